@@ -1,0 +1,1 @@
+"""Expectations of nonlinearities under Gaussians, each with a statement of its error."""

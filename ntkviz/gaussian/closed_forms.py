@@ -1,0 +1,287 @@
+"""Gaussian expectations known in closed form, for (x, y) jointly Gaussian.
+
+Every formula takes the *central* second moments kxx = Var x, kxy = Cov(x, y), kyy = Var y
+(and means where it says so), never a correlation, and stays accurate where naive formulas do
+not: at correlation ±1 and next to it, at zero and at tiny variance. A variable of variance
+zero *is* its mean, so E[φ(x) ψ(y)] = φ(m) E[ψ(y)] with φ's own value there (step(0) = 0).
+
+Sources: arc-cosine kernels, Cho & Saul 2009, for everything made of x₊ and 1{x > 0}; Williams
+1997 for erf; Price's theorem (dE[φψ]/dkxy = E[φ′ψ′]) and Stein's lemma
+(E[(x − m) ψ(y)] = kxy E[ψ′(y)]) for the rest.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jax.scipy.special import erf as _erf
+from jax.scipy.special import ndtr
+from jax.typing import ArrayLike
+
+
+def _quotient(a: Array, b: Array) -> Array:
+    """a / b, and 0 where b is 0: there every a of this file is 0 as well."""
+    return jnp.where(b == 0, 0.0, a / jnp.where(b == 0, 1.0, b))
+
+
+def _normal_density(x: Array) -> Array:
+    return jnp.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+
+
+class Geometry(NamedTuple):
+    """A covariance as a triangle: a = √(kxx kyy), its legs a cos θ and a sin θ.
+
+    cos θ is the correlation; `cos` is kxy clipped to ±a, for rounding may carry it beyond.
+    """
+
+    a: Array
+    cos: Array
+    sin: Array
+
+
+def geometry(kxx: ArrayLike, kxy: ArrayLike, kyy: ArrayLike) -> Geometry:
+    """`Geometry` without the two losses of the obvious formula.
+
+    √(hi/lo)·lo is exact for equal variances where √kxx·√kyy is not, and does not underflow;
+    (a − kxy)(a + kxy) keeps the digits of the angle that 1 − cos² θ loses next to θ = 0 and π.
+    """
+    kxx, kxy, kyy = (jnp.asarray(k, dtype=float) for k in (kxx, kxy, kyy))
+    high, low = jnp.maximum(kxx, kyy), jnp.minimum(kxx, kyy)
+    a = high * jnp.sqrt(jnp.maximum(_quotient(low, high), 0.0))
+    c = jnp.clip(kxy, -a, a)
+    return Geometry(a, c, jnp.sqrt(a - c) * jnp.sqrt(a + c))
+
+
+# --- Functions with a kink or a jump at 0 -----------------------------------------------------
+# A kink: φ(x) = p x₊ − q (−x)₊. A jump: φ(x) = p on x > 0, q on x < 0, z at 0.
+
+
+class Kink(NamedTuple):
+    """Slope `right` on x > 0 and `left` on x < 0, continuous at 0."""
+
+    right: ArrayLike
+    left: ArrayLike
+
+
+class Jump(NamedTuple):
+    """Value `right` on x > 0, `left` on x < 0, `at_zero` at 0."""
+
+    right: ArrayLike
+    left: ArrayLike
+    at_zero: ArrayLike
+
+
+def _sine_minus_angle_times_cosine(angle: Array, sine: Array, cosine: Array) -> Array:
+    """sin α − α cos α for α in [0, π]; its series where the difference would lose digits."""
+    square = angle * angle
+    series = 1.0
+    for k in range(9, 0, -1):  # sin α − α cos α = α³/3 · (1 − α²/(2·5) (1 − α²/(4·7) (1 − …)))
+        series = 1 - square / (2 * k * (2 * k + 3)) * series
+    return jnp.where(angle < 0.7, angle * square / 3 * series, sine - angle * cosine)
+
+
+def relu_relu(g: Geometry) -> Array:
+    """E[x₊ y₊] = a (sin δ − δ cos δ)/2π with δ = π − θ (arc-cosine kernel of degree 1)."""
+    delta = jnp.arctan2(g.sin, -g.cos)
+    sine, cosine = _quotient(g.sin, g.a), _quotient(-g.cos, g.a)
+    return g.a * _sine_minus_angle_times_cosine(delta, sine, cosine) / (2 * math.pi)
+
+
+def step_step(g: Geometry) -> Array:
+    """P(x > 0, y > 0) = δ/2π (arc-cosine kernel of degree 0), 0 if a variance is 0."""
+    return jnp.where(g.a > 0, jnp.arctan2(g.sin, -g.cos), 0.0) / (2 * math.pi)
+
+
+def _opposite(g: Geometry) -> Geometry:
+    return g._replace(cos=-g.cos)
+
+
+def kink_kink(phi: Kink, psi: Kink, kxx: Array, kxy: Array, kyy: Array) -> Array:
+    g = geometry(kxx, kxy, kyy)
+    same, opposite = phi.right * psi.right + phi.left * psi.left, phi.right * psi.left + phi.left * psi.right
+    return same * relu_relu(g) - opposite * relu_relu(_opposite(g))
+
+
+def jump_jump(phi: Jump, psi: Jump, kxx: Array, kxy: Array, kyy: Array) -> Array:
+    g = geometry(kxx, kxy, kyy)
+    same, opposite = phi.right * psi.right + phi.left * psi.left, phi.right * psi.left + phi.left * psi.right
+    inside = same * step_step(g) + opposite * step_step(_opposite(g))
+    phi_mean, psi_mean = jump_single(phi, kxx), jump_single(psi, kyy)
+    return jnp.where(g.a > 0, inside, phi_mean * psi_mean)
+
+
+def kink_jump(phi: Kink, psi: Jump, kxx: Array, kxy: Array, kyy: Array) -> Array:
+    """From E[x₊ 1{y > 0}] = (√kxx + kxy/√kyy) / √(8π)."""
+    g = geometry(kxx, kxy, kyy)
+    root = jnp.sqrt(kyy)
+    agree = _quotient(g.a + g.cos, root) / math.sqrt(8 * math.pi)
+    differ = _quotient(g.a - g.cos, root) / math.sqrt(8 * math.pi)
+    inside = (phi.right * psi.right - phi.left * psi.left) * agree + (
+        phi.right * psi.left - phi.left * psi.right
+    ) * differ
+    return jnp.where(kyy > 0, inside, psi.at_zero * kink_single(phi, kxx))
+
+
+def kink_single(phi: Kink, kxx: Array) -> Array:
+    return (phi.right - phi.left) * jnp.sqrt(kxx / (2 * math.pi))
+
+
+def jump_single(phi: Jump, kxx: Array) -> Array:
+    return jnp.where(kxx > 0, (phi.right + phi.left) / 2, phi.at_zero)
+
+
+def kink_single_with_mean(phi: Kink, kxx: Array, mean: Array) -> Array:
+    """E[x₊] = m Φ(m/σ) + σ φ(m/σ)."""
+    deviation = jnp.sqrt(kxx)
+    z = _quotient(mean, deviation)
+    positive = jnp.where(kxx > 0, mean * ndtr(z) + deviation * _normal_density(z), jnp.maximum(mean, 0))
+    negative = jnp.where(kxx > 0, deviation * _normal_density(z) - mean * ndtr(-z), jnp.maximum(-mean, 0))
+    return phi.right * positive - phi.left * negative
+
+
+def jump_single_with_mean(phi: Jump, kxx: Array, mean: Array) -> Array:
+    z = _quotient(mean, jnp.sqrt(kxx))
+    at_mean = jnp.where(mean > 0, phi.right, jnp.where(mean < 0, phi.left, phi.at_zero))
+    return jnp.where(kxx > 0, phi.right * ndtr(z) + phi.left * ndtr(-z), at_mean)
+
+
+# --- erf, its shifts and scales: φ(x) = c + s erf(x), and φ(x) = s exp(−x²) --------------------
+
+
+class Erf(NamedTuple):
+    offset: float
+    scale: float
+
+
+class Bump(NamedTuple):
+    """scale · exp(−x²): the derivative of an `Erf`."""
+
+    scale: float
+
+
+def _erf_determinant(kxx: Array, kxy: Array, kyy: Array) -> Array:
+    """det(1 + 2K), a sum of nonnegative terms."""
+    return 1 + 2 * (kxx + kyy) + 4 * geometry(kxx, kxy, kyy).sin ** 2
+
+
+def erf_erf(phi: Erf, psi: Erf, kxx: Array, kxy: Array, kyy: Array) -> Array:
+    """From E[erf x erf y] = (2/π) arcsin(2kxy / √((1+2kxx)(1+2kyy))), as an arctangent."""
+    angle = jnp.arctan2(2 * kxy, jnp.sqrt(_erf_determinant(kxx, kxy, kyy)))
+    return phi.offset * psi.offset + phi.scale * psi.scale * (2 / math.pi) * angle
+
+
+def erf_single(phi: Erf, kxx: Array, mean: Array) -> Array:
+    return phi.offset + phi.scale * _erf(mean / jnp.sqrt(1 + 2 * kxx))
+
+
+def bump_bump(phi: Bump, psi: Bump, kxx: Array, kxy: Array, kyy: Array, mean_x: Array, mean_y: Array) -> Array:
+    """E exp(−x² − y²) = exp(−mᵀ(1 + 2K)⁻¹m) / √det(1 + 2K)."""
+    determinant = _erf_determinant(kxx, kxy, kyy)
+    form = (1 + 2 * kyy) * mean_x**2 - 4 * kxy * mean_x * mean_y + (1 + 2 * kxx) * mean_y**2
+    return phi.scale * psi.scale * jnp.exp(-form / determinant) / jnp.sqrt(determinant)
+
+
+def bump_single(phi: Bump, kxx: Array, mean: Array) -> Array:
+    return phi.scale * jnp.exp(-(mean**2) / (1 + 2 * kxx)) / jnp.sqrt(1 + 2 * kxx)
+
+
+# --- gelu(x) = x Φ(x) --------------------------------------------------------------------------
+
+
+def _gelu_parts(kxx: Array, kxy: Array, kyy: Array) -> tuple[Array, Array, Array, Array]:
+    """E[Φ(x)Φ(y)], E[φ(x)φ(y)], det(1 + K) and det K, φ and Φ the normal density and distribution."""
+    det_k = geometry(kxx, kxy, kyy).sin ** 2
+    determinant = 1 + kxx + kyy + det_k
+    distribution = 0.25 + jnp.arctan2(kxy, jnp.sqrt(determinant)) / (2 * math.pi)
+    return distribution, 1 / (2 * math.pi * jnp.sqrt(determinant)), determinant, det_k
+
+
+def gelu_gelu(kxx: Array, kxy: Array, kyy: Array) -> Array:
+    """Stein's lemma applied to x and to y in E[x y Φ(x) Φ(y)]."""
+    distribution, density, _, det_k = _gelu_parts(kxx, kxy, kyy)
+    return kxy * distribution + density * (det_k + kxy**2 * (1 / (1 + kxx) + 1 / (1 + kyy)))
+
+
+def gelu_slopes(kxx: Array, kxy: Array, kyy: Array) -> Array:
+    """E[gelu′(x) gelu′(y)], gelu′(x) = Φ(x) + xφ(x)."""
+    distribution, density, determinant, _ = _gelu_parts(kxx, kxy, kyy)
+    return distribution + density * kxy * (1 / (1 + kxx) + 1 / (1 + kyy) + 1 / determinant)
+
+
+def gelu_single(kxx: Array, mean: Array) -> Array:
+    """E[x Φ(x)] = m Φ(m/√(1+k)) + k φ(m/√(1+k))/√(1+k)."""
+    root = jnp.sqrt(1 + kxx)
+    return mean * ndtr(mean / root) + kxx * _normal_density(mean / root) / root
+
+
+def gelu_slope_single(kxx: Array, mean: Array) -> Array:
+    """The derivative of `gelu_single` in the mean."""
+    z = mean / jnp.sqrt(1 + kxx)
+    return ndtr(z) + _normal_density(z) * z / (1 + kxx)
+
+
+# --- sin, cos and exp, with any means ----------------------------------------------------------
+
+
+class Wave(NamedTuple):
+    """sine · sin x + cosine · cos x."""
+
+    sine: float
+    cosine: float
+
+
+def wave_wave(phi: Wave, psi: Wave, kxx: Array, kxy: Array, kyy: Array, mean_x: Array, mean_y: Array) -> Array:
+    """E φψ = e^{−(kxx+kyy)/2} (cosh kxy · φ(m)ψ(m̄) + sinh kxy · φ′(m)ψ′(m̄)): Price's theorem, summed."""
+    size = jnp.abs(kxy)
+    peak = jnp.exp(size - (kxx + kyy) / 2) / 2
+    cosh, sinh = peak * (1 + jnp.exp(-2 * size)), -jnp.sign(kxy) * peak * jnp.expm1(-2 * size)
+    values = _wave(phi, mean_x) * _wave(psi, mean_y)
+    return cosh * values + sinh * _wave_slope(phi, mean_x) * _wave_slope(psi, mean_y)
+
+
+def _wave(phi: Wave, x: Array) -> Array:
+    return phi.sine * jnp.sin(x) + phi.cosine * jnp.cos(x)
+
+
+def _wave_slope(phi: Wave, x: Array) -> Array:
+    return phi.sine * jnp.cos(x) - phi.cosine * jnp.sin(x)
+
+
+def wave_single(phi: Wave, kxx: Array, mean: Array) -> Array:
+    return jnp.exp(-kxx / 2) * _wave(phi, mean)
+
+
+def exp_single(kxx: Array, mean: Array) -> Array:
+    return jnp.exp(mean + kxx / 2)
+
+
+# --- Polynomials, with any means ---------------------------------------------------------------
+
+
+def polynomial_slope(coefficients: tuple[float, ...]) -> tuple[float, ...]:
+    return tuple(k * c for k, c in enumerate(coefficients))[1:] or (0.0,)
+
+
+def polynomial_single(coefficients: tuple[float, ...], kxx: Array, mean: Array) -> Array:
+    """Σ cⱼ E[xʲ] by E[xʲ] = m E[xʲ⁻¹] + (j − 1) k E[xʲ⁻²] (Stein)."""
+    shape = jnp.broadcast_shapes(jnp.shape(kxx), jnp.shape(mean))
+    before, moment = jnp.zeros(shape), jnp.ones(shape)
+    total = coefficients[0] * moment
+    for j, c in enumerate(coefficients[1:], start=1):
+        before, moment = moment, mean * moment + (j - 1) * kxx * before
+        total = total + c * moment
+    return total
+
+
+def polynomial_polynomial(
+    phi: tuple[float, ...], psi: tuple[float, ...], kxx: Array, kxy: Array, kyy: Array, mean_x: Array, mean_y: Array
+) -> Array:
+    """E φψ = Σ_j kxyʲ/j! E φ⁽ʲ⁾(x) E ψ⁽ʲ⁾(y): Price's theorem as a Taylor series, which here ends."""
+    total, factor = 0.0, 1.0
+    for j in range(min(len(phi), len(psi))):
+        total = total + factor * polynomial_single(phi, kxx, mean_x) * polynomial_single(psi, kyy, mean_y)
+        phi, psi, factor = polynomial_slope(phi), polynomial_slope(psi), factor * kxy / (j + 1)
+    return total

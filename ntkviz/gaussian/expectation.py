@@ -1,0 +1,186 @@
+"""E[φ(x; θ) ψ(y; θ̄)] for jointly Gaussian (x, y): the closed form if there is one, else quadrature.
+
+This is the one door to Gaussian expectations of one-argument nonlinearities. Which formula is used
+depends only on *which* nonlinearities they are, so it is decided while JAX traces; everything here
+can be jitted, vmapped and scanned, and broadcasts. Derivatives in the covariance are not taken
+through the formulas (they are singular at correlation ±1) but by Price's theorem,
+∂E[φψ]/∂kxy = E[φ′ψ′]: ask for φ′, ψ′, or for both at once by `pair_with_slopes`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+from ntkviz.gaussian import closed_forms as cf
+from ntkviz.gaussian import quadrature
+from ntkviz.language import nonlinearities as nl
+from ntkviz.language.nonlinearities import Nonlinearity
+
+
+class Expectation(NamedTuple):
+    """A value, and a bound or estimate of its absolute error (rounding only, for closed forms)."""
+
+    value: Array
+    error: Array
+
+
+# Families of functions with common formulas. Those with parameters θ are built from them.
+KINKS: dict[Nonlinearity, Callable[..., cf.Kink]] = {
+    nl.relu: lambda: cf.Kink(1.0, 0.0),
+    nl.abs: lambda: cf.Kink(1.0, -1.0),
+    nl.leaky_relu: lambda slope: cf.Kink(1.0, slope),
+    nl.identity: lambda: cf.Kink(1.0, 1.0),
+}
+JUMPS: dict[Nonlinearity, Callable[..., cf.Jump]] = {
+    nl.step: lambda: cf.Jump(1.0, 0.0, 0.0),
+    nl.sign: lambda: cf.Jump(1.0, -1.0, 0.0),
+    nl.leaky_step: lambda slope: cf.Jump(1.0, slope, slope),
+}
+ERFS = {nl.erf: cf.Erf(0.0, 1.0), nl.erf_gate: cf.Erf(0.5, 0.5)}
+BUMPS = {nl.erf_slope: cf.Bump(2 / jnp.pi**0.5), nl.erf_gate_slope: cf.Bump(1 / jnp.pi**0.5)}
+WAVES = {nl.sin: cf.Wave(1.0, 0.0), nl.cos: cf.Wave(0.0, 1.0), nl.minus_sin: cf.Wave(-1.0, 0.0)}
+
+
+class _Argument(NamedTuple):
+    """φ, its parameters and the law of its argument."""
+
+    phi: Nonlinearity
+    theta: tuple[Array, ...]
+    variance: Array
+    mean: Array | None
+
+    @property
+    def mean_or_zero(self) -> Array:
+        return jnp.zeros(()) if self.mean is None else self.mean
+
+    @property
+    def side(self) -> quadrature.Side:
+        return quadrature.Side(self.phi.fn, self.variance, self.mean_or_zero, self.theta)
+
+
+def _argument(phi: Nonlinearity, theta, variance, mean) -> _Argument:
+    if phi.arity != 1:
+        raise ValueError(
+            f"{phi!r} takes {phi.arity} vectors; pair and single expectations are for nonlinearities of one"
+        )
+    theta = tuple(jnp.asarray(t, dtype=float) for t in theta)
+    return _Argument(
+        phi, theta, jnp.asarray(variance, dtype=float), None if mean is None else jnp.asarray(mean, dtype=float)
+    )
+
+
+def pair_expectation(
+    phi: Nonlinearity,
+    psi: Nonlinearity,
+    kxx: ArrayLike,
+    kxy: ArrayLike,
+    kyy: ArrayLike,
+    *,
+    theta: tuple[ArrayLike, ...] = (),
+    theta_bar: tuple[ArrayLike, ...] = (),
+    mean_x: ArrayLike | None = None,
+    mean_y: ArrayLike | None = None,
+) -> Expectation:
+    """E[φ(x; θ) ψ(y; θ̄)] for jointly Gaussian (x, y).
+
+    **Arguments** (arrays broadcast)
+
+    - `kxx`, `kxy`, `kyy`: second *central* moments; a `kxy` beyond ±√(kxx kyy) is clipped.
+    - `theta`, `theta_bar`: the parameters of φ and ψ.
+    - `mean_x`, `mean_y`: means, `None` for exactly zero (which has more closed forms).
+
+    **Raises** `ValueError` for a nonlinearity of more than one vector.
+    """
+    x, y = _argument(phi, theta, kxx, mean_x), _argument(psi, theta_bar, kyy, mean_y)
+    kxy = jnp.asarray(kxy, dtype=float)
+    value = _closed_pair(x, y, kxy)
+    if value is None:
+        value = _closed_pair(y, x, kxy)
+    if value is not None:
+        return _exact(value)
+    return Expectation(
+        *quadrature.pair(x.side, y.side, kxy, smooth=phi.smooth and psi.smooth, centred=mean_x is mean_y is None)
+    )
+
+
+def single_expectation(
+    phi: Nonlinearity, kxx: ArrayLike, *, theta: tuple[ArrayLike, ...] = (), mean: ArrayLike | None = None
+) -> Expectation:
+    """E φ(x; θ) for Gaussian x of variance `kxx` and the given mean (`None` for exactly zero)."""
+    x = _argument(phi, theta, kxx, mean)
+    value = _closed_single(x)
+    return _exact(value) if value is not None else Expectation(*quadrature.single(x.side, smooth=phi.smooth))
+
+
+def pair_with_slopes(
+    phi: Nonlinearity, psi: Nonlinearity, kxx: ArrayLike, kxy: ArrayLike, kyy: ArrayLike, **laws
+) -> tuple[Expectation, Expectation]:
+    """(E[φψ], E[φ′ψ′]): a kernel and, by Price's theorem, its derivative in kxy.
+
+    Arguments as `pair_expectation`. Under `jit` the two share what they have in common (the angle,
+    for relu), so this costs about as much as one.
+
+    **Raises** `ValueError` if φ or ψ has a jump: its derivative is not a function.
+    """
+    slopes = phi.derivative(), psi.derivative()
+    for function, slope in zip((phi, psi), slopes, strict=True):
+        if slope is None:
+            raise ValueError(f"{function!r} has a jump, so its derivative is not a function and E[φ′ψ′] does not exist")
+    return pair_expectation(phi, psi, kxx, kxy, kyy, **laws), pair_expectation(*slopes, kxx, kxy, kyy, **laws)
+
+
+def _exact(value: Array) -> Expectation:
+    return Expectation(value, quadrature.ROUNDING * jnp.abs(value))
+
+
+def _closed_single(x: _Argument) -> Array | None:
+    phi, k, mean = x.phi, x.variance, x.mean_or_zero
+    if phi.coefficients:
+        return cf.polynomial_single(phi.coefficients, k, mean)
+    if phi in KINKS:
+        kink = KINKS[phi](*x.theta)
+        return cf.kink_single(kink, k) if x.mean is None else cf.kink_single_with_mean(kink, k, mean)
+    if phi in JUMPS:
+        jump = JUMPS[phi](*x.theta)
+        return cf.jump_single(jump, k) if x.mean is None else cf.jump_single_with_mean(jump, k, mean)
+    if phi in ERFS:
+        return cf.erf_single(ERFS[phi], k, mean)
+    if phi in BUMPS:
+        return cf.bump_single(BUMPS[phi], k, mean)
+    if phi in WAVES:
+        return cf.wave_single(WAVES[phi], k, mean)
+    singles = {nl.exp: cf.exp_single, nl.gelu: cf.gelu_single, nl.gelu_slope: cf.gelu_slope_single}
+    return singles[phi](k, mean) if phi in singles else None
+
+
+def _closed_pair(x: _Argument, y: _Argument, kxy: Array) -> Array | None:
+    """The closed form of E[φ(x) ψ(y)] if the table has it with φ in the first place."""
+    phi, psi, kxx, kyy = x.phi, y.phi, x.variance, y.variance
+    means = x.mean_or_zero, y.mean_or_zero
+    centred = x.mean is None and y.mean is None
+    if phi.coefficients and psi.coefficients:
+        return cf.polynomial_polynomial(phi.coefficients, psi.coefficients, kxx, kxy, kyy, *means)
+    if phi is nl.exp:  # e^x tilts the law of y: its mean moves by kxy
+        return cf.exp_single(kxx, means[0]) * single_expectation(psi, kyy, theta=y.theta, mean=means[1] + kxy).value
+    if phi in WAVES and psi in WAVES:
+        return cf.wave_wave(WAVES[phi], WAVES[psi], kxx, kxy, kyy, *means)
+    if phi in BUMPS and psi in BUMPS:
+        return cf.bump_bump(BUMPS[phi], BUMPS[psi], kxx, kxy, kyy, *means)
+    if centred and phi in KINKS and psi in KINKS:
+        return cf.kink_kink(KINKS[phi](*x.theta), KINKS[psi](*y.theta), kxx, kxy, kyy)
+    if centred and phi in JUMPS and psi in JUMPS:
+        return cf.jump_jump(JUMPS[phi](*x.theta), JUMPS[psi](*y.theta), kxx, kxy, kyy)
+    if centred and phi in KINKS and psi in JUMPS:
+        return cf.kink_jump(KINKS[phi](*x.theta), JUMPS[psi](*y.theta), kxx, kxy, kyy)
+    if centred and phi in ERFS and psi in ERFS:
+        return cf.erf_erf(ERFS[phi], ERFS[psi], kxx, kxy, kyy)
+    if centred and phi is psi is nl.gelu:
+        return cf.gelu_gelu(kxx, kxy, kyy)
+    if centred and phi is psi is nl.gelu_slope:
+        return cf.gelu_slopes(kxx, kxy, kyy)
+    return None

@@ -1,0 +1,163 @@
+"""Nonlinearities: the functions φ(x¹,…,xᵏ; θ¹,…,θˡ) a program applies coordinate by coordinate.
+
+A nonlinearity is a *name* with a function behind it. Two places give it meaning: every
+reading at finite width (or on samples) calls the function; the infinite-width reading
+looks the name up in the table of Gaussian expectations (`ntkviz.gaussian`) and falls back
+on quadrature of the function when it is not there.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import erf as _erf
+from jax.scipy.stats import norm
+
+
+@dataclass(frozen=True, eq=False)
+class Nonlinearity:
+    """A function applied to every coordinate of its vectors.
+
+    Use the ready ones (`nv.relu`, `nv.erf`, …) or make one from a plain JAX function with
+    `nv.nonlinearity`. Calling it on vectors of a program records an instruction; calling it
+    on arrays evaluates it.
+
+    **Fields**
+
+    - `name`: how it is printed.
+    - `fn`: the function, elementwise in all its arguments: `arity` vectors, then parameters θ.
+    - `arity`: how many vectors it takes.
+    - `smooth`: `False` when `fn` has a kink or a jump, which may then lie only at 0.
+    - `derivatives`: its partial derivatives as nonlinearities of the same signature, one for
+      each vector; left empty, JAX differentiates `fn`. `None` in place of a derivative says
+      that it is not a function (the derivative of a step).
+    - `coefficients`: for a polynomial Σ cₖ xᵏ, its (c₀, c₁, …), by which it is recognised.
+
+    Two nonlinearities are equal only if they are the same object, so that a compiled
+    calculation is found again by it.
+    """
+
+    name: str
+    fn: Callable[..., Any]
+    arity: int = 1
+    smooth: bool = True
+    derivatives: tuple[Nonlinearity | None, ...] = ()
+    latex: str = ""
+    coefficients: tuple[float, ...] = ()
+
+    def __call__(self, *args: Any) -> Any:
+        """Record `φ(x¹,…,xᵏ; θ¹,…)` on a program's vectors, or evaluate it on arrays."""
+        for arg in args:
+            if hasattr(arg, "apply_nonlinearity"):
+                return arg.apply_nonlinearity(self, args)
+        return self.fn(*args)
+
+    def __repr__(self) -> str:
+        return f"nv.{self.name}" if globals().get(self.name) is self else f"<nonlinearity {self.name}>"
+
+    def derivative(self, argument: int = 0) -> Nonlinearity | None:
+        """∂φ/∂x for the vector in place `argument`; `None` if that is no function."""
+        if self.derivatives:
+            return self.derivatives[argument]
+        return _autodiff(self, argument)
+
+
+@functools.cache
+def _autodiff(phi: Nonlinearity, argument: int) -> Nonlinearity:
+    def fn(*args):
+        args = jnp.broadcast_arrays(*args)
+        flat = [jnp.ravel(jnp.asarray(a, dtype=jnp.result_type(float, *args))) for a in args]
+        slope = jax.vmap(jax.grad(phi.fn, argnums=argument))(*flat)
+        return slope.reshape(args[0].shape)
+
+    prime = "′" if phi.arity == 1 else f"_{argument + 1}"
+    return Nonlinearity(phi.name + prime, fn, phi.arity, phi.smooth)
+
+
+@functools.lru_cache(maxsize=1024)
+def nonlinearity(fn: Callable[..., Any], *, arity: int = 1, smooth: bool = True) -> Nonlinearity:
+    """Make a nonlinearity of a JAX function of `arity` coordinates (and parameters θ after them).
+
+    ```python
+    swish = nv.nonlinearity(lambda x: x * jax.nn.sigmoid(x))
+    h = swish(W @ x)
+    ```
+
+    The same function always gives the same nonlinearity, so define it once, outside the
+    architecture. Say `smooth=False` if it has a kink or jump, which must then be at 0.
+    """
+    return Nonlinearity(getattr(fn, "__name__", "φ"), fn, arity, smooth)
+
+
+def _polynomial(name: str, *coefficients: float) -> Nonlinearity:
+    """The polynomial Σ cₖ xᵏ, its derivatives polynomials too (down to the constant 0)."""
+
+    def fn(x):
+        value = jnp.zeros_like(x)
+        for c in reversed(coefficients):
+            value = value * x + c
+        return value
+
+    if coefficients == (0.0,):
+        return Nonlinearity(name, fn, coefficients=coefficients)
+    slopes = tuple(k * c for k, c in enumerate(coefficients))[1:] or (0.0,)
+    return Nonlinearity(name, fn, derivatives=(_polynomial(name + "′", *slopes),), coefficients=coefficients)
+
+
+step = Nonlinearity(
+    "step", lambda x: jnp.where(x > 0, 1.0, 0.0).astype(jnp.result_type(x)), smooth=False, derivatives=(None,)
+)
+relu = Nonlinearity("relu", lambda x: jnp.maximum(x, 0), smooth=False, derivatives=(step,))
+sign = Nonlinearity("sign", jnp.sign, smooth=False, derivatives=(None,))
+abs = Nonlinearity("abs", jnp.abs, smooth=False, derivatives=(sign,))
+leaky_step = Nonlinearity(
+    "leaky_step", lambda x, slope: jnp.where(x > 0, 1.0, slope), smooth=False, derivatives=(None,)
+)
+leaky_relu = Nonlinearity(
+    "leaky_relu", lambda x, slope: jnp.where(x > 0, x, slope * x), smooth=False, derivatives=(leaky_step,)
+)
+erf_slope = Nonlinearity("erf_slope", lambda x: 2 / math.sqrt(math.pi) * jnp.exp(-x * x))
+erf = Nonlinearity("erf", _erf, derivatives=(erf_slope,))
+erf_gate_slope = Nonlinearity("erf_gate_slope", lambda x: jnp.exp(-x * x) / math.sqrt(math.pi))
+erf_gate = Nonlinearity("erf_gate", lambda x: (1 + _erf(x)) / 2, derivatives=(erf_gate_slope,))
+gelu_slope = Nonlinearity("gelu_slope", lambda x: norm.cdf(x) + x * norm.pdf(x))
+gelu = Nonlinearity("gelu", lambda x: x * norm.cdf(x), derivatives=(gelu_slope,))
+sigmoid = Nonlinearity("sigmoid", jax.nn.sigmoid)
+tanh = Nonlinearity("tanh", jnp.tanh)
+minus_sin = Nonlinearity("minus_sin", lambda x: -jnp.sin(x))
+cos = Nonlinearity("cos", jnp.cos, derivatives=(minus_sin,))
+sin = Nonlinearity("sin", jnp.sin, derivatives=(cos,))
+exp = Nonlinearity("exp", jnp.exp)
+object.__setattr__(exp, "derivatives", (exp,))  # frozen, and its own derivative: only possible once it exists
+identity = _polynomial("identity", 0.0, 1.0)
+square = _polynomial("square", 0.0, 0.0, 1.0)
+cube = _polynomial("cube", 0.0, 0.0, 0.0, 1.0)
+multiply = Nonlinearity("multiply", lambda x, y: x * y, arity=2)
+
+BY_NAME: dict[str, Nonlinearity] = {
+    phi.name: phi
+    for phi in (
+        relu,
+        erf,
+        abs,
+        leaky_relu,
+        gelu,
+        sigmoid,
+        tanh,
+        sin,
+        cos,
+        exp,
+        identity,
+        square,
+        cube,
+        step,
+        sign,
+        erf_gate,
+    )
+}
