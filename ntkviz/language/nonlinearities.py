@@ -19,6 +19,8 @@ import jax.numpy as jnp
 from jax.scipy.special import erf as _erf
 from jax.scipy.stats import norm
 
+from ..errors import HyperparameterError
+
 
 @dataclass(frozen=True, eq=False)
 class Nonlinearity:
@@ -117,10 +119,10 @@ relu = Nonlinearity("relu", lambda x: jnp.maximum(x, 0), smooth=False, derivativ
 sign = Nonlinearity("sign", jnp.sign, smooth=False, derivatives=(None,))
 abs = Nonlinearity("abs", jnp.abs, smooth=False, derivatives=(sign,))
 leaky_step = Nonlinearity(
-    "leaky_step", lambda x, slope: jnp.where(x > 0, 1.0, slope), smooth=False, derivatives=(None,)
+    "leaky_step", lambda x, slope=0.2: jnp.where(x > 0, 1.0, slope), smooth=False, derivatives=(None,)
 )
 leaky_relu = Nonlinearity(
-    "leaky_relu", lambda x, slope: jnp.where(x > 0, x, slope * x), smooth=False, derivatives=(leaky_step,)
+    "leaky_relu", lambda x, slope=0.2: jnp.where(x > 0, x, slope * x), smooth=False, derivatives=(leaky_step,)
 )
 erf_slope = Nonlinearity("erf_slope", lambda x: 2 / math.sqrt(math.pi) * jnp.exp(-x * x))
 erf = Nonlinearity("erf", _erf, derivatives=(erf_slope,))
@@ -161,3 +163,19 @@ BY_NAME: dict[str, Nonlinearity] = {
         erf_gate,
     )
 }
+
+
+def as_nonlinearity(phi: Any) -> Nonlinearity:
+    """A nonlinearity from its name in the table, from a plain JAX function, or unchanged.
+
+    Raises `HyperparameterError` for an unknown name, listing the known ones.
+    """
+    if isinstance(phi, Nonlinearity):
+        return phi
+    if isinstance(phi, str) and phi in BY_NAME:
+        return BY_NAME[phi]
+    if callable(phi):
+        return nonlinearity(phi)
+    raise HyperparameterError(
+        f"The nonlinearity {phi!r} is unknown; use one of {', '.join(sorted(BY_NAME))}, or a JAX function."
+    )

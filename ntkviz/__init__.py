@@ -1,0 +1,54 @@
+"""See any architecture's Neural Tangent Kernel meet its infinite-width limit.
+
+Write an architecture once, as a tensor program (Yang, *Tensor Programs II*, arXiv:2006.14548). Read
+at finite width it is a random network with an empirical NTK; read at infinite width it gives the
+limit NTK; read as text it gives its program and its Simple GIA Check.
+"""
+
+import jax as _jax
+
+# Limits are calculated in float64, which JAX offers only as a setting of the whole process.
+_jax.config.update("jax_enable_x64", True)
+
+from . import architectures
+from .errors import HyperparameterError, InputError, NoForwardLimitError, NtkvizError, ProgramError
+from .language import (
+    Architecture,
+    GIAReport,
+    Nonlinearity,
+    Program,
+    architecture,
+    batchnorm,
+    concatenate,
+    einsum,
+    inner,
+    layernorm,
+    moment,
+    nonlinearity,
+    program,
+    simple_gia_check,
+    softmax,
+    sqrt,
+    stack,
+)
+from .language.nonlinearities import (
+    abs,
+    cos,
+    cube,
+    erf,
+    erf_gate,
+    exp,
+    gelu,
+    identity,
+    leaky_relu,
+    relu,
+    sigmoid,
+    sign,
+    sin,
+    square,
+    step,
+    tanh,
+)
+from .readings.deviation import deviation
+from .readings.finite import empirical_ntk
+from .readings.infinite import Kernels, infinite_ntk

@@ -1,0 +1,21 @@
+"""The errors ntkviz raises: each says in one sentence what is wrong and what to do."""
+
+
+class NtkvizError(ValueError):
+    """Any refusal of ntkviz. Its message is one sentence, fit to be shown to a reader."""
+
+
+class InputError(NtkvizError):
+    """The data cannot be used: wrong shape, not numbers, not finite, empty."""
+
+
+class HyperparameterError(NtkvizError):
+    """A hyper-parameter, width or other option has a value that makes no sense."""
+
+
+class ProgramError(NtkvizError):
+    """An architecture breaks a rule of the language; the message names the instruction."""
+
+
+class NoForwardLimitError(NtkvizError):
+    """The forward kernels alone do not determine this program's limit; the general reading may."""

@@ -1,0 +1,29 @@
+"""The language of tensor programs: what an author writes with, and what the writing becomes."""
+
+from .architecture import Architecture, architecture, program, whole_number
+from .gia import GIAReport, simple_gia_check
+from .nonlinearities import Nonlinearity, as_nonlinearity, nonlinearity
+from .program import Program
+from .values import batchnorm, concatenate, einsum, inner, layernorm, moment, softmax, sqrt, stack
+
+__all__ = [
+    "Architecture",
+    "GIAReport",
+    "Nonlinearity",
+    "Program",
+    "architecture",
+    "as_nonlinearity",
+    "batchnorm",
+    "concatenate",
+    "einsum",
+    "inner",
+    "layernorm",
+    "moment",
+    "nonlinearity",
+    "program",
+    "simple_gia_check",
+    "softmax",
+    "sqrt",
+    "stack",
+    "whole_number",
+]

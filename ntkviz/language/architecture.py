@@ -1,0 +1,135 @@
+"""`@nv.architecture` and the tracing of an author's function into a program."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import HyperparameterError, InputError, ProgramError
+from . import instructions as ops
+from .network import PARAMETRIZATIONS, Network
+from .program import Program
+from .values import Output, Scalar
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """An architecture with its hyper-parameters; call it with some of them to change them.
+
+    ```python
+    nv.architectures.rnn(sigma_w=1.4, parametrization="ntk4a")
+    ```
+
+    Frozen and printable. Raises `HyperparameterError` for a hyper-parameter the function does
+    not have, or an unknown parametrization.
+    """
+
+    fn: Callable[..., Any]
+    hyper: tuple[tuple[str, Any], ...]
+    parametrization: str = "ntk"
+
+    def __post_init__(self):
+        object.__setattr__(self, "__doc__", self.fn.__doc__)
+        object.__setattr__(self, "__name__", self.fn.__name__)
+
+    def __call__(self, *, parametrization: str | None = None, **hyper: Any) -> Architecture:
+        known = dict(self.hyper)
+        for name in hyper:
+            if name not in known:
+                raise HyperparameterError(
+                    f"{self.fn.__name__} has no hyper-parameter {name!r}; it has {', '.join(known)} and parametrization."
+                )
+        chosen = self.parametrization if parametrization is None else parametrization
+        if chosen not in PARAMETRIZATIONS:
+            raise HyperparameterError(f"The parametrization is {chosen!r}; it must be 'ntk' or 'ntk4a'.")
+        return Architecture(self.fn, tuple((known | hyper).items()), chosen)
+
+    def __repr__(self) -> str:
+        settings = [f"{name}={value!r}" for name, value in self.hyper]
+        return f"{self.fn.__name__}({', '.join([*settings, f'parametrization={self.parametrization!r}'])})"
+
+    def trace(self, data: tuple[np.ndarray, ...]) -> Program:
+        """Run the author's function once on handles and return the program it wrote."""
+        net = Network(self.parametrization)
+        inputs = tuple(net.record(ops.Data(k), (), Scalar, d.shape) for k, d in enumerate(data))
+        out = self.fn(net, inputs[0] if len(inputs) == 1 else inputs, **dict(self.hyper))
+        if not isinstance(out, Output | Scalar):
+            raise ProgramError(
+                f"{self.fn.__name__} must return net.readout(…) or a scalar such as nv.moment(x), not {out!r}."
+            )
+        place = net.place(out)
+        if out.shape != data[0].shape[:1]:
+            raise ProgramError(
+                f"{self.fn.__name__} returns shape {out.shape}; it must return one number for each of the "
+                f"{data[0].shape[0]} inputs of the batch."
+            )
+        return Program(tuple(net.instructions), tuple(net.parameters), place, tuple(net.constants), data)
+
+
+def architecture(fn: Callable[..., Any]) -> Architecture:
+    """Turn a function `(net, inputs, *, hyper=default, …)` into an `Architecture`.
+
+    The function declares parameters with `net`, computes with them as with NumPy arrays, and
+    returns `net.readout(…)`, of shape `(batch,)`. Every hyper-parameter needs a default.
+    """
+    hyper = []
+    for parameter in list(inspect.signature(fn).parameters.values())[2:]:
+        if parameter.default is inspect.Parameter.empty:
+            raise ProgramError(f"Hyper-parameter {parameter.name!r} of {fn.__name__} needs a default.")
+        hyper.append((parameter.name, parameter.default))
+    return Architecture(fn, tuple(hyper))
+
+
+def check_data(x: Any, what: str = "x") -> tuple[np.ndarray, ...]:
+    """The inputs as a tuple of finite float arrays with a common batch axis.
+
+    Raises `InputError` for data that are not numbers, not finite, empty, or without a batch.
+    """
+    entries = x if isinstance(x, tuple) else (x,)
+    arrays = []
+    for entry in entries:
+        try:
+            array = np.asarray(entry, dtype=float)
+        except (TypeError, ValueError) as problem:
+            raise InputError(f"{what} is not an array of numbers; give a NumPy array, batch first.") from problem
+        if array.ndim < 1 or array.size == 0:
+            raise InputError(f"{what} has shape {array.shape}; it needs a batch axis and at least one entry.")
+        if not np.all(np.isfinite(array)):
+            raise InputError(f"{what} contains NaN or infinity; every input must be a finite number.")
+        arrays.append(array)
+    if len({len(a) for a in arrays}) > 1:
+        raise InputError(f"The parts of {what} have different batch sizes {[len(a) for a in arrays]}.")
+    return tuple(arrays)
+
+
+def program(arch: Architecture, x: Any) -> Program:
+    """The tensor program of an architecture on inputs `x`, repeated layers written out.
+
+    **Arguments**
+
+    - `arch`: an architecture.
+    - `x`: its inputs, batch first: `(batch, d)`, `(batch, time, d)`, or a tuple of such arrays.
+
+    **Returns** a `Program`: instructions with their types; `.to_text()`, `.to_latex()`, `.to_graph()`.
+
+    Raises `InputError` for unusable data and `ProgramError` for a broken rule of the language.
+    """
+    return check_architecture(arch).trace(check_data(x)).unrolled()
+
+
+def check_architecture(arch: Any) -> Architecture:
+    """Refuse what is not an `Architecture`, with the usual remedy."""
+    if not isinstance(arch, Architecture):
+        raise HyperparameterError(f"An architecture is needed, such as nv.architectures.mlp(), not {type(arch).__name__}.")
+    return arch
+
+
+def whole_number(value: Any, name: str, *, at_least: int) -> int:
+    """A hyper-parameter that counts something, as an `int`; raises `HyperparameterError` otherwise."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < at_least:
+        raise HyperparameterError(f"{name} is {value!r}; it must be a whole number ≥ {at_least}.")
+    return int(value)

@@ -1,0 +1,93 @@
+"""The Simple GIA Check (Tensor Programs II, Condition 1 and §"Gradient independence assumption").
+
+The gradient independence assumption (GIA) treats the transposed matrices of the backward pass
+as independent of those of the forward pass. It gives the right NTK limit if *the readout vector
+is sampled independently of all other parameters, with zero mean, and used nowhere else in the
+program*. The check reads the program and nothing else; it never computes a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .architecture import Architecture, program
+from .instructions import InitialVector, Moment, Nonlin, Readout, Shift
+from .nonlinearities import multiply
+from .program import Program
+
+
+@dataclass(frozen=True)
+class GIAReport:
+    """Whether the Simple GIA Check passes, and if not, why: one sentence for each broken rule."""
+
+    passes: bool
+    reasons: tuple[str, ...]
+
+    def __str__(self) -> str:
+        if self.passes:
+            return "The Simple GIA Check passes: gradients may be computed as if Wᵀ were independent of W."
+        return "The Simple GIA Check fails. " + " ".join(self.reasons)
+
+
+def simple_gia_check(arch: Architecture, x: Any) -> GIAReport:
+    """Run the Simple GIA Check on an architecture's program for inputs `x`.
+
+    W and Wᵀ both in the *forward* pass do not break it. A failure does not say that the NTK has
+    no limit: it says that the limit needs the correction terms of `infinite_ntk(…, method="general")`.
+    """
+    return check_program(program(arch, x))
+
+
+def check_program(prog: Program) -> GIAReport:
+    """The same for a program."""
+    reasons = tuple(_broken_rules(prog))
+    return GIAReport(not reasons, reasons)
+
+
+def _broken_rules(prog: Program) -> Iterator[str]:
+    output = prog.instructions[prog.output]
+    if not isinstance(output.op, Readout):
+        yield _no_readout(prog)
+        return
+    v = output.args[0]
+    if isinstance(prog.instructions[v].op, Shift):
+        v = prog.instructions[v].args[0]  # a mean that is added: the vector itself is below
+    if not isinstance(prog.instructions[v].op, InitialVector):
+        yield (
+            f"The readout of instruction {prog.output} is the interior vector of instruction {v}, "
+            "not a vector sampled independently of everything else."
+        )
+        return
+    parameter = prog.parameters[prog.instructions[v].op.parameter]
+    if not parameter.zero_mean:
+        yield f"The readout {parameter.name} (instruction {v}) has a nonzero mean."
+    for user in _interior_users(prog, v, {prog.output}):
+        yield f"The readout {parameter.name} is used again in the interior, at instruction {user}."
+
+
+def _no_readout(prog: Program) -> str:
+    place = prog.output
+    while not isinstance(prog.instructions[place].op, Moment) and prog.instructions[place].args:
+        place = prog.instructions[place].args[0]
+    if not isinstance(prog.instructions[place].op, Moment):
+        return f"The output of instruction {prog.output} is a plain number; it has no readout vᵀx/√n."
+    averaged = prog.instructions[prog.instructions[place].args[0]]
+    if isinstance(averaged.op, Nonlin) and averaged.op.phi is multiply:
+        a, b = averaged.args
+        return (
+            f"The output of instruction {place} is the inner product ⟨x, y⟩/n of the vectors of instructions {a} and "
+            f"{b}: its readout is tied to the rest of the program instead of being sampled independently."
+        )
+    return (
+        f"The output of instruction {place} is the mean readout 1ᵀx/n: its readout 1 is not a random vector of zero mean."
+    )
+
+
+def _interior_users(prog: Program, v: int, allowed: set[int]) -> Iterator[int]:
+    for user in prog.users(v):
+        if isinstance(prog.instructions[user].op, Shift):
+            yield from _interior_users(prog, user, allowed)
+        elif user not in allowed or prog.instructions[user].args.count(v) > 1:
+            yield user

@@ -1,0 +1,264 @@
+"""What an author calls `net`: it declares parameters and writes down the program."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..errors import HyperparameterError, ProgramError
+from . import instructions as ops
+from .instructions import Op, Shape
+from .program import Instruction, Parameter, Program
+from .values import Matrix, Output, Scalar, Value, Vector
+
+V = TypeVar("V", bound=Value)
+PARAMETRIZATIONS = ("ntk", "ntk4a")
+
+
+class Network:
+    """Records the instructions of one network while its architecture's function runs.
+
+    **Parametrization** (abc, Tensor Programs IV §3): with `"ntk"` every ω ~ N(0, 1) and its
+    multiplier carries σ (Jacot et al., neural-tangents); with `"ntk4a"` ω ~ N(0, σ²) and the
+    multiplier does not (the reference code of Tensor Programs II). Outputs have the same law;
+    gradients, and so NTKs, differ.
+    """
+
+    def __init__(self, parametrization: str):
+        self.parametrization = parametrization
+        self.instructions: list[Instruction] = []
+        self.parameters: list[Parameter] = []
+        self.constants: list[Any] = []
+
+    # --- parameters -----------------------------------------------------------------------
+
+    def input(self, name: str, data: Any, *, std: Any = 1.0, lr: Any = 1.0, trainable: bool = True) -> Vector:
+        """Uξ/√d for data of shape `(*leading, d)`: initial Gaussian vectors, one for each row."""
+        data = self.scalar(data)
+        if data.ndim < 1 or data.shape[-1] == 0:
+            raise ProgramError(f"Input matrix {name} needs data with a last axis of length d ≥ 1, not shape {data.shape}.")
+        place = self._parameter(name, "input", data.shape[-1], (), std, lr, trainable)
+        return self.record(ops.InputMatMul(place), (data,), Vector, data.shape[:-1])
+
+    def matrix(
+        self,
+        name: str,
+        *,
+        std: Any = 1.0,
+        shape: Shape = (),
+        fan: int = 1,
+        lr: Any = 1.0,
+        trainable: bool = True,
+    ) -> Matrix:
+        """A matrix W ∈ R^{n×n}, applied as Wx/√(fan·n); with `shape`, an array of independent ones."""
+        place = self._parameter(name, "matrix", fan, tuple(shape), std, lr, trainable)
+        return Matrix(self, place, tuple(shape))
+
+    def vector(
+        self,
+        name: str,
+        *,
+        std: Any = 1.0,
+        mean: Any = 0.0,
+        shape: Shape = (),
+        fan: int = 1,
+        lr: Any = 1.0,
+        trainable: bool = True,
+    ) -> Vector:
+        """A parameter in R^n (with `shape`, an array of independent ones); its mean is not trained."""
+        zero_mean = isinstance(mean, int | float) and mean == 0
+        place = self._parameter(name, "vector", fan, tuple(shape), std, lr, trainable, zero_mean)
+        v = self.record(ops.InitialVector(place), (), Vector, tuple(shape))
+        return v if zero_mean else v + mean
+
+    def bias(self, name: str, *, std: Any = 0.0, lr: Any = 1.0, trainable: bool = True) -> Vector:
+        """A bias b ∈ R^n, added to whatever it is broadcast to."""
+        return self.vector(name, std=std, lr=lr, trainable=trainable)
+
+    def readout(self, v: str | Vector, x: Vector, *, std: Any = 1.0, mean: Any = 0.0, axes: int = 0) -> Output:
+        """f = vᵀx/√n for each vector of `x`.
+
+        With `axes` > 0 each position of the last so many leading axes has its own v, and
+        f = Σ_p v_pᵀx_p/√(nP). `v` is the name of a new parameter, or a vector of the program
+        made by `net.vector`, to be used in other places too (the Simple GIA Check then fails,
+        and f is read at scale 1/n).
+        """
+        if not isinstance(x, Vector):
+            raise ProgramError("net.readout reads vectors of the program.")
+        if isinstance(v, str):
+            positions = x.shape[x.ndim - axes :]
+            v = self.vector(v, std=std, mean=mean, shape=positions, fan=int(np.prod(positions, dtype=int)))
+        if v.shape != x.shape[x.ndim - v.ndim :]:
+            raise ProgramError(f"A readout of shape {v.shape} does not fit vectors of leading shape {x.shape}.")
+        return self.record(ops.Readout(), (v, x), Output, x.shape[: x.ndim - v.ndim])
+
+    def _parameter(
+        self,
+        name: str,
+        kind: Any,
+        fan: int,
+        shape: Shape,
+        std: Any,
+        lr: Any,
+        trainable: bool,
+        zero_mean: bool = True,
+    ) -> int:
+        if any(p.name == name for p in self.parameters):
+            raise ProgramError(f"Parameter {name} is declared twice; to share it, use the same object again.")
+        for what, number in (("standard deviation", std), ("learning-rate factor", lr)):
+            _check_not_negative(number, f"The {what} of parameter {name}")
+        sigma, one = self.scalar(std), self.scalar(1.0)
+        s, multiplier = (one, sigma) if self.parametrization == "ntk" else (sigma, one)
+        self.parameters.append(
+            Parameter(
+                name,
+                kind,
+                fan,
+                shape,
+                std=s._place,
+                multiplier=multiplier._place,
+                lr=self.scalar(lr)._place,
+                trainable=trainable,
+                zero_mean=zero_mean,
+            )
+        )
+        return len(self.parameters) - 1
+
+    # --- repeated layers ------------------------------------------------------------------
+
+    def repeat(self, times: int, layer: Callable[[Network, Vector], Vector], x: Vector) -> Vector:
+        """Apply `layer(net, x)` `times` over, with fresh parameters each time.
+
+        The layers being alike, they are written down once, and their number stays a number:
+        changing it compiles nothing in the infinite-width reading. A layer that uses vectors
+        or matrices from outside (shared weights) is written out instead.
+        """
+        if not isinstance(times, int | np.integer) or times < 0:
+            raise HyperparameterError(f"The number of layers is {times!r}; it must be a whole number ≥ 0.")
+        if times == 0:
+            return x
+        block, before = Block(self, x), (len(self.instructions), len(self.constants))
+        try:
+            out = layer(block, block.carry)  # type: ignore[arg-type]
+        except UsesOutsideError:
+            del self.instructions[before[0] :], self.constants[before[1] :]
+            return self._written_out(times, layer, x)
+        if not isinstance(out, Vector) or out.shape != x.shape:
+            raise ProgramError(f"A repeated layer must keep the leading shape {x.shape} of its vectors.")
+        op = ops.Repeat(block.program(out))
+        return self.record(op, (self.scalar(int(times)), x, *block.captured), Vector, x.shape)
+
+    def _written_out(self, times: int, layer: Callable[[Network, Vector], Vector], x: Vector) -> Vector:
+        for k in range(times):
+            x = layer(Numbered(self, f"[{k + 1}]"), x)
+        return x
+
+    # --- writing instructions down ----------------------------------------------------------
+
+    def scalar(self, x: Any) -> Scalar:
+        """A number, array or scalar as a scalar of this program."""
+        if isinstance(x, Scalar):
+            return x
+        if isinstance(x, Value):
+            raise ProgramError(f"A number or a scalar is needed here, not {x!r}.")
+        try:
+            number = np.asarray(x, dtype=int if isinstance(x, int | np.integer) else float)
+        except (TypeError, ValueError) as problem:
+            raise ProgramError(f"A number is needed here, not {type(x).__name__}.") from problem
+        if not np.all(np.isfinite(number)):
+            raise HyperparameterError("A number in the program is not finite; every hyper-parameter must be.")
+        self.constants.append(number)
+        return self.record(ops.Constant(len(self.constants) - 1), (), Scalar, number.shape)
+
+    def scalar_function(self, fn: Callable[..., Any], *args: Any, name: str) -> Scalar:
+        """A function of scalars, recorded under `name`."""
+        scalars = tuple(self.scalar(a) for a in args)
+        try:
+            shape = ops.function_shape(fn, tuple(s.shape for s in scalars))
+        except (TypeError, ValueError) as problem:
+            raise ProgramError(f"{name} does not fit scalars of shapes {[s.shape for s in scalars]}.") from problem
+        return self.record(ops.ScalarFunction(fn, name), scalars, Scalar, shape)
+
+    def record(self, op: Op, args: tuple[Value, ...], kind: type[V], shape: Shape) -> V:
+        """Write one instruction down and hand out its value."""
+        places = tuple(self.place(a) for a in args)
+        self.instructions.append(Instruction(op, places, kind.kind, tuple(shape)))  # type: ignore[arg-type]
+        return kind(self, len(self.instructions) - 1, shape)
+
+    def place(self, value: Value) -> int:
+        """Where a value of this program stands; refuses one of another program."""
+        if value._net is not self:
+            raise ProgramError(f"Instruction {len(self.instructions)} mixes values of two programs.")
+        return value._place
+
+    def check_owns_parameter(self, matrix: Matrix) -> None:
+        """Refuse a matrix declared in another program."""
+        if matrix._net is not self:
+            raise ProgramError(f"Instruction {len(self.instructions)} uses a matrix of another program.")
+
+
+class UsesOutsideError(Exception):
+    """A repeated layer reaches for a vector or matrix of the program around it."""
+
+
+class Block(Network):
+    """Records the body of `repeat`; scalars from outside are captured, vectors are not."""
+
+    def __init__(self, outer: Network, x: Vector):
+        super().__init__(outer.parametrization)
+        self.outer = outer
+        self.captured: list[Scalar] = []
+        self.carry = self.record(ops.Carry(), (), Vector, x.shape)
+
+    def scalar(self, x: Any) -> Scalar:
+        """A number or outer scalar, taken in from the program around the block."""
+        if isinstance(x, Scalar) and x._net is self:
+            return x
+        outside = self.outer.scalar(x)
+        self.captured.append(outside)
+        return self.record(ops.Captured(len(self.captured) - 1), (), Scalar, outside.shape)
+
+    def repeat(self, times: int, layer: Callable[[Network, Vector], Vector], x: Vector) -> Vector:
+        """A repeat inside a repeat is written out."""
+        return self._written_out(times, layer, x)
+
+    def place(self, value: Value) -> int:
+        if value._net is self.outer:
+            if isinstance(value, Scalar):
+                return self.scalar(value)._place
+            raise UsesOutsideError
+        return super().place(value)
+
+    def check_owns_parameter(self, matrix: Matrix) -> None:
+        if matrix._net is self.outer:
+            raise UsesOutsideError
+        super().check_owns_parameter(matrix)
+
+    def program(self, out: Vector) -> Program:
+        """The body as a program of its own."""
+        return Program(tuple(self.instructions), tuple(self.parameters), self.place(out))
+
+
+class Numbered:
+    """The same network, but its new parameters get a layer number in their names."""
+
+    def __init__(self, net: Network, suffix: str):
+        self._net, self._suffix = net, suffix
+
+    def __getattr__(self, attribute: str) -> Any:
+        method = getattr(self._net, attribute)
+        if attribute not in ("input", "matrix", "vector", "bias"):
+            return method
+        return lambda name, *args, **options: method(name + self._suffix, *args, **options)
+
+
+def _check_not_negative(number: Any, what: str) -> None:
+    if isinstance(number, Value):
+        return
+    if not isinstance(number, int | float | np.number) or not math.isfinite(number) or number < 0:
+        raise HyperparameterError(f"{what} is {number!r}; it must be a finite number ≥ 0.")
+
+

@@ -1,0 +1,198 @@
+"""A tensor program as a value: instructions, parameters, and the numbers they use.
+
+A `Program` knows nothing of how it was written. The tracing of an author's function makes one
+(`ntkviz.language.trace`), another front end could make the same one, and every reading takes a
+`Program` and nothing else.
+
+Its structure is static and hashable; its numbers (hyper-parameters and data) are the leaves of
+a pytree. So a jitted reading compiles once for a structure, and moving a hyper-parameter never
+compiles anything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+
+from .instructions import Captured, Carry, Constant, InitialVector, InputMatMul, MatMul, Op, Readout, Repeat, Shape
+
+Kind = Literal["vector", "scalar", "output"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter ω in abc-parametrization (Tensor Programs IV): ω ~ N(0, std²), used as multiplier·ω.
+
+    `fan` is the factor of fan_in besides the width: the multiplier of a matrix is
+    `multiplier/√(fan·n)`, that of an input matrix `multiplier/√fan` with `fan` = d, that of a
+    readout `multiplier/√(fan·n)`, that of any other vector `multiplier`. `shape` makes it an
+    array of independent parameters (one matrix for each offset of a convolution). `std`,
+    `multiplier` and `lr` are the places of the instructions that give these numbers.
+    `zero_mean` is `False` for a vector whose mean, not trained, is added in the program.
+    """
+
+    name: str
+    kind: Literal["matrix", "input", "vector"]
+    fan: int
+    shape: Shape
+    std: int
+    multiplier: int
+    lr: int
+    trainable: bool = True
+    zero_mean: bool = True
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One line of a program: `op` applied to the values of the earlier lines `args`.
+
+    `shape` is the leading shape: the width axis of a vector is never part of it.
+    """
+
+    op: Op
+    args: tuple[int, ...]
+    kind: Kind
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class Program:
+    """Instructions in order, the parameters they use, and the numbers they read.
+
+    **Fields**
+
+    - `instructions`: each refers to earlier ones by their place in this tuple.
+    - `parameters`: the random initial values, by the place instructions refer to.
+    - `output`: the place of the network's output f, of shape `(batch,)`.
+    - `constants`, `data`: the numbers, in the order `Constant` and `Data` instructions name them.
+    """
+
+    instructions: tuple[Instruction, ...]
+    parameters: tuple[Parameter, ...]
+    output: int
+    constants: tuple[Any, ...] = ()
+    data: tuple[Any, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.instructions)
+
+    def with_data(self, *data: Any) -> Program:
+        """The same program reading other data (of the same shapes, but for what a reading batches)."""
+        return dataclasses.replace(self, data=data)
+
+    def with_numbers(self, constants: tuple[Any, ...] = (), data: tuple[Any, ...] = ()) -> Program:
+        """The same structure with other numbers; with none, just the structure."""
+        return dataclasses.replace(self, constants=constants, data=data)
+
+    @property
+    def output_is_readout(self) -> bool:
+        """Whether f is a readout vᵀx/√n (else it is a scalar of the program, such as 1ᵀx/n)."""
+        return isinstance(self.instructions[self.output].op, Readout)
+
+    def uses(self, parameter: int) -> Iterator[int]:
+        """The places of the instructions that use a parameter, readouts of a vector included."""
+        for place, instruction in enumerate(self.instructions):
+            if getattr(instruction.op, "parameter", None) == parameter:
+                yield place
+
+    def users(self, place: int) -> Iterator[int]:
+        """The places of the instructions that take the value made at `place`."""
+        return (later for later, i in enumerate(self.instructions) if place in i.args)
+
+    @property
+    def has_repeats(self) -> bool:
+        """Whether some layers are written once and repeated."""
+        return any(isinstance(i.op, Repeat) for i in self.instructions)
+
+    def unrolled(self) -> Program:
+        """The same program with each repeated block written out, its parameters numbered."""
+        return _Unroller(self).result() if self.has_repeats else self
+
+    def to_text(self) -> str:
+        """The instructions as numbered lines of text."""
+        from .listing import to_text
+
+        return to_text(self)
+
+    def to_latex(self) -> str:
+        """The instructions as an aligned LaTeX environment."""
+        from .listing import to_latex
+
+        return to_latex(self)
+
+    def to_graph(self) -> dict[str, list[dict[str, Any]]]:
+        """The instructions as nodes and the values they pass as edges, in plain dictionaries."""
+        from .listing import to_graph
+
+        return to_graph(self)
+
+    def __str__(self) -> str:
+        return self.to_text()
+
+
+jax.tree_util.register_dataclass(
+    Program, data_fields=["constants", "data"], meta_fields=["instructions", "parameters", "output"]
+)
+
+
+class _Unroller:
+    """Writes the program out again, a repeated block `times` over."""
+
+    def __init__(self, program: Program):
+        self.program = program
+        self.instructions: list[Instruction] = []
+        self.parameters: list[Parameter] = []
+
+    def result(self) -> Program:
+        places = self._copy(self.program, {}, "")
+        return dataclasses.replace(
+            self.program,
+            instructions=tuple(self.instructions),
+            parameters=tuple(self.parameters),
+            output=places[self.program.output],
+        )
+
+    def _copy(self, program: Program, given: dict[Op, int], suffix: str) -> dict[int, int]:
+        """Append `program`, reading `given` for the inputs of a block; where each line went."""
+        places: dict[int, int] = {}
+        new_parameters: dict[int, int] = {}
+        for place, instruction in enumerate(program.instructions):
+            op = instruction.op
+            if op in given:
+                places[place] = given[op]
+                continue
+            args = tuple(places[a] for a in instruction.args)
+            if isinstance(op, Repeat):
+                places[place] = self._repeat(op, program.instructions[instruction.args[0]], args)
+                continue
+            if isinstance(op, InputMatMul | InitialVector | MatMul):
+                if op.parameter not in new_parameters:
+                    new_parameters[op.parameter] = self._parameter(program.parameters[op.parameter], places, suffix)
+                op = dataclasses.replace(op, parameter=new_parameters[op.parameter])
+            places[place] = len(self.instructions)
+            self.instructions.append(dataclasses.replace(instruction, op=op, args=args))
+        return places
+
+    def _parameter(self, parameter: Parameter, places: dict[int, int], suffix: str) -> int:
+        self.parameters.append(
+            dataclasses.replace(
+                parameter,
+                name=parameter.name + suffix,
+                std=places[parameter.std],
+                multiplier=places[parameter.multiplier],
+                lr=places[parameter.lr],
+            )
+        )
+        return len(self.parameters) - 1
+
+    def _repeat(self, op: Repeat, times: Instruction, args: tuple[int, ...]) -> int:
+        assert isinstance(times.op, Constant)
+        _, carry, *captured = args
+        for layer in range(int(self.program.constants[times.op.index])):
+            given: dict[Op, int] = {Carry(): carry} | {Captured(k): place for k, place in enumerate(captured)}
+            carry = self._copy(op.body, given, f"[{layer + 1}]")[op.body.output]
+        return carry

@@ -1,0 +1,366 @@
+"""What an author computes with: NumPy-like handles for vectors, scalars and matrices.
+
+A handle stands for a value of the program being written. Its `shape` is the *leading* shape;
+the width axis is never visible, so nothing an author writes can depend on the width.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..errors import ProgramError
+from . import instructions as ops
+from .instructions import Rule, Shape
+from .nonlinearities import Nonlinearity, multiply
+
+if TYPE_CHECKING:
+    from .network import Network
+
+
+class Value:
+    """A value of the program being written, known by its place and its leading shape."""
+
+    __array_ufunc__ = None  # NumPy arrays leave arithmetic to the handle
+    kind: str = ""
+
+    def __init__(self, net: Network, place: int, shape: Shape):
+        self._net, self._place, self.shape = net, place, tuple(shape)
+
+    @property
+    def ndim(self) -> int:
+        """The number of leading axes."""
+        return len(self.shape)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise ProgramError(f"{self!r} has no leading axis to run over; its width axis is not visible.")
+        return self.shape[0]
+
+    def __iter__(self):
+        return (self[k] for k in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(leading shape {self.shape})"
+
+    def __bool__(self) -> bool:
+        raise ProgramError(f"{self!r} has no truth value: a program cannot branch on its own values.")
+
+    # Everything below rearranges leading axes; `_rearranged` does it for vectors and scalars alike.
+
+    def _rearranged(self, rule: Rule) -> Any:
+        try:
+            shape = ops.rearranged_shape(rule, self.shape)
+        except (TypeError, ValueError, IndexError) as problem:
+            raise ProgramError(
+                f"{type(rule).__name__.lower()} does not fit the leading shape {self.shape} "
+                f"(the width axis is not visible; average over it with nv.moment): {problem}"
+            ) from problem
+        op = ops.Rearrange(rule, self.shape, shape)
+        return self._net.record(op, (self,), type(self), shape)
+
+    def _axes(self, axis: int | Sequence[int] | None) -> Shape:
+        given = range(self.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+        for a in given:
+            if not -self.ndim <= a < self.ndim:
+                raise ProgramError(
+                    f"Axis {a} does not exist in the leading shape {self.shape}; the width axis is not visible, "
+                    "use nv.moment to average over coordinates."
+                )
+        return tuple(sorted(a % self.ndim for a in given))
+
+    def __getitem__(self, key: Any) -> Any:
+        keys = key if isinstance(key, tuple) else (key,)
+        used = sum(1 for k in keys if k is not None and k is not Ellipsis)
+        if used > self.ndim:
+            raise ProgramError(
+                f"An index with {used} entries does not fit the leading shape {self.shape}; "
+                "the width axis is not visible and cannot be indexed."
+            )
+        for k, size in zip((k for k in keys if k is not None and k is not Ellipsis), self.shape, strict=False):
+            if isinstance(k, int) and Ellipsis not in keys and not -size <= k < size:
+                raise IndexError(f"Index {k} is out of range for an axis of length {size}.")
+        return self._rearranged(ops.Index(tuple(ops.freeze(k) for k in keys)))
+
+    def reshape(self, *shape: Any) -> Any:
+        """Reshape the leading axes."""
+        target = tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape
+        if -1 in target:
+            known = int(np.prod([s for s in target if s != -1]))
+            target = tuple(int(np.prod(self.shape)) // max(known, 1) if s == -1 else s for s in target)
+        return self._rearranged(ops.Reshape(target))
+
+    def transpose(self, *axes: Any) -> Any:
+        """Permute the leading axes (reverse them by default)."""
+        order = tuple(axes[0]) if len(axes) == 1 and not isinstance(axes[0], int) else axes
+        return self._rearranged(ops.Permute(order or tuple(reversed(range(self.ndim)))))
+
+    def broadcast_to(self, shape: Shape) -> Any:
+        """Repeat along new or length-one leading axes, as `numpy.broadcast_to`."""
+        return self if tuple(shape) == self.shape else self._rearranged(ops.BroadcastTo(tuple(shape)))
+
+    def pad(self, widths: Sequence[tuple[int, int]]) -> Any:
+        """Zeros before and after along each leading axis, as `numpy.pad`."""
+        return self._rearranged(ops.Pad(tuple((int(a), int(b)) for a, b in widths)))
+
+    def sum(self, axis: int | Sequence[int] | None = None) -> Any:
+        """Sum over leading axes (all of them by default)."""
+        return self._rearranged(ops.Sum(self._axes(axis)))
+
+    def mean(self, axis: int | Sequence[int] | None = None) -> Any:
+        """Average over leading axes (all of them by default); never over the width."""
+        return self._rearranged(ops.Sum(self._axes(axis), average=True))
+
+
+class Vector(Value):
+    """An array of width-n vectors of leading shape `shape`."""
+
+    kind = "vector"
+
+    def apply_nonlinearity(self, phi: Nonlinearity, args: tuple[Any, ...]) -> Vector:
+        """φ of vectors `args[:arity]` and scalars after them, recorded as a Nonlin."""
+        vectors, scalars = args[: phi.arity], args[phi.arity :]
+        if not all(isinstance(v, Vector) for v in vectors) or len(vectors) < phi.arity:
+            raise ProgramError(f"{phi.name} takes {phi.arity} vector(s) of the program before its parameters.")
+        thetas = tuple(self._net.scalar(s) for s in scalars)
+        shape = broadcast(phi.name, *vectors, *thetas)
+        return self._net.record(ops.Nonlin(phi), (*vectors, *thetas), Vector, shape)
+
+    def __add__(self, other: Any) -> Vector:
+        if isinstance(other, Vector):
+            return self._net.record(ops.Add(), (self, other), Vector, broadcast("+", self, other))
+        if _is_number(other, 0):
+            return self
+        shift = self._net.scalar(other)
+        return self._net.record(ops.Shift(), (self, shift), Vector, broadcast("+", self, shift))
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Vector:
+        return self * -1.0
+
+    def __sub__(self, other: Any) -> Vector:
+        return self + (-other)
+
+    def __rsub__(self, other: Any) -> Vector:
+        return -self + other
+
+    def __mul__(self, other: Any) -> Vector:
+        if isinstance(other, Vector):
+            return cast(Vector, multiply(self, other))
+        factor = self._net.scalar(other)
+        return self._net.record(ops.Scale(), (self, factor), Vector, broadcast("*", self, factor))
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Vector:
+        if isinstance(other, Vector):
+            raise ProgramError("A vector divided by a vector may be infinite; write it with nv.nonlinearity.")
+        return self * (1.0 / other)
+
+    def __pow__(self, power: int) -> Vector:
+        if power not in (1, 2, 3):
+            raise ProgramError(f"x ** {power} is not written directly; use nv.nonlinearity(lambda x: x ** {power}).")
+        from .nonlinearities import cube, identity, square
+
+        return cast(Vector, (identity, square, cube)[power - 1](self))
+
+
+class Scalar(Value):
+    """An array of scalars: data, numbers, and moments, which converge to constants."""
+
+    kind = "scalar"
+
+    def axes(self, names: str) -> Shape:
+        """The sizes of the axes, refusing data of another rank: `batch, d = x.axes("batch d")`."""
+        if len(names.split()) != self.ndim:
+            from ..errors import InputError
+
+            raise InputError(
+                f"This architecture reads data of shape ({', '.join(names.split())}), "
+                f"{len(names.split())} axes, but was given shape {self.shape}."
+            )
+        return self.shape
+
+    def _map(self, fn: Callable[..., Any], name: str, *others: Any, reverse: bool = False) -> Scalar:
+        args = (self, *(self._net.scalar(o) for o in others))
+        return self._net.scalar_function(fn, *(reversed(args) if reverse else args), name=name)
+
+    def __add__(self, other: Any) -> Any:
+        return other + self if isinstance(other, Vector) else self._map(operator.add, "+", other)
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> Any:
+        return (-other) + self if isinstance(other, Vector) else self._map(operator.sub, "-", other)
+
+    def __rsub__(self, other: Any) -> Scalar:
+        return self._map(operator.sub, "-", other, reverse=True)
+
+    def __mul__(self, other: Any) -> Any:
+        return other * self if isinstance(other, Vector) else self._map(operator.mul, "*", other)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, other: Any) -> Scalar:
+        return self._map(operator.truediv, "/", other)
+
+    def __rtruediv__(self, other: Any) -> Scalar:
+        return self._map(operator.truediv, "/", other, reverse=True)
+
+    def __neg__(self) -> Scalar:
+        return self._map(operator.neg, "-")
+
+    def __pow__(self, power: float) -> Scalar:
+        return self._map(operator.pow, "**", power)
+
+    def __matmul__(self, vectors: Any) -> Any:
+        """Σ_j θ_ij x_j over the last axis of θ and of x's leading axes (batch axes broadcast alike)."""
+        if not isinstance(vectors, Vector):
+            raise ProgramError("θ @ x takes scalars on the left and vectors on the right.")
+        letters = "abcdefghij"[: self.ndim - 2]
+        return einsum(f"{letters}kl,{letters}l->{letters}k", self, vectors)
+
+
+class Matrix:
+    """A width × width Gaussian matrix (or an array of them, to be indexed); `W @ x`, `W.T @ x`."""
+
+    __array_ufunc__ = None
+
+    def __init__(self, net: Network, parameter: int, shape: Shape, index: Shape = (), transpose: bool = False):
+        self._net, self._parameter, self.shape = net, parameter, shape
+        self._index, self._transpose = index, transpose
+
+    @property
+    def T(self) -> Matrix:
+        """The transpose: the same random matrix, not an independent one."""
+        return Matrix(self._net, self._parameter, self.shape, self._index, not self._transpose)
+
+    def __getitem__(self, index: int | tuple[int, ...]) -> Matrix:
+        place = index if isinstance(index, tuple) else (index,)
+        if len(place) > len(self.shape) or any(not 0 <= i < s for i, s in zip(place, self.shape, strict=False)):
+            raise IndexError(f"Index {place} does not fit an array of matrices of shape {self.shape}.")
+        rest = self.shape[len(place) :]
+        return Matrix(self._net, self._parameter, rest, (*self._index, *place), self._transpose)
+
+    def __matmul__(self, x: Any) -> Vector:
+        if not isinstance(x, Vector):
+            raise ProgramError(
+                "W @ x takes vectors of the program on the right; apply an input matrix to data with net.input."
+            )
+        if self.shape:
+            raise ProgramError(f"This is an array of matrices of shape {self.shape}; index it before using @.")
+        self._net.check_owns_parameter(self)
+        op = ops.MatMul(self._parameter, self._index, self._transpose)
+        return self._net.record(op, (x,), Vector, x.shape)
+
+
+class Output(Value):
+    """The network's output f = vᵀx/√n: random even in the limit, so nothing may be computed from it."""
+
+    kind = "output"
+
+    def _refuse(self, *_: Any) -> Any:
+        raise ProgramError(
+            "A readout vᵀx/√n does not converge to a constant, so the program cannot use it further; "
+            "combine the vectors before reading them out, or use nv.inner for a scalar ⟨x, y⟩/n."
+        )
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __neg__ = __pow__ = _refuse
+
+
+def broadcast(name: str, *values: Value) -> Shape:
+    """The common leading shape, or an error that names the operation."""
+    try:
+        return np.broadcast_shapes(*(v.shape for v in values))
+    except ValueError as problem:
+        shapes = ", ".join(str(v.shape) for v in values)
+        raise ProgramError(f"{name} cannot combine leading shapes {shapes}.") from problem
+
+
+def _is_number(x: Any, value: float) -> bool:
+    return isinstance(x, int | float) and x == value
+
+
+# --- functions of handles ---------------------------------------------------------------------
+
+
+def moment(x: Vector) -> Scalar:
+    """θ = (1/n) Σ_α x_α for each vector of the array: a scalar that converges to E Z^x.
+
+    `nv.moment(nv.square(x))` is the second moment, `nv.inner(x, y)` the one of a product.
+    """
+    if not isinstance(x, Vector):
+        raise ProgramError("nv.moment averages the coordinates of vectors of a program.")
+    return x._net.record(ops.Moment(), (x,), Scalar, x.shape)
+
+
+def inner(x: Vector, y: Vector) -> Scalar:
+    """⟨x, y⟩/n, leading axes broadcast as in NumPy: a scalar that converges to E Z^x Z^y."""
+    return moment(x * y)
+
+
+def _join(values: Sequence[Any], axis: int, new_axis: bool) -> Any:
+    values = list(values)
+    if not values or not all(isinstance(v, Value) and type(v) is type(values[0]) for v in values):
+        raise ProgramError("nv.stack and nv.concatenate take a non-empty list of values of one kind.")
+    shapes = [np.empty(v.shape) for v in values]
+    try:
+        shape = (np.stack if new_axis else np.concatenate)(shapes, axis=axis).shape
+    except ValueError as problem:
+        raise ProgramError(f"The leading shapes {[v.shape for v in values]} do not fit together: {problem}") from problem
+    return values[0]._net.record(ops.Join(axis % len(shape), new_axis), tuple(values), type(values[0]), shape)
+
+
+def stack(values: Sequence[Any], axis: int = 0) -> Any:
+    """Stack arrays of vectors (or of scalars) along a new leading axis."""
+    return _join(values, axis, new_axis=True)
+
+
+def concatenate(values: Sequence[Any], axis: int = 0) -> Any:
+    """Join arrays of vectors (or of scalars) along a leading axis they have."""
+    return _join(values, axis, new_axis=False)
+
+
+def einsum(subscripts: str, coefficients: Any, vectors: Vector) -> Vector:
+    """Σ θ x over leading axes: scalars first, vectors second, `"bij,bj->bi"` with explicit output."""
+    theta = vectors._net.scalar(coefficients)
+    try:
+        operands, out = subscripts.replace(" ", "").split("->")
+        shape = np.einsum(f"{operands}->{out}", np.empty(theta.shape), np.empty(vectors.shape)).shape
+    except ValueError as problem:
+        raise ProgramError(f"einsum '{subscripts}' does not fit {theta.shape} and {vectors.shape}: {problem}") from problem
+    return vectors._net.record(ops.Contract(f"{operands}->{out}"), (vectors, theta), Vector, shape)
+
+
+def batchnorm(x: Vector, axis: int = 0) -> Vector:
+    """(x − mean)/std over one leading axis (0, the batch, by default), std with 1/B and no ε."""
+    (axis,) = x._axes(axis)
+    if x.shape[axis] < 2:
+        raise ProgramError(f"batchnorm over an axis of length {x.shape[axis]} divides by zero; give it two rows or more.")
+    return x._net.record(ops.BatchNorm(axis), (x,), Vector, x.shape)
+
+
+def layernorm(x: Vector, eps: float = 0.0) -> Vector:
+    """(x − mean)/std over the coordinates of each vector, as two Moments; no affine map."""
+    centred = x - moment(x)
+    return centred * (inner(centred, centred) + eps) ** -0.5
+
+
+def _softmax(x):
+    return jax.nn.softmax(x, axis=-1)
+
+
+def softmax(x: Scalar) -> Scalar:
+    """The softmax of scalars over their last axis."""
+    return x._map(_softmax, "softmax")
+
+
+def sqrt(x: Scalar) -> Scalar:
+    """The square root of scalars."""
+    return x._map(jnp.sqrt, "sqrt")

@@ -1,0 +1,63 @@
+"""How far random networks are from their limit: the relative deviation of the NTK against width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..language.architecture import Architecture
+from .finite import check_width, empirical_ntk
+from .infinite import infinite_ntk
+
+
+class Deviation(NamedTuple):
+    """One random network's distance from the limit, ‖Θ_n − Θ‖_F / ‖Θ‖_F."""
+
+    width: int
+    seed: int
+    relative_frobenius: float
+
+
+class DeviationTable(tuple[Deviation, ...]):
+    """Rows `(width, seed, relative_frobenius)`; iterates over rows, and knows its slope."""
+
+    def means(self) -> dict[int, float]:
+        """The deviation at each width, averaged over seeds."""
+        return {w: float(np.mean([r.relative_frobenius for r in self if r.width == w])) for w in self.widths()}
+
+    def widths(self) -> list[int]:
+        """The widths, ascending."""
+        return sorted({row.width for row in self})
+
+    def slope(self) -> float:
+        """The log–log slope of the mean deviation against width; −1/2 is what the theory says."""
+        means = self.means()
+        return float(np.polyfit(np.log(list(means)), np.log(list(means.values())), 1)[0])
+
+
+def deviation(arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Iterable[int] | int) -> DeviationTable:
+    """Measure ‖Θ_n − Θ‖_F / ‖Θ‖_F of random networks of several widths (Tensor Programs II, Figure 1).
+
+    **Arguments**
+
+    - `arch`, `x`: an architecture and a batch of inputs.
+    - `widths`: the widths n to sample.
+    - `seeds`: the seeds of the networks at each width, or how many.
+
+    Raises as `infinite_ntk` and `empirical_ntk` do.
+    """
+    return DeviationTable(deviations(arch, x, widths=widths, seeds=seeds))
+
+
+def deviations(arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Iterable[int] | int) -> Iterator[Deviation]:
+    """The rows of `deviation` one by one, as each network has been sampled."""
+    limit = infinite_ntk(arch, x).ntk
+    widths = list(widths)
+    for width in widths:
+        check_width(width)
+    for seed in range(seeds) if isinstance(seeds, int) else seeds:
+        for width in widths:
+            sampled = np.asarray(empirical_ntk(arch, x, width=width, key=seed), dtype=float)
+            yield Deviation(width, seed, float(np.linalg.norm(sampled - limit) / np.linalg.norm(limit)))

@@ -1,0 +1,64 @@
+"""Whether a batch is many inputs or one: does each output depend on its own example alone?
+
+Most architectures treat the examples of a batch one by one, and a kernel entry then needs two
+examples only. Batch normalisation does not: there a batch is one input. Nothing is declared: the
+program is run with one example's data made NaN, and we look which outputs it reaches.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from ..language import instructions as ops
+from ..language.architecture import Architecture
+from ..language.program import Program
+
+
+def examples_are_separate(arch: Architecture, data: tuple[np.ndarray, ...]) -> bool:
+    """Whether output i depends on example i alone."""
+    two = tuple(d[:2] if len(d) > 1 else np.concatenate([d, d]) for d in data)
+    return _separate(arch.trace(two).with_numbers())
+
+
+@functools.lru_cache(maxsize=512)
+def _separate(structure: Program) -> bool:
+    once = (1,) * sum(isinstance(i.op, ops.Constant) for i in structure.instructions)  # each repeated layer once
+    reached = _poisoned_outputs(structure.with_numbers(once).unrolled(), example=0)
+    return bool(reached[0] and not reached[1])
+
+
+def _poisoned_outputs(program: Program, example: int) -> np.ndarray:
+    """Which outputs are NaN when one example is; vectors have one coordinate, matrices are 1."""
+    values: list[Any] = []
+    for instruction in program.instructions:
+        op, args = instruction.op, [values[a] for a in instruction.args]
+        extra = (1,) if instruction.kind == "vector" else ()
+        match op:
+            case ops.Data():
+                value = np.ones(instruction.shape)
+                value[example] = np.nan
+            case ops.Constant() | ops.InitialVector():
+                value = np.ones((*instruction.shape, *extra))
+            case ops.InputMatMul():
+                value = np.sum(args[0], axis=-1, keepdims=True)
+            case ops.MatMul():
+                value = args[0]
+            case ops.Nonlin():  # not φ itself: a step of NaN is 0
+                vectors, scalars = args[: op.phi.arity], [s[..., None] for s in args[op.phi.arity :]]
+                value = sum(np.broadcast_arrays(*vectors, *scalars))
+            case ops.BatchNorm(axis):
+                value = np.broadcast_to(np.sum(args[0], axis=axis, keepdims=True), args[0].shape)
+            case _:
+                value = np.asarray(op.evaluate(*(jnp.asarray(a) for a in args)))
+        values.append(value)
+    return np.isnan(values[program.output]).reshape(-1)
+
+
+def block_slices(size: int, block: int) -> Iterator[slice]:
+    """Consecutive slices of at most `block` that cover `range(size)`."""
+    return (slice(start, min(start + block, size)) for start in range(0, size, block))

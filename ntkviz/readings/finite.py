@@ -1,0 +1,257 @@
+"""The reading at finite width: sample every parameter, run the program, differentiate it.
+
+The empirical NTK is Σ over trained parameters of lr·⟨∂f/∂ω, ∂f̄/∂ω⟩. The Jacobian is never
+formed: a matrix's gradient is a sum over its uses of outer products a bᵀ, where b goes in and a
+is the gradient at what comes out, so that (Novak et al. 2022, "structured derivatives")
+
+    ⟨∂f/∂W, ∂f̄/∂W⟩ = Σ over pairs of uses ⟨a, ā⟩ ⟨b, b̄⟩.
+
+JAX gives all a's in one backward pass: they are the gradients at zeros ("taps") added to what
+each parameter makes.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ..errors import HyperparameterError
+from ..language import instructions as ops
+from ..language.architecture import Architecture, check_architecture, check_data
+from ..language.gia import check_program
+from ..language.program import Parameter, Program
+from .examples import block_slices, examples_are_separate
+
+
+def sample_parameters(program: Program, width: int, key: Array, dtype: Any = jnp.float32) -> tuple[Array, ...]:
+    """Draw every ω ~ N(0, std²) of a program: matrices `(*shape, n, n)`, input matrices `(n, d)`, vectors `(*shape, n)`."""
+    numbers = ParameterNumbers(program)
+    drawn = []
+    for k, parameter in enumerate(program.parameters):
+        shape = {
+            "matrix": (*parameter.shape, width, width),
+            "input": (width, parameter.fan),
+            "vector": (*parameter.shape, width),
+        }[parameter.kind]
+        std = jnp.asarray(numbers(parameter.std), dtype)
+        drawn.append(std * jax.random.normal(jax.random.fold_in(key, k), shape, dtype))
+    return tuple(drawn)
+
+
+class ParameterNumbers:
+    """The numbers (std, multiplier, lr) of parameters: scalars made from constants alone."""
+
+    def __init__(self, program: Program):
+        self.program = program
+
+    def __call__(self, place: int) -> Any:
+        instruction = self.program.instructions[place]
+        if isinstance(instruction.op, ops.Constant):
+            return self.program.constants[instruction.op.index]
+        return instruction.op.evaluate(*(self(a) for a in instruction.args))
+
+
+class Run(NamedTuple):
+    """One run of a program: its output and every value it computed, by place."""
+
+    output: Array
+    values: tuple[Array, ...]
+
+
+def run(program: Program, parameters: tuple[Array, ...], taps: dict[int, Array] | None = None) -> Run:
+    """Run a program (repeats written out) with given parameters; vectors are `(*leading, n)`."""
+    width = next(p.shape[-1] if d.kind == "vector" else p.shape[-2] for d, p in _declared(program, parameters))
+    dtype = parameters[0].dtype
+    numbers = ParameterNumbers(program)
+    values: list[Array] = []
+    for place, instruction in enumerate(program.instructions):
+        args = [values[a] for a in instruction.args]
+        match instruction.op:
+            case ops.Data(index):
+                value = jnp.asarray(program.data[index], dtype)
+            case ops.Constant(index):
+                value = jnp.asarray(program.constants[index])
+                value = value.astype(dtype) if jnp.issubdtype(value.dtype, jnp.floating) else value
+            case ops.InputMatMul(k) | ops.InitialVector(k) | ops.MatMul(k):
+                value = _apply(instruction.op, program.parameters[k], parameters[k], args, numbers, width)
+                if taps is not None and place in taps:
+                    value = value + taps[place]
+            case ops.Readout():
+                value = instruction.op.evaluate(*args) * output_scale(program, width)
+            case op:
+                value = op.evaluate(*args)
+        values.append(value)
+    return Run(values[program.output], tuple(values))
+
+
+def _declared(program: Program, parameters: tuple[Array, ...]):
+    return zip(program.parameters, parameters, strict=True)
+
+
+def _apply(op: ops.Op, declared: Parameter, omega: Array, args: list[Array], numbers: ParameterNumbers, n: int) -> Array:
+    multiplier = jnp.asarray(numbers(declared.multiplier), omega.dtype)
+    match op:
+        case ops.InputMatMul():
+            return multiplier / declared.fan**0.5 * (args[0] @ omega.T)
+        case ops.MatMul(_, index, transpose):
+            w = omega[index]
+            return multiplier / (declared.fan * n) ** 0.5 * (args[0] @ (w if transpose else w.T))
+        case _:
+            return multiplier * omega
+
+
+def output_scale(program: Program, width: int) -> float:
+    """f = vᵀx/√n when the Simple GIA Check passes; vᵀx/n, which then has a limit, when it does not."""
+    v = program.instructions[program.output].args[0]
+    op = program.instructions[v].op
+    fan = program.parameters[op.parameter].fan if isinstance(op, ops.InitialVector) else 1
+    return 1 / (fan**0.5 * (width**0.5 if _passes(program) else width))
+
+
+def _passes(program: Program) -> bool:
+    return _structure_passes(program.with_numbers())
+
+
+@functools.lru_cache(maxsize=512)
+def _structure_passes(structure: Program) -> bool:
+    return check_program(structure).passes
+
+
+# --- the empirical NTK ---------------------------------------------------------------------------
+
+
+class Uses(NamedTuple):
+    """All uses of one parameter: gradients come out at `a`, `b` goes in; `(outputs, uses, n or d)`."""
+
+    a: Array
+    b: Array
+
+
+def empirical_ntk(arch: Architecture, x1: Any, x2: Any = None, *, width: int, key: Any) -> Array:
+    """The NTK Θ_n = Σ lr·⟨∂f/∂ω, ∂f̄/∂ω⟩ of one random network of a given width.
+
+    **Arguments**
+
+    - `arch`: an architecture.
+    - `x1`, `x2`: two batches of inputs; `x2=None` means `x1` again.
+    - `width`: n ≥ 1.
+    - `key`: a JAX random key, or an integer seed.
+
+    **Returns** an array `(|x1|, |x2|)`, float32. For an output that fails the Simple GIA Check,
+    which is read at scale 1/n, n·⟨∇f, ∇f̄⟩ (the quantity that has a limit).
+
+    Raises `HyperparameterError` for a width below 1, `InputError` for unusable data.
+    """
+    data1 = check_data(x1, "x1")
+    data2 = data1 if x2 is None else check_data(x2, "x2")
+    check_architecture(arch)
+    check_width(width)
+    key = jax.random.key(key) if isinstance(key, int) else key
+    if not examples_are_separate(arch, data1):
+        return _whole_batches(arch.trace(data1).unrolled(), arch.trace(data2).unrolled(), width, key)
+    first, second = (arch.trace(tuple(d[:1] for d in data)).unrolled() for data in (data1, data2))
+    rows = []
+    for rows1 in block_slices(len(data1[0]), _BLOCK):
+        block1 = tuple(d[rows1] for d in data1)
+        blocks = [
+            _separate_examples(first.with_data(*block1), second.with_data(*(d[rows2] for d in data2)), width, key)
+            for rows2 in block_slices(len(data2[0]), _BLOCK)
+        ]
+        rows.append(jnp.concatenate(blocks, axis=1))
+    return jnp.concatenate(rows, axis=0)
+
+
+_BLOCK = 256  # examples whose gradients are held at once
+
+
+def check_width(width: Any) -> None:
+    """Refuse a width that is not a whole number ≥ 1."""
+    if isinstance(width, bool) or not hasattr(width, "__index__") or int(width) < 1:
+        raise HyperparameterError(f"The width is {width!r}; it must be a whole number ≥ 1.")
+
+
+@functools.partial(jax.jit, static_argnames="width")
+def _separate_examples(program: Program, program_bar: Program, width: int, key: Array) -> Array:
+    parameters = sample_parameters(program, width, key)
+
+    def uses(prog: Program) -> dict[Any, Uses]:
+        def one(*data):
+            example = prog.with_data(*(d[None] for d in data))
+            return _uses(example, parameters, example_outputs=1)
+
+        each = jax.vmap(one)(*prog.data)
+        return jax.tree.map(lambda m: m.reshape((m.shape[0], *m.shape[2:])), each)
+
+    return _contract(program, uses(program), uses(program_bar), width)
+
+
+@functools.partial(jax.jit, static_argnames="width")
+def _whole_batches(program: Program, program_bar: Program, width: int, key: Array) -> Array:
+    parameters = sample_parameters(program, width, key)
+    both = (_uses(p, parameters, example_outputs=len(p.data[0])) for p in (program, program_bar))
+    return _contract(program, *both, width)
+
+
+def _uses(program: Program, parameters: tuple[Array, ...], example_outputs: int) -> dict[Any, Uses]:
+    """What goes in and the gradients of each output at what comes out, by parameter and index."""
+    width = next(p.shape[-1] if d.kind == "vector" else p.shape[-2] for d, p in _declared(program, parameters))
+    dtype = parameters[0].dtype
+    places = [k for k, i in enumerate(program.instructions) if _trained(program, i.op)]
+    taps = {k: jnp.zeros((*program.instructions[k].shape, width), dtype) for k in places}
+
+    def outputs(taps):
+        result = run(program, parameters, taps)
+        return result.output, result.values
+
+    _, pullback, values = jax.vjp(outputs, taps, has_aux=True)
+    (gradients,) = jax.vmap(pullback)(jnp.eye(example_outputs, dtype=dtype))
+    found: dict[Any, list[Uses]] = {}
+    for k in places:
+        op = program.instructions[k].op
+        a = gradients[k].reshape(example_outputs, -1, width)
+        key: Any = (op.parameter, getattr(op, "index", ()))
+        if isinstance(op, ops.InitialVector):
+            found[key] = [Uses(a, jnp.broadcast_to(jnp.eye(a.shape[1], dtype=dtype), (example_outputs, *a.shape[1:2] * 2)))]
+            continue
+        x = values[program.instructions[k].args[0]]
+        b = jnp.broadcast_to(x.reshape(-1, x.shape[-1]), (example_outputs, a.shape[1], x.shape[-1]))
+        transposed = isinstance(op, ops.MatMul) and op.transpose
+        found.setdefault(key, []).append(Uses(b, a) if transposed else Uses(a, b))
+    return {key: Uses(*(jnp.concatenate(m, axis=1) for m in zip(*uses, strict=True))) for key, uses in found.items()}
+
+
+def _trained(program: Program, op: ops.Op) -> bool:
+    return isinstance(op, ops.InputMatMul | ops.InitialVector | ops.MatMul) and program.parameters[op.parameter].trainable
+
+
+def _contract(program: Program, uses: dict[Any, Uses], uses_bar: dict[Any, Uses], width: int) -> Array:
+    """Σ over parameters of lr·multiplier²/fan_in Σ over pairs of uses ⟨a, ā⟩⟨b, b̄⟩."""
+    numbers = ParameterNumbers(program)
+    total: Any = 0.0
+    for key, here in uses.items():
+        declared = program.parameters[key[0]]
+        fan_in = {"matrix": declared.fan * width, "input": declared.fan, "vector": 1}[declared.kind]
+        rate = jnp.asarray(numbers(declared.lr) * numbers(declared.multiplier) ** 2 / fan_in, here.a.dtype)
+        total = total + rate * _pairs_of_uses(here, uses_bar[key])
+    return total if _at_readout_scale(program) else total * width
+
+
+def _at_readout_scale(program: Program) -> bool:
+    return program.output_is_readout and _passes(program)
+
+
+def _pairs_of_uses(u: Uses, w: Uses) -> Array:
+    """Σ ⟨a, ā⟩⟨b, b̄⟩ over pairs of uses, by Gram matrices or by gradients, whichever is less work."""
+    (batch, uses, rows), (batch_bar, uses_bar, columns) = u.a.shape, (*w.a.shape[:2], u.b.shape[-1])
+    by_gram = batch * uses * batch_bar * uses_bar * (rows + columns)
+    by_gradient = (batch * uses + batch_bar * uses_bar + batch * batch_bar) * rows * columns
+    if by_gram <= by_gradient:
+        a = jnp.einsum("iur,jwr->iujw", u.a, w.a)
+        b = jnp.einsum("iuc,jwc->iujw", u.b, w.b)
+        return jnp.einsum("iujw,iujw->ij", a, b)
+    gradients = (jnp.einsum("iur,iuc->irc", m.a, m.b) for m in (u, w))
+    return jnp.einsum("irc,jrc->ij", *gradients)
