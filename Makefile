@@ -1,0 +1,77 @@
+# `make app` opens the dashboard, `make test` runs every check; both set themselves up from a bare clone.
+# Needs make and Python 3.11 or newer. Everything made here lives in .venv and .cache.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+PORT ?= 8866
+BIN := .venv/bin
+
+# A stamp is newer than what it was made from, so a second start installs nothing.
+INSTALLED := .venv/.installed
+BROWSER := .venv/.browser
+
+# Compiled JAX functions are kept between test runs.
+export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
+
+.PHONY: help app lab test check-format lint types unit notebooks format lock clean
+
+help:
+	@echo "make app     open the dashboard (PORT=$(PORT))"
+	@echo "make lab     open the notebooks in JupyterLab"
+	@echo "make test    run every check"
+	@echo "make format  format the code"
+	@echo "make lock    renew requirements.lock from pyproject.toml"
+	@echo "make clean   remove everything make made"
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "ntkviz needs Python 3.11 or newer: install it, or run make PYTHON=/path/to/python3" >&2; exit 1; }
+	@echo "Installing ntkviz into .venv (once; a few minutes) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(BROWSER): $(INSTALLED)
+	@$(BIN)/python tests/browser/install.py
+	@touch $@
+
+app: $(INSTALLED)
+	@$(BIN)/python -m ntkviz.app.serve notebooks --port=$(PORT)
+
+lab: $(INSTALLED)
+	@$(BIN)/jupyter lab --ServerApp.root_dir=notebooks
+
+test: check-format lint types unit notebooks
+
+check-format: $(INSTALLED)
+	$(BIN)/ruff format --check .
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+
+# Includes the browser tests and the check that every list of dependencies says the same.
+unit: $(INSTALLED) $(BROWSER)
+	$(BIN)/pytest
+
+# Every notebook runs from top to bottom in a fresh kernel without an error.
+notebooks: $(INSTALLED)
+	$(BIN)/pytest --nbval-lax notebooks
+
+format: $(INSTALLED)
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+lock: $(INSTALLED)
+	@$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links --upgrade \
+		--extra app --extra test --group build pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
