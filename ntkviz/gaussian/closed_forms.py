@@ -13,6 +13,7 @@ Sources: arc-cosine kernels, Cho & Saul 2009, for everything made of x₊ and 1{
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -45,12 +46,12 @@ class Geometry(NamedTuple):
 def geometry(kxx: ArrayLike, kxy: ArrayLike, kyy: ArrayLike) -> Geometry:
     """`Geometry` without the two losses of the obvious formula.
 
-    √(hi/lo)·lo is exact for equal variances where √kxx·√kyy is not, and does not underflow;
+    hi·(√lo/√hi) is exact for equal variances where √hi·√lo is not, and does not underflow;
     (a − kxy)(a + kxy) keeps the digits of the angle that 1 − cos² θ loses next to θ = 0 and π.
     """
     kxx, kxy, kyy = (jnp.asarray(k, dtype=float) for k in (kxx, kxy, kyy))
     high, low = jnp.maximum(kxx, kyy), jnp.minimum(kxx, kyy)
-    a = high * jnp.sqrt(jnp.maximum(_quotient(low, high), 0.0))
+    a = high * _quotient(jnp.sqrt(low), jnp.sqrt(high))
     c = jnp.clip(kxy, -a, a)
     return Geometry(a, c, jnp.sqrt(a - c) * jnp.sqrt(a + c))
 
@@ -92,25 +93,30 @@ def relu_relu(g: Geometry) -> Array:
 
 def step_step(g: Geometry) -> Array:
     """P(x > 0, y > 0) = δ/2π (arc-cosine kernel of degree 0), 0 if a variance is 0."""
-    return jnp.where(g.a > 0, jnp.arctan2(g.sin, -g.cos), 0.0) / (2 * math.pi)
+    return jnp.where(g.a == 0, 0.0, jnp.arctan2(g.sin, -g.cos)) / (2 * math.pi)
 
 
 def _opposite(g: Geometry) -> Geometry:
     return g._replace(cos=-g.cos)
 
 
-def kink_kink(phi: Kink, psi: Kink, kxx: Array, kxy: Array, kyy: Array) -> Array:
-    g = geometry(kxx, kxy, kyy)
+def _both_quadrants(phi: Kink | Jump, psi: Kink | Jump, formula: Callable[[Geometry], Array], g: Geometry, sign: int):
+    """From E over x, y > 0, by reflection, E over the whole plane; `sign` is −1 if φψ is odd under x → −x."""
     same, opposite = phi.right * psi.right + phi.left * psi.left, phi.right * psi.left + phi.left * psi.right
-    return same * relu_relu(g) - opposite * relu_relu(_opposite(g))
+    total = same * formula(g)
+    if isinstance(opposite, float) and opposite == 0.0:  # relu and step: half the work
+        return total
+    return total + sign * opposite * formula(_opposite(g))
+
+
+def kink_kink(phi: Kink, psi: Kink, kxx: Array, kxy: Array, kyy: Array) -> Array:
+    return _both_quadrants(phi, psi, relu_relu, geometry(kxx, kxy, kyy), -1)
 
 
 def jump_jump(phi: Jump, psi: Jump, kxx: Array, kxy: Array, kyy: Array) -> Array:
     g = geometry(kxx, kxy, kyy)
-    same, opposite = phi.right * psi.right + phi.left * psi.left, phi.right * psi.left + phi.left * psi.right
-    inside = same * step_step(g) + opposite * step_step(_opposite(g))
-    phi_mean, psi_mean = jump_single(phi, kxx), jump_single(psi, kyy)
-    return jnp.where(g.a > 0, inside, phi_mean * psi_mean)
+    degenerate = jump_single(phi, kxx) * jump_single(psi, kyy)
+    return jnp.where(g.a == 0, degenerate, _both_quadrants(phi, psi, step_step, g, 1))
 
 
 def kink_jump(phi: Kink, psi: Jump, kxx: Array, kxy: Array, kyy: Array) -> Array:
@@ -122,7 +128,7 @@ def kink_jump(phi: Kink, psi: Jump, kxx: Array, kxy: Array, kyy: Array) -> Array
     inside = (phi.right * psi.right - phi.left * psi.left) * agree + (
         phi.right * psi.left - phi.left * psi.right
     ) * differ
-    return jnp.where(kyy > 0, inside, psi.at_zero * kink_single(phi, kxx))
+    return jnp.where(kyy == 0, psi.at_zero * kink_single(phi, kxx), inside)
 
 
 def kink_single(phi: Kink, kxx: Array) -> Array:
@@ -130,22 +136,23 @@ def kink_single(phi: Kink, kxx: Array) -> Array:
 
 
 def jump_single(phi: Jump, kxx: Array) -> Array:
-    return jnp.where(kxx > 0, (phi.right + phi.left) / 2, phi.at_zero)
+    return jnp.where(kxx == 0, phi.at_zero, (phi.right + phi.left) / 2)
 
 
 def kink_single_with_mean(phi: Kink, kxx: Array, mean: Array) -> Array:
     """E[x₊] = m Φ(m/σ) + σ φ(m/σ)."""
     deviation = jnp.sqrt(kxx)
     z = _quotient(mean, deviation)
-    positive = jnp.where(kxx > 0, mean * ndtr(z) + deviation * _normal_density(z), jnp.maximum(mean, 0))
-    negative = jnp.where(kxx > 0, deviation * _normal_density(z) - mean * ndtr(-z), jnp.maximum(-mean, 0))
+    spread = deviation * _normal_density(z)
+    positive = jnp.where(kxx == 0, jnp.maximum(mean, 0), mean * ndtr(z) + spread)
+    negative = jnp.where(kxx == 0, jnp.maximum(-mean, 0), spread - mean * ndtr(-z))
     return phi.right * positive - phi.left * negative
 
 
 def jump_single_with_mean(phi: Jump, kxx: Array, mean: Array) -> Array:
     z = _quotient(mean, jnp.sqrt(kxx))
     at_mean = jnp.where(mean > 0, phi.right, jnp.where(mean < 0, phi.left, phi.at_zero))
-    return jnp.where(kxx > 0, phi.right * ndtr(z) + phi.left * ndtr(-z), at_mean)
+    return jnp.where(kxx == 0, at_mean, phi.right * ndtr(z) + phi.left * ndtr(-z))
 
 
 # --- erf, its shifts and scales: φ(x) = c + s erf(x), and φ(x) = s exp(−x²) --------------------

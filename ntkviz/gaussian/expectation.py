@@ -9,6 +9,7 @@ through the formulas (they are singular at correlation ±1) but by Price's theor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -33,16 +34,16 @@ class Expectation(NamedTuple):
 KINKS: dict[Nonlinearity, Callable[..., cf.Kink]] = {
     nl.relu: lambda: cf.Kink(1.0, 0.0),
     nl.abs: lambda: cf.Kink(1.0, -1.0),
-    nl.leaky_relu: lambda slope: cf.Kink(1.0, slope),
+    nl.leaky_relu: lambda slope=0.2: cf.Kink(1.0, slope),
     nl.identity: lambda: cf.Kink(1.0, 1.0),
 }
 JUMPS: dict[Nonlinearity, Callable[..., cf.Jump]] = {
     nl.step: lambda: cf.Jump(1.0, 0.0, 0.0),
     nl.sign: lambda: cf.Jump(1.0, -1.0, 0.0),
-    nl.leaky_step: lambda slope: cf.Jump(1.0, slope, slope),
+    nl.leaky_step: lambda slope=0.2: cf.Jump(1.0, slope, slope),
 }
 ERFS = {nl.erf: cf.Erf(0.0, 1.0), nl.erf_gate: cf.Erf(0.5, 0.5)}
-BUMPS = {nl.erf_slope: cf.Bump(2 / jnp.pi**0.5), nl.erf_gate_slope: cf.Bump(1 / jnp.pi**0.5)}
+BUMPS = {nl.erf_slope: cf.Bump(2 / math.sqrt(math.pi)), nl.erf_gate_slope: cf.Bump(1 / math.sqrt(math.pi))}
 WAVES = {nl.sin: cf.Wave(1.0, 0.0), nl.cos: cf.Wave(0.0, 1.0), nl.minus_sin: cf.Wave(-1.0, 0.0)}
 
 
@@ -69,9 +70,8 @@ def _argument(phi: Nonlinearity, theta, variance, mean) -> _Argument:
             f"{phi!r} takes {phi.arity} vectors; pair and single expectations are for nonlinearities of one"
         )
     theta = tuple(jnp.asarray(t, dtype=float) for t in theta)
-    return _Argument(
-        phi, theta, jnp.asarray(variance, dtype=float), None if mean is None else jnp.asarray(mean, dtype=float)
-    )
+    variance = jnp.maximum(jnp.asarray(variance, dtype=float), 0.0)  # rounding may leave −1e-17
+    return _Argument(phi, theta, variance, None if mean is None else jnp.asarray(mean, dtype=float))
 
 
 def pair_expectation(
@@ -88,7 +88,8 @@ def pair_expectation(
 ) -> Expectation:
     """E[φ(x; θ) ψ(y; θ̄)] for jointly Gaussian (x, y).
 
-    **Arguments** (arrays broadcast)
+    **Arguments** (arrays broadcast; variances kept apart as a column and a row, (n, 1) and (1, m),
+    are cheaper for functions without a closed form, which are then expanded n + m times)
 
     - `kxx`, `kxy`, `kyy`: second *central* moments; a `kxy` beyond ±√(kxx kyy) is clipped.
     - `theta`, `theta_bar`: the parameters of φ and ψ.
@@ -98,23 +99,19 @@ def pair_expectation(
     """
     x, y = _argument(phi, theta, kxx, mean_x), _argument(psi, theta_bar, kyy, mean_y)
     kxy = jnp.asarray(kxy, dtype=float)
-    value = _closed_pair(x, y, kxy)
-    if value is None:
-        value = _closed_pair(y, x, kxy)
-    if value is not None:
-        return _exact(value)
-    return Expectation(
-        *quadrature.pair(x.side, y.side, kxy, smooth=phi.smooth and psi.smooth, centred=mean_x is mean_y is None)
-    )
+    for first, second in ((x, y), (y, x)):
+        expectation = _closed_pair(first, second, kxy) or _reduced_pair(first, second, kxy)
+        if expectation is not None:
+            return expectation
+    smooth, centred = phi.smooth and psi.smooth, mean_x is None and mean_y is None
+    return Expectation(*quadrature.pair(x.side, y.side, kxy, smooth=smooth, centred=centred))
 
 
 def single_expectation(
     phi: Nonlinearity, kxx: ArrayLike, *, theta: tuple[ArrayLike, ...] = (), mean: ArrayLike | None = None
 ) -> Expectation:
     """E φ(x; θ) for Gaussian x of variance `kxx` and the given mean (`None` for exactly zero)."""
-    x = _argument(phi, theta, kxx, mean)
-    value = _closed_single(x)
-    return _exact(value) if value is not None else Expectation(*quadrature.single(x.side, smooth=phi.smooth))
+    return _single(_argument(phi, theta, kxx, mean))
 
 
 def pair_with_slopes(
@@ -138,6 +135,11 @@ def _exact(value: Array) -> Expectation:
     return Expectation(value, quadrature.ROUNDING * jnp.abs(value))
 
 
+def _single(x: _Argument) -> Expectation:
+    value = _closed_single(x)
+    return _exact(value) if value is not None else Expectation(*quadrature.single(x.side, smooth=x.phi.smooth))
+
+
 def _closed_single(x: _Argument) -> Array | None:
     phi, k, mean = x.phi, x.variance, x.mean_or_zero
     if phi.coefficients:
@@ -158,29 +160,56 @@ def _closed_single(x: _Argument) -> Array | None:
     return singles[phi](k, mean) if phi in singles else None
 
 
-def _closed_pair(x: _Argument, y: _Argument, kxy: Array) -> Array | None:
+def _reduced_pair(x: _Argument, y: _Argument, kxy: Array) -> Expectation | None:
+    """Pairs in which φ(x) = eˣ or c₀ + c₁x, for which an expectation over y alone is enough."""
+    if x.phi is nl.exp:  # eˣ tilts the law of y: its mean moves by kxy
+        tilted = _single(y._replace(mean=y.mean_or_zero + kxy))
+        factor = cf.exp_single(x.variance, x.mean_or_zero)
+        return Expectation(factor * tilted.value, factor * tilted.error)
+    if x.phi.coefficients and len(x.phi.coefficients) <= 2:
+        offset, factor = (*x.phi.coefficients, 0.0)[:2]
+        mean, slope = _single(y), _regression(y, kxy)
+        at_mean = offset + factor * x.mean_or_zero
+        return Expectation(
+            at_mean * mean.value + factor * slope.value, jnp.abs(at_mean) * mean.error + abs(factor) * slope.error
+        )
+    return None
+
+
+def _regression(y: _Argument, kxy: Array) -> Expectation:
+    """E[(x − E x) ψ(y)] = kxy E ψ′(y) (Stein), or without ψ′ as kxy/√kyy · E[z ψ(y)], z = (y − E y)/√kyy."""
+    slope = y.phi.derivative() if y.phi.derivatives else None
+    value = None if slope is None else _closed_single(y._replace(phi=slope))
+    if value is not None:
+        return _exact(kxy * value)
+    moment = Expectation(*quadrature.single(y.side, smooth=y.phi.smooth, degree=1))
+    deviation = jnp.sqrt(y.variance)
+    factor = jnp.where(deviation > 0, kxy / jnp.where(deviation > 0, deviation, 1.0), 0.0)
+    return Expectation(factor * moment.value, jnp.abs(factor) * moment.error)
+
+
+def _closed_pair(x: _Argument, y: _Argument, kxy: Array) -> Expectation | None:
     """The closed form of E[φ(x) ψ(y)] if the table has it with φ in the first place."""
     phi, psi, kxx, kyy = x.phi, y.phi, x.variance, y.variance
     means = x.mean_or_zero, y.mean_or_zero
     centred = x.mean is None and y.mean is None
     if phi.coefficients and psi.coefficients:
-        return cf.polynomial_polynomial(phi.coefficients, psi.coefficients, kxx, kxy, kyy, *means)
-    if phi is nl.exp:  # e^x tilts the law of y: its mean moves by kxy
-        return cf.exp_single(kxx, means[0]) * single_expectation(psi, kyy, theta=y.theta, mean=means[1] + kxy).value
+        value = cf.polynomial_polynomial(phi.coefficients, psi.coefficients, kxx, kxy, kyy, *means)
+        return _exact(value)
     if phi in WAVES and psi in WAVES:
-        return cf.wave_wave(WAVES[phi], WAVES[psi], kxx, kxy, kyy, *means)
+        return _exact(cf.wave_wave(WAVES[phi], WAVES[psi], kxx, kxy, kyy, *means))
     if phi in BUMPS and psi in BUMPS:
-        return cf.bump_bump(BUMPS[phi], BUMPS[psi], kxx, kxy, kyy, *means)
+        return _exact(cf.bump_bump(BUMPS[phi], BUMPS[psi], kxx, kxy, kyy, *means))
     if centred and phi in KINKS and psi in KINKS:
-        return cf.kink_kink(KINKS[phi](*x.theta), KINKS[psi](*y.theta), kxx, kxy, kyy)
+        return _exact(cf.kink_kink(KINKS[phi](*x.theta), KINKS[psi](*y.theta), kxx, kxy, kyy))
     if centred and phi in JUMPS and psi in JUMPS:
-        return cf.jump_jump(JUMPS[phi](*x.theta), JUMPS[psi](*y.theta), kxx, kxy, kyy)
+        return _exact(cf.jump_jump(JUMPS[phi](*x.theta), JUMPS[psi](*y.theta), kxx, kxy, kyy))
     if centred and phi in KINKS and psi in JUMPS:
-        return cf.kink_jump(KINKS[phi](*x.theta), JUMPS[psi](*y.theta), kxx, kxy, kyy)
+        return _exact(cf.kink_jump(KINKS[phi](*x.theta), JUMPS[psi](*y.theta), kxx, kxy, kyy))
     if centred and phi in ERFS and psi in ERFS:
-        return cf.erf_erf(ERFS[phi], ERFS[psi], kxx, kxy, kyy)
+        return _exact(cf.erf_erf(ERFS[phi], ERFS[psi], kxx, kxy, kyy))
     if centred and phi is psi is nl.gelu:
-        return cf.gelu_gelu(kxx, kxy, kyy)
+        return _exact(cf.gelu_gelu(kxx, kxy, kyy))
     if centred and phi is psi is nl.gelu_slope:
-        return cf.gelu_slopes(kxx, kxy, kyy)
+        return _exact(cf.gelu_slopes(kxx, kxy, kyy))
     return None
