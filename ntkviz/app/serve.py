@@ -1,0 +1,96 @@
+"""The dashboard: Voilà with our template, warm kernels and nothing to download.
+
+    python -m ntkviz.app.serve notebooks --port=8866
+
+Every option of Voilà works here, too (``--help-all`` lists them); ``CONFIG`` holds the values we choose instead of
+Voilà's own. The page asks no host but this server, so it works with no network at all.
+"""
+
+import logging
+import os
+from pathlib import Path
+
+from tornado.ioloop import IOLoop
+from tornado.web import RedirectHandler
+from traitlets.config import Config
+from voila.app import Voila
+
+HOME = "00_home.ipynb"
+
+# Voilà looks for `voila/templates/<name>` below each of these folders, and finds ours in this one.
+JUPYTER_PATH = Path(__file__).parent
+
+CONFIG = Config(
+    Voila={
+        "ip": "127.0.0.1",
+        "open_browser": False,
+        "log_level": logging.ERROR,
+        # A reader's own Jupyter settings are for their notebooks, not for this application.
+        "config_file_paths": [],
+        # Kernels talk through sockets in here, whose whole path must stay below 104 characters (macOS).
+        "connection_dir_root": "/tmp",
+    },
+    VoilaConfiguration={
+        "template": "ntkviz",
+        "allow_template_override": "NO",
+        "allow_theme_override": "NO",
+        "strip_sources": True,
+        "file_allowlist": [r".*\.(png|svg)"],
+        # One kernel waits for the next reader of each notebook (about 300 MB each): a cold one takes seconds to import JAX.
+        "preheat_kernel": True,
+        "default_pool_size": 1,
+    },
+    # Sockets that only this user can open, instead of TCP ports that everybody on a shared machine can.
+    KernelManager={"transport": "ipc"},
+    # A page that is closed ends its kernel; these are for the pages that could not say so (lost network, killed browser).
+    AsyncMappingKernelManager={"cull_idle_timeout": 600, "cull_interval": 60},
+)
+
+
+class Dashboard(Voila):
+    """Serve a folder of notebooks as one application that starts at its ``00_home.ipynb``."""
+
+    aliases = {**Voila.aliases, "ip": "Voila.ip"}
+
+    def initialize(self, argv: list[str] | None = None) -> None:
+        """Read the command line.
+
+        Raises:
+            SystemExit: the folder to serve has no home notebook.
+        """
+        super().initialize(argv)
+        if not Path(self.root_dir, HOME).is_file():
+            raise SystemExit(
+                f"There is no {HOME} in {self.root_dir}: name the folder of the notebooks, "
+                "as in `python -m ntkviz.app.serve notebooks`."
+            )
+
+    def init_handlers(self) -> list:
+        """Voilà's pages without its list of files: the root leads to the home notebook."""
+        home = f"{self.base_url}voila/render/{HOME}"
+        hidden = (f"{self.server_url}voila/tree", f"{self.server_url}voila/api/contents")
+        kept = [
+            rule for rule in super().init_handlers() if rule[0] != self.server_url and not rule[0].startswith(hidden)
+        ]
+        return [(self.server_url, RedirectHandler, {"url": home, "permanent": False}), *kept]
+
+    def listen(self) -> None:
+        """Listen until interrupted, and say where, once the port is known."""
+        IOLoop.current().add_callback(self.announce)
+        super().listen()
+
+    def announce(self) -> None:
+        """Print the address of the dashboard."""
+        print(f"ntkviz is open at {self.connection_url} (Ctrl-C ends it)", flush=True)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Serve the dashboard until interrupted."""
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(JUPYTER_PATH), os.environ.get("JUPYTER_PATH")]))
+    # Tornado would report every page that does not exist or is refused.
+    logging.getLogger("tornado").setLevel(logging.ERROR)
+    Dashboard.launch_instance(argv, config=CONFIG)
+
+
+if __name__ == "__main__":
+    main()

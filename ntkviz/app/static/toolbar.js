@@ -1,0 +1,111 @@
+// The tools under a picture: reset, link, numbers, present. Keeps the state of the controls in the page's address.
+// The fragment (#depth=3&…) is never sent to the server, so a link works with a kernel that was started beforehand.
+
+const DASHBOARD = "voila" in document.body.dataset; // JupyterLab's address belongs to JupyterLab
+const READABLE_MS = 400; // browsers refuse an address that changes too often
+
+function button(label, title, onClick) {
+  const element = document.createElement("button");
+  element.type = "button";
+  element.className = "nv-button";
+  element.textContent = label;
+  element.title = title;
+  element.addEventListener("click", () => onClick(element));
+  return element;
+}
+
+function flash(element, text) {
+  const label = element.dataset.label ?? (element.dataset.label = element.textContent);
+  element.textContent = text;
+  setTimeout(() => (element.textContent = label), 1500);
+}
+
+function download(name, text) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}
+
+function address(model) {
+  const url = new URL(location.href);
+  url.hash = model.get("state");
+  return url.href;
+}
+
+async function copyLink(model, element) {
+  const href = address(model);
+  if (DASHBOARD) history.replaceState(null, "", href);
+  try {
+    await navigator.clipboard.writeText(href);
+    flash(element, "Copied");
+  } catch {
+    flash(element, "In the address bar"); // no clipboard on plain http from another machine
+  }
+}
+
+function present(el, element) {
+  const cell = el.closest(".jp-Cell");
+  const on = !document.body.classList.contains("nv-present");
+  document.querySelectorAll(".nv-presented").forEach((other) => other.classList.remove("nv-presented"));
+  cell?.classList.toggle("nv-presented", on);
+  document.body.classList.toggle("nv-present", on);
+  element.setAttribute("aria-pressed", String(on));
+  element.textContent = on ? "Leave" : "Present";
+  // plotly measures its place when the window changes
+  requestAnimationFrame(() => window.dispatchEvent(new Event("resize")));
+}
+
+// ipywidgets draws a slider's label beside it without connecting the two for a screen reader.
+function nameSliders() {
+  document.querySelectorAll(".nv-control").forEach((control) => {
+    const label = control.querySelector(".widget-label")?.textContent;
+    if (!label) return;
+    control.querySelectorAll(".noUi-handle, select, input, .widget-readout").forEach((part) => {
+      if (part.getAttribute("aria-label") !== label) part.setAttribute("aria-label", label);
+    });
+    const handle = control.querySelector(".noUi-handle");
+    const readout = control.querySelector(".widget-readout")?.textContent;
+    if (handle && readout) handle.setAttribute("aria-valuetext", readout);
+  });
+}
+
+function render({ model, el }) {
+  el.classList.add("nv-toolbar");
+  const presenting = button("Present", "Picture only, for the lecture hall (Esc to leave)", (b) => present(el, b));
+  el.append(
+    button("Reset", "Back to this page's start", () => model.send({ reset: true })),
+    button("Copy link", "A link to what you see now", (b) => copyLink(model, b)),
+    button("CSV", "The numbers in this picture", () => model.send({ csv: true })),
+    presenting,
+  );
+
+  let timer;
+  const showState = () => {
+    nameSliders();
+    if (!DASHBOARD) return;
+    clearTimeout(timer);
+    timer = setTimeout(() => history.replaceState(null, "", address(model)), READABLE_MS);
+  };
+  const follow = () => {
+    if (location.hash.length > 1 && DASHBOARD) model.send({ link: location.hash.slice(1) });
+  };
+  const leave = (event) => {
+    if (event.key === "Escape" && document.body.classList.contains("nv-present")) present(el, presenting);
+  };
+  model.on("change:state", showState);
+  model.on("msg:custom", (message) => message.files?.forEach(({ name, text }) => download(name, text)));
+  window.addEventListener("hashchange", follow);
+  window.addEventListener("keydown", leave);
+  follow();
+  const naming = setInterval(nameSliders, 500);
+  setTimeout(() => clearInterval(naming), 10000);
+  return () => {
+    window.removeEventListener("hashchange", follow);
+    window.removeEventListener("keydown", leave);
+    clearInterval(naming);
+  };
+}
+
+export default { render };

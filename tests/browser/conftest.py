@@ -1,0 +1,150 @@
+"""A running dashboard, and a page of headless Chromium that fails the test when it errs or asks another host."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+FLAGS = [
+    "--no-sandbox",  # the tests run as root on some machines
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# A cold kernel imports JAX and compiles before its page is ready.
+PATIENCE = 120_000  # ms
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark everything in this folder, so that `pytest -m "not browser"` is the quick run."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("browser")
+
+
+@dataclass
+class Server:
+    """A dashboard in a process of its own."""
+
+    process: subprocess.Popen
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """Its address, as it announced it, without the slash at the end."""
+        return next(word for word in self.lines[0].split() if word.startswith("http")).rstrip("/")
+
+    def chapter(self, name: str) -> str:
+        """The address of one notebook."""
+        return f"{self.url}/voila/render/{name}"
+
+
+@contextmanager
+def serving(folder: Path, *options: str) -> Iterator[Server]:
+    """Serve `folder` on a free port until the block ends; the server is interrupted as Ctrl-C does."""
+    command = [sys.executable, "-m", "ntkviz.app.serve", str(folder), "--port=8900", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    server = Server(process)
+    announced = threading.Event()
+
+    def read() -> None:
+        assert process.stdout
+        for line in process.stdout:
+            server.lines.append(line.rstrip())
+            announced.set()
+        announced.set()
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        assert announced.wait(60), "the dashboard said nothing for a minute"
+        yield server
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        reader.join(10)
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable:
+    """`serve(folder, *options)`: a dashboard of one's own, for tests that need other notebooks or settings."""
+    return serving
+
+
+@pytest.fixture(scope="session")
+def dashboard(root: Path) -> Iterator[Server]:
+    """The dashboard of the repository's notebooks, one for all tests."""
+    with serving(root / "notebooks") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium if there is one, else the one Playwright brought."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Watch:
+    """What a page did that it should not have done."""
+
+    errors: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    def note(self, url: str) -> None:
+        """Remember a request that leaves this machine (Chromium asks nobody for data: and blob: addresses)."""
+        where = urlsplit(url)
+        if where.scheme not in ("data", "blob") and where.hostname != "127.0.0.1":
+            self.foreign.append(url)
+
+
+@pytest.fixture
+def watch() -> Watch:
+    """The record of the test's page, checked when the test ends."""
+    return Watch()
+
+
+@pytest.fixture
+def page(chromium: Browser, watch: Watch) -> Iterator[Page]:
+    """A fresh page of a laptop's size; afterwards it must have logged no error and asked no other host."""
+    context = chromium.new_context(viewport={"width": 1366, "height": 768})
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    page.on("console", lambda message: watch.errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: watch.errors.append(str(error)))
+    page.on("request", lambda request: watch.note(request.url))
+    page.on("websocket", lambda socket: watch.note(socket.url))
+    yield page
+    context.close()
+    assert not watch.foreign, "the page asked other hosts"
+    assert not watch.errors, "the page logged errors"
+
+
+@pytest.fixture
+def visit(page: Page, dashboard: Server) -> Callable[[str], Page]:
+    """`visit("02_ntk.ipynb")`: the page of a chapter, once all its cells are on screen."""
+
+    def open_chapter(name: str) -> Page:
+        page.goto(dashboard.chapter(name))
+        page.locator("#rendered_cells").wait_for(state="visible")
+        return page
+
+    return open_chapter

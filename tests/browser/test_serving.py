@@ -1,0 +1,121 @@
+"""The dashboard shows lessons, not files, and needs no network to do so."""
+
+import json
+import os
+import re
+import time
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import nbformat.v4 as nb
+import pytest
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+CHAPTERS = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
+
+
+def status(url: str) -> int:
+    """The HTTP status of a page, redirections followed."""
+    try:
+        with urlopen(url) as answer:
+            return answer.status
+    except HTTPError as error:
+        return error.code
+
+
+def cells(name: str, kind: str) -> list[str]:
+    """The sources of a notebook's cells of one kind."""
+    notebook = json.loads((NOTEBOOKS / name).read_text())
+    return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == kind]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A home notebook that says which process runs it."""
+    home = nb.new_notebook(cells=[nb.new_code_cell("import os\nprint('process', os.getpid())")])
+    (tmp_path / "00_home.ipynb").write_text(json.dumps(home))
+    return tmp_path
+
+
+def test_root_opens_home(page, dashboard):
+    answer = page.goto(dashboard.url)
+    assert answer.status == 200
+    assert page.url == dashboard.chapter("00_home.ipynb")
+    page.locator("#rendered_cells").wait_for(state="visible")
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_chapter_is_complete_without_code_errors_or_other_hosts(name, visit):
+    page = visit(name)
+    page.wait_for_load_state("networkidle")
+    assert page.locator(".jp-CodeCell .jp-InputArea:visible").count() == 0
+    assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+    shown = page.content()
+    assert not [source for source in cells(name, "code") if source.splitlines()[0] in shown]
+    if any("$" in source for source in cells(name, "markdown")):
+        page.locator("mjx-container").first.wait_for()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "voila/tree",
+        "voila/tree/",
+        "voila/api/contents",
+        "voila/api/contents/00_home.ipynb",
+        "voila/files/",
+        "voila/files/00_home.ipynb",
+        "voila/files/../pyproject.toml",
+        "voila/render/",
+        "voila/render/no_such_chapter.ipynb",
+        "voila/render/../pyproject.toml",
+        "files/00_home.ipynb",
+        "api/contents",
+        "tree",
+        "lab",
+    ],
+)
+def test_files_are_neither_listed_nor_downloaded(path, dashboard):
+    assert status(f"{dashboard.url}/{path}") in (403, 404)
+
+
+def test_it_says_one_line_and_listens_on_this_machine_only(folder, serve):
+    with serve(folder) as server:
+        assert status(server.url) == 200
+        assert status(f"{server.url}/no-such-page") == 404
+    assert server.lines == [f"ntkviz is open at {server.url}/ (Ctrl-C ends it)"]
+    assert server.url.startswith("http://127.0.0.1:")
+    assert server.process.returncode == 0
+
+
+def test_kernels_of_lost_readers_end_and_waiting_ones_stay(folder, serve):
+    def process(server) -> int:
+        # No page follows this request, as if the reader's network broke.
+        text = urlopen(server.chapter("00_home.ipynb")).read().decode()
+        return int(re.search(r"process (\d+)", text)[1])
+
+    def alive(number: int) -> bool:
+        return Path(f"/proc/{number}").exists() if os.path.isdir("/proc") else os.kill(number, 0) is None
+
+    manager = "--AsyncMappingKernelManager"
+    with serve(folder, f"{manager}.cull_idle_timeout=2", f"{manager}.cull_interval=1") as server:
+        lost = process(server)
+        deadline = time.monotonic() + 30
+        while alive(lost) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert not alive(lost)
+        time.sleep(4)  # longer than the waiting kernel may be idle
+        started = time.monotonic()
+        assert alive(process(server))
+        assert time.monotonic() - started < 1
+
+
+def test_a_folder_without_a_home_is_refused(tmp_path, serve):
+    with serve(tmp_path) as server:
+        server.process.wait(30)
+    assert server.process.returncode == 1
+    assert server.lines == [
+        f"There is no 00_home.ipynb in {tmp_path}: name the folder of the notebooks, "
+        "as in `python -m ntkviz.app.serve notebooks`."
+    ]
