@@ -124,11 +124,15 @@ def pair_with_slopes(
 
     **Raises** `ValueError` if φ or ψ has a jump: its derivative is not a function.
     """
-    slopes = phi.derivative(), psi.derivative()
-    for function, slope in zip((phi, psi), slopes, strict=True):
-        if slope is None:
-            raise ValueError(f"{function!r} has a jump, so its derivative is not a function and E[φ′ψ′] does not exist")
-    return pair_expectation(phi, psi, kxx, kxy, kyy, **laws), pair_expectation(*slopes, kxx, kxy, kyy, **laws)
+    value = pair_expectation(phi, psi, kxx, kxy, kyy, **laws)
+    return value, pair_expectation(_slope(phi), _slope(psi), kxx, kxy, kyy, **laws)
+
+
+def _slope(phi: Nonlinearity) -> Nonlinearity:
+    slope = phi.derivative()
+    if slope is None:
+        raise ValueError(f"{phi!r} has a jump, so its derivative is not a function and E[φ′ψ′] does not exist")
+    return slope
 
 
 def _exact(value: Array) -> Expectation:

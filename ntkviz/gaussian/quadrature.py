@@ -149,8 +149,9 @@ def _expand(side: Side) -> _Expansion:
     rule, values = _hermite_rule(), side.at(z)
     coefficients = values @ rule
     energies = values**2 * weights
-    energy = energies.sum(-1)
-    unknown = jnp.sqrt(jnp.maximum(energy - (coefficients[..., :KNOWN_TERMS] ** 2).sum(-1), 0.0))
+    energy, half_energy = energies.sum(-1), 2 * energies[..., ::2].sum(-1)
+    known = (coefficients[..., :KNOWN_TERMS] ** 2).sum(-1)
+    unknown = jnp.sqrt(jnp.maximum(energy - known, 0.0) + jnp.abs(energy - half_energy))
     half = 2 * values[..., ::2] @ rule[::2, :CHECKED_TERMS]
     error = jnp.sqrt(((coefficients[..., :CHECKED_TERMS] - half) ** 2).sum(-1) + _beyond(energies))
     return _Expansion(jnp.moveaxis(coefficients, -1, 0), jnp.sqrt(energy), unknown, error)

@@ -9,6 +9,7 @@ functions; independent scramblings tell how large it is.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 
@@ -117,8 +118,7 @@ def product_gauss_hermite(
         z, weights = np.polynomial.hermite_e.hermegauss(nodes)
         weights = weights / math.sqrt(2 * math.pi)
         # Nodes and weights on all axes but the first, flat; one node of weight 1 if there are none.
-        rest = np.array(np.meshgrid(*[z] * (dimension - 1))).reshape(dimension - 1, -1)
-        rest = rest if dimension > 1 else np.zeros((0, 1))
+        rest = np.array(list(itertools.product(z, repeat=dimension - 1))).T
         rest_weights = functools.reduce(np.multiply.outer, [weights] * (dimension - 1), np.ones(())).ravel()
         spread = root[:, 1:] @ rest + mean[:, None]
 
