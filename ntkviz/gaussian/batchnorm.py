@@ -226,12 +226,12 @@ class _TwoSteps(NamedTuple):
 
 
 class _LogGrid(NamedTuple):
-    """Nodes log s = τ + exp(τ − high) − exp(low − τ) at τ = start + STEP k, k = 0 … count − 1."""
+    """Nodes log s = τ + exp(τ − high) − exp(low − τ) at τ = start + STEP k, k = 0 … nodes − 1."""
 
     low: Array
     high: Array
     start: Array
-    count: Array
+    nodes: Array
 
 
 def _log_grid(upper: Array, lower: Array, decay: Array) -> _LogGrid:
@@ -251,9 +251,9 @@ def _integrate(integrand: Callable[[Array], _TwoSteps], grid: _LogGrid, chunk: i
     """∫₀^∞ integrand(s) ds, `chunk` nodes at once. How many chunks there are depends on the spectrum, not on shapes."""
 
     def term(k: Array) -> _TwoSteps:
-        tau = grid.start + STEP * jnp.minimum(k, grid.count - 1)  # what fills the last chunk up weighs 0
+        tau = grid.start + STEP * jnp.minimum(k, grid.nodes - 1)  # what fills the last chunk up weighs 0
         s = jnp.exp(tau + jnp.exp(tau - grid.high) - jnp.exp(grid.low - tau))
-        weight = STEP * s * (1 + jnp.exp(tau - grid.high) + jnp.exp(grid.low - tau)) * (k < grid.count)
+        weight = STEP * s * (1 + jnp.exp(tau - grid.high) + jnp.exp(grid.low - tau)) * (k < grid.nodes)
         value = integrand(s)
         return _TwoSteps(weight * value.fine, 2 * weight * (k % 2 == 0) * value.coarse)
 
@@ -263,7 +263,7 @@ def _integrate(integrand: Callable[[Array], _TwoSteps], grid: _LogGrid, chunk: i
 
     shape = jax.eval_shape(integrand, grid.low)
     zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shape)
-    return lax.fori_loop(0, -(-grid.count // chunk), add_chunk, zero)
+    return lax.fori_loop(0, -(-grid.nodes // chunk), add_chunk, zero)
 
 
 def _value_and_error(integrals: _TwoSteps) -> tuple[Array, Array]:
