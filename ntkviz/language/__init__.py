@@ -1,6 +1,6 @@
 """The language of tensor programs: what an author writes with, and what the writing becomes."""
 
-from .architecture import Architecture, architecture, program, whole_number
+from .architecture import Architecture, architecture, number, one_of, program, whole_number
 from .gia import GIAReport, simple_gia_check
 from .nonlinearities import Nonlinearity, as_nonlinearity, nonlinearity
 from .program import Program
@@ -20,6 +20,8 @@ __all__ = [
     "layernorm",
     "moment",
     "nonlinearity",
+    "number",
+    "one_of",
     "program",
     "simple_gia_check",
     "softmax",

@@ -56,7 +56,10 @@ class Architecture:
         """Run the author's function once on handles and return the program it wrote."""
         net = Network(self.parametrization)
         inputs = tuple(net.record(ops.Data(k), (), Scalar, d.shape) for k, d in enumerate(data))
-        out = self.fn(net, inputs[0] if len(inputs) == 1 else inputs, **dict(self.hyper))
+        try:
+            out = self.fn(net, inputs[0] if len(inputs) == 1 else inputs, **dict(self.hyper))
+        except ProgramError as problem:
+            raise ProgramError(f"Instruction {len(net.instructions)} of {self.fn.__name__}: {problem}") from problem
         if not isinstance(out, Output | Scalar):
             raise ProgramError(
                 f"{self.fn.__name__} must return net.readout(…) or a scalar such as nv.moment(x), not {out!r}."
@@ -106,6 +109,18 @@ def check_data(x: Any, what: str = "x") -> tuple[np.ndarray, ...]:
     return tuple(arrays)
 
 
+def check_pair(x1: Any, x2: Any) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+    """Two batches to compare (`x2=None` means `x1` again); raises `InputError` if their inputs differ in shape."""
+    data1 = check_data(x1, "x1")
+    data2 = data1 if x2 is None else check_data(x2, "x2")
+    shapes1, shapes2 = ([d.shape[1:] for d in data] for data in (data1, data2))
+    if shapes1 != shapes2:
+        raise InputError(
+            f"x1 and x2 hold inputs of different shapes, {shapes1} and {shapes2}; kernels compare inputs of one shape."
+        )
+    return data1, data2
+
+
 def program(arch: Architecture, x: Any) -> Program:
     """The tensor program of an architecture on inputs `x`, repeated layers written out.
 
@@ -124,7 +139,9 @@ def program(arch: Architecture, x: Any) -> Program:
 def check_architecture(arch: Any) -> Architecture:
     """Refuse what is not an `Architecture`, with the usual remedy."""
     if not isinstance(arch, Architecture):
-        raise HyperparameterError(f"An architecture is needed, such as nv.architectures.mlp(), not {type(arch).__name__}.")
+        raise HyperparameterError(
+            f"An architecture is needed, such as nv.architectures.mlp(), not {type(arch).__name__}."
+        )
     return arch
 
 
@@ -133,3 +150,19 @@ def whole_number(value: Any, name: str, *, at_least: int) -> int:
     if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < at_least:
         raise HyperparameterError(f"{name} is {value!r}; it must be a whole number ≥ {at_least}.")
     return int(value)
+
+
+def number(value: Any, name: str, *, at_least: float = -np.inf, above: float = -np.inf) -> Any:
+    """A hyper-parameter that is a finite number in a range; raises `HyperparameterError` otherwise."""
+    ok = isinstance(value, int | float | np.number) and not isinstance(value, bool) and np.isfinite(value)
+    if not ok or value < at_least or value <= above:
+        bound = f" > {above}" if above > -np.inf else f" ≥ {at_least}" if at_least > -np.inf else ""
+        raise HyperparameterError(f"{name} is {value!r}; it must be a finite number{bound}.")
+    return value
+
+
+def one_of(value: Any, name: str, choices: tuple[str, ...]) -> str:
+    """A hyper-parameter that is one of a few words; raises `HyperparameterError` otherwise."""
+    if value not in choices:
+        raise HyperparameterError(f"{name} is {value!r}; it must be {' or '.join(map(repr, choices))}.")
+    return value

@@ -1,0 +1,22 @@
+"""The autoencoder with tied weights: W and Wᵀ in one forward pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..language import architecture, as_nonlinearity
+
+
+@architecture
+def tied_autoencoder(net, x, *, nonlinearity: Any = "erf", sigma_w=1.0, sigma_v=1.0):
+    """x = φ(Uξ); h = Wx; y = Wᵀφ(h); f = vᵀφ(y)/√n; U and W with std `sigma_w`.
+
+    Inputs `(batch, d)`. The decoder uses the encoder's matrix transposed, and Wᵀφ(h) is *not*
+    Gaussian in the limit: Z^y = Ẑ^y + σ_w² E[φ′(Z^h)] Z^x. The Simple GIA Check passes; the limit
+    needs the general reading. Source: Tensor Programs III (arXiv:2009.10685), §2.
+    """
+    x.axes("batch d")
+    phi = as_nonlinearity(nonlinearity)
+    W = net.matrix("W", std=sigma_w)
+    encoded = W @ phi(net.input("U", x, std=sigma_w))
+    return net.readout("v", phi(W.T @ phi(encoded)), std=sigma_v)

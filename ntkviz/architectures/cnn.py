@@ -1,0 +1,71 @@
+"""The convolutional network, in one or two dimensions."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from ..errors import InputError
+from ..language import architecture, as_nonlinearity, concatenate, one_of, whole_number
+
+
+@architecture
+def cnn(
+    net,
+    x,
+    *,
+    depth: int = 2,
+    filter_size: int = 3,
+    padding: str = "SAME",
+    pooling: str = "flatten",
+    nonlinearity: Any = "relu",
+    sigma_w=1.5,
+    sigma_b=0.1,
+    sigma_v=1.0,
+):
+    """h¹_p = Σ_o W¹_oξ_{p+o} + b¹; hˡ⁺¹_p = Σ_o Wˡ⁺¹_oφ(hˡ_{p+o}) + bˡ⁺¹; f reads φ(h^depth).
+
+    Inputs `(batch, length, channels)` or `(batch, height, width, channels)`; p runs over the P
+    positions, o over the offsets of a filter of `filter_size` to a side. Stride 1; fan_in =
+    filter positions × channels, also at the border. `padding`: `"SAME"` (zeros beyond the
+    border) or `"VALID"`. `pooling`: `"flatten"`, f = Σ_p v_pᵀφ(h_p)/√(nP), each position with
+    weights of its own, or `"average"`, f = vᵀ(mean_p φ(h_p))/√n. Source: Tensor Programs II,
+    §2; Novak et al. 2019 (arXiv:1810.05148) for the kernels.
+    """
+    if x.ndim not in (3, 4):
+        raise InputError(
+            f"A convolution reads data of shape (batch, length, channels) or (batch, height, width, channels), "
+            f"not {x.shape}."
+        )
+    phi = as_nonlinearity(nonlinearity)
+    depth = whole_number(depth, "depth", at_least=1)
+    sides = (whole_number(filter_size, "filter_size", at_least=1),) * (x.ndim - 2)
+    one_of(padding, "padding", ("SAME", "VALID"))
+    one_of(pooling, "pooling", ("flatten", "average"))
+    axes = tuple(range(1, x.ndim - 1))
+
+    def windows(a):
+        """The array seen through each filter position: one shifted copy for each offset."""
+        if padding == "SAME":
+            before = [(side - 1) // 2 for side in sides]
+            around = [(b, side - 1 - b) for b, side in zip(before, sides, strict=True)]
+            a = a.pad([(0, 0), *around, *[(0, 0)] * (a.ndim - 1 - len(sides))])
+        counts = [a.shape[axis] - side + 1 for axis, side in zip(axes, sides, strict=True)]
+        if min(counts) < 1:
+            raise InputError(f"Inputs of shape {x.shape[1:-1]} are too small for {depth} VALID filters {sides}.")
+        for offset in itertools.product(*map(range, sides)):
+            yield offset, a[(slice(None), *(slice(o, o + c) for o, c in zip(offset, counts, strict=True)))]
+
+    def layer(net, h):
+        W = net.matrix("W", std=sigma_w, shape=sides, fan=filter_size ** len(sides))
+        out = net.bias("b", std=sigma_b)
+        for offset, shifted in windows(phi(h)):
+            out = out + W[offset] @ shifted
+        return out
+
+    patches = concatenate([window for _, window in windows(x)], axis=-1)
+    h = net.input("W1", patches, std=sigma_w) + net.bias("b1", std=sigma_b)
+    h = net.repeat(depth - 1, layer, h)
+    if pooling == "average":
+        return net.readout("v", phi(h).mean(axes), std=sigma_v)
+    return net.readout("v", phi(h), std=sigma_v, axes=len(axes))

@@ -1,0 +1,90 @@
+"""Recurrent networks with gates: GRU and LSTM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..language import architecture, as_nonlinearity
+from .rnn import pooled
+
+
+@architecture
+def gru(
+    net,
+    x,
+    *,
+    pooling: str = "last",
+    gate: Any = "erf_gate",
+    nonlinearity: Any = "erf",
+    sigma_w=1.0,
+    sigma_u=1.0,
+    sigma_b=0.0,
+    sigma_v=1.0,
+):
+    """The gated recurrent unit: zᵗ, rᵗ = γ(Uξᵗ + W sᵗ⁻¹ + b), gates z and r each with its own U, W, b;
+    cᵗ = φ(U_cξᵗ + W_c(rᵗ ∘ sᵗ⁻¹) + b_c); sᵗ = zᵗ ∘ sᵗ⁻¹ + (1 − zᵗ) ∘ cᵗ, s⁰ = 0.
+
+    f = vᵀs^T/√n, or vᵀ(mean_t sᵗ)/√n. Inputs `(batch, time, d)`, or a list of sequences `(time, d)`.
+    `gate` γ: `"erf_gate"`, (1 + erf)/2, or `"sigmoid"`; `nonlinearity` φ: `"erf"`, or `"tanh"`.
+    Source: Cho et al. 2014 (arXiv:1406.1078); Tensor Programs II, §2. The products of gates and
+    states need the general reading.
+    """
+    gamma, phi = as_nonlinearity(gate), as_nonlinearity(nonlinearity)
+    update, reset, candidate = (
+        _affine(net, x, name, sigma_u, sigma_w, sigma_b) for name in ("update", "reset", "candidate")
+    )
+
+    def step(t, s):
+        z = gamma(update(t, s))
+        if s is None:
+            return (1 - z) * phi(candidate(t, None))
+        return z * s + (1 - z) * phi(candidate(t, gamma(reset(t, s)) * s))
+
+    states = [step(0, None)]
+    for t in range(1, x.shape[1]):
+        states.append(step(t, states[-1]))
+    return net.readout("v", pooled(states, pooling), std=sigma_v)
+
+
+@architecture
+def lstm(
+    net,
+    x,
+    *,
+    pooling: str = "last",
+    gate: Any = "erf_gate",
+    nonlinearity: Any = "erf",
+    sigma_w=1.0,
+    sigma_u=1.0,
+    sigma_b=0.0,
+    sigma_v=1.0,
+):
+    """The long short-term memory: iᵗ, oᵗ, gᵗ = γ(Uξᵗ + W sᵗ⁻¹ + b), gates i, o and g (forget) each with its own
+    U, W, b; aᵗ = φ(U_aξᵗ + W_a sᵗ⁻¹ + b_a); cᵗ = gᵗ ∘ cᵗ⁻¹ + iᵗ ∘ aᵗ; sᵗ = oᵗ ∘ φ(cᵗ), c⁰ = s⁰ = 0.
+
+    f = vᵀs^T/√n, or vᵀ(mean_t sᵗ)/√n. Inputs `(batch, time, d)`, or a list of sequences `(time, d)`.
+    `gate` γ: `"erf_gate"`, (1 + erf)/2, or `"sigmoid"`; `nonlinearity` φ: `"erf"`, or `"tanh"`.
+    Source: Gers et al. 2000, the cell of Hochreiter and Schmidhuber 1997 with a forget gate. The
+    products of gates and states need the general reading.
+    """
+    gamma, phi = as_nonlinearity(gate), as_nonlinearity(nonlinearity)
+    take_in, forget, give_out, candidate = (
+        _affine(net, x, name, sigma_u, sigma_w, sigma_b) for name in ("input", "forget", "output", "candidate")
+    )
+    states: list[Any] = []
+    s = c = None
+    for t in range(x.shape[1]):
+        new = gamma(take_in(t, s)) * phi(candidate(t, s))
+        c = new if c is None else gamma(forget(t, s)) * c + new
+        s = gamma(give_out(t, s)) * phi(c)
+        states.append(s)
+    return net.readout("v", pooled(states, pooling), std=sigma_v)
+
+
+def _affine(net, x, name: str, sigma_u, sigma_w, sigma_b) -> Callable[[int, Any], Any]:
+    """Uξᵗ + W s + b with parameters of its own, as a function of t and s (`None` for s = 0)."""
+    x.axes("batch time d")
+    u = net.input(f"U_{name}", x, std=sigma_u) + net.bias(f"b_{name}", std=sigma_b)
+    W = net.matrix(f"W_{name}", std=sigma_w)
+    return lambda t, s: u[:, t] if s is None else u[:, t] + W @ s

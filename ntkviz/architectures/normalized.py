@@ -1,0 +1,51 @@
+"""Multi-layer perceptrons with normalisation: over the width (layernorm), over the batch (batchnorm)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..language import architecture, as_nonlinearity, batchnorm, layernorm, number, whole_number
+
+
+@architecture
+def layernorm_mlp(
+    net, x, *, depth: int = 2, nonlinearity: Any = "relu", sigma_w=1.5, sigma_b=0.1, sigma_v=1.0, eps=0.0
+):
+    """h¹ = W¹ξ + b¹; hˡ⁺¹ = Wˡ⁺¹φ(LN(hˡ)) + bˡ⁺¹; f = vᵀφ(LN(h^depth))/√n.
+
+    Inputs `(batch, d)`. LN(h) = (h − mean)/√(variance + `eps`) over the width, no affine map. Its
+    statistics are Moments: they converge to constants, so that the limit is that of a
+    perceptron with rescaled layers. Source: Tensor Programs II, appendix on layernorm; Ba et
+    al. 2016 (arXiv:1607.06450).
+    """
+    x.axes("batch d")
+    phi = as_nonlinearity(nonlinearity)
+    number(eps, "eps", at_least=0)
+
+    def layer(net, h):
+        return net.matrix("W", std=sigma_w) @ phi(layernorm(h, eps)) + net.bias("b", std=sigma_b)
+
+    h = net.input("W1", x, std=sigma_w) + net.bias("b1", std=sigma_b)
+    h = net.repeat(whole_number(depth, "depth", at_least=1) - 1, layer, h)
+    return net.readout("v", phi(layernorm(h, eps)), std=sigma_v)
+
+
+@architecture
+def batchnorm_mlp(net, x, *, depth: int = 1, nonlinearity: Any = "relu", sigma_w=1.0, sigma_v=1.0):
+    """hˡ = Wˡxˡ⁻¹ for each of the B rows; xˡ = φ((hˡ − mean_B)/std_B); f_i = vᵀx_i^depth/√n.
+
+    Inputs `(B, d)`, B ≥ 2: a batch is *one* input, and kernels relate the rows of two batches.
+    std with 1/B, no ε, no biases, no affine map. Batch normalisation is a nonlinearity of B
+    vectors at once. With relu the expectation is integrated to 1e-8; within one batch the NTK
+    is finite only if B ≥ 4. Source: Tensor Programs II, Figure 1 and appendix on batchnorm;
+    Yang et al. 2019 (arXiv:1902.08129).
+    """
+    x.axes("batch d")
+    phi = as_nonlinearity(nonlinearity)
+
+    def layer(net, h):
+        return net.matrix("W", std=sigma_w) @ phi(batchnorm(h))
+
+    h = net.input("W1", x, std=sigma_w)
+    h = net.repeat(whole_number(depth, "depth", at_least=1) - 1, layer, h)
+    return net.readout("v", phi(batchnorm(h)), std=sigma_v)

@@ -1,0 +1,41 @@
+"""Two networks that fail the Simple GIA Check: independent gradients would give a wrong NTK."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..language import architecture, as_nonlinearity, inner, moment, whole_number
+
+
+@architecture
+def mean_readout_mlp(net, x, *, depth: int = 2, nonlinearity: Any = "square"):
+    """x¹ = Uξ/√d + 1; hˡ = Wˡxˡ⁻¹/√n, xˡ = φ(hˡ) for l = 2…depth; f = 1ᵀx^depth/n. All σ = 1.
+
+    Inputs `(batch, d)`; the 1 of x¹ is not trained. The readout 1 is no random vector, so the
+    check fails. Depth 2 with one number as input is the counterexample of Tensor Programs II,
+    §"When GIA fails": with C = 1 + ξξ̄ the NTK is 4C² + 8Cξξ̄, while independent gradients give
+    4C² + 4Cξξ̄.
+    """
+    x.axes("batch d")
+    phi = as_nonlinearity(nonlinearity)
+
+    def layer(net, h):
+        return phi(net.matrix("W") @ h)
+
+    h = net.input("U", x) + 1.0
+    h = net.repeat(whole_number(depth, "depth", at_least=1) - 1, layer, h)
+    return moment(h)
+
+
+@architecture
+def tied_readout(net, x, *, nonlinearity: Any = "relu", sigma_u=1.0, sigma_w=1.0):
+    """x = φ(Uξ/√d); f = xᵀφ(Wx/√n)/n.
+
+    Inputs `(batch, d)`. The readout is the interior vector x, as in a language model whose
+    output reuses its embedding; the check fails, and independent gradients give a wrong NTK.
+    Source: the Simple GIA Check of Tensor Programs II.
+    """
+    x.axes("batch d")
+    phi = as_nonlinearity(nonlinearity)
+    embedded = phi(net.input("U", x, std=sigma_u))
+    return inner(embedded, phi(net.matrix("W", std=sigma_w) @ embedded))

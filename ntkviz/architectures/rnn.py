@@ -1,0 +1,33 @@
+"""The simple recurrent network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..language import architecture, as_nonlinearity, one_of, stack
+
+
+@architecture
+def rnn(
+    net, x, *, nonlinearity: Any = "erf", pooling: str = "last", sigma_w=1.0, sigma_u=1.0, sigma_b=0.0, sigma_v=1.0
+):
+    """hᵗ = Uξᵗ + W sᵗ⁻¹ + b; sᵗ = φ(hᵗ), s⁰ = 0; f = vᵀs^T/√n, or vᵀ(mean_t sᵗ)/√n.
+
+    Inputs `(batch, time, d)`, or a list of sequences `(time, d)` of different lengths. One U,
+    one W, one b for all t. `pooling`: `"last"` or `"average"`. Source: Tensor Programs II, §2
+    and Figure 1.
+    """
+    _, time, _ = x.axes("batch time d")
+    phi = as_nonlinearity(nonlinearity)
+    u = net.input("U", x, std=sigma_u) + net.bias("b", std=sigma_b)
+    W = net.matrix("W", std=sigma_w)
+    states = [phi(u[:, 0])]
+    for t in range(1, time):
+        states.append(phi(u[:, t] + W @ states[-1]))
+    return net.readout("v", pooled(states, pooling), std=sigma_v)
+
+
+def pooled(states: list[Any], pooling: str) -> Any:
+    """The last state, or the average over time."""
+    one_of(pooling, "pooling", ("last", "average"))
+    return states[-1] if pooling == "last" else stack(states, axis=1).mean(1)

@@ -1,0 +1,37 @@
+"""The transformer of the paper's Figure 1: one matrix for keys, queries and values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..language import architecture, as_nonlinearity, inner, layernorm, number, softmax, whole_number
+
+
+@architecture
+def transformer(
+    net, x, *, depth: int = 1, temperature=1.0, nonlinearity: Any = "relu", sigma_u=1.0, sigma_w=1.0, sigma_v=1.0
+):
+    """k_i = Uxˡ⁻¹_i; A = softmax_j(⟨k_i, k_j⟩/n / temperature); y_i = k_i + Σ_j A_ij k_j; z = LN(y);
+    xˡ = LN(W²φ(W¹z) + z); f = vᵀ(mean_i x_i^depth)/√n. U, W¹, W² differ from layer to layer.
+
+    Inputs `(batch, time, d)`, or a list of sequences `(time, d)`; x⁰ = ξ, so that the first U is
+    an input matrix. Keys, queries and values share U. LN over the width, no affine map, no ε.
+    The scores ⟨k_i, k_j⟩/n are Moments, so attention converges to constants. Source: Tensor
+    Programs II, Figure 1 and appendix.
+    """
+    x.axes("batch time d")
+    phi = as_nonlinearity(nonlinearity)
+    number(temperature, "temperature", above=0)
+
+    def attend_and_transform(net, k):
+        scores = inner(k[:, :, None], k[:, None, :]) / temperature
+        z = layernorm(k + softmax(scores) @ k)
+        g = net.matrix("W1", std=sigma_w) @ z
+        return layernorm(net.matrix("W2", std=sigma_w) @ phi(g) + z)
+
+    def layer(net, x):
+        return attend_and_transform(net, net.matrix("U", std=sigma_u) @ x)
+
+    first = attend_and_transform(net, net.input("U", x, std=sigma_u))
+    x = net.repeat(whole_number(depth, "depth", at_least=1) - 1, layer, first)
+    return net.readout("v", x.mean(1), std=sigma_v)
