@@ -6,8 +6,12 @@ Every option of Voilà works here, too (``--help-all`` lists them); ``CONFIG`` h
 Voilà's own. The page asks no host but this server, so it works with no network at all.
 """
 
+import asyncio
+import json
 import logging
 import os
+import signal
+from functools import partial
 from pathlib import Path
 
 from tornado.ioloop import IOLoop
@@ -36,21 +40,34 @@ CONFIG = Config(
         "allow_theme_override": "NO",
         "strip_sources": True,
         "file_allowlist": [r".*\.(png|svg)"],
-        # One kernel waits for the next reader of each notebook (about 300 MB each): a cold one takes seconds to import JAX.
+        # One kernel (about 300 MB) waits for the next reader of each notebook: a cold one takes seconds to import JAX.
         "preheat_kernel": True,
         "default_pool_size": 1,
     },
     # Sockets that only this user can open, instead of TCP ports that everybody on a shared machine can.
     KernelManager={"transport": "ipc"},
-    # A page that is closed ends its kernel; these are for the pages that could not say so (lost network, killed browser).
+    # A page that is closed ends its kernel; these seconds are for pages that could not say so (lost network).
     AsyncMappingKernelManager={"cull_idle_timeout": 600, "cull_interval": 60},
 )
 
 
+def chapters(folder: str | Path) -> list[dict]:
+    """The lessons of a folder in reading order, for the template's navigation (``resources.chapters``).
+
+    Each has its ``name`` (``02_ntk``), its ``number`` (2) and the ``title`` of its notebook's metadata.
+    """
+    return [
+        {
+            "name": path.stem,
+            "number": int(path.stem.split("_")[0]),
+            "title": json.loads(path.read_text("utf-8"))["metadata"].get("title", path.stem),
+        }
+        for path in sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))
+    ]
+
+
 class Dashboard(Voila):
     """Serve a folder of notebooks as one application that starts at its ``00_home.ipynb``."""
-
-    aliases = {**Voila.aliases, "ip": "Voila.ip"}
 
     def initialize(self, argv: list[str] | None = None) -> None:
         """Read the command line.
@@ -64,6 +81,8 @@ class Dashboard(Voila):
                 f"There is no {HOME} in {self.root_dir}: name the folder of the notebooks, "
                 "as in `python -m ntkviz.app.serve notebooks`."
             )
+        resources = {"chapters": chapters(self.root_dir)}
+        self.voila_configuration.update_config(Config(VoilaConfiguration={"resources": resources}))
 
     def init_handlers(self) -> list:
         """Voilà's pages without its list of files: the root leads to the home notebook."""
@@ -80,8 +99,16 @@ class Dashboard(Voila):
         super().listen()
 
     def announce(self) -> None:
-        """Print the address of the dashboard."""
+        """Print the address of the dashboard, which Ctrl-C ends from now on."""
+        signal.signal(signal.SIGINT, self._handle_signal_stop)
         print(f"ntkviz is open at {self.connection_url} (Ctrl-C ends it)", flush=True)
+
+    def stop(self) -> None:
+        """End at once: a reader's kernel holds nothing to save. Voilà trips over kernels that are still starting."""
+        if starting := [task for pool in getattr(self.kernel_manager, "_pools", {}).values() for task in pool]:
+            self.ioloop.run_sync(partial(asyncio.wait, starting))
+        self.ioloop.run_sync(partial(self.kernel_manager.shutdown_all, now=True))
+        super().stop()
 
 
 def main(argv: list[str] | None = None) -> None:
