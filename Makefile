@@ -43,7 +43,8 @@ app: $(INSTALLED)
 	@$(BIN)/python -m ntkviz.app.serve notebooks --port=$(PORT)
 
 lab: $(INSTALLED)
-	@$(BIN)/jupyter lab --ServerApp.root_dir=notebooks
+	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) \
+		--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate notebooks
 
 test: check-format lint types unit notebooks
 

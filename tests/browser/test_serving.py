@@ -3,8 +3,11 @@
 import json
 import os
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
+from subprocess import PIPE, STDOUT
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
@@ -119,3 +122,25 @@ def test_a_folder_without_a_home_is_refused(tmp_path, serve):
         f"There is no 00_home.ipynb in {tmp_path}: name the folder of the notebooks, "
         "as in `python -m ntkviz.app.serve notebooks`."
     ]
+
+
+def test_binder_opens_the_dashboard(root):
+    """The Jupyter that Binder starts, with its configuration: a lesson with our navigation comes first."""
+    environment = {**os.environ, "JUPYTER_CONFIG_PATH": str(root / "binder")}
+    options = [
+        "--no-browser",
+        "--allow-root",
+        "--ServerApp.token=",
+        "--ServerApp.port=8950",
+        "--ServerApp.ip=127.0.0.1",
+    ]
+    command = [sys.executable, "-m", "jupyterlab", *options]
+    server = subprocess.Popen(command, cwd=root, env=environment, stdout=PIPE, stderr=STDOUT, text=True)
+    try:
+        address = next(found[1] for line in server.stdout if (found := re.search(r"(http://127.0.0.1:\d+)/", line)))
+        with urlopen(address, timeout=120) as answer:
+            assert answer.url == f"{address}/voila/render/00_home.ipynb"
+            assert 'class="nv-header"' in answer.read().decode()
+    finally:
+        server.terminate()
+        server.communicate(timeout=30)

@@ -1,0 +1,16 @@
+"""Binder's Jupyter, opened at the dashboard instead of the list of files."""
+
+import os
+from pathlib import Path
+
+from ntkviz.app.serve import CONFIG, HOME, JUPYTER_PATH, chapters
+
+NOTEBOOKS = Path.cwd() / "notebooks"
+
+os.environ["JUPYTER_PATH"] = str(JUPYTER_PATH)  # where Voilà finds our template
+
+c = get_config()  # noqa: F821 (Jupyter defines it)
+c.merge(CONFIG)
+c.ServerApp.root_dir = str(NOTEBOOKS)
+c.ServerApp.default_url = f"/voila/render/{HOME}"
+c.VoilaConfiguration.resources = {"chapters": chapters(NOTEBOOKS)}

@@ -1,0 +1,93 @@
+"""Every list of dependencies says the same, the package is complete, and the README is true."""
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+ENTRY = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def pyproject(root) -> dict:
+    return tomllib.loads((root / "pyproject.toml").read_text())
+
+
+@pytest.fixture(scope="module")
+def lock(root) -> str:
+    return (root / "requirements.lock").read_text()
+
+
+def declared(pyproject: dict) -> dict[str, SpecifierSet]:
+    """What the package and its extras ask for, by name."""
+    project = pyproject["project"]
+    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    wanted = [Requirement(line) for lines in lists for line in lines]
+    assert len({one.name for one in wanted}) == len(wanted), "a dependency is named twice"
+    return {canonicalize_name(one.name): one.specifier for one in wanted}
+
+
+def test_environment_yml_names_the_same_dependencies(root, pyproject):
+    lines = re.findall(r"^ *- ([a-z][a-z0-9-]*[<>=~!].*?) *(?:#.*)?$", (root / "environment.yml").read_text(), re.M)
+    named = {canonicalize_name(one.name): one.specifier for one in map(Requirement, lines)}
+    assert named.pop("python") == SpecifierSet(pyproject["project"]["requires-python"])
+    assert named == declared(pyproject)
+
+
+def test_lock_satisfies_pyproject(pyproject, lock):
+    locked = {canonicalize_name(name): version for name, version in ENTRY.findall(lock)}
+    tools = [*pyproject["dependency-groups"]["build"], *pyproject["build-system"]["requires"]]
+    wanted = declared(pyproject) | {one.name: one.specifier for one in map(Requirement, tools)}
+    assert {name: locked.get(name) for name, allowed in wanted.items() if locked.get(name) not in allowed} == {}
+
+
+def test_lock_hashes_everything_and_knows_no_machine(lock):
+    for block in re.split(r"\n(?=\S)", lock.strip()):
+        assert ENTRY.match(block), block
+        assert "--hash=sha256:" in block
+    assert not re.search(r"://|--(extra-)?index-url|--find-links|file:|^ +# via .*/", lock, re.MULTILINE)
+
+
+def test_binder_installs_the_lock(root, pyproject):
+    lines = (root / "binder/requirements.txt").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == ["-r ../requirements.lock"]
+    version = (root / "binder/runtime.txt").read_text().strip().removeprefix("python-")
+    assert version in SpecifierSet(pyproject["project"]["requires-python"])
+
+
+def test_installed_version_is_the_declared_one(pyproject):
+    assert metadata.version("ntkviz") == pyproject["project"]["version"]
+
+
+def test_wheel_holds_the_dashboard_and_no_tests(root, tmp_path):
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path], cwd=root, check=True)
+    names = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
+    package = root / "ntkviz"
+    made_here = {"__pycache__", ".ruff_cache", ".mypy_cache", ".pytest_cache"}
+    files = [path for path in package.rglob("*") if path.is_file() and not made_here & set(path.parts)]
+    assert {str(path.relative_to(root)) for path in files} <= names
+    assert {Path(name).parts[0].split("-")[0] for name in names} == {"ntkviz"}
+
+
+def test_engine_needs_nothing_of_the_app():
+    check = "import sys, ntkviz; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout.split()
+    assert "jax" in loaded
+    assert {"IPython", "anywidget", "ipywidgets", "plotly", "sklearn", "voila"}.isdisjoint(loaded)
+
+
+def test_readme_example_works_as_printed(root):
+    example = re.search(r"```python\n(.*?)```", (root / "README.md").read_text(), re.DOTALL)[1]
+    assert len(example.splitlines()) == 5
+    check = "import numpy; assert limit.nngp.shape == limit.ntk.shape == (4, 4); assert numpy.isfinite(limit.ntk).all()"
+    done = subprocess.run([sys.executable, "-c", f"{example}\n{check}"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("[") == 5  # a matrix of four rows
