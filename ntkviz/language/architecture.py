@@ -98,7 +98,7 @@ def check_data(x: Any, what: str = "x") -> tuple[np.ndarray, ...]:
         try:
             array = np.asarray(entry, dtype=float)
         except (TypeError, ValueError) as problem:
-            raise InputError(f"{what} is not an array of numbers; give a NumPy array, batch first.") from problem
+            raise InputError(f"{what} is not an array of numbers of one shape; give a NumPy array, batch first.") from problem
         if array.ndim < 1 or array.size == 0:
             raise InputError(f"{what} has shape {array.shape}; it needs a batch axis and at least one entry.")
         if not np.all(np.isfinite(array)):
@@ -107,18 +107,6 @@ def check_data(x: Any, what: str = "x") -> tuple[np.ndarray, ...]:
     if len({len(a) for a in arrays}) > 1:
         raise InputError(f"The parts of {what} have different batch sizes {[len(a) for a in arrays]}.")
     return tuple(arrays)
-
-
-def check_pair(x1: Any, x2: Any) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
-    """Two batches to compare (`x2=None` means `x1` again); raises `InputError` if their inputs differ in shape."""
-    data1 = check_data(x1, "x1")
-    data2 = data1 if x2 is None else check_data(x2, "x2")
-    shapes1, shapes2 = ([d.shape[1:] for d in data] for data in (data1, data2))
-    if shapes1 != shapes2:
-        raise InputError(
-            f"x1 and x2 hold inputs of different shapes, {shapes1} and {shapes2}; kernels compare inputs of one shape."
-        )
-    return data1, data2
 
 
 def program(arch: Architecture, x: Any) -> Program:

@@ -15,7 +15,7 @@ from typing import Any
 from .architecture import Architecture, program
 from .instructions import InitialVector, Moment, Nonlin, Readout, Shift
 from .nonlinearities import multiply
-from .program import Program
+from .program import Parameter, Program
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,7 @@ def _broken_rules(prog: Program) -> Iterator[str]:
     if not isinstance(output.op, Readout):
         yield _no_readout(prog)
         return
-    v = output.args[0]
-    if isinstance(prog.instructions[v].op, Shift):
-        v = prog.instructions[v].args[0]  # a mean that is added: the vector itself is below
+    v = _without_mean(prog, output.args[0])
     if not isinstance(prog.instructions[v].op, InitialVector):
         yield (
             f"The readout of instruction {prog.output} is the interior vector of instruction {v}, "
@@ -61,17 +59,31 @@ def _broken_rules(prog: Program) -> Iterator[str]:
         )
         return
     parameter = prog.parameters[prog.instructions[v].op.parameter]
-    if not parameter.zero_mean:
+    if v != output.args[0]:
         yield f"The readout {parameter.name} (instruction {v}) has a nonzero mean."
     for user in _interior_users(prog, v, {prog.output}):
         yield f"The readout {parameter.name} is used again in the interior, at instruction {user}."
 
 
+def readout_parameter(prog: Program) -> Parameter | None:
+    """The parameter v of the output f = vᵀx (with or without a mean added), if there is one."""
+    output = prog.instructions[prog.output]
+    if not isinstance(output.op, Readout):
+        return None
+    op = prog.instructions[_without_mean(prog, output.args[0])].op
+    return prog.parameters[op.parameter] if isinstance(op, InitialVector) else None
+
+
+def _without_mean(prog: Program, v: int) -> int:
+    """The vector itself, below the numbers that were added to it."""
+    while isinstance(prog.instructions[v].op, Shift):
+        v = prog.instructions[v].args[0]
+    return v
+
+
 def _no_readout(prog: Program) -> str:
-    place = prog.output
-    while not isinstance(prog.instructions[place].op, Moment) and prog.instructions[place].args:
-        place = prog.instructions[place].args[0]
-    if not isinstance(prog.instructions[place].op, Moment):
+    place = _first_moment(prog, prog.output)
+    if place is None:
         return f"The output of instruction {prog.output} is a plain number; it has no readout vᵀx/√n."
     averaged = prog.instructions[prog.instructions[place].args[0]]
     if isinstance(averaged.op, Nonlin) and averaged.op.phi is multiply:
@@ -83,6 +95,14 @@ def _no_readout(prog: Program) -> str:
     return (
         f"The output of instruction {place} is the mean readout 1ᵀx/n: its readout 1 is not a random vector of zero mean."
     )
+
+
+def _first_moment(prog: Program, place: int) -> int | None:
+    """The earliest Moment a scalar is made of."""
+    if isinstance(prog.instructions[place].op, Moment):
+        return place
+    below = (_first_moment(prog, a) for a in prog.instructions[place].args)
+    return min((k for k in below if k is not None), default=None)
 
 
 def _interior_users(prog: Program, v: int, allowed: set[int]) -> Iterator[int]:

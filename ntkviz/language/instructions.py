@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from .nonlinearities import Nonlinearity
@@ -160,11 +161,11 @@ class Contract(Op):
     linear = True
 
     def evaluate(self, x, coefficients):
-        theta, vectors, out = _split_subscripts(self.subscripts)
+        theta, vectors, out = split_subscripts(self.subscripts)
         return jnp.einsum(f"{theta},{vectors}Z->{out}Z", jnp.asarray(coefficients, x.dtype), x)
 
 
-def _split_subscripts(subscripts: str) -> tuple[str, str, str]:
+def split_subscripts(subscripts: str) -> tuple[str, str, str]:
     operands, out = subscripts.split("->")
     theta, vectors = operands.split(",")
     return theta, vectors, out
@@ -269,7 +270,7 @@ def freeze(key: Any) -> Any:
         return Frozen("slice", (key.start, key.stop, key.step))
     if key is None or key is Ellipsis or isinstance(key, int):
         return key
-    array = jnp.asarray(key)
+    array = np.asarray(key)
     return Frozen("array", (tuple(array.ravel().tolist()), array.shape, str(array.dtype)))
 
 
@@ -279,7 +280,7 @@ def _thaw(key: Any) -> Any:
     if key.kind == "slice":
         return slice(*key.value)
     values, shape, dtype = key.value
-    return jnp.asarray(values, dtype=dtype).reshape(shape)
+    return np.asarray(values, dtype=dtype).reshape(shape)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,8 @@ class Network:
         self.instructions: list[Instruction] = []
         self.parameters: list[Parameter] = []
         self.constants: list[Any] = []
+        self.names: set[str] = set()
+        self.layer_names: set[str] = set()  # of the parameters of repeated layers, which get a number behind them
 
     # --- parameters -----------------------------------------------------------------------
 
@@ -106,8 +108,9 @@ class Network:
         trainable: bool,
         zero_mean: bool = True,
     ) -> int:
-        if any(p.name == name for p in self.parameters):
+        if name in self.names:
             raise ProgramError(f"Parameter {name} is declared twice; to share it, use the same object again.")
+        self.names.add(name)
         for what, number in (("standard deviation", std), ("learning-rate factor", lr)):
             _check_not_negative(number, f"The {what} of parameter {name}")
         sigma, one = self.scalar(std), self.scalar(1.0)
@@ -138,18 +141,17 @@ class Network:
         """
         if not isinstance(times, int | np.integer) or times < 0:
             raise HyperparameterError(f"The number of layers is {times!r}; it must be a whole number ≥ 0.")
-        if times == 0:
-            return x
-        block, before = Block(self, x), (len(self.instructions), len(self.constants))
+        block, before = Block(self, x), (len(self.instructions), len(self.constants), set(self.layer_names))
         try:
             out = layer(block, block.carry)  # type: ignore[arg-type]
         except UsesOutsideError:
             del self.instructions[before[0] :], self.constants[before[1] :]
+            self.layer_names = before[2]
             return self._written_out(times, layer, x)
         if not isinstance(out, Vector) or out.shape != x.shape:
             raise ProgramError(f"A repeated layer must keep the leading shape {x.shape} of its vectors.")
         op = ops.Repeat(block.program(out))
-        return self.record(op, (self.scalar(int(times)), x, *block.captured), Vector, x.shape)
+        return self.record(op, (self._constant(np.asarray(int(times))), x, *block.captured), Vector, x.shape)
 
     def _written_out(self, times: int, layer: Callable[[Network, Vector], Vector], x: Vector) -> Vector:
         for k in range(times):
@@ -165,11 +167,14 @@ class Network:
         if isinstance(x, Value):
             raise ProgramError(f"A number or a scalar is needed here, not {x!r}.")
         try:
-            number = np.asarray(x, dtype=int if isinstance(x, int | np.integer) else float)
+            number = np.asarray(x, dtype=float)  # 1 and 1.0 alike, so that a move between them compiles nothing
         except (TypeError, ValueError) as problem:
             raise ProgramError(f"A number is needed here, not {type(x).__name__}.") from problem
         if not np.all(np.isfinite(number)):
             raise HyperparameterError("A number in the program is not finite; every hyper-parameter must be.")
+        return self._constant(number)
+
+    def _constant(self, number: np.ndarray) -> Scalar:
         self.constants.append(number)
         return self.record(ops.Constant(len(self.constants) - 1), (), Scalar, number.shape)
 
@@ -190,14 +195,16 @@ class Network:
 
     def place(self, value: Value) -> int:
         """Where a value of this program stands; refuses one of another program."""
+        if isinstance(value._net, Block) and value._net.outer is self:
+            raise UsesOutsideError  # a repeated layer mixes its vectors with this one's
         if value._net is not self:
-            raise ProgramError(f"Instruction {len(self.instructions)} mixes values of two programs.")
+            raise ProgramError("A value of another program is used; a program uses its own values only.")
         return value._place
 
     def check_owns_parameter(self, matrix: Matrix) -> None:
         """Refuse a matrix declared in another program."""
         if matrix._net is not self:
-            raise ProgramError(f"Instruction {len(self.instructions)} uses a matrix of another program.")
+            raise ProgramError("A matrix of another program is used; declare it with this one's net.")
 
 
 class UsesOutsideError(Exception):
@@ -209,7 +216,7 @@ class Block(Network):
 
     def __init__(self, outer: Network, x: Vector):
         super().__init__(outer.parametrization)
-        self.outer = outer
+        self.outer, self.names = outer, outer.layer_names
         self.captured: list[Scalar] = []
         self.carry = self.record(ops.Carry(), (), Vector, x.shape)
 
@@ -250,9 +257,16 @@ class Numbered:
 
     def __getattr__(self, attribute: str) -> Any:
         method = getattr(self._net, attribute)
+        if attribute == "repeat":
+            return self._repeat
         if attribute not in ("input", "matrix", "vector", "bias"):
             return method
         return lambda name, *args, **options: method(name + self._suffix, *args, **options)
+
+    def _repeat(self, times: int, layer: Callable[[Network, Vector], Vector], x: Vector) -> Vector:
+        for k in range(times):
+            x = layer(Numbered(self._net, f"{self._suffix}[{k + 1}]"), x)  # type: ignore[arg-type]
+        return x
 
 
 def _check_not_negative(number: Any, what: str) -> None:

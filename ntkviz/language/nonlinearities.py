@@ -97,7 +97,7 @@ def nonlinearity(fn: Callable[..., Any], *, arity: int = 1, smooth: bool = True)
     return Nonlinearity(getattr(fn, "__name__", "φ"), fn, arity, smooth)
 
 
-def _polynomial(name: str, *coefficients: float) -> Nonlinearity:
+def polynomial(name: str, *coefficients: float) -> Nonlinearity:
     """The polynomial Σ cₖ xᵏ, its derivatives polynomials too (down to the constant 0)."""
 
     def fn(x):
@@ -109,7 +109,7 @@ def _polynomial(name: str, *coefficients: float) -> Nonlinearity:
     if coefficients == (0.0,):
         return Nonlinearity(name, fn, coefficients=coefficients)
     slopes = tuple(k * c for k, c in enumerate(coefficients))[1:] or (0.0,)
-    return Nonlinearity(name, fn, derivatives=(_polynomial(name + "′", *slopes),), coefficients=coefficients)
+    return Nonlinearity(name, fn, derivatives=(polynomial(name + "′", *slopes),), coefficients=coefficients)
 
 
 step = Nonlinearity(
@@ -137,9 +137,9 @@ cos = Nonlinearity("cos", jnp.cos, derivatives=(minus_sin,))
 sin = Nonlinearity("sin", jnp.sin, derivatives=(cos,))
 exp = Nonlinearity("exp", jnp.exp)
 object.__setattr__(exp, "derivatives", (exp,))  # frozen, and its own derivative: only possible once it exists
-identity = _polynomial("identity", 0.0, 1.0)
-square = _polynomial("square", 0.0, 0.0, 1.0)
-cube = _polynomial("cube", 0.0, 0.0, 0.0, 1.0)
+identity = polynomial("identity", 0.0, 1.0)
+square = polynomial("square", 0.0, 0.0, 1.0)
+cube = polynomial("cube", 0.0, 0.0, 0.0, 1.0)
 multiply = Nonlinearity("multiply", lambda x, y: x * y, arity=2)
 
 BY_NAME: dict[str, Nonlinearity] = {

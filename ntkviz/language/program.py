@@ -14,11 +14,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 
 from .instructions import Captured, Carry, Constant, InitialVector, InputMatMul, MatMul, Op, Readout, Repeat, Shape
+
+if TYPE_CHECKING:
+    from .listing import Line
 
 Kind = Literal["vector", "scalar", "output"]
 
@@ -111,6 +114,12 @@ class Program:
     def unrolled(self) -> Program:
         """The same program with each repeated block written out, its parameters numbered."""
         return _Unroller(self).result() if self.has_repeats else self
+
+    def lines(self) -> tuple[Line, ...]:
+        """The lines of the listing, from which text, LaTeX and graph are made."""
+        from .listing import lines
+
+        return lines(self)
 
     def to_text(self) -> str:
         """The instructions as numbered lines of text."""

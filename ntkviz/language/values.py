@@ -82,9 +82,12 @@ class Value:
                 f"An index with {used} entries does not fit the leading shape {self.shape}; "
                 "the width axis is not visible and cannot be indexed."
             )
-        for k, size in zip((k for k in keys if k is not None and k is not Ellipsis), self.shape, strict=False):
-            if isinstance(k, int) and Ellipsis not in keys and not -size <= k < size:
-                raise IndexError(f"Index {k} is out of range for an axis of length {size}.")
+        if any(isinstance(k, Value) for k in keys):
+            raise ProgramError("A program cannot be indexed by its own values; index with plain whole numbers.")
+        try:
+            np.broadcast_to(0.0, self.shape)[key]  # NumPy is strict where JAX clamps an index
+        except IndexError as problem:
+            raise ProgramError(f"An index does not fit the leading shape {self.shape}: {problem}.") from problem
         return self._rearranged(ops.Index(tuple(ops.freeze(k) for k in keys)))
 
     def reshape(self, *shape: Any) -> Any:
@@ -168,7 +171,7 @@ class Vector(Value):
             raise ProgramError(f"x ** {power} is not written directly; use nv.nonlinearity(lambda x: x ** {power}).")
         from .nonlinearities import cube, identity, square
 
-        return cast(Vector, (identity, square, cube)[power - 1](self))
+        return cast(Vector, (identity, square, cube)[int(power) - 1](self))
 
 
 class Scalar(Value):
@@ -255,9 +258,9 @@ class Matrix:
             )
         if self.shape:
             raise ProgramError(f"This is an array of matrices of shape {self.shape}; index it before using @.")
-        self._net.check_owns_parameter(self)
+        x._net.check_owns_parameter(self)
         op = ops.MatMul(self._parameter, self._index, self._transpose)
-        return self._net.record(op, (x,), Vector, x.shape)
+        return x._net.record(op, (x,), Vector, x.shape)
 
 
 class Output(Value):
@@ -272,6 +275,7 @@ class Output(Value):
         )
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __neg__ = __pow__ = _refuse
+    __getitem__ = _rearranged = _refuse
 
 
 def broadcast(name: str, *values: Value) -> Shape:
@@ -307,7 +311,7 @@ def inner(x: Vector, y: Vector) -> Scalar:
 
 def _join(values: Sequence[Any], axis: int, new_axis: bool) -> Any:
     values = list(values)
-    if not values or not all(isinstance(v, Value) and type(v) is type(values[0]) for v in values):
+    if not values or not all(isinstance(v, Vector | Scalar) and type(v) is type(values[0]) for v in values):
         raise ProgramError("nv.stack and nv.concatenate take a non-empty list of values of one kind.")
     shapes = [np.empty(v.shape) for v in values]
     try:

@@ -17,14 +17,16 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from ..errors import HyperparameterError
 from ..language import instructions as ops
-from ..language.architecture import Architecture, check_architecture, check_data
-from ..language.gia import check_program
+from ..language.architecture import Architecture, check_architecture
+from ..language.gia import check_program, readout_parameter
 from ..language.program import Parameter, Program
 from .examples import block_slices, examples_are_separate
+from .ragged import Data, check_one_network_reads, group_by_shape, joined
 
 
 def sample_parameters(program: Program, width: int, key: Array, dtype: Any = jnp.float32) -> tuple[Array, ...]:
@@ -92,7 +94,9 @@ def _declared(program: Program, parameters: tuple[Array, ...]):
     return zip(program.parameters, parameters, strict=True)
 
 
-def _apply(op: ops.Op, declared: Parameter, omega: Array, args: list[Array], numbers: ParameterNumbers, n: int) -> Array:
+def _apply(
+    op: ops.Op, declared: Parameter, omega: Array, args: list[Array], numbers: ParameterNumbers, n: int
+) -> Array:
     multiplier = jnp.asarray(numbers(declared.multiplier), omega.dtype)
     match op:
         case ops.InputMatMul():
@@ -106,9 +110,8 @@ def _apply(op: ops.Op, declared: Parameter, omega: Array, args: list[Array], num
 
 def output_scale(program: Program, width: int) -> float:
     """f = vᵀx/√n when the Simple GIA Check passes; vᵀx/n, which then has a limit, when it does not."""
-    v = program.instructions[program.output].args[0]
-    op = program.instructions[v].op
-    fan = program.parameters[op.parameter].fan if isinstance(op, ops.InitialVector) else 1
+    readout = readout_parameter(program)
+    fan = 1 if readout is None else readout.fan
     return 1 / (fan**0.5 * (width**0.5 if _passes(program) else width))
 
 
@@ -137,7 +140,7 @@ def empirical_ntk(arch: Architecture, x1: Any, x2: Any = None, *, width: int, ke
     **Arguments**
 
     - `arch`: an architecture.
-    - `x1`, `x2`: two batches of inputs; `x2=None` means `x1` again.
+    - `x1`, `x2`: two batches of inputs, arrays or lists; `x2=None` means `x1` again.
     - `width`: n ≥ 1.
     - `key`: a JAX random key, or an integer seed.
 
@@ -146,11 +149,18 @@ def empirical_ntk(arch: Architecture, x1: Any, x2: Any = None, *, width: int, ke
 
     Raises `HyperparameterError` for a width below 1, `InputError` for unusable data.
     """
-    data1 = check_data(x1, "x1")
-    data2 = data1 if x2 is None else check_data(x2, "x2")
     check_architecture(arch)
     check_width(width)
-    key = jax.random.key(key) if isinstance(key, int) else key
+    key = jax.random.key(key) if isinstance(key, int | np.integer) else key
+    groups1 = group_by_shape(x1, "x1")
+    groups2 = groups1 if x2 is None else group_by_shape(x2, "x2")
+    blocks = [[_between(arch, one.data, other.data, width, key) for other in groups2] for one in groups1]
+    return joined(blocks, groups1, groups2)
+
+
+def _between(arch: Architecture, data1: Data, data2: Data, width: int, key: Array) -> Array:
+    """The empirical NTK between two batches, each of inputs of one shape."""
+    check_one_network_reads(arch, data1, data2)
     if not examples_are_separate(arch, data1):
         return _whole_batches(arch.trace(data1).unrolled(), arch.trace(data2).unrolled(), width, key)
     first, second = (arch.trace(tuple(d[:1] for d in data)).unrolled() for data in (data1, data2))
@@ -215,7 +225,9 @@ def _uses(program: Program, parameters: tuple[Array, ...], example_outputs: int)
         a = gradients[k].reshape(example_outputs, -1, width)
         key: Any = (op.parameter, getattr(op, "index", ()))
         if isinstance(op, ops.InitialVector):
-            found[key] = [Uses(a, jnp.broadcast_to(jnp.eye(a.shape[1], dtype=dtype), (example_outputs, *a.shape[1:2] * 2)))]
+            found[key] = [
+                Uses(a, jnp.broadcast_to(jnp.eye(a.shape[1], dtype=dtype), (example_outputs, *a.shape[1:2] * 2)))
+            ]
             continue
         x = values[program.instructions[k].args[0]]
         b = jnp.broadcast_to(x.reshape(-1, x.shape[-1]), (example_outputs, a.shape[1], x.shape[-1]))
@@ -225,7 +237,9 @@ def _uses(program: Program, parameters: tuple[Array, ...], example_outputs: int)
 
 
 def _trained(program: Program, op: ops.Op) -> bool:
-    return isinstance(op, ops.InputMatMul | ops.InitialVector | ops.MatMul) and program.parameters[op.parameter].trainable
+    return (
+        isinstance(op, ops.InputMatMul | ops.InitialVector | ops.MatMul) and program.parameters[op.parameter].trainable
+    )
 
 
 def _contract(program: Program, uses: dict[Any, Uses], uses_bar: dict[Any, Uses], width: int) -> Array:
@@ -233,6 +247,8 @@ def _contract(program: Program, uses: dict[Any, Uses], uses_bar: dict[Any, Uses]
     numbers = ParameterNumbers(program)
     total: Any = 0.0
     for key, here in uses.items():
+        if key not in uses_bar:  # a sequence of one token never uses W
+            continue
         declared = program.parameters[key[0]]
         fan_in = {"matrix": declared.fan * width, "input": declared.fan, "vector": 1}[declared.kind]
         rate = jnp.asarray(numbers(declared.lr) * numbers(declared.multiplier) ** 2 / fan_in, here.a.dtype)

@@ -54,6 +54,8 @@ def forward_kernels(program: Program, program_bar: Program) -> ForwardKernels:
     The two programs come from one architecture. Raises `NoForwardLimitError` when second moments
     do not determine the limit, naming the instruction.
     """
+    _refuse_correction_terms(program)
+    _refuse_transposes(program)
     moments = ForwardMoments((program, program_bar))
     v, x = program.instructions[program.output].args
     v_bar, x_bar = program_bar.instructions[program_bar.output].args
@@ -66,6 +68,34 @@ def forward_kernels(program: Program, program_bar: Program) -> ForwardKernels:
     if k.tangent is not None:
         ntk = ntk + _first(readout.value) * k.tangent / parameter.fan
     return ForwardKernels(nngp, ntk, moments.relative_error())
+
+
+def _refuse_correction_terms(program: Program) -> None:
+    """Wᵀ on what W made gives Z^{Wᵀy} a part Ż that is not Gaussian (Tensor Programs III, Theorem 2.10)."""
+    made_by: list[set[tuple[Any, ...]]] = []  # the matrices each value was made with
+    for place, instruction in enumerate(program.instructions):
+        op, made = instruction.op, set().union(*(made_by[a] for a in instruction.args))
+        if isinstance(op, ops.MatMul):
+            if (op.parameter, op.index, not op.transpose) in made:
+                raise NoForwardLimitError(
+                    f"Instruction {place} multiplies by the transpose of matrix {program.parameters[op.parameter].name} "
+                    "what that matrix made, which adds terms that the forward kernels do not have; "
+                    "use the general reading."
+                )
+            made.add((op.parameter, op.index, op.transpose))
+        if isinstance(op, ops.Repeat):
+            _refuse_correction_terms(op.body)
+        made_by.append(made)
+
+
+def _refuse_transposes(program: Program) -> None:
+    """W and Wᵀ in one forward pass are not independent: their Ż terms need the general reading."""
+    used: dict[tuple[int, Shape], bool] = {}
+    for place, instruction in enumerate(program.instructions):
+        if isinstance(instruction.op, ops.MatMul):
+            matrix = (instruction.op.parameter, instruction.op.index)
+            if used.setdefault(matrix, instruction.op.transpose) != instruction.op.transpose:
+                raise NoForwardLimitError(f"Instruction {place} uses a matrix whose transpose is used before it.")
 
 
 def _first(diagonal: Array) -> Array:
@@ -268,9 +298,7 @@ class ForwardMoments:
         def flat(part):
             arrays = [None if k is None else getattr(k, part) for k in ks]
             shapes = [self.instruction(copy_a, x).shape for x in self._vectors(copy_a, a)]
-            return [
-                None if k is None else k.reshape((*s, _size(right))) for k, s in zip(arrays, shapes, strict=True)
-            ]
+            return [None if k is None else k.reshape((*s, _size(right))) for k, s in zip(arrays, shapes, strict=True)]
 
         value = self._linear(copy_a, a, flat("value"), right)
         return None if value is None else Dual(value, self._linear(copy_a, a, flat("tangent"), right))
@@ -323,8 +351,8 @@ class ForwardMoments:
             return self.given.moments[copy_a, copy_b]
         if type(op_a) is not type(op_b):
             return None
-        parameter, other = self.parameter(copy_a, a), self.parameter(copy_b, b)
-        if parameter.name != other.name:
+        parameter = self.parameter(copy_a, a)
+        if op_a.parameter != op_b.parameter:
             return None
         match op_a:
             case ops.InitialVector():
@@ -407,15 +435,18 @@ class ForwardMoments:
             "mean_y": right(self.mean(copy_b, y)),
         }
         kxx, kyy = left(self.variance(copy_a, x)), right(self.variance(copy_b, y))
+        # Equal vectors differ here by roundings, of which a kink would take the square root: 1e-16 becomes 1e-8
+        # in E[relu′relu′]. Enlarged by a few, the covariance is clipped to correlation ±1 where they are equal.
+        value = k.value if phi.smooth and psi.smooth else k.value * (1 + 4 * jnp.finfo(float).eps)
         if k.tangent is None:
-            result = pair_expectation(phi, psi, kxx, k.value, kyy, **arguments)
+            result = pair_expectation(phi, psi, kxx, value, kyy, **arguments)
             self._add_error(result)
             return Dual(result.value)
         if phi.derivative() is None or psi.derivative() is None:
             raise NoForwardLimitError(
                 f"{phi.name} has no derivative that is a function, so the NTK has no limit; use a continuous nonlinearity."
             )
-        result, slopes = pair_with_slopes(phi, psi, kxx, k.value, kyy, **arguments)
+        result, slopes = pair_with_slopes(phi, psi, kxx, value, kyy, **arguments)
         self._add_error(result)
         self._add_error(slopes)
         return Dual(result.value, slopes.value * k.tangent)

@@ -9,14 +9,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..errors import HyperparameterError, InputError, NoForwardLimitError
-from ..language.architecture import Architecture, check_architecture, check_data
+from ..errors import HyperparameterError, NoForwardLimitError
+from ..language.architecture import Architecture, check_architecture
 from ..language.gia import check_program
 from ..language.program import Program
 from .examples import block_slices, examples_are_separate
 from .forward import ForwardKernels, NeedsUnrolling, forward_kernels
+from .general import general_kernels
+from .ragged import Data, check_one_network_reads, group_by_shape, joined
 
-Method = Literal["auto", "forward"]
+Method = Literal["auto", "forward", "general"]
 
 
 class Kernels(NamedTuple):
@@ -32,7 +34,9 @@ class Kernels(NamedTuple):
     error: float
 
 
-def infinite_ntk(arch: Architecture, x1: Any, x2: Any = None, *, method: Method = "auto") -> Kernels:
+def infinite_ntk(
+    arch: Architecture, x1: Any, x2: Any = None, *, method: Method = "auto", assume_gia: bool = False
+) -> Kernels:
     """The NNGP and the NTK in the limit of infinite width (Tensor Programs II, main theorem).
 
     **Arguments**
@@ -41,30 +45,57 @@ def infinite_ntk(arch: Architecture, x1: Any, x2: Any = None, *, method: Method 
     - `x1`, `x2`: two batches of inputs, batch first; `x2=None` means `x1` again. For an
       architecture with batch normalisation each is one input, and the kernels relate their rows.
     - `method`: `"forward"` carries the forward kernels and their tangents, which is right when the
-      Simple GIA Check passes; `"auto"` chooses it there.
+      Simple GIA Check passes; `"general"` follows the backward pass too (Tensor Programs III) and is
+      always right; `"auto"` takes the first where it applies.
+    - `assume_gia`: give the answer of the gradient independence assumption instead, where the
+      backward pass uses independent copies of the matrices: right if the check passes, else wrong.
 
-    **Returns** `Kernels(nngp, ntk, error)`, float64 NumPy arrays.
+    **Returns** `Kernels(nngp, ntk, error)`, float64 NumPy arrays. An output that fails the check is
+    read at scale 1/n: there `nngp` is the product of its deterministic limits, and `ntk` the limit
+    of n·⟨∇f, ∇f̄⟩. Where expectations had to be sampled, `error` is the largest standard error.
 
     Changing hyper-parameters of the same architecture compiles nothing new.
 
     Raises `InputError` for unusable data, `HyperparameterError` for an unusable hyper-parameter,
-    `ProgramError` for a broken rule of the language, `NoForwardLimitError` when the method does
-    not apply to the architecture.
+    `ProgramError` for a broken rule of the language, `NoForwardLimitError` when the method
+    `"forward"` does not apply to the architecture.
     """
     check_architecture(arch)
-    if method not in ("auto", "forward"):
-        raise HyperparameterError(f"The method is {method!r}; it must be 'auto' or 'forward'.")
-    data1 = check_data(x1, "x1")
-    data2 = data1 if x2 is None else check_data(x2, "x2")
-    if len(data1) != len(data2) or any(a.shape[1:] != b.shape[1:] for a, b in zip(data1, data2, strict=True)):
-        raise InputError(
-            f"x1 and x2 hold inputs of different shapes, {[d.shape[1:] for d in data1]} and "
-            f"{[d.shape[1:] for d in data2]}; kernels compare inputs of one shape."
-        )
-    if not examples_are_separate(arch, data1):
-        return _as_kernels(_whole(*_plan(arch, data1, data2)))
-    programs = _plan(arch, tuple(d[:1] for d in data1), tuple(d[:1] for d in data2))
-    return _as_kernels(_in_blocks(programs, data1, data2))
+    if method not in ("auto", "forward", "general"):
+        raise HyperparameterError(f"The method is {method!r}; it must be 'auto', 'forward' or 'general'.")
+    if method == "forward" and assume_gia:
+        raise HyperparameterError("The forward method has no backward pass; assume_gia goes with 'auto' or 'general'.")
+    groups1 = group_by_shape(x1, "x1")
+    groups2 = groups1 if x2 is None else group_by_shape(x2, "x2")
+    blocks = [[_between(arch, one.data, other.data, method, assume_gia) for other in groups2] for one in groups1]
+    nngp, ntk = (
+        joined([[getattr(k, part) for k in row] for row in blocks], groups1, groups2) for part in ("nngp", "ntk")
+    )
+    return Kernels(np.asarray(nngp), np.asarray(ntk), max(k.error for row in blocks for k in row))
+
+
+def _between(arch: Architecture, data1: Data, data2: Data, method: Method, assume_gia: bool) -> Kernels:
+    """The kernels between inputs of one shape each."""
+    check_one_network_reads(arch, data1, data2)
+    separate = examples_are_separate(arch, data1)
+    if method == "general" or assume_gia:
+        return _as_kernels(_general(arch, data1, data2, separate, assume_gia))
+    programs = _traced(arch, data1, data2, separate)
+    verdict = _verdict(*(p.with_numbers() for p in programs), *map(_shapes, programs))
+    if isinstance(verdict, NoForwardLimitError):
+        if method == "forward":
+            raise verdict
+        return _as_kernels(_general(arch, data1, data2, separate, assume_gia))
+    if verdict == "written out":
+        programs = programs[0].unrolled(), programs[1].unrolled()
+    return _as_kernels(_in_blocks(programs, data1, data2) if separate else _whole(*programs))
+
+
+def _traced(arch: Architecture, data1: Data, data2: Data, separate: bool) -> tuple[Program, Program]:
+    """The programs of the two batches; of one example of each where examples are separate."""
+    if separate:
+        data1, data2 = (tuple(d[:1] for d in data) for data in (data1, data2))
+    return arch.trace(data1), arch.trace(data2)
 
 
 def _as_kernels(kernels: ForwardKernels) -> Kernels:
@@ -73,15 +104,7 @@ def _as_kernels(kernels: ForwardKernels) -> Kernels:
     return Kernels(nngp, ntk, float(np.max(kernels.error) * scale))
 
 
-# --- which program is read -----------------------------------------------------------------------
-
-
-def _plan(arch: Architecture, data1: tuple[np.ndarray, ...], data2: tuple[np.ndarray, ...]) -> tuple[Program, Program]:
-    """The two programs to read: with layers repeated where that is possible, else written out."""
-    programs = arch.trace(data1), arch.trace(data2)
-    if _must_unroll(*(p.with_numbers() for p in programs), *map(_shapes, programs)):
-        return programs[0].unrolled(), programs[1].unrolled()
-    return programs
+# --- whether the forward kernels do, and for which form of the program ---------------------------
 
 
 def _shapes(program: Program) -> tuple[Any, ...]:
@@ -93,20 +116,46 @@ def _shapes(program: Program) -> tuple[Any, ...]:
 
 
 @functools.lru_cache(maxsize=512)
-def _must_unroll(structure: Program, structure_bar: Program, shapes: Any, shapes_bar: Any) -> bool:
-    """Whether the structure has to be written out; refuses one the forward kernels cannot determine."""
+def _verdict(
+    structure: Program, structure_bar: Program, shapes: Any, shapes_bar: Any
+) -> Literal["as it is", "written out"] | NoForwardLimitError:
+    """Whether the forward kernels give the limit, with repeats as they are or written out, or why not."""
     report = check_program(structure)
     if not report.passes:
-        raise NoForwardLimitError(f"{report} The forward kernels do not give its NTK.")
-    programs = structure.with_numbers(*shapes), structure_bar.with_numbers(*shapes_bar)
-    if not structure.has_repeats:
-        jax.eval_shape(forward_kernels, *programs)
-        return False
+        return NoForwardLimitError(f"{report} The forward kernels do not give its NTK; use method='general'.")
     try:
-        jax.eval_shape(forward_kernels, *programs)
-    except (NeedsUnrolling, NoForwardLimitError):
-        return True
-    return False
+        _try_forward(structure.with_numbers(*shapes), structure_bar.with_numbers(*shapes_bar))
+        return "as it is"
+    except (NeedsUnrolling, NoForwardLimitError) as problem:
+        if not structure.has_repeats:
+            assert isinstance(problem, NoForwardLimitError)
+            return problem
+    try:
+        _try_forward(*(_layers_twice(*p) for p in ((structure, shapes), (structure_bar, shapes_bar))))
+        return "written out"
+    except NoForwardLimitError as problem:
+        return problem
+
+
+def _try_forward(program: Program, program_bar: Program) -> None:
+    jax.eval_shape(forward_kernels, program, program_bar)
+
+
+def _layers_twice(structure: Program, shapes: Any) -> Program:
+    """The program written out with every repeated block twice: what two layers refuse, more will."""
+    constants, data = shapes
+    twice = structure.with_numbers(tuple(np.full(c.shape, 2, c.dtype) for c in constants), data).unrolled()
+    return twice.with_numbers(constants, data)
+
+
+# --- the general reading -----------------------------------------------------------------------------
+
+
+def _general(arch: Architecture, data1: Data, data2: Data, separate: bool, assume_gia: bool) -> ForwardKernels:
+    programs = (p.unrolled() for p in _traced(arch, data1, data2, separate))
+    stacks = (tuple(d[:, None] if separate else d[None] for d in data) for data in (data1, data2))
+    first, second = (p.with_data(*stack) for p, stack in zip(programs, stacks, strict=True))
+    return general_kernels(first, second, assume_gia=assume_gia)
 
 
 # --- evaluation ----------------------------------------------------------------------------------

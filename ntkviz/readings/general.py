@@ -1,0 +1,143 @@
+"""The infinite-width limit in general: forward and backward pass in one Z calculus.
+
+The gradients are a tensor program too (`ntkviz.language.backward`), so the Master Theorem for
+programs with a matrix and its transpose (Tensor Programs III) gives the limit whether or not the
+Simple GIA Check passes. Two answers make the lesson: the *correct* one, and the one *as if GIA
+held*, where the matrices of the backward pass are independent copies.
+
+Expectations are exact where the program stays within the algebra of `ntkviz.readings.expressions`,
+and sampled, with a standard error, where it does not.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ..gaussian.sobol import sobol_normal
+from ..language.backward import BackwardProgram, backward
+from ..language.gia import check_program
+from ..language.program import Program
+from .exact import exact_kernels
+from .expressions import NotExactError
+from .forward import ForwardKernels
+from .sampled import dimensions, sampled_kernels
+
+REPLICATES = 16  # independent scrambles, whose spread is the reported standard error
+LOG2_SAMPLES = 12
+EXACT_GAUSSIANS = 80  # above so many Gaussians the exact algebra compiles too slowly to be worth it
+
+
+def general_kernels(program: Program, program_bar: Program, *, assume_gia: bool) -> ForwardKernels:
+    """NNGP and NTK between the outputs of two stacks of runs of one architecture.
+
+    The programs have their repeats written out, and their data carry a leading stack axis: many
+    examples one by one, or one whole batch. The kernels are `(stack·outputs, stack·outputs)`.
+    """
+    structures = program.with_numbers(), program_bar.with_numbers()
+    shapes = tuple(_shapes_of_one(p) for p in (program, program_bar))
+    if _is_exact(*structures, *shapes, assume_gia):
+        return _exact(program, program_bar, assume_gia)
+    return _sampled(program, program_bar, assume_gia)
+
+
+@functools.lru_cache(maxsize=256)
+def differentiated(structure: Program, assume_gia: bool) -> BackwardProgram:
+    """The program followed by its gradients; under GIA with independent matrices in them."""
+    return backward(structure, independent_copy=assume_gia)
+
+
+def _with_gradients(program: Program, assume_gia: bool) -> BackwardProgram:
+    derived = differentiated(program.with_numbers(), assume_gia)
+    whole = derived.program.with_numbers(program.constants, program.data)
+    return BackwardProgram(whole, derived.uses, derived.forward_length)
+
+
+def _passes(program: Program) -> bool:
+    return check_program(program.with_numbers()).passes
+
+
+# --- exact, pair by pair -----------------------------------------------------------------------------
+
+
+def _shapes_of_one(program: Program) -> tuple[Any, ...]:
+    constants = tuple(jax.ShapeDtypeStruct(np.shape(c), np.asarray(c).dtype) for c in program.constants)
+    return constants, tuple(jax.ShapeDtypeStruct(np.shape(d)[1:], np.asarray(d).dtype) for d in program.data)
+
+
+@functools.lru_cache(maxsize=256)
+def _is_exact(structure: Program, structure_bar: Program, shapes: Any, shapes_bar: Any, assume_gia: bool) -> bool:
+    """Whether the exact algebra can integrate the program, found out by letting it try."""
+    programs = structure.with_numbers(*shapes), structure_bar.with_numbers(*shapes_bar)
+    if sum(dimensions(differentiated(s, assume_gia).program, 1) for s in (structure, structure_bar)) > EXACT_GAUSSIANS:
+        return False
+    try:
+        jax.eval_shape(functools.partial(_exact_pair, assume_gia=assume_gia), *programs)
+    except NotExactError:
+        return False
+    return True
+
+
+def _exact_pair(program: Program, program_bar: Program, *, assume_gia: bool) -> ForwardKernels:
+    both = _with_gradients(program, assume_gia), _with_gradients(program_bar, assume_gia)
+    return exact_kernels(both, _passes(program))
+
+
+@functools.partial(jax.jit, static_argnames="assume_gia")
+def _exact_pairs(program: Program, program_bar: Program, assume_gia: bool) -> ForwardKernels:
+    def pair(data, data_bar):
+        return _exact_pair(program.with_data(*data), program_bar.with_data(*data_bar), assume_gia=assume_gia)
+
+    rows = jax.vmap(jax.vmap(pair, in_axes=(None, 0)), in_axes=(0, None))
+    return rows(program.data, program_bar.data)
+
+
+def _exact(program: Program, program_bar: Program, assume_gia: bool) -> ForwardKernels:
+    kernels = _exact_pairs(program, program_bar, assume_gia)
+    nngp, ntk = (_side_by_side(np.asarray(k)) for k in (kernels.nngp, kernels.ntk))
+    return ForwardKernels(nngp, ntk, np.asarray(kernels.error))  # type: ignore[arg-type]
+
+
+def _side_by_side(blocks: np.ndarray) -> np.ndarray:
+    """`(stack, stack, outputs, outputs)` as one matrix."""
+    rows, columns, *inner = blocks.shape
+    return blocks.transpose(0, 2, 1, 3).reshape(rows * inner[0], columns * inner[1])
+
+
+# --- sampled, all at once ------------------------------------------------------------------------------
+
+
+def _sampled(program: Program, program_bar: Program, assume_gia: bool) -> ForwardKernels:
+    """The mean over independent scrambles; the error is the largest standard error of an entry."""
+    programs, rows, columns = _joined(program, program_bar)
+    dimension = sum(dimensions(differentiated(p.with_numbers(), assume_gia).program, len(p.data[0])) for p in programs)
+    draws = []
+    for replicate in range(REPLICATES):
+        normals = jnp.asarray(sobol_normal(dimension, LOG2_SAMPLES, seed=replicate))
+        draws.append(_one_draw(programs, assume_gia, normals))
+    nngp, ntk = (np.stack([np.asarray(k)[rows, columns] for k in kernels]) for kernels in zip(*draws, strict=True))
+    standard_error = np.std(ntk, axis=0, ddof=1) / REPLICATES**0.5
+    scale = max(np.max(np.abs(nngp.mean(axis=0))), np.max(np.abs(ntk.mean(axis=0))), 1e-300)
+    return ForwardKernels(nngp.mean(axis=0), ntk.mean(axis=0), np.max(standard_error) / scale)  # type: ignore[arg-type]
+
+
+def _joined(program: Program, program_bar: Program) -> tuple[tuple[Program, ...], slice, slice]:
+    """One stack where both programs are of one structure, and where each one's outputs stand in it."""
+    outputs = [len(p.data[0]) * p.instructions[p.output].shape[0] for p in (program, program_bar)]
+    rows, columns = slice(0, outputs[0]), slice(outputs[0], sum(outputs))
+    if all(a is b for a, b in zip(program.data, program_bar.data, strict=True)):
+        return (program,), rows, rows
+    if program.with_numbers() != program_bar.with_numbers():
+        return (program, program_bar), rows, columns
+    data = (np.concatenate([a, b]) for a, b in zip(program.data, program_bar.data, strict=True))
+    return (program.with_data(*data),), rows, columns
+
+
+@functools.partial(jax.jit, static_argnames="assume_gia")
+def _one_draw(programs: tuple[Program, ...], assume_gia: bool, normals: Any):
+    both_passes = tuple(_with_gradients(program, assume_gia) for program in programs)
+    return sampled_kernels(both_passes, _passes(programs[0]), normals)

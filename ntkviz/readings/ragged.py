@@ -1,0 +1,80 @@
+"""Inputs of different shapes in one batch: sequences of different lengths, graphs of different sizes.
+
+A program reads inputs of one shape, but a kernel compares two inputs at a time, and the two copies
+of a network may have programs of different lengths as long as their parameters are the same. So a
+list of inputs is grouped by shape, and every pair of groups is a calculation of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ..errors import InputError
+from ..language.architecture import Architecture, check_data
+from ..language.program import Parameter
+
+Data = tuple[np.ndarray, ...]
+
+
+class Group(NamedTuple):
+    """Inputs of one shape: where they stand in the batch, `(size,)`, and their data, batch first."""
+
+    members: np.ndarray
+    data: Data
+
+
+def group_by_shape(x: Any, what: str) -> list[Group]:
+    """A batch as groups of inputs of one shape: one group for arrays, maybe more for lists of arrays.
+
+    `x` is an array or a list of arrays (`(time, d)` each, say), or a tuple of such (features and
+    adjacency of graphs). Raises `InputError` as `check_data` does.
+    """
+    entries = x if isinstance(x, tuple) else (x,)
+    if not any(_is_ragged(entry) for entry in entries):
+        data = check_data(x, what)
+        return [Group(np.arange(len(data[0])), data)]
+    if len({len(entry) for entry in entries}) > 1:
+        raise InputError(f"The parts of {what} have different batch sizes {[len(entry) for entry in entries]}.")
+    shapes = [tuple(np.shape(part) for part in parts) for parts in zip(*entries, strict=True)]
+    groups = []
+    for shape in dict.fromkeys(shapes):
+        members = [k for k, other in enumerate(shapes) if other == shape]
+        parts = tuple([entry[k] for k in members] for entry in entries)
+        groups.append(Group(np.array(members), check_data(parts, what)))
+    return groups
+
+
+def _is_ragged(entry: Any) -> bool:
+    try:
+        return isinstance(entry, list) and len({np.shape(part) for part in entry}) > 1
+    except ValueError:  # ragged inside one input: `check_data` says so
+        return False
+
+
+def joined(blocks: Sequence[Sequence[Any]], groups1: list[Group], groups2: list[Group]) -> Array:
+    """One kernel from its blocks between groups, rows and columns in the order of the batches."""
+    rows, columns = (np.argsort(np.concatenate([g.members for g in groups])) for groups in (groups1, groups2))
+    return jnp.block([list(row) for row in blocks])[np.ix_(rows, columns)]
+
+
+def check_one_network_reads(arch: Architecture, data1: Data, data2: Data) -> None:
+    """Refuse inputs whose shapes ask for different parameters, such as vectors of different lengths."""
+    if [d.shape[1:] for d in data1] == [d.shape[1:] for d in data2]:
+        return
+    parameters = (arch.trace(tuple(d[:1] for d in data)).unrolled().parameters for data in (data1, data2))
+    for p, q in zip_longest(*parameters):
+        if p is None or q is None or _shape(p) != _shape(q):
+            raise InputError(
+                f"Inputs of different shapes, {[d.shape[1:] for d in data1]} and {[d.shape[1:] for d in data2]}, give "
+                f"{arch.fn.__name__} different parameters ({(p or q).name}); kernels compare inputs that one network reads."
+            )
+
+
+def _shape(parameter: Parameter) -> tuple[Any, ...]:
+    return parameter.name, parameter.kind, parameter.fan, parameter.shape
