@@ -56,16 +56,20 @@ def cnn(
         for offset in itertools.product(*map(range, sides)):
             yield offset, a[(slice(None), *(slice(o, o + c) for o, c in zip(offset, counts, strict=True)))]
 
-    def layer(net, h):
-        W = net.matrix("W", std=sigma_w, shape=sides, fan=filter_size ** len(sides))
-        out = net.bias("b", std=sigma_b)
+    def layer(net, h, number=""):
+        W = net.matrix(f"W{number}", std=sigma_w, shape=sides, fan=filter_size ** len(sides))
+        out = net.bias(f"b{number}", std=sigma_b)
         for offset, shifted in windows(phi(h)):
             out = out + W[offset] @ shifted
         return out
 
     patches = concatenate([window for _, window in windows(x)], axis=-1)
     h = net.input("W1", patches, std=sigma_w) + net.bias("b1", std=sigma_b)
-    h = net.repeat(depth - 1, layer, h)
+    if padding == "SAME":
+        h = net.repeat(depth - 1, layer, h)
+    else:  # every layer has fewer positions than the one below
+        for number in range(2, depth + 1):
+            h = layer(net, h, number)
     if pooling == "average":
         return net.readout("v", phi(h).mean(axes), std=sigma_v)
     return net.readout("v", phi(h), std=sigma_v, axes=len(axes))

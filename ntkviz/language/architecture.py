@@ -41,7 +41,8 @@ class Architecture:
         for name in hyper:
             if name not in known:
                 raise HyperparameterError(
-                    f"{self.fn.__name__} has no hyper-parameter {name!r}; it has {', '.join(known)} and parametrization."
+                    f"{self.fn.__name__} has no hyper-parameter {name!r}; it has {', '.join(known)} and "
+                    "parametrization."
                 )
         chosen = self.parametrization if parametrization is None else parametrization
         if chosen not in PARAMETRIZATIONS:
@@ -98,7 +99,7 @@ def check_data(x: Any, what: str = "x") -> tuple[np.ndarray, ...]:
         try:
             array = np.asarray(entry, dtype=float)
         except (TypeError, ValueError) as problem:
-            raise InputError(f"{what} is not an array of numbers of one shape; give a NumPy array, batch first.") from problem
+            raise InputError(f"{what} is not an array of numbers; give a NumPy array, batch first.") from problem
         if array.ndim < 1 or array.size == 0:
             raise InputError(f"{what} has shape {array.shape}; it needs a batch axis and at least one entry.")
         if not np.all(np.isfinite(array)):

@@ -55,11 +55,11 @@ def forward_kernels(program: Program, program_bar: Program) -> ForwardKernels:
     do not determine the limit, naming the instruction.
     """
     _refuse_correction_terms(program)
-    _refuse_transposes(program)
     moments = ForwardMoments((program, program_bar))
     v, x = program.instructions[program.output].args
     v_bar, x_bar = program_bar.instructions[program_bar.output].args
     readout = moments.gaussian_pair(0, v, 1, v_bar)
+    assert readout is not None  # one parameter in both copies
     parameter = moments.parameter(0, v)
     k = _same_position(moments.moment(0, x, 1, x_bar), program, v, x, x_bar, program_bar)
     # f = Σ_p v_pᵀx_p/√(fan n): with v independent of x only equal positions p meet.
@@ -78,24 +78,14 @@ def _refuse_correction_terms(program: Program) -> None:
         if isinstance(op, ops.MatMul):
             if (op.parameter, op.index, not op.transpose) in made:
                 raise NoForwardLimitError(
-                    f"Instruction {place} multiplies by the transpose of matrix {program.parameters[op.parameter].name} "
-                    "what that matrix made, which adds terms that the forward kernels do not have; "
-                    "use the general reading."
+                    f"Instruction {place} multiplies by the transpose of matrix "
+                    f"{program.parameters[op.parameter].name} what that matrix made, which adds terms that the "
+                    "forward kernels do not have; use the general reading."
                 )
             made.add((op.parameter, op.index, op.transpose))
         if isinstance(op, ops.Repeat):
             _refuse_correction_terms(op.body)
         made_by.append(made)
-
-
-def _refuse_transposes(program: Program) -> None:
-    """W and Wᵀ in one forward pass are not independent: their Ż terms need the general reading."""
-    used: dict[tuple[int, Shape], bool] = {}
-    for place, instruction in enumerate(program.instructions):
-        if isinstance(instruction.op, ops.MatMul):
-            matrix = (instruction.op.parameter, instruction.op.index)
-            if used.setdefault(matrix, instruction.op.transpose) != instruction.op.transpose:
-                raise NoForwardLimitError(f"Instruction {place} uses a matrix whose transpose is used before it.")
 
 
 def _first(diagonal: Array) -> Array:
@@ -222,7 +212,8 @@ class ForwardMoments:
         instruction = self.instruction(copy, place)
         phi = instruction.op.phi
         if phi.name == "multiply":
-            return self._aligned(copy, *instruction.args, instruction.shape)
+            a, b = instruction.args
+            return self._aligned(copy, a, b, instruction.shape)
         _, x, theta = self._unary(copy, place)
         result = single_expectation(phi, self.variance(copy, x), theta=theta, mean=self.mean(copy, x))
         self._add_error(result)
@@ -444,7 +435,8 @@ class ForwardMoments:
             return Dual(result.value)
         if phi.derivative() is None or psi.derivative() is None:
             raise NoForwardLimitError(
-                f"{phi.name} has no derivative that is a function, so the NTK has no limit; use a continuous nonlinearity."
+                f"{phi.name} has no derivative that is a function, so the NTK has no limit; "
+                "use a continuous nonlinearity."
             )
         result, slopes = pair_with_slopes(phi, psi, kxx, value, kyy, **arguments)
         self._add_error(result)
@@ -478,7 +470,8 @@ class ForwardMoments:
             self._errors.append(error)
             return Dual(value)
         k_aa, k_bb = self.covariance(copy_a, x, copy_a, x), self.covariance(copy_b, y, copy_b, y)
-        assert k_aa is not None and k_bb is not None
+        assert k_aa is not None
+        assert k_bb is not None
         tangent = jnp.zeros_like(k.value) if k.tangent is None else k.tangent
         result = batchnorm_relu(k_aa.value, k.value, k_bb.value, tangent)
         self._errors.append(result.error)

@@ -42,8 +42,9 @@ def infinite_ntk(
     **Arguments**
 
     - `arch`: an architecture.
-    - `x1`, `x2`: two batches of inputs, batch first; `x2=None` means `x1` again. For an
-      architecture with batch normalisation each is one input, and the kernels relate their rows.
+    - `x1`, `x2`: two batches of inputs, batch first; `x2=None` means `x1` again. Inputs of
+      different shapes (sequences of different lengths) come as a list. For an architecture with
+      batch normalisation each batch is one input, and the kernels relate their rows.
     - `method`: `"forward"` carries the forward kernels and their tangents, which is right when the
       Simple GIA Check passes; `"general"` follows the backward pass too (Tensor Programs III) and is
       always right; `"auto"` takes the first where it applies.
@@ -126,10 +127,11 @@ def _verdict(
     try:
         _try_forward(structure.with_numbers(*shapes), structure_bar.with_numbers(*shapes_bar))
         return "as it is"
-    except (NeedsUnrolling, NoForwardLimitError) as problem:
+    except NoForwardLimitError as problem:
         if not structure.has_repeats:
-            assert isinstance(problem, NoForwardLimitError)
             return problem
+    except NeedsUnrolling:
+        pass
     try:
         _try_forward(*(_layers_twice(*p) for p in ((structure, shapes), (structure_bar, shapes_bar))))
         return "written out"

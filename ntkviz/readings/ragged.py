@@ -65,14 +65,15 @@ def joined(blocks: Sequence[Sequence[Any]], groups1: list[Group], groups2: list[
 
 def check_one_network_reads(arch: Architecture, data1: Data, data2: Data) -> None:
     """Refuse inputs whose shapes ask for different parameters, such as vectors of different lengths."""
-    if [d.shape[1:] for d in data1] == [d.shape[1:] for d in data2]:
+    shapes1, shapes2 = ([d.shape[1:] for d in data] for data in (data1, data2))
+    if shapes1 == shapes2:
         return
     parameters = (arch.trace(tuple(d[:1] for d in data)).unrolled().parameters for data in (data1, data2))
     for p, q in zip_longest(*parameters):
         if p is None or q is None or _shape(p) != _shape(q):
             raise InputError(
-                f"Inputs of different shapes, {[d.shape[1:] for d in data1]} and {[d.shape[1:] for d in data2]}, give "
-                f"{arch.fn.__name__} different parameters ({(p or q).name}); kernels compare inputs that one network reads."
+                f"Inputs of different shapes, {shapes1} and {shapes2}, give {arch.fn.__name__} different parameters "
+                f"({(p or q).name}); kernels compare inputs that one network reads."
             )
 
 
