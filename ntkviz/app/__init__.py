@@ -1,1 +1,16 @@
-"""The teaching application: widgets, plots and the dashboard. The only folder that knows them."""
+"""The teaching application: widgets, plots and the dashboard. The only folder that knows them.
+
+```python
+from ntkviz import app
+
+controls = app.Controls(depth=app.Slider("depth", 1, 10, start=3))
+app.Picture(controls, [plot], at_once=infinite_side, as_it_comes=finite_side)
+```
+"""
+
+from .chapter import Chapter, cards, chapters
+from .controls import Choice, Controls, Slider, Steps
+from .data import Digits, digits
+from .exercise import Exercise
+from .picture import Picture
+from .plots import ConvergencePlot, KernelPair, Plot

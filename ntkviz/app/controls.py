@@ -1,0 +1,155 @@
+"""Controls: labelled sliders and choices whose state fits into a link."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, urlencode
+
+import ipywidgets as widgets
+
+from ..errors import HyperparameterError
+
+
+class Control(Protocol):
+    """What `Controls` asks of one control: a widget, its start, and its value to and from a link's text."""
+
+    widget: widgets.Widget
+    start: Any
+
+    def parse(self, text: str) -> Any:
+        """The value a link's text stands for; raises `HyperparameterError` with one sentence if there is none."""
+
+
+class Slider:
+    """A number between two ends. `<i>` in a label is an index: `"σ<i>w</i>"`."""
+
+    def __init__(self, label: str, low: float, high: float, start: float, step: float = 1, hint: str = ""):
+        self.start, self.low, self.high = start, low, high
+        self.whole = all(isinstance(number, int) for number in (low, high, start, step))
+        kind = widgets.IntSlider if self.whole else widgets.FloatSlider
+        self.widget = kind(
+            value=start,
+            min=low,
+            max=high,
+            step=step,
+            description=label,
+            tooltip=hint,
+            description_allow_html=True,
+            continuous_update=True,
+        )
+        self.widget.add_class("nv-control")
+
+    def parse(self, text: str) -> float:
+        kind, name = (int, "a whole number") if self.whole else (float, "a number")
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not self.low <= value <= self.high:
+            raise HyperparameterError(f"it is {text!r}, but must be {name} between {self.low} and {self.high}")
+        return value
+
+
+class Choice:
+    """One of several values, shown in a drop-down list."""
+
+    def __init__(self, label: str, options: Sequence[Any], start: Any, hint: str = ""):
+        self.start, self.options = start, list(options)
+        self.widget = widgets.Dropdown(
+            options=self.options, value=start, description=label, tooltip=hint, description_allow_html=True
+        )
+        self.widget.add_class("nv-control")
+
+    def parse(self, text: str) -> Any:
+        return _option(self.options, text)
+
+
+class Steps:
+    """One of several numbers in order, on a slider: widths that double, say."""
+
+    def __init__(self, label: str, options: Sequence[int], start: int, hint: str = ""):
+        self.start, self.options = start, list(options)
+        self.widget = widgets.SelectionSlider(
+            options=[(f"{option:,}", option) for option in options],
+            value=start,
+            description=label,
+            tooltip=hint,
+            description_allow_html=True,
+            continuous_update=True,
+        )
+        self.widget.add_class("nv-control")
+
+    def parse(self, text: str) -> int:
+        return _option(self.options, text)
+
+
+def _option(options: Sequence[Any], text: str) -> Any:
+    for option in options:
+        if str(option) == text:
+            return option
+    raise HyperparameterError(f"it is {text!r}, but must be one of {', '.join(map(str, options))}")
+
+
+class Controls:
+    """The controls of a picture by name; `controls.depth` is the value of the one called `depth`.
+
+    ```python
+    controls = Controls(depth=Slider("depth", 1, 10, start=3), phi=Choice("nonlinearity", ["relu", "erf"], "relu"))
+    ```
+    """
+
+    def __init__(self, **controls: Control):
+        self._controls = controls
+        self._quiet = False
+        self.widget = widgets.Box([control.widget for control in controls.values()])
+        self.widget.add_class("nv-controls")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in self._controls:
+            raise AttributeError(name)
+        return self._controls[name].widget.value
+
+    def observe(self, changed: Callable[[], None]) -> None:
+        """Call `changed` after every move of a control."""
+
+        def on_change(change: Any) -> None:
+            if not self._quiet:
+                changed()
+
+        for control in self._controls.values():
+            control.widget.observe(on_change, names="value")
+
+    def set(self, **values: Any) -> None:
+        """Set several controls as one move (observers are not told)."""
+        self._quiet = True
+        try:
+            for name, value in values.items():
+                self._controls[name].widget.value = value
+        finally:
+            self._quiet = False
+
+    def reset(self) -> None:
+        """Back to the chapter's start (observers are not told)."""
+        self.set(**{name: control.start for name, control in self._controls.items()})
+
+    def to_link(self) -> str:
+        """The state as the part of a link behind `#`: `depth=3&phi=relu`."""
+        return urlencode({name: control.widget.value for name, control in self._controls.items()})
+
+    def from_link(self, text: str) -> str | None:
+        """Take the state from a link; what is not in it or no good keeps its start. Returns what was refused."""
+        values = {name: control.start for name, control in self._controls.items()}
+        refused = []
+        for name, given in parse_qsl(text, keep_blank_values=True):
+            if name not in self._controls:
+                refused.append(f"{name} is no control of this page")
+                continue
+            try:
+                values[name] = self._controls[name].parse(given)
+            except HyperparameterError as error:
+                refused.append(f"{name}: {error}")
+        self.set(**values)
+        if not refused:
+            return None
+        return f"The link could not be followed in everything, and the page's start is used there: {'; '.join(refused)}."

@@ -1,0 +1,132 @@
+"""A picture: controls, plots, and the two sides that answer a move: at once, and as it comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import anywidget
+import ipywidgets as widgets
+import traitlets
+
+from .background import Background, Update, sentence
+from .controls import Controls
+from .plots import Plot
+from .theme import STATIC, STYLESHEET
+
+
+class Toolbar(anywidget.AnyWidget):
+    """Reset, copy link, CSV, present; and the state of the controls in the page's address."""
+
+    _esm = (STATIC / "toolbar.js").read_text(encoding="utf-8")
+    _css = STYLESHEET
+    state = traitlets.Unicode().tag(sync=True)
+
+
+class Picture:
+    """Controls above plots; every move is answered twice.
+
+    - `at_once(controls)` runs in the move itself and should take milliseconds: the infinite-width side.
+    - `as_it_comes(controls)` is a generator that runs beside the page: the finite-width side. It
+      yields functions that show what it found; each is one of the `steps` of the progress bar.
+    - `prepare`: things to compile in quiet moments.
+
+    A move drops what the one before still computes. A refusal by `ntkviz` is shown as its sentence
+    and the last good picture stays. Show a picture by leaving it at the end of a cell.
+    """
+
+    def __init__(
+        self,
+        controls: Controls,
+        plots: Sequence[Plot],
+        *,
+        at_once: Callable[[Controls], object],
+        as_it_comes: Callable[[Controls], Iterator[Update]] | None = None,
+        steps: int = 1,
+        prepare: Iterable[Update] = (),
+        layout: str = "",
+    ):
+        self.controls, self.plots, self.steps = controls, plots, steps
+        self._at_once, self._as_it_comes = at_once, as_it_comes
+        self._background = Background()
+        self._refused: str | None = None
+
+        self._error = widgets.HTML(layout={"display": "none"})
+        self._error.add_class("nv-error")
+        self._progress = widgets.IntProgress(max=steps)
+        self._status = widgets.HTML()
+        self._status.add_class("nv-status")
+        self._cancel = widgets.Button(description="Cancel", tooltip="Stop sampling networks")
+        self._cancel.on_click(lambda button: self.cancel())
+        self._toolbar = Toolbar()
+        self._toolbar.on_msg(lambda toolbar, message, buffers: self._on_tool(message))
+        figures = widgets.Box([plot.widget for plot in plots])
+        figures.add_class("nv-figures")
+        if layout:
+            figures.add_class(layout)
+        sampling = [self._progress, self._cancel, self._status] if as_it_comes else [self._status]
+        foot = widgets.HBox([*sampling, self._toolbar])
+        foot.add_class("nv-foot")
+        self.widget = widgets.VBox([controls.widget, self._error, figures, foot])
+        self.widget.add_class("nv-picture")
+
+        controls.observe(self.refresh)
+        self.refresh()
+        self._background.prepare(prepare)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        return self.widget._repr_mimebundle_(**kwargs)
+
+    def refresh(self) -> None:
+        """Answer the controls as they are now."""
+        self._background.cancel()
+        self._toolbar.state = self.controls.to_link()
+        try:
+            self._at_once(self.controls)
+        except Exception as error:
+            self._finish(sentence(error))
+            return
+        self._show_error(self._refused)
+        self._refused = None
+        if self._as_it_comes is None:
+            return
+        self._progress.value = 0
+        self._status.value = "sampling networks …"
+        self._cancel.disabled = False
+        as_it_comes = self._as_it_comes
+        self._background.run(lambda: as_it_comes(self.controls), self._step, self._finish)
+
+    def cancel(self) -> None:
+        """Stop the finite-width side; what is on the page stays."""
+        self._background.cancel()
+        self._finish(None, "Stopped; move a control to go on.")
+
+    def _step(self) -> None:
+        self._progress.value += 1
+
+    def _finish(self, error: str | None, status: str = "") -> None:
+        self._cancel.disabled = True
+        self._status.value = status
+        if error is not None:
+            self._show_error(error)
+        elif not status:
+            self._progress.value = self.steps
+
+    def _show_error(self, message: str | None) -> None:
+        self._error.value = f'<div role="alert">{_escaped(message)}</div>' if message else ""
+        self._error.layout.display = None if message else "none"
+
+    def _on_tool(self, message: dict[str, Any]) -> None:
+        if "reset" in message:
+            self.controls.reset()
+            self.refresh()
+        elif "link" in message and message["link"] != self.controls.to_link():
+            self._refused = self.controls.from_link(message["link"])
+            self.refresh()
+        elif "csv" in message:
+            files = [{"name": f"ntkviz-{plot.name}.csv", "text": plot.to_csv()} for plot in self.plots]
+            self._toolbar.send({"files": files})
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

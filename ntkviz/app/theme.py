@@ -1,0 +1,86 @@
+"""The look, decided once: `static/ntkviz.css` holds the palette and the type; plots read it from there.
+
+Figures are made in the light palette on white, so that an exported PNG can be printed; on the page
+the stylesheet repaints their text, axes and background, which follows light and dark at once and
+without asking the kernel.
+"""
+
+from __future__ import annotations
+
+import re
+from copy import deepcopy
+from importlib import resources
+from typing import Any
+
+import plotly.graph_objects as go
+
+STATIC = resources.files("ntkviz.app") / "static"
+STYLESHEET = (STATIC / "ntkviz.css").read_text(encoding="utf-8")
+
+
+def variables(stylesheet: str = STYLESHEET) -> dict[str, str]:
+    """The custom properties `--nv-…` of the first rule (the light palette), by name without the prefix."""
+    first_rule = stylesheet[stylesheet.index("{") : stylesheet.index("}")]
+    return dict(re.findall(r"--nv-([\w-]+):\s*([^;]+);", first_rule))
+
+
+PALETTE = variables()
+FINITE, LIMIT, INK, MUTED, RULE = (PALETTE[name] for name in ("finite", "limit", "ink", "muted", "rule"))
+
+# "mako" of the viridis family: perceptually uniform, readable in all colour-vision deficiencies, and at home on
+# white as on black.
+SEQUENTIAL = ["#0B0405", "#2E1E3C", "#413D7B", "#37659E", "#348FA7", "#40B7AD", "#8AD9B1", "#DEF5E5"]
+
+# Thumbnails on axes are mid-grey on nothing, which reads on both backgrounds.
+THUMBNAIL = [[0, "rgba(120,128,140,0)"], [1, "rgba(120,128,140,1)"]]
+
+
+def template() -> go.layout.Template:
+    """The plotly template of every figure: quiet axes, no box, the page's fonts."""
+    axis = {
+        "gridcolor": RULE,
+        "linecolor": MUTED,
+        "tickcolor": MUTED,
+        "zeroline": False,
+        "tickfont": {"size": 14, "color": MUTED},
+        "title": {"font": {"size": 15, "color": INK}},
+    }
+    return go.layout.Template(
+        layout={
+            "font": {"family": PALETTE["font"], "size": 15, "color": INK},
+            "paper_bgcolor": PALETTE["paper"],
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "xaxis": axis,
+            "yaxis": axis,
+            "margin": {"l": 10, "r": 10, "t": 40, "b": 10},
+            "hoverlabel": {"font": {"size": 14}},
+            "colorscale": {"sequential": SEQUENTIAL},
+        }
+    )
+
+
+class Figure(go.FigureWidget):
+    """A plotly figure that a page opened later shows as it is now, not as it was when it was made."""
+
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
+        # Plotly tells an open page of every change, but keeps for a new one only what the constructor was given.
+        # A dashboard makes its figures before it shows them (and long before, in a kernel started beforehand).
+        if key is None and self._made:
+            self._trait_values["_widget_layout"] = deepcopy(self._layout_obj._props)
+            self._trait_values["_widget_data"] = deepcopy(self._data)
+        return super().get_state(key, drop_defaults)
+
+    _made = False
+
+
+def figure() -> Figure:
+    """An empty figure in the house's look that fills its place and exports a sharp PNG."""
+    widget = Figure(layout={"template": template(), "autosize": True})
+    object.__setattr__(widget, "_made", True)
+    widget._config = {
+        "responsive": True,
+        "displaylogo": False,
+        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", "zoom2d", "pan2d"],
+        "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "ntkviz"},
+    }
+    return widget
