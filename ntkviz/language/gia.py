@@ -93,7 +93,8 @@ def _no_readout(prog: Program) -> str:
             f"{b}: its readout is tied to the rest of the program instead of being sampled independently."
         )
     return (
-        f"The output of instruction {place} is the mean readout 1ᵀx/n: its readout 1 is not a random vector of zero mean."
+        f"The output of instruction {place} is the mean readout 1ᵀx/n: "
+        "its readout 1 is not a random vector of zero mean."
     )
 
 

@@ -1,0 +1,200 @@
+"""Handles behave as NumPy arrays do, on leading axes; the width axis cannot be reached."""
+
+import numpy as np
+import pytest
+
+import ntkviz as nv
+from ntkviz.errors import ProgramError
+from ntkviz.language.nonlinearities import multiply
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        np.s_[:, 1],
+        np.s_[:, -1],
+        np.s_[:, 1:3],
+        np.s_[:, ::-2],
+        np.s_[..., 2, :],
+        np.s_[:, None],
+        np.s_[:, 0, 1],
+        np.s_[:, [2, 0, 2]],
+        np.s_[:, np.array([[0, 1], [3, -1]])],
+        np.s_[:, 1:, np.array([0, 2])],
+        np.s_[:, np.int64(2)],
+        np.s_[...],
+    ],
+    ids=str,
+)
+def test_indexing(same_as_numpy, key):
+    keys = key if isinstance(key, tuple) else (key,)
+    has_ellipsis = any(k is Ellipsis for k in keys)
+    with_width = (*keys, slice(None)) if has_ellipsis else (*keys, Ellipsis)
+    same_as_numpy(lambda x: x[key], (4, 3), lambda x: x[with_width])
+
+
+@pytest.mark.parametrize(
+    ("expression", "against"),
+    [
+        (lambda x: x + x[:, :1], None),
+        (lambda x: x - 2 * x[:, 1, None], lambda x: x - 2 * x[:, 1, None]),
+        (lambda x: 1 - x / 4, None),
+        (lambda x: -x + 0.5, None),
+        (lambda x: x**2 * x, None),
+        (lambda x: x * np.array([1.0, 0.0, 1.0]), lambda x: x * np.array([1.0, 0.0, 1.0])[:, None]),
+        (lambda x: np.array([[1.0], [2.0], [3.0], [4.0]]) * x, lambda x: x * np.arange(1.0, 5)[:, None, None]),
+        (lambda x: x.sum(1), None),
+        (lambda x: x.sum((1, 2)), None),
+        (lambda x: x.mean(-1), lambda x: x.mean(2)),
+        (lambda x: x.reshape(2, -1), lambda x: x.reshape(2, 12, -1)),
+        (lambda x: x.transpose(0, 2, 1), lambda x: x.transpose(0, 2, 1, 3)),
+        (lambda x: x[:, None].broadcast_to((2, 5, 4, 3)), lambda x: np.broadcast_to(x[:, None], (2, 5, *x.shape[1:]))),
+        (lambda x: x.pad([(0, 0), (1, 2), (0, 0)]), lambda x: np.pad(x, [(0, 0), (1, 2), (0, 0), (0, 0)])),
+        (lambda x: nv.stack([x, x * 2], axis=1), lambda x: np.stack([x, x * 2], axis=1)),
+        (lambda x: nv.stack([x, x * 2], axis=-1), lambda x: np.stack([x, x * 2], axis=3)),
+        (lambda x: nv.concatenate([x, x[:, :2]], axis=1), lambda x: np.concatenate([x, x[:, :2]], axis=1)),
+        (lambda x: nv.stack(list(x[0])), lambda x: x[0]),
+        (
+            lambda x: nv.einsum("tsk,bts->bk", np.ones((4, 3, 2)), x),
+            lambda x: np.einsum("tsk,btsn->bkn", np.ones((4, 3, 2)), x),
+        ),
+        (lambda x: nv.cos(x), np.cos),
+        (lambda x: nv.batchnorm(x), lambda x: (x - x.mean(0)) / x.std(0)),
+        (lambda x: nv.layernorm(x), lambda x: (x - x.mean(-1, keepdims=True)) / x.std(-1, keepdims=True)),
+        (lambda x: x * nv.moment(x), lambda x: x * x.mean(-1, keepdims=True)),
+        (lambda x: x + nv.softmax(nv.inner(x, x)), lambda x: x + _softmax((x * x).mean(-1))[..., None]),
+    ],
+)
+def test_arithmetic_rearranging_and_joining(same_as_numpy, expression, against):
+    same_as_numpy(expression, (4, 3), against)
+
+
+def _softmax(x):
+    return np.exp(x) / np.exp(x).sum(-1, keepdims=True)
+
+
+def test_scalars_compute_as_numbers_do(same_as_numpy):
+    def expression(x):
+        theta = nv.moment(x**2)
+        return x * (1 / nv.sqrt(theta + 1) - theta[:, ::-1] ** 2 / 3) + (2 - theta)
+
+    def against(x):
+        theta = (x**2).mean(-1, keepdims=True)
+        return x * (1 / np.sqrt(theta + 1) - theta[:, ::-1] ** 2 / 3) + (2 - theta)
+
+    same_as_numpy(expression, (4,), against)
+
+
+def test_attention_weights_times_vectors(same_as_numpy):
+    same_as_numpy(
+        lambda x: nv.inner(x[:, :, None], x[:, None]) @ x,
+        (4,),
+        lambda x: np.einsum("bin,bjn,bjm->bim", x, x, x) / x.shape[-1],
+    )
+
+
+def test_a_nonlinearity_of_several_vectors_with_parameters(same_as_numpy):
+    gate = nv.nonlinearity(lambda a, b, c: a * b + c, arity=2)
+    same_as_numpy(lambda x: gate(x, x[:, :1], nv.moment(x)), (3,), lambda x: x * x[:, :1] + x.mean(-1, keepdims=True))
+
+
+def test_handles_have_the_leading_shape_only(trace):
+    seen = []
+
+    def arch(net, x):
+        h = net.input("U", x)
+        seen.append((h.shape, h.ndim, len(h), [row.shape for row in h], repr(h)))
+        return net.readout("v", h)
+
+    trace(arch)
+    assert seen[0] == ((2,), 1, 2, [(), ()], "Vector(leading shape (2,))")
+
+
+MISTAKES = {
+    "the width axis indexed": (lambda net, h: h[:, 0], "width axis is not visible and cannot be indexed"),
+    "the width axis summed": (lambda net, h: h.sum(1), "Axis 1 does not exist in the leading shape .*use nv.moment"),
+    "the width axis averaged": (lambda net, h: h.mean((0, 2)), "Axis 2 does not exist"),
+    "the width axis iterated": (lambda net, h: list(h[0]), "no leading axis to run over"),
+    "an index too large": (lambda net, h: h[2], r"index does not fit the leading shape \(2,\)"),
+    "an index array too large": (lambda net, h: h[np.array([0, 5])], "index does not fit"),
+    "an index of the program": (lambda net, h: h[nv.moment(h)], "cannot be indexed by its own values"),
+    "a wrong reshape": (lambda net, h: h.reshape(3), r"reshape does not fit the leading shape \(2,\)"),
+    "shapes that do not broadcast": (
+        lambda net, h: h + net.vector("a", shape=(3,)),
+        r"\+ cannot combine leading shapes",
+    ),
+    "a mask of the wrong length": (lambda net, h: h * np.ones(3), r"\* cannot combine leading shapes"),
+    "einsum that does not fit": (
+        lambda net, h: nv.einsum("ij,j->i", np.ones((2, 5)), h),
+        "einsum 'ij,j->i' does not fit",
+    ),
+    "einsum without output": (lambda net, h: nv.einsum("i,i", np.ones(2), h), "einsum 'i,i' does not fit"),
+    "a stack of unlike shapes": (lambda net, h: nv.stack([h, h[0]]), "do not fit together"),
+    "a stack of nothing": (lambda net, h: nv.stack([]), "non-empty list of values of one kind"),
+    "a stack of unlike kinds": (lambda net, h: nv.stack([h, nv.moment(h)]), "values of one kind"),
+    "branching on a value": (lambda net, h: h if h else -h, "cannot branch on its own values"),
+    "dividing by a vector": (lambda net, h: h / h, "write it with nv.nonlinearity"),
+    "a high power": (lambda net, h: h**4, "use nv.nonlinearity"),
+    "a matrix on data": (lambda net, h: net.matrix("W") @ np.ones(2), "apply an input matrix to data with net.input"),
+    "an array of matrices unindexed": (lambda net, h: net.matrix("W", shape=(2,)) @ h, "index it before using @"),
+    "a readout used further": (lambda net, h: net.readout("v", h) + 1, "does not converge to a constant"),
+    "a readout averaged": (lambda net, h: net.readout("v", h).mean(0), "combine the vectors before reading them out"),
+    "a readout indexed": (lambda net, h: net.readout("v", h)[0], "does not converge to a constant"),
+    "readouts stacked": (lambda net, h: nv.stack([net.readout("v", h)]), "values of one kind"),
+    "a moment of a number": (lambda net, h: nv.moment(3.0), "averages the coordinates of vectors"),
+    "too few vectors": (lambda net, h: multiply(h, 2.0), "multiply takes 2 vector"),
+    "text for a number": (lambda net, h: h * "two", "A number is needed here, not str"),
+    "batchnorm of one row": (lambda net, h: nv.batchnorm(h[:1]), "divides by zero"),
+    "a parameter declared twice": (lambda net, h: h + net.bias("U"), "Parameter U is declared twice; to share it"),
+    "a readout of the wrong shape": (
+        lambda net, h: net.readout(net.vector("v", shape=(3,)), h),
+        "does not fit vectors",
+    ),
+    "reading out a number": (lambda net, h: net.readout("v", nv.moment(h)), "net.readout reads vectors"),
+    "an input matrix on vectors": (lambda net, h: net.input("V", h), "A number or a scalar is needed here, not Vector"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_an_authors_mistake_is_one_sentence_that_names_the_instruction(trace, mistake):
+    write, message = MISTAKES[mistake]
+
+    def author(net, x):
+        h = net.input("U", x)
+        write(net, h)
+        return net.readout("readout", h)
+
+    with pytest.raises(ProgramError, match=message) as caught:
+        trace(author)
+    assert str(caught.value).startswith("Instruction ")
+    assert " of author: " in str(caught.value)
+
+
+def test_the_instruction_named_is_the_one_that_was_being_written(trace):
+    def author(net, x):
+        h = net.input("U", x)
+        return net.readout("v", h + net.vector("a", shape=(5,)))
+
+    with pytest.raises(ProgramError) as caught:
+        trace(author)
+    number = int(str(caught.value).split()[1])
+
+    def corrected(net, x):
+        h = net.input("U", x)
+        return net.readout("v", h + net.vector("a", shape=(2,)))
+
+    assert type(trace(corrected).instructions[number].op).__name__ == "Add"
+
+
+def test_programs_cannot_be_mixed(trace):
+    kept = []
+
+    def first(net, x):
+        kept.append((net.input("U", x), net.matrix("W")))
+        return net.readout("v", kept[0][0])
+
+    trace(first)
+    with pytest.raises(ProgramError, match="A value of another program is used"):
+        trace(lambda net, x: net.readout("v", net.input("U", x) + kept[0][0]))
+    with pytest.raises(ProgramError, match="A matrix of another program is used"):
+        trace(lambda net, x: net.readout("v", kept[0][1] @ net.input("U", x)))
