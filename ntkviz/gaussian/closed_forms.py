@@ -63,22 +63,22 @@ def geometry(kxx: ArrayLike, kxy: ArrayLike, kyy: ArrayLike) -> Geometry:
 class Kink(NamedTuple):
     """Slope `right` on x > 0 and `left` on x < 0, continuous at 0."""
 
-    right: ArrayLike
-    left: ArrayLike
+    right: Array | float
+    left: Array | float
 
 
 class Jump(NamedTuple):
     """Value `right` on x > 0, `left` on x < 0, `at_zero` at 0."""
 
-    right: ArrayLike
-    left: ArrayLike
-    at_zero: ArrayLike
+    right: Array | float
+    left: Array | float
+    at_zero: Array | float
 
 
 def _sine_minus_angle_times_cosine(angle: Array, sine: Array, cosine: Array) -> Array:
     """sin α − α cos α for α in [0, π]; its series where the difference would lose digits."""
     square = angle * angle
-    series = 1.0
+    series = jnp.ones_like(square)
     for k in range(9, 0, -1):  # sin α − α cos α = α³/3 · (1 − α²/(2·5) (1 − α²/(4·7) (1 − …)))
         series = 1 - square / (2 * k * (2 * k + 3)) * series
     return jnp.where(angle < 0.7, angle * square / 3 * series, sine - angle * cosine)
@@ -287,7 +287,7 @@ def polynomial_polynomial(
     phi: tuple[float, ...], psi: tuple[float, ...], kxx: Array, kxy: Array, kyy: Array, mean_x: Array, mean_y: Array
 ) -> Array:
     """E φψ = Σ_j kxyʲ/j! E φ⁽ʲ⁾(x) E ψ⁽ʲ⁾(y): Price's theorem as a Taylor series, which here ends."""
-    total, factor = 0.0, 1.0
+    total, factor = jnp.zeros(()), jnp.ones(())
     for j in range(min(len(phi), len(psi))):
         total = total + factor * polynomial_single(phi, kxx, mean_x) * polynomial_single(psi, kyy, mean_y)
         phi, psi, factor = polynomial_slope(phi), polynomial_slope(psi), factor * kxy / (j + 1)

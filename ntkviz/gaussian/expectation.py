@@ -171,11 +171,11 @@ def _reduced_pair(x: _Argument, y: _Argument, kxy: Array) -> Expectation | None:
         factor = cf.exp_single(x.variance, x.mean_or_zero)
         return Expectation(factor * tilted.value, factor * tilted.error)
     if x.phi.coefficients and len(x.phi.coefficients) <= 2:
-        offset, factor = (*x.phi.coefficients, 0.0)[:2]
+        offset, rise = (*x.phi.coefficients, 0.0)[:2]
         mean, slope = _single(y), _regression(y, kxy)
-        at_mean = offset + factor * x.mean_or_zero
+        at_mean = jnp.asarray(offset + rise * x.mean_or_zero)
         return Expectation(
-            at_mean * mean.value + factor * slope.value, jnp.abs(at_mean) * mean.error + abs(factor) * slope.error
+            at_mean * mean.value + rise * slope.value, jnp.abs(at_mean) * mean.error + abs(rise) * slope.error
         )
     return None
 

@@ -246,8 +246,8 @@ def _sectors(x: Side, y: Side, kxy: Array) -> Estimate:
                 value, size = value + weight * terms.sum(-1), size + weight * jnp.abs(terms).sum(-1)
             return (value, size), None
 
-        nodes = tuple(map(jnp.asarray, _gauss_legendre(angular)))
-        return jax.lax.scan(ray, (jnp.zeros(shape), jnp.zeros(shape)), nodes)[0]
+        angles, weights = map(jnp.asarray, _gauss_legendre(angular))
+        return jax.lax.scan(ray, (jnp.zeros(shape), jnp.zeros(shape)), (angles, weights))[0]
 
     return _against_coarse(rule(RADIAL_NODES, ANGULAR_NODES), rule(_coarse(RADIAL_NODES), _coarse(ANGULAR_NODES)))
 
@@ -259,7 +259,9 @@ def _divided_plane(x: Side, y: Side, kxy: Array) -> Estimate:
     changes sign, of width √(1 − ρ²)/ρ: pieces of their own on either side, besides x's own zero.
     """
     shape = jnp.broadcast_shapes(x.shape, y.shape, kxy.shape)
-    x, y = (Side(s.fn, *(jnp.broadcast_to(v, shape) for v in s[1:3]), s.theta) for s in (x, y))
+    x, y = (
+        s._replace(variance=jnp.broadcast_to(s.variance, shape), mean=jnp.broadcast_to(s.mean, shape)) for s in (x, y)
+    )
     g = geometry(x.variance, kxy, y.variance)
     cosine, sine = _over(g.cos, g.a), jnp.where(g.a == 0, 1.0, _over(g.sin, g.a))
     turning, width = _over(y.kink(), cosine), _over(sine, jnp.abs(cosine))
@@ -274,8 +276,8 @@ def _divided_plane(x: Side, y: Side, kxy: Array) -> Estimate:
             factor = weight * x.at(z[..., None])[..., 0]
             return (total[0] + factor * terms.sum(-1), total[1] + jnp.abs(factor) * jnp.abs(terms).sum(-1)), None
 
-        outer = tuple(jnp.moveaxis(a, -1, 0) for a in _pieces(breaks, nodes))
-        return jax.lax.scan(line, (jnp.zeros(shape), jnp.zeros(shape)), outer)[0]
+        points, weights = (jnp.moveaxis(a, -1, 0) for a in _pieces(breaks, nodes))
+        return jax.lax.scan(line, (jnp.zeros(shape), jnp.zeros(shape)), (points, weights))[0]
 
     return _against_coarse(rule(PIECE_NODES), rule(_coarse(PIECE_NODES)))
 

@@ -73,10 +73,11 @@ class Nonlinearity:
 @functools.cache
 def _autodiff(phi: Nonlinearity, argument: int) -> Nonlinearity:
     def fn(*args):
-        args = jnp.broadcast_arrays(*args)
-        flat = [jnp.ravel(jnp.asarray(a, dtype=jnp.result_type(float, *args))) for a in args]
+        dtype = jnp.result_type(*args)
+        same = jnp.broadcast_arrays(*args)
+        flat = [jnp.ravel(jnp.asarray(a, dtype)) for a in same]
         slope = jax.vmap(jax.grad(phi.fn, argnums=argument))(*flat)
-        return slope.reshape(args[0].shape)
+        return slope.reshape(same[0].shape)
 
     prime = "′" if phi.arity == 1 else f"_{argument + 1}"
     return Nonlinearity(phi.name + prime, fn, phi.arity, phi.smooth)

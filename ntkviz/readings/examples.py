@@ -50,7 +50,7 @@ def _poisoned_outputs(program: Program, example: int) -> np.ndarray:
                 value = args[0]
             case ops.Nonlin():  # not φ itself: a step of NaN is 0
                 vectors, scalars = args[: op.phi.arity], [s[..., None] for s in args[op.phi.arity :]]
-                value = sum(np.broadcast_arrays(*vectors, *scalars))
+                value = np.sum(np.broadcast_arrays(*vectors, *scalars), axis=0)
             case ops.BatchNorm(axis):
                 value = np.broadcast_to(np.sum(args[0], axis=axis, keepdims=True), args[0].shape)
             case _:

@@ -30,7 +30,7 @@ from .ragged import Data, check_one_network_reads, group_by_shape, joined
 
 
 def sample_parameters(program: Program, width: int, key: Array, dtype: Any = jnp.float32) -> tuple[Array, ...]:
-    """Draw every ω ~ N(0, std²) of a program: matrices `(*shape, n, n)`, input matrices `(n, d)`, vectors `(*shape, n)`."""
+    """Draw every ω ~ N(0, std²): matrices `(*shape, n, n)`, input matrices `(n, d)`, vectors `(*shape, n)`."""
     numbers = ParameterNumbers(program)
     drawn = []
     for k, parameter in enumerate(program.parameters):
@@ -202,8 +202,8 @@ def _separate_examples(program: Program, program_bar: Program, width: int, key: 
 @functools.partial(jax.jit, static_argnames="width")
 def _whole_batches(program: Program, program_bar: Program, width: int, key: Array) -> Array:
     parameters = sample_parameters(program, width, key)
-    both = (_uses(p, parameters, example_outputs=len(p.data[0])) for p in (program, program_bar))
-    return _contract(program, *both, width)
+    here, there = (_uses(p, parameters, example_outputs=len(p.data[0])) for p in (program, program_bar))
+    return _contract(program, here, there, width)
 
 
 def _uses(program: Program, parameters: tuple[Array, ...], example_outputs: int) -> dict[Any, Uses]:
