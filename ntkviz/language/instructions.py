@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from .nonlinearities import Nonlinearity
 
@@ -33,9 +32,13 @@ class Op:
 
     linear = False
 
-    def evaluate(self, *args: Array) -> Array:
+    def evaluate(self, *args: Any) -> Any:
         """The value from the arguments: vectors `(*leading, coordinates)`, scalars `(*leading,)`."""
         raise NotImplementedError(type(self).__name__)
+
+    if TYPE_CHECKING:  # each kind of instruction has fields of its own
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
 # --- scalars: plain numbers, data, and constants that moments converge to -------------------

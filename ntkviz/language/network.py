@@ -41,7 +41,9 @@ class Network:
         """Uξ/√d for data of shape `(*leading, d)`: initial Gaussian vectors, one for each row."""
         data = self.scalar(data)
         if data.ndim < 1 or data.shape[-1] == 0:
-            raise ProgramError(f"Input matrix {name} needs data with a last axis of length d ≥ 1, not shape {data.shape}.")
+            raise ProgramError(
+                f"Input matrix {name} needs data with a last axis of length d ≥ 1, not shape {data.shape}."
+            )
         place = self._parameter(name, "input", data.shape[-1], (), std, lr, trainable)
         return self.record(ops.InputMatMul(place), (data,), Vector, data.shape[:-1])
 
@@ -143,7 +145,7 @@ class Network:
             raise HyperparameterError(f"The number of layers is {times!r}; it must be a whole number ≥ 0.")
         block, before = Block(self, x), (len(self.instructions), len(self.constants), set(self.layer_names))
         try:
-            out = layer(block, block.carry)  # type: ignore[arg-type]
+            out = layer(block, block.carry)
         except UsesOutsideError:
             del self.instructions[before[0] :], self.constants[before[1] :]
             self.layer_names = before[2]
@@ -155,7 +157,7 @@ class Network:
 
     def _written_out(self, times: int, layer: Callable[[Network, Vector], Vector], x: Vector) -> Vector:
         for k in range(times):
-            x = layer(Numbered(self, f"[{k + 1}]"), x)
+            x = layer(Numbered(self, f"[{k + 1}]"), x)  # type: ignore[arg-type]
         return x
 
     # --- writing instructions down ----------------------------------------------------------
@@ -274,5 +276,3 @@ def _check_not_negative(number: Any, what: str) -> None:
         return
     if not isinstance(number, int | float | np.number) or not math.isfinite(number) or number < 0:
         raise HyperparameterError(f"{what} is {number!r}; it must be a finite number ≥ 0.")
-
-

@@ -275,7 +275,10 @@ class Output(Value):
         )
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __neg__ = __pow__ = _refuse
-    __getitem__ = _rearranged = _refuse
+    __getitem__ = _refuse
+
+    def _rearranged(self, rule: Rule) -> Any:
+        self._refuse()
 
 
 def broadcast(name: str, *values: Value) -> Shape:
@@ -317,7 +320,9 @@ def _join(values: Sequence[Any], axis: int, new_axis: bool) -> Any:
     try:
         shape = (np.stack if new_axis else np.concatenate)(shapes, axis=axis).shape
     except ValueError as problem:
-        raise ProgramError(f"The leading shapes {[v.shape for v in values]} do not fit together: {problem}") from problem
+        raise ProgramError(
+            f"The leading shapes {[v.shape for v in values]} do not fit together: {problem}"
+        ) from problem
     return values[0]._net.record(ops.Join(axis % len(shape), new_axis), tuple(values), type(values[0]), shape)
 
 
@@ -338,7 +343,9 @@ def einsum(subscripts: str, coefficients: Any, vectors: Vector) -> Vector:
         operands, out = subscripts.replace(" ", "").split("->")
         shape = np.einsum(f"{operands}->{out}", np.empty(theta.shape), np.empty(vectors.shape)).shape
     except ValueError as problem:
-        raise ProgramError(f"einsum '{subscripts}' does not fit {theta.shape} and {vectors.shape}: {problem}") from problem
+        raise ProgramError(
+            f"einsum '{subscripts}' does not fit {theta.shape} and {vectors.shape}: {problem}"
+        ) from problem
     return vectors._net.record(ops.Contract(f"{operands}->{out}"), (vectors, theta), Vector, shape)
 
 
@@ -346,7 +353,9 @@ def batchnorm(x: Vector, axis: int = 0) -> Vector:
     """(x − mean)/std over one leading axis (0, the batch, by default), std with 1/B and no ε."""
     (axis,) = x._axes(axis)
     if x.shape[axis] < 2:
-        raise ProgramError(f"batchnorm over an axis of length {x.shape[axis]} divides by zero; give it two rows or more.")
+        raise ProgramError(
+            f"batchnorm over an axis of length {x.shape[axis]} divides by zero; give it two rows or more."
+        )
     return x._net.record(ops.BatchNorm(axis), (x,), Vector, x.shape)
 
 
