@@ -49,7 +49,7 @@ class KernelPair(Plot):
     """Two kernels side by side on one colour scale, the second one setting it.
 
     - `left`, `right`: what they are, as headings.
-    - `pictures`: `(count, height, width)`, drawn along the axes.
+    - `pictures`: `(count, side, side)`, drawn along the axes.
     - `hint`: what to look for, said after how far apart the two are.
     """
 
@@ -61,7 +61,7 @@ class KernelPair(Plot):
         figure = self.figure
         blank = np.full((self._count, self._count), np.nan)
         for side, axis in enumerate(("", "2")):
-            for x, y, strip in _axis_strips(pictures, flipped=False):
+            for x, y, strip in _axis_strips(pictures):
                 figure.add_heatmap(
                     z=strip, x=x, y=y, xaxis=f"x{axis}", yaxis=f"y{axis}", colorscale=theme.THUMBNAIL, zmin=0, zmax=1
                 )
@@ -81,11 +81,9 @@ class KernelPair(Plot):
                 "colorscale": theme.SEQUENTIAL,
                 "colorbar": {"thickness": 12, "outlinewidth": 0, "x": 0.95, "len": 0.86, "y": 1, "yanchor": "top"},
             },
-            margin={"l": 0, "r": 40, "t": 38, "b": 0},
+            margin={"l": 0, "r": 40, "t": theme.HEADING, "b": 0},
             annotations=[
-                {"text": title, "xref": axis, "x": -0.5, "yref": "paper", "y": 1, "xanchor": "left", "yanchor": "bottom"}
-                | {"showarrow": False, "font": {"size": 17}}
-                for title, axis in zip(self._titles, ("x", "x2"), strict=True)
+                theme.heading(title, xref=axis, x=-0.5) for title, axis in zip(self._titles, ("x", "x2"), strict=True)
             ],
         )
 
@@ -111,14 +109,14 @@ class KernelPair(Plot):
             yield row, column, left[row, column], right[row, column]
 
 
-def _axis_strips(pictures: np.ndarray, flipped: bool) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def _axis_strips(pictures: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """The pictures one below the other left of a heatmap, and one beside the other under it: x, y and ink of each."""
-    count, height, width = pictures.shape
-    along = (np.arange(count * height) + 0.5) / height - 0.5
-    across = (np.arange(width) + 0.5) / width
+    pictures = np.pad(pictures, ((0, 0), (1, 1), (1, 1)))  # a margin, so that they do not touch
+    count, side, _ = pictures.shape
+    along = (np.arange(count * side) + 0.5) / side - 0.5
+    across = (np.arange(side) + 0.5) / side * 1.1
     yield across - 1.75, along, np.concatenate(list(pictures), axis=0)
-    along = (np.arange(count * width) + 0.5) / width - 0.5
-    yield along, (np.arange(height) + 0.5) / height + count - 0.25, np.concatenate(list(pictures), axis=1)
+    yield along, across + count - 0.4, np.concatenate(list(pictures), axis=1)
 
 
 class ConvergencePlot(Plot):
@@ -148,11 +146,11 @@ class ConvergencePlot(Plot):
         figure.update_traces(hovertemplate="width %{x:,}: %{y:.2%}<extra>%{fullData.name}</extra>")
         ends = np.log10([self.widths[0] / 1.4, self.widths[-1] * 1.4])
         figure.update_layout(
-            title={"text": "How far from the limit?", "font": {"size": 17}, "x": 0, "xref": "paper", "y": 0.985},
+            annotations=[theme.heading("How far from the limit?", xref="paper", x=0)],
             xaxis={"type": "log", "tickvals": self.widths, "range": list(ends), "title": "width n", "fixedrange": True},
             yaxis={"type": "log", "tickformat": ".0%", "range": [-2, 0], "fixedrange": True},
             legend={"orientation": "v", "x": 1, "xanchor": "right", "y": 1, "yanchor": "top", "font": {"size": 13}},
-            margin={"l": 56, "r": 10, "t": 38, "b": 52},
+            margin={"l": 56, "r": 10, "t": theme.HEADING, "b": 48},
         )
         figure.layout.yaxis.tickvals = [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3]
         figure.layout.legend.bgcolor = "rgba(0,0,0,0)"
@@ -197,7 +195,7 @@ class ConvergencePlot(Plot):
             low, high = np.log10(min(everything)), np.log10(max(everything))
             self.figure.layout.yaxis.range = [low - 0.15, high + 0.25]
         self.say(
-            f"Slope on these axes: <b>{self.slope():.2f}</b>; the theory says −0.50, so four times the width "
+            f"Slope on these axes: <b>{_signed(self.slope())}</b>; the theory says −0.50, so four times the width "
             "halves the distance."
         )
 
@@ -212,3 +210,8 @@ class ConvergencePlot(Plot):
         yield "width", "seed", "relative_frobenius"
         for (width, seed), deviation in sorted(self._points.items()):
             yield width, seed, deviation
+
+
+def _signed(number: float) -> str:
+    """A number with a minus sign that is not a hyphen."""
+    return f"{number:.2f}".replace("-", "−")

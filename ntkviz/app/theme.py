@@ -59,6 +59,15 @@ def template() -> go.layout.Template:
     )
 
 
+HEADING = 38  # pixels above a plot for its heading
+
+
+def heading(text: str, **place: Any) -> dict[str, Any]:
+    """The heading over a plot, at the same height in every figure: `xref` and `x` say where it begins."""
+    at_top = {"yref": "paper", "y": 1, "xanchor": "left", "yanchor": "bottom", "showarrow": False}
+    return {"text": text, "font": {"size": 17}} | at_top | place
+
+
 class Figure(go.FigureWidget):
     """A plotly figure that a page opened later shows as it is now, not as it was when it was made."""
 
@@ -75,7 +84,8 @@ class Figure(go.FigureWidget):
 
 def figure() -> Figure:
     """An empty figure in the house's look that fills its place and exports a sharp PNG."""
-    widget = Figure(layout={"template": template(), "autosize": True})
+    # The stylesheet sets the height (it grows with Present); this is the same for the first drawing.
+    widget = Figure(layout={"template": template(), "autosize": True, "height": 400})
     object.__setattr__(widget, "_made", True)
     widget._config = {
         "responsive": True,

@@ -1,0 +1,124 @@
+"""Long work: the newest request wins, cancelling is immediate, errors become one sentence."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from ntkviz.app.background import Background, sentence
+from ntkviz.errors import HyperparameterError
+
+
+@pytest.fixture
+def background():
+    return Background()
+
+
+def wait_for(condition, seconds=5.0):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def endless(seen, label):
+    def steps():
+        while True:
+            time.sleep(0.005)
+            yield lambda: seen.append(label)
+
+    return steps
+
+
+def test_steps_run_in_order_and_end_is_told_once(background):
+    seen, ends, counted = [], [], []
+    background.run(lambda: iter([lambda k=k: seen.append(k) for k in range(5)]), lambda: counted.append(1), ends.append)
+    wait_for(lambda: ends)
+    assert (seen, len(counted), ends) == ([0, 1, 2, 3, 4], 5, [None])
+
+
+def test_newest_request_wins(background):
+    seen = []
+    background.run(endless(seen, "old"))
+    wait_for(lambda: seen)
+    background.run(endless(seen, "new"))
+    count = seen.count("old")
+    wait_for(lambda: seen.count("new") > 5)
+    assert seen.count("old") == count
+    background.cancel()
+
+
+def test_many_requests_leave_only_the_last(background):
+    ends = []
+    for k in range(50):
+        background.run(lambda k=k: iter([lambda: None]), on_end=lambda error, k=k: ends.append(k))
+    wait_for(lambda: 49 in ends)
+    assert ends == sorted(ends)
+
+
+def test_cancel_stops_within_a_step_and_tells_no_end(background):
+    seen, ends = [], []
+    background.run(endless(seen, 1), on_end=ends.append)
+    wait_for(lambda: seen)
+    background.cancel()
+    count = len(seen)
+    time.sleep(0.1)
+    assert (len(seen), ends) == (count, [])
+
+
+def test_result_of_a_step_that_was_overtaken_is_dropped(background):
+    started, go, seen = threading.Event(), threading.Event(), []
+
+    def slow():
+        started.set()
+        go.wait()
+        yield lambda: seen.append("stale")
+
+    background.run(slow)
+    started.wait()
+    background.run(lambda: iter([lambda: seen.append("new")]))
+    go.set()
+    wait_for(lambda: seen)
+    assert seen == ["new"]
+
+
+def test_error_becomes_a_sentence_and_the_worker_lives(background):
+    def refuses():
+        raise HyperparameterError("The width is 0; it must be a whole number ≥ 1.")
+        yield
+
+    ends = []
+    background.run(refuses, on_end=ends.append)
+    wait_for(lambda: ends)
+    background.run(lambda: iter([]), on_end=ends.append)
+    wait_for(lambda: len(ends) == 2)
+    assert ends == ["The width is 0; it must be a whole number ≥ 1.", None]
+
+
+def test_unexpected_error_says_that_the_picture_is_kept():
+    assert sentence(ZeroDivisionError("division by zero")).endswith("the last picture is kept.")
+
+
+def test_updates_run_on_the_event_loop():
+    async def page():
+        background, threads = Background(), []
+        done = asyncio.Event()
+
+        def on_end(error):
+            done.set()
+
+        background.run(lambda: iter([lambda: threads.append(threading.current_thread())]), on_end=on_end)
+        await asyncio.wait_for(done.wait(), 5)
+        return threads
+
+    assert asyncio.run(page()) == [threading.current_thread()]
+
+
+def test_preparing_gives_way_to_requests(background):
+    order, hold = [], threading.Event()
+    background.prepare([hold.wait, lambda: order.append("prepared")])
+    background.run(lambda: iter([lambda: order.append("asked")]))
+    hold.set()
+    wait_for(lambda: len(order) == 2)
+    assert order == ["asked", "prepared"]

@@ -1,0 +1,52 @@
+"""Controls: their state goes into a link and comes back; a bad link is refused in one sentence."""
+
+import pytest
+
+from ntkviz.app import Choice, Controls, Slider, Steps
+
+
+@pytest.fixture
+def controls():
+    return Controls(
+        width=Steps("width", [64, 128, 256], start=128),
+        depth=Slider("depth", 1, 10, start=3),
+        sigma=Slider("σ", 0.5, 2.5, start=1.5, step=0.05),
+        phi=Choice("φ", ["relu", "erf"], start="relu"),
+    )
+
+
+def test_link_round_trip(controls):
+    controls.set(width=256, depth=7, sigma=0.75, phi="erf")
+    link = controls.to_link()
+    controls.reset()
+    assert (controls.width, controls.depth, controls.sigma, controls.phi) == (128, 3, 1.5, "relu")
+    assert controls.from_link(link) is None
+    assert (controls.width, controls.depth, controls.sigma, controls.phi) == (256, 7, 0.75, "erf")
+
+
+@pytest.mark.parametrize(
+    "link",
+    ["width=0", "width=100", "depth=11", "depth=2.5", "depth=", "sigma=-1", "sigma=nan", "sigma=inf", "phi=evil", "x=1"],
+)
+def test_bad_link_is_refused_and_the_start_kept(controls, link):
+    message = controls.from_link(f"{link}&depth=4" if not link.startswith("depth") else link)
+    name, value = link.split("=")
+    assert message.count(".") <= 3
+    assert name in message
+    assert value in message or name == "x"
+    assert (controls.width, controls.sigma, controls.phi) == (128, 1.5, "relu")
+    assert controls.depth == (3 if name == "depth" else 4)
+
+
+def test_each_move_is_told_once_and_a_reset_not_at_all(controls):
+    moves = []
+    controls.observe(lambda: moves.append(controls.to_link()))
+    controls._controls["depth"].widget.value = 5
+    controls.reset()
+    assert len(moves) == 1
+    assert "depth=5" in moves[0]
+
+
+def test_unknown_control_is_an_attribute_error(controls):
+    with pytest.raises(AttributeError):
+        _ = controls.nothing
