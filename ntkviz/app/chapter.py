@@ -42,5 +42,6 @@ def _card(chapter: Chapter) -> str:
     draw: Callable[[], str] = THUMBNAILS.get(chapter.name, lambda: "")
     return (
         f'<a class="nv-card" href="{chapter.name}.ipynb">{draw()}'
-        f"<div><strong>{chapter.number} · {escape(chapter.title)}</strong><span>{escape(chapter.summary)}</span></div></a>"
+        f"<div><strong>{chapter.number} · {escape(chapter.title)}</strong>"
+        f"<span>{escape(chapter.summary)}</span></div></a>"
     )

@@ -152,4 +152,6 @@ class Controls:
         self.set(**values)
         if not refused:
             return None
-        return f"The link could not be followed in everything, and the page's start is used there: {'; '.join(refused)}."
+        return (
+            f"The link could not be followed in everything, and the page's start is used there: {'; '.join(refused)}."
+        )

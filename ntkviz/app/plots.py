@@ -66,7 +66,9 @@ class KernelPair(Plot):
                     z=strip, x=x, y=y, xaxis=f"x{axis}", yaxis=f"y{axis}", colorscale=theme.THUMBNAIL, zmin=0, zmax=1
                 )
             figure.add_heatmap(z=blank, xaxis=f"x{axis}", yaxis=f"y{axis}", coloraxis="coloraxis", xgap=1, ygap=1)
-            figure.data[-1].hovertemplate = f"{self._titles[side]}<br>images %{{y}} and %{{x}}: %{{z:.4g}}<extra></extra>"
+            figure.data[
+                -1
+            ].hovertemplate = f"{self._titles[side]}<br>images %{{y}} and %{{x}}: %{{z:.4g}}<extra></extra>"
         for trace in (*figure.data[0:2], *figure.data[3:5]):
             trace.update(showscale=False, hoverinfo="skip")
         self._images = figure.data[2], figure.data[5]
@@ -137,10 +139,19 @@ class ConvergencePlot(Plot):
             x=[], y=[], mode="markers", name="one network", marker={"color": theme.FINITE, "size": 7, "opacity": 0.4}
         )
         figure.add_scatter(
-            x=[], y=[], mode="lines+markers", name="their mean", line={"color": theme.FINITE, "width": 2}, marker_size=10
+            x=[],
+            y=[],
+            mode="lines+markers",
+            name="their mean",
+            line={"color": theme.FINITE, "width": 2},
+            marker_size=10,
         )
         figure.add_scatter(
-            x=[], y=[], mode="markers", name="the width chosen", marker={"color": theme.LIMIT, "size": 19, "line_width": 3}
+            x=[],
+            y=[],
+            mode="markers",
+            name="the width chosen",
+            marker={"color": theme.LIMIT, "size": 19, "line_width": 3},
         )
         figure.data[3].marker.symbol = "circle-open"
         figure.update_traces(hovertemplate="width %{x:,}: %{y:.2%}<extra>%{fullData.name}</extra>")

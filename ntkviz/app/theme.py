@@ -85,7 +85,7 @@ class Figure(go.FigureWidget):
 def figure() -> Figure:
     """An empty figure in the house's look that fills its place and exports a sharp PNG."""
     # The stylesheet sets the height (it grows with Present); this is the same for the first drawing.
-    widget = Figure(layout={"template": template(), "autosize": True, "height": 400})
+    widget = Figure(layout={"template": template(), "autosize": True, "height": 376})
     object.__setattr__(widget, "_made", True)
     widget._config = {
         "responsive": True,

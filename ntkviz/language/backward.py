@@ -24,6 +24,7 @@ import numpy as np
 
 from ..errors import ProgramError
 from . import instructions as ops
+from .gia import readout_parameter
 from .instructions import Op, Rule, Shape
 from .nonlinearities import multiply
 from .program import Instruction, Kind, Parameter, Program
@@ -225,17 +226,14 @@ class _Backward:
         v, x = output.args
         positions = len(self._shape(v))
         delta = self._rearranged(delta, ops.Reshape((self.outputs, self.outputs, *(1,) * positions)))
-        fan = self._readout_fan(v)
+        readout = readout_parameter(self.program)
+        fan = 1 if readout is None else readout.fan
         for this, other in ((v, x), (x, v)):
             scale = self._emit(
                 ops.ScalarFunction(_divide_by_root(fan), "/√fan"), (delta,), "scalar", self._shape(delta)
             )
             shape = np.broadcast_shapes(self._shape(scale), self._shape(other))
             self._add(this, self._emit(ops.Scale(), (other, scale), "vector", shape))
-
-    def _readout_fan(self, v: int) -> int:
-        op = self.program.instructions[v].op
-        return self.program.parameters[op.parameter].fan if isinstance(op, ops.InitialVector) else 1
 
     def _chain(self, place: int, instruction: Instruction, gradient: int) -> None:
         match instruction.op:
@@ -263,8 +261,8 @@ class _Backward:
                 for which, argument in enumerate(instruction.args):
                     if self.random[argument]:
                         shape = (self.outputs, *self._shape(argument))
-                        op = ScalarGradient(fn, which)
-                        self._add(argument, self._emit(op, (gradient, *instruction.args), "scalar", shape))
+                        back = ScalarGradient(fn, which)
+                        self._add(argument, self._emit(back, (gradient, *instruction.args), "scalar", shape))
             case _ if instruction.op.linear:
                 self._through_linear(instruction, gradient)
             case ops.Data() | ops.Constant():

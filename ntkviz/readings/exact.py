@@ -78,7 +78,7 @@ class ExactZ:
             case ops.Moment():
                 return self._numbers([self.expectations.mean(z) for z in args[0].flat], instruction.shape)
             case PairMoment(subscripts):
-                return self._pair_moment(subscripts, *args, instruction.shape)
+                return self._pair_moment(subscripts, args[0], args[1], instruction.shape)
             case ops.Readout():
                 v, x = args
                 products = np.frompyfunc(self.expectations.product, 2, 1)(np.broadcast_to(v, x.shape), x)
@@ -204,8 +204,8 @@ def _linear(op: ops.Op, instruction: Instruction, args: list[Any]) -> Vectors:
     scalars = [a for a in args if not (isinstance(a, np.ndarray) and a.dtype == object)]
     entries = [z for v in vectors for z in v.flat]
     with jax.ensure_compile_time_eval():
-        units = np.split(np.eye(len(entries)), np.cumsum([v.size for v in vectors])[:-1])
-        units = [jnp.asarray(u.reshape((*v.shape, len(entries)))) for u, v in zip(units, vectors, strict=True)]
+        blocks = np.split(np.eye(len(entries)), np.cumsum([v.size for v in vectors])[:-1])
+        units = [jnp.asarray(u.reshape((*v.shape, len(entries)))) for u, v in zip(blocks, vectors, strict=True)]
         ones = [jnp.ones(np.shape(s) if s is not None else ()) for s in scalars]
         pattern = np.asarray(op.evaluate(*units, *ones)).reshape(-1, len(entries))
     if any(s is None for s in scalars):
@@ -266,15 +266,15 @@ def _ntk(calculus: ExactZ, programs: tuple[BackwardProgram, BackwardProgram], ru
     """Σ over pairs of uses of one parameter of lr m²n E[a ā] E[b b̄]."""
     first, second = programs
     numbers = ParameterNumbers(first.program)
-    outputs = tuple(p.program.instructions[p.program.output].shape[0] for p in programs)
-    total: Any = jnp.zeros(outputs)
+    (rows,), (columns,) = (p.program.instructions[p.program.output].shape for p in programs)
+    total: Any = jnp.zeros((rows, columns))
     for use in first.uses:
         parameter = first.program.parameters[use.parameter]
         rate = numbers(parameter.lr) * numbers(parameter.multiplier) ** 2
         rate = rate / parameter.fan if parameter.kind != "vector" else rate
         for use_bar in second.uses:
             if (parameter.name, use.index) == (second.program.parameters[use_bar.parameter].name, use_bar.index):
-                total = total + rate * _pair_of_uses(calculus, use, runs[0], use_bar, runs[1], outputs)
+                total = total + rate * _pair_of_uses(calculus, use, runs[0], use_bar, runs[1], (rows, columns))
     return total
 
 

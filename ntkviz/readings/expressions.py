@@ -231,7 +231,7 @@ class Expectations:
             p.phi,
             q.phi,
             self._variance(a),
-            self.covariance(a, b),
+            jnp.asarray(self.covariance(a, b)),
             self._variance(b),
             theta=p.theta,
             theta_bar=q.theta,

@@ -455,9 +455,10 @@ class ForwardMoments:
         if not isinstance(op, ops.Nonlin) or op.phi.name != "relu":
             return None
         inner = self.instruction(copy, self.instruction(copy, place).args[0])
-        if isinstance(inner.op, ops.BatchNorm) and len(inner.shape) == 1 and self.is_gaussian(copy, inner.args[0]):
-            return inner.args[0]
-        return None
+        if not isinstance(inner.op, ops.BatchNorm) or len(inner.shape) != 1:
+            return None
+        (x,) = inner.args
+        return x if self.is_gaussian(copy, x) and self.mean(copy, x) is None else None
 
     def _batchnorm_pair(self, copy_a: int, x: Any, copy_b: int, y: Any) -> Dual | None:
         from ..gaussian.batchnorm import batchnorm_relu, batchnorm_relu_single
@@ -541,9 +542,13 @@ def _with_zeros_of(layer, state):
     """Write structural zeros of the state as numbers where a layer makes them nonzero."""
     while True:
         filled = _fill(state, jax.eval_shape(layer, state))
-        if jax.tree.structure(filled) == jax.tree.structure(state):
+        if _structure(filled) == _structure(state):
             return jax.tree.map(lambda leaf: jnp.asarray(leaf, float), state)
         state = filled
+
+
+def _structure(tree: Any) -> Any:
+    return jax.tree.structure(tree)
 
 
 def _fill(state, other):

@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from ..gaussian.sobol import sobol_normal
 from ..language.backward import BackwardProgram, backward
@@ -98,11 +99,10 @@ def _exact_pairs(program: Program, program_bar: Program, assume_gia: bool) -> Fo
 
 def _exact(program: Program, program_bar: Program, assume_gia: bool) -> ForwardKernels:
     kernels = _exact_pairs(program, program_bar, assume_gia)
-    nngp, ntk = (_side_by_side(np.asarray(k)) for k in (kernels.nngp, kernels.ntk))
-    return ForwardKernels(nngp, ntk, np.asarray(kernels.error))  # type: ignore[arg-type]
+    return ForwardKernels(_side_by_side(kernels.nngp), _side_by_side(kernels.ntk), kernels.error)
 
 
-def _side_by_side(blocks: np.ndarray) -> np.ndarray:
+def _side_by_side(blocks: Array) -> Array:
     """`(stack, stack, outputs, outputs)` as one matrix."""
     rows, columns, *inner = blocks.shape
     return blocks.transpose(0, 2, 1, 3).reshape(rows * inner[0], columns * inner[1])
@@ -119,10 +119,11 @@ def _sampled(program: Program, program_bar: Program, assume_gia: bool) -> Forwar
     for replicate in range(REPLICATES):
         normals = jnp.asarray(sobol_normal(dimension, LOG2_SAMPLES, seed=replicate))
         draws.append(_one_draw(programs, assume_gia, normals))
-    nngp, ntk = (np.stack([np.asarray(k)[rows, columns] for k in kernels]) for kernels in zip(*draws, strict=True))
-    standard_error = np.std(ntk, axis=0, ddof=1) / REPLICATES**0.5
-    scale = max(np.max(np.abs(nngp.mean(axis=0))), np.max(np.abs(ntk.mean(axis=0))), 1e-300)
-    return ForwardKernels(nngp.mean(axis=0), ntk.mean(axis=0), np.max(standard_error) / scale)  # type: ignore[arg-type]
+    nngps, ntks = (jnp.stack([k[rows, columns] for k in kernels]) for kernels in zip(*draws, strict=True))
+    nngp, ntk = nngps.mean(axis=0), ntks.mean(axis=0)
+    standard_error = jnp.std(ntks, axis=0, ddof=1) / REPLICATES**0.5
+    scale = jnp.maximum(jnp.max(jnp.abs(nngp)), jnp.max(jnp.abs(ntk)))
+    return ForwardKernels(nngp, ntk, jnp.max(standard_error) / jnp.maximum(scale, jnp.finfo(float).tiny))
 
 
 def _joined(program: Program, program_bar: Program) -> tuple[tuple[Program, ...], slice, slice]:

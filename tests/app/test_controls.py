@@ -26,7 +26,18 @@ def test_link_round_trip(controls):
 
 @pytest.mark.parametrize(
     "link",
-    ["width=0", "width=100", "depth=11", "depth=2.5", "depth=", "sigma=-1", "sigma=nan", "sigma=inf", "phi=evil", "x=1"],
+    [
+        "width=0",
+        "width=100",
+        "depth=11",
+        "depth=2.5",
+        "depth=",
+        "sigma=-1",
+        "sigma=nan",
+        "sigma=inf",
+        "phi=evil",
+        "x=1",
+    ],
 )
 def test_bad_link_is_refused_and_the_start_kept(controls, link):
     message = controls.from_link(f"{link}&depth=4" if not link.startswith("depth") else link)
