@@ -159,9 +159,15 @@ class ConvergencePlot(Plot):
         figure.update_layout(
             annotations=[theme.heading("How far from the limit?", xref="paper", x=0)],
             xaxis={"type": "log", "tickvals": self.widths, "range": list(ends), "title": "width n", "fixedrange": True},
-            yaxis={"type": "log", "tickformat": ".0%", "range": [-2, 0], "fixedrange": True},
+            yaxis={
+                "type": "log",
+                "tickformat": ".0%",
+                "range": [-2, 0],
+                "title": "relative deviation",
+                "fixedrange": True,
+            },
             legend={"orientation": "v", "x": 1, "xanchor": "right", "y": 1, "yanchor": "top", "font": {"size": 13}},
-            margin={"l": 56, "r": 10, "t": theme.HEADING, "b": 48},
+            margin={"l": 72, "r": 10, "t": theme.HEADING, "b": 48},
         )
         figure.layout.yaxis.tickvals = [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3]
         figure.layout.legend.bgcolor = "rgba(0,0,0,0)"

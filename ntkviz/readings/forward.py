@@ -428,7 +428,7 @@ class ForwardMoments:
         kxx, kyy = left(self.variance(copy_a, x)), right(self.variance(copy_b, y))
         # Equal vectors differ here by roundings, of which a kink would take the square root: 1e-16 becomes 1e-8
         # in E[relu′relu′]. Enlarged by a few, the covariance is clipped to correlation ±1 where they are equal.
-        value = k.value if phi.smooth and psi.smooth else k.value * (1 + 4 * jnp.finfo(float).eps)
+        value = k.value if phi.smooth and psi.smooth else k.value * (1 + 16 * jnp.finfo(float).eps)
         if k.tangent is None:
             result = pair_expectation(phi, psi, kxx, value, kyy, **arguments)
             self._add_error(result)
