@@ -18,6 +18,7 @@ from tornado.ioloop import IOLoop
 from tornado.web import RedirectHandler
 from traitlets.config import Config
 from voila.app import Voila
+from voila.tornado.handler import TornadoVoilaHandler
 
 HOME = "00_home.ipynb"
 
@@ -66,6 +67,18 @@ def chapters(folder: str | Path) -> list[dict]:
     ]
 
 
+class Lesson(TornadoVoilaHandler):
+    """A chapter's page, with the cookie that lets it end its kernel when it is closed.
+
+    Voilà's pages say so by a POST, which Jupyter's server refuses without this cookie.
+    """
+
+    async def get(self, path: str | None = None) -> None:
+        """Answer with the page."""
+        _ = self.xsrf_token  # asking for it sets the cookie
+        await super().get(path)
+
+
 class Dashboard(Voila):
     """Serve a folder of notebooks as one application that starts at its ``00_home.ipynb``."""
 
@@ -89,7 +102,9 @@ class Dashboard(Voila):
         home = f"{self.base_url}voila/render/{HOME}"
         hidden = (f"{self.server_url}voila/tree", f"{self.server_url}voila/api/contents")
         kept = [
-            rule for rule in super().init_handlers() if rule[0] != self.server_url and not rule[0].startswith(hidden)
+            (rule[0], Lesson, *rule[2:]) if rule[1] is TornadoVoilaHandler else rule
+            for rule in super().init_handlers()
+            if rule[0] != self.server_url and not rule[0].startswith(hidden)
         ]
         return [(self.server_url, RedirectHandler, {"url": home, "permanent": False}), *kept]
 

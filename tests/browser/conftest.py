@@ -87,9 +87,9 @@ def serve() -> Callable:
     return serving
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def dashboard(root: Path) -> Iterator[Server]:
-    """The dashboard of the repository's notebooks, one for all tests."""
+    """The dashboard of the repository's notebooks, one for all tests of this folder."""
     with serving(root / "notebooks") as server:
         yield server
 
@@ -134,6 +134,7 @@ def page(chromium: Browser, watch: Watch) -> Iterator[Page]:
     page.on("request", lambda request: watch.note(request.url))
     page.on("websocket", lambda socket: watch.note(socket.url))
     yield page
+    page.goto("about:blank")  # leaving a page ends its kernel; closing the browser's window under it would not
     context.close()
     assert not watch.foreign, "the page asked other hosts"
     assert not watch.errors, "the page logged errors"

@@ -27,6 +27,15 @@ def status(url: str) -> int:
         return error.code
 
 
+def alive(process: int) -> bool:
+    """Whether a process runs."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def cells(name: str, kind: str) -> list[str]:
     """The sources of a notebook's cells of one kind."""
     notebook = json.loads((NOTEBOOKS / name).read_text())
@@ -98,9 +107,6 @@ def test_kernels_of_lost_readers_end_and_waiting_ones_stay(folder, serve):
         text = urlopen(server.chapter("00_home.ipynb")).read().decode()
         return int(re.search(r"process (\d+)", text)[1])
 
-    def alive(number: int) -> bool:
-        return Path(f"/proc/{number}").exists() if os.path.isdir("/proc") else os.kill(number, 0) is None
-
     manager = "--AsyncMappingKernelManager"
     with serve(folder, f"{manager}.cull_idle_timeout=2", f"{manager}.cull_interval=1") as server:
         lost = process(server)
@@ -112,6 +118,19 @@ def test_kernels_of_lost_readers_end_and_waiting_ones_stay(folder, serve):
         started = time.monotonic()
         assert alive(process(server))
         assert time.monotonic() - started < 1
+
+
+def test_a_page_that_is_closed_ends_its_kernel(folder, serve, page):
+    with serve(folder) as server:
+        page.goto(server.chapter("00_home.ipynb"))
+        page.locator("#rendered_cells").wait_for(state="visible")
+        reader = int(re.search(r"process (\d+)", page.content())[1])
+        assert alive(reader)
+        page.goto("about:blank")
+        deadline = time.monotonic() + 20
+        while alive(reader) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not alive(reader)
 
 
 def test_a_folder_without_a_home_is_refused(tmp_path, serve):
