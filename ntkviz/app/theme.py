@@ -90,7 +90,9 @@ def figure() -> Figure:
     widget._config = {
         "responsive": True,
         "displaylogo": False,
-        "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d", "zoom2d", "pan2d"],
+        # Only what works here: a camera. "Share" would send the plot to another host.
+        "modeBarButtons": [["toImage"]],
+        "plotlyServerURL": "",
         "toImageButtonOptions": {"format": "png", "scale": 2, "filename": "ntkviz"},
     }
     return widget

@@ -123,6 +123,7 @@ def test_numbers_and_picture_can_be_taken_home(chapter):
     assert sorted(names) == ["ntkviz-deviation.csv", "ntkviz-kernels.csv"]
     plot = chapter.locator(".nv-plot").first
     plot.hover()
+    assert plot.locator(".modebar-btn").count() == 1  # nothing that would send the plot away
     with chapter.expect_download() as png:
         plot.locator(".modebar-btn[data-title*='png' i]").click()
     assert png.value.suggested_filename == "ntkviz-kernels.png"
