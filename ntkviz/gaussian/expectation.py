@@ -24,10 +24,16 @@ from ntkviz.language.nonlinearities import Nonlinearity
 
 
 class Expectation(NamedTuple):
-    """A value, and a bound or estimate of its absolute error (rounding only, for closed forms)."""
+    """A value, a bound or estimate of its absolute error (rounding only, for closed forms), and the size of what
+    was averaged: E|φψ| or a bound of it, which the error of a value that is zero by symmetry is small against."""
 
     value: Array
     error: Array
+    size: Array
+
+    def times(self, factor: Array) -> Expectation:
+        """The expectation of `factor` times as much."""
+        return Expectation(factor * self.value, jnp.abs(factor) * self.error, jnp.abs(factor) * self.size)
 
 
 # Families of functions with common formulas. Those with parameters θ are built from them.
@@ -136,7 +142,7 @@ def _slope(phi: Nonlinearity) -> Nonlinearity:
 
 
 def _exact(value: Array) -> Expectation:
-    return Expectation(value, quadrature.ROUNDING * jnp.abs(value))
+    return Expectation(value, quadrature.ROUNDING * jnp.abs(value), jnp.abs(value))
 
 
 def _single(x: _Argument) -> Expectation:
@@ -168,15 +174,12 @@ def _reduced_pair(x: _Argument, y: _Argument, kxy: Array) -> Expectation | None:
     """Pairs in which φ(x) = eˣ or c₀ + c₁x, for which an expectation over y alone is enough."""
     if x.phi is nl.exp:  # eˣ tilts the law of y: its mean moves by kxy
         tilted = _single(y._replace(mean=y.mean_or_zero + kxy))
-        factor = cf.exp_single(x.variance, x.mean_or_zero)
-        return Expectation(factor * tilted.value, factor * tilted.error)
+        return tilted.times(cf.exp_single(x.variance, x.mean_or_zero))
     if x.phi.coefficients and len(x.phi.coefficients) <= 2:
         offset, rise = (*x.phi.coefficients, 0.0)[:2]
-        mean, slope = _single(y), _regression(y, kxy)
-        at_mean = jnp.asarray(offset + rise * x.mean_or_zero)
-        return Expectation(
-            at_mean * mean.value + rise * slope.value, jnp.abs(at_mean) * mean.error + abs(rise) * slope.error
-        )
+        mean = _single(y).times(jnp.asarray(offset + rise * x.mean_or_zero))
+        slope = _regression(y, kxy).times(jnp.asarray(rise))
+        return Expectation(mean.value + slope.value, mean.error + slope.error, mean.size + slope.size)
     return None
 
 
@@ -188,8 +191,7 @@ def _regression(y: _Argument, kxy: Array) -> Expectation:
         return _exact(kxy * value)
     moment = Expectation(*quadrature.single(y.side, smooth=y.phi.smooth, degree=1))
     deviation = jnp.sqrt(y.variance)
-    factor = jnp.where(deviation > 0, kxy / jnp.where(deviation > 0, deviation, 1.0), 0.0)
-    return Expectation(factor * moment.value, jnp.abs(factor) * moment.error)
+    return moment.times(jnp.where(deviation > 0, kxy / jnp.where(deviation > 0, deviation, 1.0), 0.0))
 
 
 def _closed_pair(x: _Argument, y: _Argument, kxy: Array) -> Expectation | None:

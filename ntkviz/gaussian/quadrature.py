@@ -43,8 +43,10 @@ BLOCK = 2**22
 ROUNDING = 1e-14
 """Relative to the size of the summands: the error reported where nothing but rounding is left."""
 
-Estimate = tuple[Array, Array]
-"""A value and its absolute error."""
+Estimate = tuple[Array, Array, Array]
+"""A value, its absolute error, and the size of what was summed (E|φψ| or a bound of it)."""
+Sum = tuple[Array, Array]
+"""A sum of terms, and the sum of their absolute values."""
 
 
 class Side(NamedTuple):
@@ -115,7 +117,8 @@ def _line(side: Side, degree: int) -> Estimate:
     z, weights = _trapezoid()
     terms = side.at(z) * (weights * z**degree)
     value, half = terms.sum(-1), 2 * terms[..., ::2].sum(-1)
-    return value, jnp.abs(value - half) + _beyond(terms) + ROUNDING * jnp.abs(terms).sum(-1)
+    size = jnp.abs(terms).sum(-1)
+    return value, jnp.abs(value - half) + _beyond(terms) + ROUNDING * size, size
 
 
 @functools.cache
@@ -176,7 +179,8 @@ def _mehler(x: Side, y: Side, kxy: Array) -> Estimate:
     shape = jnp.broadcast_shapes(correlation.shape, x.shape, y.shape)
     value = jax.lax.fori_loop(0, TERMS // 8, eight_terms, jnp.zeros(shape))
     rest = jnp.abs(correlation) ** KNOWN_TERMS * phi.unknown * psi.unknown
-    return value, rest + phi.error * psi.norm + phi.norm * psi.error + ROUNDING * phi.norm * psi.norm
+    size = phi.norm * psi.norm
+    return value, rest + phi.error * psi.norm + phi.norm * psi.error + ROUNDING * size, size
 
 
 # --- Functions with a kink or a jump at 0 --------------------------------------------------------
@@ -197,10 +201,10 @@ def _coarse(nodes: int) -> int:
     return 2 * nodes // 3
 
 
-def _against_coarse(fine: Estimate, coarse: Estimate) -> Estimate:
+def _against_coarse(fine: Sum, coarse: Sum) -> Estimate:
     """The finer rule's value, and as error what the coarser one says differently, and rounding."""
     (value, size), (other, _) = fine, coarse
-    return value, jnp.abs(value - other) + ROUNDING * size
+    return value, jnp.abs(value - other) + ROUNDING * size, size
 
 
 def _pieces(breaks: tuple[Array, ...], nodes: int) -> tuple[Array, Array]:
@@ -217,7 +221,7 @@ def _pieces(breaks: tuple[Array, ...], nodes: int) -> tuple[Array, Array]:
 def _divided_line(side: Side, degree: int) -> Estimate:
     """Gauss–Legendre on either side of the kink."""
 
-    def rule(nodes: int) -> Estimate:
+    def rule(nodes: int) -> Sum:
         z, weights = _pieces((jnp.broadcast_to(side.kink(), side.shape),), nodes)
         terms = side.at(z) * weights * z**degree
         return terms.sum(-1), jnp.abs(terms).sum(-1)
@@ -231,11 +235,11 @@ def _sectors(x: Side, y: Side, kxy: Array) -> Estimate:
     g = geometry(x.variance, kxy, y.variance)
     shape = jnp.broadcast_shapes(x.shape, y.shape, kxy.shape)
 
-    def rule(radial: int, angular: int) -> Estimate:
+    def rule(radial: int, angular: int) -> Sum:
         t, radial_weights = _gauss_legendre(radial)
         r, radial_weights = REACH * t, REACH**2 * radial_weights * t * np.exp(-((REACH * t) ** 2) / 2)
 
-        def ray(total: Estimate, node: tuple[Array, Array]) -> tuple[Estimate, None]:
+        def ray(total: Sum, node: tuple[Array, Array]) -> tuple[Sum, None]:
             value, size = total
             for cosine, sign in ((-g.cos, 1.0), (g.cos, -1.0)):  # sectors where x, y agree; where they differ
                 width = jnp.broadcast_to(jnp.arctan2(g.sin, cosine), shape)
@@ -267,8 +271,8 @@ def _divided_plane(x: Side, y: Side, kxy: Array) -> Estimate:
     turning, width = _over(y.kink(), cosine), _over(sine, jnp.abs(cosine))
     breaks = (x.kink(), *(jnp.clip(turning + c * width, -REACH, REACH) for c in (-8, 0, 8)))
 
-    def rule(nodes: int) -> Estimate:
-        def line(total: Estimate, node: tuple[Array, Array]) -> tuple[Estimate, None]:
+    def rule(nodes: int) -> Sum:
+        def line(total: Sum, node: tuple[Array, Array]) -> tuple[Sum, None]:
             z, weight = node
             given_x = Side(y.fn, y.variance * sine**2, y.mean + jnp.sqrt(y.variance) * cosine * z, y.theta)
             inner, inner_weights = _pieces((given_x.kink(),), nodes)
@@ -298,5 +302,5 @@ def _in_blocks(rule: Callable[..., Estimate], values_per_entry: int, *operands: 
     if math.prod(shape) * values_per_entry <= BLOCK:
         return call(arrays)
     flat = jax.tree.map(lambda a: jnp.broadcast_to(a, shape).ravel(), arrays)
-    value, error = jax.lax.map(call, flat, batch_size=BLOCK // values_per_entry)
-    return value.reshape(shape), error.reshape(shape)
+    value, error, size = jax.lax.map(call, flat, batch_size=BLOCK // values_per_entry)
+    return value.reshape(shape), error.reshape(shape), size.reshape(shape)

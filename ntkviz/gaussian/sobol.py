@@ -85,8 +85,10 @@ def expectation_sobol(
 
     def one(root: Array, mean: Array, theta: tuple[Array, ...]) -> Expectation:
         x = jnp.einsum("ij,rjp->irp", root, points) + mean[:, None, None]
-        estimates = jnp.broadcast_to(fn(*x, *theta), x.shape[1:]).mean(-1)
-        return Expectation(estimates.mean(), STANDARD_ERRORS * estimates.std(ddof=1) / math.sqrt(count))
+        values = jnp.broadcast_to(fn(*x, *theta), x.shape[1:])
+        estimates = values.mean(-1)
+        error = STANDARD_ERRORS * estimates.std(ddof=1) / math.sqrt(count)
+        return Expectation(estimates.mean(), error, jnp.abs(values).mean())
 
     return _over_leading_axes(one, covariance, mean, theta)
 
@@ -132,7 +134,7 @@ def product_gauss_hermite(
 
     def one(root: Array, mean: Array, theta: tuple[Array, ...]) -> Expectation:
         (value, size), (coarse, _) = (rule(n, root, mean, theta) for n in (fine, max(1, 2 * fine // 3)))
-        return Expectation(value, jnp.abs(value - coarse) + ROUNDING * size)
+        return Expectation(value, jnp.abs(value - coarse) + ROUNDING * size, size)
 
     return _over_leading_axes(one, covariance, mean, theta)
 
@@ -150,4 +152,4 @@ def _over_leading_axes(one: Callable[..., Expectation], covariance, mean, theta)
 
     operands = flat(root, (dimension, dimension)), flat(mean, (dimension,)), tuple(flat(t, ()) for t in theta)
     result = jax.lax.map(lambda args: one(*args), operands)
-    return Expectation(result.value.reshape(lead), result.error.reshape(lead))
+    return Expectation(*(part.reshape(lead) for part in result))

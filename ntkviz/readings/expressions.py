@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 from jax import Array
 
-from ..gaussian.expectation import pair_expectation, single_expectation
+from ..gaussian.expectation import Expectation, pair_expectation, single_expectation
 from ..language.nonlinearities import Nonlinearity, identity, relu, step
 
 Number = Any  # a float or a traced scalar
@@ -222,7 +222,7 @@ class Expectations:
         if product.phi is identity:
             return argument.mean
         result = single_expectation(product.phi, self._variance(argument), theta=product.theta, mean=argument.mean)
-        self.errors.append(result.error / (jnp.abs(result.value) + jnp.finfo(float).tiny))
+        self._add_error(result)
         return result.value
 
     def _two(self, first: tuple[Affine, _Product], second: tuple[Affine, _Product]) -> Number:
@@ -238,8 +238,11 @@ class Expectations:
             mean_x=a.mean,
             mean_y=b.mean,
         )
-        self.errors.append(result.error / (jnp.abs(result.value) + jnp.finfo(float).tiny))
+        self._add_error(result)
         return result.value
+
+    def _add_error(self, result: Expectation) -> None:
+        self.errors.append(result.error / (result.size + jnp.finfo(float).tiny))
 
     def _by_parts(self, component: dict[Affine, list[Factor]]) -> Number | None:
         """E[L·F] = E[L] E[F] + Σ_j Cov(L, L_j) E[∂_j F], for a polynomial factor's L."""

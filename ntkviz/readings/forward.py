@@ -23,7 +23,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ..errors import NoForwardLimitError
-from ..gaussian.expectation import pair_expectation, pair_with_slopes, single_expectation
+from ..gaussian.expectation import Expectation, pair_expectation, pair_with_slopes, single_expectation
 from ..language import instructions as ops
 from ..language.instructions import Shape
 from ..language.nonlinearities import Nonlinearity, identity
@@ -443,9 +443,8 @@ class ForwardMoments:
         self._add_error(slopes)
         return Dual(result.value, slopes.value * k.tangent)
 
-    def _add_error(self, result) -> None:
-        scale = jnp.max(jnp.abs(result.value)) + jnp.finfo(float).tiny
-        self._errors.append(jnp.max(result.error) / scale)
+    def _add_error(self, result: Expectation) -> None:
+        self._errors.append(jnp.max(result.error) / (jnp.max(result.size) + jnp.finfo(float).tiny))
 
     # --- batch normalisation followed by relu: a nonlinearity of a whole batch ---------------
 
