@@ -12,14 +12,14 @@ and sampled, with a standard error, where it does not.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..gaussian.sobol import sobol_normal
+from ..gaussian.sobol import replicates
 from ..language.backward import BackwardProgram, backward
 from ..language.gia import check_program
 from ..language.program import Program
@@ -43,7 +43,7 @@ def general_kernels(program: Program, program_bar: Program, *, assume_gia: bool)
     shapes = tuple(_shapes_of_one(p) for p in (program, program_bar))
     if _is_exact(*structures, *shapes, assume_gia):
         return _exact(program, program_bar, assume_gia)
-    return _sampled(program, program_bar, assume_gia)
+    return _as_forward_kernels(sample(program, program_bar, assume_gia=assume_gia))
 
 
 @functools.lru_cache(maxsize=256)
@@ -111,19 +111,30 @@ def _side_by_side(blocks: Array) -> Array:
 # --- sampled, all at once ------------------------------------------------------------------------------
 
 
-def _sampled(program: Program, program_bar: Program, assume_gia: bool) -> ForwardKernels:
-    """The mean over independent scrambles; the error is the largest standard error of an entry."""
+class Sampled(NamedTuple):
+    """Kernels averaged over independent scrambles, and the standard error of each entry."""
+
+    nngp: Array
+    ntk: Array
+    nngp_error: Array
+    ntk_error: Array
+
+
+def sample(program: Program, program_bar: Program, *, assume_gia: bool, seed: int = 0) -> Sampled:
+    """The kernels by sampling, whether or not they could be had exactly; arguments as `general_kernels`."""
     programs, rows, columns = _joined(program, program_bar)
     dimension = sum(dimensions(differentiated(p.with_numbers(), assume_gia).program, len(p.data[0])) for p in programs)
-    draws = []
-    for replicate in range(REPLICATES):
-        normals = jnp.asarray(sobol_normal(dimension, LOG2_SAMPLES, seed=replicate))
-        draws.append(_one_draw(programs, assume_gia, normals))
+    scrambles = replicates(dimension, LOG2_SAMPLES, seed, REPLICATES)
+    draws = [_one_draw(programs, assume_gia, jnp.asarray(normals)) for normals in scrambles]
     nngps, ntks = (jnp.stack([k[rows, columns] for k in kernels]) for kernels in zip(*draws, strict=True))
-    nngp, ntk = nngps.mean(axis=0), ntks.mean(axis=0)
-    standard_error = jnp.std(ntks, axis=0, ddof=1) / REPLICATES**0.5
-    scale = jnp.maximum(jnp.max(jnp.abs(nngp)), jnp.max(jnp.abs(ntk)))
-    return ForwardKernels(nngp, ntk, jnp.max(standard_error) / jnp.maximum(scale, jnp.finfo(float).tiny))
+    errors = (jnp.std(kernels, axis=0, ddof=1) / REPLICATES**0.5 for kernels in (nngps, ntks))
+    return Sampled(nngps.mean(axis=0), ntks.mean(axis=0), *errors)
+
+
+def _as_forward_kernels(kernels: Sampled) -> ForwardKernels:
+    scale = jnp.maximum(jnp.max(jnp.abs(kernels.nngp)), jnp.max(jnp.abs(kernels.ntk)))
+    error = jnp.maximum(jnp.max(kernels.nngp_error), jnp.max(kernels.ntk_error))
+    return ForwardKernels(kernels.nngp, kernels.ntk, error / jnp.maximum(scale, jnp.finfo(float).tiny))
 
 
 def _joined(program: Program, program_bar: Program) -> tuple[tuple[Program, ...], slice, slice]:

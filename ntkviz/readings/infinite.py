@@ -155,9 +155,14 @@ def _layers_twice(structure: Program, shapes: Any) -> Program:
 
 def _general(arch: Architecture, data1: Data, data2: Data, separate: bool, assume_gia: bool) -> ForwardKernels:
     programs = (p.unrolled() for p in _traced(arch, data1, data2, separate))
-    stacks = (tuple(d[:, None] if separate else d[None] for d in data) for data in (data1, data2))
-    first, second = (p.with_data(*stack) for p, stack in zip(programs, stacks, strict=True))
-    return general_kernels(first, second, assume_gia=assume_gia)
+    first, second = (p.with_data(*_stacked(d, separate)) for p, d in zip(programs, (data1, data2), strict=True))
+    # One batch with itself is one stack of runs, not two that happen to be equal.
+    return general_kernels(first, first if data1 is data2 else second, assume_gia=assume_gia)
+
+
+def _stacked(data: Data, separate: bool) -> Data:
+    """Data with a leading stack axis: of examples, each a batch of one, or of one whole batch."""
+    return tuple(d[:, None] if separate else d[None] for d in data)
 
 
 # --- evaluation ----------------------------------------------------------------------------------
