@@ -1,0 +1,123 @@
+"""The general reading: right where the gradient independence assumption is, and where it is not.
+
+Three witnesses: the worked example's closed form, networks of width 4096, and the forward reading.
+"""
+
+import numpy as np
+import pytest
+from outside_gia import biased_readout, embedding_as_readout, readout_used_twice, there_and_back
+
+import ntkviz as nv
+
+a = nv.architectures
+
+
+# --- the worked example ----------------------------------------------------------------------------
+
+NUMBERS = np.array([[0.7], [-0.4], [1.3], [0.0]])
+PRODUCTS = NUMBERS @ NUMBERS.T
+C = 1 + PRODUCTS
+
+
+def test_the_worked_example_is_exact():
+    """x = ωξ + 1, h = Wx/√n, y = 1ᵀ(h∘h)/n: n·NTK → 4C² + 8Cξξ̄ with C = 1 + ξξ̄."""
+    kernels = nv.infinite_ntk(a.mean_readout_mlp, NUMBERS)
+    np.testing.assert_allclose(kernels.ntk, 4 * C**2 + 8 * C * PRODUCTS, rtol=1e-12)
+    np.testing.assert_allclose(kernels.nngp, np.outer(np.diag(C), np.diag(C)), rtol=1e-12)  # y → E h² = C(ξ, ξ)
+    assert kernels.error < 1e-10
+    assert kernels.ntk[0, 1] == pytest.approx(0.4608, abs=1e-12)
+
+
+def test_independent_gradients_get_the_worked_example_wrong():
+    wrong = nv.infinite_ntk(a.mean_readout_mlp, NUMBERS, assume_gia=True)
+    np.testing.assert_allclose(wrong.ntk, 4 * C**2 + 4 * C * PRODUCTS, rtol=1e-12)
+    assert wrong.ntk[0, 1] == pytest.approx(1.2672, abs=1e-12)
+
+
+# --- networks of width 4096 ---------------------------------------------------------------------------
+
+
+FAILING = {
+    **{
+        f"mean readout, depth {depth}, {phi}": a.mean_readout_mlp(depth=depth, nonlinearity=phi)
+        for depth in (2, 3)
+        for phi in ("square", "cube", "erf", "relu")
+    },
+    "nonzero mean": biased_readout,
+    "tied to an interior vector": a.tied_readout,
+    "tied to an interior vector, erf": a.tied_readout(nonlinearity="erf"),
+    "tied to an embedding": embedding_as_readout,
+    "used twice in the interior": readout_used_twice,
+    "W and its transpose": there_and_back,
+}
+# The check is sufficient, not necessary. With an odd φ the term that GIA drops has the factor E φ″(h) = 0; a readout
+# that the hidden layer meets only through W drops out of E[∂(v φ′(g))/∂g], too.
+GIA_HAPPENS_TO_BE_RIGHT = {
+    *(f"mean readout, depth {depth}, {phi}" for depth in (2, 3) for phi in ("cube", "erf")),
+    "tied to an interior vector, erf",
+    "tied to an embedding",
+}
+
+
+def simulated(arch, x, *, width=4096, seeds=8):
+    """Mean and standard error of n·⟨∇f, ∇f̄⟩ over random networks."""
+    samples = np.stack([np.asarray(nv.empirical_ntk(arch, x, width=width, key=k), float) for k in range(seeds)])
+    return samples.mean(0), samples.std(0, ddof=1) / seeds**0.5
+
+
+@pytest.fixture(scope="module")
+def two_inputs():
+    return np.array([[0.9, -0.3], [0.2, 1.1]])
+
+
+@pytest.mark.parametrize("name", FAILING)
+def test_agrees_with_wide_networks_where_the_check_fails(name, two_inputs):
+    arch = FAILING[name]
+    assert not nv.simple_gia_check(arch, two_inputs).passes
+    correct = nv.infinite_ntk(arch, two_inputs)
+    wrong = nv.infinite_ntk(arch, two_inputs, assume_gia=True)
+    mean, standard_error = simulated(arch, two_inputs)
+    assert np.all(np.abs(mean - correct.ntk) < 3 * (standard_error + correct.error))
+    if name not in GIA_HAPPENS_TO_BE_RIGHT:
+        assert np.any(np.abs(mean - wrong.ntk) > 6 * (standard_error + wrong.error))
+
+
+def test_w_and_its_transpose_in_the_forward_pass_agree_with_wide_networks(two_inputs):
+    """The tied autoencoder passes the check, yet needs Ż: the forward reading refuses it."""
+    arch = a.tied_autoencoder(sigma_w=1.3)
+    assert nv.simple_gia_check(arch, two_inputs).passes
+    kernels = nv.infinite_ntk(arch, two_inputs)
+    mean, standard_error = simulated(arch, two_inputs)
+    assert np.all(np.abs(mean - kernels.ntk) < 3 * (standard_error + kernels.error))
+    held = nv.infinite_ntk(arch, two_inputs, assume_gia=True)  # Ż inside each pass stays, and the check passes
+    np.testing.assert_allclose(held.ntk, kernels.ntk, atol=4 * (kernels.error + held.error))
+
+
+# --- the forward reading, wherever both apply -----------------------------------------------------------
+
+rng = np.random.default_rng(0)
+VECTORS, SEQUENCES = rng.standard_normal((2, 3)), rng.standard_normal((2, 3, 2))
+GRAPHS = rng.standard_normal((2, 2, 2)), np.array([[[0, 1], [1, 0]]] * 2, float)
+BOTH_APPLY = {
+    "mlp": (a.mlp(depth=3), VECTORS),
+    "mlp, erf, ntk4a": (a.mlp(depth=2, nonlinearity="erf", parametrization="ntk4a"), VECTORS),
+    "resnet": (a.resnet(depth=3), VECTORS),
+    "layernorm_mlp": (a.layernorm_mlp, VECTORS),
+    "cnn, flattened": (a.cnn, rng.standard_normal((2, 3, 2))),
+    "cnn, pooled": (a.cnn(pooling="average"), rng.standard_normal((2, 3, 2))),
+    "rnn, last": (a.rnn(sigma_b=0.2), SEQUENCES),
+    "rnn, average": (a.rnn(pooling="average"), SEQUENCES),
+    "transformer": (a.transformer, SEQUENCES[:, :2]),
+    "attention": (a.attention(tied=True), SEQUENCES[:, :2]),
+    "gcn": (a.gcn, GRAPHS),
+    "batchnorm_mlp": (a.batchnorm_mlp, rng.standard_normal((6, 7))),
+}
+
+
+@pytest.mark.parametrize("name", BOTH_APPLY)
+def test_agrees_with_the_forward_reading(name):
+    arch, x = BOTH_APPLY[name]
+    forward, general = (nv.infinite_ntk(arch, x, method=m) for m in ("forward", "general"))
+    for kernel in ("nngp", "ntk"):
+        one, other = getattr(forward, kernel), getattr(general, kernel)
+        np.testing.assert_allclose(other, one, atol=max(1e-9 * np.max(np.abs(one)), 4 * general.error))
