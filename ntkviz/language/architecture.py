@@ -59,8 +59,9 @@ class Architecture:
         inputs = tuple(net.record(ops.Data(k), (), Scalar, d.shape) for k, d in enumerate(data))
         try:
             out = self.fn(net, inputs[0] if len(inputs) == 1 else inputs, **dict(self.hyper))
-        except ProgramError as problem:
-            raise ProgramError(f"Instruction {len(net.instructions)} of {self.fn.__name__}: {problem}") from problem
+        except (ProgramError, InputError) as problem:
+            where = f"Instruction {len(net.instructions)} of {self.fn.__name__}"
+            raise type(problem)(f"{where}: {problem}") from problem
         if not isinstance(out, Output | Scalar):
             raise ProgramError(
                 f"{self.fn.__name__} must return net.readout(…) or a scalar such as nv.moment(x), not {out!r}."

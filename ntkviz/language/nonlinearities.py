@@ -94,7 +94,11 @@ def nonlinearity(fn: Callable[..., Any], *, arity: int = 1, smooth: bool = True)
 
     The same function always gives the same nonlinearity, so define it once, outside the
     architecture. Say `smooth=False` if it has a kink or jump, which must then be at 0.
+
+    Raises `HyperparameterError` for what is not a function.
     """
+    if not callable(fn):
+        raise HyperparameterError(f"nv.nonlinearity takes a JAX function such as jnp.tanh, not {fn!r}.")
     return Nonlinearity(getattr(fn, "__name__", "φ"), fn, arity, smooth)
 
 
