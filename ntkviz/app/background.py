@@ -20,6 +20,9 @@ from ..errors import NtkvizError
 Update = Callable[[], object]
 log = logging.getLogger(__name__)
 
+REST = 0.25
+"""Seconds between a request's first step and its next: while a slider is being dragged, the machine is its own."""
+
 
 def sentence(error: Exception) -> str:
     """What to show of an error: the message of ours, or that it was unexpected."""
@@ -103,10 +106,12 @@ class Background:
     def _serve(self, request: Request) -> None:
         error: str | None = None
         try:
+            pause = REST
             for update in request.steps():
-                if request.cancelled.is_set():
-                    return
                 self._hand_over(request, lambda update=update: (update(), request.on_step()))  # type: ignore[misc]
+                if request.cancelled.wait(pause):
+                    return
+                pause = 0.0
         except Exception as caught:
             error = sentence(caught)
         self._hand_over(request, lambda: request.on_end(error))
