@@ -10,7 +10,7 @@ import jax as _jax
 # Limits are calculated in float64, which JAX offers only as a setting of the whole process.
 _jax.config.update("jax_enable_x64", True)
 
-from . import architectures
+from . import architectures, regression
 from .errors import HyperparameterError, InputError, NoForwardLimitError, NtkvizError, ProgramError
 from .language import (
     Architecture,

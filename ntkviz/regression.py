@@ -1,0 +1,269 @@
+"""What the kernels are for: how an infinitely wide network learns from examples.
+
+Before training, the network is a Gaussian process f₀ of mean zero whose covariance is the NNGP K.
+Whether it learns the targets Y of the inputs X by Bayes' rule or by gradient descent, at every
+input x it arrives at
+
+    f(x) = f₀(x) + A (Y − ε − f₀(X)),
+
+its first guess plus a fixed linear map of what it got wrong. (Bayes' rule may take the targets to
+have noise, ε ~ N(0, σ²); gradient descent knows none, σ = 0.) Only the map A differs:
+
+- Bayes' rule: A = K(x,X)(K + σ²)⁻¹. Only the NNGP matters.
+- Gradient flow until time t: A = Θ(x,X)Θ⁻¹(1 − e^{−Θt}). The NTK Θ says how far f moves at x for an
+  error at X, and at infinite width it stays what it was at the start.
+
+So f is Gaussian again, with mean A Y and covariance
+K(x,x̄) − A K(X,x̄) − K(x,X) Aᵀ + A (K + σ²) Aᵀ. Several outputs have a readout each: they are
+independent, and share A and the covariance.
+
+Source: Lee et al. 2019 (arXiv:1902.06720), §2, has both side by side; Jacot et al. 2018
+(arXiv:1806.07572) for the NTK; Yang & Littwin 2021 (arXiv:2105.03703) for training in any architecture.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .errors import HyperparameterError, InputError
+from .language.architecture import Architecture, check_architecture, number
+from .language.gia import check_program
+from .readings.infinite import Kernels, infinite_ntk
+from .readings.ragged import Group, group_by_shape
+
+
+class Prediction(NamedTuple):
+    """The Gaussian that the network's outputs at the test inputs follow, over random initialisations.
+
+    - `mean`: `(*times, test)`, or `(*times, test, outputs)` if the targets have outputs.
+    - `covariance`: `(*times, test, test)`, the same for every output; None if it was not asked for.
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray | None
+
+
+def fit(arch: Architecture, x_train: Any, y_train: Any, x_test: Any = None, *, covariance: bool = True) -> Regression:
+    """Show training examples to the infinitely wide network of an architecture.
+
+    ```python
+    wide = nv.regression.fit(nv.architectures.mlp(), x_train, y_train, x_test)
+    wide.gradient_flow(t=3.0).mean, wide.nngp_posterior(noise=0.1).covariance
+    ```
+
+    **Arguments**
+
+    - `arch`: an architecture that passes the Simple GIA Check. The output of one that fails is read at
+      scale 1/n, where it is a fixed number and no Gaussian.
+    - `x_train`, `x_test`: batches of inputs as for `infinite_ntk`; `x_test=None` means `x_train` again.
+      With batch normalisation each is one batch, normalised by its own statistics.
+    - `y_train`: targets, `(train,)` or `(train, outputs)`. The untrained network's mean is zero, so
+      centre them. To follow one finite network rather than the average over all, give Y − f₀(X) and
+      add its f₀ to the mean.
+    - `covariance`: False spares the kernels between test inputs, if only the means are wanted.
+
+    **Returns** a `Regression`: the kernels are computed here, once, whatever it is then asked.
+
+    Raises `InputError` for unusable inputs or targets and for infinite kernels, `HyperparameterError`
+    for an architecture that fails the check; else as `infinite_ntk` does.
+    """
+    groups = group_by_shape(x_train, "x_train")
+    _check_gaussian(check_architecture(arch), groups[0])
+    targets = _targets(y_train, sum(len(group.members) for group in groups))
+    train = infinite_ntk(arch, x_train)
+    if x_test is None:
+        return Regression(targets, train, train, train if covariance else None)
+    group_by_shape(x_test, "x_test")
+    cross = infinite_ntk(arch, x_test, x_train)
+    return Regression(targets, train, cross, infinite_ntk(arch, x_test) if covariance else None)
+
+
+@dataclass(frozen=True, eq=False)
+class Regression:
+    """The targets, and the kernels of the inputs: all that the predictions depend on.
+
+    `fit` makes one from inputs; kernels that were computed elsewhere may be put together by hand.
+
+    - `y_train`: `(train,)` or `(train, outputs)`.
+    - `train`: the kernels between training inputs, `(train, train)`.
+    - `cross`: the kernels from test to training inputs, `(test, train)`.
+    - `test`: the kernels between test inputs, `(test, test)`; None if no covariance is wanted.
+
+    Equal inputs, or anything else that makes a kernel singular, are an ordinary case: in a direction
+    where the kernel vanishes, to within its own error, the network cannot tell the training inputs
+    apart, and there it never moves.
+
+    Raises `InputError` for targets or kernels that are not finite or do not fit each other.
+    """
+
+    y_train: np.ndarray
+    train: Kernels
+    cross: Kernels
+    test: Kernels | None = None
+
+    def __post_init__(self) -> None:
+        tests, count = np.shape(self.cross.nngp)
+        object.__setattr__(self, "y_train", _targets(self.y_train, count))
+        _check_kernels("train", self.train[:2], (count, count))
+        _check_kernels("cross", self.cross[:2], (tests, count))
+        if self.test is not None:
+            _check_kernels("test", self.test[:1], (tests, tests))
+
+    def nngp_posterior(self, noise: float = 0.0) -> Prediction:
+        """What Bayes' rule concludes from the targets: the posterior of the NNGP.
+
+        Mean K(x,X)(K + σ²)⁻¹Y, covariance K(x,x̄) − K(x,X)(K + σ²)⁻¹K(X,x̄). `noise` is σ, the standard
+        deviation of the noise of the targets. The covariance is that of f itself; a new noisy target
+        has σ² more. With σ = 0 it is also where gradient flow ends if only the readout is trained.
+
+        Source: Lee et al. 2018 (arXiv:1711.00165), §2.4. Raises `HyperparameterError` for a noise that
+        is not a number ≥ 0.
+        """
+        variance = number(noise, "noise", at_least=0) ** 2
+        noisy = self.train.nngp + variance * np.eye(len(self.y_train))
+        modes = _modes(noisy, self.train.error)
+        return self._corrected(self.cross.nngp, modes, np.ones(len(modes.rates)), noisy)
+
+    def gradient_flow(self, t: Any = np.inf) -> Prediction:
+        """What gradient flow has made of the network at time t: dω/dt = −lr·∂L/∂ω, L = ½ Σ (f − Y)².
+
+        Along each eigenvector of the NTK the error decays by itself, as e^{−λt}: large eigenvalues are
+        learned first. `t` is a time in [0, ∞], or an array of times. At 0 the network is untrained; at
+        ∞ it fits the targets. L sums over training inputs and outputs; if it is to be their mean,
+        divide t by their number.
+
+        Source: Lee et al. 2019 (arXiv:1902.06720), Theorem 2.2. Raises `HyperparameterError` for a
+        time that is not a number ≥ 0.
+        """
+        times = _nonnegative(t, "t", kinds="iuf", wanted="a time ≥ 0, infinity included, or an array of times")
+        modes = self._ntk_modes
+        return self._corrected(self.cross.ntk, modes, -np.expm1(-(times[..., None] * modes.rates)), self.train.nngp)
+
+    def gradient_descent(self, steps: Any, rate: float) -> Prediction:
+        """What `steps` steps ω ← ω − rate·lr·∂L/∂ω, L = ½ Σ (f − Y)², have made of the network.
+
+        A step multiplies the error along an eigenvector by 1 − rate·λ, where gradient flow in the same
+        time has e^{−rate·λ}: for a small rate both agree at t = steps·rate, and above
+        `learning_rate_bound()` the errors grow with every step. `steps` is a whole number ≥ 0, or an
+        array of them.
+
+        Source: Lee et al. 2019 (arXiv:1902.06720), §2.2. Raises `HyperparameterError` for steps that
+        are not whole numbers ≥ 0 and for a rate that is not a number > 0.
+        """
+        counts = _nonnegative(steps, "steps", kinds="iu", wanted="a whole number ≥ 0 or an array of them")
+        modes = self._ntk_modes
+        left = (1 - number(rate, "rate", above=0) * modes.rates) ** counts[..., None]
+        return self._corrected(self.cross.ntk, modes, 1 - left, self.train.nngp)
+
+    def learning_rate_bound(self) -> float:
+        """The rate above which gradient descent on L = ½ Σ (f − Y)² diverges: 2/λ_max(Θ).
+
+        Below it |1 − rate·λ| < 1 for every eigenvalue λ of the NTK between training inputs. If L is to
+        be the mean, the bound is as many times larger as L has terms. It is infinite if nothing is
+        trained. (Lee et al. 2019, Theorem 2.1, ask for the slightly smaller 2/(λ_min + λ_max).)
+        """
+        rates = self._ntk_modes.rates
+        return float(2 / rates[-1]) if len(rates) else np.inf
+
+    @functools.cached_property
+    def _ntk_modes(self) -> Modes:
+        return _modes(self.train.ntk, self.train.error)
+
+    def _corrected(self, cross: np.ndarray, modes: Modes, moved: np.ndarray, noisy_nngp: np.ndarray) -> Prediction:
+        """f₀ + A(Y − ε − f₀(X)), A = cross · V diag(moved/λ) Vᵀ, `moved` being `(*times, rank)`."""
+        a = (cross @ modes.directions * (moved / modes.rates)[..., None, :]) @ modes.directions.T
+        mean = a @ self.y_train
+        if self.test is None:
+            return Prediction(mean, None)
+        shared = a @ self.cross.nngp.T
+        again = a @ noisy_nngp @ np.swapaxes(a, -1, -2)
+        return Prediction(mean, self.test.nngp - shared - np.swapaxes(shared, -1, -2) + again)
+
+
+class Modes(NamedTuple):
+    """The eigenvectors of a kernel between training inputs, without those on which it vanishes.
+
+    - `rates`: the eigenvalues λ > 0, ascending, `(rank,)`; the NTK's are the rates of learning.
+    - `directions`: the eigenvectors V, `(train, rank)`.
+    """
+
+    rates: np.ndarray
+    directions: np.ndarray
+
+
+def _modes(kernel: np.ndarray, error: float) -> Modes:
+    rates, directions = np.linalg.eigh(kernel)
+    # Errors of the entries move an eigenvalue by at most `train` times their size (Weyl's inequality).
+    known = rates > len(kernel) * max(error, np.finfo(float).eps * rates[-1])
+    return Modes(rates[known], directions[:, known])
+
+
+def one_hot(labels: Any, classes: Sequence[Any] | np.ndarray) -> np.ndarray:
+    """Targets for classification by regression: 1 − 1/C for an input's class, −1/C for the others.
+
+    Each row sums to zero, as the untrained network's outputs do on average. The class to predict is
+    that of the largest mean, `np.asarray(classes)[prediction.mean.argmax(axis=-1)]`.
+
+    **Arguments**
+
+    - `labels`: the class of each input, `(train,)`.
+    - `classes`: the C classes, in the order of the columns.
+
+    **Returns** targets `(train, C)`. Source: Lee et al. 2018 (arXiv:1711.00165), §3.
+
+    Raises `InputError` for labels that are not a list of these classes.
+    """
+    labels, classes = np.asarray(labels), np.asarray(classes)
+    if labels.ndim != 1:
+        raise InputError(f"The labels have shape {labels.shape}; they must be (train,), the class of each input.")
+    unknown = np.setdiff1d(labels, classes)
+    if len(unknown):
+        raise InputError(f"The label {unknown[0]} is not one of the classes {classes.tolist()}.")
+    return (labels[:, None] == classes) - 1 / len(classes)
+
+
+# --- refusals --------------------------------------------------------------------------------------
+
+
+def _check_gaussian(arch: Architecture, group: Group) -> None:
+    report = check_program(arch.trace(group.data))
+    if not report.passes:
+        raise HyperparameterError(f"{report} So the output of {arch.fn.__name__} is not Gaussian; regression needs it.")
+
+
+def _targets(y: Any, count: int) -> np.ndarray:
+    try:
+        targets = np.array(y, dtype=float)
+    except (TypeError, ValueError) as problem:
+        raise InputError("y_train is not an array of numbers; give one row for each training input.") from problem
+    if targets.ndim not in (1, 2) or len(targets) != count or targets.size == 0:
+        raise InputError(
+            f"y_train has shape {targets.shape}; for {count} training inputs it must be ({count},) or "
+            f"({count}, outputs)."
+        )
+    if not np.all(np.isfinite(targets)):
+        raise InputError("y_train contains NaN or infinity; every target must be a finite number.")
+    return targets
+
+
+def _check_kernels(name: str, kernels: tuple[Any, ...], shape: tuple[int, int]) -> None:
+    for kernel in kernels:
+        if np.shape(kernel) != shape:
+            raise InputError(f"The {name} kernels have shape {np.shape(kernel)}; beside the others it must be {shape}.")
+        if not np.all(np.isfinite(kernel)):
+            raise InputError(
+                f"The {name} kernels contain NaN or infinity, as batch normalisation's do if its batches are too "
+                "small; predictions need finite kernels."
+            )
+
+
+def _nonnegative(value: Any, name: str, *, kinds: str, wanted: str) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind not in kinds or not np.all(array >= 0):  # NaN ≥ 0 is false
+        raise HyperparameterError(f"{name} is {value!r}; it must be {wanted}.")
+    return array
