@@ -12,5 +12,5 @@ os.environ["JUPYTER_PATH"] = str(JUPYTER_PATH)  # where Voilà finds our templat
 c = get_config()  # noqa: F821 (Jupyter defines it)
 c.merge(CONFIG)
 c.ServerApp.root_dir = str(NOTEBOOKS)
-c.ServerApp.default_url = f"/voila/render/{HOME}"
+c.ServerApp.default_url = c.LabApp.default_url = f"/voila/render/{HOME}"  # whichever of the two Binder starts
 c.VoilaConfiguration.resources = {"chapters": chapters(NOTEBOOKS)}

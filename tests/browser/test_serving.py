@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 from subprocess import PIPE, STDOUT
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import nbformat.v4 as nb
@@ -18,13 +18,15 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 CHAPTERS = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
 
 
-def status(url: str) -> int:
-    """The HTTP status of a page, redirections followed."""
+def status(url: str) -> int | None:
+    """The HTTP status of a page, redirections followed; `None` while nobody listens."""
     try:
         with urlopen(url) as answer:
             return answer.status
     except HTTPError as error:
         return error.code
+    except URLError:
+        return None
 
 
 def alive(process: int) -> bool:
@@ -157,6 +159,9 @@ def test_binder_opens_the_dashboard(root):
     server = subprocess.Popen(command, cwd=root, env=environment, stdout=PIPE, stderr=STDOUT, text=True)
     try:
         address = next(found[1] for line in server.stdout if (found := re.search(r"(http://127.0.0.1:\d+)/", line)))
+        deadline = time.monotonic() + 60
+        while status(address) is None and time.monotonic() < deadline:  # it names its address before it listens
+            time.sleep(0.2)
         with urlopen(address, timeout=120) as answer:
             assert answer.url == f"{address}/voila/render/00_home.ipynb"
             assert 'class="nv-header"' in answer.read().decode()
