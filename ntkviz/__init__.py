@@ -52,3 +52,4 @@ from .language.nonlinearities import (
 from .readings.deviation import deviation
 from .readings.finite import empirical_ntk
 from .readings.infinite import Kernels, infinite_ntk
+from .readings.master import MasterTheorem, coordinates, limit_law, master_theorem

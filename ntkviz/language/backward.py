@@ -2,7 +2,7 @@
 
 Every gradient is a vector of order one: dx := √n ∂f/∂x for a readout f = vᵀx/√n, and
 dx := n ∂f/∂x for an output of scale 1/n. A scalar θ has dθ := ∂f/∂θ (times 1/√n or 1), itself a
-Moment. With these, the chain rule is again a tensor program:
+Moment, and the output df := δ, the identity over outputs. With these, the chain rule is again a tensor program:
 
 - g = Wx gives dx += Wᵀdg, a MatMul with the transpose;
 - x = φ(y; θ) gives dy += φ′·dx, a Nonlin, and dθ += (1/n) Σ_α dx_α ∂φ/∂θ, a Moment;
@@ -15,6 +15,7 @@ Gradients carry one more leading axis, the first: which output of the batch is d
 from __future__ import annotations
 
 import dataclasses
+import operator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,7 @@ from ..errors import ProgramError
 from . import instructions as ops
 from .gia import readout_parameter
 from .instructions import Op, Rule, Shape
-from .nonlinearities import multiply
+from .nonlinearities import Nonlinearity, multiply
 from .program import Instruction, Kind, Parameter, Program
 
 
@@ -61,8 +62,11 @@ def backward(program: Program, *, independent_copy: bool = False) -> BackwardPro
     With `independent_copy` each matrix is replaced, in the backward pass only, by an independent
     one of the same law: the gradient independence assumption, taken at its word.
 
-    Raises `ProgramError` where a derivative is not a function (that of a step).
+    Raises `ProgramError` where a derivative is not a function (that of a step), and for a program
+    that has its gradients already.
     """
+    if program.gradients:
+        raise ProgramError("This program is followed by its gradients already; take those of the forward program.")
     return _Backward(program, independent_copy).result()
 
 
@@ -70,20 +74,51 @@ def backward(program: Program, *, independent_copy: bool = False) -> BackwardPro
 
 
 @dataclass(frozen=True)
-class Fill(Op):
-    """The vector whose coordinates all equal θ."""
+class Identity(Op):
+    """The identity matrix over outputs f, as scalars; in their precision, which all gradients get from it."""
+
+    def evaluate(self, f):
+        return jnp.eye(len(f), dtype=f.dtype)
+
+
+@dataclass(frozen=True)
+class OverRoot(Op):
+    """θ/√fan: the share of each position in a readout of several."""
+
+    fan: int
 
     def evaluate(self, theta):
-        return jnp.asarray(theta)[..., None]
+        return theta / self.fan**0.5
+
+
+@dataclass(frozen=True)
+class Fill(Op):
+    """The vector whose coordinates all equal θ; it has as many of them as x."""
+
+    def evaluate(self, theta, x):
+        theta = jnp.asarray(theta)[..., None]
+        return jnp.broadcast_to(theta, (*theta.shape[:-1], x.shape[-1]))
+
+
+@dataclass(frozen=True)
+class Slope(ops.Nonlin):
+    """∂φ/∂(argument `which`) of the nonlinearity `of`, a Nonlin again."""
+
+    of: Nonlinearity
+    which: int
 
 
 @dataclass(frozen=True)
 class Transposed(Op):
-    """The transpose of a linear instruction in its `which`-th vector, for each output."""
+    """The transpose of a linear instruction in its `which`-th vector, for each output.
+
+    `shapes` are the leading shapes of its vectors, `shape_out` that of its value.
+    """
 
     op: Op
     which: int
     shapes: tuple[Shape, ...]
+    shape_out: Shape
     linear = True
 
     def evaluate(self, gradient, *scalars):
@@ -108,15 +143,19 @@ class TransposedOnScalars(Transposed):
 
 @dataclass(frozen=True)
 class SumTo(Rule):
-    """Sum out what broadcasting repeated: from `(outputs, *big)` to `(outputs, *small)`."""
+    """Sum out what broadcasting repeated: from `(outputs, *big)` to `(outputs, *shape)`."""
 
     shape: Shape
 
     def __call__(self, x, ndim):
-        extra = ndim - 1 - len(self.shape)
-        x = x.sum(axis=tuple(range(1, 1 + extra))) if extra else x
-        repeated = tuple(k + 1 for k, size in enumerate(self.shape) if size == 1 and x.shape[k + 1] != 1)
-        return x.sum(axis=repeated, keepdims=True) if repeated else x
+        axes = tuple(1 + k for k in broadcast_axes(self.shape, x.shape[1:ndim]))
+        return x.sum(axis=axes).reshape((x.shape[0], *self.shape, *x.shape[ndim:]))
+
+
+def broadcast_axes(small: Shape, big: Shape) -> Shape:
+    """The axes of `big` along which broadcasting repeats an array of shape `small`."""
+    extra = len(big) - len(small)
+    return tuple(k for k, size in enumerate(big) if k < extra or (small[k - extra] == 1 and size != 1))
 
 
 @dataclass(frozen=True)
@@ -133,10 +172,12 @@ class PairMoment(Op):
 
 @dataclass(frozen=True)
 class ScalarGradient(Op):
-    """The gradient of a function of scalars in its `which`-th argument, for each output."""
+    """The gradient of a function of scalars of given shapes in its `which`-th argument, for each output."""
 
     fn: Any
+    name: str
     which: int
+    shapes: tuple[Shape, ...]
 
     def evaluate(self, gradient, *args):
         arrays = [jnp.asarray(a, gradient.dtype) for a in args]
@@ -175,7 +216,10 @@ class _Backward:
             if place in self.gradients and place != self.program.output:
                 self._chain(place, self.program.instructions[place], self.gradients[place])
         whole = dataclasses.replace(
-            self.program, instructions=tuple(self.instructions), parameters=tuple(self.parameters)
+            self.program,
+            instructions=tuple(self.instructions),
+            parameters=tuple(self.parameters),
+            gradients=tuple(sorted(self.gradients.items())),
         )
         return BackwardProgram(whole, tuple(self.uses), len(self.program))
 
@@ -188,18 +232,14 @@ class _Backward:
     def _shape(self, place: int) -> Shape:
         return self.instructions[place].shape
 
-    def _identity_over_outputs(self) -> int:
-        """δ_{oi}: the gradient of output o in output i."""
-        return self._emit(Identity(self.outputs), (), "scalar", (self.outputs, self.outputs))
-
     def _rearranged(self, place: int, rule: Rule) -> int:
         instruction = self.instructions[place]
         shape = ops.rearranged_shape(rule, instruction.shape)
         return self._emit(ops.Rearrange(rule, instruction.shape, shape), (place,), instruction.kind, shape)
 
-    def _multiply(self, gradient: int, vector: int) -> int:
-        shape = np.broadcast_shapes(self._shape(gradient), self._shape(vector))
-        return self._emit(ops.Nonlin(multiply), (gradient, vector), "vector", shape)
+    def _multiply(self, vector: int, gradient: int) -> int:
+        shape = np.broadcast_shapes(self._shape(vector), self._shape(gradient))
+        return self._emit(ops.Nonlin(multiply), (vector, gradient), "vector", shape)
 
     def _add(self, place: int, gradient: int) -> None:
         """Add to the gradient of a value, summing out what broadcasting repeated."""
@@ -210,7 +250,7 @@ class _Backward:
             gradient = self._rearranged(gradient, SumTo(target[1:]))
         if place in self.gradients:
             kind = self.instructions[gradient].kind
-            plus: Op = ops.Add() if kind == "vector" else ops.ScalarFunction(jnp.add, "+")
+            plus: Op = ops.Add() if kind == "vector" else ops.ScalarFunction(operator.add, "+")
             gradient = self._emit(plus, (self.gradients[place], gradient), kind, target)
         self.gradients[place] = gradient
 
@@ -218,22 +258,20 @@ class _Backward:
 
     def _start(self) -> None:
         output = self.program.instructions[self.program.output]
-        delta = self._identity_over_outputs()
+        delta = self._emit(Identity(), (self.program.output,), "scalar", (self.outputs, self.outputs))
+        self.gradients[self.program.output] = delta
         if not isinstance(output.op, ops.Readout):
-            self.gradients[self.program.output] = delta
             self._chain(self.program.output, output, delta)
             return
         v, x = output.args
-        positions = len(self._shape(v))
-        delta = self._rearranged(delta, ops.Reshape((self.outputs, self.outputs, *(1,) * positions)))
+        if positions := len(self._shape(v)):
+            delta = self._rearranged(delta, ops.Index((Ellipsis, *(None,) * positions)))
         readout = readout_parameter(self.program)
-        fan = 1 if readout is None else readout.fan
+        if readout is not None and readout.fan != 1:
+            delta = self._emit(OverRoot(readout.fan), (delta,), "scalar", self._shape(delta))
         for this, other in ((v, x), (x, v)):
-            scale = self._emit(
-                ops.ScalarFunction(_divide_by_root(fan), "/√fan"), (delta,), "scalar", self._shape(delta)
-            )
-            shape = np.broadcast_shapes(self._shape(scale), self._shape(other))
-            self._add(this, self._emit(ops.Scale(), (other, scale), "vector", shape))
+            shape = np.broadcast_shapes(self._shape(delta), self._shape(other))
+            self._add(this, self._emit(ops.Scale(), (other, delta), "vector", shape))
 
     def _chain(self, place: int, instruction: Instruction, gradient: int) -> None:
         match instruction.op:
@@ -251,17 +289,18 @@ class _Backward:
                 self._add(x, self._emit(op, (x, gradient), "vector", self._shape(gradient)))
             case ops.Moment():
                 (x,) = instruction.args
-                self._add(x, self._emit(Fill(), (gradient,), "vector", self._shape(gradient)))
+                self._add(x, self._emit(Fill(), (gradient, x), "vector", self._shape(gradient)))
             case ops.Shift():
                 x, shift = instruction.args
-                self._add(x, gradient)
+                self._add(x, self._rearranged(gradient, SumTo(self._shape(x))))
                 if self.random[shift]:
                     self._add(shift, self._emit(ops.Moment(), (gradient,), "scalar", self._shape(gradient)))
-            case ops.ScalarFunction(fn):
+            case ops.ScalarFunction(fn, name):
+                shapes = tuple(self._shape(a) for a in instruction.args)
                 for which, argument in enumerate(instruction.args):
                     if self.random[argument]:
-                        shape = (self.outputs, *self._shape(argument))
-                        back = ScalarGradient(fn, which)
+                        shape = (self.outputs, *shapes[which])
+                        back = ScalarGradient(fn, name, which, shapes)
                         self._add(argument, self._emit(back, (gradient, *instruction.args), "scalar", shape))
             case _ if instruction.op.linear:
                 self._through_linear(instruction, gradient)
@@ -298,12 +337,13 @@ class _Backward:
             if not self.random[argument]:
                 continue
             if op.phi is multiply:
-                product = self._multiply(gradient, args[1 - which])
+                product = self._multiply(args[1 - which], gradient)
             else:
                 slope = op.phi.derivative(which)
                 if slope is None:
                     raise ProgramError(f"{op.phi.name} has no derivative that is a function, so there is no NTK.")
-                product = self._multiply(gradient, self._emit(ops.Nonlin(slope), args, "vector", instruction.shape))
+                slopes = self._emit(Slope(slope, op.phi, which), args, "vector", instruction.shape)
+                product = self._multiply(slopes, gradient)
             if which >= op.phi.arity:
                 product = self._emit(ops.Moment(), (product,), "scalar", self._shape(product))
             self._add(argument, product)
@@ -316,7 +356,7 @@ class _Backward:
         transposed = Transposed if instruction.kind == "vector" else TransposedOnScalars
         for which, argument in enumerate(of_kind):
             if self.random[argument]:
-                back = transposed(op, which, shapes)
+                back = transposed(op, which, shapes, instruction.shape)
                 place = self._emit(back, (gradient, *others), instruction.kind, (self.outputs, *shapes[which]))
                 self._add(argument, place)
         for coefficients in others:
@@ -327,29 +367,11 @@ class _Backward:
         """dθ of Σ θ x: the Moment of dy·x, over the axes that θ does not have."""
         x = instruction.args[0]
         if isinstance(instruction.op, ops.Scale):
-            product = self._multiply(gradient, x)
+            product = self._multiply(x, gradient)
             return self._emit(ops.Moment(), (product,), "scalar", self._shape(product))
         theta, vectors, out = ops.split_subscripts(instruction.op.subscripts)
         subscripts = f"O{out},{vectors}->O{theta}"
         return self._emit(PairMoment(subscripts), (gradient, x), "scalar", (self.outputs, *self._shape(coefficients)))
-
-
-@dataclass(frozen=True)
-class Identity(Op):
-    """The identity matrix, as scalars."""
-
-    size: int
-
-    def evaluate(self):
-        return jnp.eye(self.size)
-
-
-@dataclass(frozen=True)
-class _divide_by_root:
-    fan: int
-
-    def __call__(self, x):
-        return x / self.fan**0.5
 
 
 def _depends_on_parameters(program: Program) -> list[bool]:

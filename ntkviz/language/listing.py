@@ -19,15 +19,16 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, reduce, singledispatch
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import instructions as ops
+from .backward import Fill, Transposed
 from .instructions import Op, Rule, Shape
-from .nonlinearities import cube, identity, multiply, square
+from .nonlinearities import Nonlinearity, cube, identity, multiply, square
 from .program import Instruction, Parameter, Program
 
 
@@ -66,7 +67,8 @@ def lines(program: Program) -> tuple[Line, ...]:
 def to_text(program: Program) -> str:
     """Numbered lines `places  name : type shape = formula`, in columns.
 
-    The numbers are those of all instructions a line stands for; the last one makes its value.
+    The numbers are those of the instructions a line stands for (many are cut short); the last one
+    makes its value.
     """
     rows = [
         (_ranges([*line.written_inside, line.place]), line.name, line.type, _shape(line.shape), line.formula_text)
@@ -90,12 +92,12 @@ def to_latex(program: Program) -> str:
 
 def to_graph(program: Program) -> dict[str, list[dict[str, Any]]]:
     """Nodes `{id, label, type, shape, formula}` and edges `{source, target}`, one node for a line."""
-    listed = lines(program)
+    written = lines(program)
     nodes = [
         {"id": str(n.place), "label": n.name, "type": n.type, "shape": list(n.shape), "formula": n.formula_text}
-        for n in listed
+        for n in written
     ]
-    edges = [{"source": str(source), "target": str(n.place)} for n in listed for source in n.depends_on]
+    edges = [{"source": str(source), "target": str(n.place)} for n in written for source in n.depends_on]
     return {"nodes": nodes, "edges": edges}
 
 
@@ -137,12 +139,12 @@ def _sum(a: str, b: str) -> str:
 
 
 def times(a: Formula, b: Formula) -> Formula:
-    """a·b, a factor 1 left out."""
+    """a·b, a factor 1 left out and the signs of both in front."""
     a, b = a.within(PRODUCT), b.within(PRODUCT)
-    if a.text in ("1", "-1"):
-        sign = a.text[:-1]
-        return Formula(sign + b.text, sign + b.latex, PRODUCT if sign else b.binds)
-    return Formula(f"{a.text}·{b.text}", rf"{a.latex}\,{b.latex}", PRODUCT)
+    negative = a.text.startswith("-") != b.text.startswith("-")
+    a, b = (Formula(x.text.removeprefix("-"), x.latex.removeprefix("-"), x.binds) for x in (a, b))
+    product = b if a.text == "1" else Formula(f"{a.text}·{b.text}", rf"{a.latex}\,{b.latex}", PRODUCT)
+    return Formula(f"-{product.text}", f"-{product.latex}", PRODUCT) if negative else product
 
 
 def over_root(a: Formula, under: str) -> Formula:
@@ -200,16 +202,25 @@ class Page:
             written.latex,
             instruction.shape,
             depends_on=tuple(sorted(sources)),
-            name_latex=symbol(name).latex,
+            name_latex=self._symbol(place).latex,
             written_inside=tuple(sorted(inside)),
         )
 
     def expression(self, place: int) -> Formula:
         """How a later line refers to a value: by its name, or by its formula if it has no line."""
-        return self._formula(place) if self.is_inside(place) else symbol(self.names[place])
+        return self._formula(place) if self.is_inside(place) else self._symbol(place)
+
+    def _symbol(self, place: int) -> Formula:
+        name = self.names[place]
+        if not self._is_named_gradient(place):
+            return symbol(name)
+        return Formula(name, rf"\mathrm{{d}}{symbol(name[1:]).latex}")
 
     def _formula(self, place: int) -> Formula:
         instruction = self.program.instructions[place]
+        if self._is_multiply(place) and any(self._is_fill_inside(a) for a in instruction.args):
+            filled, other = sorted(instruction.args, key=self._is_fill_inside, reverse=True)
+            return times(self.expression(self.program.instructions[filled].args[0]), self.expression(other))
         if self._is_inner_product(place):
             product = self.program.instructions[instruction.args[0]]
             a, b = (self.expression(k) for k in product.args)
@@ -231,9 +242,12 @@ class Page:
 
     def is_inside(self, place: int) -> bool:
         """Whether an instruction is written inside the lines that use it instead of on its own."""
-        if place == self.program.output:
+        if place == self.program.output or self._is_named_gradient(place):
             return False
         op, users = self.program.instructions[place].op, self._users[place]
+        if self._is_in_a_gradient(place):
+            alone = len(users) == 1 and not isinstance(op, ops.MatMul)
+            return alone or self._is_fill_inside(place) or self._passes_on(op)
         match op:
             case ops.Rearrange() | ops.Captured():
                 return True
@@ -255,18 +269,57 @@ class Page:
         if not isinstance(instruction.op, ops.Moment):
             return False
         (x,) = instruction.args
-        op = self._op(x)
-        return isinstance(op, ops.Nonlin) and op.phi is multiply and len(self._users[x]) == 1
+        return self._is_multiply(x) and len(self._users[x]) == 1
+
+    def _is_multiply(self, place: int) -> bool:
+        op = self._op(place)
+        return isinstance(op, ops.Nonlin) and op.phi is multiply
 
     def _op(self, place: int) -> Op:
         return self.program.instructions[place].op
+
+    # --- gradients ----------------------------------------------------------------------------
+
+    @cached_property
+    def _gradient_of(self) -> dict[int, int]:
+        """Of which value an instruction is the gradient."""
+        return {gradient: value for value, gradient in self.program.gradients}
+
+    def _is_named_gradient(self, place: int) -> bool:
+        value = self._gradient_of.get(place)
+        return value is not None and not self.is_inside(value)
+
+    def _is_in_a_gradient(self, place: int) -> bool:
+        return place >= self._forward_length
+
+    @cached_property
+    def _forward_length(self) -> int:
+        return len(self.program.forward)
+
+    def _is_fill_inside(self, place: int) -> bool:
+        """Whether an instruction is a vector θ·1 that is only multiplied with others, as θ."""
+        users = self._users[place]
+        return isinstance(self._op(place), Fill) and bool(users) and all(map(self._is_multiply, users))
+
+    @staticmethod
+    def _passes_on(op: Op) -> bool:
+        """Whether an instruction passes a gradient on as it is: that of a summand of the same shape."""
+        return isinstance(op, Transposed) and isinstance(op.op, ops.Add) and op.shapes[op.which] == op.shape_out
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs the network has, which is the size of the first axis of each gradient."""
+        return self.program.instructions[self.program.output].shape[0]
+
+    # --- who uses what ------------------------------------------------------------------------
 
     @cached_property
     def _users(self) -> list[list[int]]:
         users: list[list[int]] = [[] for _ in self.program.instructions]
         for place, instruction in enumerate(self.program.instructions):
             for a in set(instruction.args):
-                users[a].append(place)
+                if self._is_in_a_gradient(a) or not self._is_in_a_gradient(place):  # gradients rename nothing
+                    users[a].append(place)
         return users
 
     def _is_plain(self, place: int) -> bool:
@@ -294,6 +347,9 @@ class Page:
             op = instruction.op
             if isinstance(op, ops.InitialVector):
                 names[place] = self.program.parameters[op.parameter].name
+            elif self._is_named_gradient(place):
+                name = f"d{names[self._gradient_of[place]]}"
+                names[place] = name + "′" * (name in taken)
             elif place == self.program.output:
                 names[place] = "f"
             elif isinstance(op, ops.Data) and not several_data:
@@ -343,8 +399,7 @@ class Page:
 
         parameter = readout_parameter(self.program)
         fan = 1 if parameter is None else parameter.fan
-        forward = replace(self.program, instructions=self.program.instructions[: self.program.output + 1])
-        if check_program(forward).passes:  # what gradients do with the readout is no matter
+        if check_program(self.program).passes:
             return over_root(product, _times_n(fan))
         scaled = Formula(f"{product.text}/n", f"{product.latex}/n", PRODUCT)
         return scaled if fan == 1 else over_root(scaled, str(fan))
@@ -371,13 +426,14 @@ def _shape(shape: Shape) -> str:
 
 
 def _ranges(places: Sequence[int]) -> str:
-    """`3–5,9` for 3, 4, 5, 9."""
+    """`3–5,9` for 3, 4, 5, 9; of more than three ranges the first and the last."""
 
     def extend(runs: list[list[int]], k: int) -> list[list[int]]:
         return [*runs[:-1], [runs[-1][0], k]] if runs and runs[-1][1] == k - 1 else [*runs, [k, k]]
 
     runs: list[list[int]] = reduce(extend, places, [])
-    return ",".join(str(a) if a == b else f"{a}–{b}" for a, b in runs)
+    written = [str(a) if a == b else f"{a}–{b}" for a, b in runs]
+    return ",".join(written if len(written) <= 3 else (written[0], "…", written[-1]))
 
 
 def _escape(name: str) -> str:
@@ -453,7 +509,7 @@ def _(op: ops.MatMul, page: Page, x: Formula) -> Formula:
     parameter = page.program.parameters[op.parameter]
     matrix = symbol(parameter.name)
     if op.index:
-        matrix = _indexed(matrix, ", ".join(map(str, op.index)))
+        matrix = indexed(matrix, ", ".join(map(str, op.index)))
     if op.transpose:
         matrix = Formula(f"{matrix.text}ᵀ", rf"{{{matrix.latex}}}^\top")
     return page.multiplied(parameter, _applied(matrix, x), _times_n(parameter.fan))
@@ -470,16 +526,24 @@ def _(op: ops.Nonlin, page: Page, *args: Formula) -> Formula:
     if phi in (square, cube):
         x, power = args[0].within(ATOM), "²" if phi is square else "³"
         return Formula(x.text + power, f"{{{x.latex}}}^{{{2 if phi is square else 3}}}")
+    return nonlinear(phi, "", *args)
+
+
+def nonlinear(phi: Nonlinearity, mark: str, *args: Formula) -> Formula:
+    """φ(x, y; θ), or another function of the same arguments: φ with a mark behind it."""
     vectors, thetas = args[: phi.arity], args[phi.arity :]
     if thetas:
-        last, listed = vectors[-1], _listed(thetas)
-        vectors = (*vectors[:-1], Formula(f"{last.text}; {listed.text}", f"{last.latex}; {listed.latex}"))
-    return call(phi.name, *vectors, latex=phi.latex)
+        last, parameters = vectors[-1], listed(thetas)
+        vectors = (
+            *vectors[:-1],
+            Formula(f"{last.text}; {parameters.text}", f"{last.latex}; {parameters.latex}"),
+        )
+    return call(phi.name + mark, *vectors, latex=phi.latex and phi.latex + mark.replace("′", "'"))
 
 
 @formula.register
 def _(op: ops.BatchNorm, page: Page, x: Formula) -> Formula:
-    return _over_axes("batchnorm", x, (op.axis,))
+    return over_axes("batchnorm", x, (op.axis,))
 
 
 @formula.register
@@ -499,27 +563,33 @@ def _(op: ops.Scale, page: Page, x: Formula, factor: Formula) -> Formula:
 
 @formula.register
 def _(op: ops.Contract, page: Page, x: Formula, coefficients: Formula) -> Formula:
-    inputs, out = op.subscripts.split("->")
-    first, second = inputs.split(",")
-    theta, x = _indexed(coefficients, ",".join(first)), _indexed(x, ",".join(second))
-    summed = "".join(sorted(set(inputs) - set(out) - {",", "."}))
-    text, latex = f"{theta.text} {x.text}", rf"{theta.latex}\,{x.latex}"
-    return (
-        Formula(f"Σ_{summed} {text}", rf"\textstyle\sum_{{{summed}}} {latex}", SUM)
-        if summed
-        else Formula(text, latex, PRODUCT)
-    )
+    theta, vectors, out = (subscripts(letters) for letters in ops.split_subscripts(op.subscripts))
+    a, b = indexed(coefficients, ",".join(theta)), indexed(x, ",".join(vectors))
+    return summed_over({*theta, *vectors} - {*out}, Formula(f"{a.text} {b.text}", rf"{a.latex}\,{b.latex}", PRODUCT))
+
+
+def subscripts(letters: str) -> list[str]:
+    """The indices that `einsum` names, an ellipsis as one."""
+    return ["…" if letter == "..." else letter for letter in re.findall(r"\.\.\.|.", letters)]
+
+
+def summed_over(indices: set[str], terms: Formula) -> Formula:
+    """Σ over some indices, if any."""
+    if not indices:
+        return terms
+    under = "".join(sorted(indices))
+    return Formula(f"Σ_{under} {terms.text}", rf"\textstyle\sum_{{{under.replace('…', DOTS)}}} {terms.latex}", SUM)
 
 
 @formula.register
 def _(op: ops.Rearrange, page: Page, x: Formula) -> Formula:
-    return rearranged(op.rule, x)
+    return rearranged(op.rule, x, op.shape_in)
 
 
 @formula.register
 def _(op: ops.Join, page: Page, *args: Formula) -> Formula:
     shown = args if len(args) <= 4 else (args[0], Formula("…", r"\dots"), args[-1])
-    return _over_axes("stack" if op.new_axis else "concatenate", _listed(shown), (op.axis,))
+    return over_axes("stack" if op.new_axis else "concatenate", listed(shown), (op.axis,))
 
 
 @formula.register
@@ -530,37 +600,38 @@ def _(op: ops.Readout, page: Page, v: Formula, x: Formula) -> Formula:
 
 
 @singledispatch
-def rearranged(rule: Rule, x: Formula) -> Formula:
-    """How a rearrangement of leading axes is written."""
+def rearranged(rule: Rule, x: Formula, shape: Shape) -> Formula:
+    """How a rearrangement of leading axes (of an array of leading shape `shape`) is written."""
     return call(type(rule).__name__.lower(), x)
 
 
 @rearranged.register
-def _(rule: ops.Index, x: Formula) -> Formula:
-    return _indexed(x, ", ".join(_key(k) for k in rule.key))
+def _(rule: ops.Index, x: Formula, shape: Shape) -> Formula:
+    return indexed(x, ", ".join(index_entry(k) for k in rule.key))
 
 
 @rearranged.register
-def _(rule: ops.BroadcastTo, x: Formula) -> Formula:
+def _(rule: ops.BroadcastTo, x: Formula, shape: Shape) -> Formula:
     return x  # a value used at several places is still that value
 
 
 @rearranged.register
-def _(rule: ops.Sum, x: Formula) -> Formula:
-    return _over_axes("mean" if rule.average else "sum", x, rule.axes)
+def _(rule: ops.Sum, x: Formula, shape: Shape) -> Formula:
+    return over_axes("mean" if rule.average else "sum", x, rule.axes)
 
 
 @rearranged.register
-def _(rule: ops.Reshape, x: Formula) -> Formula:
-    return _with_options("reshape", x, _shape(rule.shape))
+def _(rule: ops.Reshape, x: Formula, shape: Shape) -> Formula:
+    return with_options("reshape", x, _shape(rule.shape))
 
 
 @rearranged.register
-def _(rule: ops.Permute, x: Formula) -> Formula:
-    return _with_options("transpose", x, _shape(rule.axes))
+def _(rule: ops.Permute, x: Formula, shape: Shape) -> Formula:
+    return with_options("transpose", x, _shape(rule.axes))
 
 
-def _key(key: Any) -> str:
+def index_entry(key: Any) -> str:
+    """One entry of an index as Python writes it."""
     if key is Ellipsis:
         return "…"
     if isinstance(key, ops.Frozen) and key.kind == "slice":
@@ -573,20 +644,23 @@ def _key(key: Any) -> str:
     return str(key)
 
 
-def _indexed(x: Formula, key: str) -> Formula:
+def indexed(x: Formula, key: str) -> Formula:
+    """`x[key]`."""
     x = x.within(ATOM)
     return Formula(
         f"{x.text}[{key}]", f"{{{x.latex}}}_{{{key.replace(' ', '').replace('…', DOTS).replace('None', NONE)}}}"
     )
 
 
-def _over_axes(name: str, x: Formula, axes: Sequence[int]) -> Formula:
-    return _with_options(name, x, ("axis " if len(axes) == 1 else "axes ") + ", ".join(map(str, axes)))
+def over_axes(name: str, x: Formula, axes: Sequence[int]) -> Formula:
+    """`name(x; axis 1)`."""
+    return with_options(name, x, ("axis " if len(axes) == 1 else "axes ") + ", ".join(map(str, axes)))
 
 
-def _with_options(name: str, x: Formula, options: str) -> Formula:
+def with_options(name: str, x: Formula, options: str) -> Formula:
+    """`name(x; options)`."""
     return Formula(
-        f"{name}({x.text}; {options})", rf"\operatorname{{{name}}}\left({x.latex};\ \text{{{options}}}\right)"
+        f"{name}({x.text}; {options})", rf"\operatorname{{{_escape(name)}}}\left({x.latex};\ \text{{{options}}}\right)"
     )
 
 
@@ -595,7 +669,8 @@ def _applied(matrix: Formula, x: Formula) -> Formula:
     return Formula(f"{matrix.text} {x.text}", rf"{matrix.latex} {x.latex}", PRODUCT)
 
 
-def _listed(args: Iterable[Formula]) -> Formula:
+def listed(args: Iterable[Formula]) -> Formula:
+    """`a, b, c`."""
     args = tuple(args)
     return Formula(", ".join(a.text for a in args), ", ".join(a.latex for a in args))
 

@@ -72,6 +72,8 @@ class Program:
     - `parameters`: the random initial values, by the place instructions refer to.
     - `output`: the place of the network's output f, of shape `(batch,)`.
     - `constants`, `data`: the numbers, in the order `Constant` and `Data` instructions name them.
+    - `gradients`: for each value that has a gradient, its place and that of the gradient; empty
+      unless the program came from `backward`.
     """
 
     instructions: tuple[Instruction, ...]
@@ -79,6 +81,7 @@ class Program:
     output: int
     constants: tuple[Any, ...] = ()
     data: tuple[Any, ...] = ()
+    gradients: tuple[tuple[int, int], ...] = ()
 
     def __len__(self) -> int:
         return len(self.instructions)
@@ -115,6 +118,28 @@ class Program:
         """The same program with each repeated block written out, its parameters numbered."""
         return _Unroller(self).result() if self.has_repeats else self
 
+    @property
+    def forward(self) -> Program:
+        """The program without its gradients."""
+        if not self.gradients:
+            return self
+        length = min(gradient for _, gradient in self.gradients)
+        return dataclasses.replace(self, instructions=self.instructions[:length], gradients=())
+
+    def backward(self, *, assume_gia: bool = False) -> Program:
+        """The program followed by its gradients, which are a tensor program too (Tensor Programs II, §"Backprop").
+
+        Each gradient has one more leading axis, the first: which output of the batch is
+        differentiated. A vector's is dx = √n ∂f/∂x for a readout f = vᵀx/√n, and n ∂f/∂x for an
+        output of scale 1/n. With `assume_gia` the gradients use independent copies W′ of the
+        matrices, as if the gradient independence assumption held.
+
+        Raises `ProgramError` where a derivative is not a function (that of a step).
+        """
+        from .backward import backward
+
+        return backward(self.unrolled(), independent_copy=assume_gia).program
+
     def lines(self) -> tuple[Line, ...]:
         """The lines of the listing, from which text, LaTeX and graph are made."""
         from .listing import lines
@@ -144,7 +169,7 @@ class Program:
 
 
 jax.tree_util.register_dataclass(
-    Program, data_fields=["constants", "data"], meta_fields=["instructions", "parameters", "output"]
+    Program, data_fields=["constants", "data"], meta_fields=["instructions", "parameters", "output", "gradients"]
 )
 
 

@@ -147,11 +147,11 @@ def empirical_ntk(arch: Architecture, x1: Any, x2: Any = None, *, width: int, ke
     **Returns** an array `(|x1|, |x2|)`, float32. For an output that fails the Simple GIA Check,
     which is read at scale 1/n, n·⟨∇f, ∇f̄⟩ (the quantity that has a limit).
 
-    Raises `HyperparameterError` for a width below 1, `InputError` for unusable data.
+    Raises `HyperparameterError` for a width below 1 or an unusable key, `InputError` for unusable data.
     """
     check_architecture(arch)
     check_width(width)
-    key = jax.random.key(key) if isinstance(key, int | np.integer) else key
+    key = random_key(key)
     groups1 = group_by_shape(x1, "x1")
     groups2 = groups1 if x2 is None else group_by_shape(x2, "x2")
     blocks = [[_between(arch, one.data, other.data, width, key) for other in groups2] for one in groups1]
@@ -182,6 +182,17 @@ def check_width(width: Any) -> None:
     """Refuse a width that is not a whole number ≥ 1."""
     if isinstance(width, bool) or not hasattr(width, "__index__") or int(width) < 1:
         raise HyperparameterError(f"The width is {width!r}; it must be a whole number ≥ 1.")
+
+
+def random_key(key: Any) -> Array:
+    """A JAX random key, made of a seed if it is a whole number; raises `HyperparameterError` for anything else."""
+    if isinstance(key, int | np.integer) and not isinstance(key, bool):
+        return jax.random.key(int(key) % 2**32)
+    try:
+        jax.random.key_data(key)
+    except (TypeError, ValueError) as problem:
+        raise HyperparameterError(f"The key is {key!r}; it must be a whole number or a JAX random key.") from problem
+    return key
 
 
 @functools.partial(jax.jit, static_argnames="width")

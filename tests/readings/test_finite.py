@@ -146,3 +146,17 @@ def test_width_must_be_a_whole_number(rng, width):
 def test_inputs_must_have_one_shape(rng):
     with pytest.raises(InputError, match="Inputs of different shapes"):
         nv.empirical_ntk(nv.architectures.mlp(), rng.normal(size=(2, 2)), rng.normal(size=(2, 3)), width=4, key=0)
+
+
+def test_a_key_is_a_seed_or_a_key(rng):
+    x = rng.normal(size=(2, 2))
+    seed, key, raw = (
+        nv.empirical_ntk(nv.architectures.mlp(), x, width=4, key=k)
+        for k in (3, jax.random.key(3), jax.random.PRNGKey(3))
+    )
+    np.testing.assert_array_equal(seed, key)
+    np.testing.assert_array_equal(seed, raw)
+    nv.empirical_ntk(nv.architectures.mlp(), x, width=4, key=-1)
+    for wrong in ("3", 0.5, None):
+        with pytest.raises(HyperparameterError, match="whole number or a JAX random key"):
+            nv.empirical_ntk(nv.architectures.mlp(), x, width=4, key=wrong)
