@@ -68,7 +68,11 @@ def infinite_ntk(
         raise HyperparameterError("The forward method has no backward pass; assume_gia goes with 'auto' or 'general'.")
     groups1 = group_by_shape(x1, "x1")
     groups2 = groups1 if x2 is None else group_by_shape(x2, "x2")
-    blocks = [[_between(arch, one.data, other.data, method, assume_gia) for other in groups2] for one in groups1]
+    blocks: list[list[Kernels]] = []
+    for i, one in enumerate(groups1):
+        known = [_transposed(row[i]) for row in blocks] if x2 is None else []  # of a symmetric whole
+        rest = groups2[len(known) :]
+        blocks.append(known + [_between(arch, one.data, other.data, method, assume_gia) for other in rest])
     nngp, ntk = (
         joined([[getattr(k, part) for k in row] for row in blocks], groups1, groups2) for part in ("nngp", "ntk")
     )
@@ -97,6 +101,10 @@ def _traced(arch: Architecture, data1: Data, data2: Data, separate: bool) -> tup
     if separate:
         data1, data2 = (tuple(d[:1] for d in data) for data in (data1, data2))
     return arch.trace(data1), arch.trace(data2)
+
+
+def _transposed(kernels: Kernels) -> Kernels:
+    return Kernels(kernels.nngp.T, kernels.ntk.T, kernels.error)
 
 
 def _as_kernels(kernels: ForwardKernels) -> Kernels:
@@ -188,8 +196,12 @@ def _in_blocks(programs: tuple[Program, Program], data1: tuple[Any, ...], data2:
     side = _block_side(programs)
     size1, size2 = len(data1[0]), len(data2[0])
     nngp, ntk, error = np.empty((size1, size2)), np.empty((size1, size2)), 0.0
+    symmetric = data1 is data2
     for rows in block_slices(size1, side):
         for columns in block_slices(size2, side):
+            if symmetric and columns.start < rows.start:
+                nngp[rows, columns], ntk[rows, columns] = nngp[columns, rows].T, ntk[columns, rows].T
+                continue
             block = _pairs(
                 programs[0].with_data(*(d[rows] for d in data1)), programs[1].with_data(*(d[columns] for d in data2))
             )

@@ -117,11 +117,11 @@ def test_kernels_of_two_batches_are_the_cross_block_of_their_union(arch, x):
 
 def test_blocks_equal_the_whole(rng, monkeypatch):
     x, y = rng.normal(size=(3, 3)), rng.normal(size=(2, 3))
-    whole = nv.infinite_ntk(mlp(), x, y)
+    wholes = [nv.infinite_ntk(mlp(), x, y), nv.infinite_ntk(mlp(), x)]
     monkeypatch.setattr("ntkviz.readings.infinite._block_side", lambda _: 2)
-    in_blocks = nv.infinite_ntk(mlp(), x, y)
-    np.testing.assert_allclose(in_blocks.nngp, whole.nngp, rtol=1e-14)
-    np.testing.assert_allclose(in_blocks.ntk, whole.ntk, rtol=1e-14)
+    for whole, in_blocks in zip(wholes, [nv.infinite_ntk(mlp(), x, y), nv.infinite_ntk(mlp(), x)], strict=True):
+        np.testing.assert_allclose(in_blocks.nngp, whole.nngp, rtol=1e-14)
+        np.testing.assert_allclose(in_blocks.ntk, whole.ntk, rtol=1e-14)
 
 
 # --- nothing recompiles ------------------------------------------------------------------------------
