@@ -64,8 +64,8 @@ class Nonlinearity:
         return f"nv.{self.name}" if globals().get(self.name) is self else f"<nonlinearity {self.name}>"
 
     def derivative(self, argument: int = 0) -> Nonlinearity | None:
-        """∂φ/∂x for the vector in place `argument`; `None` if that is no function."""
-        if self.derivatives:
+        """∂φ/∂x for the vector (or ∂φ/∂θ for the parameter) in place `argument`; `None` if that is no function."""
+        if argument < len(self.derivatives):
             return self.derivatives[argument]
         return _autodiff(self, argument)
 
@@ -120,7 +120,8 @@ def polynomial(name: str, *coefficients: float) -> Nonlinearity:
 step = Nonlinearity(
     "step", lambda x: jnp.where(x > 0, 1.0, 0.0).astype(jnp.result_type(x)), smooth=False, derivatives=(None,)
 )
-relu = Nonlinearity("relu", lambda x: jnp.maximum(x, 0), smooth=False, derivatives=(step,))
+# Written so that JAX's derivative at 0 is that of the table, step(0) = 0.
+relu = Nonlinearity("relu", lambda x: jnp.where(x > 0, x, 0), smooth=False, derivatives=(step,))
 sign = Nonlinearity("sign", jnp.sign, smooth=False, derivatives=(None,))
 abs = Nonlinearity("abs", jnp.abs, smooth=False, derivatives=(sign,))
 leaky_step = Nonlinearity(

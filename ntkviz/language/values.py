@@ -339,6 +339,8 @@ def concatenate(values: Sequence[Any], axis: int = 0) -> Any:
 def einsum(subscripts: str, coefficients: Any, vectors: Vector) -> Vector:
     """Σ θ x over leading axes: scalars first, vectors second, `"bij,bj->bi"` with explicit output."""
     theta = vectors._net.scalar(coefficients)
+    if "." in subscripts:
+        raise ProgramError(f"einsum '{subscripts}' has an ellipsis; name every leading axis by a letter.")
     try:
         operands, out = subscripts.replace(" ", "").split("->")
         shape = np.einsum(f"{operands}->{out}", np.empty(theta.shape), np.empty(vectors.shape)).shape

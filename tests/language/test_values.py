@@ -128,6 +128,7 @@ MISTAKES = {
         lambda net, h: nv.einsum("ij,j->i", np.ones((2, 5)), h),
         "einsum 'ij,j->i' does not fit",
     ),
+    "einsum with an ellipsis": (lambda net, h: nv.einsum("...,i->i", np.ones(2), h), "name every leading axis"),
     "einsum without output": (lambda net, h: nv.einsum("i,i", np.ones(2), h), "einsum 'i,i' does not fit"),
     "a stack of unlike shapes": (lambda net, h: nv.stack([h, h[0]]), "do not fit together"),
     "a stack of nothing": (lambda net, h: nv.stack([]), "non-empty list of values of one kind"),

@@ -93,6 +93,17 @@ def test_w_and_its_transpose_in_the_forward_pass_agree_with_wide_networks(two_in
     np.testing.assert_allclose(held.ntk, kernels.ntk, atol=4 * (kernels.error + held.error))
 
 
+def test_a_random_parameter_of_a_nonlinearity_is_differentiated_too(two_inputs):
+    @nv.architecture
+    def slope_of_its_own(net, x):
+        h = net.input("U", x)
+        return nv.moment(nv.leaky_relu(net.matrix("W") @ h, nv.moment(nv.square(h))))
+
+    kernels = nv.infinite_ntk(slope_of_its_own, two_inputs)
+    mean, standard_error = simulated(slope_of_its_own, two_inputs, width=1024)
+    assert np.all(np.abs(mean - kernels.ntk) < 4 * (standard_error + kernels.error))
+
+
 # --- the forward reading, wherever both apply -----------------------------------------------------------
 
 rng = np.random.default_rng(0)
