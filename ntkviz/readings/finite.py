@@ -26,7 +26,7 @@ from ..language.architecture import Architecture, check_architecture
 from ..language.gia import check_program, readout_parameter
 from ..language.program import Parameter, Program
 from .examples import block_slices, examples_are_separate
-from .ragged import Data, check_one_network_reads, group_by_shape, joined
+from .ragged import Data, between_groups, check_one_network_reads, group_by_shape, joined
 
 
 def sample_parameters(program: Program, width: int, key: Array, dtype: Any = jnp.float32) -> tuple[Array, ...]:
@@ -154,7 +154,7 @@ def empirical_ntk(arch: Architecture, x1: Any, x2: Any = None, *, width: int, ke
     key = random_key(key)
     groups1 = group_by_shape(x1, "x1")
     groups2 = groups1 if x2 is None else group_by_shape(x2, "x2")
-    blocks = [[_between(arch, one.data, other.data, width, key) for other in groups2] for one in groups1]
+    blocks = between_groups(groups1, groups2, lambda one, other: _between(arch, one, other, width, key), jnp.transpose)
     return joined(blocks, groups1, groups2)
 
 

@@ -16,7 +16,7 @@ from ..language.program import Program
 from .examples import block_slices, examples_are_separate
 from .forward import ForwardKernels, NeedsUnrolling, forward_kernels
 from .general import general_kernels
-from .ragged import Data, check_one_network_reads, group_by_shape, joined
+from .ragged import Data, between_groups, check_one_network_reads, group_by_shape, joined
 
 Method = Literal["auto", "forward", "general"]
 
@@ -68,11 +68,9 @@ def infinite_ntk(
         raise HyperparameterError("The forward method has no backward pass; assume_gia goes with 'auto' or 'general'.")
     groups1 = group_by_shape(x1, "x1")
     groups2 = groups1 if x2 is None else group_by_shape(x2, "x2")
-    blocks: list[list[Kernels]] = []
-    for i, one in enumerate(groups1):
-        known = [_transposed(row[i]) for row in blocks] if x2 is None else []  # of a symmetric whole
-        rest = groups2[len(known) :]
-        blocks.append(known + [_between(arch, one.data, other.data, method, assume_gia) for other in rest])
+    blocks = between_groups(
+        groups1, groups2, lambda one, other: _between(arch, one, other, method, assume_gia), _transposed
+    )
     nngp, ntk = (
         joined([[getattr(k, part) for k in row] for row in blocks], groups1, groups2) for part in ("nngp", "ntk")
     )

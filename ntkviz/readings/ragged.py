@@ -7,9 +7,9 @@ list of inputs is grouped by shape, and every pair of groups is a calculation of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import zip_longest
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,6 +20,7 @@ from ..language.architecture import Architecture, check_data
 from ..language.program import Parameter
 
 Data = tuple[np.ndarray, ...]
+K = TypeVar("K")
 
 
 class Group(NamedTuple):
@@ -55,6 +56,17 @@ def _is_ragged(entry: Any) -> bool:
         return isinstance(entry, list) and len({np.shape(part) for part in entry}) > 1
     except ValueError:  # ragged inside one input: `check_data` says so
         return False
+
+
+def between_groups(
+    groups1: list[Group], groups2: list[Group], kernel: Callable[[Data, Data], K], transposed: Callable[[K], K]
+) -> list[list[K]]:
+    """`kernel(data1, data2)` for every pair of groups; of the same groups twice, each pair is calculated once."""
+    blocks: list[list[K]] = []
+    for i, one in enumerate(groups1):
+        known = [transposed(row[i]) for row in blocks] if groups2 is groups1 else []
+        blocks.append(known + [kernel(one.data, other.data) for other in groups2[len(known) :]])
+    return blocks
 
 
 def joined(blocks: Sequence[Sequence[Any]], groups1: list[Group], groups2: list[Group]) -> Array:
