@@ -46,14 +46,19 @@ class Background:
     """A worker thread that serves the newest request and, when there is none, prepares for later ones.
 
     Make it where the event loop runs (a notebook's cell): updates are handed to that loop. Without a
-    loop they run in the worker.
+    loop they run in the worker. With `watched=False` a request stops after its first step until
+    `watch` is called: a kernel that waits for its reader draws one picture and then leaves the machine
+    to others.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, watched: bool = True) -> None:
         self._changed = threading.Condition()
         self._next: Request | None = None
         self._current: Request | None = None
         self._idle: deque[Update] = deque()
+        self._watched = threading.Event()
+        if watched:
+            self._watched.set()
         try:
             self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
@@ -86,6 +91,10 @@ class Background:
                     request.cancelled.set()
             self._next = None
 
+    def watch(self) -> None:
+        """Somebody looks: from now on requests run to their end."""
+        self._watched.set()
+
     # --- in the worker -------------------------------------------------------------------------------
 
     def _work(self) -> None:
@@ -98,23 +107,29 @@ class Background:
             if request is not None:
                 self._serve(request)
             elif task is not None:
-                try:
-                    task()
-                except Exception as error:  # preparing is a courtesy: a failure shows when its turn really comes
-                    log.info("preparing failed: %s", error)
+                _prepare(task)
 
     def _serve(self, request: Request) -> None:
         error: str | None = None
         try:
-            pause = REST
-            for update in request.steps():
+            for step, update in enumerate(request.steps()):
                 self._hand_over(request, lambda update=update: (update(), request.on_step()))  # type: ignore[misc]
-                if request.cancelled.wait(pause):
+                if step == 0:
+                    self._rest(request)
+                if request.cancelled.is_set():
                     return
-                pause = 0.0
         except Exception as caught:
             error = sentence(caught)
         self._hand_over(request, lambda: request.on_end(error))
+
+    def _rest(self, request: Request) -> None:
+        """After a first step, wait for a slider to come to rest and for somebody to look; prepare meanwhile."""
+        while not (self._watched.is_set() or request.cancelled.is_set()):
+            if self._idle:
+                _prepare(self._idle.popleft())
+            else:
+                self._watched.wait(0.1)
+        request.cancelled.wait(REST)
 
     def _hand_over(self, request: Request, update: Update) -> None:
         """Run `update` on the event loop and wait for it, unless the request was overtaken."""
@@ -135,3 +150,10 @@ class Background:
         self._loop.call_soon_threadsafe(guarded)
         while not done.wait(0.1) and not request.cancelled.is_set():
             pass
+
+
+def _prepare(task: Update) -> None:
+    try:
+        task()
+    except Exception as error:  # preparing is a courtesy: a failure shows when its turn really comes
+        log.info("preparing failed: %s", error)

@@ -31,7 +31,8 @@ class Picture:
       yields functions that show what it found; each is one of the `steps` of the progress bar.
     - `prepare`: things to compile in quiet moments.
 
-    A move drops what the one before still computes. A refusal by `ntkviz` is shown as its sentence
+    The finite-width side goes beyond its first step only once a page shows the picture. A move drops what
+    the one before still computes. A refusal by `ntkviz` is shown as its sentence
     and the last good picture stays. Show a picture by leaving it at the end of a cell.
     """
 
@@ -48,7 +49,7 @@ class Picture:
     ):
         self.controls, self.plots, self.steps = controls, plots, steps
         self._at_once, self._as_it_comes = at_once, as_it_comes
-        self._background = Background()
+        self._background = Background(watched=False)
         self._refused: str | None = None
 
         self._error = widgets.HTML(layout={"display": "none"})
@@ -70,7 +71,7 @@ class Picture:
         self.widget = widgets.VBox([controls.widget, self._error, figures, foot])
         self.widget.add_class("nv-picture")
 
-        controls.observe(self.refresh)
+        controls.observe(self._move)
         self.refresh()
         self._background.prepare(prepare)
 
@@ -96,6 +97,10 @@ class Picture:
         as_it_comes = self._as_it_comes
         self._background.run(lambda: as_it_comes(self.controls), self._step, self._finish)
 
+    def _move(self) -> None:
+        self._background.watch()
+        self.refresh()
+
     def cancel(self) -> None:
         """Stop the finite-width side; what is on the page stays."""
         self._background.cancel()
@@ -117,6 +122,7 @@ class Picture:
         self._error.layout.display = None if message else "none"
 
     def _on_tool(self, message: dict[str, Any]) -> None:
+        self._background.watch()
         if "reset" in message:
             self.controls.reset()
             self.refresh()

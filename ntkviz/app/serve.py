@@ -45,6 +45,7 @@ CONFIG = Config(
         "preheat_kernel": True,
         "default_pool_size": 1,
     },
+    VoilaKernelManager={"preheat_denylist": [r".*guide_"]},  # read in JupyterLab, or now and then
     # Sockets that only this user can open, instead of TCP ports that everybody on a shared machine can.
     KernelManager={"transport": "ipc"},
     # A page that is closed ends its kernel; these seconds are for pages that could not say so (lost network).

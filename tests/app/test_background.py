@@ -122,3 +122,15 @@ def test_preparing_gives_way_to_requests(background):
     hold.set()
     wait_for(lambda: len(order) == 2)
     assert order == ["asked", "prepared"]
+
+
+def test_nobody_looking_stops_after_the_first_step_and_prepares():
+    background, seen, prepared, ends = Background(watched=False), [], [], []
+    background.run(lambda: iter([lambda k=k: seen.append(k) for k in range(3)]), on_end=ends.append)
+    background.prepare([lambda k=k: prepared.append(k) for k in range(4)])
+    wait_for(lambda: len(prepared) == 4)
+    time.sleep(0.3)
+    assert (seen, ends) == ([0], [])
+    background.watch()
+    wait_for(lambda: ends)
+    assert (seen, ends) == ([0, 1, 2], [None])

@@ -98,6 +98,7 @@ function render({ model, el }) {
   model.on("msg:custom", (message) => message.files?.forEach(({ name, text }) => download(name, text)));
   window.addEventListener("hashchange", follow);
   window.addEventListener("keydown", leave);
+  model.send({ shown: true }); // a kernel started beforehand has waited for this
   follow();
   const naming = setInterval(nameSliders, 500);
   setTimeout(() => clearInterval(naming), 10000);
