@@ -53,3 +53,4 @@ from .readings.deviation import deviation
 from .readings.finite import empirical_ntk
 from .readings.infinite import Kernels, infinite_ntk
 from .readings.master import MasterTheorem, coordinates, limit_law, master_theorem
+from .readings.outputs import sample_outputs

@@ -212,7 +212,7 @@ class ConvergencePlot(Plot):
             low, high = np.log10(min(everything)), np.log10(max(everything))
             self.figure.layout.yaxis.range = [low - 0.15, high + 0.25]
         self.say(
-            f"Slope on these axes: <b>{_signed(self.slope())}</b>; the theory says −0.50, so four times the width "
+            f"Slope on these axes: <b>{signed(self.slope())}</b>; the theory says −0.50, so four times the width "
             "halves the distance."
         )
 
@@ -229,6 +229,6 @@ class ConvergencePlot(Plot):
             yield width, seed, deviation
 
 
-def _signed(number: float) -> str:
-    """A number with a minus sign that is not a hyphen."""
-    return f"{number:.2f}".replace("-", "−")
+def signed(number: float, digits: int = 2) -> str:
+    """A number with a minus sign that is not a hyphen, and none before a zero."""
+    return f"{round(number, digits) + 0.0:.{digits}f}".replace("-", "−")

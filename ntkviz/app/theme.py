@@ -25,7 +25,9 @@ def variables(stylesheet: str = STYLESHEET) -> dict[str, str]:
 
 
 PALETTE = variables()
-FINITE, LIMIT, INK, MUTED, RULE = (PALETTE[name] for name in ("finite", "limit", "ink", "muted", "rule"))
+FINITE, LIMIT, THIRD, INK, MUTED, RULE = (
+    PALETTE[name] for name in ("finite", "limit", "third", "ink", "muted", "rule")
+)
 
 # "mako" of the viridis family: perceptually uniform, readable in all colour-vision deficiencies, and at home on
 # white as on black.

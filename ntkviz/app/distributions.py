@@ -1,0 +1,192 @@
+"""What random networks are distributed like, beside the Gaussian of infinite width: coordinates and functions.
+
+Both plots are told what infinite width predicts (`restart`) and then given samples as they come (`add`).
+Until the first new samples arrive the old ones stay, faded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import norm
+
+from . import theme
+from .plots import Plot
+
+BINS = 61
+WITHIN_ONE, WITHIN_TWO, BEYOND_THREE = norm.cdf(1) - norm.cdf(-1), norm.cdf(2) - norm.cdf(-2), 2 * norm.sf(3)
+INKED, FADED = 0.75, 0.3
+
+
+class CoordinateHistogram(Plot):
+    """A histogram of a layer's coordinates with the density of the Gaussian predicted for them.
+
+    - `what`: what a coordinate is, under the axis.
+    """
+
+    def __init__(self, heading: str, what: str, name: str = "coordinates"):
+        super().__init__(name)
+        self._std = 1.0
+        self._values = np.empty(0)
+        self._networks = 0
+        figure = self.figure
+        figure.add_bar(
+            x=[], y=[], name="random networks", marker={"color": theme.FINITE, "line_width": 0}, opacity=INKED
+        )
+        figure.add_scatter(x=[], y=[], mode="lines", name="infinite width")
+        figure.data[1].line.update(color=theme.LIMIT, width=3.5, simplify=False)
+        figure.update_traces(hovertemplate="%{x:.3g}: %{y:.3g}<extra>%{fullData.name}</extra>")
+        figure.update_layout(
+            annotations=[theme.heading(heading, xref="paper", x=0)],
+            bargap=0,
+            xaxis={"title": what, "fixedrange": True},
+            yaxis={"title": "density", "fixedrange": True, "rangemode": "tozero", "nticks": 5},
+            legend=_legend(x=1, xanchor="right"),
+            margin={"l": 64, "r": 10, "t": theme.HEADING, "b": 48},
+        )
+
+    def restart(self, std: float) -> None:
+        """Predict N(0, std²); what is added from now on is a new sample."""
+        self._std, self._values, self._networks = float(std), np.empty(0), 0
+        bars, line = self.figure.data
+        half = _round_up(4 * self._std)
+        x = np.linspace(-half, half, 241)
+        with self.figure.batch_update():
+            bars.opacity = FADED
+            line.update(x=x, y=norm.pdf(x, scale=self._std))
+            self.figure.layout.xaxis.range = [-half, half]
+            self._fit()
+        self.say(f"Predicted variance <b>{self._std**2:.3g}</b>; sampling …")
+
+    def add(self, values: np.ndarray) -> None:
+        """More coordinates, `(networks, n)`."""
+        self._values = np.concatenate([self._values, np.ravel(values).astype(float)])
+        self._networks += len(values)
+        edges, density = self._histogram()
+        bars = self.figure.data[0]
+        with self.figure.batch_update():
+            bars.update(x=(edges[1:] + edges[:-1]) / 2, y=density, width=edges[1] - edges[0], opacity=INKED)
+            self._fit()
+        far, measured = np.mean(np.abs(self._values) > 3 * self._std), np.mean(self._values**2)
+        networks = "1 network" if self._networks == 1 else f"{self._networks:,} networks"
+        self.say(
+            f"{self._values.size:,} coordinates of {networks}: variance <b>{measured:.3g}</b>, predicted "
+            f"{self._std**2:.3g}; beyond three standard deviations <b>{far:.1%}</b>, in a Gaussian {BEYOND_THREE:.1%}."
+        )
+
+    def _histogram(self) -> tuple[np.ndarray, np.ndarray]:
+        """Edges, and the density of all coordinates, those outside the edges counted too."""
+        half = _round_up(4 * self._std)
+        counts, edges = np.histogram(self._values, bins=BINS, range=(-half, half))
+        return edges, counts / (max(1, self._values.size) * (edges[1] - edges[0]))
+
+    def _fit(self) -> None:
+        highest = max(np.max(trace.y, initial=0.0) for trace in self.figure.data)
+        self.figure.layout.yaxis.range = [0, 1.08 * highest]
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        yield "from", "to", "density", "predicted_density"
+        edges, density = self._histogram()
+        expected = np.diff(norm.cdf(edges, scale=self._std)) / np.diff(edges)
+        yield from zip(edges[:-1], edges[1:], density, expected, strict=True)
+
+
+class FunctionDraws(Plot):
+    """Many random networks as curves along a path of inputs, inside the bands of ±1 and ±2 standard deviations.
+
+    - `path`: `(points,)`, where on the path each input is: the axis.
+    - `draws`: how many curves there is room for.
+    """
+
+    def __init__(self, heading: str, path: np.ndarray, what: str, draws: int = 200, name: str = "functions"):
+        super().__init__(name)
+        self._path, self._draws = np.asarray(path, dtype=float), draws
+        self._std = np.ones(len(path))
+        self._curves = np.empty((0, len(path)))
+        figure = self.figure
+        for shade in (0.16, 0.1):  # of ±1σ and of ±2σ
+            figure.add_scatter(
+                x=np.concatenate([path, path[::-1]]),
+                y=[],
+                mode="lines",
+                fill="toself",
+                fillcolor=_translucent(theme.LIMIT, shade),
+                line_width=0,
+                showlegend=False,
+            )
+        figure.add_scatter(
+            x=np.tile(np.append(path, np.nan), draws),
+            y=[],
+            mode="lines",
+            line={"color": _translucent(theme.FINITE, 0.45), "width": 1.2},
+            showlegend=False,
+        )
+        figure.add_scatter(
+            x=np.tile(np.append(path, np.nan), 4),
+            y=[],
+            mode="lines",
+            name="infinite width, ±1σ and ±2σ",
+            line={"color": theme.LIMIT, "width": 2},
+        )
+        figure.add_scatter(x=path, y=[], mode="lines", name="one of them", line={"color": theme.FINITE, "width": 3.5})
+        figure.update_traces(hoverinfo="skip")
+        figure.update_layout(
+            annotations=[theme.heading(heading, xref="paper", x=0)],
+            xaxis={"title": what, "range": [path[0], path[-1]], "fixedrange": True},
+            yaxis={"title": "output f", "fixedrange": True, "nticks": 7},
+            legend=_legend(orientation="h", x=1, xanchor="right", yanchor="bottom"),
+            margin={"l": 64, "r": 10, "t": theme.HEADING, "b": 48},
+        )
+
+    def restart(self, std: np.ndarray) -> None:
+        """Predict the standard deviation of f at each point; curves added from now on are a new sample."""
+        self._std, self._curves = np.asarray(std, dtype=float), np.empty((0, len(self._path)))
+        narrow, wide, curves, edges, one = self.figure.data
+        with self.figure.batch_update():
+            for times, band in ((1, narrow), (2, wide)):
+                band.y = times * np.concatenate([self._std, -self._std[::-1]])
+            edges.y = np.concatenate([np.append(times * self._std, np.nan) for times in (-2, -1, 1, 2)])
+            curves.opacity = one.opacity = FADED
+            half = 0.98 * _round_up(
+                3 * float(np.max(self._std))
+            )  # short of the round number, whose label is in the way
+            self.figure.layout.yaxis.range = [-half, half]
+        self.say("The bands are those of the Gaussian process; sampling …")
+
+    def add(self, outputs: np.ndarray) -> None:
+        """More networks, `(networks, points)`."""
+        self._curves = np.concatenate([self._curves, np.asarray(outputs, dtype=float)])[: self._draws]
+        _, _, curves, _, one = self.figure.data
+        gap = np.full((len(self._curves), 1), np.nan)
+        with self.figure.batch_update():
+            curves.update(y=np.concatenate([self._curves, gap], axis=1).ravel(), opacity=1)
+            one.update(y=self._curves[0], opacity=1)
+        within_one, within_two = (np.mean(np.abs(self._curves) <= times * self._std) for times in (1, 2))
+        count = len(self._curves)
+        self.say(
+            f"{count} network{'s' if count > 1 else ''}: <b>{within_one:.0%}</b> of the blue lies inside ±1σ and "
+            f"<b>{within_two:.0%}</b> inside ±2σ; in a Gaussian process it is {WITHIN_ONE:.0%} and {WITHIN_TWO:.0%}."
+        )
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        yield "network", "input", "output", "predicted_std"
+        for number, curve in enumerate(self._curves):
+            for where, output, std in zip(self._path, curve, self._std, strict=True):
+                yield number, where, output, std
+
+
+def _round_up(number: float) -> float:
+    """A round number above, so that an axis moves in a few clear jumps and what it shows grows in between."""
+    scale = 10 ** np.floor(np.log10(number))
+    return float(next(step * scale for step in (1, 1.5, 2, 3, 4, 6, 8, 10) if step * scale >= number * (1 - 1e-9)))
+
+
+def _translucent(colour: str, opacity: float) -> str:
+    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
+def _legend(**place: Any) -> dict[str, Any]:
+    return {"y": 1, "yanchor": "top", "font": {"size": 13}, "bgcolor": "rgba(0,0,0,0)"} | place

@@ -1,0 +1,27 @@
+"""A table of the page, in the house's look and readable by ear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+
+from IPython.display import HTML
+
+
+def table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> HTML:
+    """A table whose first column names its rows; `passes` and `fails` get the colours of a verdict."""
+    head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
+    body = "".join(f"<tr>{_row(*row)}</tr>" for row in rows)
+    return HTML(
+        f'<table class="nv-table"><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def _row(name: str, *cells: str) -> str:
+    return f'<th scope="row">{escape(name)}</th>' + "".join(map(_cell, cells))
+
+
+def _cell(text: str) -> str:
+    style = {"passes": ' class="nv-right"', "fails": ' class="nv-wrong"'}.get(text, "")
+    return f"<td{style}>{escape(text)}</td>"

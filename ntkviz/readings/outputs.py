@@ -1,0 +1,76 @@
+"""The outputs of many random networks: what becomes a Gaussian process when they get wide."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ..errors import HyperparameterError
+from ..language.architecture import Architecture, check_architecture
+from ..language.program import Program
+from .finite import check_width, random_key, run, sample_parameters
+from .ragged import check_one_network_reads, group_by_shape
+
+
+def sample_outputs(arch: Architecture, x: Any, *, width: int, draws: int, key: Any) -> np.ndarray:
+    """f(x) of many independent random networks: as n grows, draws from N(0, `infinite_ntk(arch, x).nngp`).
+
+    **Arguments**
+
+    - `arch`: an architecture.
+    - `x`: a batch of inputs, an array or a list; every network reads all of them.
+    - `width`: n ≥ 1.
+    - `draws`: how many networks, at least one.
+    - `key`: a JAX random key, or an integer seed. The first networks of a key are the same however
+      many follow.
+
+    **Returns** a NumPy array `(draws, |x|)`, float32.
+
+    Changing hyper-parameters of the same architecture compiles nothing new, and memory does not grow
+    with the number of draws.
+
+    Raises `HyperparameterError` for a width or a number of draws below 1 or an unusable key,
+    `InputError` for unusable data.
+    """
+    check_architecture(arch)
+    check_width(width)
+    if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
+        raise HyperparameterError(f"The number of draws is {draws!r}; it must be a whole number ≥ 1.")
+    key = random_key(key)
+    groups = group_by_shape(x, "x")
+    outputs = np.empty((draws, sum(len(group.members) for group in groups)), np.float32)
+    for group in groups:
+        check_one_network_reads(arch, groups[0].data, group.data)
+        program = arch.trace(group.data).unrolled()
+        block = _draws_at_once(program, width, draws)
+        for first in range(0, draws, block):
+            found = np.asarray(_networks(program, key, first, width, block))
+            outputs[first : first + block, group.members] = found.reshape(block, -1)[: draws - first]
+    return outputs
+
+
+@functools.partial(jax.jit, static_argnames=("width", "count"))
+def _networks(program: Program, key: Array, first: int, width: int, count: int) -> Array:
+    """The outputs of networks number `first`, `first + 1`, …, `count` of them."""
+
+    def one(number):
+        return run(program, sample_parameters(program, width, jax.random.fold_in(key, number))).output
+
+    return jax.vmap(one)(first + jnp.arange(count))
+
+
+def _draws_at_once(program: Program, width: int, draws: int) -> int:
+    """A power of two, so that few sizes are compiled, whose parameters and values stay near 2²² numbers in all."""
+    rows = {"matrix": width, "input": 1, "vector": 1}
+    numbers = sum(int(np.prod(p.shape)) * rows[p.kind] * max(p.fan, 1) for p in program.parameters)
+    numbers += sum(int(np.prod(i.shape)) for i in program.instructions if i.kind == "vector")
+    most = max(1, _AT_ONCE // (numbers * width))
+    return 1 << min((draws - 1).bit_length(), most.bit_length() - 1)
+
+
+_AT_ONCE = 2**22
