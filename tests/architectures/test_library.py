@@ -68,6 +68,17 @@ def test_two_batches_in_either_order_have_one_empirical_kernel(name):
     np.testing.assert_allclose(swapped.T, cross, rtol=2e-4, atol=2e-4 * float(np.max(np.abs(cross))))
 
 
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_two_batches_in_either_order_have_one_limit(name):
+    arch, one, other = getattr(a, name), _inputs(name, 0), _inputs(name, 1)
+    cross, swapped = nv.infinite_ntk(arch, one, other), nv.infinite_ntk(arch, other, one)
+    for kernel in ("nngp", "ntk"):
+        k, transposed = getattr(cross, kernel), getattr(swapped, kernel).T
+        assert np.all(np.isfinite(k))
+        assert np.max(np.abs(k)) > 0
+        np.testing.assert_allclose(transposed, k, atol=1e-11 * np.max(np.abs(k)) + 5 * (cross.error + swapped.error))
+
+
 SLOPES = {
     name: getattr(a, name)
     for name in SIGNATURES
