@@ -22,6 +22,8 @@ from ..gaussian.expectation import Expectation, pair_expectation, single_expecta
 from ..language.nonlinearities import Nonlinearity, identity, relu, step
 
 Number = Any  # a float or a traced scalar
+MOST_EXPECTATIONS = 500
+"""Products of sums have many terms; beyond so many expectations compiling them takes minutes, and sampling seconds."""
 
 
 class NotExactError(Exception):
@@ -243,6 +245,8 @@ class Expectations:
 
     def _add_error(self, result: Expectation) -> None:
         self.errors.append(result.error / (result.size + jnp.finfo(float).tiny))
+        if len(self.errors) > MOST_EXPECTATIONS:
+            raise NotExactError(f"more than {MOST_EXPECTATIONS} expectations")
 
     def _by_parts(self, component: dict[Affine, list[Factor]]) -> Number | None:
         """E[L·F] = E[L] E[F] + Σ_j Cov(L, L_j) E[∂_j F], for a polynomial factor's L."""

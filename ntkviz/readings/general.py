@@ -30,7 +30,6 @@ from .sampled import dimensions, sampled_kernels
 
 REPLICATES = 16  # independent scrambles, whose spread is the reported standard error
 LOG2_SAMPLES = 12
-EXACT_GAUSSIANS = 80  # above so many Gaussians the exact algebra compiles too slowly to be worth it
 
 
 def general_kernels(program: Program, program_bar: Program, *, assume_gia: bool) -> ForwardKernels:
@@ -74,8 +73,6 @@ def _shapes_of_one(program: Program) -> tuple[Any, ...]:
 def _is_exact(structure: Program, structure_bar: Program, shapes: Any, shapes_bar: Any, assume_gia: bool) -> bool:
     """Whether the exact algebra can integrate the program, found out by letting it try."""
     programs = structure.with_numbers(*shapes), structure_bar.with_numbers(*shapes_bar)
-    if sum(dimensions(differentiated(s, assume_gia).program, 1) for s in (structure, structure_bar)) > EXACT_GAUSSIANS:
-        return False
     try:
         jax.eval_shape(functools.partial(_exact_pair, assume_gia=assume_gia), *programs)
     except NotExactError:

@@ -93,6 +93,19 @@ def test_w_and_its_transpose_in_the_forward_pass_agree_with_wide_networks(two_in
     np.testing.assert_allclose(held.ntk, kernels.ntk, atol=4 * (kernels.error + held.error))
 
 
+def test_what_would_compile_for_minutes_is_sampled_instead():
+    """The gradients of this block are sums of many products: over a thousand expectations for one pair of inputs."""
+
+    @nv.architecture
+    def tied_block(net, x):
+        k, W = net.input("U", x), net.matrix("W")
+        y = k + W.T @ nv.relu(W @ (nv.softmax(nv.inner(k[:, :, None], k[:, None, :])) @ k))
+        return nv.inner(k.mean(1), y.mean(1))
+
+    held = nv.infinite_ntk(tied_block, SEQUENCES[:, :2], assume_gia=True)
+    assert 1e-6 < held.error < 0.02 * np.max(held.ntk)
+
+
 def test_a_random_parameter_of_a_nonlinearity_is_differentiated_too(two_inputs):
     @nv.architecture
     def slope_of_its_own(net, x):
