@@ -9,13 +9,16 @@ HOME = "00_home.ipynb"
 SHOTS = Path(__file__).parents[2] / ".cache" / "screenshots"
 
 
-def test_card_and_navigation_lead_to_a_chapter_and_back(visit):
+def test_cards_and_navigation_lead_from_chapter_to_chapter(visit):
     page = visit(HOME)
     expect(page.locator(".nv-card svg").first).to_be_visible()
-    page.locator(".nv-card", has_text="The NTK").click()
+    page.locator(".nv-card", has_text="2 · The NTK").click()
     page.wait_for_url("**/02_ntk.ipynb*")
     page.locator("#rendered_cells").wait_for(state="visible")
     expect(page.get_by_role("navigation", name="Chapters").locator("[aria-current]")).to_contain_text("The NTK")
+    page.get_by_role("navigation", name="Previous and next chapter").locator("[rel=prev]").click()
+    page.wait_for_url("**/01_gaussian.ipynb*")
+    page.locator("#rendered_cells").wait_for(state="visible")
     page.get_by_role("navigation", name="Previous and next chapter").locator("[rel=prev]").click()
     page.wait_for_url(f"**/{HOME}")
 
