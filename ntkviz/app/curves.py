@@ -118,10 +118,16 @@ class LawPlot(Plot):
         figure.update_layout(
             annotations=[theme.heading(heading, xref="paper", x=0)],
             xaxis={"title": x_title, "fixedrange": True},
-            yaxis={"visible": False, "rangemode": "tozero", "fixedrange": True},
+            yaxis={
+                "title": "density",
+                "showticklabels": False,
+                "showgrid": False,
+                "rangemode": "tozero",
+                "fixedrange": True,
+            },
             bargap=0.06,
             showlegend=False,
-            margin={"l": 10, "r": 10, "t": theme.HEADING, "b": 52},
+            margin={"l": 34, "r": 10, "t": theme.HEADING, "b": 52},
         )
         for colour in (theme.LIMIT, theme.THIRD):
             figure.add_vline(x=0, line={"color": colour, "width": 1.5, "dash": "dot"})
