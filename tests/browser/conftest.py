@@ -150,3 +150,18 @@ def visit(page: Page, dashboard: Server) -> Callable[[str], Page]:
         return page
 
     return open_chapter
+
+
+@pytest.fixture
+def assert_nothing_is_cut_off() -> Callable[[Page], None]:
+    """A check that a page is no wider than its window and that no heading, formula or control loses its end."""
+
+    def check(page: Page) -> None:
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        cut = page.evaluate(
+            "[...document.querySelectorAll('h1, mjx-container, .widget-label, .nv-button, .nv-reading')]"
+            ".filter(e => e.scrollWidth > e.clientWidth + 2 && e.clientWidth > 0).map(e => e.textContent)"
+        )
+        assert not cut
+
+    return check

@@ -83,7 +83,7 @@ def test_bad_link_is_refused_and_the_quiz_answers(visit):
     quiz.screenshot(path=SHOTS / "gia-quiz.png")
 
 
-def test_nothing_is_cut_off(page, visit):
+def test_nothing_is_cut_off(page, visit, assert_nothing_is_cut_off):
     visit(CHAPTER)
     first_picture(page)
     expect(page.get_by_role("button", name="Cancel")).to_be_disabled()  # all networks are there
@@ -92,12 +92,7 @@ def test_nothing_is_cut_off(page, visit):
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_timeout(1000)
         page.screenshot(path=SHOTS / f"gia-{width}x{height}-{theme}.png", full_page=True)
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-        cut = page.evaluate(
-            "[...document.querySelectorAll('mjx-container, .widget-label, .nv-button, .nv-reading')]"
-            ".filter(e => e.scrollWidth > e.clientWidth + 2 && e.clientWidth > 0).map(e => e.textContent)"
-        )
-        assert not cut
+        assert_nothing_is_cut_off(page)
         foot = page.locator(".nv-foot").bounding_box()
         assert width < 1000 or foot["y"] + foot["height"] <= height  # the picture with its controls is one view
     page.set_viewport_size({"width": 1920, "height": 1080})
