@@ -39,7 +39,7 @@ def cards(folder: Path | str = ".") -> HTML:
 
 
 def _card(chapter: Chapter) -> str:
-    draw: Callable[[], str] = THUMBNAILS.get(chapter.name, lambda: "")
+    draw: Callable[[], str] = THUMBNAILS[chapter.name]
     return (
         f'<a class="nv-card" href="{chapter.name}.ipynb">{draw()}'
         f"<div><strong>{chapter.number} · {escape(chapter.title)}</strong>"

@@ -8,7 +8,7 @@ import pytest
 
 import ntkviz as nv
 from ntkviz.app import CoordinateHistogram, FunctionDraws
-from ntkviz.app.thumbnails import gaussian
+from ntkviz.app import thumbnails
 
 
 @pytest.fixture
@@ -104,4 +104,4 @@ def test_picture_of_real_networks_goes_gaussian(histogram):
 
 
 def test_thumbnail_draws_networks_and_their_band():
-    assert gaussian().count("<polyline") == 32 + 2
+    assert thumbnails.gaussian.draw().count("<polyline") == 32 + 2
