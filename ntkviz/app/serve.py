@@ -41,11 +41,11 @@ CONFIG = Config(
         "allow_theme_override": "NO",
         "strip_sources": True,
         "file_allowlist": [r".*\.(png|svg)"],
-        # One kernel (about 300 MB) waits for the next reader of each notebook: a cold one takes seconds to import JAX.
+        # One kernel (about 300 MB) waits for the next reader of each chapter: a cold one takes seconds to import JAX.
+        # `Dashboard.warm` starts them; Voilà would start all of them at once.
         "preheat_kernel": True,
-        "default_pool_size": 1,
+        "default_pool_size": 0,
     },
-    VoilaKernelManager={"preheat_denylist": [r".*guide_"]},  # read in JupyterLab, or now and then
     # Sockets that only this user can open, instead of TCP ports that everybody on a shared machine can.
     KernelManager={"transport": "ipc"},
     # A page that is closed ends its kernel; these seconds are for pages that could not say so (lost network).
@@ -83,6 +83,8 @@ class Lesson(TornadoVoilaHandler):
 class Dashboard(Voila):
     """Serve a folder of notebooks as one application that starts at its ``00_home.ipynb``."""
 
+    warming: asyncio.Task | None = None
+
     def initialize(self, argv: list[str] | None = None) -> None:
         """Read the command line.
 
@@ -112,7 +114,28 @@ class Dashboard(Voila):
     def listen(self) -> None:
         """Listen until interrupted, and say where, once the port is known."""
         IOLoop.current().add_callback(self.announce)
+        if self.voila_configuration.preheat_kernel:
+            IOLoop.current().add_callback(self.start_warming)
         super().listen()
+
+    def start_warming(self) -> None:
+        """Begin to `warm` the chapters."""
+        self.warming = asyncio.create_task(self.warm())
+
+    async def warm(self) -> None:
+        """Start a waiting kernel for each chapter, in reading order and one by one, so that the first is ready soon.
+
+        A reader who is ahead of this gets a kernel of their own, as if none were ever started beforehand.
+        """
+        manager = self.kernel_manager
+        for chapter in chapters(self.root_dir):
+            name = f"{chapter['name']}.ipynb"
+            manager.kernel_pools_config = {**manager.kernel_pools_config, name: {"pool_size": 1}}
+            manager.fill_if_needed(delay=0, notebook_name=name)
+            try:
+                await (await manager._pools[name][0])["task"]
+            except Exception:
+                self.log.exception("no kernel could be started beforehand for %s", name)
 
     def announce(self) -> None:
         """Print the address of the dashboard, which Ctrl-C ends from now on."""
@@ -121,6 +144,9 @@ class Dashboard(Voila):
 
     def stop(self) -> None:
         """End at once: a reader's kernel holds nothing to save. Voilà trips over kernels that are still starting."""
+        self.log.setLevel(logging.CRITICAL)  # a kernel that ends while it starts is no news
+        if self.warming:
+            self.warming.cancel()
         if starting := [task for pool in getattr(self.kernel_manager, "_pools", {}).values() for task in pool]:
             self.ioloop.run_sync(partial(asyncio.wait, starting))
         self.ioloop.run_sync(partial(self.kernel_manager.shutdown_all, now=True))
