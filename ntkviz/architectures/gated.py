@@ -21,12 +21,15 @@ def gru(
     sigma_u=1.0,
     sigma_b=0.0,
     sigma_v=1.0,
+    forget_bias=0.0,
 ):
     """The gated recurrent unit: zᵗ, rᵗ = γ(Uξᵗ + W sᵗ⁻¹ + b), gates z and r each with its own U, W, b;
     cᵗ = φ(U_cξᵗ + W_c(rᵗ ∘ sᵗ⁻¹) + b_c); sᵗ = zᵗ ∘ sᵗ⁻¹ + (1 − zᵗ) ∘ cᵗ, s⁰ = 0.
 
     f = vᵀs^T/√n, or vᵀ(mean_t sᵗ)/√n. Inputs `(batch, time, d)`, or a list of sequences `(time, d)`.
-    `gate` γ: `"erf_gate"`, (1 + erf)/2, or `"sigmoid"`; `nonlinearity` φ: `"erf"`, or `"tanh"`.
+    `forget_bias` is a number added in front of the update gate's γ and not trained: above 0 the unit keeps
+    its state for longer (Tallec and Ollivier 2018, arXiv:1804.11188). `gate` γ: `"erf_gate"`, (1 + erf)/2,
+    or `"sigmoid"`; `nonlinearity` φ: `"erf"`, or `"tanh"`.
     Source: Cho et al. 2014 (arXiv:1406.1078); Tensor Programs II, §2. The products of gates and
     states need the general reading.
     """
@@ -35,8 +38,10 @@ def gru(
         _affine(net, x, name, sigma_u, sigma_w, sigma_b) for name in ("update", "reset", "candidate")
     )
 
+    keep = net.scalar(forget_bias)
+
     def step(t, s):
-        z = gamma(update(t, s))
+        z = gamma(update(t, s) + keep)
         if s is None:
             return (1 - z) * phi(candidate(t, None))
         return z * s + (1 - z) * phi(candidate(t, gamma(reset(t, s)) * s))
@@ -59,12 +64,15 @@ def lstm(
     sigma_u=1.0,
     sigma_b=0.0,
     sigma_v=1.0,
+    forget_bias=0.0,
 ):
     """The long short-term memory: iᵗ, oᵗ, gᵗ = γ(Uξᵗ + W sᵗ⁻¹ + b), gates i, o and g (forget) each with its own
     U, W, b; aᵗ = φ(U_aξᵗ + W_a sᵗ⁻¹ + b_a); cᵗ = gᵗ ∘ cᵗ⁻¹ + iᵗ ∘ aᵗ; sᵗ = oᵗ ∘ φ(cᵗ), c⁰ = s⁰ = 0.
 
     f = vᵀs^T/√n, or vᵀ(mean_t sᵗ)/√n. Inputs `(batch, time, d)`, or a list of sequences `(time, d)`.
-    `gate` γ: `"erf_gate"`, (1 + erf)/2, or `"sigmoid"`; `nonlinearity` φ: `"erf"`, or `"tanh"`.
+    `forget_bias` is a number added in front of the forget gate's γ and not trained: above 0 the cell
+    remembers for longer (Gers et al. 2000; Jozefowicz et al. 2015 recommend 1, for a sigmoid). `gate` γ:
+    `"erf_gate"`, (1 + erf)/2, or `"sigmoid"`; `nonlinearity` φ: `"erf"`, or `"tanh"`.
     Source: Gers et al. 2000, the cell of Hochreiter and Schmidhuber 1997 with a forget gate. The
     products of gates and states need the general reading.
     """
@@ -72,11 +80,12 @@ def lstm(
     take_in, forget, give_out, candidate = (
         _affine(net, x, name, sigma_u, sigma_w, sigma_b) for name in ("input", "forget", "output", "candidate")
     )
+    keep = net.scalar(forget_bias)
     states: list[Any] = []
     s = c = None
     for t in range(x.shape[1]):
         new = gamma(take_in(t, s)) * phi(candidate(t, s))
-        c = new if c is None else gamma(forget(t, s)) * c + new
+        c = new if c is None else gamma(forget(t, s) + keep) * c + new
         s = gamma(give_out(t, s)) * phi(c)
         states.append(s)
     return net.readout("v", pooled(states, pooling), std=sigma_v)

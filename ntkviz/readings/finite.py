@@ -197,7 +197,11 @@ def random_key(key: Any) -> Array:
 
 @functools.partial(jax.jit, static_argnames="width")
 def _separate_examples(program: Program, program_bar: Program, width: int, key: Array) -> Array:
-    parameters = sample_parameters(program, width, key)
+    return ntk_of_examples(program, program_bar, sample_parameters(program, width, key), width)
+
+
+def ntk_of_examples(program: Program, program_bar: Program, parameters: tuple[Array, ...], width: int) -> Array:
+    """The NTK at given parameters, of programs traced with one example and holding the data of many."""
 
     def uses(prog: Program) -> dict[Any, Uses]:
         def one(*data):
@@ -212,7 +216,11 @@ def _separate_examples(program: Program, program_bar: Program, width: int, key: 
 
 @functools.partial(jax.jit, static_argnames="width")
 def _whole_batches(program: Program, program_bar: Program, width: int, key: Array) -> Array:
-    parameters = sample_parameters(program, width, key)
+    return ntk_of_batches(program, program_bar, sample_parameters(program, width, key), width)
+
+
+def ntk_of_batches(program: Program, program_bar: Program, parameters: tuple[Array, ...], width: int) -> Array:
+    """The NTK at given parameters, of programs traced with whole batches."""
     here, there = (_uses(p, parameters, example_outputs=len(p.data[0])) for p in (program, program_bar))
     return _contract(program, here, there, width)
 
@@ -264,10 +272,11 @@ def _contract(program: Program, uses: dict[Any, Uses], uses_bar: dict[Any, Uses]
         fan_in = {"matrix": declared.fan * width, "input": declared.fan, "vector": 1}[declared.kind]
         rate = jnp.asarray(numbers(declared.lr) * numbers(declared.multiplier) ** 2 / fan_in, here.a.dtype)
         total = total + rate * _pairs_of_uses(here, uses_bar[key])
-    return total if _at_readout_scale(program) else total * width
+    return total if at_readout_scale(program) else total * width
 
 
-def _at_readout_scale(program: Program) -> bool:
+def at_readout_scale(program: Program) -> bool:
+    """Whether the output is vᵀx/√n, whose NTK has a limit as it is."""
     return program.output_is_readout and _passes(program)
 
 

@@ -54,8 +54,13 @@ def forward_kernels(program: Program, program_bar: Program) -> ForwardKernels:
     The two programs come from one architecture. Raises `NoForwardLimitError` when second moments
     do not determine the limit, naming the instruction.
     """
+    return kernels_from(ForwardMoments((program, program_bar)))
+
+
+def kernels_from(moments: ForwardMoments) -> ForwardKernels:
+    """The kernels that the moments of two copies give, errors as of `forward_kernels`."""
+    program, program_bar = moments.programs
     _refuse_correction_terms(program)
-    moments = ForwardMoments((program, program_bar))
     v, x = program.instructions[program.output].args
     v_bar, x_bar = program_bar.instructions[program_bar.output].args
     readout = moments.gaussian_pair(0, v, 1, v_bar)
@@ -361,20 +366,21 @@ class ForwardMoments:
                 if k is None:
                     return None
                 gram, fan = k, parameter.fan
-        return self._through_parameter(parameter, copy_a, gram, fan, between_copies=copy_a != copy_b)
-
-    def _through_parameter(self, parameter, copy: int, gram: Dual, fan: int, *, between_copies: bool) -> Dual:
-        """K ↦ m²s²K; tangent ↦ m²s²K̇ + lr m²K, the second term free of s."""
-        std, multiplier, lr = (self.number(copy, p) for p in (parameter.std, parameter.multiplier, parameter.lr))
+        std, multiplier, lr = (self.number(copy_a, p) for p in (parameter.std, parameter.multiplier, parameter.lr))
         m2 = multiplier**2 / fan
+        # K ↦ m²s²K; tangent ↦ m²s²K̇ + lr m²K, the second term free of s.
         variance = m2 * std**2
-        if not between_copies:
+        if copy_a == copy_b:
             return Dual(variance * gram.value)
         tangent = None if gram.tangent is None else variance * gram.tangent
         if parameter.trainable:
-            own = lr * m2 * gram.value
+            own = self.own_tangent(a, b, lr * m2 * gram.value)
             tangent = own if tangent is None else tangent + own
         return Dual(variance * gram.value, tangent)
+
+    def own_tangent(self, a: int, b: int, own: Array) -> Array:
+        """What training a parameter adds to the tangent between its use at `a` in copy 0 and at `b` in copy 1."""
+        return own
 
     # --- nonlinearities of one Gaussian --------------------------------------------------------
 

@@ -114,6 +114,15 @@ def _as_kernels(kernels: ForwardKernels) -> Kernels:
 # --- whether the forward kernels do, and for which form of the program ---------------------------
 
 
+def check_forward(program: Program) -> None:
+    """Refuse a program whose limit the forward kernels do not give as it is written."""
+    verdict = _verdict(program.with_numbers(), program.with_numbers(), _shapes(program), _shapes(program))
+    if isinstance(verdict, NoForwardLimitError):
+        raise verdict
+    if verdict == "written out":
+        raise NoForwardLimitError("Repeated layers of this architecture use vectors from outside; use infinite_ntk.")
+
+
 def _shapes(program: Program) -> tuple[Any, ...]:
     """The numbers of a program as shapes and types: all that compilation depends on."""
     return tuple(

@@ -1,0 +1,101 @@
+"""Architectures put together from named blocks: any list of them is a tensor program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import HyperparameterError
+from ..language import architecture, inner, layernorm, moment, one_of, softmax
+from ..language.nonlinearities import erf, gelu, relu
+from ..language.values import Matrix, Vector
+
+
+@dataclass
+class Shared:
+    """What the blocks of one network have in common.
+
+    - `net`, `sigma_w`: where matrices are declared, and with which standard deviation.
+    - `kept`: the vectors that the next "skip" adds: those after the last one, at first Uξ.
+    - `fresh`: how many matrices "W" has made.
+    - `a`: the matrix A, once a block has asked for it.
+    """
+
+    net: Any
+    sigma_w: Any
+    kept: Vector
+    fresh: int = 0
+    a: Matrix | None = None
+
+    def new(self) -> Matrix:
+        """A matrix of its own."""
+        self.fresh += 1
+        return self.net.matrix(f"W{self.fresh}", std=self.sigma_w)
+
+    def the_one(self) -> Matrix:
+        """The matrix A: the same random matrix each time."""
+        if self.a is None:
+            self.a = self.net.matrix("A", std=self.sigma_w)
+        return self.a
+
+
+def _skip(shared: Shared, x: Vector) -> Vector:
+    shared.kept = shared.kept + x
+    return shared.kept
+
+
+def _attention(shared: Shared, x: Vector) -> Vector:
+    """Every token becomes an average of all, weighted by softmax_j(⟨x_i, x_j⟩/n)."""
+    return softmax(inner(x[:, :, None], x[:, None, :])) @ x
+
+
+BLOCKS: dict[str, Callable[[Shared, Vector], Vector]] = {
+    "W": lambda shared, x: shared.new() @ x,
+    "A": lambda shared, x: shared.the_one() @ x,
+    "A.T": lambda shared, x: shared.the_one().T @ x,
+    "relu": lambda shared, x: relu(x),
+    "gelu": lambda shared, x: gelu(x),
+    "erf": lambda shared, x: erf(x),
+    "layernorm": lambda shared, x: layernorm(x),
+    "attention": _attention,
+    "skip": _skip,
+}
+
+READOUTS: dict[str, Callable[[Any, Vector, Vector], Any]] = {
+    "random": lambda net, first, x: net.readout("v", x.mean(1)),
+    "shifted": lambda net, first, x: net.readout("v", x.mean(1), mean=1.0),
+    "mean": lambda net, first, x: moment(x.mean(1)),
+    "tied": lambda net, first, x: inner(first, x).mean(1),
+}
+
+MOST = 8  # blocks in a list
+
+
+@architecture
+def from_blocks(net, x, *, blocks: Sequence[str] = ("relu", "W", "relu"), readout: str = "random", sigma_w=1.5):
+    """x⁰ = Uξ/√d; xᵏ⁺¹ = blockₖ(xᵏ) for each of `blocks`; f by `readout` of the last, averaged over tokens.
+
+    Inputs `(batch, time, d)`; without the block "attention" tokens meet in the average only. U has
+    std 1. The blocks, at most 8 in any order:
+
+    - `"W"`: W x with a fresh matrix W; `"A"`: A x, with the same matrix A wherever it stands; `"A.T"`: Aᵀ x.
+      All with std `sigma_w`.
+    - `"relu"`, `"gelu"`, `"erf"`: the nonlinearity.
+    - `"layernorm"`: (x − mean)/std over the width.
+    - `"attention"`: x_i ← Σ_j softmax_j(⟨x_i, x_j⟩/n) x_j over the tokens.
+    - `"skip"`: adds the vectors after the last `"skip"`, or Uξ if there is none.
+
+    The readouts: `"random"` vᵀx/√n, `"shifted"` (v + 1)ᵀx/n, `"mean"` 1ᵀx/n, `"tied"` x⁰ᵀx/n. Only the first
+    passes the Simple GIA Check. Any such list is a program of NETSOR⊤ with moments, and has a limit (Yang, Tensor
+    Programs III, arXiv:2009.10685).
+    """
+    x.axes("batch time d")
+    one_of(readout, "readout", tuple(READOUTS))
+    if isinstance(blocks, str) or len(blocks) > MOST:
+        raise HyperparameterError(f"blocks is {blocks!r}; it must be a list of at most {MOST} names.")
+    first = vectors = net.input("U", x)
+    shared = Shared(net, sigma_w, first)
+    for name in blocks:
+        vectors = BLOCKS[one_of(name, "a block", tuple(BLOCKS))](shared, vectors)
+    return READOUTS[readout](net, first, vectors)
