@@ -18,13 +18,14 @@ BROWSER := .venv/.browser
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.1
 
-.PHONY: help app lab test check-format lint types unit notebooks format lock clean
+.PHONY: help app lab test check-format lint types unit notebooks format docs lock clean
 
 help:
 	@echo "make app     open the dashboard (PORT=$(PORT))"
 	@echo "make lab     open the notebooks in JupyterLab"
 	@echo "make test    run every check"
 	@echo "make format  format the code"
+	@echo "make docs    write the API reference to .cache/docs"
 	@echo "make lock    renew requirements.lock from pyproject.toml"
 	@echo "make clean   remove everything make made"
 
@@ -70,10 +71,14 @@ format: $(INSTALLED)
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
+docs: $(INSTALLED)
+	@$(BIN)/python docs/api.py .cache/docs
+	@echo "Open .cache/docs/index.html in a browser."
+
 lock: $(INSTALLED)
 	@$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links --upgrade \
-		--extra app --extra test --group build pyproject.toml -o requirements.lock
+		--extra app --extra cluster --extra test --group build pyproject.toml -o requirements.lock
 
 clean:
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -11,7 +11,7 @@ import jax as _jax
 _jax.config.update("jax_enable_x64", True)
 
 from . import architectures, regression
-from .errors import HyperparameterError, InputError, NoForwardLimitError, NtkvizError, ProgramError
+from .errors import ClusterError, HyperparameterError, InputError, NoForwardLimitError, NtkvizError, ProgramError
 from .language import (
     Architecture,
     GIAReport,
@@ -49,8 +49,14 @@ from .language.nonlinearities import (
     step,
     tanh,
 )
+from .readings.constants import limit_scalars
+from .readings.contributions import empirical_contributions, infinite_contributions
 from .readings.deviation import deviation
 from .readings.finite import empirical_ntk
+from .readings.gram import gram
 from .readings.infinite import Kernels, infinite_ntk
 from .readings.master import MasterTheorem, coordinates, limit_law, master_theorem
 from .readings.outputs import sample_outputs
+from .readings.recurrence import half_life, recurrence, recurrence_limit
+from .readings.sweep import sweep
+from .readings.training import Training, train

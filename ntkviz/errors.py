@@ -19,3 +19,7 @@ class ProgramError(NtkvizError):
 
 class NoForwardLimitError(NtkvizError):
     """The forward kernels alone do not determine this program's limit; the general reading may."""
+
+
+class ClusterError(NtkvizError):
+    """The Dask cluster that was named cannot be reached, or cannot do the work."""

@@ -81,7 +81,9 @@ def test_engine_needs_nothing_of_the_app():
     check = "import sys, ntkviz; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout.split()
     assert "jax" in loaded
-    assert {"IPython", "anywidget", "ipywidgets", "plotly", "sklearn", "voila"}.isdisjoint(loaded)
+    assert {"IPython", "anywidget", "dask", "distributed", "ipywidgets", "plotly", "sklearn", "voila"}.isdisjoint(
+        loaded
+    )
 
 
 def test_readme_example_works_as_printed(root):

@@ -63,6 +63,10 @@ class Nonlinearity:
     def __repr__(self) -> str:
         return f"nv.{self.name}" if globals().get(self.name) is self else f"<nonlinearity {self.name}>"
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle a ready one by its name: it must come out as the same object, by which its closed forms are found."""
+        return self.name if globals().get(self.name) is self else super().__reduce_ex__(protocol)
+
     def derivative(self, argument: int = 0) -> Nonlinearity | None:
         """∂φ/∂x for the vector (or ∂φ/∂θ for the parameter) in place `argument`; `None` if that is no function."""
         if argument < len(self.derivatives):

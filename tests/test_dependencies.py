@@ -1,0 +1,67 @@
+"""Dependencies point one way, as docs/architecture.md draws them and the contracts in pyproject.toml demand."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import grimp
+import pytest
+
+LINT = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"
+
+
+def lint(folder: Path) -> subprocess.CompletedProcess:
+    """Check the contracts of the repository in `folder` on the package beside them."""
+    return subprocess.run([sys.executable, "-c", LINT], cwd=folder, capture_output=True, text=True)
+
+
+@pytest.fixture
+def copy(root, tmp_path) -> Path:
+    """The package and its contracts once more, to break them."""
+    shutil.copy(root / "pyproject.toml", tmp_path)
+    shutil.copytree(root / "ntkviz", tmp_path / "ntkviz", ignore=shutil.ignore_patterns("__pycache__", "static"))
+    return tmp_path
+
+
+def test_contracts_hold(root):
+    done = lint(root)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "contract"),
+    [
+        ("readings/finite.py", "from ..app import theme", "Dependencies point one way"),
+        ("language/values.py", "def late():\n    from ..gaussian import sobol", "Dependencies point one way"),
+        ("errors.py", "from .regression import fit", "Dependencies point one way"),
+        ("new.py", "", "Dependencies point one way"),
+        ("architectures/rnn.py", "from ..gaussian import sobol", "An architecture needs nothing but the language"),
+        ("regression.py", "import plotly.graph_objects", "Only the app knows widgets and plots"),
+        ("readings/finite.py", "from . import deviation", "No two modules need each other"),
+    ],
+)
+def test_a_wrong_import_breaks_its_contract(copy, file, line, contract):
+    with (copy / "ntkviz" / file).open("a") as source:
+        source.write(f"\n{line}\n")
+    done = lint(copy)
+    assert done.returncode == 1, done.stdout
+    assert re.search(rf"{contract}.* BROKEN", done.stdout), done.stdout
+
+
+def test_the_map_names_every_folder_and_what_it_imports(root):
+    page = (root / "docs/architecture.md").read_text()
+    rows = re.findall(r"^\| `ntkviz/(\w+)[/.].*\|([^|]*)\|$", page, re.MULTILINE)
+    drawn = {folder: set(re.findall(r"`(\w+)`", imports)) for folder, imports in rows}
+    assert drawn == imported()
+
+
+def imported() -> dict[str, set[str]]:
+    """For each folder or file directly under `ntkviz/`, the others that its modules import."""
+    graph = grimp.build_graph("ntkviz", cache_dir=None, exclude_type_checking_imports=True)
+    found: dict[str, set[str]] = {child.split(".")[1]: set() for child in graph.find_children("ntkviz")}
+    for module in graph.modules - {"ntkviz"}:
+        for needed in graph.find_modules_directly_imported_by(module):
+            found[module.split(".")[1]].add(needed.split(".")[1])
+    return {folder: needed - {folder} for folder, needed in found.items()}

@@ -1,0 +1,85 @@
+"""Every Python example of a docstring, of docs/ and of CONTRIBUTING.md runs as printed.
+
+An example may use `nv`, `np` and `jax` without importing them, as the rest of the documentation does. Whatever else it
+leaves open, such as `x`, is in `STAND_INS`.
+"""
+
+import ast
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+import ntkviz as nv
+from ntkviz import app
+from ntkviz.language import instructions, listing
+from ntkviz.language.network import Network
+from ntkviz.language.values import Scalar
+
+ROOT = Path(__file__).parents[1]
+FENCED = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+def vectors(count: int) -> np.ndarray:
+    """Inputs of dimension 3."""
+    return np.random.default_rng(count).standard_normal((count, 3))
+
+
+def inside_an_architecture() -> dict[str, Any]:
+    """A matrix and vectors of a program that is being written."""
+    net = Network("ntk")
+    data = net.record(instructions.Data(0), (), Scalar, (2, 3))
+    return {"W": net.matrix("W"), "x": net.input("U", data)}
+
+
+def picture() -> dict[str, Any]:
+    """A plot, and two sides that have nothing to say."""
+    pair = app.KernelPair("left", "right", np.zeros((2, 8, 8)))
+    return {"plot": pair, "infinite_side": lambda c: None, "finite_side": lambda c: iter(())}
+
+
+STAND_INS: dict[str, Callable[[], dict[str, Any]]] = {
+    "ntkviz.app": picture,
+    "ntkviz.app.controls.Controls": lambda: vars(app),
+    "ntkviz.language.listing": lambda: vars(listing) | {"MyOp": type("MyOp", (), {})},
+    "ntkviz.language.nonlinearities.nonlinearity": inside_an_architecture,
+    "ntkviz.readings.gram.gram": lambda: {"x": vectors(3)},
+    "ntkviz.readings.sweep.sweep": lambda: {"x": vectors(2)},
+    "ntkviz.regression.fit": lambda: {"x_train": vectors(4), "y_train": np.arange(4.0) - 1.5, "x_test": vectors(2)},
+}
+
+
+def documented() -> Iterator[tuple[str, str]]:
+    """Every text that may hold examples, with the name of what it documents."""
+    for path in [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]:
+        yield str(path.relative_to(ROOT)), path.read_text()
+    for path in sorted((ROOT / "ntkviz").rglob("*.py")):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        yield from docstrings(module, ast.parse(path.read_text()))
+
+
+def docstrings(name: str, node: ast.Module | ast.ClassDef | ast.FunctionDef) -> Iterator[tuple[str, str]]:
+    """The docstring of a module, class or function, and those of what it contains."""
+    yield name, ast.get_docstring(node) or ""
+    for child in node.body:
+        if isinstance(child, ast.ClassDef | ast.FunctionDef):
+            yield from docstrings(f"{name}.{child.name}", child)
+
+
+EXAMPLES = [(name, code) for name, text in documented() for code in FENCED.findall(text)]
+
+
+@pytest.mark.parametrize(("name", "code"), EXAMPLES, ids=[name for name, _ in EXAMPLES])
+def test_example_runs_as_printed(name, code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # some write files
+    stand_ins = STAND_INS.get(name, dict)()
+    exec(compile(code, name, "exec"), {"nv": nv, "np": np, "jax": jax} | stand_ins)
+
+
+def test_no_stand_in_is_left_over():
+    assert set(STAND_INS) <= {name for name, _ in EXAMPLES}
+    assert "CONTRIBUTING.md" in {name for name, _ in EXAMPLES}
