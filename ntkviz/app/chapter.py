@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
-from IPython.display import HTML
+import ipywidgets as widgets
 
+from .background import Background, Update
 from .thumbnails import THUMBNAILS
+from .thumbnails.drawing import placeholder
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,31 @@ def _read(path: Path) -> Chapter:
     return Chapter(int(path.name[:2]), path.stem, metadata.get("title", path.stem), metadata.get("summary", ""))
 
 
-def cards(folder: Path | str = ".") -> HTML:
-    """The map of the path: a card for each chapter, with a thumbnail computed now."""
-    return HTML(f'<div class="nv-cards">{"".join(map(_card, chapters(folder)[1:]))}</div>')
+class Cards:
+    """The map of the path: a card for each chapter, whose drawing is computed beside the page and appears when it is.
+
+    Leave it at the end of a cell to show it.
+    """
+
+    def __init__(self, folder: Path | str = "."):
+        self._chapters = chapters(folder)[1:]
+        self._cards = [widgets.HTML(_card(chapter, placeholder())) for chapter in self._chapters]
+        self.widget = widgets.Box(self._cards)
+        self.widget.add_class("nv-cards")
+        Background().run(self._drawings)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        return self.widget._repr_mimebundle_(**kwargs)
+
+    def _drawings(self) -> Iterator[Update]:
+        for chapter, card in zip(self._chapters, self._cards, strict=True):
+            text = _card(chapter, THUMBNAILS[chapter.name]())
+            yield lambda: setattr(card, "value", text)  # noqa: B023  (shown before the next one is drawn)
 
 
-def _card(chapter: Chapter) -> str:
-    draw: Callable[[], str] = THUMBNAILS[chapter.name]
+def _card(chapter: Chapter, drawing: str) -> str:
     return (
-        f'<a class="nv-card" href="{chapter.name}.ipynb">{draw()}'
+        f'<a class="nv-card" href="{chapter.name}.ipynb">{drawing}'
         f"<div><strong>{chapter.number} · {escape(chapter.title)}</strong>"
         f"<span>{escape(chapter.summary)}</span></div></a>"
     )

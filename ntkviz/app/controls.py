@@ -22,10 +22,22 @@ class Control(Protocol):
 
 
 class Slider:
-    """A number between two ends. `<i>` in a label is an index: `"σ<i>w</i>"`."""
+    """A number between two ends. `<i>` in a label is an index: `"σ<i>w</i>"`.
 
-    def __init__(self, label: str, low: float, high: float, start: float, step: float = 1, hint: str = ""):
-        self.start, self.low, self.high = start, low, high
+    `end(controls)`, where given, is the upper end for the other controls as they are, at most `high`.
+    """
+
+    def __init__(
+        self,
+        label: str,
+        low: float,
+        high: float,
+        start: float,
+        step: float = 1,
+        hint: str = "",
+        end: Callable[[Controls], float] | None = None,
+    ):
+        self.start, self.low, self.high, self.end = start, low, high, end
         self.whole = all(isinstance(number, int) for number in (low, high, start, step))
         kind = widgets.IntSlider if self.whole else widgets.FloatSlider
         self.widget = kind(
@@ -101,9 +113,11 @@ class Controls:
 
     def __init__(self, **controls: Control):
         self._controls = controls
+        self._ends = [(c, c.end) for c in controls.values() if isinstance(c, Slider) and c.end]
         self._quiet = False
         self.widget = widgets.Box([control.widget for control in controls.values()])
         self.widget.add_class("nv-controls")
+        self.set()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in self._controls:
@@ -115,17 +129,28 @@ class Controls:
 
         def on_change(change: Any) -> None:
             if not self._quiet:
+                self.set()
                 changed()
 
         for control in self._controls.values():
             control.widget.observe(on_change, names="value")
 
+    def move(self, **values: Any) -> None:
+        """Move controls as a hand would: observers are told."""
+        for name, value in values.items():
+            self._controls[name].widget.value = value
+
     def set(self, **values: Any) -> None:
-        """Set several controls as one move (observers are not told)."""
+        """Set several controls as one move (observers are not told); a value beyond its slider's end moves to it."""
         self._quiet = True
         try:
+            if values:
+                for slider, _ in self._ends:
+                    slider.widget.max = slider.high
             for name, value in values.items():
                 self._controls[name].widget.value = value
+            for slider, end in self._ends:
+                slider.widget.max = end(self)
         finally:
             self._quiet = False
 

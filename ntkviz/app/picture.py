@@ -11,8 +11,10 @@ import traitlets
 
 from .background import Background, Update, sentence
 from .controls import Controls
-from .plots import Plot
-from .theme import STATIC, STYLESHEET
+from .plots import Panel, Plot
+from .theme import LOW, STATIC, STYLESHEET
+
+ROW = 6  # controls beside each other on a laptop; under two rows of them plots are lower, and the foot stays in view
 
 
 class Toolbar(anywidget.AnyWidget):
@@ -28,8 +30,10 @@ class Picture:
 
     - `at_once(controls)` runs in the move itself and should take milliseconds: the infinite-width side.
     - `as_it_comes(controls)` is a generator that runs beside the page: the finite-width side. It
-      yields functions that show what it found; each is one of the `steps` of the progress bar.
+      yields functions that show what it found; each is one of the `steps` of the progress bar
+      (a number, or a function of the controls).
     - `prepare`: things to compile in quiet moments.
+    - `layout`: a class of the stylesheet that says how wide each plot is.
 
     The finite-width side goes beyond its first step only once a page shows the picture. A move drops what
     the one before still computes. A refusal by `ntkviz` is shown as its sentence
@@ -39,22 +43,23 @@ class Picture:
     def __init__(
         self,
         controls: Controls,
-        plots: Sequence[Plot],
+        plots: Sequence[Panel],
         *,
         at_once: Callable[[Controls], object],
         as_it_comes: Callable[[Controls], Iterator[Update]] | None = None,
-        steps: int = 1,
+        steps: int | Callable[[Controls], int] = 1,
         prepare: Iterable[Update] = (),
         layout: str = "",
     ):
-        self.controls, self.plots, self.steps = controls, plots, steps
+        self.controls, self.plots = controls, plots
+        self._steps = steps if callable(steps) else lambda controls: steps
         self._at_once, self._as_it_comes = at_once, as_it_comes
         self._background = Background(watched=False)
         self._refused: str | None = None
 
         self._error = widgets.HTML(layout={"display": "none"})
         self._error.add_class("nv-error")
-        self._progress = widgets.IntProgress(max=steps)
+        self._progress = widgets.IntProgress(max=1)
         self._status = widgets.HTML()
         self._status.add_class("nv-status")
         self._cancel = widgets.Button(description="Cancel", tooltip="Stop sampling networks")
@@ -65,6 +70,11 @@ class Picture:
         figures.add_class("nv-figures")
         if layout:
             figures.add_class(layout)
+        if len(controls.widget.children) > ROW:
+            figures.add_class("nv-low")
+            for plot in plots:
+                if isinstance(plot, Plot) and plot.figure.layout.height > LOW:
+                    plot.figure.layout.height = LOW
         sampling = [self._progress, self._cancel, self._status] if as_it_comes else [self._status]
         foot = widgets.HBox([*sampling, self._toolbar])
         foot.add_class("nv-foot")
@@ -91,7 +101,7 @@ class Picture:
         self._refused = None
         if self._as_it_comes is None:
             return
-        self._progress.value = 0
+        self._progress.max, self._progress.value = self._steps(self.controls), 0
         self._status.value = "sampling networks …"
         self._cancel.disabled = False
         as_it_comes = self._as_it_comes
@@ -115,7 +125,7 @@ class Picture:
         if error is not None:
             self._show_error(error)
         elif not status:
-            self._progress.value = self.steps
+            self._progress.value = self._progress.max
 
     def _show_error(self, message: str | None) -> None:
         self._error.value = f'<div role="alert">{_escaped(message)}</div>' if message else ""

@@ -13,36 +13,43 @@ import numpy as np
 from . import theme
 
 
-class Plot:
-    """A figure, the line that reads it, and its numbers.
+class Panel:
+    """One part of a picture: something to look at, the line that reads it, and its numbers.
 
-    `name` names its files. A subclass fills `figure` and gives `table()`.
+    `name` names its files. A subclass brings `content` and gives `table()`.
     """
 
-    def __init__(self, name: str):
-        self.figure = theme.figure()
-        self.figure._config = self.figure._config | {
-            "toImageButtonOptions": {"format": "png", "scale": 2, "filename": f"ntkviz-{name}"}
-        }
+    def __init__(self, name: str, content: widgets.Widget):
         self.name = name
         self.reading = widgets.HTML()
         self.reading.add_class("nv-reading")
-        self.widget = widgets.VBox([self.figure, self.reading])
-        self.widget.add_class("nv-plot")
+        self.widget = widgets.VBox([content, self.reading])
 
     def say(self, html: str) -> None:
         """Say in one line what to see."""
         self.reading.value = html
 
     def table(self) -> Iterator[Sequence[Any]]:
-        """The numbers in the plot: a row of headings, then rows."""
+        """The numbers in the panel: a row of headings, then rows."""
         raise NotImplementedError
 
     def to_csv(self) -> str:
-        """The numbers in the plot as text."""
+        """The numbers in the panel as text."""
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(self.table())
         return text.getvalue()
+
+
+class Plot(Panel):
+    """A panel with a figure; a subclass fills `figure`."""
+
+    def __init__(self, name: str):
+        self.figure = theme.figure()
+        self.figure._config = self.figure._config | {
+            "toImageButtonOptions": {"format": "png", "scale": 2, "filename": f"ntkviz-{name}"}
+        }
+        super().__init__(name, self.figure)
+        self.widget.add_class("nv-plot")
 
 
 class KernelPair(Plot):
@@ -61,7 +68,7 @@ class KernelPair(Plot):
         figure = self.figure
         blank = np.full((self._count, self._count), np.nan)
         for side, axis in enumerate(("", "2")):
-            for x, y, strip in _axis_strips(pictures):
+            for x, y, strip in axis_strips(pictures):
                 figure.add_heatmap(
                     z=strip, x=x, y=y, xaxis=f"x{axis}", yaxis=f"y{axis}", colorscale=theme.THUMBNAIL, zmin=0, zmax=1
                 )
@@ -111,7 +118,7 @@ class KernelPair(Plot):
             yield row, column, left[row, column], right[row, column]
 
 
-def _axis_strips(pictures: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def axis_strips(pictures: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """The pictures one below the other left of a heatmap, and one beside the other under it: x, y and ink of each."""
     pictures = np.pad(pictures, ((0, 0), (1, 1), (1, 1)))  # a margin, so that they do not touch
     count, side, _ = pictures.shape

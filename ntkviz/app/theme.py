@@ -29,6 +29,10 @@ FINITE, LIMIT, THIRD, INK, MUTED, RULE = (
     PALETTE[name] for name in ("finite", "limit", "third", "ink", "muted", "rule")
 )
 
+# Up to five things that are neither: told apart by their marks as well, and at least 3 : 1 on white and on black.
+SERIES = [FINITE, LIMIT, THIRD, "#C0609A", "#7F8896"]
+MARKS = ["circle", "square", "diamond", "triangle-up", "star"]
+
 # "mako" of the viridis family: perceptually uniform, readable in all colour-vision deficiencies, and at home on
 # white as on black.
 SEQUENTIAL = ["#0B0405", "#2E1E3C", "#413D7B", "#37659E", "#348FA7", "#40B7AD", "#8AD9B1", "#DEF5E5"]
@@ -62,6 +66,7 @@ def template() -> go.layout.Template:
 
 
 HEADING = 38  # pixels above a plot for its heading
+LOW = 336  # pixels: the height of a low plot, as the stylesheet says
 
 
 def heading(text: str, **place: Any) -> dict[str, Any]:

@@ -61,3 +61,24 @@ def test_each_move_is_told_once_and_a_reset_not_at_all(controls):
 def test_unknown_control_is_an_attribute_error(controls):
     with pytest.raises(AttributeError):
         _ = controls.nothing
+
+
+def test_the_end_of_a_slider_follows_another_control():
+    ends = {"short": 5, "long": 30}
+    controls = Controls(
+        program=Choice("program", list(ends), start="long"),
+        line=Slider("line", 1, 30, start=8, end=lambda c: ends[c.program]),
+    )
+    slider, moves = controls._controls["line"].widget, []
+    controls.observe(lambda: moves.append(controls.line))
+    controls.move(line=20)
+    controls.move(program="short")
+    assert moves == [20, 5]
+    assert slider.max == 5
+    assert controls.from_link("program=long&line=25") is None
+    assert (controls.line, slider.max) == (25, 30)
+    assert "line" in controls.from_link("line=31")
+    assert controls.from_link("line=25&program=short") is None
+    assert controls.line == 5
+    controls.reset()
+    assert (controls.line, slider.max) == (8, 30)

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import ntkviz as nv
-from ntkviz.app import CoordinateHistogram, FunctionDraws
-from ntkviz.app import thumbnails
+from ntkviz.app import CoordinateHistogram, FunctionDraws, thumbnails
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import ntkviz as nv
-from ntkviz.app import Controls, Exercise, KernelPair, Picture, Slider, cards, chapters
+from ntkviz.app import Cards, Controls, Exercise, KernelPair, Picture, Slider, chapters
+from ntkviz.app.thumbnails import THUMBNAILS
 
 
 def wait_for(condition, seconds=10.0):
@@ -81,9 +82,10 @@ def test_exercise_measures_and_refuses():
 
 def test_home_has_a_card_for_every_chapter_but_itself(root):
     found = chapters(root / "notebooks")
-    html = cards(root / "notebooks").data
+    cards = [card.value for card in Cards(root / "notebooks").widget.children]
     assert found[0].number == 0
-    assert html.count('class="nv-card"') == len(found) - 1
-    for chapter in found[1:]:
-        assert f'href="{chapter.name}.ipynb"' in html
+    assert len(cards) == len(found) - 1
+    for chapter, card in zip(found[1:], cards, strict=True):
+        assert f'href="{chapter.name}.ipynb"' in card
         assert chapter.summary
+        assert THUMBNAILS[chapter.name]().startswith("<svg")

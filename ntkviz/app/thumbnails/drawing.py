@@ -15,6 +15,11 @@ def svg(content: str, description: str) -> str:
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{description}">{content}</svg>'
 
 
+def placeholder() -> str:
+    """The place of a drawing that is still being computed."""
+    return svg("", "a drawing that is still being computed")
+
+
 def polyline(
     x: np.ndarray, y: np.ndarray, colour: str, width: float = 3, opacity: float = 1.0, dashes: str = ""
 ) -> str:

@@ -1,0 +1,25 @@
+"""Curves of three architectures falling side by side as 1/√n."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...readings.deviation import deviation
+from ..experiments import experiments
+from ..theme import MUTED, SERIES
+from .drawing import across, dots, down, polyline, svg
+
+WIDTHS = np.array([32, 64, 128, 256, 512, 1024])
+
+
+def draw() -> str:
+    """The card of chapter 11: three architectures that compile quickly."""
+    x, low, high = across(np.log(WIDTHS), 36), np.log(0.05), np.log(0.9)
+    law = "".join(polyline(x, down(np.log(c / WIDTHS**0.5), low, high), MUTED, 1.5, 0.6, "5 5") for c in (1, 2, 4))
+    curves = ""
+    for name, colour in zip(("MLP", "mean readout", "tied readout"), SERIES, strict=False):
+        experiment = experiments()[name]
+        table = deviation(experiment.arch, experiment.x, widths=WIDTHS.tolist(), seeds=16)
+        y = down(np.log(list(table.means().values())), low, high)
+        curves += polyline(x, y, colour) + dots(x, y, colour, 5)
+    return svg(law + curves, "three curves of deviation against width that fall side by side")

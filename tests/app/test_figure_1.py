@@ -1,0 +1,120 @@
+"""Figure 1: the experiments measure what they say, curves show what was given, slopes are those of the curves."""
+
+import csv
+import io
+import re
+
+import numpy as np
+import pytest
+
+import ntkviz as nv
+from ntkviz.app import Curve, DeviationCurves, Experiment, SlopePlot, experiments, theme
+
+WIDTHS = [64, 128, 256]
+
+
+@pytest.fixture
+def plot():
+    curves = DeviationCurves(WIDTHS, most=6)
+    curves.restart(["RNN", "mean readout"], "ntk4a", WIDTHS, range(2))
+    return curves
+
+
+def fill(curves, c=2.0):
+    """Deviations exactly c/√n, twice as far from GIA's answer at every width."""
+    for name, width, seeds in curves.remaining():
+        one = c / width**0.5
+        curves.add(name, width, dict.fromkeys(seeds, (one,) if name == "RNN" else (one, 0.4)))
+
+
+def test_experiment_measures_the_relative_frobenius_deviation():
+    x = np.random.default_rng(0).normal(size=(3, 4))
+    [expected] = nv.deviation(nv.architectures.mlp(), x, widths=[32], seeds=[5])
+    assert Experiment(nv.architectures.mlp(), x).distances(32, 5) == pytest.approx((expected.relative_frobenius,))
+
+
+def test_only_a_failing_check_adds_the_distance_to_the_shortcut():
+    """Chapter 4's example: 4C² + 8Cξξ̄ is the limit, 4C² + 4Cξξ̄ the answer of gradient independence."""
+    xi = np.array([[0.7], [-0.4]])
+    c, product = 1 + xi @ xi.T, xi @ xi.T
+    correct, shortcut = 4 * c**2 + 8 * c * product, 4 * c**2 + 4 * c * product
+    experiment = Experiment(nv.architectures.mean_readout_mlp(), xi)
+    assert np.array(experiment.answers) == pytest.approx(np.array([correct, shortcut]), abs=1e-9)
+    found = experiment.distances(16, 0)
+    sample = nv.empirical_ntk(experiment.arch, xi, width=16, key=0)
+    for answer, distance in zip(experiment.answers, found, strict=True):
+        assert distance == pytest.approx(np.linalg.norm(sample - answer) / np.linalg.norm(answer))
+
+
+def test_every_architecture_of_the_library_has_an_experiment():
+    assert {e.arch.fn.__name__ for e in experiments().values()} == set(nv.architectures.__all__)
+    assert [experiments()[name].x.shape for name in ("RNN", "Transformer", "BatchNorm")] == [(2, 7, 100)] * 2 + [
+        (12, 64)
+    ]
+    first, second = experiments()["RNN"].x
+    assert np.array_equal(first[0], second[0])  # "the" is one word
+    assert not np.array_equal(first[1], second[1])
+
+
+def test_narrow_networks_come_first_and_what_is_known_is_not_measured_again(plot):
+    assert [width for _, width, _ in plot.remaining()] == [64, 64, 128, 128, 256, 256]
+    fill(plot)
+    assert not plot.remaining()
+    plot.restart(["RNN"], "ntk", WIDTHS, range(2))
+    assert len(plot.remaining()) == 3
+    assert not plot.curves()[0].deviations
+    plot.restart(["RNN"], "ntk4a", WIDTHS, range(3))
+    assert [seeds for _, _, seeds in plot.remaining()] == [[2]] * 3
+    assert plot.curves()[0].means() == pytest.approx({n: 2 / n**0.5 for n in WIDTHS})
+
+
+def test_curves_show_the_numbers_given(plot):
+    fill(plot)
+    rnn, mean, shortcut = (trace for trace in plot.figure.data[2:] if trace.visible)
+    assert rnn.y == pytest.approx([2 / n**0.5 for n in WIDTHS])
+    assert shortcut.y == pytest.approx([0.4] * 3)
+    assert shortcut.line.dash == "dot"
+    assert mean.line.color == shortcut.line.color != rnn.line.color
+    plot.restart(["RNN", "mean readout"], "ntk4a", WIDTHS, range(2), times_root=True)
+    assert plot.figure.data[2].y == pytest.approx([2.0] * 3)
+    rows = list(csv.DictReader(io.StringIO(plot.to_csv())))
+    assert len(rows) == 12
+    assert float(rows[0]["from_the_limit"]) == pytest.approx(0.25)
+    assert [row["from_gia_answer"] for row in rows[::6]] == ["", "0.4"]
+
+
+def test_guides_fall_as_one_over_the_root(plot):
+    guides = plot.figure.data[0]
+    x, y = np.array(guides.x[:2], dtype=float), np.array(guides.y[:2], dtype=float)
+    assert np.diff(np.log(y)) / np.diff(np.log(x)) == pytest.approx(-0.5)
+
+
+def test_bars_are_two_standard_errors(plot):
+    plot.add("RNN", 64, {0: (0.1,), 1: (0.3,)})
+    assert plot.figure.data[2].error_y.array == pytest.approx([2 * 0.1])  # std 0.1·√2, of the mean of two 0.1
+
+
+def test_slope_and_its_error_are_those_of_simulated_curves():
+    rng = np.random.default_rng(0)
+    noisy = [
+        Curve("a", False, {n: list(3 * n**-0.5 * np.exp(0.3 * rng.normal(size=20))) for n in WIDTHS}).slope()
+        for _ in range(300)
+    ]
+    slopes, errors = np.transpose(noisy)
+    assert np.mean(slopes) == pytest.approx(-0.5, abs=0.02)
+    assert np.mean(errors) == pytest.approx(np.std(slopes), rel=0.15)
+    assert np.isnan(Curve("a", False, {64: [1.0], 128: [1.0]}).slope()[0])
+
+
+def test_slope_plot_says_the_average_of_the_distances_to_the_limit(plot):
+    fill(plot)
+    slopes = SlopePlot()
+    slopes.show(plot.curves(), [plot.look(curve.name) for curve in plot.curves()])
+    assert slopes.figure.data[0].x == pytest.approx([-0.5, -0.5, 0.0])
+    assert "measured −0.50 on average, from −0.50 to −0.50" in re.sub("<[^>]*>", "", slopes.reading.value)
+    assert slopes.to_csv().splitlines()[3].startswith("mean readout (GIA),0.0")
+
+
+def test_a_crowd_keeps_three_colours(plot):
+    plot.restart(["a", "b", "c", "d", "e", "f"], "ntk", WIDTHS, range(2))
+    assert [plot.look(name)[0] for name in "abcdef"] == theme.SERIES[:3] + [theme.MUTED] * 3

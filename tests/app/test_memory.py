@@ -1,0 +1,78 @@
+"""The gates and the memory of a gated network: what is drawn, what is said, what is exported."""
+
+import csv
+import io
+import re
+
+import numpy as np
+import pytest
+
+from ntkviz.app import GatePlot, MemoryPlot
+
+STEPS = 8
+SLOW, FAST = 0.5 ** (np.arange(STEPS) / 4), 0.5 ** np.arange(STEPS)
+
+
+def said(plot):
+    return re.sub("<[^>]*>", "", plot.reading.value)
+
+
+def test_gates_that_start_at_the_second_step():
+    plot = GatePlot("heading", STEPS, shown=2)
+    samples = np.tile([0.2, 0.6], (STEPS - 1, 1))
+    plot.restart(samples, "a note")
+    band, lines, mean = plot.figure.data
+    assert list(mean.x) == list(range(2, STEPS + 1))
+    assert mean.y == pytest.approx(np.full(STEPS - 1, 0.4))
+    assert (min(band.y), max(band.y)) == pytest.approx((0.2, 0.6))
+    assert said(plot) == "At the last step 0.40 ± 0.20 in the limit. a note"
+    plot.add(np.random.default_rng(0).random((STEPS - 1, 5)))
+    assert np.isnan(lines.y).sum() == 2  # a gap after each of the two shown
+    rows = list(csv.DictReader(io.StringIO(plot.to_csv())))
+    assert len(rows) == STEPS - 1
+    assert rows[0]["step"] == "2"
+    assert rows[0].keys() == {"step", "limit_mean", "limit_std", "coordinate_1", "coordinate_2"}
+
+
+def test_a_gate_with_another_number_of_steps_replaces_the_first():
+    plot = GatePlot("heading", STEPS)
+    plot.restart(np.full((STEPS - 1, 4), 0.5))
+    plot.add(np.full((STEPS - 1, 4), 0.5))
+    plot.restart(np.full((STEPS, 4), 0.5))
+    assert len(plot.to_csv().splitlines()) == 1 + STEPS
+    plot.add(np.full((STEPS, 4), 0.25))
+    assert plot.to_csv().splitlines()[1].endswith("0.25")
+
+
+def test_half_lives_are_read_off_and_curves_are_relative():
+    plot = MemoryPlot("heading", STEPS)
+    plot.restart(3 * SLOW, FAST)
+    networks, limit, other, line = plot.figure.data
+    assert limit.y == pytest.approx(SLOW)
+    assert other.y == pytest.approx(FAST)
+    assert line.y == pytest.approx(SLOW[4:])
+    assert said(plot) == "Half-life 4.0 steps in the limit, 1.0 steps without gates."
+    plot.add(5 * FAST)
+    assert networks.y[:STEPS] == pytest.approx(FAST)
+    assert said(plot).endswith("1.0 steps without gates, 1.0 steps in 1 random network.")
+    plot.refine(FAST)
+    assert plot.limit() == pytest.approx(np.sqrt((SLOW**2 + FAST**2) / 2))
+    plot.refine(FAST)
+    assert "± 1 steps in the limit" in said(plot)  # 4, 1 and 1: standard error 1.0
+
+
+def test_what_does_not_fade_or_is_gone_is_said_so_and_stays_in_view():
+    plot = MemoryPlot("heading", STEPS)
+    plot.restart(1.5 ** np.arange(STEPS), np.eye(STEPS)[0])
+    assert said(plot) == "Half-life none (it does not fade) in the limit, 0 (gone at once) without gates."
+    assert plot.figure.layout.yaxis.range[1] > np.log10(1.5) * (STEPS - 1)
+
+
+def test_memory_csv():
+    plot = MemoryPlot("heading", STEPS)
+    plot.restart(SLOW, FAST)
+    plot.add(FAST)
+    rows = list(csv.DictReader(io.StringIO(plot.to_csv())))
+    assert len(rows) == STEPS
+    assert float(rows[4]["limit"]) == pytest.approx(0.5)
+    assert float(rows[4]["network_1"]) == pytest.approx(1 / 16)

@@ -1,0 +1,100 @@
+"""The map of order and chaos and the correlations layer by layer: what is drawn, what is said, what is exported."""
+
+import csv
+import io
+import re
+import time
+
+import numpy as np
+import pytest
+
+from ntkviz.app import Exercise, LayersPlot, PhaseDiagram
+
+GRID = [1.0, 2.0, 3.0], [0.1, 0.2]
+CORRELATION = np.array([[0.9, 0.95], [0.5, 0.6], [0.1, 0.2]])
+SLOPE = np.array([[0.5, 0.4], [1.0, 0.9], [2.0, 1.9]])
+
+
+def text(html):
+    return re.sub("<[^>]*>", "", html)
+
+
+def diagram(slope=1.44, growth=1.0):
+    plot = PhaseDiagram(*GRID)
+    plot.show(CORRELATION, SLOPE, 7, (2.0, 0.1), slope, growth)
+    return plot
+
+
+def test_map_has_weights_across_and_biases_up():
+    field, edge, marker = diagram().figure.data
+    assert np.array_equal(field.z, CORRELATION.T)
+    assert np.array_equal(edge.z, SLOPE.T)
+    assert edge.contours.start == edge.contours.end == 1
+    assert (*marker.x, *marker.y) == (2.0, 0.1)
+    assert diagram().figure.layout.annotations[0].text == "Correlation after 7 layers"
+
+
+@pytest.mark.parametrize(
+    ("slope", "growth", "said"),
+    [
+        (1.44, 1.0, "χ₁ = 1.44, chaos: a layer multiplies gradients by 1.20."),
+        (0.81, 1.0, "χ₁ = 0.81, order: a layer multiplies gradients by 0.90."),
+        (1.004, 1.0, "χ₁ = 1.00, the edge: gradients keep their size."),
+        (2.0, 2.0, "χ₁ = 2.00, and each layer multiplies the mean square by 2.00: lengths explode."),
+    ],
+)
+def test_map_names_the_phase(slope, growth, said):
+    assert text(diagram(slope, growth).reading.value).endswith(said)
+
+
+def test_map_csv():
+    rows = list(csv.reader(io.StringIO(diagram().to_csv())))
+    assert rows[3] == ["2.0", "0.1", "0.5", "1.0"]
+    assert len(rows) == 7
+
+
+@pytest.fixture
+def layers():
+    plot = LayersPlot([1, 2, 3])
+    plot.restart([0.9, 0.5, 0.25], [0.8, 0.3, 0.1], layer=2)
+    return plot
+
+
+def test_lines_then_points_with_their_spread(layers):
+    limit, tangent, networks = layers.figure.data
+    assert limit.y == pytest.approx([0.9, 0.5, 0.25])
+    assert tangent.y == pytest.approx([0.8, 0.3, 0.1])
+    assert len(networks.x) == 0
+    assert text(layers.reading.value) == "Layer 2: correlation 0.50, of the NTK 0.30."
+    assert layers.figure.layout.shapes[0].x0 == 2
+    layers.add([1.0, 0.4, 0.0])
+    layers.add([0.8, 0.6, -0.4])
+    assert networks.y == pytest.approx([0.9, 0.5, -0.2])
+    assert networks.error_y.array == pytest.approx(np.sqrt(2) * np.array([0.1, 0.1, 0.2]))
+    assert layers.figure.layout.yaxis.range[0] < -0.2 - 0.2 * 2**0.5
+    assert text(layers.reading.value).endswith("in networks 0.50 ± 0.14.")
+    layers.restart([0.9, 0.5, 0.25], [0.8, 0.3, 0.1], layer=3)
+    assert len(networks.x) == 0
+
+
+def test_layers_csv(layers):
+    layers.add([1.0, 0.4, 0.0])
+    rows = list(csv.DictReader(io.StringIO(layers.to_csv())))
+    assert [row["layer"] for row in rows] == ["1", "2", "3"]
+    assert (rows[1]["correlation"], rows[1]["ntk_correlation"], rows[1]["networks_mean"]) == ("0.5", "0.3", "0.4")
+
+
+def test_exercise_takes_decimal_numbers_where_it_starts_with_one():
+    asked = []
+
+    def check(answer):
+        asked.append(answer)
+        return answer == 1.25, "measured"
+
+    exercise = Exercise("?", "x", check, start=1.0)
+    exercise._field.value = 1.25
+    deadline = time.monotonic() + 5
+    while "Yes." not in exercise._verdict.value and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert asked == [1.25]
+    assert "Yes." in exercise._verdict.value
