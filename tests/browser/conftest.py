@@ -90,7 +90,8 @@ def serve() -> Callable:
 @pytest.fixture(scope="package")
 def dashboard(root: Path) -> Iterator[Server]:
     """The dashboard of the repository's notebooks, one for all tests of this folder."""
-    with serving(root / "notebooks") as server:
+    # Kernels that wait for readers would take the machine from the tests; they have tests of their own.
+    with serving(root / "notebooks", "--VoilaConfiguration.preheat_kernel=False") as server:
         yield server
 
 
@@ -159,7 +160,7 @@ def assert_nothing_is_cut_off() -> Callable[[Page], None]:
     def check(page: Page) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         cut = page.evaluate(
-            "[...document.querySelectorAll('h1, mjx-container, .widget-label, .nv-button, .nv-reading')]"
+            "[...document.querySelectorAll('h1, mjx-container, .nv-control, .widget-label, .nv-button, .nv-reading')]"
             ".filter(e => e.scrollWidth > e.clientWidth + 2 && e.clientWidth > 0).map(e => e.textContent)"
         )
         assert not cut

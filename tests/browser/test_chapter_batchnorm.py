@@ -1,0 +1,27 @@
+"""The page on batch normalization: its surprise, and its quiz."""
+
+from playwright.sync_api import expect
+
+CHAPTER = "09_batchnorm.ipynb"
+COINCIDE = """() => {
+  const [withIt, without] = document.querySelector('.nv-plot .js-plotly-plot')?.data ?? [];
+  return withIt?.y?.length && Array.from(withIt.y).every((y, k) => Math.abs(y - without.y[k]) < 1e-9);
+}"""
+
+
+def test_only_batchnorm_depends_on_company_and_the_quiz_answers(visit):
+    page = visit(f"{CHAPTER}#size=4.0")
+    reading = page.locator(".nv-reading").first
+    expect(reading).to_contain_text("1.13 without the extra point, 0.50 with it")
+    page.wait_for_function(f"!({COINCIDE})()")
+    page.get_by_label("normalization").select_option("none")
+    page.wait_for_function(COINCIDE)
+    expect(reading).to_contain_text("nobody is moved")
+
+    quiz = page.locator(".nv-quiz")
+    for item in range(6):
+        asked = quiz.locator(".nv-item").nth(item)
+        asked.get_by_role("button", name="stays").click()
+        expect(asked.get_by_role("status")).to_contain_text("No, it changes." if item in (3, 5) else "Yes.")
+    expect(quiz).to_contain_text("4 of 6 right.")
+    expect(page.locator(".nv-table caption")).to_contain_text("The Simple GIA Check passes")

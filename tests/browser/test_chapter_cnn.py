@@ -1,0 +1,22 @@
+"""The page on convolutions: average pooling does not see a shift, flattening does; the quiz answers."""
+
+from playwright.sync_api import expect
+
+CHAPTER = "06_cnn.ipynb"
+
+
+def test_only_flattening_sees_the_shift(visit):
+    page = visit(f"{CHAPTER}#shift=1&sigma_b=0")
+    reading = page.locator(".nv-reading").nth(1)
+    expect(reading).to_contain_text("Flattening: 0.53")
+    expect(reading).to_contain_text("Average pooling: 1.00")
+    page.get_by_role("slider", name="shift of x′", exact=True).focus()
+    page.keyboard.press("ArrowLeft")
+    expect(reading).to_contain_text("Flattening: 1.00")
+
+    quiz = page.locator(".nv-quiz")
+    for item, right in enumerate(["stays", "changes", "stays", "changes", "changes", "stays"]):
+        asked = quiz.locator(".nv-item").nth(item)
+        asked.get_by_role("button", name=right).click()
+        expect(asked.get_by_role("status")).to_contain_text("Yes. It was")
+    expect(quiz).to_contain_text("6 of 6 right.")

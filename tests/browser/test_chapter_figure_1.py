@@ -1,0 +1,23 @@
+"""The page of Figure 1: points grow for three architectures, and more when asked; the exercise measures a slope."""
+
+from playwright.sync_api import expect
+
+CHAPTER = "11_figure_1.ipynb"
+
+
+def points(architecture: int) -> str:
+    """JavaScript for how many widths of one architecture are drawn."""
+    return f"(document.querySelector('.nv-plot .js-plotly-plot')?.data?.[{2 + architecture}]?.x ?? []).length"
+
+
+def test_curves_grow_and_the_exercise_measures(visit):
+    page = visit(f"{CHAPTER}#which=check+fails&largest=256&networks=10")
+    page.wait_for_function(f"{points(0)} == 3 && {points(3)} == 3")
+    reading = page.locator(".nv-reading")
+    expect(reading.first).to_contain_text("60 random networks so far")
+    expect(reading.last).to_contain_text("measured −0.")
+    exercise = page.locator(".nv-exercise")
+    exercise.get_by_label("network").select_option("gossip, from GIA’s answer")
+    exercise.get_by_label("slope").select_option("0")
+    exercise.get_by_role("button", name="Measure").click()
+    expect(exercise.get_by_role("status")).to_contain_text("Yes. Twenty networks at widths 256, 1,024 and 4,096")

@@ -1,0 +1,133 @@
+"""What holds on every page: it looks right at every size, everybody can read it, each control moves the picture,
+and its address brings it back."""
+
+import json
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Locator, Page, expect
+
+ROOT = Path(__file__).parents[2]
+SHOTS = ROOT / ".cache" / "screenshots"
+NOTEBOOKS = {path.stem: json.loads(path.read_text()) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
+PICTURES = [name for name in NOTEBOOKS if name[:2].isdigit() and name[:2] != "00"]
+LOOKS = [(1366, 768, "light"), (1366, 768, "dark"), (1920, 1080, "light"), (820, 1180, "dark")]
+
+# All that the plots of a page show, as one text: numbers, marks and words.
+SHOWN = """() => JSON.stringify(
+    [...document.querySelectorAll('.nv-plot .js-plotly-plot')].map(plot => [
+        (plot._fullData ?? []).map(trace => [
+            trace.x, trace.y, trace.z, trace.text, trace.error_y?.array, trace.marker?.color, trace.line?.color,
+            trace.opacity,
+        ]),
+        plot.layout?.shapes, plot.layout?.annotations, plot.layout?.images,
+    ]),
+    (key, value) => ArrayBuffer.isView(value) ? Array.from(value) : value,
+)"""
+
+
+def cells(name: str, kind: str) -> list[str]:
+    """The sources of a notebook's cells of one kind."""
+    return ["".join(cell["source"]) for cell in NOTEBOOKS[name]["cells"] if cell["cell_type"] == kind]
+
+
+def wait_for_pictures(page: Page) -> None:
+    """Wait until there are plots, and each is drawn and says what to see."""
+    page.locator(".nv-plot").first.wait_for()
+    page.wait_for_function(
+        "[...document.querySelectorAll('.nv-plot')].every(plot => plot.querySelector('.main-svg')"
+        " && plot.querySelector('.nv-reading')?.textContent.trim())"
+    )
+
+
+def cancel(page: Page) -> None:
+    """Stop the sampling, if there is any."""
+    button = page.get_by_role("button", name="Cancel")
+    if button.count() and button.is_enabled():
+        button.click()
+        expect(button).to_be_disabled()
+
+
+def controls(page: Page) -> dict[str, Locator]:
+    """The sliders and lists of a picture, by label."""
+    found = page.locator(".nv-controls").get_by_role("slider").all()
+    found += page.locator(".nv-controls").get_by_role("combobox").all()
+    assert found
+    return {control.evaluate("e => e.ariaLabel ?? e.labels?.[0]?.textContent ?? ''"): control for control in found}
+
+
+def move(page: Page, control: Locator) -> None:
+    """One step by keyboard, back where there is none ahead."""
+    control.focus()
+    assert control.evaluate("element => element === document.activeElement")
+    at_end = control.evaluate(
+        "e => e.options ? e.selectedIndex === e.options.length - 1 : e.ariaValueNow === e.ariaValueMax"
+    )
+    keys = ("ArrowUp", "ArrowDown") if control.evaluate("e => Boolean(e.options)") else ("ArrowLeft", "ArrowRight")
+    page.keyboard.press(keys[0 if at_end else 1])
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds that keeps somebody from reading or using the page."""
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{one['impact']}: {one['help']}: {node['html'][:200]}"
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_it_looks_right_and_everybody_can_read_it(name, visit, assert_nothing_is_cut_off):
+    page = visit(f"{name}.ipynb")
+    if name in PICTURES:
+        wait_for_pictures(page)
+    assert page.locator(".jp-CodeCell .jp-InputArea:visible").count() == 0
+    assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+    shown = page.content()
+    assert not [source for source in cells(name, "code") if source.splitlines()[0] in shown]
+    if any("$" in source for source in cells(name, "markdown")):
+        page.locator("mjx-container").first.wait_for()
+    cancel(page)
+    for width, height, theme in LOOKS:
+        page.emulate_media(color_scheme=theme)
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(700)  # plots follow the window
+        page.screenshot(path=SHOTS / f"{name}-{width}x{height}-{theme}.png", full_page=True)
+        assert_nothing_is_cut_off(page)
+        if (width, height) == (1366, 768):
+            assert not violations(page)
+        if name in PICTURES and width > 1000:  # the picture with its controls is one view
+            foot = page.locator(".nv-foot").first.bounding_box()
+            assert foot["y"] + foot["height"] <= height
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_controls_move_the_picture_and_its_address_brings_it_back(name, page, visit):
+    visit(f"{name}.ipynb")
+    wait_for_pictures(page)
+    for label, control in controls(page).items():
+        cancel(page)
+        before = page.evaluate(SHOWN)
+        move(page, control)
+        page.wait_for_function(f"before => ({SHOWN})() !== before", arg=before)
+        assert page.locator(".nv-error:visible").count() == 0, label
+    page.wait_for_timeout(700)  # the address follows a move that has come to rest
+    left, address = {label: value(control) for label, control in controls(page).items()}, page.url
+
+    page.goto("about:blank")
+    page.goto(f"{address}&nonsense=1")
+    expect(page.get_by_role("alert")).to_contain_text("nonsense is no control of this page")
+    assert {label: value(control) for label, control in controls(page).items()} == left
+    wait_for_pictures(page)
+    page.get_by_role("button", name="Reset").click()
+    page.wait_for_function("address => location.href !== address", arg=page.url)
+    expect(page.get_by_role("alert")).to_be_hidden()
+    assert all(value(control) != left[label] for label, control in controls(page).items())
+
+
+def value(control: Locator) -> str:
+    """What a control is set to."""
+    return control.evaluate("e => e.options ? e.value : e.ariaValueText ?? e.ariaValueNow")
