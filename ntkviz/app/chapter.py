@@ -12,6 +12,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from .background import Background, Update
+from .release import release
 from .thumbnails import THUMBNAILS
 from .thumbnails.drawing import placeholder
 
@@ -56,6 +57,7 @@ class Cards:
         for chapter, card in zip(self._chapters, self._cards, strict=True):
             text = _card(chapter, THUMBNAILS[chapter.name]())
             yield lambda: setattr(card, "value", text)  # noqa: B023  (shown before the next one is drawn)
+        release()  # thirteen chapters' code: most of a gigabyte
 
 
 def _card(chapter: Chapter, drawing: str) -> str:

@@ -41,11 +41,12 @@ CONFIG = Config(
         "allow_theme_override": "NO",
         "strip_sources": True,
         "file_allowlist": [r".*\.(png|svg)"],
-        # One kernel (about 300 MB) waits for the next reader of each chapter: a cold one takes seconds to import JAX.
-        # `Dashboard.warm` starts them; Voilà would start all of them at once.
+        # A kernel waits for the next reader of each chapter: a cold one takes seconds to import JAX.
         "preheat_kernel": True,
-        "default_pool_size": 0,
+        "default_pool_size": 1,
     },
+    # Voilà would start them all at once; `Dashboard.warm` does it one by one.
+    VoilaKernelManager={"kernel_pools_config": {"default": {"pool_size": 0}}},
     # Sockets that only this user can open, instead of TCP ports that everybody on a shared machine can.
     KernelManager={"transport": "ipc"},
     # A page that is closed ends its kernel; these seconds are for pages that could not say so (lost network).
@@ -127,13 +128,14 @@ class Dashboard(Voila):
 
         A reader who is ahead of this gets a kernel of their own, as if none were ever started beforehand.
         """
-        manager = self.kernel_manager
+        manager, size = self.kernel_manager, self.voila_configuration.default_pool_size
         for chapter in chapters(self.root_dir):
             name = f"{chapter['name']}.ipynb"
-            manager.kernel_pools_config = {**manager.kernel_pools_config, name: {"pool_size": 1}}
+            manager.kernel_pools_config = {**manager.kernel_pools_config, name: {"pool_size": size}}
             manager.fill_if_needed(delay=0, notebook_name=name)
             try:
-                await (await manager._pools[name][0])["task"]
+                for kernel in list(manager._pools[name]):
+                    await (await kernel)["task"]
             except Exception:
                 self.log.exception("no kernel could be started beforehand for %s", name)
 
