@@ -12,13 +12,16 @@ import logging
 import os
 import signal
 from functools import partial
+from importlib import metadata, resources
 from pathlib import Path
 
 from tornado.ioloop import IOLoop
-from tornado.web import RedirectHandler
+from tornado.web import RedirectHandler, StaticFileHandler
 from traitlets.config import Config
 from voila.app import Voila
 from voila.tornado.handler import TornadoVoilaHandler
+
+from .theme import PAGE_HAS_PLOTLY
 
 HOME = "00_home.ipynb"
 
@@ -41,6 +44,8 @@ CONFIG = Config(
         "allow_theme_override": "NO",
         "strip_sources": True,
         "file_allowlist": [r".*\.(png|svg)"],
+        # It draws plots that are no widgets, and would load plotly.js (5 MB) once more.
+        "extension_denylist": ["jupyterlab-plotly"],
         # A kernel waits for the next reader of each chapter: a cold one takes seconds to import JAX.
         "preheat_kernel": True,
         "default_pool_size": 1,
@@ -98,8 +103,9 @@ class Dashboard(Voila):
                 f"There is no {HOME} in {self.root_dir}: name the folder of the notebooks, "
                 "as in `python -m ntkviz.app.serve notebooks`."
             )
-        resources = {"chapters": chapters(self.root_dir)}
-        self.voila_configuration.update_config(Config(VoilaConfiguration={"resources": resources}))
+        plotly = f"voila/plotly/widgetbundle.js?v={metadata.version('plotly')}"  # below the base URL
+        for_template = {"chapters": chapters(self.root_dir), "plotly": plotly}
+        self.voila_configuration.update_config(Config(VoilaConfiguration={"resources": for_template}))
 
     def init_handlers(self) -> list:
         """Voilà's pages without its list of files: the root leads to the home notebook."""
@@ -110,7 +116,12 @@ class Dashboard(Voila):
             for rule in super().init_handlers()
             if rule[0] != self.server_url and not rule[0].startswith(hidden)
         ]
-        return [(self.server_url, RedirectHandler, {"url": home, "permanent": False}), *kept]
+        plotly = {"path": str(resources.files("plotly") / "package_data")}
+        return [
+            (self.server_url, RedirectHandler, {"url": home, "permanent": False}),
+            (f"{self.server_url}voila/plotly/(widgetbundle[.]js)", StaticFileHandler, plotly),
+            *kept,
+        ]
 
     def listen(self) -> None:
         """Listen until interrupted, and say where, once the port is known."""
@@ -157,6 +168,7 @@ class Dashboard(Voila):
 
 def main(argv: list[str] | None = None) -> None:
     """Serve the dashboard until interrupted."""
+    os.environ[PAGE_HAS_PLOTLY] = "yes"  # for the kernels, which need not send it then
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(JUPYTER_PATH), os.environ.get("JUPYTER_PATH")]))
     # Tornado would report every page that does not exist or is refused.
     logging.getLogger("tornado").setLevel(logging.ERROR)

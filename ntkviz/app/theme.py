@@ -7,6 +7,7 @@ without asking the kernel.
 
 from __future__ import annotations
 
+import os
 import re
 from copy import deepcopy
 from importlib import resources
@@ -75,8 +76,15 @@ def heading(text: str, **place: Any) -> dict[str, Any]:
     return {"text": text, "font": {"size": 17}} | at_top | place
 
 
+PAGE_HAS_PLOTLY = "NTKVIZ_PAGE_HAS_PLOTLY"  # set in the kernels of a dashboard whose pages load plotly.js themselves
+
+
 class Figure(go.FigureWidget):
     """A plotly figure that a page opened later shows as it is now, not as it was when it was made."""
+
+    if PAGE_HAS_PLOTLY in os.environ:
+        # Otherwise each figure brings 5 MB of plotly.js along, and the page reads them one by one.
+        _esm = "export default (await globalThis.ntkvizPlotly).default;"
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
         # Plotly tells an open page of every change, but keeps for a new one only what the constructor was given.

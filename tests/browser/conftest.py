@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
+from pages import PATIENCE, open_chapter, reading
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 FLAGS = [
@@ -23,8 +23,6 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# A cold kernel imports JAX and compiles before its page is ready.
-PATIENCE = 120_000  # ms
 expect.set_options(timeout=PATIENCE)
 
 
@@ -104,53 +102,17 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@dataclass
-class Watch:
-    """What a page did that it should not have done."""
-
-    errors: list[str] = field(default_factory=list)
-    foreign: list[str] = field(default_factory=list)
-
-    def note(self, url: str) -> None:
-        """Remember a request that leaves this machine (Chromium asks nobody for data: and blob: addresses)."""
-        where = urlsplit(url)
-        if where.scheme not in ("data", "blob") and where.hostname != "127.0.0.1":
-            self.foreign.append(url)
-
-
 @pytest.fixture
-def watch() -> Watch:
-    """The record of the test's page, checked when the test ends."""
-    return Watch()
-
-
-@pytest.fixture
-def page(chromium: Browser, watch: Watch) -> Iterator[Page]:
-    """A fresh page of a laptop's size; afterwards it must have logged no error and asked no other host."""
-    context = chromium.new_context(viewport={"width": 1366, "height": 768})
-    context.set_default_timeout(PATIENCE)
-    page = context.new_page()
-    page.on("console", lambda message: watch.errors.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: watch.errors.append(str(error)))
-    page.on("request", lambda request: watch.note(request.url))
-    page.on("websocket", lambda socket: watch.note(socket.url))
-    yield page
-    page.goto("about:blank")  # leaving a page ends its kernel; closing the browser's window under it would not
-    context.close()
-    assert not watch.foreign, "the page asked other hosts"
-    assert not watch.errors, "the page logged errors"
+def page(chromium: Browser) -> Iterator[Page]:
+    """A page for one test."""
+    with reading(chromium) as page:
+        yield page
 
 
 @pytest.fixture
 def visit(page: Page, dashboard: Server) -> Callable[[str], Page]:
-    """`visit("02_ntk.ipynb")`: the page of a chapter, once all its cells are on screen."""
-
-    def open_chapter(name: str) -> Page:
-        page.goto(dashboard.chapter(name))
-        page.locator("#rendered_cells").wait_for(state="visible")
-        return page
-
-    return open_chapter
+    """`visit("02_ntk.ipynb")` opens the page of a chapter."""
+    return lambda name: open_chapter(page, dashboard.chapter(name))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ def test_walk_through_programs(visit):
     page.get_by_role("slider", name="line", exact=True).focus()
     page.keyboard.press("ArrowRight")
     expect(score).to_contain_text("Line 7 of 24, Nonlin: x4 = erf(x3).")
-    page.get_by_label("program").select_option("mean readout")
+    page.get_by_label("program", exact=True).select_option("mean readout")
     expect(score).to_contain_text("Line 7 of 10")
     page.get_by_role("slider", name="line", exact=True).focus()
     page.keyboard.press("End")  # which is the end of this program

@@ -2,10 +2,12 @@
 and its address brings it back."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from pages import open_chapter, reading
 from playwright.sync_api import Locator, Page, expect
 
 ROOT = Path(__file__).parents[2]
@@ -79,17 +81,32 @@ def violations(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("name", NOTEBOOKS)
-def test_it_looks_right_and_everybody_can_read_it(name, visit, assert_nothing_is_cut_off):
-    page = visit(f"{name}.ipynb")
-    if name in PICTURES:
-        wait_for_pictures(page)
+@pytest.fixture(scope="module", params=NOTEBOOKS)
+def name(request) -> str:
+    """Each notebook in turn."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def page(name, chromium, dashboard) -> Iterator[Page]:
+    """Its page, opened once for all tests here."""
+    with reading(chromium) as page:
+        open_chapter(page, dashboard.chapter(f"{name}.ipynb"))
+        if name in PICTURES:
+            wait_for_pictures(page)
+        yield page
+
+
+def test_it_shows_what_the_notebook_makes_and_not_how(name, page):
     assert page.locator(".jp-CodeCell .jp-InputArea:visible").count() == 0
     assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
     shown = page.content()
     assert not [source for source in cells(name, "code") if source.splitlines()[0] in shown]
     if any("$" in source for source in cells(name, "markdown")):
         page.locator("mjx-container").first.wait_for()
+
+
+def test_it_looks_right_and_everybody_can_read_it(name, page, assert_nothing_is_cut_off):
     cancel(page)
     for width, height, theme in LOOKS:
         page.emulate_media(color_scheme=theme)
@@ -104,10 +121,9 @@ def test_it_looks_right_and_everybody_can_read_it(name, visit, assert_nothing_is
             assert foot["y"] + foot["height"] <= height
 
 
-@pytest.mark.parametrize("name", PICTURES)
-def test_controls_move_the_picture_and_its_address_brings_it_back(name, page, visit):
-    visit(f"{name}.ipynb")
-    wait_for_pictures(page)
+def test_controls_move_the_picture_and_its_address_brings_it_back(name, page):
+    if name not in PICTURES:
+        return
     for label, control in controls(page).items():
         cancel(page)
         before = page.evaluate(SHOWN)

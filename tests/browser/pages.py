@@ -1,0 +1,50 @@
+"""Pages of headless Chromium that fail the test when they err or ask another host."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, Page
+
+# A cold kernel imports JAX and compiles before its page is ready.
+PATIENCE = 120_000  # ms
+
+
+@dataclass
+class Watch:
+    """What a page did that it should not have done."""
+
+    errors: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    def note(self, url: str) -> None:
+        """Remember a request that leaves this machine (Chromium asks nobody for data: and blob: addresses)."""
+        where = urlsplit(url)
+        if where.scheme not in ("data", "blob") and where.hostname != "127.0.0.1":
+            self.foreign.append(url)
+
+
+@contextmanager
+def reading(chromium: Browser) -> Iterator[Page]:
+    """A fresh page of a laptop's size; afterwards it must have logged no error and asked no other host."""
+    watch = Watch()
+    context = chromium.new_context(viewport={"width": 1366, "height": 768})
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    page.on("console", lambda message: watch.errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: watch.errors.append(str(error)))
+    page.on("request", lambda request: watch.note(request.url))
+    page.on("websocket", lambda socket: watch.note(socket.url))
+    yield page
+    page.goto("about:blank")  # leaving a page ends its kernel; closing the browser's window under it would not
+    context.close()
+    assert not watch.foreign, "the page asked other hosts"
+    assert not watch.errors, "the page logged errors"
+
+
+def open_chapter(page: Page, address: str) -> Page:
+    """The page of a chapter, once all its cells are on screen."""
+    page.goto(address)
+    page.locator("#rendered_cells").wait_for(state="visible")
+    return page
