@@ -23,5 +23,6 @@ def test_every_chapter_has_a_card_and_a_place_in_the_header(visit, root):
     page = visit(HOME)
     chapters = {path.name for path in (root / "notebooks").glob("[0-9]*.ipynb")}
     for where in (".nv-card", ".nv-header li a"):
+        expect(page.locator(where)).to_have_count(len(chapters) - 1)
         names = page.locator(where).evaluate_all("links => links.map(link => link.pathname.split('/').at(-1))")
         assert sorted(names) == sorted(chapters - {HOME})
