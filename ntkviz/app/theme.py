@@ -84,7 +84,7 @@ class Figure(go.FigureWidget):
 
     if PAGE_HAS_PLOTLY in os.environ:
         # Otherwise each figure brings 5 MB of plotly.js along, and the page reads them one by one.
-        _esm = "export default (await globalThis.ntkvizPlotly).default;"
+        _esm = (STATIC / "figure.js").read_text(encoding="utf-8")
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
         # Plotly tells an open page of every change, but keeps for a new one only what the constructor was given.

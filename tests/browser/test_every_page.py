@@ -106,6 +106,13 @@ def test_it_shows_what_the_notebook_makes_and_not_how(name, page):
         page.locator("mjx-container").first.wait_for()
 
 
+def test_plots_fill_their_places_at_first(page):
+    places = page.locator(".nv-plot").evaluate_all(
+        "plots => plots.map(plot => [plot.querySelector('.main-svg').getBoundingClientRect().width, plot.clientWidth])"
+    )
+    assert [drawn for drawn, _ in places] == pytest.approx([place for _, place in places], abs=2)
+
+
 def test_it_looks_right_and_everybody_can_read_it(name, page, assert_nothing_is_cut_off):
     cancel(page)
     for width, height, theme in LOOKS:
