@@ -1,13 +1,13 @@
 """A picture: it answers at once, then as results come, and keeps the last good one when something is refused."""
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import ntkviz as nv
-from ntkviz.app import Cards, Controls, Exercise, KernelPair, Picture, Slider, chapters
-from ntkviz.app.thumbnails import THUMBNAILS
+from ntkviz.app import Cards, Controls, Exercise, KernelPair, Picture, Slider, chapter, chapters
 
 
 def wait_for(condition, seconds=10.0):
@@ -80,12 +80,19 @@ def test_exercise_measures_and_refuses():
         wait_for(lambda expected=expected: expected in exercise._verdict.value)
 
 
-def test_home_has_a_card_for_every_chapter_but_itself(root):
+def test_home_has_a_card_for_every_chapter_but_itself_drawn_one_by_one(root, monkeypatch):
+    works = []
+    monkeypatch.setattr(chapter, "Background", lambda: SimpleNamespace(run=works.append))
     found = chapters(root / "notebooks")
-    cards = [card.value for card in Cards(root / "notebooks").widget.children]
+    cards = Cards(root / "notebooks").widget.children
     assert found[0].number == 0
     assert len(cards) == len(found) - 1
-    for chapter, card in zip(found[1:], cards, strict=True):
-        assert f'href="{chapter.name}.ipynb"' in card
-        assert chapter.summary
-        assert THUMBNAILS[chapter.name]().startswith("<svg")
+    undrawn = [card.value for card in cards]
+    for one, card in zip(found[1:], cards, strict=True):
+        assert f'href="{one.name}.ipynb"' in card.value
+        assert one.summary
+    [drawings] = works
+    for number, show in enumerate(drawings()):
+        show()
+        assert [card.value != text for card, text in zip(cards, undrawn, strict=True)].count(True) == number + 1
+    assert number + 1 == len(cards)
