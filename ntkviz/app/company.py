@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import theme
-from .plots import Plot, signed
+from .plots import Plot, network_spread, signed
 
 
 class CompanyPlot(Plot):
@@ -89,17 +89,8 @@ class CompanyPlot(Plot):
         self._networks.append(np.asarray(network, dtype=float))
         self._draw()
 
-    def _spread(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of the networks: NaN before there is one, and two, of them."""
-        unknown = np.full(len(self.positions) + 1, np.nan)
-        if not self._networks:
-            return unknown, unknown
-        return np.mean(self._networks, axis=0), (
-            np.std(self._networks, axis=0, ddof=1) if len(self._networks) > 1 else unknown
-        )
-
     def _draw(self) -> None:
-        mean, std = self._spread()
+        mean, std = network_spread(self._networks, len(self._together))
         bars = np.nan_to_num(std)
         where = np.append(self.positions, self._extra)
         reach = [self._alone, self._together, *([mean - bars, mean + bars] if self._networks else [])]
@@ -134,7 +125,9 @@ class CompanyPlot(Plot):
         yield "point", "position", "without_extra", "with_extra", "networks_mean", "networks_std", "networks"
         names = [*range(1, len(self.positions) + 1), "extra"]
         where, alone = np.append(self.positions, self._extra), np.append(self._alone, np.nan)
-        for name, *row in zip(names, where, alone, self._together, *self._spread(), strict=True):
+        for name, *row in zip(
+            names, where, alone, self._together, *network_spread(self._networks, len(self._together)), strict=True
+        ):
             yield name, *map(float, row), len(self._networks)
 
 

@@ -10,7 +10,7 @@ from scipy.stats import gaussian_kde, norm
 
 from ..readings.master import Law
 from . import theme
-from .plots import Plot, signed
+from .plots import Plot, network_spread, signed
 
 
 class CurvesPlot(Plot):
@@ -58,16 +58,8 @@ class CurvesPlot(Plot):
         self._networks.append(np.asarray(network, dtype=float))
         self._draw()
 
-    def _spread(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of the networks: NaN before there is one, and two, of them."""
-        if not self._networks:
-            return np.full(len(self.x), np.nan), np.full(len(self.x), np.nan)
-        mean = np.mean(self._networks, axis=0)
-        several = len(self._networks) > 1
-        return mean, np.std(self._networks, axis=0, ddof=1) if several else np.full(len(self.x), np.nan)
-
     def _draw(self) -> None:
-        mean, std = self._spread()
+        mean, std = network_spread(self._networks, len(self.x))
         shown = slice(None, None, self._every)
         correct, shortcut, networks = self.figure.data
         bars = np.nan_to_num(std[shown])
@@ -99,7 +91,9 @@ class CurvesPlot(Plot):
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "second_input", "correct", "gia", "networks_mean", "networks_std", "networks"
-        for row in zip(self.x, self._correct, self._shortcut, *self._spread(), strict=True):
+        for row in zip(
+            self.x, self._correct, self._shortcut, *network_spread(self._networks, len(self.x)), strict=True
+        ):
             yield *map(float, row), len(self._networks)
 
 

@@ -43,7 +43,7 @@ class CoordinateHistogram(Plot):
             bargap=0,
             xaxis={"title": what, "fixedrange": True},
             yaxis={"title": "density", "fixedrange": True, "rangemode": "tozero", "nticks": 5},
-            legend=_legend(x=1, xanchor="right"),
+            legend=theme.legend(x=1, xanchor="right"),
             margin={"l": 64, "r": 10, "t": theme.HEADING, "b": 48},
         )
 
@@ -112,7 +112,7 @@ class FunctionDraws(Plot):
                 y=[],
                 mode="lines",
                 fill="toself",
-                fillcolor=_translucent(theme.LIMIT, shade),
+                fillcolor=theme.translucent(theme.LIMIT, shade),
                 line_width=0,
                 showlegend=False,
             )
@@ -120,7 +120,7 @@ class FunctionDraws(Plot):
             x=np.tile(np.append(path, np.nan), draws),
             y=[],
             mode="lines",
-            line={"color": _translucent(theme.FINITE, 0.45), "width": 1.2},
+            line={"color": theme.translucent(theme.FINITE, 0.45), "width": 1.2},
             showlegend=False,
         )
         figure.add_scatter(
@@ -136,7 +136,7 @@ class FunctionDraws(Plot):
             annotations=[theme.heading(heading, xref="paper", x=0)],
             xaxis={"title": what, "range": [path[0], path[-1]], "fixedrange": True},
             yaxis={"title": "output f", "fixedrange": True, "nticks": 7},
-            legend=_legend(orientation="h", x=1, xanchor="right", yanchor="bottom"),
+            legend=theme.legend(orientation="h", x=1, xanchor="right", yanchor="bottom"),
             margin={"l": 64, "r": 10, "t": theme.HEADING, "b": 48},
         )
 
@@ -181,12 +181,3 @@ def _round_up(number: float) -> float:
     """A round number above, so that an axis moves in a few clear jumps and what it shows grows in between."""
     scale = 10 ** np.floor(np.log10(number))
     return float(next(step * scale for step in (1, 1.5, 2, 3, 4, 6, 8, 10) if step * scale >= number * (1 - 1e-9)))
-
-
-def _translucent(colour: str, opacity: float) -> str:
-    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{opacity})"
-
-
-def _legend(**place: Any) -> dict[str, Any]:
-    return {"y": 1, "yanchor": "top", "font": {"size": 13}, "bgcolor": "rgba(0,0,0,0)"} | place

@@ -9,7 +9,6 @@ import numpy as np
 
 from ..readings.recurrence import half_life, tail
 from . import theme
-from .distributions import _legend, _translucent
 from .plots import Plot
 
 LONG = 200  # steps: half-lives beyond cannot be told from none
@@ -25,10 +24,10 @@ class GatePlot(Plot):
         self._mean = self._std = np.full(steps, np.nan)
         figure = self.figure
         figure.add_scatter(
-            x=[], y=[], mode="lines", fill="toself", fillcolor=_translucent(theme.LIMIT, 0.18), line_width=0
+            x=[], y=[], mode="lines", fill="toself", fillcolor=theme.translucent(theme.LIMIT, 0.18), line_width=0
         )
         figure.add_scatter(x=[], y=[], mode="lines", name="coordinates of one network", line_width=1.3)
-        figure.data[1].line.color = _translucent(theme.FINITE, 0.7)
+        figure.data[1].line.color = theme.translucent(theme.FINITE, 0.7)
         figure.add_scatter(x=[], y=[], mode="lines", name="infinite width, mean ± std", line_width=3)
         figure.data[2].line.color = theme.LIMIT
         figure.update_traces(hoverinfo="skip")
@@ -37,7 +36,7 @@ class GatePlot(Plot):
             annotations=[theme.heading(heading, xref="paper", x=0)],
             xaxis={"title": "step t", "range": [0.7, steps + 0.3], "fixedrange": True, "nticks": 8},
             yaxis={"title": "value of the gate", "range": [-0.02, 1.22], "tickvals": [0, 0.5, 1], "fixedrange": True},
-            legend=_legend(orientation="h", x=0, y=1.01),
+            legend=theme.legend(orientation="h", x=0, y=1.01),
             margin={"l": 60, "r": 10, "t": theme.HEADING, "b": 48},
         )
 
@@ -86,7 +85,7 @@ class MemoryPlot(Plot):
         self._other = np.full(steps, np.nan)
         figure = self.figure
         figure.add_scatter(x=[], y=[], mode="lines", name="random networks", line_width=1)
-        figure.data[0].line.color = _translucent(theme.FINITE, 0.5)
+        figure.data[0].line.color = theme.translucent(theme.FINITE, 0.5)
         figure.add_scatter(x=[], y=[], mode="lines", name="infinite width", line_width=3.5)
         figure.data[1].line.color = theme.LIMIT
         figure.add_scatter(x=[], y=[], mode="lines", name="RNN without gates", line_width=3)
@@ -98,7 +97,7 @@ class MemoryPlot(Plot):
             annotations=[theme.heading(heading, xref="paper", x=0)],
             xaxis={"title": "step t", "range": [0.7, steps + 0.3], "fixedrange": True, "nticks": 8},
             yaxis={"title": "distance of the states", "type": "log", "tickformat": "~%", "fixedrange": True},
-            legend=_legend(orientation="h", x=0, y=1.01),
+            legend=theme.legend(orientation="h", x=0, y=1.01),
             margin={"l": 72, "r": 10, "t": theme.HEADING, "b": 48},
         )
         figure.layout.yaxis.tickvals = [0.001, 0.01, 0.1, 1, 10]

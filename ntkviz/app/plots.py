@@ -236,6 +236,13 @@ class ConvergencePlot(Plot):
             yield width, seed, deviation
 
 
+def network_spread(networks: Sequence[np.ndarray], count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation, `(count,)`, of the networks: NaN before there is one, and two, of them."""
+    unknown = np.full(count, np.nan)
+    mean = np.mean(networks, axis=0) if networks else unknown
+    return mean, np.std(networks, axis=0, ddof=1) if len(networks) > 1 else unknown
+
+
 def signed(number: float, digits: int = 2) -> str:
     """A number with a minus sign that is not a hyphen, and none before a zero."""
     return f"{round(number, digits) + 0.0:.{digits}f}".replace("-", "−")

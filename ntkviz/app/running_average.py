@@ -29,8 +29,7 @@ class RunningAverage(Plot):
         self._m, self._running = np.array([]), np.array([])
         figure = self.figure
         figure.add_scatter(x=[], y=[], mode="lines", fill="toself", line_width=0, hoverinfo="skip", showlegend=False)
-        red, green, blue = (int(theme.LIMIT[k : k + 2], 16) for k in (1, 3, 5))
-        figure.data[0].fillcolor = f"rgba({red},{green},{blue},0.14)"
+        figure.data[0].fillcolor = theme.translucent(theme.LIMIT, 0.14)
         figure.add_scatter(x=[], y=[], mode="lines", name="limit", line={"color": theme.LIMIT, "width": 3})
         figure.add_scatter(x=[], y=[], mode="lines", name="one network", line={"color": theme.FINITE, "width": 2.5})
         figure.update_traces(hovertemplate="m = %{x:,}: %{y:.3f}<extra>%{fullData.name}</extra>")

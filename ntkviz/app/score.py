@@ -73,7 +73,7 @@ class ScorePlot(Plot):
             if new:
                 self._write(y)
             shades = [0.3 if k == current else 0.13 if k in sources else 0.0 for k in range(len(steps))]
-            self.figure.data[0].marker.color = [_translucent(theme.MUTED, shade) for shade in shades]
+            self.figure.data[0].marker.color = [theme.translucent(theme.MUTED, shade) for shade in shades]
             self.figure.data[2].text = [_row(step, bold=k == current) for k, step in enumerate(steps)]
             arrows = [_arrow(y[k], y[current]) for k in sources]
             self.figure.data[3].update(
@@ -93,7 +93,7 @@ class ScorePlot(Plot):
         bars.update(x=np.full(len(y), 100 - ARROW), base=ARROW, y=y)
         bars.hovertemplate = [f"{step.kind}: {escape(_formula(step))}<extra></extra>" for step in self._steps]
         badges.update(x=np.full(len(y), BADGE), y=y, text=[LETTERS[kind] for kind in kinds])
-        badges.marker.color = [_translucent(COLOURS[kind], 0.4) for kind in kinds]
+        badges.marker.color = [theme.translucent(COLOURS[kind], 0.4) for kind in kinds]
         rows.update(x=np.full(len(y), TEXT), y=y)
         gap = [k - 1 for k, step in zip(y, self._steps, strict=True) if step.backward]
         for place in (self.figure.layout.annotations[2], self.figure.layout.shapes[0]):
@@ -132,8 +132,3 @@ def _arrow(source: float, target: float) -> tuple[np.ndarray, np.ndarray]:
     reach = min(2 * ARROW, 4 + 2 * abs(target - source))
     x = ARROW - 2 * t * (1 - t) * reach
     return np.append(x, np.nan), np.append(source + t * (target - source), np.nan)
-
-
-def _translucent(colour: str, opacity: float) -> str:
-    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{opacity})"

@@ -76,6 +76,17 @@ def heading(text: str, **place: Any) -> dict[str, Any]:
     return {"text": text, "font": {"size": 17}} | at_top | place
 
 
+def legend(**place: Any) -> dict[str, Any]:
+    """A legend on nothing, at the height of the plot's top unless `place` says otherwise."""
+    return {"y": 1, "yanchor": "top", "font": {"size": 13}, "bgcolor": "rgba(0,0,0,0)"} | place
+
+
+def translucent(colour: str, opacity: float) -> str:
+    """A colour `"#rrggbb"` that lets the ground shine through."""
+    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
 PAGE_HAS_PLOTLY = "NTKVIZ_PAGE_HAS_PLOTLY"  # set in the kernels of a dashboard whose pages load plotly.js themselves
 
 

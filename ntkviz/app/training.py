@@ -34,7 +34,9 @@ class TrainingCurves(Plot):
         figure, side = self.figure, self._pictures.shape[-1]
         for edge in ("low", "high"):
             figure.add_scatter(x=self._x, mode="lines", line_width=0, showlegend=False, hoverinfo="skip")
-            figure.data[-1].update(fill="tonexty" if edge == "high" else None, fillcolor="rgba(213,94,0,0.16)")
+            figure.data[-1].update(
+                fill="tonexty" if edge == "high" else None, fillcolor=theme.translucent(theme.LIMIT, 0.16)
+            )
         figure.add_scatter(x=self._x, mode="lines", name="infinite width ± 2σ", line_color=theme.LIMIT, line_width=4)
         for k in range(3):
             figure.add_scatter(x=self._x, mode="lines", line_color=theme.FINITE, opacity=(0.75, 0.85, 1)[k])

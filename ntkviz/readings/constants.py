@@ -12,7 +12,7 @@ from jax import Array
 
 from ..errors import HyperparameterError
 from ..language.program import Program
-from .forward import ForwardMoments, _refuse_correction_terms
+from .forward import ForwardMoments, refuse_correction_terms
 
 
 def limit_scalars(program: Program) -> dict[int, Array]:
@@ -30,7 +30,7 @@ def limit_scalars(program: Program) -> dict[int, Array]:
 
 @jax.jit
 def _scalars(program: Program) -> dict[int, Array]:
-    _refuse_correction_terms(program)
+    refuse_correction_terms(program)
     moments = ForwardMoments((program, program))
     scalars = (place for place, instruction in enumerate(program.instructions) if instruction.kind == "scalar")
     return {place: moments.number(0, place) for place in scalars}

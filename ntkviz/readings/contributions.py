@@ -25,7 +25,15 @@ from ..errors import InputError
 from ..language import instructions as ops
 from ..language.architecture import Architecture, check_architecture, check_data
 from ..language.program import Instruction, Parameter, Program
-from .finite import ParameterNumbers, _uses, at_readout_scale, check_width, random_key, sample_parameters
+from .finite import (
+    ParameterNumbers,
+    at_readout_scale,
+    check_width,
+    gradient_scale,
+    random_key,
+    sample_parameters,
+    uses_of_parameters,
+)
 from .forward import ForwardMoments, kernels_from
 from .ragged import check_one_network_reads
 
@@ -190,15 +198,14 @@ def _label(parameter: Parameter, index: ops.Shape) -> str:
 @functools.partial(jax.jit, static_argnames="width")
 def _split_network(program: Program, program_bar: Program, width: int, key: Array) -> dict[str, Array]:
     parameters = sample_parameters(program, width, key)
-    here, there = (_uses(p, parameters, example_outputs=1) for p in (program, program_bar))
+    here, there = (uses_of_parameters(p, parameters, example_outputs=1) for p in (program, program_bar))
     numbers = ParameterNumbers(program)
     split: dict[str, Array] = {}
     for use, one in here.items():
         if use not in there:
             continue
         declared, other = program.parameters[use[0]], there[use]
-        fan_in = {"matrix": declared.fan * width, "input": declared.fan, "vector": 1}[declared.kind]
-        rate = numbers(declared.lr) * numbers(declared.multiplier) ** 2 / fan_in
+        rate = gradient_scale(declared, numbers, width)
         scale = 1 if at_readout_scale(program) else width
         split[_label(declared, use[1])] = rate * scale * (one.a[0] @ other.a[0].T) * (one.b[0] @ other.b[0].T)
     return split

@@ -206,7 +206,7 @@ def ntk_of_examples(program: Program, program_bar: Program, parameters: tuple[Ar
     def uses(prog: Program) -> dict[Any, Uses]:
         def one(*data):
             example = prog.with_data(*(d[None] for d in data))
-            return _uses(example, parameters, example_outputs=1)
+            return uses_of_parameters(example, parameters, example_outputs=1)
 
         each = jax.vmap(one)(*prog.data)
         return jax.tree.map(lambda m: m.reshape((m.shape[0], *m.shape[2:])), each)
@@ -221,11 +221,11 @@ def _whole_batches(program: Program, program_bar: Program, width: int, key: Arra
 
 def ntk_of_batches(program: Program, program_bar: Program, parameters: tuple[Array, ...], width: int) -> Array:
     """The NTK at given parameters, of programs traced with whole batches."""
-    here, there = (_uses(p, parameters, example_outputs=len(p.data[0])) for p in (program, program_bar))
+    here, there = (uses_of_parameters(p, parameters, example_outputs=len(p.data[0])) for p in (program, program_bar))
     return _contract(program, here, there, width)
 
 
-def _uses(program: Program, parameters: tuple[Array, ...], example_outputs: int) -> dict[Any, Uses]:
+def uses_of_parameters(program: Program, parameters: tuple[Array, ...], example_outputs: int) -> dict[Any, Uses]:
     """What goes in and the gradients of each output at what comes out, by parameter and index."""
     width = next(p.shape[-1] if d.kind == "vector" else p.shape[-2] for d, p in _declared(program, parameters))
     dtype = parameters[0].dtype
@@ -268,11 +268,15 @@ def _contract(program: Program, uses: dict[Any, Uses], uses_bar: dict[Any, Uses]
     for key, here in uses.items():
         if key not in uses_bar:  # a sequence of one token never uses W
             continue
-        declared = program.parameters[key[0]]
-        fan_in = {"matrix": declared.fan * width, "input": declared.fan, "vector": 1}[declared.kind]
-        rate = jnp.asarray(numbers(declared.lr) * numbers(declared.multiplier) ** 2 / fan_in, here.a.dtype)
+        rate = jnp.asarray(gradient_scale(program.parameters[key[0]], numbers, width), here.a.dtype)
         total = total + rate * _pairs_of_uses(here, uses_bar[key])
     return total if at_readout_scale(program) else total * width
+
+
+def gradient_scale(declared: Parameter, numbers: ParameterNumbers, width: int) -> Any:
+    """lr·multiplier²/fan_in: what the product of two uses counts in the NTK."""
+    fan_in = {"matrix": declared.fan * width, "input": declared.fan, "vector": 1}[declared.kind]
+    return numbers(declared.lr) * numbers(declared.multiplier) ** 2 / fan_in
 
 
 def at_readout_scale(program: Program) -> bool:

@@ -60,7 +60,7 @@ def forward_kernels(program: Program, program_bar: Program) -> ForwardKernels:
 def kernels_from(moments: ForwardMoments) -> ForwardKernels:
     """The kernels that the moments of two copies give, errors as of `forward_kernels`."""
     program, program_bar = moments.programs
-    _refuse_correction_terms(program)
+    refuse_correction_terms(program)
     v, x = program.instructions[program.output].args
     v_bar, x_bar = program_bar.instructions[program_bar.output].args
     readout = moments.gaussian_pair(0, v, 1, v_bar)
@@ -75,7 +75,7 @@ def kernels_from(moments: ForwardMoments) -> ForwardKernels:
     return ForwardKernels(nngp, ntk, moments.relative_error())
 
 
-def _refuse_correction_terms(program: Program) -> None:
+def refuse_correction_terms(program: Program) -> None:
     """Wᵀ on what W made gives Z^{Wᵀy} a part Ż that is not Gaussian (Tensor Programs III, Theorem 2.10)."""
     made_by: list[set[tuple[Any, ...]]] = []  # the matrices each value was made with
     for place, instruction in enumerate(program.instructions):
@@ -89,7 +89,7 @@ def _refuse_correction_terms(program: Program) -> None:
                 )
             made.add((op.parameter, op.index, op.transpose))
         if isinstance(op, ops.Repeat):
-            _refuse_correction_terms(op.body)
+            refuse_correction_terms(op.body)
         made_by.append(made)
 
 
