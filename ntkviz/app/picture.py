@@ -10,6 +10,7 @@ import ipywidgets as widgets
 import traitlets
 
 from .background import Background, Update, sentence
+from .connection import Connection
 from .controls import Controls
 from .plots import Panel, Plot
 from .theme import LOW, STATIC, STYLESHEET
@@ -78,7 +79,7 @@ class Picture:
         sampling = [self._progress, self._cancel, self._status] if as_it_comes else [self._status]
         foot = widgets.HBox([*sampling, self._toolbar])
         foot.add_class("nv-foot")
-        self.widget = widgets.VBox([controls.widget, self._error, figures, foot])
+        self.widget = widgets.VBox([controls.widget, self._error, figures, foot, Connection()])
         self.widget.add_class("nv-picture")
 
         controls.observe(self._move)

@@ -1,0 +1,59 @@
+"""A page that loses its kernel says so, and a reload loses nothing."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+from pages import open_chapter, reading
+from playwright.sync_api import expect
+
+REMEMBER_SOCKETS = """
+    window.sockets = [];
+    window.WebSocket = class extends WebSocket {
+        constructor(...args) { super(...args); sockets.push(this); }
+    };
+"""
+
+
+@pytest.fixture
+def own(root, serve):
+    """A dashboard whose only kernel is that of the test's page."""
+    with serve(root / "notebooks", "--VoilaConfiguration.preheat_kernel=False") as server:
+        yield server
+
+
+def kernels(server) -> list[int]:
+    found = subprocess.run(["pgrep", "-f", "ipykernel", "-P", str(server.process.pid)], capture_output=True, text=True)
+    return [int(process) for process in found.stdout.split()]
+
+
+def move(page) -> None:
+    """One step of the slider for the random draw, and wait for its answer."""
+    before = page.url
+    page.locator(".nv-control", has_text="random draw").locator(".noUi-handle").press("ArrowRight")
+    page.wait_for_function("before => location.href !== before", arg=before)
+
+
+def test_a_lost_kernel_is_announced_and_a_reload_keeps_the_settings(own, chromium):
+    with reading(chromium) as page:
+        page.add_init_script(REMEMBER_SOCKETS)
+        open_chapter(page, own.chapter("02_ntk.ipynb"))
+        message = page.get_by_role("alert").filter(has_text="settings")
+        move(page)
+
+        page.evaluate("sockets.at(-1).close()")  # a blink of the network: mended without a word
+        page.wait_for_function("sockets.length > 1 && sockets.at(-1).readyState === WebSocket.OPEN")
+        move(page)
+        assert message.count() == 0
+
+        [kernel] = kernels(own)
+        os.kill(kernel, signal.SIGKILL)
+        expect(message).to_contain_text("lost its kernel")
+        settings = page.url.split("#")[1]
+        assert "draw=3" in settings
+        message.get_by_role("button", name="Reload").click()
+        page.locator("#rendered_cells").wait_for(state="visible")
+        expect(page.locator(".nv-control", has_text="random draw").locator(".widget-readout")).to_have_text("3")
+        assert page.url.split("#")[1] == settings
+        assert message.count() == 0
