@@ -7,12 +7,13 @@ Programs II, arXiv:2006.14548). Where second moments determine that limit, it is
 
 from __future__ import annotations
 
-import jax
 from jax import Array
 
-from ..errors import HyperparameterError
+from ..errors import HyperparameterError, shown
 from ..language.program import Program
-from .forward import ForwardMoments, refuse_correction_terms
+from .bounded import bounded
+from .forward import refuse_correction_terms
+from .moments import ForwardMoments
 
 
 def limit_scalars(program: Program) -> dict[int, Array]:
@@ -24,11 +25,11 @@ def limit_scalars(program: Program) -> dict[int, Array]:
     `HyperparameterError` for what is not a program.
     """
     if not isinstance(program, Program):
-        raise HyperparameterError(f"A program is needed, such as nv.program(arch, x), not {program!r}.")
+        raise HyperparameterError(f"A program is needed, such as nv.program(arch, x), not {shown(program)}.")
     return _scalars(program.unrolled())
 
 
-@jax.jit
+@bounded
 def _scalars(program: Program) -> dict[int, Array]:
     refuse_correction_terms(program)
     moments = ForwardMoments((program, program))

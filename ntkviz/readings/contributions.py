@@ -13,7 +13,6 @@ what each pair of uses adds on its way; its derivative in the share of one pair 
 from __future__ import annotations
 
 import dataclasses
-import functools
 from typing import Any
 
 import jax
@@ -25,6 +24,7 @@ from ..errors import InputError
 from ..language import instructions as ops
 from ..language.architecture import Architecture, check_architecture, check_data
 from ..language.program import Instruction, Parameter, Program
+from .bounded import bounded
 from .finite import (
     ParameterNumbers,
     at_readout_scale,
@@ -34,7 +34,8 @@ from .finite import (
     sample_parameters,
     uses_of_parameters,
 )
-from .forward import ForwardMoments, kernels_from
+from .forward import kernels_from, refuse_correction_terms
+from .moments import ForwardMoments
 from .ragged import check_one_network_reads
 
 Shares = dict[tuple[int, int], Array]  # of each pair of places, one in each program, for all pairs of entries there
@@ -155,8 +156,9 @@ class _SharedMoments(ForwardMoments):
         return own * self.shares[a, b]
 
 
-@jax.jit
+@bounded
 def _split(program: Program, program_bar: Program) -> dict[str, Array]:
+    refuse_correction_terms(program)
     places, places_bar = _places_of_uses(program), _places_of_uses(program_bar)
     pairs = [(a, b) for name in places for a in places[name] for b in places_bar.get(name, [])]
     shapes = {(a, b): program.instructions[a].shape + program_bar.instructions[b].shape for a, b in pairs}
@@ -195,7 +197,7 @@ def _label(parameter: Parameter, index: ops.Shape) -> str:
 # --- finite width ------------------------------------------------------------------------------------
 
 
-@functools.partial(jax.jit, static_argnames="width")
+@bounded(static_argnames="width")
 def _split_network(program: Program, program_bar: Program, width: int, key: Array) -> dict[str, Array]:
     parameters = sample_parameters(program, width, key)
     here, there = (uses_of_parameters(p, parameters, example_outputs=1) for p in (program, program_bar))

@@ -1,0 +1,523 @@
+"""Means and second moments of the limits Z of two networks' vectors, and the tangents of the latter.
+
+One copy of the network reads X, another X̄. The rules by which each instruction makes moments from those of
+its arguments are here; `ntkviz.readings.forward` says why the tangents give the NTK.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ..errors import NoForwardLimitError
+from ..gaussian.expectation import Expectation, pair_expectation, pair_with_slopes, single_expectation
+from ..language import instructions as ops
+from ..language.instructions import Shape
+from ..language.nonlinearities import Nonlinearity, identity
+from ..language.program import Program
+
+
+class Dual(NamedTuple):
+    """A second moment and its tangent; `None` for a tangent that is exactly zero."""
+
+    value: Array
+    tangent: Array | None = None
+
+    def map(self, fn) -> Dual:
+        return Dual(fn(self.value), None if self.tangent is None else fn(self.tangent))
+
+
+class Given(NamedTuple):
+    """What the body of a `Repeat` is told about its inputs, for each copy (or pair of copies)."""
+
+    moments: dict[tuple[int, int], Dual | None]
+    means: dict[int, Array | None]
+    scalars: dict[int, tuple[Array | None, ...]]
+    carry_is_gaussian: bool
+
+
+class ForwardMoments:
+    """Means and second moments of the Z's of two copies of a program, computed when asked for.
+
+    A vector is named by its copy (0 for X, 1 for X̄) and its place in that copy's program.
+    `None` stands for an exact, structural zero throughout: independence costs nothing, and no
+    rounding makes a zero mean nonzero.
+    """
+
+    def __init__(self, programs: tuple[Program, Program], given: Given | None = None):
+        self.programs = programs
+        self.given = given
+        self._moments: dict[tuple[int, int, int, int], Dual | None] = {}
+        self._means: dict[tuple[int, int], Array | None] = {}
+        self._scalars: dict[tuple[int, int], Array | None] = {}
+        self._errors: list[Array] = []
+        self._repeat_is_gaussian: dict[tuple[int, int], bool] = {}
+
+    def relative_error(self) -> Array:
+        """The sum of the relative errors of all expectations, to first order in each."""
+        return sum(self._errors, jnp.zeros(()))
+
+    def instruction(self, copy: int, place: int):
+        return self.programs[copy].instructions[place]
+
+    def parameter(self, copy: int, place: int):
+        """The parameter an instruction uses."""
+        program = self.programs[copy]
+        return program.parameters[program.instructions[place].op.parameter]
+
+    # --- scalars and means: constants of one copy --------------------------------------------
+
+    def scalar(self, copy: int, place: int) -> Array | None:
+        """The limit of a scalar."""
+        key = (copy, place)
+        if key not in self._scalars:
+            self._scalars[key] = self._scalar(copy, place)
+        return self._scalars[key]
+
+    def number(self, copy: int, place: int) -> Array:
+        """The limit of a scalar, a structural zero written as 0."""
+        value = self.scalar(copy, place)
+        return jnp.zeros(self.instruction(copy, place).shape) if value is None else value
+
+    def _scalar(self, copy: int, place: int) -> Array | None:
+        program, instruction = self.programs[copy], self.instruction(copy, place)
+        match instruction.op:
+            case ops.Constant(index):
+                return jnp.asarray(program.constants[index])
+            case ops.Data(index):
+                return jnp.asarray(program.data[index], dtype=float)
+            case ops.Captured(index):
+                assert self.given is not None
+                return self.given.scalars[copy][index]
+            case ops.Moment():
+                return self.mean(copy, instruction.args[0])
+            case ops.ScalarFunction(fn) if fn is operator.neg:
+                value = self.scalar(copy, instruction.args[0])
+                return None if value is None else -value
+            case op:
+                return op.evaluate(*(self.number(copy, a) for a in instruction.args))
+
+    def mean(self, copy: int, place: int) -> Array | None:
+        """E Z of a vector, of its leading shape; `None` if zero by the program's form."""
+        key = (copy, place)
+        if key not in self._means:
+            self._means[key] = self._mean(copy, place)
+        return self._means[key]
+
+    def _mean(self, copy: int, place: int) -> Array | None:
+        instruction = self.instruction(copy, place)
+        match instruction.op:
+            case ops.InputMatMul() | ops.InitialVector() | ops.MatMul() | ops.BatchNorm():
+                return None
+            case ops.Carry():
+                assert self.given is not None
+                return self.given.means[copy]
+            case ops.Repeat():
+                self._run_repeat(copy, place)
+                return self._means[copy, place]
+            case ops.Shift():
+                x, shift = instruction.args
+                return _plus(self.mean(copy, x), self.scalar(copy, shift), instruction.shape)
+            case ops.Nonlin():
+                return self._mean_of_nonlin(copy, place)
+            case _:
+                means = [self.mean(copy, a) for a in self._vectors(copy, place)]
+                return self._linear(copy, place, [None if m is None else m[..., None] for m in means], ())
+
+    def _mean_of_nonlin(self, copy: int, place: int) -> Array:
+        instruction = self.instruction(copy, place)
+        phi = instruction.op.phi
+        if phi.name == "multiply":
+            a, b = instruction.args
+            return self._aligned(copy, a, b, instruction.shape)
+        _, x, theta = self._unary(copy, place)
+        result = single_expectation(phi, self.variance(copy, x), theta=theta, mean=self.mean(copy, x))
+        self._add_error(result)
+        return jnp.broadcast_to(result.value, instruction.shape)
+
+    def _aligned(self, copy: int, a: int, b: int, shape: Shape) -> Array:
+        """E[Z^a Z^b] where the leading axes of a and b meet by broadcasting, not all pairs."""
+        k = self.moment(copy, a, copy, b)
+        if k is None:
+            return jnp.zeros(shape)
+        return pick_aligned(k.value, self.instruction(copy, a).shape, self.instruction(copy, b).shape, shape)
+
+    # --- second moments, within a copy and between the two ------------------------------------
+
+    def variance(self, copy: int, place: int) -> Array:
+        """Var Z of each vector of a Gaussian array."""
+        k = self.covariance(copy, place, copy, place)
+        shape = self.instruction(copy, place).shape
+        if k is None:
+            return jnp.zeros(shape)
+        return jnp.diagonal(k.value.reshape(size_of(shape), size_of(shape))).reshape(shape)
+
+    def covariance(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
+        """Cov(Z^a, Z^b) for all pairs: shape `(*leading of a, *leading of b)`."""
+        k = self.moment(copy_a, a, copy_b, b)
+        mean_a, mean_b = self.mean(copy_a, a), self.mean(copy_b, b)
+        if mean_a is None or mean_b is None:
+            return k
+        product = _outer(mean_a, mean_b)
+        return Dual(-product) if k is None else Dual(k.value - product, k.tangent)
+
+    def moment(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
+        """E[Z^a Z^b] for all pairs: shape `(*leading of a, *leading of b)`."""
+        if (copy_b, b) < (copy_a, a):
+            return self._swap(self.moment(copy_b, b, copy_a, a), copy_b, b, copy_a, a)
+        key = (copy_a, a, copy_b, b)
+        if key not in self._moments:
+            self._moments[key] = self._moment(copy_a, a, copy_b, b)
+        return self._moments[key]
+
+    def _swap(self, k: Dual | None, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
+        ndim_a, ndim_b = (len(self.instruction(c, i).shape) for c, i in ((copy_a, a), (copy_b, b)))
+        order = (*range(ndim_a, ndim_a + ndim_b), *range(ndim_a))
+        return None if k is None else k.map(lambda m: jnp.transpose(m, order))
+
+    def _moment(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
+        op_a, op_b = self.instruction(copy_a, a).op, self.instruction(copy_b, b).op
+        affine_a, affine_b = (op.linear or isinstance(op, ops.Shift) for op in (op_a, op_b))
+        # Of two, the later one first: then all windows of a convolution meet in one moment of what they look at.
+        if affine_a and (a >= b or not affine_b):
+            return self._left(copy_a, a, copy_b, b)
+        if affine_b:
+            return self._swap(self._left(copy_b, b, copy_a, a), copy_b, b, copy_a, a)
+        if isinstance(op_a, ops.Repeat) or isinstance(op_b, ops.Repeat):
+            return self._repeat_pair(copy_a, a, copy_b, b)
+        if self._is_source(op_a) and self._is_source(op_b):
+            return self.gaussian_pair(copy_a, a, copy_b, b)
+        batchnorms = self._batchnorm_relu(copy_a, a), self._batchnorm_relu(copy_b, b)
+        if all(x is not None for x in batchnorms):
+            return self._batchnorm_pair(copy_a, batchnorms[0], copy_b, batchnorms[1])
+        return self._unary_pair(copy_a, a, copy_b, b)
+
+    def _left(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
+        """Take instruction a, linear or a shift, off the left side."""
+        if isinstance(self.instruction(copy_a, a).op, ops.Shift):
+            return self._shifted(copy_a, a, copy_b, b)
+        right = self.instruction(copy_b, b).shape
+        ks = [self.moment(copy_a, x, copy_b, b) for x in self._vectors(copy_a, a)]
+
+        def flat(part):
+            arrays = [None if k is None else getattr(k, part) for k in ks]
+            shapes = [self.instruction(copy_a, x).shape for x in self._vectors(copy_a, a)]
+            return [None if k is None else k.reshape((*s, size_of(right))) for k, s in zip(arrays, shapes, strict=True)]
+
+        value = self._linear(copy_a, a, flat("value"), right)
+        return None if value is None else Dual(value, self._linear(copy_a, a, flat("tangent"), right))
+
+    def _linear(self, copy: int, place: int, vectors: list[Array | None], right: Shape) -> Array | None:
+        """Apply a linear instruction to arrays whose last axis stands for the other side of a kernel."""
+        if all(v is None for v in vectors):
+            return None
+        instruction = self.instruction(copy, place)
+        width = next(v.shape[-1] for v in vectors if v is not None)
+        places = self._vectors(copy, place)
+        filled = [
+            jnp.zeros((*self.instruction(copy, p).shape, width)) if v is None else v
+            for p, v in zip(places, vectors, strict=True)
+        ]
+        scalars = [self.number(copy, a) for a in instruction.args if self.instruction(copy, a).kind == "scalar"]
+        return instruction.op.evaluate(*filled, *scalars).reshape((*instruction.shape, *right))
+
+    def _vectors(self, copy: int, place: int) -> list[int]:
+        return [a for a in self.instruction(copy, place).args if self.instruction(copy, a).kind == "vector"]
+
+    def _shifted(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
+        x, shift = self.instruction(copy_a, a).args
+        shape = (*self.instruction(copy_a, a).shape, *self.instruction(copy_b, b).shape)
+        k, theta, mean = self.moment(copy_a, x, copy_b, b), self.scalar(copy_a, shift), self.mean(copy_b, b)
+        if k is not None:
+            grow = self._grow(copy_a, x, a, copy_b, b)
+            k = k.map(grow)
+        if theta is None or mean is None:
+            return k
+        product = jnp.broadcast_to(_outer(jnp.broadcast_to(theta, self.instruction(copy_a, a).shape), mean), shape)
+        return Dual(product) if k is None else Dual(k.value + product, k.tangent)
+
+    def _grow(self, copy_a: int, x: int, a: int, copy_b: int, b: int):
+        """Broadcast the left side of a kernel from the leading shape of x to that of a."""
+        old, new = self.instruction(copy_a, x).shape, self.instruction(copy_a, a).shape
+        right = self.instruction(copy_b, b).shape
+        return lambda m: jnp.broadcast_to(m.reshape((1,) * (len(new) - len(old)) + m.shape), (*new, *right))
+
+    # --- sources of Gaussians: initial vectors and matrix multiplications ---------------------
+
+    def _is_source(self, op: ops.Op) -> bool:
+        return isinstance(op, ops.InputMatMul | ops.InitialVector | ops.MatMul | ops.Carry)
+
+    def gaussian_pair(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
+        """Two vectors made by parameters: the same one correlates them, different ones do not."""
+        op_a, op_b = self.instruction(copy_a, a).op, self.instruction(copy_b, b).op
+        if isinstance(op_a, ops.Carry) and isinstance(op_b, ops.Carry):
+            assert self.given is not None
+            return self.given.moments[copy_a, copy_b]
+        if type(op_a) is not type(op_b):
+            return None
+        parameter = self.parameter(copy_a, a)
+        if op_a.parameter != op_b.parameter:
+            return None
+        match op_a:
+            case ops.InitialVector():
+                size = size_of(parameter.shape)
+                gram, fan = Dual(jnp.eye(size).reshape(parameter.shape * 2)), 1
+            case ops.InputMatMul():
+                data = (self.number(c, self.instruction(c, i).args[0]) for c, i in ((copy_a, a), (copy_b, b)))
+                gram, fan = Dual(_gram(*data)), parameter.fan
+            case ops.MatMul(_, index, transpose):
+                if (index, transpose) != (op_b.index, op_b.transpose):
+                    return None
+                below = (self.instruction(c, i).args[0] for c, i in ((copy_a, a), (copy_b, b)))
+                x, y = below
+                k = self.moment(copy_a, x, copy_b, y)
+                if k is None:
+                    return None
+                gram, fan = k, parameter.fan
+        std, multiplier, lr = (self.number(copy_a, p) for p in (parameter.std, parameter.multiplier, parameter.lr))
+        m2 = multiplier**2 / fan
+        # K ↦ m²s²K; tangent ↦ m²s²K̇ + lr m²K, the second term free of s.
+        variance = m2 * std**2
+        if self.one_copy(copy_a, copy_b):
+            return Dual(variance * gram.value)
+        tangent = None if gram.tangent is None else variance * gram.tangent
+        if parameter.trainable:
+            own = self.own_tangent(a, b, lr * m2 * gram.value)
+            tangent = own if tangent is None else tangent + own
+        return Dual(variance * gram.value, tangent)
+
+    def one_copy(self, copy_a: int, copy_b: int) -> bool:
+        """Whether two vectors are of one network, whose moments have no tangent."""
+        return copy_a == copy_b
+
+    def own_tangent(self, a: int, b: int, own: Array) -> Array:
+        """What training a parameter adds to the tangent between its use at `a` in copy 0 and at `b` in copy 1."""
+        return own
+
+    # --- nonlinearities of one Gaussian --------------------------------------------------------
+
+    def is_gaussian(self, copy: int, place: int) -> bool:
+        """Whether a vector is an affine image of Gaussian sources, whatever the numbers."""
+        op = self.instruction(copy, place).op
+        if isinstance(op, ops.Carry):
+            return self.given is not None and self.given.carry_is_gaussian
+        if isinstance(op, ops.Repeat):
+            return self._repeat_gaussian(copy, place)
+        if self._is_source(op):
+            return True
+        if op.linear or isinstance(op, ops.Shift):
+            return all(self.is_gaussian(copy, x) for x in self._vectors(copy, place))
+        return False
+
+    def _unary(self, copy: int, place: int) -> tuple[Nonlinearity, int, tuple[Array, ...]]:
+        """A vector as φ(x; θ) of one Gaussian vector x (φ = identity for a source)."""
+        instruction = self.instruction(copy, place)
+        if self._is_source(instruction.op) and self.is_gaussian(copy, place):
+            return identity, place, ()
+        if not isinstance(instruction.op, ops.Nonlin) or instruction.op.phi.arity != 1:
+            raise NoForwardLimitError(
+                f"Instruction {place} ({_name(instruction.op)}) is not a function of one Gaussian vector."
+            )
+        x, *thetas = instruction.args
+        if not self.is_gaussian(copy, x):
+            raise NoForwardLimitError(f"Instruction {place} applies {_name(instruction.op)} to a non-Gaussian vector.")
+        return instruction.op.phi, x, tuple(self.number(copy, t) for t in thetas)
+
+    def _unary_pair(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
+        """E[φ(x)ψ(y)], and by Price's theorem the tangent E[φ′(x)ψ′(y)] K̇(x, y)."""
+        (phi, x, theta), (psi, y, theta_bar) = self._unary(copy_a, a), self._unary(copy_b, b)
+        k = self.covariance(copy_a, x, copy_b, y)
+        if k is None:
+            return _independent(self.mean(copy_a, a), self.mean(copy_b, b))
+        shape_a, shape_b = self.instruction(copy_a, a).shape, self.instruction(copy_b, b).shape
+
+        def left(m):
+            return None if m is None else jnp.broadcast_to(m, shape_a).reshape(shape_a + (1,) * len(shape_b))
+
+        def right(m):
+            return None if m is None else jnp.broadcast_to(m, shape_b)
+
+        arguments: dict[str, Any] = {
+            "theta": tuple(left(t) for t in theta),
+            "theta_bar": tuple(right(t) for t in theta_bar),
+            "mean_x": left(self.mean(copy_a, x)),
+            "mean_y": right(self.mean(copy_b, y)),
+        }
+        kxx, kyy = left(self.variance(copy_a, x)), right(self.variance(copy_b, y))
+        # Equal vectors differ here by roundings, of which a kink would take the square root: 1e-16 becomes 1e-8
+        # in E[relu′relu′]. Enlarged by a few, the covariance is clipped to correlation ±1 where they are equal.
+        value = k.value if phi.smooth and psi.smooth else k.value * (1 + 16 * jnp.finfo(float).eps)
+        if k.tangent is None:
+            result = pair_expectation(phi, psi, kxx, value, kyy, **arguments)
+            self._add_error(result)
+            return Dual(result.value)
+        if phi.derivative() is None or psi.derivative() is None:
+            raise NoForwardLimitError(
+                f"{phi.name} has no derivative that is a function, so the NTK has no limit; "
+                "use a continuous nonlinearity."
+            )
+        result, slopes = pair_with_slopes(phi, psi, kxx, value, kyy, **arguments)
+        self._add_error(result)
+        self._add_error(slopes)
+        return Dual(result.value, slopes.value * k.tangent)
+
+    def _add_error(self, result: Expectation) -> None:
+        self._errors.append(result.relative_error())
+
+    # --- batch normalisation followed by relu: a nonlinearity of a whole batch ---------------
+
+    def _batchnorm_relu(self, copy: int, place: int) -> int | None:
+        """The Gaussian batch x if the vector is relu(batchnorm(x)) over the only axis."""
+        op = self.instruction(copy, place).op
+        if not isinstance(op, ops.Nonlin) or op.phi.name != "relu":
+            return None
+        inner = self.instruction(copy, self.instruction(copy, place).args[0])
+        if not isinstance(inner.op, ops.BatchNorm) or len(inner.shape) != 1:
+            return None
+        (x,) = inner.args
+        return x if self.is_gaussian(copy, x) and self.mean(copy, x) is None else None
+
+    def _batchnorm_pair(self, copy_a: int, x: Any, copy_b: int, y: Any) -> Dual | None:
+        from ..gaussian.batchnorm import batchnorm_relu, batchnorm_relu_single
+
+        k = self.covariance(copy_a, x, copy_b, y)
+        if k is None:
+            raise NoForwardLimitError("Two batch normalisations of independent vectors meet; use the general reading.")
+        if copy_a == copy_b and x == y:
+            value, error = batchnorm_relu_single(k.value)
+            self._errors.append(error)
+            return Dual(value)
+        k_aa, k_bb = self.covariance(copy_a, x, copy_a, x), self.covariance(copy_b, y, copy_b, y)
+        assert k_aa is not None
+        assert k_bb is not None
+        tangent = jnp.zeros_like(k.value) if k.tangent is None else k.tangent
+        result = batchnorm_relu(k_aa.value, k.value, k_bb.value, tangent)
+        self._errors.append(result.error)
+        return Dual(result.value, None if k.tangent is None else result.tangent)
+
+    # --- repeated layers ------------------------------------------------------------------------
+
+    def _repeat_gaussian(self, copy: int, place: int) -> bool:
+        key = (copy, place)
+        if key not in self._repeat_is_gaussian:
+            instruction = self.instruction(copy, place)
+            body = instruction.op.body
+            start = self.is_gaussian(copy, instruction.args[1])
+            inside = ForwardMoments((body, body), Given({}, {}, {}, carry_is_gaussian=True))
+            self._repeat_is_gaussian[key] = start and inside.is_gaussian(copy, body.output)
+        return self._repeat_is_gaussian[key]
+
+    def _repeat_pair(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
+        repeats = [self._repeats(c) for c in (0, 1)]
+        if a not in repeats[copy_a] or b not in repeats[copy_b] or repeats[copy_a].index(a) != repeats[copy_b].index(b):
+            raise NeedsUnrolling
+        self._run_repeat(copy_a, a)
+        return self._moments[copy_a, a, copy_b, b]
+
+    def _repeats(self, copy: int) -> list[int]:
+        return [k for k, i in enumerate(self.programs[copy].instructions) if isinstance(i.op, ops.Repeat)]
+
+    def _run_repeat(self, copy: int, place: int) -> None:
+        """Carry the moments of both copies through all layers of a `Repeat`, once."""
+        which = self._repeats(copy).index(place)
+        places = tuple(self._repeats(c)[which] for c in (0, 1))
+        loops = tuple(self.instruction(c, p) for c, p in enumerate(places))
+        starts = tuple(loop.args[1] for loop in loops)
+        scalars = {c: tuple(self.scalar(c, a) for a in loops[c].args[2:]) for c in (0, 1)}
+        gaussian = all(self._repeat_gaussian(c, p) for c, p in enumerate(places))
+        pairs = ((0, 0), (0, 1), (1, 1))
+        bodies = (loops[0].op.body, loops[1].op.body)
+
+        def layer(state):
+            moments, means, error = state
+            inside = ForwardMoments(bodies, Given(moments, means, scalars, gaussian))
+            outs = [body.output for body in bodies]
+            new_moments = {(c, d): inside.moment(c, outs[c], d, outs[d]) for c, d in pairs}
+            new_means = {c: inside.mean(c, outs[c]) for c in (0, 1)}
+            return new_moments, new_means, error + inside.relative_error()
+
+        state = (
+            {(c, d): self.moment(c, starts[c], d, starts[d]) for c, d in pairs},
+            {c: self.mean(c, starts[c]) for c in (0, 1)},
+            jnp.zeros(()),
+        )
+        state = with_zeros_of(layer, state)
+        times = self.number(copy, loops[copy].args[0])
+        moments, means, error = jax.lax.fori_loop(0, times, lambda _, s: fill(layer(s), s), state)
+        self._errors.append(error)
+        for c, d in pairs:
+            self._moments[c, places[c], d, places[d]] = moments[c, d]
+        for c in (0, 1):
+            self._means[c, places[c]] = means[c]
+
+
+class NeedsUnrolling(Exception):
+    """A repeated block meets vectors outside it; the program must be written out."""
+
+
+def with_zeros_of(layer, state):
+    """Write structural zeros of the state as numbers where a layer makes them nonzero."""
+    while True:
+        filled = fill(state, jax.eval_shape(layer, state))
+        if structure(filled) == structure(state):
+            return jax.tree.map(lambda leaf: jnp.asarray(leaf, float), state)
+        state = filled
+
+
+def structure(tree: Any) -> Any:
+    return jax.tree.structure(tree)
+
+
+def fill(state, other):
+    """`state` with zeros where it has a structural zero and `other` has numbers."""
+    if state is None:
+        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), other)
+    if other is None:
+        return state
+    if isinstance(state, dict):
+        return {key: fill(state[key], other[key]) for key in state}
+    if isinstance(state, Dual):
+        return Dual(*(fill(s, o) for s, o in zip(state, other, strict=True)))
+    if isinstance(state, tuple):
+        return tuple(fill(s, o) for s, o in zip(state, other, strict=True))
+    return state
+
+
+def size_of(shape: Shape) -> int:
+    size = 1
+    for s in shape:
+        size *= s
+    return size
+
+
+def pick_aligned(k: Array, shape_a: Shape, shape_b: Shape, shape: Shape) -> Array:
+    """From all pairs of entries of two arrays, those that meet when the two are broadcast to `shape`."""
+    rows, columns = (jnp.broadcast_to(jnp.arange(size_of(s)).reshape(s), shape) for s in (shape_a, shape_b))
+    return k.reshape(size_of(shape_a), size_of(shape_b))[rows, columns]
+
+
+def _name(op: ops.Op) -> str:
+    return op.phi.name if isinstance(op, ops.Nonlin) else type(op).__name__
+
+
+def _outer(a: Array, b: Array) -> Array:
+    return a.reshape(a.shape + (1,) * b.ndim) * b
+
+
+def _independent(mean_a: Array | None, mean_b: Array | None) -> Dual | None:
+    return None if mean_a is None or mean_b is None else Dual(_outer(mean_a, mean_b))
+
+
+def _plus(mean: Array | None, shift: Array | None, shape: Shape) -> Array | None:
+    if mean is None and shift is None:
+        return None
+    return jnp.broadcast_to((0.0 if mean is None else mean) + (0.0 if shift is None else shift), shape)
+
+
+def _gram(x: Array, y: Array) -> Array:
+    """⟨ξ, ξ̄⟩ for all pairs of rows: `(*leading of x, *leading of y)`."""
+    return jnp.tensordot(x, y, axes=((x.ndim - 1,), (y.ndim - 1,)))
