@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from ..distant.asking import GivenUp, preparing, wanted_until
 from ..errors import NtkvizError
 
 Update = Callable[[], object]
@@ -105,9 +106,10 @@ class Background:
                 self._next = None
                 task = None if request else self._idle.popleft()
             if request is not None:
-                self._serve(request)
+                with wanted_until(request.cancelled.is_set):
+                    self._serve(request)
             elif task is not None:
-                _prepare(task)
+                self._prepare(task)
 
     def _serve(self, request: Request) -> None:
         error: str | None = None
@@ -126,10 +128,20 @@ class Background:
         """After a first step, wait for a slider to come to rest and for somebody to look; prepare meanwhile."""
         while not (self._watched.is_set() or request.cancelled.is_set()):
             if self._idle:
-                _prepare(self._idle.popleft())
+                self._prepare(self._idle.popleft())
             else:
                 self._watched.wait(0.1)
         request.cancelled.wait(REST)
+
+    def _prepare(self, task: Update) -> None:
+        """Do a task for quiet moments; where it waits for a cluster, the next request sends it back into the queue."""
+        try:
+            with preparing(), wanted_until(lambda: self._next is not None):
+                task()
+        except GivenUp:
+            self._idle.appendleft(task)
+        except Exception as error:  # preparing is a courtesy: a failure shows when its turn really comes
+            log.info("preparing failed: %s", error)
 
     def _hand_over(self, request: Request, update: Update) -> None:
         """Run `update` on the event loop and wait for it, unless the request was overtaken."""
@@ -150,10 +162,3 @@ class Background:
         self._loop.call_soon_threadsafe(guarded)
         while not done.wait(0.1) and not request.cancelled.is_set():
             pass
-
-
-def _prepare(task: Update) -> None:
-    try:
-        task()
-    except Exception as error:  # preparing is a courtesy: a failure shows when its turn really comes
-        log.info("preparing failed: %s", error)

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import gaussian_kde, norm
 
 from ..readings.master import Law
-from . import theme
+from . import normal, theme
 from .plots import Plot, network_spread, signed
 
 
@@ -177,5 +176,5 @@ def _add_two_lines(figure: Any) -> None:
 def _density(law: Law, x: np.ndarray) -> np.ndarray:
     """The density of Z at `x`: a Gaussian's where it is one, else smoothed from its samples."""
     if law.gaussian:
-        return norm.pdf(x, float(np.squeeze(law.mean)), float(np.squeeze(law.std)))
-    return gaussian_kde(np.ravel(law.samples)[::4])(x)  # as smooth, in a quarter of the time
+        return normal.density(x, float(np.squeeze(law.mean)), float(np.squeeze(law.std)))
+    return normal.smoothed(np.ravel(law.samples)[::4], x)  # as smooth, in a quarter of the time

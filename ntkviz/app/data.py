@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import metadata
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,20 @@ class Digits:
 
 def digits(classes: Sequence[int] = (0, 1, 4, 6), each: int = 4) -> Digits:
     """The first `each` images of every class."""
-    data = load_digits()
-    chosen = np.concatenate([np.flatnonzero(data.target == label)[:each] for label in classes])
-    x = data.data[chosen] - data.data.mean(axis=0)
+    pixels, labels = every_digit()
+    chosen = np.concatenate([np.flatnonzero(labels == label)[:each] for label in classes])
+    x = pixels[chosen] - pixels.mean(axis=0)
     x /= np.sqrt(np.mean(x**2, axis=1, keepdims=True))
-    return Digits(x, data.images[chosen] / data.images.max(), data.target[chosen])
+    return Digits(x, pixels[chosen].reshape(-1, 8, 8) / pixels.max(), labels[chosen])
+
+
+@functools.cache
+def every_digit() -> tuple[np.ndarray, np.ndarray]:
+    """All 1797 images, `(1797, 64)` with ink from 0 to 16, and which digit each is.
+
+    What `sklearn.datasets.load_digits` returns, read from the same file: importing that takes as much memory as all
+    the rest of a page's kernel that draws and does not calculate.
+    """
+    file = metadata.distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
+    table = np.loadtxt(str(file), delimiter=",")
+    return table[:, :-1], table[:, -1].astype(int)

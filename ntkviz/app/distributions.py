@@ -10,13 +10,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
 
-from . import theme
+from . import normal, theme
 from .plots import Plot
 
 BINS = 61
-WITHIN_ONE, WITHIN_TWO, BEYOND_THREE = norm.cdf(1) - norm.cdf(-1), norm.cdf(2) - norm.cdf(-2), 2 * norm.sf(3)
+WITHIN_ONE, WITHIN_TWO, BEYOND_THREE = (*(1 - 2 * normal.probability(-k) for k in (1, 2)), 2 * normal.probability(-3))
 INKED, FADED = 0.75, 0.3
 
 
@@ -55,7 +54,7 @@ class CoordinateHistogram(Plot):
         x = np.linspace(-half, half, 241)
         with self.figure.batch_update():
             bars.opacity = FADED
-            line.update(x=x, y=norm.pdf(x, scale=self._std))
+            line.update(x=x, y=normal.density(x, std=self._std))
             self.figure.layout.xaxis.range = [-half, half]
             self._fit()
         self.say(f"Predicted variance <b>{self._std**2:.3g}</b>; sampling …")
@@ -89,7 +88,7 @@ class CoordinateHistogram(Plot):
     def table(self) -> Iterator[Sequence[Any]]:
         yield "from", "to", "density", "predicted_density"
         edges, density = self._histogram()
-        expected = np.diff(norm.cdf(edges, scale=self._std)) / np.diff(edges)
+        expected = np.diff(normal.probability(edges, self._std)) / np.diff(edges)
         yield from zip(edges[:-1], edges[1:], density, expected, strict=True)
 
 

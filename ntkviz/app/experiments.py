@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 from .. import architectures as library
 from ..language.architecture import Architecture
 from ..language.gia import simple_gia_check
 from ..readings.finite import empirical_ntk
 from ..readings.infinite import infinite_ntk
+from .data import every_digit
 
 SENTENCES = "The brown fox jumps over the dog", "The quick brown fox jumps over the"
 
@@ -58,7 +58,7 @@ def experiments(parametrization: str = "ntk4a") -> dict[str, Experiment]:
     rows: dict[str, tuple[Architecture, Any]] = {
         "RNN": (library.rnn(pooling="average", sigma_u=2**0.5, sigma_b=0.2**0.5), text),
         "Transformer": (library.transformer, text),
-        "BatchNorm": (library.batchnorm_mlp, load_digits().data[:12]),
+        "BatchNorm": (library.batchnorm_mlp, every_digit()[0][:12]),
         "MLP": (library.mlp, vectors),
         "ResNet": (library.resnet, vectors),
         "LayerNorm": (library.layernorm_mlp, vectors),

@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
 
 from ..readings.steps import Step
-from . import theme
+from . import normal, theme
 from .plots import Plot, signed
 
 BINS = 41
@@ -68,11 +67,11 @@ class StepLaw(Plot):
         density: Any = [] if number or not self._sample.size else _density(self._sample, edges)
         places: Any
         heights: Any
-        alone = [] if step.fresh is None else list(norm.pdf(x, 0, step.fresh))
+        alone = [] if step.fresh is None else list(normal.density(x, 0, step.fresh))
         if law.std <= 1e-9:
             places, heights = [law.mean, law.mean], [0, max(density, default=1.0)]
         elif law.gaussian:
-            places, heights = x, norm.pdf(x, law.mean, law.std)
+            places, heights = x, normal.density(x, law.mean, law.std)
         else:
             places, heights = middles, _density(np.asarray(law.samples), edges)
         with self.figure.batch_update():

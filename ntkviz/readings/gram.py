@@ -2,7 +2,7 @@
 
 A kernel entry needs two inputs and nothing else, so the Gram matrix of thousands of inputs falls into blocks
 that may be calculated in any order, on any machine, today or tomorrow. What holds the results is told apart from
-what calculates them: `ntkviz.readings.gram_folder` keeps blocks on disk, `ntkviz.readings.cluster` sends them to Dask.
+what calculates them: `ntkviz.readings.gram_folder` keeps blocks on disk, `ntkviz.cluster` sends them to Dask.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from ..errors import HyperparameterError, InputError
+from ..cluster import connected, on_cluster
+from ..errors import HyperparameterError, InputError, shown
 from ..language.architecture import Architecture, check_architecture, whole_number
-from .cluster import connected, on_cluster
 from .examples import block_slices, examples_are_separate
 from .gram_folder import Folder, Layout, Memory
 from .infinite import Kernels, infinite_ntk
@@ -77,7 +77,7 @@ def gram(
     check_architecture(arch)
     side = whole_number(block, "The block", at_least=1)
     if not (isinstance(progress, bool) or callable(progress)):
-        raise HyperparameterError(f"progress is {progress!r}; it must be True, False or a function (done, total).")
+        raise HyperparameterError(f"progress is {shown(progress)}; it must be True, False or a function (done, total).")
     groups1 = _groups(arch, x1, "x1")
     groups2 = None if x2 is None else _groups(arch, x2, "x2")
     work = _split(arch, groups1, groups2, side)

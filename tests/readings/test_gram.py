@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import ntkviz as nv
+from ntkviz import cluster
 from ntkviz.errors import ClusterError, HyperparameterError, InputError
-from ntkviz.readings import cluster, gram
+from ntkviz.readings import gram
 
 mlp, rnn = nv.architectures.mlp, nv.architectures.rnn
 

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import ClusterError, HyperparameterError
+from .errors import ClusterError, HyperparameterError
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -20,9 +21,8 @@ T = TypeVar("T")
 TIMEOUT = 10  # seconds in which a scheduler must answer
 
 
-@contextlib.contextmanager
-def connected(scheduler: Any) -> Iterator[Client]:
-    """A client of the scheduler at an address, closed in the end; a `distributed.Client` as it is.
+def client_of(scheduler: str, **options: Any) -> Client:
+    """A client of the scheduler at an address, to be closed by the caller; `options` are those of `distributed.Client`.
 
     Raises `ClusterError` if `distributed` is not installed, or nobody answers.
     """
@@ -31,9 +31,6 @@ def connected(scheduler: Any) -> Iterator[Client]:
         from distributed.comm import get_address_host_port
     except ImportError as problem:
         raise ClusterError('A Dask cluster needs the package distributed: pip install "ntkviz[cluster]".') from problem
-    if isinstance(scheduler, Client):
-        yield scheduler
-        return
     try:
         get_address_host_port(scheduler, strict=True)
     except (TypeError, ValueError) as problem:
@@ -41,12 +38,24 @@ def connected(scheduler: Any) -> Iterator[Client]:
             f"The scheduler is {scheduler!r}; it must be an address such as 'tcp://host:8786' or a distributed.Client."
         ) from problem
     try:
-        client = Client(scheduler, timeout=TIMEOUT, set_as_default=False)
+        return Client(scheduler, timeout=TIMEOUT, set_as_default=False, **options)
     except OSError as problem:  # a time-out is one too
         raise ClusterError(
             f"No Dask scheduler answers at {scheduler!r} within {TIMEOUT} seconds; check the address, and that it runs."
         ) from problem
-    with client:
+
+
+@contextlib.contextmanager
+def connected(scheduler: Any) -> Iterator[Client]:
+    """A client of the scheduler at an address, closed in the end; a `distributed.Client` as it is.
+
+    Raises what `client_of` does.
+    """
+    distributed = sys.modules.get("distributed")
+    if distributed and isinstance(scheduler, distributed.Client):
+        yield scheduler
+        return
+    with client_of(scheduler) as client:
         yield client
 
 

@@ -1,0 +1,65 @@
+"""The dashboard for a class: students' kernels are light, and one engine calculates for all of them.
+
+    python -m ntkviz.app.classroom notebooks --port=8866
+
+Every option of `ntkviz.app.serve` works here, too. The engine is that of `ntkviz.distant.host`, started here; or, where
+the environment variable `NTKVIZ_ENGINE` names a Dask cluster, that one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from ..distant.asking import ENGINE
+from . import serve
+
+PATIENCE = 30  # seconds in which the engine must end
+
+
+@contextlib.contextmanager
+def engine() -> Iterator[dict[str, str]]:
+    """Run an engine of our own; gives the environment variables that lead to it."""
+    command = [sys.executable, "-m", "ntkviz.distant.host"]
+    # A session of its own: Ctrl-C ends the dashboard, and the dashboard's end, however it comes, the engine.
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as host:
+        assert host.stdin
+        assert host.stdout
+        announced = host.stdout.readline()
+        if not announced:
+            raise SystemExit("The engine of the class did not start; what it said stands above.")
+        try:
+            yield json.loads(announced)
+        finally:
+            host.stdin.close()
+            try:
+                host.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                host.kill()
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Serve a class until interrupted."""
+    serve.keep_compiled_code()  # the engine's, too
+    if ENGINE in os.environ:
+        serve.main(argv)
+        return
+    with engine() as environment:
+        os.environ.update(environment)  # for the kernels; the engine's own processes run already
+        if environment[ENGINE].startswith("tcp://"):
+            print(
+                "The package cryptography is not installed: whoever has an account on this machine can use the engine, "
+                "in your name.",
+                flush=True,
+            )
+        serve.main(argv)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,110 @@
+"""The cluster that calculates for a class: a scheduler that remembers, and two worker processes.
+
+    python -m ntkviz.distant.host
+
+It prints one line of JSON, the environment of a process that is to calculate here, and runs until its standard input
+ends: whoever started it with a pipe need not end it. Everything listens on this machine alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import json
+import logging
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import dask
+from dask.system import CPU_COUNT
+from distributed import Nanny, Scheduler, Security, SpecCluster, Worker, WorkerPlugin
+
+from .asking import ENGINE
+from .keeping import Keeping
+
+KEPT = 256 * 2**20  # bytes of answers that the class shares
+HERE = "127.0.0.1"
+LOG = logging.CRITICAL  # a page that is closed while an answer is on its way is no news
+NO_PAGES: dict[str, Any] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+
+
+class Nice(WorkerPlugin):
+    """Lets a worker's process give way to the others of this machine."""
+
+    def setup(self, worker: Worker) -> None:
+        """Called in the worker."""
+        os.nice(10)
+
+
+@contextlib.contextmanager
+def hosted() -> Iterator[dict[str, str]]:
+    """Run the cluster; gives the environment variables that lead to it."""
+    secured = security()
+    with tempfile.TemporaryDirectory(prefix="ntkviz-") as folder, dask.config.set(NO_PAGES):
+        parts = scheduler(secured), workers(folder, secured)
+        with SpecCluster(scheduler=parts[0], workers=parts[1], security=secured, silence_logs=LOG) as cluster:
+            yield {ENGINE: cluster.scheduler_address, **credentials(secured)}
+
+
+def scheduler(secured: Security | None) -> dict[str, Any]:
+    """The scheduler, as `SpecCluster` wants it described."""
+    options = {"plugins": [Keeping(KEPT)], "dashboard": False}
+    return {"cls": Scheduler, "options": options | address(secured)}
+
+
+def workers(folder: str, secured: Security | None) -> dict[str, dict[str, Any]]:
+    """The workers' processes: one for what a page waits for, and one for all else, which gives way to it.
+
+    The first has several threads, so that nobody waits for another's compilation, and one more that prepares.
+    """
+    compiled = {"JAX_COMPILATION_CACHE_DIR": f"{folder}/compiled", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1"}
+    shared: dict[str, Any] = {"env": compiled | {name: os.environ[name] for name in compiled if name in os.environ}}
+    shared |= {"local_directory": folder, "silence_logs": LOG} | address(secured)
+    quick, background = max(2, CPU_COUNT), max(1, CPU_COUNT // 2)
+    described = {
+        "quick": {"nthreads": quick + 1, "resources": {"quick": quick, "prepare": 1}},
+        "background": {"nthreads": background, "resources": {"background": background}, "plugins": [Nice()]},
+    }
+    return {name: {"cls": Nanny, "options": {"name": name} | own | shared} for name, own in described.items()}
+
+
+def address(secured: Security | None) -> dict[str, Any]:
+    """Where a server listens: on this machine, and its unused web page too."""
+    protocol = "tls://" if secured else "tcp://"
+    return {"host": HERE, "protocol": protocol, "security": secured, "dashboard_address": f"{HERE}:0"}
+
+
+def security() -> Security | None:
+    """A certificate for this run alone, without which nobody connects; none where `cryptography` is not installed.
+
+    A Dask scheduler executes what it is sent. Others who work on this machine can reach its port.
+    """
+    return Security.temporary() if importlib.util.find_spec("cryptography") else None
+
+
+def credentials(secured: Any) -> dict[str, str]:
+    """The certificate as settings of Dask, which reads them from the environment."""
+    if secured is None:
+        return {}
+    tls = {
+        "CA_FILE": secured.tls_ca_file,
+        "CLIENT__CERT": secured.tls_client_cert,
+        "CLIENT__KEY": secured.tls_client_key,
+    }
+    return {f"DASK_DISTRIBUTED__COMM__TLS__{name}": text for name, text in tls.items()} | {
+        "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True"
+    }
+
+
+def main() -> None:
+    """Host a class until the standard input ends."""
+    with hosted() as environment:
+        print(json.dumps(environment), flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""A scheduler that remembers: finished answers stay on the cluster for whoever asks the same next."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from distributed import SchedulerPlugin
+
+if TYPE_CHECKING:
+    from distributed import Scheduler
+
+
+class Keeping(SchedulerPlugin):
+    """Holds the newest answers, up to `limit` bytes together; Dask by itself forgets what no client holds."""
+
+    CLIENT = "ntkviz-keeping"  # in whose name they are held
+
+    def __init__(self, limit: int):
+        self.limit, self.held = limit, 0
+        self._order: deque[tuple[str, int]] = deque()
+
+    async def start(self, scheduler: Scheduler) -> None:
+        """Begin to watch a scheduler."""
+        self._scheduler = scheduler
+
+    def transition(self, key: Any, start: str, finish: str, *args: Any, **kwargs: Any) -> None:
+        """Hold what has just been finished."""
+        if finish != "memory" or start == "memory":
+            return
+        size = self._scheduler.tasks[key].get_nbytes()
+        self._scheduler.client_desires_keys([key], self.CLIENT)
+        self._order.append((key, size))
+        self.held += size
+        if self.held > self.limit:  # not inside a transition, which releasing begins anew
+            self._scheduler.loop.add_callback(self._forget)
+
+    def _forget(self) -> None:
+        while self.held > self.limit:
+            key, size = self._order.popleft()
+            self.held -= size
+            self._scheduler.client_releases_keys([key], self.CLIENT)

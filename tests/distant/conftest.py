@@ -1,0 +1,47 @@
+"""An engine at a distance in this process: a cluster of threads, which this process asks as a kernel would."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import distributed
+import pytest
+
+from ntkviz.distant import asking
+from ntkviz.distant.keeping import Keeping
+
+LIMIT = 2**20
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[distributed.LocalCluster]:
+    """A scheduler that remembers, and a worker of two threads, both without a process of their own."""
+    options = {"processes": False, "protocol": "tcp://", "dashboard_address": None}
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=2, **options) as running:
+        running.sync(_remember, running.scheduler)
+        yield running
+
+
+async def _remember(scheduler: distributed.Scheduler) -> None:
+    plugin = Keeping(LIMIT)
+    scheduler.add_plugin(plugin)
+    await plugin.start(scheduler)
+
+
+@pytest.fixture
+def connect(cluster, monkeypatch) -> Iterator[Callable[[], None]]:
+    """Asks the cluster from now on, through a connection of its own every time it is called."""
+    clients = []
+
+    def anew() -> None:
+        asking._connection.cache_clear()
+        asking._lanes.cache_clear()
+        clients.append(asking._connection())
+
+    monkeypatch.setenv(asking.ENGINE, cluster.scheduler_address)
+    anew()
+    yield anew
+    for client in clients:
+        with contextlib.suppress(Exception):
+            client.close()
+    asking._connection.cache_clear()
+    asking._lanes.cache_clear()

@@ -1,0 +1,59 @@
+"""Every notebook runs in a kernel that never imports JAX, beside one engine for all of them."""
+
+import json
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from ntkviz.app.classroom import engine
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
+BEFORE = """
+from ntkviz import app
+all_pictures, picture_made = [], app.Picture.__init__
+def remembered(self, *args, **kwargs):
+    all_pictures.append(self)
+    picture_made(self, *args, **kwargs)
+app.Picture.__init__ = remembered
+"""
+# The finite-width side goes as far as its first step; what it refuses or trips over is on the page.
+AFTER = """
+import asyncio, json, sys
+for _ in range(600):
+    if all(picture._progress.value or picture._error.value for picture in all_pictures):
+        break
+    await asyncio.sleep(0.1)
+heavy = sorted({"jax", "scipy", "sklearn"} & set(sys.modules))
+print(json.dumps({"heavy": heavy, "errors": [p._error.value for p in all_pictures],
+                  "drawn": all(p._progress.value for p in all_pictures)}))
+"""
+
+
+def ran(path: Path, environment: dict[str, str]) -> dict:
+    """What the last cell said."""
+    notebook = nbformat.read(path, 4)
+    last = nbformat.v4.new_code_cell(AFTER)
+    notebook.cells = [nbformat.v4.new_code_cell(BEFORE), *notebook.cells, last]
+    folder = {"metadata": {"path": str(path.parent)}}
+    NotebookClient(notebook, timeout=200, resources=folder).execute(env=os.environ | environment)
+    return json.loads(last.outputs[-1]["text"].splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def runs(request):
+    """The notebooks that are to be tested, two at a time."""
+    chosen = [item.callspec.params["path"] for item in request.session.items if item.path == request.path]
+    with engine() as environment, ThreadPoolExecutor(2) as pool:
+        yield {path: pool.submit(ran, path, environment) for path in chosen}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_runs_without_the_engine(runs: dict[Path, Future], path):
+    found = runs[path].result()
+    assert found["heavy"] == []
+    assert not any(found["errors"])
+    assert found["drawn"]
