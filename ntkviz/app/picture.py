@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -9,12 +10,15 @@ import anywidget
 import ipywidgets as widgets
 import traitlets
 
+from ..readings.cost import Cost
 from .background import Background, Update, sentence
 from .connection import Connection
 from .controls import Controls
 from .plots import Panel, Plot
 from .theme import LOW, STATIC, STYLESHEET
 
+SAMPLING = "sampling networks …"
+PATIENCE, LARGE = 3, 1e8  # seconds and bytes below which a calculation is not worth a word
 ROW = 6  # controls beside each other on a laptop; under two rows of them plots are lower, and the foot stays in view
 
 
@@ -33,6 +37,7 @@ class Picture:
     - `as_it_comes(controls)` is a generator that runs beside the page: the finite-width side. It
       yields functions that show what it found; each is one of the `steps` of the progress bar
       (a number, or a function of the controls).
+    - `estimate(controls)`: the `nv.cost` of each of the calculations of `as_it_comes`, said before its long part.
     - `prepare`: things to compile in quiet moments.
     - `layout`: a class of the stylesheet that says how wide each plot is.
 
@@ -49,12 +54,13 @@ class Picture:
         at_once: Callable[[Controls], object],
         as_it_comes: Callable[[Controls], Iterator[Update]] | None = None,
         steps: int | Callable[[Controls], int] = 1,
+        estimate: Callable[[Controls], Iterable[Cost]] | None = None,
         prepare: Iterable[Update] = (),
         layout: str = "",
     ):
         self.controls, self.plots = controls, plots
         self._steps = steps if callable(steps) else lambda controls: steps
-        self._at_once, self._as_it_comes = at_once, as_it_comes
+        self._at_once, self._as_it_comes, self._estimate = at_once, as_it_comes, estimate
         self._background = Background(watched=False)
         self._refused: str | None = None
 
@@ -103,10 +109,24 @@ class Picture:
         if self._as_it_comes is None:
             return
         self._progress.max, self._progress.value = self._steps(self.controls), 0
-        self._status.value = "sampling networks …"
+        self._status.value = SAMPLING
         self._cancel.disabled = False
-        as_it_comes = self._as_it_comes
-        self._background.run(lambda: as_it_comes(self.controls), self._step, self._finish)
+        self._background.run(self._sampling, self._step, self._finish)
+
+    def _sampling(self) -> Iterator[Update]:
+        """`as_it_comes`, and between its first step and the others, when the controls have come to rest, its cost."""
+        assert self._as_it_comes is not None
+        steps = self._as_it_comes(self.controls)
+        yield from itertools.islice(steps, 1)
+        if self._estimate is not None and (costs := list(self._estimate(self.controls))):
+            total = Cost(max(cost.memory for cost in costs), sum(cost.seconds for cost in costs))
+            yield lambda: self._say_cost(total)
+        yield from steps
+
+    def _say_cost(self, cost: Cost) -> None:
+        self._progress.max += 1  # this is a step, too
+        if cost.seconds >= PATIENCE or cost.memory >= LARGE:
+            self._status.value = f"{SAMPLING} {cost}"
 
     def _move(self) -> None:
         self._background.watch()

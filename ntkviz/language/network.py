@@ -8,14 +8,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..errors import HyperparameterError, ProgramError
+from ..errors import HyperparameterError, ProgramError, shown
 from . import instructions as ops
 from .instructions import Op, Shape
-from .program import Instruction, Parameter, Program
+from .program import Instruction, Parameter, Program, check_length
 from .values import Matrix, Output, Scalar, Value, Vector
 
 V = TypeVar("V", bound=Value)
 PARAMETRIZATIONS = ("ntk", "ntk4a")
+MOST_LAYERS = 100_000  # that `repeat` repeats; the infinite-width reading takes seconds for them
 
 
 class Network:
@@ -92,6 +93,8 @@ class Network:
         """
         if not isinstance(x, Vector):
             raise ProgramError("net.readout reads vectors of the program.")
+        if isinstance(axes, bool) or not isinstance(axes, int) or not 0 <= axes <= x.ndim:
+            raise ProgramError(f"A readout with axes={axes!r} does not fit vectors of leading shape {x.shape}.")
         if isinstance(v, str):
             positions = x.shape[x.ndim - axes :]
             v = self.vector(v, std=std, mean=mean, shape=positions, fan=int(np.prod(positions, dtype=int)))
@@ -142,7 +145,9 @@ class Network:
         or matrices from outside (shared weights) is written out instead.
         """
         if not isinstance(times, int | np.integer) or times < 0:
-            raise HyperparameterError(f"The number of layers is {times!r}; it must be a whole number ≥ 0.")
+            raise HyperparameterError(f"The number of layers is {shown(times)}; it must be a whole number ≥ 0.")
+        if times > MOST_LAYERS:
+            raise HyperparameterError(f"The number of layers is {times:,}; the most is {MOST_LAYERS:,}.")
         block, before = Block(self, x), (len(self.instructions), len(self.constants), set(self.layer_names))
         try:
             out = layer(block, block.carry)
@@ -191,6 +196,7 @@ class Network:
 
     def record(self, op: Op, args: tuple[Value, ...], kind: type[V], shape: Shape) -> V:
         """Write one instruction down and hand out its value."""
+        check_length(len(self.instructions) + 1)
         places = tuple(self.place(a) for a in args)
         self.instructions.append(Instruction(op, places, kind.kind, tuple(shape)))  # type: ignore[arg-type]
         return kind(self, len(self.instructions) - 1, shape)
@@ -275,4 +281,4 @@ def _check_not_negative(number: Any, what: str) -> None:
     if isinstance(number, Value):
         return
     if not isinstance(number, int | float | np.number) or not math.isfinite(number) or number < 0:
-        raise HyperparameterError(f"{what} is {number!r}; it must be a finite number ≥ 0.")
+        raise HyperparameterError(f"{what} is {shown(number)}; it must be a finite number ≥ 0.")

@@ -18,12 +18,24 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 
+from ..errors import ProgramError
 from .instructions import Captured, Carry, Constant, InitialVector, InputMatMul, MatMul, Op, Readout, Repeat, Shape
 
 if TYPE_CHECKING:
     from .listing import Line
 
 Kind = Literal["vector", "scalar", "output"]
+
+MOST_INSTRUCTIONS = 20_000
+"""Of one program. Every reading compiles each of them; at a thousand, compiling takes about a minute."""
+
+
+def check_length(instructions: int) -> None:
+    """Refuse, with `ProgramError`, a program that no reading could compile."""
+    if instructions > MOST_INSTRUCTIONS:
+        raise ProgramError(
+            f"The program has more than {MOST_INSTRUCTIONS:,} instructions: make it shallower or its inputs shorter."
+        )
 
 
 @dataclass(frozen=True)
@@ -226,7 +238,9 @@ class _Unroller:
     def _repeat(self, op: Repeat, times: Instruction, args: tuple[int, ...]) -> int:
         assert isinstance(times.op, Constant)
         _, carry, *captured = args
-        for layer in range(int(self.program.constants[times.op.index])):
+        count = int(self.program.constants[times.op.index])
+        check_length(count * len(op.body.instructions))
+        for layer in range(count):
             given: dict[Op, int] = {Carry(): carry} | {Captured(k): place for k, place in enumerate(captured)}
             carry = self._copy(op.body, given, f"[{layer + 1}]")[op.body.output]
         return carry

@@ -1,5 +1,6 @@
 """A picture: it answers at once, then as results come, and keeps the last good one when something is refused."""
 
+import re
 import time
 from types import SimpleNamespace
 
@@ -54,6 +55,28 @@ def test_refusal_is_one_sentence_and_the_last_good_picture_stays(shown):
     assert "standard deviation of parameter W1 is -1.0" in picture._error.value
     move(picture, 1.5)
     assert picture._error.layout.display == "none"
+
+
+def test_the_cost_is_said_before_the_long_part():
+    controls = Controls(width=Slider("width", 64, 8192, start=4096))
+    arch, said = nv.architectures.mlp(depth=2), []
+
+    def as_it_comes(c):
+        yield lambda: None
+        yield lambda: said.append(picture._status.value)
+
+    picture = Picture(
+        controls,
+        [],
+        at_once=lambda c: None,
+        as_it_comes=as_it_comes,
+        steps=2,
+        estimate=lambda c: [nv.cost(nv.empirical_ntk, arch, np.eye(2), width=c.width, key=k) for k in range(1000)],
+    )
+    picture._move()
+    wait_for(lambda: said)
+    assert re.fullmatch(r"sampling networks … about \d+ MB and \d+ (s|min)", said[0]), said
+    wait_for(lambda: picture._progress.value == picture._progress.max == 3)
 
 
 def test_tools(shown):

@@ -1,0 +1,96 @@
+"""Calculations that say what they need before they start, and are refused if that is more memory than there is."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+from weakref import WeakSet
+
+import jax
+import numpy as np
+import psutil
+from jax.extend.core import Jaxpr
+
+from ..errors import HyperparameterError, TooLargeError
+from .cost import Cost, compiling, cost_of, readable_bytes
+
+LIMIT = "NTKVIZ_MEMORY_GB"
+"""The environment variable with the most memory one calculation may take, in GB; without it, all that is free."""
+
+_found: ContextVar[dict[Jaxpr, Cost] | None] = ContextVar("costs found so far, when a calculation is only estimated")
+_compiled: WeakSet[Jaxpr] = WeakSet()
+
+
+def bounded(function: Callable[..., Any] | None = None, **options: Any) -> Any:
+    """`jax.jit`, with its options, of what may grow large: it is refused before it starts if it would not fit.
+
+    The result raises `TooLargeError` if a call needs more memory than `free_memory()`.
+    """
+    if function is None:
+        return functools.partial(bounded, **options)
+    compiled = jax.jit(function, **options)
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((args, kwargs))):
+            return compiled(*args, **kwargs)  # a part of another calculation, which is bounded itself
+        traced = compiled.trace(*args, **kwargs)
+        jaxpr, cost = traced.jaxpr.jaxpr, cost_of(traced.jaxpr)
+        found = _found.get(None)
+        if found is not None:
+            new = jaxpr not in found and jaxpr not in _compiled
+            found[jaxpr] = found.get(jaxpr, Cost()).then(cost).then(compiling(jaxpr) if new else Cost())
+            return jax.tree.map(lambda out: np.ones(out.shape, out.dtype), traced.out_info)
+        check_fits(cost.memory)
+        _compiled.add(jaxpr)
+        return compiled(*args, **kwargs)
+
+    return call
+
+
+def cost(calculation: Callable[..., Any], *args: Any, **kwargs: Any) -> Cost:
+    """What a reading would need, found without doing it: `nv.cost(nv.empirical_ntk, arch, x, width=4096, key=0)`.
+
+    **Arguments**: a function of `ntkviz` that calculates, and its arguments.
+
+    **Returns** a `Cost`: `memory` in bytes, `seconds` on this machine, and in words, ``about 3 GB and 40 s``. Good to a
+    factor of 3 where matrix products or closed forms take the time. Loops of unknown length, as in the integrals of
+    batch normalisation, count once: there the time is a lower bound. Compiling counts for what this process has not
+    compiled yet, more than it takes if an earlier one has.
+
+    Raises what the calculation itself would refuse, but no `TooLargeError`.
+    """
+    found: dict[Jaxpr, Cost] = {}
+    token = _found.set(found)
+    try:
+        with np.errstate(all="ignore"):  # numbers are stood in for
+            calculation(*args, **kwargs)
+    finally:
+        _found.reset(token)
+    return functools.reduce(Cost.then, found.values(), Cost())
+
+
+def check_fits(memory: float) -> None:
+    """Raise `TooLargeError` if a calculation of so many bytes does not fit into what is free."""
+    if memory > _SMALL and memory > (free := free_memory()):
+        raise TooLargeError(
+            f"This needs about {readable_bytes(memory)} of memory and {readable_bytes(free)} are free: "
+            "make the width, the batch or the inputs smaller."
+        )
+
+
+_SMALL = 2**26  # bytes that are always there: so a slider's calculations need not ask the machine
+
+
+def free_memory() -> float:
+    """Bytes that a calculation may take: what the machine has free, or `NTKVIZ_MEMORY_GB` if that is less."""
+    free, limit = float(psutil.virtual_memory().available), os.environ.get(LIMIT)
+    if limit is None:
+        return free
+    try:
+        return min(free, 1e9 * float(limit))
+    except ValueError as problem:
+        raise HyperparameterError(f"{LIMIT} is {limit!r}; it must be a number of GB, such as 2.") from problem
