@@ -1,5 +1,13 @@
 """The errors ntkviz raises: each says in one sentence what is wrong and what to do."""
 
+import reprlib
+from typing import Any
+
+
+def shown(value: Any) -> str:
+    """A value as it stands in an error's sentence: on one line, and short."""
+    return " ".join(reprlib.repr(value).split())
+
 
 class NtkvizError(ValueError):
     """Any refusal of ntkviz. Its message is one sentence, fit to be shown to a reader."""
@@ -21,5 +29,13 @@ class NoForwardLimitError(NtkvizError):
     """The forward kernels alone do not determine this program's limit; the general reading may."""
 
 
+class NotFiniteError(NtkvizError):
+    """What was asked for is infinite, or no number at all."""
+
+
 class ClusterError(NtkvizError):
     """The Dask cluster that was named cannot be reached, or cannot do the work."""
+
+
+class TooLargeError(NtkvizError):
+    """A calculation would need more memory than there is; it was not started."""

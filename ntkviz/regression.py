@@ -30,8 +30,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import HyperparameterError, InputError
-from .language.architecture import Architecture, check_architecture, number
+from .errors import HyperparameterError, InputError, shown
+from .language.architecture import Architecture, check_architecture, number, truth
 from .language.gia import check_program
 from .readings.infinite import Kernels, infinite_ntk
 from .readings.ragged import Group, group_by_shape
@@ -72,6 +72,7 @@ def fit(arch: Architecture, x_train: Any, y_train: Any, x_test: Any = None, *, c
     Raises `InputError` for unusable inputs or targets and for infinite kernels, `HyperparameterError`
     for an architecture that fails the check; else as `infinite_ntk` does.
     """
+    covariance = truth(covariance, "covariance")
     groups = group_by_shape(x_train, "x_train")
     _check_gaussian(check_architecture(arch), groups[0])
     targets = _targets(y_train, sum(len(group.members) for group in groups))
@@ -218,12 +219,15 @@ def one_hot(labels: Any, classes: Sequence[Any] | np.ndarray) -> np.ndarray:
 
     Raises `InputError` for labels that are not a list of these classes.
     """
-    labels, classes = np.asarray(labels), np.asarray(classes)
+    try:
+        labels, classes = np.asarray(labels), np.asarray(classes)
+        unknown = np.setdiff1d(labels, classes)
+    except (TypeError, ValueError) as problem:
+        raise InputError("The labels or the classes are no plain lists of values that can be compared.") from problem
     if labels.ndim != 1:
         raise InputError(f"The labels have shape {labels.shape}; they must be (train,), the class of each input.")
-    unknown = np.setdiff1d(labels, classes)
     if len(unknown):
-        raise InputError(f"The label {unknown[0]} is not one of the classes {classes.tolist()}.")
+        raise InputError(f"The label {unknown[0]} is not one of the classes {shown(classes.tolist())}.")
     return (labels[:, None] == classes) - 1 / len(classes)
 
 
@@ -233,7 +237,9 @@ def one_hot(labels: Any, classes: Sequence[Any] | np.ndarray) -> np.ndarray:
 def _check_gaussian(arch: Architecture, group: Group) -> None:
     report = check_program(arch.trace(group.data))
     if not report.passes:
-        raise HyperparameterError(f"{report} So the output of {arch.fn.__name__} is not Gaussian; regression needs it.")
+        raise HyperparameterError(
+            report.refusal(f"the output of {arch.fn.__name__} is not Gaussian, which regression needs")
+        )
 
 
 def _targets(y: Any, count: int) -> np.ndarray:
@@ -265,5 +271,5 @@ def _check_kernels(name: str, kernels: tuple[Any, ...], shape: tuple[int, int]) 
 def _nonnegative(value: Any, name: str, *, kinds: str, wanted: str) -> np.ndarray:
     array = np.asarray(value)
     if array.dtype.kind not in kinds or not np.all(array >= 0):  # NaN ≥ 0 is false
-        raise HyperparameterError(f"{name} is {value!r}; it must be {wanted}.")
+        raise HyperparameterError(f"{name} is {shown(value)}; it must be {wanted}.")
     return array

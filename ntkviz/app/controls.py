@@ -59,7 +59,9 @@ class Slider:
         except ValueError:
             value = None
         if value is None or not self.low <= value <= self.high:
-            raise HyperparameterError(f"it is {text!r}, but must be {name} between {self.low} and {self.high}")
+            raise HyperparameterError(
+                f"it is {shortened(text)!r}, but must be {name} between {self.low} and {self.high}"
+            )
         return value
 
 
@@ -96,11 +98,19 @@ class Steps:
         return _option(self.options, text)
 
 
+SHOWN = 5  # refusals of one link; a reader needs no more to see what is wrong with it
+
+
+def shortened(text: str) -> str:
+    """What a stranger wrote, short enough to stand in a sentence."""
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
 def _option(options: Sequence[Any], text: str) -> Any:
     for option in options:
         if str(option) == text:
             return option
-    raise HyperparameterError(f"it is {text!r}, but must be one of {', '.join(map(str, options))}")
+    raise HyperparameterError(f"it is {shortened(text)!r}, but must be one of {', '.join(map(str, options))}")
 
 
 class Controls:
@@ -168,7 +178,7 @@ class Controls:
         refused = []
         for name, given in parse_qsl(text, keep_blank_values=True):
             if name not in self._controls:
-                refused.append(f"{name} is no control of this page")
+                refused.append(f"{shortened(name)!r} is no control of this page")
                 continue
             try:
                 values[name] = self._controls[name].parse(given)
@@ -177,6 +187,8 @@ class Controls:
         self.set(**values)
         if not refused:
             return None
+        more = [] if len(refused) <= SHOWN else [f"and {len(refused) - SHOWN} more"]
         return (
-            f"The link could not be followed in everything, and the page's start is used there: {'; '.join(refused)}."
+            "The link could not be followed in everything, and the page's start is used there: "
+            f"{'; '.join(refused[:SHOWN] + more)}."
         )

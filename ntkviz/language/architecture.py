@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..errors import HyperparameterError, InputError, ProgramError
+from ..errors import HyperparameterError, InputError, ProgramError, shown
 from . import instructions as ops
 from .network import PARAMETRIZATIONS, Network
 from .program import Program
@@ -45,8 +47,7 @@ class Architecture:
                     "parametrization."
                 )
         chosen = self.parametrization if parametrization is None else parametrization
-        if chosen not in PARAMETRIZATIONS:
-            raise HyperparameterError(f"The parametrization is {chosen!r}; it must be 'ntk' or 'ntk4a'.")
+        one_of(chosen, "The parametrization", PARAMETRIZATIONS)
         return Architecture(self.fn, tuple((known | hyper).items()), chosen)
 
     def __repr__(self) -> str:
@@ -81,6 +82,8 @@ def architecture(fn: Callable[..., Any]) -> Architecture:
     The function declares parameters with `net`, computes with them as with NumPy arrays, and
     returns `net.readout(…)`, of shape `(batch,)`. Every hyper-parameter needs a default.
     """
+    if not inspect.isroutine(fn):
+        raise ProgramError(f"nv.architecture takes a function (net, inputs, *, …), not {shown(fn)}.")
     hyper = []
     for parameter in list(inspect.signature(fn).parameters.values())[2:]:
         if parameter.default is inspect.Parameter.empty:
@@ -95,10 +98,17 @@ def check_data(x: Any, what: str = "x") -> tuple[np.ndarray, ...]:
     Raises `InputError` for data that are not numbers, not finite, empty, or without a batch.
     """
     entries = x if isinstance(x, tuple) else (x,)
+    if not entries:
+        raise InputError(f"{what} is an empty tuple; give a NumPy array, batch first.")
     arrays = []
     for entry in entries:
         try:
-            array = np.asarray(entry, dtype=float)
+            array = np.asarray(entry)
+            if np.iscomplexobj(array):
+                raise InputError(f"{what} contains complex numbers; every input must be a real number.")
+            array = array.astype(float)
+        except InputError:
+            raise
         except (TypeError, ValueError) as problem:
             raise InputError(f"{what} is not an array of numbers; give a NumPy array, batch first.") from problem
         if array.ndim < 1 or array.size == 0:
@@ -137,22 +147,36 @@ def check_architecture(arch: Any) -> Architecture:
 
 def whole_number(value: Any, name: str, *, at_least: int) -> int:
     """A hyper-parameter that counts something, as an `int`; raises `HyperparameterError` otherwise."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or int(value) < at_least:
-        raise HyperparameterError(f"{name} is {value!r}; it must be a whole number ≥ {at_least}.")
-    return int(value)
+    try:
+        count = operator.index(value)
+    except TypeError:
+        count = None
+    if isinstance(value, bool) or count is None or count < at_least:
+        raise HyperparameterError(f"{name} is {shown(value)}; it must be a whole number ≥ {at_least}.")
+    return count
+
+
+def truth(value: Any, name: str) -> bool:
+    """An option that is on or off; raises `HyperparameterError` for anything else."""
+    if not isinstance(value, bool | np.bool_):
+        raise HyperparameterError(f"{name} is {shown(value)}; it must be True or False.")
+    return bool(value)
 
 
 def number(value: Any, name: str, *, at_least: float = -np.inf, above: float = -np.inf) -> Any:
     """A hyper-parameter that is a finite number in a range; raises `HyperparameterError` otherwise."""
-    ok = isinstance(value, int | float | np.number) and not isinstance(value, bool) and np.isfinite(value)
+    try:
+        ok = not isinstance(value, bool | complex) and math.isfinite(value) and np.ndim(value) == 0
+    except (TypeError, ValueError, OverflowError):
+        ok = False
     if not ok or value < at_least or value <= above:
         bound = f" > {above}" if above > -np.inf else f" ≥ {at_least}" if at_least > -np.inf else ""
-        raise HyperparameterError(f"{name} is {value!r}; it must be a finite number{bound}.")
+        raise HyperparameterError(f"{name} is {shown(value)}; it must be a finite number{bound}.")
     return value
 
 
 def one_of(value: Any, name: str, choices: tuple[str, ...]) -> str:
     """A hyper-parameter that is one of a few words; raises `HyperparameterError` otherwise."""
-    if value not in choices:
-        raise HyperparameterError(f"{name} is {value!r}; it must be {' or '.join(map(repr, choices))}.")
+    if not isinstance(value, str) or value not in choices:
+        raise HyperparameterError(f"{name} is {shown(value)}; it must be {' or '.join(map(repr, choices))}.")
     return value

@@ -30,6 +30,11 @@ class GIAReport:
             return "The Simple GIA Check passes: gradients may be computed as if Wᵀ were independent of W."
         return "The Simple GIA Check fails. " + " ".join(self.reasons)
 
+    def refusal(self, consequence: str) -> str:
+        """Why the check fails and what follows from it, as the one sentence of an error."""
+        why = "; ".join(reason.rstrip(".") for reason in self.reasons)
+        return f"{why}, so the Simple GIA Check fails and {consequence}."
+
 
 def simple_gia_check(arch: Architecture, x: Any) -> GIAReport:
     """Run the Simple GIA Check on an architecture's program for inputs `x`.

@@ -74,7 +74,7 @@ class Moment(Op):
     """θ = (1/n) Σ_α x_α, for each vector of the array. Converges to E Z^x (Master Theorem)."""
 
     def evaluate(self, x):
-        return jnp.mean(x, axis=-1)
+        return x.mean(axis=-1)
 
 
 # --- initial vectors and matrix multiplication: where randomness enters -------------------
@@ -197,7 +197,8 @@ class Join(Op):
     linear = True
 
     def evaluate(self, *args):
-        return (jnp.stack if self.new_axis else jnp.concatenate)(args, axis=self.axis)
+        xp = args[0].__array_namespace__()
+        return xp.stack(args, axis=self.axis) if self.new_axis else xp.concat(args, axis=self.axis)
 
 
 # --- loops and outputs ---------------------------------------------------------------------
@@ -231,7 +232,7 @@ class Readout(Op):
     """f = vᵀx/√n, summed over the leading axes that v has (each position with its own v)."""
 
     def evaluate(self, v, x):
-        return jnp.sum(v * x, axis=tuple(range(-v.ndim, 0)))
+        return (v * x).sum(axis=tuple(range(-v.ndim, 0)))
 
 
 # --- rules of rearrangement -----------------------------------------------------------------
@@ -314,7 +315,7 @@ class BroadcastTo(Rule):
 
     def __call__(self, x, ndim):
         grown = x.reshape((1,) * (len(self.shape) - ndim) + x.shape)
-        return jnp.broadcast_to(grown, self.shape + x.shape[ndim:])
+        return x.__array_namespace__().broadcast_to(grown, self.shape + x.shape[ndim:])
 
 
 @dataclass(frozen=True)
@@ -325,7 +326,7 @@ class Sum(Rule):
     average: bool = False
 
     def __call__(self, x, ndim):
-        return (jnp.mean if self.average else jnp.sum)(x, axis=self.axes)
+        return x.mean(axis=self.axes) if self.average else x.sum(axis=self.axes)
 
 
 @dataclass(frozen=True)
@@ -335,7 +336,8 @@ class Pad(Rule):
     widths: tuple[tuple[int, int], ...]
 
     def __call__(self, x, ndim):
-        return jnp.pad(x, self.widths + ((0, 0),) * (x.ndim - ndim))
+        pad = np.pad if isinstance(x, np.ndarray) else jnp.pad
+        return pad(x, self.widths + ((0, 0),) * (x.ndim - ndim))
 
 
 @functools.lru_cache(maxsize=4096)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jax.scipy.special import erf as _erf
 from jax.scipy.stats import norm
 
-from ..errors import HyperparameterError
+from ..errors import HyperparameterError, shown
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +87,6 @@ def _autodiff(phi: Nonlinearity, argument: int) -> Nonlinearity:
     return Nonlinearity(phi.name + prime, fn, phi.arity, phi.smooth)
 
 
-@functools.lru_cache(maxsize=1024)
 def nonlinearity(fn: Callable[..., Any], *, arity: int = 1, smooth: bool = True) -> Nonlinearity:
     """Make a nonlinearity of a JAX function of `arity` coordinates (and parameters θ after them).
 
@@ -101,8 +100,17 @@ def nonlinearity(fn: Callable[..., Any], *, arity: int = 1, smooth: bool = True)
 
     Raises `HyperparameterError` for what is not a function.
     """
-    if not callable(fn):
-        raise HyperparameterError(f"nv.nonlinearity takes a JAX function such as jnp.tanh, not {fn!r}.")
+    if not callable(fn) or not isinstance(fn, Hashable):
+        raise HyperparameterError(f"nv.nonlinearity takes a JAX function such as jnp.tanh, not {shown(fn)}.")
+    if isinstance(arity, bool) or not isinstance(arity, int) or arity < 1:
+        raise HyperparameterError(f"arity is {shown(arity)}; it must be a whole number ≥ 1.")
+    if not isinstance(smooth, bool):
+        raise HyperparameterError(f"smooth is {shown(smooth)}; it must be True or False.")
+    return _made_of(fn, arity, smooth)
+
+
+@functools.lru_cache(maxsize=1024)
+def _made_of(fn: Callable[..., Any], arity: int, smooth: bool) -> Nonlinearity:
     return Nonlinearity(getattr(fn, "__name__", "φ"), fn, arity, smooth)
 
 
@@ -187,5 +195,5 @@ def as_nonlinearity(phi: Any) -> Nonlinearity:
     if callable(phi):
         return nonlinearity(phi)
     raise HyperparameterError(
-        f"The nonlinearity {phi!r} is unknown; use one of {', '.join(sorted(BY_NAME))}, or a JAX function."
+        f"The nonlinearity {shown(phi)} is unknown; use one of {', '.join(sorted(BY_NAME))}, or a JAX function."
     )

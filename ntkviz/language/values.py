@@ -48,6 +48,10 @@ class Value:
     def __repr__(self) -> str:
         return f"{type(self).__name__}(leading shape {self.shape})"
 
+    def apply_nonlinearity(self, phi: Nonlinearity, args: tuple[Any, ...]) -> Any:
+        """A nonlinearity acts on coordinates, which only vectors have."""
+        raise ProgramError(f"{phi.name} is for vectors of a program, such as W @ x, not for {self!r}.")
+
     def __bool__(self) -> bool:
         raise ProgramError(f"{self!r} has no truth value: a program cannot branch on its own values.")
 
@@ -59,7 +63,7 @@ class Value:
         except (TypeError, ValueError, IndexError) as problem:
             raise ProgramError(
                 f"{type(rule).__name__.lower()} does not fit the leading shape {self.shape} "
-                f"(the width axis is not visible; average over it with nv.moment): {problem}"
+                f"(the width axis is not visible; average over it with nv.moment): {clause(problem)}."
             ) from problem
         op = ops.Rearrange(rule, self.shape, shape)
         return self._net.record(op, (self,), type(self), shape)
@@ -87,7 +91,7 @@ class Value:
         try:
             np.broadcast_to(0.0, self.shape)[key]  # NumPy is strict where JAX clamps an index
         except IndexError as problem:
-            raise ProgramError(f"An index does not fit the leading shape {self.shape}: {problem}.") from problem
+            raise ProgramError(f"An index does not fit the leading shape {self.shape}: {clause(problem)}.") from problem
         return self._rearranged(ops.Index(tuple(ops.freeze(k) for k in keys)))
 
     def reshape(self, *shape: Any) -> Any:
@@ -290,6 +294,12 @@ def broadcast(name: str, *values: Value) -> Shape:
         raise ProgramError(f"{name} cannot combine leading shapes {shapes}.") from problem
 
 
+def clause(problem: Exception) -> str:
+    """The first sentence of what NumPy or JAX complains of, to end a sentence of ours."""
+    first, *_ = str(problem).split("\n")
+    return first.split(". ")[0].rstrip(".")
+
+
 def _is_number(x: Any, value: float) -> bool:
     return isinstance(x, int | float) and x == value
 
@@ -309,7 +319,7 @@ def moment(x: Vector) -> Scalar:
 
 def inner(x: Vector, y: Vector) -> Scalar:
     """⟨x, y⟩/n, leading axes broadcast as in NumPy: a scalar that converges to E Z^x Z^y."""
-    return moment(x * y)
+    return moment(_vector(x, "inner") * _vector(y, "inner"))
 
 
 def _join(values: Sequence[Any], axis: int, new_axis: bool) -> Any:
@@ -321,7 +331,7 @@ def _join(values: Sequence[Any], axis: int, new_axis: bool) -> Any:
         shape = (np.stack if new_axis else np.concatenate)(shapes, axis=axis).shape
     except ValueError as problem:
         raise ProgramError(
-            f"The leading shapes {[v.shape for v in values]} do not fit together: {problem}"
+            f"The leading shapes {[v.shape for v in values]} do not fit together: {clause(problem)}."
         ) from problem
     return values[0]._net.record(ops.Join(axis % len(shape), new_axis), tuple(values), type(values[0]), shape)
 
@@ -338,7 +348,9 @@ def concatenate(values: Sequence[Any], axis: int = 0) -> Any:
 
 def einsum(subscripts: str, coefficients: Any, vectors: Vector) -> Vector:
     """Σ θ x over leading axes: scalars first, vectors second, `"bij,bj->bi"` with explicit output."""
-    theta = vectors._net.scalar(coefficients)
+    theta = _vector(vectors, "einsum")._net.scalar(coefficients)
+    if not isinstance(subscripts, str):
+        raise ProgramError(f"einsum takes its subscripts as text such as 'bij,bj->bi', not {subscripts!r}.")
     if "." in subscripts:
         raise ProgramError(f"einsum '{subscripts}' has an ellipsis; name every leading axis by a letter.")
     try:
@@ -346,14 +358,14 @@ def einsum(subscripts: str, coefficients: Any, vectors: Vector) -> Vector:
         shape = np.einsum(f"{operands}->{out}", np.empty(theta.shape), np.empty(vectors.shape)).shape
     except ValueError as problem:
         raise ProgramError(
-            f"einsum '{subscripts}' does not fit {theta.shape} and {vectors.shape}: {problem}"
+            f"einsum '{subscripts}' does not fit {theta.shape} and {vectors.shape}: {clause(problem)}."
         ) from problem
     return vectors._net.record(ops.Contract(f"{operands}->{out}"), (vectors, theta), Vector, shape)
 
 
 def batchnorm(x: Vector, axis: int = 0) -> Vector:
     """(x − mean)/std over one leading axis (0, the batch, by default), std with 1/B and no ε."""
-    (axis,) = x._axes(axis)
+    (axis,) = _vector(x, "batchnorm")._axes(axis)
     if x.shape[axis] < 2:
         raise ProgramError(
             f"batchnorm over an axis of length {x.shape[axis]} divides by zero; give it two rows or more."
@@ -363,7 +375,7 @@ def batchnorm(x: Vector, axis: int = 0) -> Vector:
 
 def layernorm(x: Vector, eps: float = 0.0) -> Vector:
     """(x − mean)/std over the coordinates of each vector, as two Moments; no affine map."""
-    centred = x - moment(x)
+    centred = _vector(x, "layernorm") - moment(x)
     return centred * (inner(centred, centred) + eps) ** -0.5
 
 
@@ -373,9 +385,25 @@ def _softmax(x):
 
 def softmax(x: Scalar) -> Scalar:
     """The softmax of scalars over their last axis."""
-    return x._map(_softmax, "softmax")
+    return _scalar(x, "softmax")._map(_softmax, "softmax")
 
 
 def sqrt(x: Scalar) -> Scalar:
     """The square root of scalars."""
-    return x._map(jnp.sqrt, "sqrt")
+    return _scalar(x, "sqrt")._map(jnp.sqrt, "sqrt")
+
+
+def _scalar(x: Any, name: str) -> Scalar:
+    if not isinstance(x, Scalar):
+        raise ProgramError(f"nv.{name} is for scalars of a program, such as nv.inner(x, y), not for {_named(x)}.")
+    return x
+
+
+def _vector(x: Any, name: str) -> Vector:
+    if not isinstance(x, Vector):
+        raise ProgramError(f"nv.{name} is for vectors of a program, such as W @ x, not for {_named(x)}.")
+    return x
+
+
+def _named(x: Any) -> str:
+    return repr(x) if isinstance(x, Value) else f"a value of type {type(x).__name__}"

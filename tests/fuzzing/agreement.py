@@ -1,0 +1,168 @@
+"""Whether the readings of one program agree, each within the error it states, or refuse it by name.
+
+Compiling a program takes seconds, so thousands of them are read operation by operation (`jax.disable_jit`): the
+operations of equal shapes are compiled once for all programs. Where a cheap estimate leaves doubt, a dearer one is
+asked, and only a difference that stays counts. A false alarm then needs several unlikely draws in a row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import ntkviz as nv
+from ntkviz.gaussian.sobol import replicates
+from ntkviz.language.gia import check_program
+from ntkviz.readings.examples import examples_are_separate
+from ntkviz.readings.general import differentiated
+from ntkviz.readings.sampled import dimensions, sampled_kernels
+
+from .programs import Example
+
+
+class Estimate(NamedTuple):
+    """A kernel and the standard error (or a bound of the error) of its entries."""
+
+    value: np.ndarray
+    error: np.ndarray
+
+
+@dataclass
+class Outcome:
+    """What became of one program: the readings that gave numbers, and the named errors of those that refused."""
+
+    agreed: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+
+
+class DisagreementError(AssertionError):
+    """Two readings of one program differ by more than their errors, or a refusal is no sentence."""
+
+
+def check(example: Example) -> Outcome:
+    """Read a program in every way. Raises `DisagreementError`, or whatever error has no name of ours."""
+    outcome, arch, x = Outcome(), example.arch, example.data
+    with jax.disable_jit():
+        if _attempt(outcome, "program", lambda: nv.program(arch, x)) is None:
+            return outcome
+        forward = _attempt(outcome, "forward", lambda: _forward(arch, x))
+        general = _attempt(outcome, "general", lambda: sampled(arch, x, log2_samples=9, scrambles=8))
+        finite = _attempt(outcome, "finite", lambda: _networks(arch, x, width=128, seeds=16))
+        if forward is not None and general is not None:
+            _compare_limits(forward, general, arch, x)
+        limit = forward[1] if forward is not None else general[1] if general is not None else None
+        if limit is not None and finite is not None:
+            _compare_with_networks(limit, finite, arch, x)
+    infinite = {reading for reading, error in outcome.refused.items() if error == "NotFiniteError"}
+    # A division by zero may be too rare for a few narrow networks to meet it, so only these two are wrong.
+    if ("general" in outcome.agreed and infinite) or ("forward" in outcome.agreed and "finite" in infinite):
+        raise DisagreementError(f"{infinite} not finite, but {outcome.agreed[1:]} are")
+    return outcome
+
+
+def _attempt(outcome: Outcome, reading: str, read: Callable[[], object]):
+    try:
+        result = read()
+    except nv.NtkvizError as refusal:
+        if not is_sentence(str(refusal)):
+            raise DisagreementError(f"{reading} refuses, but not in one sentence: {refusal}") from refusal
+        outcome.refused[reading] = type(refusal).__name__
+        return None
+    outcome.agreed.append(reading)
+    return result
+
+
+def is_sentence(text: str) -> bool:
+    """Whether a refusal is one line and one sentence: it ends with a full stop, the only one before a capital."""
+    return bool(re.fullmatch(r"[^\n]{10,600}\.", text)) and not re.search(r"[.!?] +[A-Z]", text)
+
+
+# --- the readings --------------------------------------------------------------------------------------
+
+
+def _finite_numbers(value: np.ndarray, what: str) -> np.ndarray:
+    array = np.asarray(value, dtype=float)
+    if not np.all(np.isfinite(array)):
+        raise nv.NotFiniteError(f"{what} is not a finite number.")
+    return array
+
+
+def _forward(arch: nv.Architecture, x: np.ndarray) -> tuple[Estimate, Estimate]:
+    """NNGP and NTK by the forward kernels."""
+    kernels = nv.infinite_ntk(arch, x, method="forward")
+    error = _finite_numbers(kernels.error, "The error of the forward reading")
+    return tuple(Estimate(_finite_numbers(k, "The forward reading"), error) for k in kernels[:2])  # type: ignore[return-value]
+
+
+def sampled(arch: nv.Architecture, x: np.ndarray, *, log2_samples: int, scrambles: int) -> tuple[Estimate, Estimate]:
+    """NNGP and NTK by the general reading, sampled: `general_kernels` with fewer samples, all scrambles at once."""
+    separate = examples_are_separate(arch, (x,))
+    program = arch.trace((x[:1],) if separate else (x,)).unrolled()
+    whole = differentiated(program.with_numbers(), False)
+    stacked = x[:, None] if separate else x[None]
+    both = replace(whole, program=whole.program.with_numbers(program.constants, (stacked,)))
+    passes = check_program(program).passes
+    normals = replicates(dimensions(whole.program, len(stacked)), log2_samples, 0, scrambles)
+    kernels = jax.vmap(lambda table: sampled_kernels((both,), passes, table))(jnp.asarray(np.stack(list(normals))))
+    draws = [_finite_numbers(k, "The general reading") for k in kernels]
+    return tuple(_mean(d) for d in draws)  # type: ignore[return-value]
+
+
+def _networks(arch: nv.Architecture, x: np.ndarray, *, width: int, seeds: int, first: int = 0) -> Estimate:
+    """The NTK averaged over random networks of one width."""
+    at_once = max(1, MOST_NUMBERS // width**2)
+    draws = []
+    for start in range(first, first + seeds, at_once):
+        keys = jax.vmap(jax.random.key)(jnp.arange(start, min(start + at_once, first + seeds)))
+        draws.append(np.asarray(jax.vmap(lambda key: nv.empirical_ntk(arch, x, width=width, key=key))(keys)))
+    return _mean(_finite_numbers(np.concatenate(draws), "The finite reading"))
+
+
+MOST_NUMBERS = 2**24  # in one matrix of all networks that are sampled at once
+
+
+def _mean(draws: np.ndarray) -> Estimate:
+    return Estimate(draws.mean(axis=0), draws.std(axis=0, ddof=1) / len(draws) ** 0.5)
+
+
+# --- comparisons -----------------------------------------------------------------------------------------
+
+
+def _compare_limits(
+    forward: tuple[Estimate, Estimate], general: tuple[Estimate, Estimate], arch: nv.Architecture, x: np.ndarray
+) -> None:
+    """Samples have a bias too, of the order 1/samples: with more of them it must fade as the error does."""
+    for log2_samples in (12, 14, None):
+        if all(_near(g, f, standard_errors=8) for f, g in zip(forward, general, strict=True)):
+            return
+        if log2_samples is not None:
+            general = sampled(arch, x, log2_samples=log2_samples, scrambles=16)
+    raise DisagreementError(f"forward and general reading differ:\n{forward}\n{general}")
+
+
+def _near(estimate: Estimate, exact: Estimate, *, standard_errors: float, share: float = 1e-9) -> bool:
+    """Whether an estimate is as near as its errors say, give or take a `share` of the kernel's largest entry."""
+    size = np.max(np.abs(exact.value)) + np.max(np.abs(estimate.value))
+    allowed = standard_errors * np.max(estimate.error) + 5 * np.max(exact.error) + share * size + 1e-12
+    return bool(np.max(np.abs(estimate.value - exact.value)) <= allowed)
+
+
+def _compare_with_networks(limit: Estimate, networks: Estimate, arch: nv.Architecture, x: np.ndarray) -> None:
+    """The mean over networks of width n is c/n off. First c may be any small number; then two widths eliminate it:
+    (4·mean at 4n − mean at n)/3 has an error of order 1/n² alone."""
+    if _near(networks, limit, standard_errors=4, share=0.03):
+        return
+    for width, seeds, share in ((64, 64, 0.01), (256, 64, 0.003), (512, 256, 0.003)):
+        narrow = _networks(arch, x, width=width, seeds=seeds, first=1000)
+        wide = _networks(arch, x, width=4 * width, seeds=seeds, first=2000)
+        error = np.sqrt(16 * wide.error**2 + narrow.error**2) / 3
+        networks = Estimate((4 * wide.value - narrow.value) / 3, error)
+        if _near(networks, limit, standard_errors=4, share=share):
+            return
+    raise DisagreementError(f"networks do not approach the limit:\n{limit}\n{networks}")

@@ -1,0 +1,82 @@
+"""Reads thousands of generated programs in every way, and counts: agreed, refused by name, or failed.
+
+    python -m tests.fuzzing.run --programs 10000 --seed 0 --failures .cache/failures
+
+A failed program is written into the folder, as the Python source that reproduces it and what went wrong.
+`--only 4711` reads one program again.
+"""
+
+import argparse
+import sys
+import time
+import traceback
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from .agreement import Outcome, check
+from .programs import program_number
+
+
+def main() -> None:
+    """Read the command line, then the programs."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--programs", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", type=int, default=0, help="the number of the first program")
+    parser.add_argument("--only", type=int, help="read one program, and print it")
+    parser.add_argument("--failures", type=Path, default=Path(".cache/fuzzing"), help="where failures are written")
+    options = parser.parse_args()
+    if options.only is not None:
+        example = program_number(options.only, options.seed)
+        print(example)
+        print(check(example))
+        return
+    sys.exit(read_all(range(options.start, options.start + options.programs), options.seed, options.failures))
+
+
+CHUNK = 100  # programs one process reads: what it compiles is forgotten with it
+
+
+def read_all(numbers: range, seed: int, folder: Path) -> int:
+    """The number of failures, after all else was printed. One process after the other does the reading."""
+    folder.mkdir(parents=True, exist_ok=True)
+    counts: Counter[str] = Counter()
+    started = time.monotonic()
+    with ProcessPoolExecutor(max_workers=1, max_tasks_per_child=1, mp_context=get_context("spawn")) as readers:
+        chunks = [numbers[first : first + CHUNK] for first in range(0, len(numbers), CHUNK)]
+        for done, found in enumerate(readers.map(_read, chunks, [seed] * len(chunks), [folder] * len(chunks)), start=1):
+            counts += found
+            _report(counts, min(done * CHUNK, len(numbers)), time.monotonic() - started)
+    return counts["FAILED"]
+
+
+def _read(numbers: range, seed: int, folder: Path) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for number in numbers:
+        example = program_number(number, seed)
+        try:
+            counts[_verdict(check(example))] += 1
+        except Exception as problem:
+            counts["FAILED"] += 1
+            text = f"{example}\n'''\n{traceback.format_exc()}\n'''\n"
+            (folder / f"{seed}_{number}.py").write_text(text, encoding="utf-8")
+            print(f"program {number}: {type(problem).__name__}: {str(problem)[:300]}", flush=True)
+    return counts
+
+
+def _verdict(outcome: Outcome) -> str:
+    agreed = "+".join(outcome.agreed[1:]) or "nothing"
+    refused = ", ".join(f"{reading}: {error}" for reading, error in outcome.refused.items())
+    return f"agreed {agreed}" + (f" | refused {refused}" if refused else "")
+
+
+def _report(counts: Counter[str], done: int, seconds: float) -> None:
+    print(f"--- {done} programs, {seconds:.0f} s, {counts['FAILED']} failed")
+    for verdict, count in counts.most_common():
+        print(f"{count:7} {verdict}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
