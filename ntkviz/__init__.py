@@ -5,13 +5,31 @@ at finite width it is a random network with an empirical NTK; read at infinite w
 limit NTK; read as text it gives its program and its Simple GIA Check.
 """
 
-import jax as _jax
+import os as _os
 
-# Limits are calculated in float64, which JAX offers only as a setting of the whole process.
-_jax.config.update("jax_enable_x64", True)
+from .distant.asking import ENGINE as _ENGINE
+
+if _ENGINE in _os.environ:
+    from .distant.modules import keep_the_engine_away as _keep_the_engine_away
+
+    _keep_the_engine_away()
+else:
+    import jax as _jax
+
+    # Limits are calculated in float64, which JAX offers only as a setting of the whole process.
+    _jax.config.update("jax_enable_x64", True)
 
 from . import architectures, regression
-from .errors import ClusterError, HyperparameterError, InputError, NoForwardLimitError, NtkvizError, ProgramError
+from .errors import (
+    ClusterError,
+    HyperparameterError,
+    InputError,
+    NoForwardLimitError,
+    NotFiniteError,
+    NtkvizError,
+    ProgramError,
+    TooLargeError,
+)
 from .language import (
     Architecture,
     GIAReport,
@@ -49,6 +67,7 @@ from .language.nonlinearities import (
     step,
     tanh,
 )
+from .readings.bounded import cost
 from .readings.constants import limit_scalars
 from .readings.contributions import empirical_contributions, infinite_contributions
 from .readings.deviation import deviation

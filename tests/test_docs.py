@@ -32,7 +32,8 @@ def offered(path: Path) -> set[str]:
     body = ast.parse(path.read_text()).body
     if path.name == "__init__.py":
         imports = [node for node in body if isinstance(node, ast.ImportFrom) and node.module]
-        return {alias.asname or alias.name for node in imports for alias in node.names if node.level}
+        names = {alias.asname or alias.name for node in imports for alias in node.names if node.level}
+        return {name for name in names if name[0] != "_"}
     names = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
     return {name for name in names if name[0] != "_"}
 

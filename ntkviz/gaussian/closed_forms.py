@@ -171,7 +171,8 @@ class Bump(NamedTuple):
 
 def _erf_determinant(kxx: Array, kxy: Array, kyy: Array) -> Array:
     """det(1 + 2K), a sum of nonnegative terms."""
-    return 1 + 2 * (kxx + kyy) + 4 * geometry(kxx, kxy, kyy).sin ** 2
+    g = geometry(kxx, kxy, kyy)
+    return 1 + 2 * (kxx + kyy) + 4 * (g.a - g.cos) * (g.a + g.cos)
 
 
 def erf_erf(phi: Erf, psi: Erf, kxx: Array, kxy: Array, kyy: Array) -> Array:
@@ -184,9 +185,14 @@ def erf_single(phi: Erf, kxx: Array, mean: Array) -> Array:
     return phi.offset + phi.scale * _erf(mean / jnp.sqrt(1 + 2 * kxx))
 
 
-def bump_bump(phi: Bump, psi: Bump, kxx: Array, kxy: Array, kyy: Array, mean_x: Array, mean_y: Array) -> Array:
+def bump_bump(
+    phi: Bump, psi: Bump, kxx: Array, kxy: Array, kyy: Array, means: tuple[Array, Array] | None = None
+) -> Array:
     """E exp(−x² − y²) = exp(−mᵀ(1 + 2K)⁻¹m) / √det(1 + 2K)."""
     determinant = _erf_determinant(kxx, kxy, kyy)
+    if means is None:
+        return phi.scale * psi.scale / jnp.sqrt(determinant)
+    mean_x, mean_y = means
     form = (1 + 2 * kyy) * mean_x**2 - 4 * kxy * mean_x * mean_y + (1 + 2 * kxx) * mean_y**2
     return phi.scale * psi.scale * jnp.exp(-form / determinant) / jnp.sqrt(determinant)
 

@@ -15,7 +15,7 @@ import psutil
 from jax.extend.core import Jaxpr
 
 from ..errors import HyperparameterError, TooLargeError
-from .cost import Cost, compiling, cost_of, readable_bytes
+from .cost import Cost, compiling, cost_of, memory_of, readable_bytes
 
 LIMIT = "NTKVIZ_MEMORY_GB"
 """The environment variable with the most memory one calculation may take, in GB; without it, all that is free."""
@@ -38,13 +38,13 @@ def bounded(function: Callable[..., Any] | None = None, **options: Any) -> Any:
         if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((args, kwargs))):
             return compiled(*args, **kwargs)  # a part of another calculation, which is bounded itself
         traced = compiled.trace(*args, **kwargs)
-        jaxpr, cost = traced.jaxpr.jaxpr, cost_of(traced.jaxpr)
-        found = _found.get(None)
+        jaxpr, found = traced.jaxpr.jaxpr, _found.get(None)
         if found is not None:
+            cost = cost_of(jaxpr)
             new = jaxpr not in found and jaxpr not in _compiled
             found[jaxpr] = found.get(jaxpr, Cost()).then(cost).then(compiling(jaxpr) if new else Cost())
             return jax.tree.map(lambda out: np.ones(out.shape, out.dtype), traced.out_info)
-        check_fits(cost.memory)
+        check_fits(memory_of(jaxpr))
         _compiled.add(jaxpr)
         return compiled(*args, **kwargs)
 

@@ -142,14 +142,9 @@ def _parts(work: Work) -> tuple[float, float, float, float]:
     return work.products, work.transcendental, work.random, work.simple
 
 
-def cost_of(traced: ClosedJaxpr) -> Cost:
+def cost_of(jaxpr: Jaxpr) -> Cost:
     """The cost of a traced calculation: inputs, results and all between."""
-    return _cost_of_jaxpr(traced.jaxpr)
-
-
-@functools.lru_cache(maxsize=512)
-def _cost_of_jaxpr(jaxpr: Jaxpr) -> Cost:
-    return Cost(_peak(jaxpr), work_of(jaxpr).seconds)
+    return Cost(memory_of(jaxpr), work_of(jaxpr).seconds)
 
 
 SECONDS_TO_COMPILE = 0.003
@@ -227,13 +222,14 @@ def _time(call: Callable[[Any], Any], argument: Any) -> float:
 # --- memory ----------------------------------------------------------------------------------------
 
 
-def _peak(jaxpr: Jaxpr) -> float:
+@functools.lru_cache(maxsize=512)
+def memory_of(jaxpr: Jaxpr) -> float:
     """The most bytes alive at one time.
 
     A result that is fused into those who use it costs nothing itself, but what it was made from must live as long.
     """
     roots: dict[Var, frozenset[Var]] = {v: frozenset([v]) for v in (*jaxpr.invars, *jaxpr.constvars)}
-    in_memory = set(roots)  # and what is the same numbers in another order, which a product reads as well
+    in_memory: set[Var] = set(roots)  # and what is the same numbers in another order, which a product reads as well
     steps: list[tuple[Iterable[Var], frozenset[Var], float]] = []  # what is written, read, and needed within
 
     def roots_of(variables: Iterable[Any]) -> frozenset[Var]:
@@ -251,15 +247,19 @@ def _peak(jaxpr: Jaxpr) -> float:
         if equation.primitive.name not in WRITTEN and not inner:
             for v in equation.outvars:
                 roots[v] = roots_of(equation.invars)
-            if equation.primitive.name in REORDERING and in_memory.issuperset(equation.invars):
+            if equation.primitive.name in REORDERING and all(_is_in(v, in_memory) for v in equation.invars):
                 in_memory.update(equation.outvars)
             continue
         if equation.primitive.name in ("dot_general", "conv_general_dilated", "eigh", "cholesky", "triangular_solve"):
             write(equation.invars, roots_of(equation.invars))  # these read from memory alone
-        within = max((max(0.0, _peak(j) - _bytes(j.invars) - _bytes(j.outvars)) for j in inner), default=0.0)
+        within = max((max(0.0, memory_of(j) - _bytes(j.invars) - _bytes(j.outvars)) for j in inner), default=0.0)
         write(equation.outvars, roots_of(equation.invars), within)
     write(jaxpr.outvars, roots_of(jaxpr.outvars))
     return _most_alive(steps, jaxpr)
+
+
+def _is_in(variable: Any, variables: set[Var]) -> bool:
+    return not isinstance(variable, Literal) and variable in variables  # a number in the code cannot be hashed
 
 
 def _most_alive(steps: list[tuple[Iterable[Var], frozenset[Var], float]], jaxpr: Jaxpr) -> float:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..language.architecture import Architecture
+from ..errors import HyperparameterError, NotFiniteError, shown
+from ..language.architecture import Architecture, whole_number
 from .finite import check_width, empirical_ntk
 from .infinite import infinite_ntk
 
@@ -46,7 +47,7 @@ def deviation(arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Itera
     - `widths`: the widths n to sample.
     - `seeds`: the seeds of the networks at each width, or how many.
 
-    Raises as `infinite_ntk` and `empirical_ntk` do.
+    Raises as `infinite_ntk` and `empirical_ntk` do, and `NotFiniteError` where the limit is zero.
     """
     return DeviationTable(deviations(arch, x, widths=widths, seeds=seeds))
 
@@ -54,10 +55,24 @@ def deviation(arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Itera
 def deviations(arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Iterable[int] | int) -> Iterator[Deviation]:
     """The rows of `deviation` one by one, as each network has been sampled."""
     limit = infinite_ntk(arch, x).ntk
-    widths = list(widths)
+    if not np.any(limit):
+        raise NotFiniteError("The limit NTK is zero, so distances relative to it are infinite.")
+    widths = _listed(widths, "widths")
     for width in widths:
         check_width(width)
-    for seed in range(seeds) if isinstance(seeds, int) else seeds:
+    if hasattr(seeds, "__index__"):
+        seeds = range(whole_number(seeds, "The number of seeds", at_least=0))
+    for seed in _listed(seeds, "seeds"):
         for width in widths:
             sampled = np.asarray(empirical_ntk(arch, x, width=width, key=seed), dtype=float)
             yield Deviation(width, seed, float(np.linalg.norm(sampled - limit) / np.linalg.norm(limit)))
+
+
+def _listed(values: Iterable[int], name: str) -> Iterable[int]:
+    """Several whole numbers, from a list or the like; raises `HyperparameterError` for what is none."""
+    if isinstance(values, range):
+        return values
+    try:
+        return list(values)
+    except TypeError as problem:
+        raise HyperparameterError(f"{name} is {shown(values)}; it must be a list of whole numbers.") from problem

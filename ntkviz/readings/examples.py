@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from ..language import instructions as ops
@@ -54,7 +53,7 @@ def _poisoned_outputs(program: Program, example: int) -> np.ndarray:
             case ops.BatchNorm(axis):
                 value = np.broadcast_to(np.sum(args[0], axis=axis, keepdims=True), args[0].shape)
             case _:
-                value = np.asarray(op.evaluate(*(jnp.asarray(a) for a in args)))
+                value = np.asarray(op.evaluate(*args))
         values.append(value)
     return np.isnan(values[program.output]).reshape(-1)
 
@@ -62,3 +61,27 @@ def _poisoned_outputs(program: Program, example: int) -> np.ndarray:
 def block_slices(size: int, block: int) -> Iterator[slice]:
     """Consecutive slices of at most `block` that cover `range(size)`."""
     return (slice(start, min(start + block, size)) for start in range(0, size, block))
+
+
+class Piece(NamedTuple):
+    """Some examples in a row, the first `known` of which are in the piece before too."""
+
+    examples: slice
+    known: int
+
+    @property
+    def new(self) -> slice:
+        """The examples that no piece before has."""
+        return slice(self.examples.start + self.known, self.examples.stop)
+
+
+def equal_pieces(size: int, most: int) -> list[Piece]:
+    """Pieces of one length, at most `most`, that cover `range(size)`, so that one compilation does for all.
+
+    Where the length does not divide `size`, neighbours overlap a little.
+    """
+    count = -(-size // most)
+    length = -(-size // count)
+    starts = [k * (size - length) // max(1, count - 1) for k in range(count)]
+    ends = [0, *(start + length for start in starts)]
+    return [Piece(slice(start, start + length), end - start) for start, end in zip(starts, ends, strict=False)]

@@ -13,6 +13,7 @@ each parameter makes.
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -20,12 +21,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..errors import HyperparameterError
+from ..errors import HyperparameterError, shown
 from ..language import instructions as ops
-from ..language.architecture import Architecture, check_architecture
+from ..language.architecture import Architecture, check_architecture, whole_number
 from ..language.gia import check_program, readout_parameter
-from ..language.program import Parameter, Program
+from ..language.program import Instruction, Parameter, Program
+from ..language.rolling import Delayed, Loop, Rolled, roll
+from .bounded import bounded
 from .examples import block_slices, examples_are_separate
+from .finiteness import check_finite
 from .ragged import Data, between_groups, check_one_network_reads, group_by_shape, joined
 
 
@@ -64,30 +68,79 @@ class Run(NamedTuple):
     values: tuple[Array, ...]
 
 
-def run(program: Program, parameters: tuple[Array, ...], taps: dict[int, Array] | None = None) -> Run:
-    """Run a program (repeats written out) with given parameters; vectors are `(*leading, n)`."""
-    width = next(p.shape[-1] if d.kind == "vector" else p.shape[-2] for d, p in _declared(program, parameters))
+def run(
+    program: Program,
+    parameters: tuple[Array, ...],
+    taps: dict[int, Array] | None = None,
+    loops: tuple[Loop, ...] = (),
+) -> Run:
+    """Run a program (repeats written out) with given parameters; vectors are `(*leading, n)`.
+
+    `taps` are added to what instructions make. `loops` are those of the program if it is a rolled one.
+    """
+    width = width_of(program, parameters)
     dtype = parameters[0].dtype
     numbers = ParameterNumbers(program)
-    values: list[Array] = []
-    for place, instruction in enumerate(program.instructions):
+    starts = {loop.body[0][0]: loop for loop in loops}
+    values: dict[int, Array] = {}
+
+    def value(place: int, instruction: Instruction, values: dict[int, Array], taps: dict[int, Array]) -> Array:
         args = [values[a] for a in instruction.args]
         match instruction.op:
             case ops.Data(index):
-                value = jnp.asarray(program.data[index], dtype)
+                return jnp.asarray(program.data[index], dtype)
             case ops.Constant(index):
-                value = jnp.asarray(program.constants[index])
-                value = value.astype(dtype) if jnp.issubdtype(value.dtype, jnp.floating) else value
+                constant = jnp.asarray(program.constants[index])
+                return constant.astype(dtype) if jnp.issubdtype(constant.dtype, jnp.floating) else constant
             case ops.InputMatMul(k) | ops.InitialVector(k) | ops.MatMul(k):
-                value = _apply(instruction.op, program.parameters[k], parameters[k], args, numbers, width)
-                if taps is not None and place in taps:
-                    value = value + taps[place]
+                made = _apply(instruction.op, program.parameters[k], parameters[k], args, numbers, width)
+                return made + taps[place] if place in taps else made
             case ops.Readout():
-                value = instruction.op.evaluate(*args) * output_scale(program, width)
+                return instruction.op.evaluate(*args) * output_scale(program, width)
             case op:
-                value = op.evaluate(*args)
-        values.append(value)
-    return Run(values[program.output], tuple(values))
+                return op.evaluate(*args)
+
+    for place, instruction in enumerate(program.instructions):
+        if place in starts:
+            values |= _run_loop(program, starts[place], value, values, taps or {})
+        elif place not in values and not isinstance(instruction.op, Delayed):
+            values[place] = value(place, instruction, values, taps or {})
+    return Run(values[program.output], tuple(values[place] for place in range(len(program))))
+
+
+def _run_loop(
+    program: Program, loop: Loop, value: Callable[..., Array], values: dict[int, Array], taps: dict[int, Array]
+) -> dict[int, Array]:
+    """What the steps of a loop make and what they read of the step before, each with its axis of steps."""
+    body = dict(loop.body)
+    delayed = {place: program.instructions[place] for place in loop.inputs if place not in values}
+
+    def axis(place: int) -> int:  # behind the leading axes of one step
+        return len(program.instructions[place].shape) - 1
+
+    def step(carried: dict[int, Array], read: tuple[dict[int, Array], dict[int, Array]]):
+        given, taps_here = read
+        here = {**given, **carried}
+        for place, instruction in loop.body:
+            here[place] = value(place, instruction, here, taps_here)
+        made = {place: here[place] for place in (*body, *delayed)}
+        return {place: here[instruction.op.source] for place, instruction in delayed.items()}, made
+
+    first = {place: values[instruction.args[0]] for place, instruction in delayed.items()}
+    given, taps = (
+        {place: jnp.moveaxis(array, axis(place), 0) for place, array in arrays.items()}
+        for arrays in (
+            {place: values[place] for place in loop.inputs if place in values},
+            {place: taps[place] for place in body if place in taps},
+        )
+    )
+    _, made = jax.lax.scan(step, first, (given, taps))
+    return {place: jnp.moveaxis(array, 0, axis(place)) for place, array in made.items()}
+
+
+def width_of(program: Program, parameters: tuple[Array, ...]) -> int:
+    """The width n of the network with these parameters."""
+    return next(p.shape[-1] if d.kind == "vector" else p.shape[-2] for d, p in _declared(program, parameters))
 
 
 def _declared(program: Program, parameters: tuple[Array, ...]):
@@ -147,7 +200,8 @@ def empirical_ntk(arch: Architecture, x1: Any, x2: Any = None, *, width: int, ke
     **Returns** an array `(|x1|, |x2|)`, float32. For an output that fails the Simple GIA Check,
     which is read at scale 1/n, n·⟨∇f, ∇f̄⟩ (the quantity that has a limit).
 
-    Raises `HyperparameterError` for a width below 1 or an unusable key, `InputError` for unusable data.
+    Raises `HyperparameterError` for a width below 1 or an unusable key, `InputError` for unusable data,
+    `NotFiniteError` for a network whose NTK is not a finite number.
     """
     check_architecture(arch)
     check_width(width)
@@ -155,7 +209,9 @@ def empirical_ntk(arch: Architecture, x1: Any, x2: Any = None, *, width: int, ke
     groups1 = group_by_shape(x1, "x1")
     groups2 = groups1 if x2 is None else group_by_shape(x2, "x2")
     blocks = between_groups(groups1, groups2, lambda one, other: _between(arch, one, other, width, key), jnp.transpose)
-    return joined(blocks, groups1, groups2)
+    ntk = joined(blocks, groups1, groups2)
+    check_finite(ntk, f"The NTK of this network of width {width}")
+    return ntk
 
 
 def _between(arch: Architecture, data1: Data, data2: Data, width: int, key: Array) -> Array:
@@ -180,8 +236,7 @@ _BLOCK = 256  # examples whose gradients are held at once
 
 def check_width(width: Any) -> None:
     """Refuse a width that is not a whole number ≥ 1."""
-    if isinstance(width, bool) or not hasattr(width, "__index__") or int(width) < 1:
-        raise HyperparameterError(f"The width is {width!r}; it must be a whole number ≥ 1.")
+    whole_number(width, "The width", at_least=1)
 
 
 def random_key(key: Any) -> Array:
@@ -191,11 +246,13 @@ def random_key(key: Any) -> Array:
     try:
         jax.random.key_data(key)
     except (TypeError, ValueError) as problem:
-        raise HyperparameterError(f"The key is {key!r}; it must be a whole number or a JAX random key.") from problem
+        raise HyperparameterError(
+            f"The key is {shown(key)}; it must be a whole number or a JAX random key."
+        ) from problem
     return key
 
 
-@functools.partial(jax.jit, static_argnames="width")
+@bounded(static_argnames="width")
 def _separate_examples(program: Program, program_bar: Program, width: int, key: Array) -> Array:
     return ntk_of_examples(program, program_bar, sample_parameters(program, width, key), width)
 
@@ -204,17 +261,19 @@ def ntk_of_examples(program: Program, program_bar: Program, parameters: tuple[Ar
     """The NTK at given parameters, of programs traced with one example and holding the data of many."""
 
     def uses(prog: Program) -> dict[Any, Uses]:
+        rolled = roll(prog) or Rolled(prog, ())
+
         def one(*data):
-            example = prog.with_data(*(d[None] for d in data))
-            return uses_of_parameters(example, parameters, example_outputs=1)
+            example = rolled.program.with_data(*(d[None] for d in data))
+            return uses_of_parameters(example, parameters, example_outputs=1, loops=rolled.loops)
 
         each = jax.vmap(one)(*prog.data)
         return jax.tree.map(lambda m: m.reshape((m.shape[0], *m.shape[2:])), each)
 
-    return _contract(program, uses(program), uses(program_bar), width)
+    return _contract(program, program_bar, uses(program), uses(program_bar), width)
 
 
-@functools.partial(jax.jit, static_argnames="width")
+@bounded(static_argnames="width")
 def _whole_batches(program: Program, program_bar: Program, width: int, key: Array) -> Array:
     return ntk_of_batches(program, program_bar, sample_parameters(program, width, key), width)
 
@@ -222,18 +281,20 @@ def _whole_batches(program: Program, program_bar: Program, width: int, key: Arra
 def ntk_of_batches(program: Program, program_bar: Program, parameters: tuple[Array, ...], width: int) -> Array:
     """The NTK at given parameters, of programs traced with whole batches."""
     here, there = (uses_of_parameters(p, parameters, example_outputs=len(p.data[0])) for p in (program, program_bar))
-    return _contract(program, here, there, width)
+    return _contract(program, program_bar, here, there, width)
 
 
-def uses_of_parameters(program: Program, parameters: tuple[Array, ...], example_outputs: int) -> dict[Any, Uses]:
-    """What goes in and the gradients of each output at what comes out, by parameter and index."""
-    width = next(p.shape[-1] if d.kind == "vector" else p.shape[-2] for d, p in _declared(program, parameters))
+def uses_of_parameters(
+    program: Program, parameters: tuple[Array, ...], example_outputs: int, loops: tuple[Loop, ...] = ()
+) -> dict[Any, Uses]:
+    """What goes in and the gradients of each output at what comes out, by parameter and index; `loops` as of `run`."""
+    width = width_of(program, parameters)
     dtype = parameters[0].dtype
     places = [k for k, i in enumerate(program.instructions) if _trained(program, i.op)]
     taps = {k: jnp.zeros((*program.instructions[k].shape, width), dtype) for k in places}
 
     def outputs(taps):
-        result = run(program, parameters, taps)
+        result = run(program, parameters, taps, loops)
         return result.output, result.values
 
     _, pullback, values = jax.vjp(outputs, taps, has_aux=True)
@@ -261,10 +322,13 @@ def _trained(program: Program, op: ops.Op) -> bool:
     )
 
 
-def _contract(program: Program, uses: dict[Any, Uses], uses_bar: dict[Any, Uses], width: int) -> Array:
+def _contract(
+    program: Program, program_bar: Program, uses: dict[Any, Uses], uses_bar: dict[Any, Uses], width: int
+) -> Array:
     """Σ over parameters of lr·multiplier²/fan_in Σ over pairs of uses ⟨a, ā⟩⟨b, b̄⟩."""
     numbers = ParameterNumbers(program)
-    total: Any = 0.0
+    # Zeros of the kernel's shape: there may be nothing that is trained.
+    total = jnp.zeros((len(program.data[0]), len(program_bar.data[0])), jnp.float32)
     for key, here in uses.items():
         if key not in uses_bar:  # a sequence of one token never uses W
             continue

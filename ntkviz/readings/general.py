@@ -23,6 +23,7 @@ from ..gaussian.sobol import replicates
 from ..language.backward import BackwardProgram, backward
 from ..language.gia import check_program
 from ..language.program import Program
+from .bounded import bounded
 from .exact import exact_kernels
 from .expressions import NotExactError
 from .forward import ForwardKernels
@@ -85,7 +86,7 @@ def _exact_pair(program: Program, program_bar: Program, *, assume_gia: bool) -> 
     return exact_kernels(both, _passes(program))
 
 
-@functools.partial(jax.jit, static_argnames="assume_gia")
+@bounded(static_argnames="assume_gia")
 def _exact_pairs(program: Program, program_bar: Program, assume_gia: bool) -> ForwardKernels:
     def pair(data, data_bar):
         return _exact_pair(program.with_data(*data), program_bar.with_data(*data_bar), assume_gia=assume_gia)
@@ -146,7 +147,7 @@ def _joined(program: Program, program_bar: Program) -> tuple[tuple[Program, ...]
     return (program.with_data(*data),), rows, columns
 
 
-@functools.partial(jax.jit, static_argnames="assume_gia")
+@bounded(static_argnames="assume_gia")
 def _one_draw(programs: tuple[Program, ...], assume_gia: bool, normals: Any):
     both_passes = tuple(_with_gradients(program, assume_gia) for program in programs)
     return sampled_kernels(both_passes, _passes(programs[0]), normals)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
+import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -10,12 +13,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import HyperparameterError, NoForwardLimitError
-from ..language.architecture import Architecture, check_architecture
+from ..language.architecture import Architecture, check_architecture, one_of, truth
 from ..language.gia import check_program
 from ..language.program import Program
-from .examples import block_slices, examples_are_separate
-from .forward import ForwardKernels, NeedsUnrolling, forward_kernels
+from .bounded import bounded
+from .examples import Piece, equal_pieces, examples_are_separate
+from .finiteness import check_batches, check_finite
+from .forward import ForwardKernels, forward_kernels
 from .general import general_kernels
+from .moments import NeedsUnrolling
 from .ragged import Data, between_groups, check_one_network_reads, group_by_shape, joined
 
 Method = Literal["auto", "forward", "general"]
@@ -59,12 +65,12 @@ def infinite_ntk(
 
     Raises `InputError` for unusable data, `HyperparameterError` for an unusable hyper-parameter,
     `ProgramError` for a broken rule of the language, `NoForwardLimitError` when the method
-    `"forward"` does not apply to the architecture.
+    `"forward"` does not apply to the architecture, `NotFiniteError` for a limit that is infinite, as with
+    batch normalisation of fewer than four rows, or no number.
     """
     check_architecture(arch)
-    if method not in ("auto", "forward", "general"):
-        raise HyperparameterError(f"The method is {method!r}; it must be 'auto', 'forward' or 'general'.")
-    if method == "forward" and assume_gia:
+    one_of(method, "The method", ("auto", "forward", "general"))
+    if truth(assume_gia, "assume_gia") and method == "forward":
         raise HyperparameterError("The forward method has no backward pass; assume_gia goes with 'auto' or 'general'.")
     groups1 = group_by_shape(x1, "x1")
     groups2 = groups1 if x2 is None else group_by_shape(x2, "x2")
@@ -74,16 +80,22 @@ def infinite_ntk(
     nngp, ntk = (
         joined([[getattr(k, part) for k in row] for row in blocks], groups1, groups2) for part in ("nngp", "ntk")
     )
-    return Kernels(np.asarray(nngp), np.asarray(ntk), max(k.error for row in blocks for k in row))
+    error = max(k.error for row in blocks for k in row)
+    check_finite(nngp, "The limit NNGP")
+    check_finite(ntk, "The limit NTK")
+    check_finite(error, "The error of the limit")
+    return Kernels(np.asarray(nngp), np.asarray(ntk), error)
 
 
 def _between(arch: Architecture, data1: Data, data2: Data, method: Method, assume_gia: bool) -> Kernels:
     """The kernels between inputs of one shape each."""
     check_one_network_reads(arch, data1, data2)
     separate = examples_are_separate(arch, data1)
+    programs = _traced(arch, data1, data2, separate)
+    for program in programs:
+        check_batches(program)
     if method == "general" or assume_gia:
         return _as_kernels(_general(arch, data1, data2, separate, assume_gia))
-    programs = _traced(arch, data1, data2, separate)
     verdict = _verdict(*(p.with_numbers() for p in programs), *map(_shapes, programs))
     if isinstance(verdict, NoForwardLimitError):
         if method == "forward":
@@ -107,7 +119,7 @@ def _transposed(kernels: Kernels) -> Kernels:
 
 def _as_kernels(kernels: ForwardKernels) -> Kernels:
     nngp, ntk = np.asarray(kernels.nngp), np.asarray(kernels.ntk)
-    scale = max(np.max(np.abs(nngp)), np.max(np.abs(ntk)))
+    scale = max(max(kernel.max(), -kernel.min()) for kernel in (nngp, ntk))  # np.abs would copy them
     return Kernels(nngp, ntk, float(np.max(kernels.error) * scale))
 
 
@@ -138,7 +150,7 @@ def _verdict(
     """Whether the forward kernels give the limit, with repeats as they are or written out, or why not."""
     report = check_program(structure)
     if not report.passes:
-        return NoForwardLimitError(f"{report} The forward kernels do not give its NTK; use method='general'.")
+        return NoForwardLimitError(report.refusal("the forward kernels do not give its NTK; use method='general'"))
     try:
         _try_forward(structure.with_numbers(*shapes), structure_bar.with_numbers(*shapes_bar))
         return "as it is"
@@ -155,7 +167,7 @@ def _verdict(
 
 
 def _try_forward(program: Program, program_bar: Program) -> None:
-    jax.eval_shape(forward_kernels, program, program_bar)
+    jax.eval_shape(_forward, program, program_bar)
 
 
 def _layers_twice(structure: Program, shapes: Any) -> Program:
@@ -182,42 +194,58 @@ def _stacked(data: Data, separate: bool) -> Data:
 
 # --- evaluation ----------------------------------------------------------------------------------
 
-_whole = jax.jit(forward_kernels)
+_forward = jax.jit(forward_kernels, inline=True)  # traced once: to see whether it applies, and to calculate
+_whole = bounded(forward_kernels)
 
 
-@jax.jit
+@bounded
 def _pairs(program: Program, program_bar: Program) -> ForwardKernels:
     """All pairs of examples; what depends on one example is computed once for it, not for each pair."""
 
     def pair(data, data_bar):
         one = (p.with_data(*(d[None] for d in ds)) for p, ds in ((program, data), (program_bar, data_bar)))
-        kernels = forward_kernels(*one)
+        kernels = _forward(*one)
         return ForwardKernels(kernels.nngp[0, 0], kernels.ntk[0, 0], kernels.error)
 
     rows = jax.vmap(jax.vmap(pair, in_axes=(None, 0)), in_axes=(0, None))
-    return rows(program.data, program_bar.data)
+    kernels = rows(program.data, program_bar.data)
+    return kernels._replace(error=jnp.max(kernels.error))
 
 
 def _in_blocks(programs: tuple[Program, Program], data1: tuple[Any, ...], data2: tuple[Any, ...]) -> ForwardKernels:
-    """The kernels block by block, so that memory is set by the block and not by the whole."""
-    side = _block_side(programs)
-    size1, size2 = len(data1[0]), len(data2[0])
-    nngp, ntk, error = np.empty((size1, size2)), np.empty((size1, size2)), 0.0
+    """The kernels block by block, a thread for each core: memory is set by the block and not by the whole."""
+    most = _block_side(programs)
+    rows, columns = equal_pieces(len(data1[0]), most), equal_pieces(len(data2[0]), most)
+    nngp, ntk = (np.empty((len(data1[0]), len(data2[0]))) for _ in range(2))
     symmetric = data1 is data2
-    for rows in block_slices(size1, side):
-        for columns in block_slices(size2, side):
-            if symmetric and columns.start < rows.start:
-                nngp[rows, columns], ntk[rows, columns] = nngp[columns, rows].T, ntk[columns, rows].T
-                continue
-            block = _pairs(
-                programs[0].with_data(*(d[rows] for d in data1)), programs[1].with_data(*(d[columns] for d in data2))
-            )
-            nngp[rows, columns], ntk[rows, columns] = block.nngp, block.ntk
-            error = max(error, float(jnp.max(block.error)))
-    return ForwardKernels(nngp, ntk, error)  # type: ignore[arg-type]
+
+    def calculate(row: Piece, column: Piece) -> float:
+        block = _pairs(
+            programs[0].with_data(*(d[row.examples] for d in data1)),
+            programs[1].with_data(*(d[column.examples] for d in data2)),
+        )
+        for kernel, part in ((nngp, block.nngp), (ntk, block.ntk)):
+            new = np.asarray(part)[row.known :, column.known :]
+            kernel[row.new, column.new] = new
+            if symmetric and row is not column:
+                kernel[column.new, row.new] = new.T
+        return float(block.error)
+
+    # Of one batch with itself, what is below the diagonal is known; `rows` then are the columns too.
+    columns = rows if symmetric else columns
+    blocks = [(row, column) for i, row in enumerate(rows) for column in (columns[i:] if symmetric else columns)]
+    first, *others = blocks
+    errors = [calculate(*first)]  # compiles
+    if others:
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            tasks = [
+                threads.submit(functools.partial(contextvars.copy_context().run, calculate, *block)) for block in others
+            ]
+            errors += [task.result() for task in tasks]
+    return ForwardKernels(nngp, ntk, max(errors))  # type: ignore[arg-type]
 
 
 def _block_side(programs: tuple[Program, Program]) -> int:
-    """Inputs to a side of a block: one example's largest kernel times side² stays near 2²² numbers."""
+    """Inputs to a side of a block: what one thread works on stays near 2¹⁸ numbers, which a cache holds."""
     largest = max(int(np.prod(i.shape)) for p in programs for i in p.instructions if i.kind == "vector")
-    return max(1, int((2**22 / largest**2) ** 0.5))
+    return max(1, min(128, 2**9 // largest))

@@ -12,7 +12,6 @@ network, the right side off samples of the Z's; both for any program, with its g
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -22,9 +21,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..errors import HyperparameterError
+from ..errors import HyperparameterError, shown
 from ..gaussian.sobol import sobol_normal
+from ..language.architecture import whole_number
 from ..language.program import Program
+from .bounded import bounded
 from .finite import check_width, random_key, run, sample_parameters
 from .gaussianity import form
 from .sampled import SampledZ, dimensions
@@ -76,7 +77,7 @@ class MasterTheorem(NamedTuple):
     error: float
 
 
-def coordinates(program: Program, *, width: int, key: Any) -> dict[int, Array]:
+def coordinates(program: Program, *, width: int, key: Any, draws: int | None = None) -> dict[int, Array]:
     """The values of one random network of width n, by place: vectors `(*leading, n)`, scalars `(*leading,)`.
 
     **Arguments**
@@ -84,12 +85,15 @@ def coordinates(program: Program, *, width: int, key: Any) -> dict[int, Array]:
     - `program`: `nv.program(arch, x)`, or the same `.backward()`.
     - `width`: n ≥ 1.
     - `key`: a JAX random key, or an integer seed.
+    - `draws`: how many independent networks instead of one; they are the first axis of every value then.
 
-    Raises `HyperparameterError` for a width below 1, or what is not a program.
+    Raises `HyperparameterError` for a width or a number of draws below 1, or what is not a program.
     """
     program = _checked(program)
     check_width(width)
-    return _network(program, int(width), random_key(key))
+    if draws is None:
+        return _network(program, int(width), random_key(key))
+    return _networks(program, int(width), random_key(key), whole_number(draws, "draws", at_least=1))
 
 
 def limit_law(program: Program) -> Limit:
@@ -154,9 +158,14 @@ def master_theorem(
 # --- the two sides -----------------------------------------------------------------------------------
 
 
-@functools.partial(jax.jit, static_argnames="width")
+@bounded(static_argnames="width")
 def _network(program: Program, width: int, key: Array) -> dict[int, Array]:
     return _converging(program, run(program, sample_parameters(program, width, key)).values)
+
+
+@bounded(static_argnames=("width", "draws"))
+def _networks(program: Program, width: int, key: Array, draws: int) -> dict[int, Array]:
+    return jax.vmap(lambda number: _network(program, width, jax.random.fold_in(key, number)))(jnp.arange(draws))
 
 
 def _draws(program: Program) -> Iterator[dict[int, Array]]:
@@ -166,7 +175,7 @@ def _draws(program: Program) -> Iterator[dict[int, Array]]:
         yield _draw(stack_of_one, jnp.asarray(sobol_normal(dimensions(program, 1), LOG2_SAMPLES, seed=scramble)))
 
 
-@jax.jit
+@bounded
 def _draw(stack_of_one: Program, normals: Array) -> dict[int, Array]:
     values = SampledZ(normals).run(stack_of_one)
     return _converging(stack_of_one, [value[0] for value in values])
@@ -177,7 +186,7 @@ def _converging(program: Program, values: Sequence[Array]) -> dict[int, Array]:
     return {k: v for k, v in enumerate(values) if program.instructions[k].kind != "output"}
 
 
-@jax.jit
+@bounded
 def _moments(program: Program, values: dict[int, Array]) -> tuple[dict[int, Array], dict[int, Array]]:
     """Mean and variance over the samples of each vector; a scalar has none, and is its own mean."""
     vectors = {k for k in values if program.instructions[k].kind == "vector"}
@@ -210,7 +219,7 @@ class _Vector(NamedTuple):
 def _checked(program: Any) -> Program:
     if not isinstance(program, Program):
         raise HyperparameterError(
-            f"A program is needed, such as nv.program(arch, x) or nv.program(arch, x).backward(), not {program!r}."
+            f"A program is needed, such as nv.program(arch, x) or nv.program(arch, x).backward(), not {shown(program)}."
         )
     return program.unrolled()
 
@@ -218,9 +227,11 @@ def _checked(program: Any) -> Program:
 def _chosen(program: Program, vectors: Sequence[Any], psi: Callable[..., Any]) -> list[_Vector]:
     """The vectors asked for, which must be as many as ψ takes."""
     if isinstance(vectors, str) or not isinstance(vectors, Sequence) or not vectors:
-        raise HyperparameterError(f'The vectors are {vectors!r}; give a list of them, such as ["g1", "x1"].')
+        raise HyperparameterError(f'The vectors are {shown(vectors)}; give a list of them, such as ["g1", "x1"].')
     if not _takes(psi, len(vectors)):
-        raise HyperparameterError(f"ψ must be a function of {len(vectors)} array(s), one for each vector, not {psi!r}.")
+        raise HyperparameterError(
+            f"ψ must be a function of {len(vectors)} array(s), one for each vector, not {shown(psi)}."
+        )
     named = {line.name: line.place for line in program.lines()}
     return [_one(program, named, vector) for vector in vectors]
 
@@ -238,15 +249,15 @@ def _takes(psi: Any, count: int) -> bool:
 def _one(program: Program, named: dict[str, int], vector: Any) -> _Vector:
     name, *index = vector if isinstance(vector, tuple) and vector else (vector,)
     place = named.get(name, -1) if isinstance(name, str) else name
-    if place not in range(len(program)) or program.instructions[place].kind != "vector":
+    if isinstance(place, float) or place not in range(len(program)) or program.instructions[place].kind != "vector":
         names = ", ".join(k for k, p in named.items() if program.instructions[p].kind == "vector")
-        raise HyperparameterError(f"{name!r} is no vector of the program; its vectors are {names}.")
+        raise HyperparameterError(f"{shown(name)} is no vector of the program; its vectors are {names}.")
     shape = program.instructions[place].shape
     if not index and np.prod(shape) == 1:
         index = [0] * len(shape)
     if len(index) != len(shape) or not all(k in range(size) for k, size in zip(index, shape, strict=True)):
         raise HyperparameterError(
-            f"{name!r} is an array of vectors of leading shape {shape}; choose one of them, such as "
-            f"{(name, *(0 for _ in shape))!r}, not {vector!r}."
+            f"{shown(name)} is an array of vectors of leading shape {shape}; choose one of them, such as "
+            f"{(name, *(0 for _ in shape))!r}, not {shown(vector)}."
         )
     return _Vector(place, tuple(index))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import jax
@@ -10,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..errors import HyperparameterError
+from ..errors import HyperparameterError, shown
 from ..language.architecture import Architecture, check_architecture
 from ..language.program import Program
+from .bounded import bounded
 from .finite import check_width, random_key, run, sample_parameters
 from .ragged import check_one_network_reads, group_by_shape
 
@@ -40,7 +40,7 @@ def sample_outputs(arch: Architecture, x: Any, *, width: int, draws: int, key: A
     check_architecture(arch)
     check_width(width)
     if isinstance(draws, bool) or not isinstance(draws, int | np.integer) or draws < 1:
-        raise HyperparameterError(f"The number of draws is {draws!r}; it must be a whole number ≥ 1.")
+        raise HyperparameterError(f"The number of draws is {shown(draws)}; it must be a whole number ≥ 1.")
     key = random_key(key)
     groups = group_by_shape(x, "x")
     outputs = np.empty((draws, sum(len(group.members) for group in groups)), np.float32)
@@ -54,7 +54,7 @@ def sample_outputs(arch: Architecture, x: Any, *, width: int, draws: int, key: A
     return outputs
 
 
-@functools.partial(jax.jit, static_argnames=("width", "count"))
+@bounded(static_argnames=("width", "count"))
 def _networks(program: Program, key: Array, first: int, width: int, count: int) -> Array:
     """The outputs of networks number `first`, `first + 1`, …, `count` of them."""
 

@@ -7,11 +7,9 @@ gate and a state), so at infinite width it is sampled, as `nv.limit_law` does fo
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -19,9 +17,10 @@ from jax import Array
 from ..errors import HyperparameterError, InputError
 from ..gaussian.sobol import sobol_normal
 from ..language import instructions as ops
-from ..language.architecture import Architecture, check_architecture, check_data
+from ..language.architecture import Architecture, check_architecture, check_data, whole_number
 from ..language.nonlinearities import multiply
 from ..language.program import Program
+from .bounded import bounded
 from .finite import check_width, random_key, run, sample_parameters
 from .sampled import SampledZ, dimensions
 
@@ -65,6 +64,7 @@ def recurrence_limit(arch: Architecture, x: Any, *, scramble: int = 0) -> Recurr
     Changing hyper-parameters of the same architecture compiles nothing new. Raises as `recurrence` does.
     """
     program = _program(arch, x)
+    scramble = whole_number(scramble, "scramble", at_least=0)
     normals = sobol_normal(dimensions(program, 1), LOG2_SAMPLES, seed=scramble)
     return _limit(program.with_data(*(np.asarray(d)[None] for d in program.data)), jnp.asarray(normals))
 
@@ -83,7 +83,9 @@ FLOOR = 1e-3
 
 def tail(distance: Sequence[float] | np.ndarray) -> Tail:
     """The line through the logarithm of a distance over the second half of the steps where it can be told from zero."""
-    distances = np.asarray(distance, dtype=float)
+    [distances] = check_data(distance, "distance")
+    if distances.ndim != 1:
+        raise InputError(f"distance has shape {distances.shape}; it must be a list of numbers.")
     gone = distances < FLOOR * distances[0]
     count = int(np.argmax(gone)) if gone.any() else len(distances)
     if count < 2:
@@ -111,12 +113,12 @@ def _program(arch: Architecture, x: Any) -> Program:
     return program
 
 
-@functools.partial(jax.jit, static_argnames="width")
+@bounded(static_argnames="width")
 def _network(program: Program, width: int, key: Array) -> Recurrence:
     return _over_time(program, run(program, sample_parameters(program, width, key)).values)
 
 
-@jax.jit
+@bounded
 def _limit(stack_of_one: Program, normals: Array) -> Recurrence:
     return _over_time(stack_of_one, [value[0] for value in SampledZ(normals).run(stack_of_one)])
 

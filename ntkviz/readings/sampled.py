@@ -204,7 +204,7 @@ def _nngp(p: BackwardProgram, values: list[Array], q: BackwardProgram, other: li
 def _ntk(p: BackwardProgram, values: list[Array], q: BackwardProgram, other: list[Array]) -> Array:
     """Σ over pairs of uses of one parameter of lr m²n E[a ā] E[b b̄] (Tensor Programs II, eq. of the NTK)."""
     numbers = ParameterNumbers(p.program)
-    total: Any = 0.0
+    total = jnp.zeros([m.program.instructions[m.program.output].shape[0] * len(m.program.data[0]) for m in (p, q)])
     for use in p.uses:
         parameter = p.program.parameters[use.parameter]
         rate = numbers(parameter.lr) * numbers(parameter.multiplier) ** 2

@@ -6,7 +6,6 @@ axis more, and JAX maps the forward kernels over it.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from typing import Any
 
@@ -14,9 +13,11 @@ import jax
 import numpy as np
 from jax import Array
 
-from ..errors import HyperparameterError, InputError
+from ..errors import HyperparameterError, InputError, shown
 from ..language.architecture import Architecture, check_architecture, check_data
 from ..language.program import Program
+from .bounded import bounded
+from .finiteness import check_batches, check_finite
 from .forward import ForwardKernels, forward_kernels
 from .infinite import Kernels, check_forward
 
@@ -45,19 +46,28 @@ def sweep(arch: Architecture, x: Any, **axes: Iterable[float]) -> Kernels:
     """
     check_architecture(arch)
     data = check_data(x)
-    grid: dict[str, list[Any]] = {name: list(values) for name, values in axes.items()}
+    grid = {name: _listed(name, values) for name, values in axes.items()}
     for name, values in grid.items():
         if not values:
             raise HyperparameterError(f"The axis {name} has no values; give it at least one.")
     first = arch(**{name: values[0] for name, values in grid.items()}).trace(data)
+    check_batches(first)
     check_forward(first)
     varied = _varied_constants(arch, data, first, grid)
     shape = tuple(map(len, grid.values()))
     points = tuple(np.broadcast_to(numbers, shape).ravel() for numbers in varied.values())
     kernels = _at_every_point(first, points, tuple(varied), int(np.prod(shape, dtype=int)))
     nngp, ntk = (np.asarray(k).reshape(*shape, *k.shape[1:]) for k in (kernels.nngp, kernels.ntk))
+    check_finite((nngp, ntk), "The limit at some points of the grid")
     scale = max(np.max(np.abs(nngp)), np.max(np.abs(ntk)))
     return Kernels(nngp, ntk, float(np.max(kernels.error) * scale))
+
+
+def _listed(name: str, values: Iterable[float]) -> list[Any]:
+    try:
+        return list(values)
+    except TypeError as problem:
+        raise HyperparameterError(f"The axis {name} is {shown(values)}; it must be a list of numbers.") from problem
 
 
 def _varied_constants(
@@ -95,7 +105,7 @@ def _varied_constants(
     return varied
 
 
-@functools.partial(jax.jit, static_argnames=("places", "count"))
+@bounded(static_argnames=("places", "count"))
 def _at_every_point(program: Program, points: tuple[Array, ...], places: tuple[int, ...], count: int) -> ForwardKernels:
     """The kernels with the constants at `places` replaced by the entries of the arrays `points`, `(count,)` each."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -10,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..errors import HyperparameterError, InputError
+from ..errors import HyperparameterError, InputError, shown
 from ..language.architecture import Architecture, check_architecture, check_data, number
 from ..language.program import Program
+from .bounded import bounded
 from .examples import examples_are_separate
 from .finite import (
     ParameterNumbers,
@@ -85,7 +85,7 @@ def train(
     check_architecture(arch)
     check_width(width)
     counts = _counts(steps)
-    rate = number(learning_rate, "learning_rate", at_least=0)
+    rate = float(number(learning_rate, "learning_rate", at_least=0))
     data = check_data(x_train, "x_train")
     data_test = data if x_test is None else check_data(x_test, "x_test")
     check_one_network_reads(arch, data, data_test)
@@ -98,7 +98,7 @@ def train(
     return Training(outputs.reshape(*shape, -1), outputs_test.reshape(*shape, -1), before, after)
 
 
-@functools.partial(jax.jit, static_argnames="width")
+@bounded(static_argnames="width")
 def _train(
     program: Program,
     test: Program,
@@ -140,9 +140,14 @@ def _train(
 
 
 def _counts(steps: Any) -> np.ndarray:
-    counts = np.atleast_1d(np.asarray(steps))
+    try:
+        counts = np.atleast_1d(np.asarray(steps))
+    except (TypeError, ValueError):
+        counts = np.empty(0)
     if counts.dtype.kind not in "iu" or counts.ndim != 1 or not len(counts) or np.any(np.diff(counts, prepend=0) < 0):
-        raise HyperparameterError(f"steps is {steps!r}; it must be a whole number ≥ 0 or an increasing list of them.")
+        raise HyperparameterError(
+            f"steps is {shown(steps)}; it must be a whole number ≥ 0 or an increasing list of them."
+        )
     return counts
 
 

@@ -18,7 +18,9 @@ EXAMPLE = nv.architectures.mean_readout_mlp()
 @pytest.fixture
 def plot():
     curves = CurvesPlot(GRID, "heading", "x", "y")
-    correct, shortcut = (nv.infinite_ntk(EXAMPLE, [[0.7]], GRID[:, None], assume_gia=gia).ntk[0] for gia in (0, 1))
+    correct, shortcut = (
+        nv.infinite_ntk(EXAMPLE, [[0.7]], GRID[:, None], assume_gia=gia).ntk[0] for gia in (False, True)
+    )
     curves.restart(correct, shortcut, at=-0.4, note="a note")
     return curves
 

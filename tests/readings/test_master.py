@@ -367,7 +367,7 @@ def test_what_is_said_not_to_be_gaussian_is_not():
         (first, [("x2", 2)], r"leading shape \(2,\).* not \('x2', 2\)"),
         (first, [("x2", 0, 0)], r"leading shape \(2,\).* not \('x2', 0, 0\)"),
         (first, [("dx2", 0)], r"leading shape \(2, 2\).* such as \('dx2', 0, 0\), not \('dx2', 0\)"),
-        (product, ["g1"], r"ψ must be a function of 1 array\(s\), one for each vector, not <function product"),
+        (product, ["g1"], r"ψ must be a function of 1 array\(s\), one for each vector, not <function pro"),
         ("relu", [("x2", 0)], "ψ must be a function of 1 array.* not 'relu'"),
         (
             np.mean,

@@ -38,7 +38,7 @@ def test_wide_outputs_have_a_gaussians_fourth_moment_and_narrow_ones_have_not(rn
 
 
 def test_every_network_reads_the_whole_batch(rng):
-    x = rng.normal(size=(4, 2))
+    x = rng.normal(size=(4, 3))
     f = np.asarray(nv.sample_outputs(normalised, x, width=128, draws=DRAWS, key=0), float)
     products = f[:, :, None] * f[:, None, :]
     error = products.std(axis=0) / DRAWS**0.5
