@@ -66,7 +66,8 @@ def in_kernel() -> tuple[list[float], int]:
 
 def on_screen(page: Page) -> list[float]:
     """Milliseconds from key press to the frame that shows the new limit, for each move."""
-    page.wait_for_function(f"{LIMIT}?.length > 0", timeout=120_000)
+    while not page.evaluate(f"{LIMIT}?.length > 0"):  # `wait_for_function` would call `eval`, which pages refuse
+        page.wait_for_timeout(100)
     page.wait_for_timeout(150_000)  # let this kernel, and those that wait for readers, finish compiling ahead
     page.get_by_role("slider", name="hidden layers", exact=True).focus()
     keys = ["ArrowRight"] * 7 + ["ArrowLeft"] * 9 + ["ArrowRight"] * 9 + ["ArrowLeft"] * 5

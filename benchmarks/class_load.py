@@ -1,0 +1,177 @@
+"""A class at the dashboard: thirty readers at once, then a hundred pages opened and closed in turn.
+
+    .venv/bin/python benchmarks/class_load.py                                        # class mode: light kernels
+    .venv/bin/python benchmarks/class_load.py --module ntkviz.app.serve --readers 4  # a whole engine in each kernel
+
+Readers are websockets, not browsers, which would take the machine from the server they measure. They open chapters 1
+to 13 within a few seconds and move a slider of theirs ten times, with two to three seconds between. Prints how long
+pages took to load and moves to be answered, and the memory of the server with everything it started. Then pages are
+opened in turn, and each repeats moves of one reader of the class: alone now, it must be shown the same numbers, so no
+reader was shown another's. After the last, the server must have no more kernels, files and open sockets than before,
+and the memory of a page must have come back.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "tests" / "browser"))
+
+from holdings import Holdings, Household, apart  # noqa: E402
+from reader import Answer, reading_over_websocket  # noqa: E402
+from serving import serving  # noqa: E402
+
+ARRIVAL = 5.0  # seconds in which a class comes in
+THINKING = 2.0, 3.0  # seconds between two moves
+REPEATED = 3  # moves of a page opened in turn
+SLIDERS = {
+    "01_gaussian": "sigma_w",
+    "02_ntk": "sigma_w",
+    "03_tensor_programs": "line",
+    "04_gradient_independence": "xi",
+    "05_mlp": "sigma_w",
+    "06_cnn": "sigma_w",
+    "07_rnn": "sigma_w",
+    "08_gru_lstm": "forget_bias",
+    "09_batchnorm": "extra",
+    "10_transformer": "sigma_w",
+    "11_figure_1": "draw",
+    "12_training": "rate",
+    "13_playground": "sigma_w",
+}
+
+
+@dataclass
+class Visit:
+    """What one reader did and saw: the seconds their page took, and each value they asked for with its answer."""
+
+    chapter: str
+    loading: float = np.nan
+    moves: list[tuple[float, Answer]] = field(default_factory=list)
+    failure: str = ""
+
+
+async def visit(url: str, number: int, moves: int) -> Visit:
+    """Reader `number` of a class: opens a chapter, thinks and moves, and leaves."""
+    chapter = list(SLIDERS)[number % len(SLIDERS)]
+    random, found = np.random.default_rng(number), Visit(chapter)
+    await asyncio.sleep(random.uniform(0, ARRIVAL))
+    try:
+        async with reading_over_websocket(url, f"{chapter}.ipynb") as reader:
+            found.loading = reader.seconds
+            values = np.random.default_rng(0).permutation(reader.values(SLIDERS[chapter]))
+            for move in range(moves):
+                await asyncio.sleep(random.uniform(*THINKING))
+                # Neighbours in the same chapter ask for different values.
+                value = values[(moves * (number // len(SLIDERS)) + move) % len(values)].item()
+                found.moves.append((value, await reader.move(SLIDERS[chapter], value)))
+    except Exception as problem:
+        found.failure = f"{type(problem).__name__}: {problem}"
+    return found
+
+
+async def together(url: str, household: Household, readers: int, moves: int) -> tuple[list[Visit], Holdings]:
+    """A class at once: its visits, and what the server had when it had most memory."""
+    found = [household.holdings()]
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(5)
+            found.append(await asyncio.to_thread(household.holdings))
+
+    watching = asyncio.create_task(watch())
+    visits = await asyncio.gather(*(visit(url, number, moves) for number in range(readers)))
+    watching.cancel()
+    return visits, max(found, key=lambda holdings: holdings.altogether)
+
+
+async def again(url: str, before: Visit, first: int) -> tuple[int, int]:
+    """Repeat `REPEATED` moves of a visit alone: how many arrays of numbers could be compared, and how many differ."""
+    compared = different = 0
+    async with reading_over_websocket(url, f"{before.chapter}.ipynb") as reader:
+        for value, answer in before.moves[first : first + REPEATED]:
+            numbers = (await reader.move(SLIDERS[before.chapter], value)).numbers
+            for place in numbers.keys() & answer.numbers.keys():
+                compared += 1
+                different += not np.array_equal(numbers[place], answer.numbers[place], equal_nan=True)
+    return compared, different
+
+
+def report_class(visits: Sequence[Visit], asked: int, most: Holdings) -> None:
+    """How the class fared."""
+    loading = [visit.loading for visit in visits if np.isfinite(visit.loading)]
+    waiting = [1e3 * answer.seconds for visit in visits for _, answer in visit.moves]
+    print(f"{len(visits)} readers at once")
+    print(f"  pages     {len(loading)} loaded: {_summary(loading, 's', 1)}")
+    print(f"  answers   {len(waiting)} to {asked} moves: {_summary(waiting, 'ms', 0)}")
+    print(
+        f"  memory    {most.altogether:,.0f} MB at most: {most.kernels} kernels, the server ({most.server:,.0f} MB), …"
+    )
+    for visit in visits:
+        if visit.failure:
+            print(f"  FAILED    {visit.chapter}: {visit.failure}")
+
+
+def _summary(numbers: Sequence[float], unit: str, digits: int) -> str:
+    median, p95, worst = np.percentile(numbers, [50, 95, 100]) if numbers else [np.nan] * 3
+    return f"median {median:,.{digits}f} {unit}, p95 {p95:,.{digits}f} {unit}, slowest {worst:,.{digits}f} {unit}"
+
+
+def in_turn(url: str, household: Household, visits: Sequence[Visit], turns: int) -> Iterator[tuple[int, int, float]]:
+    """Open and close pages: the arrays compared with the class's, those that differ, the server's MB after each."""
+    for turn in range(turns):
+        round_, reader = divmod(turn, len(visits))
+        try:
+            compared, different = asyncio.run(again(url, visits[reader], REPEATED * round_))
+        except Exception as problem:
+            print(f"  FAILED    {visits[reader].chapter}, page {turn + 1} in turn: {type(problem).__name__}: {problem}")
+            compared = different = 0
+        yield compared, different, household.memory_of_server()
+
+
+def report_turns(turns: Sequence[tuple[int, int, float]], before: Holdings, after: Holdings) -> None:
+    """Whether pages left something behind."""
+    compared, different, server = zip(*turns, strict=True)
+    slope = 1e3 * np.polyfit(np.arange(len(server)), server, 1)[0]
+    print(f"{len(turns)} pages opened and closed in turn")
+    print(f"  numbers   {sum(compared):,} plotted arrays compared with the class's, {sum(different)} different")
+    for name, had, has in zip(("kernels", "files", "open files"), before, after, strict=False):
+        print(f"  {name:10}{had} before, {has} after")
+    print(f"  server    {before.server:.1f} MB before, {after.server:.1f} MB after, {slope:+.0f} kB a page")
+    print(f"  all       {before.altogether:,.0f} MB before, {after.altogether:,.0f} MB after")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--module", default="ntkviz.app.classroom", help="the dashboard to start")
+    parser.add_argument("--readers", type=int, default=30)
+    parser.add_argument("--moves", type=int, default=10)
+    parser.add_argument("--turns", type=int, default=100)
+    options, others = parser.parse_known_args()  # the others are the dashboard's
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="nv-") as folder:
+        place, environment = apart(folder)
+        with serving(ROOT / "notebooks", place, *others, module=options.module, environment=environment) as server:
+            household = Household(server.process.pid, Path(folder))
+            household.rest()
+            before = household.holdings()
+            print(
+                f"{options.module}: {before.kernels} kernels wait, {before.altogether:,.0f} MB altogether", flush=True
+            )
+            visits, most = asyncio.run(together(server.url, household, options.readers, options.moves))
+            report_class(visits, options.readers * options.moves, most)
+            turns = list(in_turn(server.url, household, visits, options.turns))
+            household.rest()
+            report_turns(turns, before, household.holdings())
+
+
+if __name__ == "__main__":
+    main()

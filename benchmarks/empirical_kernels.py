@@ -1,0 +1,90 @@
+"""Empirical NTKs beside neural-tangents and beside a plain vmapped Jacobian: time, compilation, memory, agreement.
+
+    .venv/bin/python benchmarks/empirical_kernels.py
+
+All sides are given the same parameters, in float32, and compute on the CPU (or wherever JAX does), each in a process of
+its own, in turns. The MLP of three hidden layers goes to neural-tangents too, by each of its implementations (Novak et
+al. 2022, arXiv:2206.08720) and with and without its option to vmap over inputs, so that its best is among them; it is
+installed into an environment of its own (`peers/environment.py`). The Jacobian is `vmap(grad)` of a network written by
+hand, flattened, and J Jᵀ. Memory is what a process held at most beyond what it held before its first call. Takes two
+minutes; `--only rnn` takes one network.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import jax
+import numpy as np
+from peers.environment import neural_tangents, ourselves
+from peers.side_by_side import Side, side_by_side
+
+import ntkviz as nv
+from ntkviz.readings.finite import sample_parameters
+
+MLP = {"depth": 3, "nonlinearity": "relu", "sigma_w": 1.5, "sigma_b": 0.1, "sigma_v": 1.2}
+RNN = {"sigma_w": 1.3, "sigma_u": 1.0, "sigma_b": 0.3, "sigma_v": 1.1}
+TRANSFORMER = {"depth": 2, "sigma_u": 1.1, "sigma_w": 1.3, "sigma_v": 1.0, "temperature": 0.8}
+CASES: list[tuple[str, int, tuple[int, ...], dict[str, Any], dict[str, Any]]] = [
+    ("mlp", 512, (20, 64), MLP, {}),
+    ("mlp", 2048, (20, 64), MLP, {}),
+    ("rnn", 512, (20, 100, 10), RNN, {"pooling": "average"}),
+    ("transformer", 512, (20, 16, 10), TRANSFORMER, {}),
+]
+IMPLEMENTATIONS = ("JACOBIAN_CONTRACTION", "NTK_VECTOR_PRODUCTS", "STRUCTURED_DERIVATIVES")
+
+
+def sides(network: str, options: dict[str, Any]) -> dict[str, Side]:
+    """Who takes part: neural-tangents has no recurrent networks, and for an MLP its own Jacobian."""
+    ours = {"ntkviz": Side(ourselves(), "empirical_ntkviz.py", {"options": options})}
+    jacobian = {"vmapped Jacobian": Side(ourselves(), "empirical_jacobian.py")}
+    if network == "rnn":
+        written_out = Side(ourselves(), "empirical_jacobian.py", {"written_out": True})
+        return ours | jacobian | {"vmapped Jacobian, steps written out": written_out}
+    if network != "mlp":
+        return ours | jacobian
+    peers = {
+        f"neural-tangents {name.lower()}{', vmap' if axes == 0 else ''}": Side(
+            neural_tangents(), "empirical_neural_tangents.py", {"implementation": name, "vmap_axes": axes}
+        )
+        for name in IMPLEMENTATIONS
+        for axes in (None, 0)
+    }
+    return ours | jacobian | peers
+
+
+def compare(network: str, width: int, shape: tuple[int, ...], hyper: dict[str, Any], options: dict[str, Any]) -> None:
+    """A block of lines, one for each side."""
+    x = np.random.default_rng(0).normal(size=shape)
+    program = getattr(nv.architectures, network)(**hyper, **options).trace((x[:1],)).unrolled()
+    parameters = {
+        f"parameter_{k}": np.asarray(p) for k, p in enumerate(sample_parameters(program, width, jax.random.key(0)))
+    }
+    settings = {"network": network, "width": width, "hyper": hyper}
+    measured = side_by_side(sides(network, options), {"x": x, **parameters}, settings, repeats=5)
+    ours = measured["ntkviz"]
+    size = np.max(np.abs(ours.results["ntk"]))
+    print(
+        f"{network}, width {width}, inputs {shape}; the kernel itself takes {ours.results['ntk'].nbytes / 1e3:.1f} kB"
+    )
+    for name, side in measured.items():
+        apart = np.max(np.abs(side.results["ntk"] - ours.results["ntk"])) / size
+        print(
+            f"  {name:48}{1e3 * side.median:9.1f} ms{side.median / ours.median:7.1f}×"
+            f"   compiling {side.compilation:5.1f} s{side.peak_memory - side.started:8.0f} MB   apart {apart:.0e}",
+            flush=True,
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", help="one network of mlp, rnn, transformer")
+    only = parser.parse_args().only
+    for case in CASES:
+        if only in (None, case[0]):
+            compare(*case)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""One side of a comparison, in a process of its own: it calculates when it is told to, and says how long it took.
+
+A script beside this file gives `serve` a function that prepares the calculation:
+
+```python
+from worker import serve
+
+def prepare(inputs, settings):          # dictionaries: of arrays, and of what is not an array
+    def calculate():                    # what is timed: from NumPy arrays to NumPy arrays
+        return {"ntk": ...}
+    return calculate
+
+if __name__ == "__main__":
+    serve(prepare)
+```
+
+Needs nothing but NumPy, of any version, so it runs in every environment. The other end is `side_by_side.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+Calculation = Callable[[], "dict[str, np.ndarray]"]
+
+
+def serve(prepare: Callable[[dict[str, np.ndarray], dict], Calculation]) -> None:
+    """Answer each line `call` of stdin by the seconds it took, and the end of stdin by the peak memory.
+
+    The command line names the folder with `inputs.npz` and `settings.json`, and the file for the last results.
+    """
+    folder, results = Path(sys.argv[1]), sys.argv[2]
+    with np.load(folder / "inputs.npz") as file:
+        inputs = dict(file)
+    calculate = prepare(inputs, json.loads((folder / "settings.json").read_text()))
+    found: dict[str, np.ndarray] = {}
+    _answer(memory=peak_memory())
+    for _ in sys.stdin:
+        start = time.perf_counter()
+        found = calculate()
+        _answer(seconds=time.perf_counter() - start)
+    np.savez(folder / results, **found)
+    _answer(memory=peak_memory())
+
+
+def peak_memory() -> float:
+    """The most memory this process has held, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
+
+
+def _answer(**numbers: float) -> None:
+    print(json.dumps(numbers), flush=True)

@@ -1,0 +1,128 @@
+"""How long a reader waits for the first picture: after a start, and when kernels wait for readers.
+
+    .venv/bin/python benchmarks/start_up.py
+
+Starts the dashboard three times each with an empty folder for compiled code and with the folder that the start before
+it filled, no kernel waiting, and opens a chapter in headless Chromium: seconds from the start of the process until it
+listens, until the page is there, and until its plots are drawn. Then every chapter is opened once at a dashboard whose
+waiting kernels are ready, in a browser that has nothing of it yet: seconds from asking for the page until its plots are
+drawn. `--chapter` and `--runs` take others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "tests" / "browser"))
+
+from holdings import Household  # noqa: E402
+from pages import FLAGS, PATIENCE  # noqa: E402
+from serving import serving  # noqa: E402
+
+# Notes, in milliseconds since the page was asked for, the first frame in which all plots are drawn.
+WATCH = """{
+    const look = () => {
+        const plots = [...document.querySelectorAll('.nv-plot')];
+        if (plots.length && plots.every(plot => plot.querySelector('.main-svg'))) window.drawn = performance.now();
+        else requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+}"""
+
+
+class Start(NamedTuple):
+    """Seconds from the start of the process until it listens, the page is there, and the picture is drawn."""
+
+    listening: float
+    page: float
+    picture: float
+
+
+def first_picture(browser: Browser, address: str) -> tuple[float, float]:
+    """Seconds from asking for a page until it is there, and until its plots are drawn."""
+    context = browser.new_context(viewport={"width": 1366, "height": 768})
+    page = context.new_page()
+    page.add_init_script(WATCH)
+    page.goto(address, timeout=PATIENCE)
+    while not page.evaluate("window.drawn"):
+        page.wait_for_timeout(50)
+    answered = page.evaluate("performance.getEntriesByType('navigation')[0].responseEnd")
+    drawn = page.evaluate("window.drawn")
+    page.goto("about:blank")  # ends the kernel
+    context.close()
+    return answered / 1000, drawn / 1000
+
+
+def start(browser: Browser, chapter: str, compiled: str) -> Start:
+    """A start with a folder for compiled code, and no kernel waiting."""
+    environment = os.environ | {
+        "JAX_COMPILATION_CACHE_DIR": compiled,
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+    }
+    began = time.perf_counter()
+    with serving(ROOT / "notebooks", "--preheat_kernel=False", environment=environment) as server:
+        listening = time.perf_counter() - began
+        return Start(listening, *(listening + wait for wait in first_picture(browser, server.chapter(chapter))))
+
+
+def from_nothing(browser: Browser, chapter: str, runs: int) -> None:
+    """Starts with and without compiled code, side by side."""
+    empty, filled = [], []
+    for _ in range(runs):
+        with tempfile.TemporaryDirectory() as compiled:
+            empty.append(start(browser, chapter, compiled))
+            filled.append(start(browser, chapter, compiled))
+    print(f"From the start of the process, {chapter}, no kernel waiting: medians of {runs}")
+    report("nothing compiled", empty)
+    report("second start", filled)
+    ratio = statistics.median(a.picture / b.picture for a, b in zip(empty, filled, strict=True))
+    print(f"  the second start's picture comes {ratio:.2f} times as fast", flush=True)
+
+
+def report(name: str, starts: Sequence[Start]) -> None:
+    """One line of medians."""
+    listening, page, picture = (statistics.median(column) for column in zip(*starts, strict=True))
+    print(f"  {name:17} listening {listening:4.1f} s   page {page:5.1f} s   picture {picture:5.1f} s")
+
+
+def with_waiting_kernels(browser: Browser) -> None:
+    """Every chapter once, when its kernel waits."""
+    with serving(ROOT / "notebooks") as server:
+        household = Household(server.process.pid, Path("/tmp"))
+        household.rest()
+        print("From asking for the page, a kernel waiting")
+        pictures = []
+        for notebook in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))[1:]:
+            household.rest(30)  # until the kernel that takes the last one's place is ready, too
+            page, picture = first_picture(browser, server.chapter(notebook.name))
+            pictures.append(picture)
+            print(f"  {notebook.stem:25} page {page:5.2f} s   picture {picture:5.2f} s", flush=True)
+        print(f"  median {statistics.median(pictures):.2f} s, slowest {max(pictures):.2f} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--chapter", default="02_ntk.ipynb")
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        from_nothing(browser, options.chapter, options.runs)
+        with_waiting_kernels(browser)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
