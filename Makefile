@@ -18,10 +18,11 @@ BROWSER := .venv/.browser
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.1
 
-.PHONY: help app lab test check-format lint types unit notebooks format docs lock clean
+.PHONY: help app classroom lab test check-format lint types audit unit notebooks format docs lock clean
 
 help:
 	@echo "make app     open the dashboard (PORT=$(PORT))"
+	@echo "make classroom  open the dashboard for a class: light kernels, one engine for all"
 	@echo "make lab     open the notebooks in JupyterLab"
 	@echo "make test    run every check"
 	@echo "make format  format the code"
@@ -44,11 +45,14 @@ $(BROWSER): $(INSTALLED)
 app: $(INSTALLED)
 	@$(BIN)/python -m ntkviz.app.serve notebooks --port=$(PORT)
 
+classroom: $(INSTALLED)
+	@$(BIN)/python -m ntkviz.app.classroom notebooks --port=$(PORT)
+
 lab: $(INSTALLED)
 	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) \
 		--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate notebooks
 
-test: check-format lint types unit notebooks
+test: check-format lint types audit unit notebooks
 
 check-format: $(INSTALLED)
 	$(BIN)/ruff format --check .
@@ -59,9 +63,15 @@ lint: $(INSTALLED)
 types: $(INSTALLED)
 	$(BIN)/mypy
 
-# Includes the browser tests and the check that every list of dependencies says the same.
+# Known vulnerabilities of dependencies fail; a service that cannot be reached is said.
+audit: $(INSTALLED)
+	@$(BIN)/python tests/audit.py
+
+# Includes the check that every list of dependencies says the same, and last, with the machine to themselves, the
+# browser tests.
 unit: $(INSTALLED) $(BROWSER)
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not browser" --numprocesses=2 --dist=loadfile
+	$(BIN)/pytest -m browser
 
 # Every notebook runs from top to bottom in a fresh kernel without an error.
 notebooks: $(INSTALLED)

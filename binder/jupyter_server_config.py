@@ -3,11 +3,12 @@
 import os
 from pathlib import Path
 
-from ntkviz.app.serve import CONFIG, HOME, JUPYTER_PATH, chapters
+from ntkviz.app.serve import CONFIG, HOME, JUPYTER_PATH, chapters, keep_compiled_code
 
 NOTEBOOKS = Path.cwd() / "notebooks"
 
 os.environ["JUPYTER_PATH"] = str(JUPYTER_PATH)  # where Voilà finds our template
+keep_compiled_code()
 
 c = get_config()  # noqa: F821 (Jupyter defines it)
 c.merge(CONFIG)

@@ -3,27 +3,40 @@
     python -m ntkviz.app.serve notebooks --port=8866
 
 Every option of Voilà works here, too (``--help-all`` lists them); ``CONFIG`` holds the values we choose instead of
-Voilà's own. The page asks no host but this server, so it works with no network at all.
+Voilà's own. The page asks no host but this server, so it works with no network at all. What strangers may ask of it is
+decided here (addresses), in ``page_channel.py`` (kernels) and in ``page_policy.py`` (browsers).
 """
 
 import asyncio
 import json
 import logging
 import os
+import re
+import secrets
 import signal
 from functools import partial
 from importlib import metadata, resources
 from pathlib import Path
+from typing import ClassVar
 
+import platformdirs
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado.ioloop import IOLoop
-from tornado.web import RedirectHandler, StaticFileHandler
+from tornado.web import ErrorHandler, RedirectHandler, StaticFileHandler
+from traitlets import List, Unicode
 from traitlets.config import Config
 from voila.app import Voila
+from voila.request_info_handler import RequestInfoSocketHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
+from .page_channel import PageChannel
+from .page_policy import guarded, policy
 from .theme import PAGE_HAS_PLOTLY
 
 HOME = "00_home.ipynb"
+ARRIVAL = 120  # seconds after which a page that was sent, scripts and all, must have arrived
+DRAWING = 4  # seconds for a browser to draw a page; on a small machine a kernel that starts meanwhile would delay it
+KERNEL = re.compile(r'"kernelId": "([^"]+)"')  # in a page
 
 # Voilà looks for `voila/templates/<name>` below each of these folders, and finds ours in this one.
 JUPYTER_PATH = Path(__file__).parent
@@ -37,6 +50,8 @@ CONFIG = Config(
         "config_file_paths": [],
         # Kernels talk through sockets in here, whose whole path must stay below 104 characters (macOS).
         "connection_dir_root": "/tmp",
+        "kernel_websocket_connection_class": PageChannel,
+        "tornado_settings": {"websocket_max_message_size": 2**21},  # what plotly tells of a plot may reach 2¹⁸ bytes
     },
     VoilaConfiguration={
         "template": "ntkviz",
@@ -50,6 +65,8 @@ CONFIG = Config(
         "preheat_kernel": True,
         "default_pool_size": 1,
     },
+    # With a token, who knows it may read; nobody sets a password of the server's user.
+    PasswordIdentityProvider={"allow_password_change": False},
     # Voilà would start them all at once; `Dashboard.warm` does it one by one.
     VoilaKernelManager={"kernel_pools_config": {"default": {"pool_size": 0}}},
     # Sockets that only this user can open, instead of TCP ports that everybody on a shared machine can.
@@ -75,20 +92,70 @@ def chapters(folder: str | Path) -> list[dict]:
 
 
 class Lesson(TornadoVoilaHandler):
-    """A chapter's page, with the cookie that lets it end its kernel when it is closed.
+    """A chapter's page, with the cookie that lets it end its kernel when it is closed, and its scripts marked as ours.
 
-    Voilà's pages say so by a POST, which Jupyter's server refuses without this cookie.
+    Voilà's pages end their kernel by a POST, which Jupyter's server refuses without this cookie.
     """
 
+    awaited: ClassVar[int] = 0  # pages that are being made, or drawn by their reader's browser
+    nonce = kernel = ""
+    abandoned = False
+
     async def get(self, path: str | None = None) -> None:
-        """Answer with the page."""
+        """Answer with the page. Its kernel ends if the reader does not wait for it, or never opens a channel to it."""
+        Lesson.awaited += 1
+        try:
+            await self.make(path)
+        finally:
+            IOLoop.current().call_later(DRAWING, Lesson.drawn)
+            if self.kernel:
+                patience = 0 if self.abandoned else ARRIVAL
+                IOLoop.current().call_later(patience, end_unless_read, self.kernel_manager, self.kernel)
+
+    @staticmethod
+    def drawn() -> None:
+        """One page less that somebody waits for."""
+        Lesson.awaited -= 1
+
+    async def make(self, path: str | None) -> None:
+        """Make the page and send it, piece by piece."""
         _ = self.xsrf_token  # asking for it sets the cookie
+        self.nonce = secrets.token_urlsafe(16)
+        self.set_header("Content-Security-Policy", policy(self.settings["embedded_in"], self.nonce))
         await super().get(path)
+        RequestInfoSocketHandler._cache.clear()  # Voilà would keep every request, for a route that we do not serve
+
+    def write(self, chunk: str) -> None:
+        """Send a piece of the page; all scripts in it were written by us, Voilà or the notebook's author."""
+        if found := KERNEL.search(chunk):
+            self.kernel = found[1]
+        super().write(chunk.replace("<script>", f'<script nonce="{self.nonce}">'))
+
+    def on_connection_close(self) -> None:
+        """Called by Tornado when the reader leaves before the page is complete, and so cannot end its kernel."""
+        self.abandoned = True
+
+
+async def end_unless_read(manager: AsyncMappingKernelManager, kernel: str) -> None:
+    """End a kernel, unless a page is connected to it."""
+    if kernel in manager and not manager.kernel_model(kernel)["connections"]:
+        await manager.shutdown_kernel(kernel, now=True)
 
 
 class Dashboard(Voila):
     """Serve a folder of notebooks as one application that starts at its ``00_home.ipynb``."""
 
+    hosts = List(
+        Unicode(),
+        config=True,
+        help="Names under which readers know this server, such as lessons.example.org behind a reverse proxy. Requests "
+        "for other names are refused, but for localhost; without any, all are allowed if --Voila.ip is set.",
+    )
+    embedded_in = List(
+        Unicode(),
+        config=True,
+        help="Origins whose pages may show the lessons in a frame, such as https://moodle.example.org (none at first).",
+    )
     warming: asyncio.Task | None = None
 
     def initialize(self, argv: list[str] | None = None) -> None:
@@ -98,6 +165,7 @@ class Dashboard(Voila):
             SystemExit: the folder to serve has no home notebook.
         """
         super().initialize(argv)
+        self.token = self.token or os.environ.get("JUPYTER_TOKEN")  # type: ignore[has-type]  # Jupyter's own way to keep it out of `ps`
         if not Path(self.root_dir, HOME).is_file():
             raise SystemExit(
                 f"There is no {HOME} in {self.root_dir}: name the folder of the notebooks, "
@@ -107,21 +175,32 @@ class Dashboard(Voila):
         for_template = {"chapters": chapters(self.root_dir), "plotly": plotly}
         self.voila_configuration.update_config(Config(VoilaConfiguration={"resources": for_template}))
 
+    def init_settings(self) -> dict:
+        """Voilà's settings, and the names under which it answers (else other sites could pose as this one)."""
+        at_home = self.ip in ("localhost", "127.0.0.1", "::1")
+        return super().init_settings() | {
+            "allow_remote_access": not at_home and not self.hosts,
+            "local_hostnames": ["localhost", *self.hosts],
+            "embedded_in": self.embedded_in,
+            "default_handler_class": guarded(ErrorHandler),
+            "default_handler_args": {"status_code": 404},
+        }
+
     def init_handlers(self) -> list:
         """Voilà's pages without its list of files: the root leads to the home notebook."""
         home = f"{self.base_url}voila/render/{HOME}"
-        hidden = (f"{self.server_url}voila/tree", f"{self.server_url}voila/api/contents")
+        hidden = tuple(f"{self.server_url}voila/{name}" for name in ("tree", "api/contents", "query"))
         kept = [
             (rule[0], Lesson, *rule[2:]) if rule[1] is TornadoVoilaHandler else rule
             for rule in super().init_handlers()
             if rule[0] != self.server_url and not rule[0].startswith(hidden)
         ]
         plotly = {"path": str(resources.files("plotly") / "package_data")}
-        return [
+        ours = [
             (self.server_url, RedirectHandler, {"url": home, "permanent": False}),
             (f"{self.server_url}voila/plotly/(widgetbundle[.]js)", StaticFileHandler, plotly),
-            *kept,
         ]
+        return [(path, guarded(handler), *options) for path, handler, *options in [*ours, *kept]]
 
     def listen(self) -> None:
         """Listen until interrupted, and say where, once the port is known."""
@@ -135,25 +214,50 @@ class Dashboard(Voila):
         self.warming = asyncio.create_task(self.warm())
 
     async def warm(self) -> None:
-        """Start a waiting kernel for each chapter, in reading order and one by one, so that the first is ready soon.
+        """Keep kernels waiting for each chapter, started one by one in reading order while no page is awaited.
 
-        A reader who is ahead of this gets a kernel of their own, as if none were ever started beforehand.
+        When a class comes in, the machine is for those who wait. A reader who is ahead of this gets a kernel of their
+        own, as if none were ever started beforehand.
         """
         manager, size = self.kernel_manager, self.voila_configuration.default_pool_size
-        for chapter in chapters(self.root_dir):
-            name = f"{chapter['name']}.ipynb"
-            manager.kernel_pools_config = {**manager.kernel_pools_config, name: {"pool_size": size}}
-            manager.fill_if_needed(delay=0, notebook_name=name)
-            try:
-                for kernel in list(manager._pools[name]):
-                    await (await kernel)["task"]
-            except Exception:
-                self.log.exception("no kernel could be started beforehand for %s", name)
+        names = [f"{chapter['name']}.ipynb" for chapter in chapters(self.root_dir)]
+        while True:
+            rest = manager.fill_delay
+            name = min(names, key=manager.get_pool_size)
+            if manager.get_pool_size(name) < size and not Lesson.awaited:
+                try:
+                    await self.start_waiting_kernel(name)
+                    rest = 0
+                except Exception:
+                    self.log.exception("no kernel could be started beforehand for %s", name)
+                    rest = 60
+            await asyncio.sleep(rest)
+
+    async def start_waiting_kernel(self, name: str) -> None:
+        """Start one more kernel for the next readers of a notebook, and run the notebook in it.
+
+        Raises:
+            Exception: whatever kept it from starting; then none waits.
+        """
+        manager = self.kernel_manager
+        config, size = manager.kernel_pools_config, manager.get_pool_size(name) + 1
+        manager.kernel_pools_config = {**config, name: {"pool_size": size}}
+        manager.fill_if_needed(delay=0, notebook_name=name)
+        manager.kernel_pools_config = config  # in which no pool fills itself
+        waiting = manager._pools[name][-1]
+        try:
+            await (await waiting)["task"]
+        except Exception:
+            if waiting in manager._pools[name]:
+                manager._pools[name].remove(waiting)
+            raise
 
     def announce(self) -> None:
         """Print the address of the dashboard, which Ctrl-C ends from now on."""
         signal.signal(signal.SIGINT, self._handle_signal_stop)
-        print(f"ntkviz is open at {self.connection_url} (Ctrl-C ends it)", flush=True)
+        made = self.identity_provider.token_generated
+        token = f"?token={self.identity_provider.token}" if made else ""  # one that was chosen is known
+        print(f"ntkviz is open at {self.connection_url}{token} (Ctrl-C ends it)", flush=True)
 
     def stop(self) -> None:
         """End at once: a reader's kernel holds nothing to save. Voilà trips over kernels that are still starting."""
@@ -166,8 +270,15 @@ class Dashboard(Voila):
         super().stop()
 
 
+def keep_compiled_code() -> None:
+    """Let JAX keep what kernels compile in a folder of this user's, unless the environment names another or none."""
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(platformdirs.user_cache_path("ntkviz") / "jax"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+
+
 def main(argv: list[str] | None = None) -> None:
     """Serve the dashboard until interrupted."""
+    keep_compiled_code()
     os.environ[PAGE_HAS_PLOTLY] = "yes"  # for the kernels, which need not send it then
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(JUPYTER_PATH), os.environ.get("JUPYTER_PATH")]))
     # Tornado would report every page that does not exist or is refused.

@@ -1,28 +1,14 @@
 """A running dashboard, and a page of headless Chromium that fails the test when it errs or asks another host."""
 
 import shutil
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from pages import PATIENCE, open_chapter, reading
+from pages import FLAGS, PATIENCE, open_chapter, reading
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from serving import Server, serving
 
-FLAGS = [
-    "--no-sandbox",  # the tests run as root on some machines
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 expect.set_options(timeout=PATIENCE)
 
 
@@ -31,52 +17,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("browser")
-
-
-@dataclass
-class Server:
-    """A dashboard in a process of its own."""
-
-    process: subprocess.Popen
-    lines: list[str] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        """Its address, as it announced it, without the slash at the end."""
-        return next(word for word in self.lines[0].split() if word.startswith("http")).rstrip("/")
-
-    def chapter(self, name: str) -> str:
-        """The address of one notebook."""
-        return f"{self.url}/voila/render/{name}"
-
-
-@contextmanager
-def serving(folder: Path, *options: str) -> Iterator[Server]:
-    """Serve `folder` on a free port until the block ends; the server is interrupted as Ctrl-C does."""
-    command = [sys.executable, "-m", "ntkviz.app.serve", str(folder), "--port=8900", *options]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    server = Server(process)
-    announced = threading.Event()
-
-    def read() -> None:
-        assert process.stdout
-        for line in process.stdout:
-            server.lines.append(line.rstrip())
-            announced.set()
-        announced.set()
-
-    reader = threading.Thread(target=read, daemon=True)
-    reader.start()
-    try:
-        assert announced.wait(60), "the dashboard said nothing for a minute"
-        yield server
-    finally:
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        reader.join(10)
 
 
 @pytest.fixture(scope="session")

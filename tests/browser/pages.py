@@ -1,5 +1,6 @@
 """Pages of headless Chromium that fail the test when they err or ask another host."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +10,15 @@ from playwright.sync_api import Browser, Page
 
 # A cold kernel imports JAX and compiles before its page is ready.
 PATIENCE = 120_000  # ms
+FLAGS = [
+    "--no-sandbox",  # the tests run as root on some machines
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @dataclass
@@ -41,6 +51,17 @@ def reading(chromium: Browser) -> Iterator[Page]:
     context.close()
     assert not watch.foreign, "the page asked other hosts"
     assert not watch.errors, "the page logged errors"
+
+
+def until(page: Page, expression: str, arg: object = None) -> None:
+    """Wait until a JavaScript expression, or a function of `arg`, is true.
+
+    Playwright's own `wait_for_function` calls `eval` in the page, which the page's content security policy refuses.
+    """
+    deadline = time.monotonic() + PATIENCE / 1000
+    while not page.evaluate(expression, arg):
+        assert time.monotonic() < deadline, f"still not true: {expression}"
+        page.wait_for_timeout(50)
 
 
 def open_chapter(page: Page, address: str) -> Page:

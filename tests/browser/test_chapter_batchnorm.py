@@ -1,5 +1,6 @@
 """The page on batch normalization: its surprise, and its quiz."""
 
+from pages import until
 from playwright.sync_api import expect
 
 CHAPTER = "09_batchnorm.ipynb"
@@ -13,9 +14,9 @@ def test_only_batchnorm_depends_on_company_and_the_quiz_answers(visit):
     page = visit(f"{CHAPTER}#size=4.0")
     reading = page.locator(".nv-reading").first
     expect(reading).to_contain_text("1.13 without the extra point, 0.50 with it")
-    page.wait_for_function(f"!({COINCIDE})()")
+    until(page, f"!({COINCIDE})()")
     page.get_by_label("normalization").select_option("none")
-    page.wait_for_function(COINCIDE)
+    until(page, COINCIDE)
     expect(reading).to_contain_text("nobody is moved")
 
     quiz = page.locator(".nv-quiz")

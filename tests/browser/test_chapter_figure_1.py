@@ -1,5 +1,6 @@
 """The page of Figure 1: points grow for three architectures, and more when asked; the exercise measures a slope."""
 
+from pages import until
 from playwright.sync_api import expect
 
 CHAPTER = "11_figure_1.ipynb"
@@ -12,7 +13,7 @@ def points(architecture: int) -> str:
 
 def test_curves_grow_and_the_exercise_measures(visit):
     page = visit(f"{CHAPTER}#which=check+fails&largest=256&networks=10")
-    page.wait_for_function(f"{points(0)} == 3 && {points(3)} == 3")
+    until(page, f"{points(0)} == 3 && {points(3)} == 3")
     reading = page.locator(".nv-reading")
     expect(reading.first).to_contain_text("60 random networks so far")
     expect(reading.last).to_contain_text("measured −0.")

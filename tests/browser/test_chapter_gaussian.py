@@ -1,5 +1,6 @@
 """The first chapter's page: wide networks turn Gaussian under the reader's hands."""
 
+from pages import until
 from playwright.sync_api import Page, expect
 
 CHAPTER = "01_gaussian.ipynb"
@@ -25,9 +26,7 @@ def test_width_moves_the_networks_and_not_their_limit_and_the_exercise_answers(v
         page.keyboard.press("ArrowRight")
         for (plot, trace), numbers in zip([(0, 0), (1, 2)], before[::2], strict=True):
             js = numbers_js(plot, trace)
-            page.wait_for_function(
-                f"before => {js}.length > 0 && JSON.stringify({js}) !== JSON.stringify(before)", arg=numbers
-            )
+            until(page, f"before => {js}.length > 0 && JSON.stringify({js}) !== JSON.stringify(before)", arg=numbers)
         sampled(page)
         assert (page.evaluate(numbers_js(0, 1)) != before[1]) == limit_moves, label
     exercise = page.locator(".nv-exercise")

@@ -1,5 +1,6 @@
 """The page on gradient independence: two answers part and meet as the readout changes, and the quiz answers."""
 
+from pages import until
 from playwright.sync_api import Page, expect
 
 CHAPTER = "04_gradient_independence.ipynb"
@@ -12,13 +13,13 @@ def trace(number: int, plot: int = 0) -> str:
 
 
 def first_picture(page: Page) -> None:
-    page.wait_for_function(f"{trace(NETWORKS)}.length && {trace(2, plot=1)}.some(height => height > 0)")
+    until(page, f"{trace(NETWORKS)}.length && {trace(2, plot=1)}.some(height => height > 0)")
 
 
 def coincide(page: Page, apart: bool = False) -> None:
     """Wait until the two answers agree everywhere (or do not)."""
     close = f"{trace(CORRECT)}.every((y, k) => Math.abs(y - {trace(GIA)}[k]) < 1e-6)"
-    page.wait_for_function(f"{trace(CORRECT)}.length && {'!' if apart else ''}{close}")
+    until(page, f"{trace(CORRECT)}.length && {'!' if apart else ''}{close}")
 
 
 def handle(page: Page, label: str):

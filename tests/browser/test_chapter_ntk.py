@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pages import until
 from playwright.sync_api import Page, expect
 
 CHAPTER = "02_ntk.ipynb"
@@ -18,7 +19,7 @@ def chapter(visit) -> Page:
 
 
 def first_picture(page: Page) -> None:
-    page.wait_for_function(f"{kernel_js(2)}.length > 0 && {kernel_js(2)}.every(isFinite)")
+    until(page, f"{kernel_js(2)}.length > 0 && {kernel_js(2)}.every(isFinite)")
 
 
 def kernel_js(trace: int) -> str:
@@ -37,7 +38,7 @@ def test_points_arrive_and_cancel_stops_them(chapter):
     cancel = chapter.get_by_role("button", name="Cancel")
     expect(cancel).to_be_enabled()
     points = "document.querySelectorAll('.nv-plot .js-plotly-plot')[1].data[1].x.length"
-    chapter.wait_for_function(f"{points} > 0")
+    until(chapter, f"{points} > 0")
     cancel.click()
     expect(cancel).to_be_disabled(timeout=1000)
     count = chapter.evaluate(points)
@@ -75,7 +76,8 @@ def test_present_enlarges_the_picture_and_escape_leaves(chapter):
     chapter.get_by_role("button", name="Present").click()
     expect(prose).to_be_hidden()
     chapter.set_viewport_size({"width": 1920, "height": 1080})
-    chapter.wait_for_function(
+    until(
+        chapter,
         "before => document.querySelector('.nv-plot .main-svg').getBoundingClientRect().height > 1.4 * before",
         arg=before,
     )

@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import pytest
-from pages import open_chapter, reading
+from pages import open_chapter, reading, until
 from playwright.sync_api import expect
 
 REMEMBER_SOCKETS = """
@@ -32,7 +32,7 @@ def move(page) -> None:
     """One step of the slider for the random draw, and wait for its answer."""
     before = page.url
     page.locator(".nv-control", has_text="random draw").locator(".noUi-handle").press("ArrowRight")
-    page.wait_for_function("before => location.href !== before", arg=before)
+    until(page, "before => location.href !== before", arg=before)
 
 
 def test_a_lost_kernel_is_announced_and_a_reload_keeps_the_settings(own, chromium):
@@ -43,7 +43,7 @@ def test_a_lost_kernel_is_announced_and_a_reload_keeps_the_settings(own, chromiu
         move(page)
 
         page.evaluate("sockets.at(-1).close()")  # a blink of the network: mended without a word
-        page.wait_for_function("sockets.length > 1 && sockets.at(-1).readyState === WebSocket.OPEN")
+        until(page, "sockets.length > 1 && sockets.at(-1).readyState === WebSocket.OPEN")
         move(page)
         assert message.count() == 0
 

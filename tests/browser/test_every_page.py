@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from pages import open_chapter, reading
+from pages import open_chapter, reading, until
 from playwright.sync_api import Locator, Page, expect
 
 ROOT = Path(__file__).parents[2]
@@ -37,9 +37,10 @@ def cells(name: str, kind: str) -> list[str]:
 def wait_for_pictures(page: Page) -> None:
     """Wait until there are plots, and each is drawn and says what to see."""
     page.locator(".nv-plot").first.wait_for()
-    page.wait_for_function(
+    until(
+        page,
         "[...document.querySelectorAll('.nv-plot')].every(plot => plot.querySelector('.main-svg')"
-        " && plot.querySelector('.nv-reading')?.textContent.trim())"
+        " && plot.querySelector('.nv-reading')?.textContent.trim())",
     )
 
 
@@ -135,7 +136,7 @@ def test_controls_move_the_picture_and_its_address_brings_it_back(name, page):
         cancel(page)
         before = page.evaluate(SHOWN)
         move(page, control)
-        page.wait_for_function(f"before => ({SHOWN})() !== before", arg=before)
+        until(page, f"before => ({SHOWN})() !== before", arg=before)
         assert page.locator(".nv-error:visible").count() == 0, label
     page.wait_for_timeout(700)  # the address follows a move that has come to rest
     left, address = {label: value(control) for label, control in controls(page).items()}, page.url
@@ -146,7 +147,7 @@ def test_controls_move_the_picture_and_its_address_brings_it_back(name, page):
     assert {label: value(control) for label, control in controls(page).items()} == left
     wait_for_pictures(page)
     page.get_by_role("button", name="Reset").click()
-    page.wait_for_function("address => location.href !== address", arg=page.url)
+    until(page, "address => location.href !== address", arg=page.url)
     expect(page.get_by_role("alert")).to_be_hidden()
     assert all(value(control) != left[label] for label, control in controls(page).items())
 

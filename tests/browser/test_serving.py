@@ -106,6 +106,7 @@ def test_a_page_that_is_closed_ends_its_kernel(folder, serve, page):
         page.locator("#rendered_cells").wait_for(state="visible")
         reader = int(re.search(r"process (\d+)", page.content())[1])
         assert alive(reader)
+        page.wait_for_timeout(1000)  # Voilà's scripts say what to do on leaving a little after the page is shown
         page.goto("about:blank")
         deadline = time.monotonic() + 20
         while alive(reader) and time.monotonic() < deadline:

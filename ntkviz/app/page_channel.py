@@ -1,0 +1,95 @@
+"""The channel between a page and its kernel: moves of widgets one way, their answers the other, and nothing else.
+
+Jupyter's own channel would carry code to run, new widgets to make and limits of sliders to lift; and on the way back
+whatever the kernel says, with the server's paths in tracebacks. Whoever opens a page holds one end of its channel, so
+this one carries what our pages need, by name. What it refuses it drops and notes in the server's log.
+"""
+
+from __future__ import annotations
+
+import struct
+from itertools import pairwise
+from typing import Any
+
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
+
+PROTOCOL = "v1.kernel.websocket.jupyter.org"
+"""What our pages speak. Jupyter's older format is refused, which leaves one way to read a message."""
+
+STATES = "jupyter.widget.control"
+"""The one comm that a page opens: it asks for the states of all widgets."""
+
+MOVED = {"value", "index", "_view_count"}
+"""The traits that a hand moves (``_view_count`` tells a widget that it is shown), besides plotly's ``_js2py_…``."""
+
+ANSWERS = {"status", "kernel_info_reply", "comm_open", "comm_msg", "comm_close"}
+"""What a page hears. Tracebacks, warnings and prints of a kernel are for the server's log."""
+
+MOST_PARTS = 64  # of one message; ours have four and a few buffers
+
+
+def split(message: bytes) -> tuple[bytes, list[bytes]]:
+    """The channel and the parts (header, parent, metadata, content, buffers …) of a message in ``PROTOCOL``.
+
+    It begins with how many offsets follow, then these, each in eight bytes.
+
+    Raises:
+        ValueError: its offsets lead out of it, or backwards, or there are too many.
+    """
+    count = int.from_bytes(message[:8], "little")
+    if not 6 <= count <= MOST_PARTS:  # Jupyter itself would go on to read as many as are claimed: up to 2⁶⁴
+        raise ValueError("not a sensible number of parts")
+    try:
+        offsets = struct.unpack_from(f"<{count}Q", message, 8)
+    except struct.error as error:
+        raise ValueError("shorter than its offsets") from error
+    if list(offsets) != sorted(offsets) or offsets[-1] > len(message):
+        raise ValueError("offsets out of order")
+    channel, *parts = (message[start:stop] for start, stop in pairwise(offsets))
+    return channel, parts
+
+
+def may_ask(kind: str, content: dict[str, Any]) -> bool:
+    """Whether a page may send this: a message type of Jupyter's protocol, and its content."""
+    match kind:
+        case "kernel_info_request" | "comm_close":
+            return True
+        case "comm_open":
+            return content["target_name"] == STATES
+        case "comm_msg":
+            data = content["data"]
+            if data["method"] == "update":
+                return all(trait in MOVED or trait.startswith("_js2py_") for trait in data["state"])
+            return data["method"] in ("custom", "request_state", "request_states")
+    return False
+
+
+class PageChannel(ZMQChannelsWebsocketConnection):
+    """One page's websocket, joined to the sockets of its kernel."""
+
+    def handle_incoming_message(self, incoming_msg: str | bytes) -> None:
+        """Pass what the page sends on to the kernel, if it may."""
+        if not self._may_pass(incoming_msg):
+            self.log.warning("refused a message of a page to kernel %s", self.kernel_id)
+            return
+        super().handle_incoming_message(incoming_msg)  # type: ignore[arg-type]  # it says str, and takes bytes
+
+    def _may_pass(self, message: str | bytes) -> bool:
+        if self.subprotocol != PROTOCOL or not isinstance(message, bytes):
+            return False
+        try:
+            channel, parts = split(message)
+            # Read as the kernel will, so that what is judged here is what it sees.
+            header, content = self.session.unpack(parts[0]), self.session.unpack(parts[3])
+            return channel == b"shell" and may_ask(header["msg_type"], content)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return False  # none that a page would send
+
+    def handle_outgoing_message(self, stream: Any, outgoing_msg: list[Any]) -> None:
+        """Pass what the kernel says on to the page, if it is for a page."""
+        _, parts = self.session.feed_identities(outgoing_msg)
+        kind = self.session.unpack(parts[1])["msg_type"]
+        if kind in ANSWERS:
+            super().handle_outgoing_message(stream, outgoing_msg)
+        else:
+            self.log.info("kept from the page of kernel %s: %s %s", self.kernel_id, kind, bytes(parts[4]).decode())  # type: ignore[arg-type]

@@ -1,0 +1,82 @@
+"""What a server has: kernels, files, sockets and memory, none of which a page that is closed may leave behind."""
+
+import os
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+
+
+def apart(folder: str | Path) -> tuple[str, dict[str, str]]:
+    """The option and the environment with which a server keeps all its kernels' files in a folder of its own."""
+    place = str(folder)
+    return f"--Voila.connection_dir_root={place}", {**os.environ, "TMPDIR": place, "JUPYTER_RUNTIME_DIR": place}
+
+
+class Holdings(NamedTuple):
+    """What a server has: kernels, files of theirs, files and sockets it keeps open, and MB of memory."""
+
+    kernels: int
+    files: int
+    open_files: int
+    server: float
+    altogether: float
+
+
+class Household:
+    """A server's processes and the folder of its kernels' files."""
+
+    def __init__(self, process: int, folder: Path):
+        self.server, self.folder = psutil.Process(process), folder
+
+    def holdings(self) -> Holdings:
+        """What the server has now; memory that processes share is shared out among them (PSS)."""
+        memory = {process.pid: _memory(process) for process in self.processes()}
+        return Holdings(
+            sum(map(self._is_kernel, self.processes())),
+            sum(1 for path in self.folder.rglob("*") if not path.is_dir()),
+            self.server.num_fds(),
+            memory[self.server.pid],
+            sum(memory.values()),
+        )
+
+    def memory_of_server(self) -> float:
+        """MB of the server's own process."""
+        return _memory(self.server)
+
+    def processes(self) -> list[psutil.Process]:
+        """The server and all it has started."""
+        return [self.server, *self.server.children(recursive=True)]
+
+    def rest(self, patience: float = 90) -> None:
+        """Wait until two seconds have passed in which it hardly computed: waiting kernels are ready then."""
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            before = self._computed()
+            time.sleep(2)
+            if self._computed() - before < 0.2:
+                return
+
+    def _computed(self) -> float:
+        return sum(_cpu_seconds(process) for process in self.processes())
+
+    def _is_kernel(self, process: psutil.Process) -> bool:
+        try:
+            return any(str(self.folder) in argument for argument in process.cmdline()) and process != self.server
+        except psutil.Error:  # it has just ended
+            return False
+
+
+def _memory(process: psutil.Process) -> float:
+    try:
+        return process.memory_full_info().pss / 1e6
+    except psutil.Error:
+        return 0.0
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    try:
+        return sum(process.cpu_times()[:2])
+    except psutil.Error:
+        return 0.0

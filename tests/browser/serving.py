@@ -1,0 +1,59 @@
+"""A dashboard in a process of its own."""
+
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Server:
+    """A dashboard in a process of its own."""
+
+    process: subprocess.Popen
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """Its address, as it announced it, without the slash at the end."""
+        return next(word for line in self.lines for word in line.split() if word.startswith("http")).rstrip("/")
+
+    def chapter(self, name: str) -> str:
+        """The address of one notebook."""
+        return f"{self.url}/voila/render/{name}"
+
+
+@contextmanager
+def serving(
+    folder: Path, *options: str, module: str = "ntkviz.app.serve", environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
+    """Serve `folder` on a free port until the block ends; the server is interrupted as Ctrl-C does."""
+    command = [sys.executable, "-m", module, str(folder), "--port=8900", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    server = Server(process)
+    announced = threading.Event()
+
+    def read() -> None:
+        assert process.stdout
+        for line in process.stdout:
+            server.lines.append(line.rstrip())
+            if "http" in line:
+                announced.set()
+        announced.set()  # it has ended
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        assert announced.wait(60), "the dashboard said nothing for a minute"
+        yield server
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        reader.join(10)
