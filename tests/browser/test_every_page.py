@@ -149,6 +149,7 @@ def test_controls_move_the_picture_and_its_address_brings_it_back(name, page):
     page.get_by_role("button", name="Reset").click()
     until(page, "address => location.href !== address", arg=page.url)
     expect(page.get_by_role("alert")).to_be_hidden()
+    page.wait_for_timeout(700)  # what is said of sliders follows, too
     assert all(value(control) != left[label] for label, control in controls(page).items())
 
 

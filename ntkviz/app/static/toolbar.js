@@ -84,9 +84,11 @@ function render({ model, el }) {
   let timer;
   const showState = () => {
     nameSliders();
-    if (!DASHBOARD) return;
     clearTimeout(timer);
-    timer = setTimeout(() => history.replaceState(null, "", address(model)), READABLE_MS);
+    timer = setTimeout(() => {
+      nameSliders(); // once more: the sliders themselves may follow a little later
+      if (DASHBOARD) history.replaceState(null, "", address(model));
+    }, READABLE_MS);
   };
   const follow = () => {
     if (location.hash.length > 1 && DASHBOARD) model.send({ link: location.hash.slice(1) });
