@@ -10,7 +10,8 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
@@ -226,3 +227,9 @@ def _with_buffers(state: dict[str, Any], paths: list[list[Any]], buffers: list[b
             place = place[step]
         place[last] = np.frombuffer(buffer, place[last]["dtype"]).reshape(place[last]["shape"])
     return state
+
+
+def run(task: Coroutine) -> Any:
+    """Run a task in a thread of its own: Playwright has an event loop in the tests'."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, task).result()

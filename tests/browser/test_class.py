@@ -11,7 +11,7 @@ import nbformat.v4 as nb
 import numpy as np
 import pytest
 from holdings import Household, apart
-from reader import reading_over_websocket
+from reader import reading_over_websocket, run
 
 import ntkviz as nv
 from ntkviz import app
@@ -30,7 +30,7 @@ def test_readers_of_one_chapter_see_their_own_kernels(dashboard):
         return await asyncio.gather(*map(reader, MOVES))
 
     x = app.digits(classes=(0, 1, 4, 6), each=4).x
-    for (name, values), shown in zip(MOVES.items(), asyncio.run(everybody()), strict=True):
+    for (name, values), shown in zip(MOVES.items(), run(everybody()), strict=True):
         for value, kernel in zip(values, shown, strict=True):
             limit = nv.infinite_ntk(nv.architectures.mlp(**START | {name: value}), x).ntk
             np.testing.assert_allclose(kernel, limit, rtol=1e-12)
@@ -63,10 +63,10 @@ def test_pages_that_are_closed_leave_nothing(household):
             assert page.kernel
             assert page.models
 
-    asyncio.run(open_and_close())  # opens what is opened once
+    run(open_and_close())  # opens what is opened once
     before = has.holdings()
     for _ in range(10):
-        asyncio.run(open_and_close())
+        run(open_and_close())
     has.rest()
     after = has.holdings()
     assert after.kernels == before.kernels == 0

@@ -8,17 +8,16 @@ import http.client
 import json
 import os
 import re
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 
 import nbformat.v4 as nb
 import pytest
 from jupyter_client.session import Session
 from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1, serialize_msg_to_ws_v1
+from reader import run
 from serving import Server, serving
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, websocket_connect
@@ -275,12 +274,6 @@ async def stranger(where: str):
 def channel(lesson) -> str:
     """A page's channel, one for all that leave the page as it was."""
     return address(lesson)
-
-
-def run(task: Coroutine) -> Any:
-    """Run a task in a thread of its own: Playwright has an event loop in this one."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, task).result()
 
 
 def attack(where: str, what: Callable) -> None:
