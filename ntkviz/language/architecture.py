@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -180,3 +180,13 @@ def one_of(value: Any, name: str, choices: tuple[str, ...]) -> str:
     if not isinstance(value, str) or value not in choices:
         raise HyperparameterError(f"{name} is {shown(value)}; it must be {' or '.join(map(repr, choices))}.")
     return value
+
+
+def listed(values: Any, name: str, *, of: str) -> Sequence[Any]:
+    """Several values `of` some kind, from a list or the like; raises `HyperparameterError` for what is none."""
+    if isinstance(values, range):  # as it is: it may be long
+        return values
+    try:
+        return list(values)
+    except TypeError as problem:
+        raise HyperparameterError(f"{name} is {shown(values)}; it must be a list of {of}.") from problem

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import HyperparameterError, NotFiniteError, shown
-from ..language.architecture import Architecture, whole_number
+from ..errors import NotFiniteError
+from ..language.architecture import Architecture, listed, whole_number
 from .finite import check_width, empirical_ntk
 from .infinite import infinite_ntk
 
@@ -57,22 +57,12 @@ def deviations(arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Iter
     limit = infinite_ntk(arch, x).ntk
     if not np.any(limit):
         raise NotFiniteError("The limit NTK is zero, so distances relative to it are infinite.")
-    widths = _listed(widths, "widths")
+    widths = listed(widths, "widths", of="whole numbers")
     for width in widths:
         check_width(width)
     if hasattr(seeds, "__index__"):
         seeds = range(whole_number(seeds, "The number of seeds", at_least=0))
-    for seed in _listed(seeds, "seeds"):
+    for seed in listed(seeds, "seeds", of="whole numbers"):
         for width in widths:
             sampled = np.asarray(empirical_ntk(arch, x, width=width, key=seed), dtype=float)
             yield Deviation(width, seed, float(np.linalg.norm(sampled - limit) / np.linalg.norm(limit)))
-
-
-def _listed(values: Iterable[int], name: str) -> Iterable[int]:
-    """Several whole numbers, from a list or the like; raises `HyperparameterError` for what is none."""
-    if isinstance(values, range):
-        return values
-    try:
-        return list(values)
-    except TypeError as problem:
-        raise HyperparameterError(f"{name} is {shown(values)}; it must be a list of whole numbers.") from problem

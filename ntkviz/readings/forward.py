@@ -15,6 +15,7 @@ For an MLP this is the textbook recursion (Jacot et al. 2018); no architecture h
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -25,7 +26,7 @@ from ..language import instructions as ops
 from ..language.program import Program
 from ..language.rolling import Rolled, roll
 from .loops import EntangledStepsError, LoopMoments
-from .moments import Dual, ForwardMoments, size_of
+from .moments import Dual, ForwardMoments
 
 
 class ForwardKernels(NamedTuple):
@@ -97,7 +98,5 @@ def _same_position(k: Dual | None, program: Program, v: int, x: int, x_bar: int,
     b = program_bar.instructions[x_bar].shape[: len(program_bar.instructions[x_bar].shape) - len(positions)]
     if k is None:
         return Dual(jnp.zeros(a + b))
-    size = 1
-    for p in positions:
-        size *= p
-    return k.map(lambda m: jnp.einsum("apbp->ab", m.reshape((size_of(a), size, size_of(b), size))).reshape(a + b))
+    size = math.prod(positions)
+    return k.map(lambda m: jnp.einsum("apbp->ab", m.reshape((math.prod(a), size, math.prod(b), size))).reshape(a + b))

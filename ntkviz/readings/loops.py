@@ -14,6 +14,7 @@ whose steps cannot be taken in this order raise `EntangledStepsError`; they have
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -25,7 +26,7 @@ from ..language import instructions as ops
 from ..language.instructions import Op, Shape
 from ..language.program import Program
 from ..language.rolling import AtStep, Delayed, Loop, Rolled
-from .moments import Dual, ForwardMoments, fill, pick_aligned, size_of, structure
+from .moments import Dual, ForwardMoments, fill, pick_aligned, structure
 
 
 class EntangledStepsError(Exception):
@@ -119,7 +120,7 @@ class LoopMoments(ForwardMoments):
             return super().variance(copy, place)
         k = self.at_equal_steps(copy, place, copy, place)
         *shape, steps = self.instruction(copy, place).shape
-        size = size_of(tuple(shape))
+        size = math.prod(shape)
         if k is None:
             return jnp.zeros((*shape, steps))
         second = jnp.diagonal(k.value.reshape(steps, size, size), axis1=1, axis2=2)

@@ -6,6 +6,7 @@ its arguments are here; `ntkviz.readings.forward` says why the tangents give the
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any, NamedTuple
 
@@ -154,7 +155,7 @@ class ForwardMoments:
         shape = self.instruction(copy, place).shape
         if k is None:
             return jnp.zeros(shape)
-        return jnp.diagonal(k.value.reshape(size_of(shape), size_of(shape))).reshape(shape)
+        return jnp.diagonal(k.value.reshape(math.prod(shape), math.prod(shape))).reshape(shape)
 
     def covariance(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
         """Cov(Z^a, Z^b) for all pairs: shape `(*leading of a, *leading of b)`."""
@@ -206,7 +207,9 @@ class ForwardMoments:
         def flat(part):
             arrays = [None if k is None else getattr(k, part) for k in ks]
             shapes = [self.instruction(copy_a, x).shape for x in self._vectors(copy_a, a)]
-            return [None if k is None else k.reshape((*s, size_of(right))) for k, s in zip(arrays, shapes, strict=True)]
+            return [
+                None if k is None else k.reshape((*s, math.prod(right))) for k, s in zip(arrays, shapes, strict=True)
+            ]
 
         value = self._linear(copy_a, a, flat("value"), right)
         return None if value is None else Dual(value, self._linear(copy_a, a, flat("tangent"), right))
@@ -264,7 +267,7 @@ class ForwardMoments:
             return None
         match op_a:
             case ops.InitialVector():
-                size = size_of(parameter.shape)
+                size = math.prod(parameter.shape)
                 gram, fan = Dual(jnp.eye(size).reshape(parameter.shape * 2)), 1
             case ops.InputMatMul():
                 data = (self.number(c, self.instruction(c, i).args[0]) for c, i in ((copy_a, a), (copy_b, b)))
@@ -487,17 +490,10 @@ def fill(state, other):
     return state
 
 
-def size_of(shape: Shape) -> int:
-    size = 1
-    for s in shape:
-        size *= s
-    return size
-
-
 def pick_aligned(k: Array, shape_a: Shape, shape_b: Shape, shape: Shape) -> Array:
     """From all pairs of entries of two arrays, those that meet when the two are broadcast to `shape`."""
-    rows, columns = (jnp.broadcast_to(jnp.arange(size_of(s)).reshape(s), shape) for s in (shape_a, shape_b))
-    return k.reshape(size_of(shape_a), size_of(shape_b))[rows, columns]
+    rows, columns = (jnp.broadcast_to(jnp.arange(math.prod(s)).reshape(s), shape) for s in (shape_a, shape_b))
+    return k.reshape(math.prod(shape_a), math.prod(shape_b))[rows, columns]
 
 
 def _name(op: ops.Op) -> str:

@@ -12,6 +12,7 @@ are averages, and a MatMul Wx adds two parts, Z^{Wx} = Ẑ^{Wx} + Ż^{Wx}:
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax
@@ -20,7 +21,6 @@ from jax import Array
 
 from ..language import instructions as ops
 from ..language.backward import BackwardProgram, Use
-from ..language.instructions import Shape
 from ..language.program import Parameter, Program
 from .finite import ParameterNumbers
 
@@ -134,7 +134,7 @@ class SampledZ:
 
     def _initial(self, program: Program, parameter: Parameter, stack: int) -> Array:
         if parameter.name not in self.vectors:
-            drawn = self.normals.take(_size(parameter.shape)).reshape((*parameter.shape, self.samples))
+            drawn = self.normals.take(math.prod(parameter.shape)).reshape((*parameter.shape, self.samples))
             self.vectors[parameter.name] = drawn * (variance(program, parameter) * parameter.fan) ** 0.5
         vector = self.vectors[parameter.name]
         # The stored vector is multiplier·ω; `variance` divides by fan, which belongs to the readout.
@@ -167,14 +167,7 @@ def dimensions(program: Program, stack: int) -> int:
     size = 0
     for instruction in program.instructions:
         if isinstance(instruction.op, ops.InputMatMul | ops.MatMul | ops.InitialVector):
-            size += _size(instruction.shape) * stack
-    return size
-
-
-def _size(shape: Shape) -> int:
-    size = 1
-    for s in shape:
-        size *= s
+            size += math.prod(instruction.shape) * stack
     return size
 
 
@@ -197,7 +190,9 @@ def _nngp(p: BackwardProgram, values: list[Array], q: BackwardProgram, other: li
     _, y = q.program.instructions[q.program.output].args
     positions = len(p.program.instructions[v].shape)
     parameter = p.program.parameters[p.program.instructions[v].op.parameter]
-    flat = [m.reshape((-1, _size(m.shape[m.ndim - 1 - positions : -1]), m.shape[-1])) for m in (values[x], other[y])]
+    flat = [
+        m.reshape((-1, math.prod(m.shape[m.ndim - 1 - positions : -1]), m.shape[-1])) for m in (values[x], other[y])
+    ]
     return variance(p.program, parameter) * jnp.einsum("ipz,jpz->ij", *flat) / flat[0].shape[-1]
 
 

@@ -6,15 +6,15 @@ axis more, and JAX maps the forward kernels over it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 from jax import Array
 
-from ..errors import HyperparameterError, InputError, shown
-from ..language.architecture import Architecture, check_architecture, check_data
+from ..errors import HyperparameterError, InputError
+from ..language.architecture import Architecture, check_architecture, check_data, listed
 from ..language.program import Program
 from .bounded import bounded
 from .finiteness import check_batches, check_finite
@@ -46,7 +46,7 @@ def sweep(arch: Architecture, x: Any, **axes: Iterable[float]) -> Kernels:
     """
     check_architecture(arch)
     data = check_data(x)
-    grid = {name: _listed(name, values) for name, values in axes.items()}
+    grid = {name: listed(values, f"The axis {name}", of="numbers") for name, values in axes.items()}
     for name, values in grid.items():
         if not values:
             raise HyperparameterError(f"The axis {name} has no values; give it at least one.")
@@ -63,15 +63,8 @@ def sweep(arch: Architecture, x: Any, **axes: Iterable[float]) -> Kernels:
     return Kernels(nngp, ntk, float(np.max(kernels.error) * scale))
 
 
-def _listed(name: str, values: Iterable[float]) -> list[Any]:
-    try:
-        return list(values)
-    except TypeError as problem:
-        raise HyperparameterError(f"The axis {name} is {shown(values)}; it must be a list of numbers.") from problem
-
-
 def _varied_constants(
-    arch: Architecture, data: tuple[Any, ...], first: Program, grid: dict[str, list[Any]]
+    arch: Architecture, data: tuple[Any, ...], first: Program, grid: dict[str, Sequence[Any]]
 ) -> dict[int, np.ndarray]:
     """The constants of the program that move along an axis, each as an array that broadcasts to the grid.
 
