@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -119,13 +120,13 @@ class Picture:
         steps = self._as_it_comes(self.controls)
         yield from itertools.islice(steps, 1)
         if self._estimate is not None and (costs := list(self._estimate(self.controls))):
-            total = Cost(max(cost.memory for cost in costs), sum(cost.seconds for cost in costs))
-            yield lambda: self._say_cost(total)
+            whole = functools.reduce(Cost.then, costs)
+            yield lambda: self._say_cost(whole)
         yield from steps
 
     def _say_cost(self, cost: Cost) -> None:
         self._progress.max += 1  # this is a step, too
-        if cost.seconds >= PATIENCE or cost.memory >= LARGE:
+        if cost.total >= PATIENCE or cost.memory >= LARGE:
             self._status.value = f"{SAMPLING} {cost}"
 
     def _move(self) -> None:

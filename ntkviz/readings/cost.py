@@ -85,18 +85,30 @@ class Cost:
     """What a calculation needs.
 
     - `memory`: bytes, at the most.
-    - `seconds`: on this machine.
+    - `seconds`: on this machine, each time.
+    - `compiling`: seconds that come before, once.
     """
 
     memory: float = 0.0
     seconds: float = 0.0
+    compiling: float = 0.0
 
     def then(self, other: Cost) -> Cost:
         """This calculation and then another: their seconds add up, and the larger memory counts."""
-        return Cost(max(self.memory, other.memory), self.seconds + other.seconds)
+        seconds, compiling = self.seconds + other.seconds, self.compiling + other.compiling
+        return Cost(max(self.memory, other.memory), seconds, compiling)
+
+    def repeated(self, times: int) -> Cost:
+        """The same calculation `times` over, with other random numbers say: it is compiled once."""
+        return Cost(self.memory, times * self.seconds, self.compiling)
+
+    @property
+    def total(self) -> float:
+        """All its seconds."""
+        return self.seconds + self.compiling
 
     def __str__(self) -> str:
-        return f"about {readable_bytes(self.memory)} and {readable_seconds(self.seconds)}"
+        return f"about {readable_bytes(self.memory)} and {readable_seconds(self.total)}"
 
 
 def readable_bytes(count: float) -> str:
@@ -153,7 +165,7 @@ SECONDS_TO_COMPILE = 0.003
 
 def compiling(jaxpr: Jaxpr) -> Cost:
     """What compiling a calculation takes."""
-    return Cost(seconds=SECONDS_TO_COMPILE * _operations(jaxpr))
+    return Cost(compiling=SECONDS_TO_COMPILE * _operations(jaxpr))
 
 
 def _operations(jaxpr: Jaxpr) -> int:
