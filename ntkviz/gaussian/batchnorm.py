@@ -38,6 +38,8 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
+from ntkviz.gaussian.arctangent import arctan2
+
 STEP = 1 / 3
 """Of the trapezoid rule in log s: exp(−π²/STEP) is about 1e-13."""
 MARGIN = 2.5
@@ -170,7 +172,7 @@ def _relu_moments(rows1: Array, rows2: Array) -> _ReluMoments:
     sign = jnp.where(unit1 @ unit2.T < 0, -1.0, 1.0)
     chord = jnp.sum((unit1[:, None, :] - sign[:, :, None] * unit2[None, :, :]) ** 2, axis=2) / 4
     sin_half, cos_half = jnp.sqrt(chord), jnp.sqrt(jnp.maximum(1 - chord, 0.0))
-    acute = 2 * jnp.arctan2(sin_half, cos_half)
+    acute = 2 * arctan2(sin_half, cos_half)
     sin, cos = 2 * sin_half * cos_half, sign * (1 - 2 * chord)
     supplement = jnp.where(sign < 0, acute, jnp.pi - acute)  # π − θ
 

@@ -22,8 +22,10 @@ from jax.scipy.special import erf as _erf
 from jax.scipy.special import ndtr
 from jax.typing import ArrayLike
 
+from ntkviz.gaussian.arctangent import arctan2, polynomial
 
-def _quotient(a: Array, b: Array) -> Array:
+
+def _quotient(a: Array | float, b: Array) -> Array:
     """a / b, and 0 where b is 0: there every a of this file is 0 as well."""
     return jnp.where(b == 0, 0.0, a / jnp.where(b == 0, 1.0, b))
 
@@ -33,27 +35,34 @@ def _normal_density(x: Array) -> Array:
 
 
 class Geometry(NamedTuple):
-    """A covariance as a triangle: a = √(kxx kyy), its legs a cos θ and a sin θ.
+    """A covariance as a triangle with the angle θ: a = √(kxx kyy), its legs a cos θ and a sin θ.
 
     cos θ is the correlation; `cos` is kxy clipped to ±a, for rounding may carry it beyond.
     """
 
     a: Array
     cos: Array
-    sin: Array
+    cosine: Array  # of θ
+    sine: Array
+
+    @property
+    def sin(self) -> Array:
+        return self.a * self.sine
 
 
 def geometry(kxx: ArrayLike, kxy: ArrayLike, kyy: ArrayLike) -> Geometry:
     """`Geometry` without the two losses of the obvious formula.
 
-    hi·(√lo/√hi) is exact for equal variances where √hi·√lo is not, and does not underflow;
+    hi·√(lo/hi) is exact for equal variances where √hi·√lo is not, and does not underflow;
     (a − kxy)(a + kxy) keeps the digits of the angle that 1 − cos² θ loses next to θ = 0 and π.
     """
     kxx, kxy, kyy = (jnp.asarray(k, dtype=float) for k in (kxx, kxy, kyy))
     high, low = jnp.maximum(kxx, kyy), jnp.minimum(kxx, kyy)
-    a = high * _quotient(jnp.sqrt(low), jnp.sqrt(high))
+    a = high * jnp.sqrt(_quotient(low, high))
     c = jnp.clip(kxy, -a, a)
-    return Geometry(a, c, jnp.sqrt(a - c) * jnp.sqrt(a + c))
+    over_x, over_y = (_quotient(1.0, jnp.sqrt(k)) for k in (kxx, kyy))  # 1/a, in two factors that do not overflow
+    difference, total = ((leg * over_x) * over_y for leg in (a - c, a + c))
+    return Geometry(a, c, (c * over_x) * over_y, jnp.sqrt(difference * total))
 
 
 # --- Functions with a kink or a jump at 0 -----------------------------------------------------
@@ -75,29 +84,33 @@ class Jump(NamedTuple):
     at_zero: Array | float
 
 
+_SERIES = [(-1) ** k * 3 / (math.factorial(2 * k + 1) * (2 * k + 3)) for k in range(10)]
+
+
 def _sine_minus_angle_times_cosine(angle: Array, sine: Array, cosine: Array) -> Array:
     """sin α − α cos α for α in [0, π]; its series where the difference would lose digits."""
     square = angle * angle
-    series = jnp.ones_like(square)
-    for k in range(9, 0, -1):  # sin α − α cos α = α³/3 · (1 − α²/(2·5) (1 − α²/(4·7) (1 − …)))
-        series = 1 - square / (2 * k * (2 * k + 3)) * series
+    series = polynomial(_SERIES, square)
     return jnp.where(angle < 0.7, angle * square / 3 * series, sine - angle * cosine)
+
+
+def _opposite_angle(g: Geometry) -> Array:
+    """δ = π − θ."""
+    return arctan2(g.sine, -g.cosine)
 
 
 def relu_relu(g: Geometry) -> Array:
     """E[x₊ y₊] = a (sin δ − δ cos δ)/2π with δ = π − θ (arc-cosine kernel of degree 1)."""
-    delta = jnp.arctan2(g.sin, -g.cos)
-    sine, cosine = _quotient(g.sin, g.a), _quotient(-g.cos, g.a)
-    return g.a * _sine_minus_angle_times_cosine(delta, sine, cosine) / (2 * math.pi)
+    return g.a * _sine_minus_angle_times_cosine(_opposite_angle(g), g.sine, -g.cosine) / (2 * math.pi)
 
 
 def step_step(g: Geometry) -> Array:
     """P(x > 0, y > 0) = δ/2π (arc-cosine kernel of degree 0), 0 if a variance is 0."""
-    return jnp.where(g.a == 0, 0.0, jnp.arctan2(g.sin, -g.cos)) / (2 * math.pi)
+    return jnp.where(g.a == 0, 0.0, _opposite_angle(g)) / (2 * math.pi)
 
 
 def _opposite(g: Geometry) -> Geometry:
-    return g._replace(cos=-g.cos)
+    return g._replace(cos=-g.cos, cosine=-g.cosine)
 
 
 def _both_quadrants(phi: Kink | Jump, psi: Kink | Jump, formula: Callable[[Geometry], Array], g: Geometry, sign: int):
@@ -177,7 +190,7 @@ def _erf_determinant(kxx: Array, kxy: Array, kyy: Array) -> Array:
 
 def erf_erf(phi: Erf, psi: Erf, kxx: Array, kxy: Array, kyy: Array) -> Array:
     """From E[erf x erf y] = (2/π) arcsin(2kxy / √((1+2kxx)(1+2kyy))), as an arctangent."""
-    angle = jnp.arctan2(2 * kxy, jnp.sqrt(_erf_determinant(kxx, kxy, kyy)))
+    angle = arctan2(2 * kxy, jnp.sqrt(_erf_determinant(kxx, kxy, kyy)))
     return phi.offset * psi.offset + phi.scale * psi.scale * (2 / math.pi) * angle
 
 
@@ -208,7 +221,7 @@ def _gelu_parts(kxx: Array, kxy: Array, kyy: Array) -> tuple[Array, Array, Array
     """E[Φ(x)Φ(y)], E[φ(x)φ(y)], det(1 + K) and det K, φ and Φ the normal density and distribution."""
     det_k = geometry(kxx, kxy, kyy).sin ** 2
     determinant = 1 + kxx + kyy + det_k
-    distribution = 0.25 + jnp.arctan2(kxy, jnp.sqrt(determinant)) / (2 * math.pi)
+    distribution = 0.25 + arctan2(kxy, jnp.sqrt(determinant)) / (2 * math.pi)
     return distribution, 1 / (2 * math.pi * jnp.sqrt(determinant)), determinant, det_k
 
 

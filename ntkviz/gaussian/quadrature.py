@@ -24,6 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from ntkviz.gaussian.arctangent import arctan2
 from ntkviz.gaussian.closed_forms import geometry
 
 REACH = 13.0
@@ -242,7 +243,7 @@ def _sectors(x: Side, y: Side, kxy: Array) -> Estimate:
         def ray(total: Sum, node: tuple[Array, Array]) -> tuple[Sum, None]:
             value, size = total
             for cosine, sign in ((-g.cos, 1.0), (g.cos, -1.0)):  # sectors where x, y agree; where they differ
-                width = jnp.broadcast_to(jnp.arctan2(g.sin, cosine), shape)
+                width = jnp.broadcast_to(arctan2(g.sin, cosine), shape)
                 u = width * node[0]
                 z_x, z_y = jnp.sin(u)[..., None] * r, sign * jnp.sin(width - u)[..., None] * r
                 terms = (x.at(z_x) * y.at(z_y) + x.at(-z_x) * y.at(-z_y)) * radial_weights

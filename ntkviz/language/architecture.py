@@ -106,7 +106,7 @@ def check_data(x: Any, what: str = "x") -> tuple[np.ndarray, ...]:
             array = np.asarray(entry)
             if np.iscomplexobj(array):
                 raise InputError(f"{what} contains complex numbers; every input must be a real number.")
-            array = array.astype(float)
+            array = np.asarray(array, dtype=float)
         except InputError:
             raise
         except (TypeError, ValueError) as problem:

@@ -32,11 +32,17 @@ def bounded(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     if function is None:
         return functools.partial(bounded, **options)
     compiled = jax.jit(function, **options)
+    needed: dict[Any, float] = {}  # bytes, of arguments of each structure and shapes
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((args, kwargs))):
+        leaves, structure = jax.tree.flatten((args, kwargs))
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             return compiled(*args, **kwargs)  # a part of another calculation, which is bounded itself
+        kind = structure, tuple((np.shape(leaf), getattr(leaf, "dtype", leaf)) for leaf in leaves)
+        if kind in needed and _found.get(None) is None:
+            check_fits(needed[kind])
+            return compiled(*args, **kwargs)
         traced = compiled.trace(*args, **kwargs)
         jaxpr, found = traced.jaxpr.jaxpr, _found.get(None)
         if found is not None:
@@ -44,7 +50,8 @@ def bounded(function: Callable[..., Any] | None = None, **options: Any) -> Any:
             new = jaxpr not in found and jaxpr not in _compiled
             found[jaxpr] = found.get(jaxpr, Cost()).then(cost).then(compiling(jaxpr) if new else Cost())
             return jax.tree.map(lambda out: np.ones(out.shape, out.dtype), traced.out_info)
-        check_fits(memory_of(jaxpr))
+        needed[kind] = memory_of(jaxpr)
+        check_fits(needed[kind])
         _compiled.add(jaxpr)
         return compiled(*args, **kwargs)
 

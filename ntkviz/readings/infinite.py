@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import math
 import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -13,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import HyperparameterError, NoForwardLimitError
+from ..language import instructions as ops
 from ..language.architecture import Architecture, check_architecture, one_of, truth
 from ..language.gia import check_program
 from ..language.program import Program
@@ -108,9 +111,9 @@ def _between(arch: Architecture, data1: Data, data2: Data, method: Method, assum
 
 def _traced(arch: Architecture, data1: Data, data2: Data, separate: bool) -> tuple[Program, Program]:
     """The programs of the two batches; of one example of each where examples are separate."""
-    if separate:
-        data1, data2 = (tuple(d[:1] for d in data) for data in (data1, data2))
-    return arch.trace(data1), arch.trace(data2)
+    first, second = (tuple(d[:1] for d in data) if separate else data for data in (data1, data2))
+    program = arch.trace(first)
+    return program, program if data1 is data2 else arch.trace(second)
 
 
 def _transposed(kernels: Kernels) -> Kernels:
@@ -198,54 +201,87 @@ _forward = jax.jit(forward_kernels, inline=True)  # traced once: to see whether 
 _whole = bounded(forward_kernels)
 
 
-@bounded
-def _pairs(program: Program, program_bar: Program) -> ForwardKernels:
-    """All pairs of examples; what depends on one example is computed once for it, not for each pair."""
+@functools.lru_cache(maxsize=512)
+def _pairs(structure: Program, structure_bar: Program) -> Any:
+    """All pairs of examples; what depends on one example is computed once for it, not for each pair.
 
-    def pair(data, data_bar):
-        one = (p.with_data(*(d[None] for d in ds)) for p, ds in ((program, data), (program_bar, data_bar)))
-        kernels = _forward(*one)
-        return ForwardKernels(kernels.nngp[0, 0], kernels.ntk[0, 0], kernels.error)
+    A function of numbers only: between the blocks of one kernel nobody looks at the program again.
+    """
 
-    rows = jax.vmap(jax.vmap(pair, in_axes=(None, 0)), in_axes=(0, None))
-    kernels = rows(program.data, program_bar.data)
-    return kernels._replace(error=jnp.max(kernels.error))
+    @bounded(compiler_options={"xla_cpu_prefer_vector_width": 512})
+    def pairs(constants: Data, constants_bar: Data, data: Data, data_bar: Data) -> ForwardKernels:
+        def pair(example: Data, example_bar: Data) -> ForwardKernels:
+            one = structure.with_numbers(constants, tuple(d[None] for d in example))
+            other = structure_bar.with_numbers(constants_bar, tuple(d[None] for d in example_bar))
+            kernels = _forward(one, other)
+            return ForwardKernels(kernels.nngp[0, 0], kernels.ntk[0, 0], kernels.error)
+
+        kernels = jax.vmap(jax.vmap(pair, in_axes=(None, 0)), in_axes=(0, None))(data, data_bar)
+        return kernels._replace(error=jnp.max(kernels.error))
+
+    return pairs
 
 
 def _in_blocks(programs: tuple[Program, Program], data1: tuple[Any, ...], data2: tuple[Any, ...]) -> ForwardKernels:
     """The kernels block by block, a thread for each core: memory is set by the block and not by the whole."""
     most = _block_side(programs)
-    rows, columns = equal_pieces(len(data1[0]), most), equal_pieces(len(data2[0]), most)
+    symmetric = data1 is data2  # of one batch with itself, what is below the diagonal is known
+    rows = _pieces(data1, most)
+    columns = rows if symmetric else _pieces(data2, most)
     nngp, ntk = (np.empty((len(data1[0]), len(data2[0]))) for _ in range(2))
-    symmetric = data1 is data2
+    pairs = _pairs(*(p.with_numbers() for p in programs))
+    constants = tuple(p.constants for p in programs)
 
-    def calculate(row: Piece, column: Piece) -> float:
-        block = _pairs(
-            programs[0].with_data(*(d[row.examples] for d in data1)),
-            programs[1].with_data(*(d[column.examples] for d in data2)),
-        )
+    def calculated(row: _Side, column: _Side) -> ForwardKernels:
+        return pairs(*constants, row.data, column.data)
+
+    def put(row: _Side, column: _Side, block: ForwardKernels) -> float:
         for kernel, part in ((nngp, block.nngp), (ntk, block.ntk)):
-            new = np.asarray(part)[row.known :, column.known :]
-            kernel[row.new, column.new] = new
+            new = np.asarray(part)[row.piece.known :, column.piece.known :]
+            kernel[row.piece.new, column.piece.new] = new
             if symmetric and row is not column:
-                kernel[column.new, row.new] = new.T
+                kernel[column.piece.new, row.piece.new] = new.T
         return float(block.error)
 
-    # Of one batch with itself, what is below the diagonal is known; `rows` then are the columns too.
-    columns = rows if symmetric else columns
     blocks = [(row, column) for i, row in enumerate(rows) for column in (columns[i:] if symmetric else columns)]
     first, *others = blocks
-    errors = [calculate(*first)]  # compiles
-    if others:
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            tasks = [
-                threads.submit(functools.partial(contextvars.copy_context().run, calculate, *block)) for block in others
-            ]
-            errors += [task.result() for task in tasks]
+    begun = calculated(*first)  # compiles, and goes on by itself
+    tasks = [_in_thread(lambda row, column: put(row, column, calculated(row, column)), *block) for block in others]
+    errors = [put(*first, begun), *(task.result() for task in tasks)]
     return ForwardKernels(nngp, ntk, max(errors))  # type: ignore[arg-type]
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="ntkviz")
+
+
+def _in_thread(calculation: Callable[..., float], *args: Any) -> Future[float]:
+    return _threads().submit(contextvars.copy_context().run, calculation, *args)
+
+
+class _Side(NamedTuple):
+    """The inputs of some neighbouring rows (or columns) of a kernel."""
+
+    piece: Piece
+    data: Data
+
+
+def _pieces(data: Data, most: int) -> list[_Side]:
+    return [
+        _Side(piece, jax.device_put(tuple(d[piece.examples] for d in data)))
+        for piece in equal_pieces(len(data[0]), most)
+    ]
 
 
 def _block_side(programs: tuple[Program, Program]) -> int:
     """Inputs to a side of a block: what one thread works on stays near 2¹⁸ numbers, which a cache holds."""
-    largest = max(int(np.prod(i.shape)) for p in programs for i in p.instructions if i.kind == "vector")
-    return max(1, min(128, 2**9 // largest))
+    return max(1, min(128, 2**9 // max(map(_largest_paired, programs))))
+
+
+def _largest_paired(program: Program) -> int:
+    """Vectors in the largest array that meets those of other inputs; what only a mean is taken of, does not."""
+    met = {a for i in program.instructions if not isinstance(i.op, ops.Moment) for a in i.args}
+    own = [math.prod(i.shape) for place, i in enumerate(program.instructions) if i.kind == "vector" and place in met]
+    inner = [_largest_paired(i.op.body) for i in program.instructions if isinstance(i.op, ops.Repeat)]
+    return max(own + inner, default=1)

@@ -20,6 +20,7 @@ from ..language import instructions as ops
 from ..language.instructions import Shape
 from ..language.nonlinearities import Nonlinearity, identity
 from ..language.program import Program
+from .rows import by_rows
 
 
 class Dual(NamedTuple):
@@ -30,6 +31,14 @@ class Dual(NamedTuple):
 
     def map(self, fn) -> Dual:
         return Dual(fn(self.value), None if self.tangent is None else fn(self.tangent))
+
+
+class Law(NamedTuple):
+    """The laws of Gaussians x, and the parameters θ of φ(x; θ): arrays of one shape, a mean of exactly zero `None`."""
+
+    variance: Array
+    mean: Array | None
+    theta: tuple[Array, ...]
 
 
 class Given(NamedTuple):
@@ -339,34 +348,38 @@ class ForwardMoments:
         shape_a, shape_b = self.instruction(copy_a, a).shape, self.instruction(copy_b, b).shape
 
         def left(m):
-            return None if m is None else jnp.broadcast_to(m, shape_a).reshape(shape_a + (1,) * len(shape_b))
+            return jnp.broadcast_to(m, shape_a).reshape(shape_a + (1,) * len(shape_b))
 
         def right(m):
-            return None if m is None else jnp.broadcast_to(m, shape_b)
+            return jnp.broadcast_to(m, shape_b)
 
-        arguments: dict[str, Any] = {
-            "theta": tuple(left(t) for t in theta),
-            "theta_bar": tuple(right(t) for t in theta_bar),
-            "mean_x": left(self.mean(copy_a, x)),
-            "mean_y": right(self.mean(copy_b, y)),
-        }
-        kxx, kyy = left(self.variance(copy_a, x)), right(self.variance(copy_b, y))
         # Equal vectors differ here by roundings, of which a kink would take the square root: 1e-16 becomes 1e-8
         # in E[relu′relu′]. Enlarged by a few, the covariance is clipped to correlation ±1 where they are equal.
         value = k.value if phi.smooth and psi.smooth else k.value * (1 + 16 * jnp.finfo(float).eps)
-        if k.tangent is None:
-            result = pair_expectation(phi, psi, kxx, value, kyy, **arguments)
-            self._add_error(result)
-            return Dual(result.value)
-        if phi.derivative() is None or psi.derivative() is None:
+        slopes = k.tangent is not None
+        if slopes and (phi.derivative() is None or psi.derivative() is None):
             raise NoForwardLimitError(
                 f"{phi.name} has no derivative that is a function, so the NTK has no limit; "
                 "use a continuous nonlinearity."
             )
-        result, slopes = pair_with_slopes(phi, psi, kxx, value, kyy, **arguments)
-        self._add_error(result)
-        self._add_error(slopes)
-        return Dual(result.value, slopes.value * k.tangent)
+
+        def expectations(of_x: Law, of_y: Law, kxy: Array) -> tuple[Expectation, ...]:
+            moments = of_x.variance, kxy, of_y.variance
+            thetas = {"theta": of_x.theta, "theta_bar": of_y.theta}
+            laws: dict[str, Any] = {**thetas, "mean_x": of_x.mean, "mean_y": of_y.mean}
+            if slopes:
+                return pair_with_slopes(phi, psi, *moments, **laws)
+            return (pair_expectation(phi, psi, *moments, **laws),)
+
+        of_x = Law(*(jax.tree.map(left, part) for part in self._law(copy_a, x, theta)))
+        of_y = Law(*(jax.tree.map(right, part) for part in self._law(copy_b, y, theta_bar)))
+        found = by_rows(expectations, of_x, of_y, value, shape_a, shape_b)
+        for expectation in found:
+            self._add_error(expectation)
+        return Dual(found[0].value, found[1].value * k.tangent if slopes else None)
+
+    def _law(self, copy: int, x: int, theta: tuple[Array, ...]) -> Law:
+        return Law(self.variance(copy, x), self.mean(copy, x), theta)
 
     def _add_error(self, result: Expectation) -> None:
         self._errors.append(result.relative_error())

@@ -55,6 +55,8 @@ class GaussianFamily:
         regression = across @ _pseudo_inverse(self.features @ self.features.T)
         residual = features @ features.T - regression @ across.T
         drawn = regression @ self.samples + _square_root(residual) @ new
+        # Zero has to stay zero: to normalise a rounding would make numbers of what has no limit.
+        drawn = jnp.where(jnp.all(features == 0, axis=-1, keepdims=True), 0.0, drawn)
         self.features = jnp.concatenate([self.features, features])
         self.samples = jnp.concatenate([self.samples, drawn])
         return drawn

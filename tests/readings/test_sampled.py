@@ -88,3 +88,16 @@ def test_a_move_of_a_hyperparameter_compiles_nothing(compilations):
         nv.infinite_ntk(a.gru(sigma_w=1.4, sigma_b=0.3), SEQUENCES)
     assert count() == 0
     assert jax.config.jax_enable_x64
+
+
+def test_a_vector_of_zeros_stays_zero():
+    """Else layernorm would make numbers of what rounding leaves of it, and its limit is not finite."""
+
+    @nv.architecture
+    def normalised(net, x):
+        return net.readout("v", nv.erf(net.matrix("W") @ nv.layernorm(net.input("U", x))))
+
+    rng = np.random.default_rng(1)
+    x = np.concatenate([rng.standard_normal((2, 4)), np.zeros((1, 4)), rng.standard_normal((2, 4))])
+    run = sampled(normalised, x)
+    assert np.all(np.isnan(run.nngp[2]))
