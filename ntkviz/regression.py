@@ -244,9 +244,13 @@ def _check_gaussian(arch: Architecture, group: Group) -> None:
 
 def _targets(y: Any, count: int) -> np.ndarray:
     try:
-        targets = np.array(y, dtype=float)
+        targets = np.array(y)
+        if not np.iscomplexobj(targets):  # of those NumPy would drop a part
+            targets = targets.astype(float)
     except (TypeError, ValueError) as problem:
         raise InputError("y_train is not an array of numbers; give one row for each training input.") from problem
+    if np.iscomplexobj(targets):
+        raise InputError("y_train contains complex numbers; every target must be a real number.")
     if targets.ndim not in (1, 2) or len(targets) != count or targets.size == 0:
         raise InputError(
             f"y_train has shape {targets.shape}; for {count} training inputs it must be ({count},) or "

@@ -383,8 +383,9 @@ def test_both_kernels_read_handwritten_digits(nonlinearity):
         (np.zeros((6, 0)), r"y_train has shape \(6, 0\)"),
         ([0, 1, 2, np.nan, 4, 5], "y_train contains NaN or infinity"),
         (["a"] * 6, "y_train is not an array of numbers"),
+        ([1, 2, 3, 4, 5, 6j], "y_train contains complex numbers"),
     ],
-    ids=["too few", "too deep", "no outputs", "NaN", "words"],
+    ids=["too few", "too deep", "no outputs", "NaN", "words", "complex"],
 )
 def test_unusable_targets_are_refused_before_any_kernel(data, y, message, monkeypatch):
     monkeypatch.setattr(regression, "infinite_ntk", None)

@@ -21,25 +21,35 @@ from ..errors import NtkvizError
 Update = Callable[[], object]
 log = logging.getLogger(__name__)
 
+HELD_UP = 0.7
+"""Seconds after which a request that could not begin says so: what is being compiled cannot be interrupted."""
+
 REST = 0.25
 """Seconds between a request's first step and its next: while a slider is being dragged, the machine is its own."""
 
 
 def sentence(error: Exception) -> str:
-    """What to show of an error: the message of ours, or that it was unexpected."""
+    """What to show of an error: the message of ours; of others, which may hold paths, only what they are called."""
     if isinstance(error, NtkvizError):
         return str(error)
     log.error("unexpected error in a picture", exc_info=error)
-    return f"This could not be computed ({type(error).__name__}: {error}); the last picture is kept."
+    return f"This could not be computed because of an unexpected {type(error).__name__}; the last picture is kept."
 
 
 @dataclass
 class Request:
-    """One piece of long work and what to tell whom: `on_step` after each update, `on_end(error | None)` once."""
+    """One piece of long work and what to tell whom: `on_step` after each update, `on_end(error | None)` once.
+
+    `on_wait(True)` is told if earlier work that cannot be interrupted keeps it from beginning, and `on_wait(False)`
+    when it begins after that.
+    """
 
     steps: Callable[[], Iterator[Update]]
     on_step: Update
     on_end: Callable[[str | None], object]
+    on_wait: Callable[[bool], object]
+    begun: bool = False
+    waited: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
@@ -71,12 +81,21 @@ class Background:
         steps: Callable[[], Iterator[Update]],
         on_step: Update = lambda: None,
         on_end: Callable[[str | None], object] = lambda error: None,
+        on_wait: Callable[[bool], object] = lambda waiting: None,
     ) -> None:
         """Start `steps`, dropping whatever runs or waits."""
         self.cancel()
+        request = Request(steps, on_step, on_end, on_wait)
         with self._changed:
-            self._next = Request(steps, on_step, on_end)
+            self._next = request
             self._changed.notify()
+        if self._loop is not None:
+            self._loop.call_later(HELD_UP, self._say_if_waiting, request)
+
+    def _say_if_waiting(self, request: Request) -> None:
+        if not (request.begun or request.cancelled.is_set()):
+            request.waited = True
+            request.on_wait(True)
 
     def prepare(self, tasks: Iterable[Update]) -> None:
         """Work for quiet moments (compiling ahead, say); it yields to every request between two tasks."""
@@ -113,6 +132,9 @@ class Background:
 
     def _serve(self, request: Request) -> None:
         error: str | None = None
+        request.begun = True
+        if request.waited:
+            self._hand_over(request, lambda: request.on_wait(False))
         try:
             for step, update in enumerate(request.steps()):
                 self._hand_over(request, lambda update=update: (update(), request.on_step()))  # type: ignore[misc]

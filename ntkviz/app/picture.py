@@ -19,6 +19,7 @@ from .plots import Panel, Plot
 from .theme import LOW, STATIC, STYLESHEET
 
 SAMPLING = "sampling networks …"
+WAITING = "waiting for what was being calculated before …"
 PATIENCE, LARGE = 3, 1e8  # seconds and bytes below which a calculation is not worth a word
 ROW = 6  # controls beside each other on a laptop; under two rows of them plots are lower, and the foot stays in view
 
@@ -112,7 +113,7 @@ class Picture:
         self._progress.max, self._progress.value = self._steps(self.controls), 0
         self._status.value = SAMPLING
         self._cancel.disabled = False
-        self._background.run(self._sampling, self._step, self._finish)
+        self._background.run(self._sampling, self._step, self._finish, self._wait)
 
     def _sampling(self) -> Iterator[Update]:
         """`as_it_comes`, and between its first step and the others, when the controls have come to rest, its cost."""
@@ -137,6 +138,9 @@ class Picture:
         """Stop the finite-width side; what is on the page stays."""
         self._background.cancel()
         self._finish(None, "Stopped; move a control to go on.")
+
+    def _wait(self, waiting: bool) -> None:
+        self._status.value = WAITING if waiting else SAMPLING
 
     def _step(self) -> None:
         self._progress.value += 1

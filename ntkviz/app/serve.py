@@ -20,15 +20,17 @@ from pathlib import Path
 from typing import ClassVar
 
 import platformdirs
+import psutil
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado.ioloop import IOLoop
-from tornado.web import ErrorHandler, RedirectHandler, StaticFileHandler
-from traitlets import List, Unicode
+from tornado.web import ErrorHandler, HTTPError, RedirectHandler, StaticFileHandler
+from traitlets import Int, List, Unicode, default
 from traitlets.config import Config
 from voila.app import Voila
 from voila.request_info_handler import RequestInfoSocketHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
+from ..distant.asking import ENGINE
 from .page_channel import PageChannel
 from .page_policy import guarded, policy
 from .theme import PAGE_HAS_PLOTLY
@@ -37,6 +39,7 @@ HOME = "00_home.ipynb"
 ARRIVAL = 120  # seconds after which a page that was sent, scripts and all, must have arrived
 DRAWING = 4  # seconds for a browser to draw a page; on a small machine a kernel that starts meanwhile would delay it
 KERNEL = re.compile(r'"kernelId": "([^"]+)"')  # in a page
+FULL = "The server is full; try again in a minute."
 
 # Voilà looks for `voila/templates/<name>` below each of these folders, and finds ours in this one.
 JUPYTER_PATH = Path(__file__).parent
@@ -98,17 +101,29 @@ class Lesson(TornadoVoilaHandler):
     """
 
     awaited: ClassVar[int] = 0  # pages that are being made, or drawn by their reader's browser
+    made: ClassVar[int] = 0  # pages that are being made
+    kernels: ClassVar[set[str]] = set()  # of pages that were made
     nonce = kernel = ""
     abandoned = False
 
     async def get(self, path: str | None = None) -> None:
-        """Answer with the page. Its kernel ends if the reader does not wait for it, or never opens a channel to it."""
+        """Answer with the page. Its kernel ends if the reader does not wait for it, or never opens a channel to it.
+
+        Raises:
+            HTTPError: as many pages are open as may be.
+        """
+        Lesson.kernels = {kernel for kernel in Lesson.kernels if kernel in self.kernel_manager}
+        if Lesson.made + len(Lesson.kernels) >= self.settings["most_pages"]:
+            raise HTTPError(503, reason=FULL)
         Lesson.awaited += 1
+        Lesson.made += 1
         try:
             await self.make(path)
         finally:
+            Lesson.made -= 1
             IOLoop.current().call_later(DRAWING, Lesson.drawn)
             if self.kernel:
+                Lesson.kernels.add(self.kernel)
                 patience = 0 if self.abandoned else ARRIVAL
                 IOLoop.current().call_later(patience, end_unless_read, self.kernel_manager, self.kernel)
 
@@ -156,7 +171,18 @@ class Dashboard(Voila):
         config=True,
         help="Origins whose pages may show the lessons in a frame, such as https://moodle.example.org (none at first).",
     )
+    most_pages = Int(
+        min=1,
+        config=True,
+        help="How many pages may be open at one time, which is how many kernels readers can start; the next reader is "
+        "asked to wait. At first as many as fit into this machine's memory.",
+    )
     warming: asyncio.Task | None = None
+
+    @default("most_pages")
+    def _as_memory_allows(self) -> int:
+        page = 120e6 if ENGINE in os.environ else 450e6  # a class's kernels leave JAX to their engine
+        return max(1, int(psutil.virtual_memory().total / page))
 
     def initialize(self, argv: list[str] | None = None) -> None:
         """Read the command line.
@@ -182,6 +208,7 @@ class Dashboard(Voila):
             "allow_remote_access": not at_home and not self.hosts,
             "local_hostnames": ["localhost", *self.hosts],
             "embedded_in": self.embedded_in,
+            "most_pages": self.most_pages,
             "default_handler_class": guarded(ErrorHandler),
             "default_handler_args": {"status_code": 404},
         }

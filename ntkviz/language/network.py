@@ -174,9 +174,13 @@ class Network:
         if isinstance(x, Value):
             raise ProgramError(f"A number or a scalar is needed here, not {x!r}.")
         try:
-            number = np.asarray(x, dtype=float)  # 1 and 1.0 alike, so that a move between them compiles nothing
+            number = np.asarray(x)
+            if not np.iscomplexobj(number):  # of which NumPy would drop a part
+                number = number.astype(float)  # 1 and 1.0 alike, so that a move between them compiles nothing
         except (TypeError, ValueError) as problem:
             raise ProgramError(f"A number is needed here, not {type(x).__name__}.") from problem
+        if np.iscomplexobj(number):
+            raise ProgramError("A complex number was given; the numbers of a program are real.")
         if not np.all(np.isfinite(number)):
             raise HyperparameterError("A number in the program is not finite; every hyper-parameter must be.")
         return self._constant(number)
@@ -280,5 +284,5 @@ class Numbered:
 def _check_not_negative(number: Any, what: str) -> None:
     if isinstance(number, Value):
         return
-    if not isinstance(number, int | float | np.number) or not math.isfinite(number) or number < 0:
+    if not isinstance(number, int | float | np.integer | np.floating) or not math.isfinite(number) or number < 0:
         raise HyperparameterError(f"{what} is {shown(number)}; it must be a finite number ≥ 0.")

@@ -96,8 +96,10 @@ def test_error_becomes_a_sentence_and_the_worker_lives(background):
     assert ends == ["The width is 0; it must be a whole number ≥ 1.", None]
 
 
-def test_unexpected_error_says_that_the_picture_is_kept():
-    assert sentence(ZeroDivisionError("division by zero")).endswith("the last picture is kept.")
+def test_an_unexpected_error_says_its_kind_and_leaves_the_details_to_the_log(caplog):
+    said = sentence(FileNotFoundError(2, "No such file or directory", "/srv/ntkviz/secret"))
+    assert said == "This could not be computed because of an unexpected FileNotFoundError; the last picture is kept."
+    assert "/srv/ntkviz/secret" in caplog.text
 
 
 def test_updates_run_on_the_event_loop():
@@ -113,6 +115,44 @@ def test_updates_run_on_the_event_loop():
         return threads
 
     assert asyncio.run(page()) == [threading.current_thread()]
+
+
+def test_what_cannot_be_interrupted_is_waited_for_and_that_is_said():
+    """Cancelling a compilation drops its answer at once; the next request says that it waits, and then begins."""
+    finished, said = threading.Event(), []
+
+    def compiles():
+        finished.wait()
+        yield lambda: said.append("stale")
+
+    async def page():
+        background, done = Background(), asyncio.Event()
+        background.run(compiles)
+        await asyncio.sleep(0.05)
+        background.cancel()
+        background.run(
+            lambda: iter([lambda: said.append("new")]),
+            on_end=lambda error: done.set(),
+            on_wait=lambda waiting: said.append("waits" if waiting else "begins"),
+        )
+        await asyncio.sleep(0.95)
+        assert said == ["waits"]
+        finished.set()
+        await asyncio.wait_for(done.wait(), 5)
+
+    asyncio.run(page())
+    assert said == ["waits", "begins", "new"]
+
+
+def test_a_request_that_begins_at_once_does_not_say_that_it_waits():
+    async def page():
+        background, said, ended = Background(), [], asyncio.Event()
+        background.run(lambda: iter([]), on_end=lambda error: ended.set(), on_wait=said.append)
+        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.sleep(0.8)
+        return said
+
+    assert asyncio.run(page()) == []
 
 
 def test_preparing_gives_way_to_requests(background):

@@ -5,7 +5,9 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from subprocess import PIPE, STDOUT
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
@@ -114,6 +116,23 @@ def test_a_page_that_is_closed_ends_its_kernel(folder, serve, page):
         assert not alive(reader)
 
 
+def test_a_full_server_asks_to_wait_until_a_page_is_closed(folder, serve):
+    options = "--Dashboard.most_pages=2", "--AsyncMappingKernelManager.cull_idle_timeout=3"
+    with serve(folder, *options, "--AsyncMappingKernelManager.cull_interval=1") as server:
+        home = server.chapter("00_home.ipynb")
+        with ThreadPoolExecutor(6) as flood:
+            answers = sorted(flood.map(status, [home] * 6))
+        assert answers == [200, 200, 503, 503, 503, 503]
+        with pytest.raises(HTTPError) as refused:
+            urlopen(home)
+        assert "The server is full; try again in a minute." in refused.value.read().decode()
+        assert status(f"{server.url}/no-such-page") == 404  # what needs no kernel is answered
+        deadline = time.monotonic() + 30
+        while status(home) != 200 and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert status(home) == 200
+
+
 def test_a_folder_without_a_home_is_refused(tmp_path, serve):
     with serve(tmp_path) as server:
         server.process.wait(30)
@@ -124,8 +143,9 @@ def test_a_folder_without_a_home_is_refused(tmp_path, serve):
     ]
 
 
-def test_binder_opens_the_dashboard(root):
-    """The Jupyter that Binder starts, with its configuration: a lesson with our navigation comes first."""
+def test_binder_opens_the_dashboard(root, page):
+    """The Jupyter that Binder starts, with its configuration: a lesson with our navigation comes first. Formulas are
+    drawn, and no other host is asked, by lessons or by JupyterLab; the fixture sees to the latter."""
     environment = {**os.environ, "JUPYTER_CONFIG_PATH": str(root / "binder")}
     options = [
         "--no-browser",
@@ -138,16 +158,22 @@ def test_binder_opens_the_dashboard(root):
     server = subprocess.Popen(command, cwd=root, env=environment, stdout=PIPE, stderr=STDOUT, text=True)
     try:
         address = next(found[1] for line in server.stdout if (found := re.search(r"(http://127.0.0.1:\d+)/", line)))
+        threading.Thread(target=server.stdout.read, daemon=True).start()  # lest it waits for somebody to read its log
         deadline = time.monotonic() + 60
         while status(address) is None and time.monotonic() < deadline:  # it names its address before it listens
             time.sleep(0.2)
-        with urlopen(address, timeout=120) as answer:
-            assert answer.url == f"{address}/voila/render/00_home.ipynb"
-            assert 'class="nv-header"' in answer.read().decode()
+        page.goto(address)
+        page.locator(".nv-header").wait_for()
+        assert page.url.rstrip("?") == f"{address}/voila/render/00_home.ipynb"
+        for lesson in ("voila/render/01_gaussian.ipynb", "lab/tree/01_gaussian.ipynb"):
+            page.goto(f"{address}/{lesson}")
+            page.locator("mjx-container").first.wait_for(state="attached")
+            page.wait_for_timeout(500)  # for what is fetched late
+        page.goto("about:blank")  # lest the page misses its server
     finally:
         server.terminate()
         try:
-            server.communicate(timeout=10)
+            server.wait(10)
         except subprocess.TimeoutExpired:  # now and then Jupyter waits for an idle thread of AnyIO that nobody ends
             server.kill()
-            server.communicate()
+            server.wait()

@@ -145,6 +145,7 @@ MISTAKES = {
     "a moment of a number": (lambda net, h: nv.moment(3.0), "averages the coordinates of vectors"),
     "too few vectors": (lambda net, h: multiply(h, 2.0), "multiply takes 2 vector"),
     "text for a number": (lambda net, h: h * "two", "A number is needed here, not str"),
+    "a complex number": (lambda net, h: h * np.array(1j), "the numbers of a program are real"),
     "batchnorm of one row": (lambda net, h: nv.batchnorm(h[:1]), "divides by zero"),
     "a parameter declared twice": (lambda net, h: h + net.bias("U"), "Parameter U is declared twice; to share it"),
     "a readout of the wrong shape": (

@@ -1,0 +1,29 @@
+"""Controls set at random: pictures answer at once with numbers, or in one sentence. `controls.py` sets hundreds."""
+
+import random
+
+import numpy as np
+import pytest
+
+from .controls import CHAPTERS, Fuzz, any_settings
+
+SOON_COMPILED = ["01_gaussian", "02_ntk", "03_tensor_programs", "11_figure_1", "12_training", "13_playground"]
+
+
+@pytest.mark.parametrize("chapter", SOON_COMPILED)
+def test_any_settings_are_answered_with_numbers_or_one_sentence(chapter):
+    fuzz = Fuzz(chapter)
+    for number in range(2):
+        settings = any_settings(fuzz.picture.controls, random.Random(f"{chapter} {number}"))
+        assert fuzz.problem(settings) is None, settings
+
+
+def test_what_is_no_number_is_found():
+    """The check of the check: an answer of NaN, and an error of no name."""
+    fuzz = Fuzz(CHAPTERS[0])
+    settings = any_settings(fuzz.picture.controls, random.Random(0))
+    plot, answer = fuzz.picture.plots[0], fuzz.picture._at_once
+    fuzz.picture._at_once = lambda c: (answer(c), plot.figure.data[0].update(y=np.array([1.0, np.nan])))
+    assert "not finite" in fuzz.problem(settings)
+    fuzz.picture._at_once = lambda c: 1 / 0
+    assert "ZeroDivisionError" in fuzz.problem(settings)
