@@ -85,6 +85,17 @@ def test_pairs_with_means(first, second):
     check(got.value, expected, scale)
 
 
+@pytest.mark.parametrize("name", ["relu", "step", "erf"])
+def test_a_mean_of_one_side_alone(name):
+    """Formulas for two centred Gaussians do not hold, whichever of the two is not."""
+    got = [
+        pair_expectation(phi(name), phi(name), 1.3, 0.4, 0.7, **mean).value
+        for mean in ({"mean_x": 0.6}, {"mean_x": 0.6, "mean_y": 0.0}, {"mean_y": 0.6}, {"mean_x": 0.0, "mean_y": 0.6})
+    ]
+    check(got[0], got[1], 1.0)
+    check(got[2], got[3], 1.0)
+
+
 def test_bumps_with_means():
     """exp(−x²): the Gaussian integral with means."""
     got = pair_expectation(nl.erf_slope, nl.erf_gate_slope, 1.3, 0.4, 0.7, mean_x=0.4, mean_y=-1.1).value

@@ -9,7 +9,7 @@ import pytest
 
 import ntkviz as nv
 from ntkviz.errors import HyperparameterError, InputError
-from ntkviz.readings.finite import run, sample_parameters
+from ntkviz.readings.finite import random_key, run, sample_parameters
 
 WIDTH = 16
 
@@ -160,3 +160,8 @@ def test_a_key_is_a_seed_or_a_key(rng):
     for wrong in ("3", 0.5, None):
         with pytest.raises(HyperparameterError, match="whole number or a JAX random key"):
             nv.empirical_ntk(nv.architectures.mlp(), x, width=4, key=wrong)
+
+
+def test_every_seed_of_32_bits_has_a_key_of_its_own():
+    seeds = (0, 1, 64, 2**16, 2**31, 2**32 - 1)
+    assert len({tuple(np.asarray(jax.random.key_data(random_key(seed))).tolist()) for seed in seeds}) == len(seeds)

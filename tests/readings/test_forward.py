@@ -5,6 +5,7 @@ import pytest
 
 import ntkviz as nv
 from ntkviz.errors import NoForwardLimitError
+from ntkviz.readings.moments import pick_aligned
 
 PHI_AT_ONE = 2 / np.pi * np.arcsin(2 / 3)
 """E erf(z)² for z ~ N(0, 1)."""
@@ -181,3 +182,9 @@ def test_a_user_function_with_parameters_is_integrated_with_them():
     c = 0.5  # E(z + cz³)² = 1 + 6c + 15c², E(1 + 3cz²)² = 1 + 6c + 27c²
     expected = (1 + 6 * c + 15 * c**2, 2 + 12 * c + 42 * c**2)
     assert kernels(with_theta) == pytest.approx(expected, rel=1e-9)
+
+
+def test_entries_that_meet_by_broadcasting(rng):
+    """Of all pairs of (2, 3) and (3,) entries, those that an elementwise product of the two arrays brings together."""
+    a, b = rng.normal(size=(2, 3)), rng.normal(size=3)
+    np.testing.assert_array_equal(pick_aligned(np.multiply.outer(a, b), (2, 3), (3,), (2, 3)), a * b)
