@@ -14,6 +14,7 @@ from urllib.request import urlopen
 
 import nbformat.v4 as nb
 import pytest
+from pages import reading
 
 
 def status(url: str) -> int | None:
@@ -143,9 +144,17 @@ def test_a_folder_without_a_home_is_refused(tmp_path, serve):
     ]
 
 
-def test_binder_opens_the_dashboard(root, page):
+@pytest.fixture
+def binder_page(chromium):
+    """Beside Jupyter, a page that is left may not end its kernel (403, for want of a cookie): culling does."""
+    with reading(chromium, known="403 (Forbidden)") as page:
+        yield page
+
+
+def test_binder_opens_the_dashboard(root, binder_page):
     """The Jupyter that Binder starts, with its configuration: a lesson with our navigation comes first. Formulas are
     drawn, and no other host is asked, by lessons or by JupyterLab; the fixture sees to the latter."""
+    page = binder_page
     environment = {**os.environ, "JUPYTER_CONFIG_PATH": str(root / "binder")}
     options = [
         "--no-browser",
