@@ -18,21 +18,25 @@ from worker import serve
 
 def prepare(inputs, settings):
     """The kernels of all pairs of `x1` and `x2`."""
-    pair, own = {"rnn": (rnn, rnn_variances), "transformer": (transformer, transformer_layers)}.get(
-        settings["network"], (None, None)
-    )
-    hyper = settings["hyper"]
+    return prepared(inputs, settings, {"rnn": rnn, "transformer": transformer}, batchnorm_relu)
+
+
+def prepared(inputs, settings, pairs, across_batches):
+    """The same with other ways to evaluate one pair: `pairs` by network, and of batches `across_batches`."""
+    network, hyper = settings["network"], settings["hyper"]
     x1, x2 = inputs["x1"], inputs["x2"]
 
     def calculate():
-        if pair is None:
-            return batchnorm_mlp(x1, x2, **hyper)
+        if network == "batchnorm_mlp":
+            return batchnorm_mlp(x1, x2, across_batches, **hyper)
+        own = {"rnn": rnn_variances, "transformer": transformer_layers}[network]
         own1, own2 = ([own(x, **hyper) for x in xs] for xs in (x1, x2))
-        pairs = [
-            [pair(a, b, of_a, of_b, **hyper) for b, of_b in zip(x2, own2, strict=True)]
-            for a, of_a in zip(x1, own1, strict=True)
-        ]
-        kernels = np.array(pairs)
+        kernels = np.array(
+            [
+                [pairs[network](a, b, of_a, of_b, **hyper) for b, of_b in zip(x2, own2, strict=True)]
+                for a, of_a in zip(x1, own1, strict=True)
+            ]
+        )
         return {"nngp": kernels[..., 0], "ntk": kernels[..., 1]}
 
     return calculate
@@ -131,12 +135,12 @@ LOG_NODES = np.arange(-36, 16, STEP)
 """Values to 1e-7, where the covariances of the preactivations have trace 1."""
 
 
-def batchnorm_mlp(x1, x2, depth, sigma_w, sigma_v):
+def batchnorm_mlp(x1, x2, across_batches, depth, sigma_w, sigma_v):
     """NNGP and NTK between the rows of two batches."""
     k11, k12, k22 = (sigma_w**2 * (a @ b.T) / a.shape[1] for a, b in ((x1, x1), (x1, x2), (x2, x2)))
     theta = k12
     for layer in range(depth):
-        k12, theta = batchnorm_relu(k11, k12, k22, theta)
+        k12, theta = across_batches(k11, k12, k22, theta)
         k11, k22 = batchnorm_relu_within(k11), batchnorm_relu_within(k22)
         if layer < depth - 1:
             k11, k22 = sigma_w**2 * k11, sigma_w**2 * k22
@@ -173,13 +177,18 @@ def batchnorm_relu_within(k):
     return batch * STEP * np.sum(s * value / np.sqrt(np.linalg.det(tilt))[:, None, None], axis=0)
 
 
-def batchnorm_relu(k11, k12, k22, theta):
-    """E[φφ̄ᵀ] and E[J Θ J̄ᵀ] across two batches: two integrals, over s in a loop and over t at once."""
-    b1, b2 = k12.shape
+def normalised(k11, k12, k22, theta):
+    """The covariance of both batches, and Θ, centred and with the trace of each batch 1."""
     c11, c22 = centred(k11), centred(k22)
     scale1, scale2 = np.trace(c11), np.trace(c22)
     c12, m = (centred(k) / np.sqrt(scale1 * scale2) for k in (k12, theta))
-    c = np.block([[c11 / scale1, c12], [c12.T, c22 / scale2]])
+    return np.block([[c11 / scale1, c12], [c12.T, c22 / scale2]]), m
+
+
+def batchnorm_relu(k11, k12, k22, theta):
+    """E[φφ̄ᵀ] and E[J Θ J̄ᵀ] across two batches: two integrals, over s in a loop and over t at once."""
+    b1, b2 = k12.shape
+    c, m = normalised(k11, k12, k22, theta)
     value, tangent = np.zeros((2, b1, b2))
     t = np.exp(LOG_NODES)
     for s in t:

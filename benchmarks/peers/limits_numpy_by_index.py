@@ -10,28 +10,14 @@ What depends on one input alone is calculated once for it. The arrays within a p
 
 import math
 
-import limits_numpy as whole
 import numpy as np
-from limits_numpy import LOG_NODES, STEP, centred, relu_table, rnn_variances, transformer_layers
+from limits_numpy import LOG_NODES, STEP, normalised, prepared, relu_table
 from worker import serve
 
 
 def prepare(inputs, settings):
     """The kernels of all pairs of `x1` and `x2`."""
-    x1, x2, hyper = inputs["x1"], inputs["x2"], settings["hyper"]
-    if settings["network"] == "batchnorm_mlp":
-        return lambda: batchnorm_mlp(x1, x2, **hyper)
-    pair, own = {"rnn": (rnn, rnn_variances), "transformer": (transformer, transformer_layers)}[settings["network"]]
-
-    def calculate():
-        own1, own2 = ([own(x, **hyper) for x in xs] for xs in (x1, x2))
-        nngp, ntk = np.empty((2, len(x1), len(x2)))
-        for i in range(len(x1)):
-            for j in range(len(x2)):
-                nngp[i, j], ntk[i, j] = pair(x1[i], x2[j], own1[i], own2[j], **hyper)
-        return {"nngp": nngp, "ntk": ntk}
-
-    return calculate
+    return prepared(inputs, settings, {"rnn": rnn, "transformer": transformer}, batchnorm_relu)
 
 
 def erf_erf(k11, k12, k22):
@@ -80,26 +66,10 @@ def transformer(x, y, layers_x, layers_y, depth, sigma_u, sigma_w, sigma_v, temp
     return sigma_v**2 * k.mean(), sigma_v**2 * (k + theta).mean()
 
 
-def batchnorm_mlp(x1, x2, depth, sigma_w, sigma_v):
-    """NNGP and NTK between the rows of two batches."""
-    k11, k12, k22 = (sigma_w**2 * (a @ b.T) / a.shape[1] for a, b in ((x1, x1), (x1, x2), (x2, x2)))
-    theta = k12
-    for layer in range(depth):
-        k12, theta = batchnorm_relu(k11, k12, k22, theta)
-        k11, k22 = whole.batchnorm_relu_within(k11), whole.batchnorm_relu_within(k22)
-        if layer < depth - 1:
-            k11, k22 = sigma_w**2 * k11, sigma_w**2 * k22
-            k12, theta = sigma_w**2 * k12, sigma_w**2 * (k12 + theta)
-    return {"nngp": sigma_v**2 * k12, "ntk": sigma_v**2 * (k12 + theta)}
-
-
 def batchnorm_relu(k11, k12, k22, theta):
     """E[φφ̄ᵀ] and E[J Θ J̄ᵀ] across two batches, node by node of two integrals."""
     b1, b2 = k12.shape
-    c11, c22 = centred(k11), centred(k22)
-    scale1, scale2 = np.trace(c11), np.trace(c22)
-    c12, m = (centred(k) / np.sqrt(scale1 * scale2) for k in (k12, theta))
-    c = np.block([[c11 / scale1, c12], [c12.T, c22 / scale2]])
+    c, m = normalised(k11, k12, k22, theta)
     value, tangent = np.zeros((2, b1, b2))
     for s in np.exp(LOG_NODES):
         for t in np.exp(LOG_NODES):
