@@ -36,9 +36,8 @@ class Watch:
 
 
 @contextmanager
-def reading(chromium: Browser, known: str | None = None) -> Iterator[Page]:
-    """A fresh page of a laptop's size; afterwards it must have logged no error (but those that hold `known`) and asked
-    no other host."""
+def watching(chromium: Browser) -> Iterator[tuple[Page, Watch]]:
+    """A fresh page of a laptop's size, and what it does; afterwards it must have asked no other host."""
     watch = Watch()
     context = chromium.new_context(viewport={"width": 1366, "height": 768})
     context.set_default_timeout(PATIENCE)
@@ -47,12 +46,19 @@ def reading(chromium: Browser, known: str | None = None) -> Iterator[Page]:
     page.on("pageerror", lambda error: watch.errors.append(str(error)))
     page.on("request", lambda request: watch.note(request.url))
     page.on("websocket", lambda socket: watch.note(socket.url))
-    yield page
+    yield page, watch
     page.goto("about:blank")  # leaving a page ends its kernel; closing the browser's window under it would not
     context.close()
     assert not watch.foreign, "the page asked other hosts"
-    errors = [error for error in watch.errors if known is None or known not in error]
-    assert not errors, f"the page logged errors: {errors}"
+
+
+@contextmanager
+def reading(chromium: Browser) -> Iterator[Page]:
+    """Such a page, which moreover must have logged no error until it is left: nobody sees what breaks off then."""
+    with watching(chromium) as (page, watch):
+        yield page
+        errors = list(watch.errors)
+    assert not errors, "the page logged errors"
 
 
 def until(page: Page, expression: str, arg: object = None) -> None:

@@ -48,8 +48,8 @@ def folder(tmp_path):
 @pytest.fixture
 def household(folder, serve):
     """A server of that folder with no kernel, and its address."""
-    # pytest's own folders have too long a name for the kernels' sockets
-    with tempfile.TemporaryDirectory(dir="/tmp") as files:
+    # pytest's own folders have too long a name for the kernels' sockets; a kernel that ends may still write
+    with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as files:
         place, environment = apart(files)
         with serve(folder, place, "--preheat_kernel=False", environment=environment) as server:
             yield Household(server.process.pid, Path(files)), server.url

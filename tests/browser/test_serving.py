@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import nbformat.v4 as nb
 import pytest
-from pages import reading
+from pages import watching
 
 
 def status(url: str) -> int | None:
@@ -146,8 +146,9 @@ def test_a_folder_without_a_home_is_refused(tmp_path, serve):
 
 @pytest.fixture
 def binder_page(chromium):
-    """Beside Jupyter, a page that is left may not end its kernel (403, for want of a cookie): culling does."""
-    with reading(chromium, known="403 (Forbidden)") as page:
+    """A page that may log errors: Jupyter refuses what a page that is left sends to end its kernel (403, for want of a
+    cookie; culling ends it), and JupyterLab logs what breaks off then."""
+    with watching(chromium) as (page, _):
         yield page
 
 
