@@ -3,17 +3,38 @@
 import os
 from pathlib import Path
 
+from jupyter_server.auth import PasswordIdentityProvider, User
+from jupyter_server.base.handlers import JupyterHandler
+
 from ntkviz.app.serve import CONFIG, HOME, JUPYTER_PATH, chapters, keep_compiled_code
 
 NOTEBOOKS = Path.cwd() / "notebooks"
+
+
+class Visitors(PasswordIdentityProvider):
+    """Readers, each with the cookie without which Jupyter refuses that a page ends its kernel when it is left."""
+
+    async def get_user(self, handler: JupyterHandler) -> User | None:
+        """Who reads; JupyterHub replaces this by its own, which sets such a cookie, too."""
+        handler.current_user = user = await super().get_user(handler)
+        _ = handler.xsrf_token  # asking for it sets the cookie
+        return user
+
 
 os.environ["JUPYTER_PATH"] = str(JUPYTER_PATH)  # where Voilà finds our template
 keep_compiled_code()
 
 c = get_config()  # noqa: F821 (Jupyter defines it)
 c.merge(CONFIG)
+c.ServerApp.identity_provider_class = Visitors
 c.ServerApp.root_dir = str(NOTEBOOKS)
-c.ServerApp.default_url = c.LabApp.default_url = f"/voila/render/{HOME}"  # whichever of the two Binder starts
+# Whichever of them Binder starts: `jupyter lab` on mybinder.org, `jupyter notebook` in an image of repo2docker's.
+c.ServerApp.default_url = c.LabApp.default_url = c.JupyterNotebookApp.default_url = f"/voila/render/{HOME}"
+# repo2docker adds an extension that a Voilà page has no place for.
+c.VoilaConfiguration.extension_denylist = [
+    *CONFIG.VoilaConfiguration.extension_denylist,
+    "@jupyter-server/resource-usage",
+]
 c.VoilaConfiguration.resources = {"chapters": chapters(NOTEBOOKS)}
 # Beside Jupyter, Voilà would load MathJax from elsewhere. Told of none it takes JupyterLab's, which is on this server.
 c.ServerApp.tornado_settings = {"mathjax_url": None, "mathjax_config": None}

@@ -12,8 +12,9 @@ c.Spawner.cmd = ["bash", "-c", START, "ntkviz"]
 c.Spawner.default_url = "/voila/render/00_home.ipynb"
 c.Spawner.http_timeout = c.Spawner.start_timeout = 120
 
-# To try it on one machine without accounts; a course has its own authenticator and spawner.
-c.JupyterHub.authenticator_class = "dummy"
-c.DummyAuthenticator.password = os.environ["HUB_PASSWORD"]
+# To try it on one machine without accounts; a course has its own address, authenticator and spawner.
+c.JupyterHub.bind_url = "http://127.0.0.1:8000"
+c.JupyterHub.authenticator_class = "shared-password"
+c.SharedPasswordAuthenticator.user_password = os.environ["HUB_PASSWORD"]  # eight characters or more
 c.Authenticator.allow_all = True
 c.JupyterHub.spawner_class = "simple"

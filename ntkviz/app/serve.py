@@ -273,7 +273,8 @@ class Dashboard(Voila):
         manager.kernel_pools_config = config  # in which no pool fills itself
         waiting = manager._pools[name][-1]
         try:
-            await (await waiting)["task"]
+            # Whoever is stopped meanwhile only stops waiting: Voilà trips over a start that is cancelled half-way.
+            await asyncio.shield((await asyncio.shield(waiting))["task"])
         except Exception:
             if waiting in manager._pools[name]:
                 manager._pools[name].remove(waiting)

@@ -15,6 +15,7 @@ from urllib.request import urlopen
 import nbformat.v4 as nb
 import pytest
 from pages import watching
+from psutil import Process
 
 
 def status(url: str) -> int | None:
@@ -132,6 +133,16 @@ def test_a_full_server_asks_to_wait_until_a_page_is_closed(folder, serve):
         while status(home) != 200 and time.monotonic() < deadline:
             time.sleep(0.5)
         assert status(home) == 200
+
+
+def test_it_ends_in_order_while_a_kernel_starts(root, serve):
+    with serve(root / "notebooks") as server:
+        deadline = time.monotonic() + 30
+        while not Process(server.process.pid).children() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1.5)  # a process of its own, that does not answer yet
+    assert server.lines[1:] == []
+    assert server.process.returncode == 0
 
 
 def test_a_folder_without_a_home_is_refused(tmp_path, serve):
