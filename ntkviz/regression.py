@@ -33,6 +33,7 @@ import numpy as np
 from .errors import HyperparameterError, InputError, shown
 from .language.architecture import Architecture, check_architecture, number, truth
 from .language.gia import check_program
+from .language.numbers import real_array
 from .readings.infinite import Kernels, infinite_ntk
 from .readings.ragged import Group, group_by_shape
 
@@ -99,7 +100,7 @@ class Regression:
     where the kernel vanishes, to within its own error, the network cannot tell the training inputs
     apart, and there it never moves.
 
-    Raises `InputError` for targets or kernels that are not finite or do not fit each other.
+    Raises `InputError` for targets or kernels that are not real and finite or do not fit each other.
     """
 
     y_train: np.ndarray
@@ -243,14 +244,8 @@ def _check_gaussian(arch: Architecture, group: Group) -> None:
 
 
 def _targets(y: Any, count: int) -> np.ndarray:
-    try:
-        targets = np.array(y)
-        if not np.iscomplexobj(targets):  # of those NumPy would drop a part
-            targets = targets.astype(float)
-    except (TypeError, ValueError) as problem:
-        raise InputError("y_train is not an array of numbers; give one row for each training input.") from problem
-    if np.iscomplexobj(targets):
-        raise InputError("y_train contains complex numbers; every target must be a real number.")
+    refusal = "y_train is not an array of numbers; give one row for each training input."
+    targets = np.array(real_array(y, "y_train", refusal))  # a copy: the caller may change y
     if targets.ndim not in (1, 2) or len(targets) != count or targets.size == 0:
         raise InputError(
             f"y_train has shape {targets.shape}; for {count} training inputs it must be ({count},) or "
@@ -265,7 +260,8 @@ def _check_kernels(name: str, kernels: tuple[Any, ...], shape: tuple[int, int]) 
     for kernel in kernels:
         if np.shape(kernel) != shape:
             raise InputError(f"The {name} kernels have shape {np.shape(kernel)}; beside the others it must be {shape}.")
-        if not np.all(np.isfinite(kernel)):
+        refusal = f"One of the {name} kernels is not an array of numbers; give it as `infinite_ntk` does."
+        if not np.all(np.isfinite(real_array(kernel, f"One of the {name} kernels", refusal))):
             raise InputError(
                 f"The {name} kernels contain NaN or infinity, as batch normalisation's do if its batches are too "
                 "small; predictions need finite kernels."

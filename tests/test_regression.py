@@ -383,7 +383,7 @@ def test_both_kernels_read_handwritten_digits(nonlinearity):
         (np.zeros((6, 0)), r"y_train has shape \(6, 0\)"),
         ([0, 1, 2, np.nan, 4, 5], "y_train contains NaN or infinity"),
         (["a"] * 6, "y_train is not an array of numbers"),
-        ([1, 2, 3, 4, 5, 6j], "y_train contains complex numbers"),
+        ([1, 2, 3, 4, 5, 6j], "y_train contains complex numbers; every number must be real"),
     ],
     ids=["too few", "too deep", "no outputs", "NaN", "words", "complex"],
 )
@@ -419,6 +419,17 @@ def test_kernels_must_be_finite(by_hand, broken):
     with pytest.raises(InputError, match="test kernels contain NaN or infinity"):
         regression.Regression(y, train, cross, test._replace(nngp=test.nngp + broken))
     regression.Regression(y, train, cross, test._replace(ntk=test.ntk + broken))  # which nothing needs
+
+
+@pytest.mark.parametrize("broken", ["train", "cross", "test"])
+def test_kernels_must_be_real_numbers(by_hand, broken):
+    parts = {"train": by_hand.train, "cross": by_hand.cross, "test": by_hand.test}
+    for given, message in (
+        (parts[broken].nngp + 0j, "contains complex numbers; every number must be real"),
+        (parts[broken].nngp.astype(str).astype(object) + "?", "is not an array of numbers"),
+    ):
+        with pytest.raises(InputError, match=f"One of the {broken} kernels {message}"):
+            regression.Regression(by_hand.y_train, **parts | {broken: parts[broken]._replace(nngp=given)})
 
 
 def test_kernels_must_fit_each_other(by_hand):

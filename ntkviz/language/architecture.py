@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import HyperparameterError, InputError, ProgramError, shown
 from . import instructions as ops
 from .network import PARAMETRIZATIONS, Network
+from .numbers import real_array
 from .program import Program
 from .values import Output, Scalar
 
@@ -102,15 +103,7 @@ def check_data(x: Any, what: str = "x") -> tuple[np.ndarray, ...]:
         raise InputError(f"{what} is an empty tuple; give a NumPy array, batch first.")
     arrays = []
     for entry in entries:
-        try:
-            array = np.asarray(entry)
-            if np.iscomplexobj(array):
-                raise InputError(f"{what} contains complex numbers; every input must be a real number.")
-            array = np.asarray(array, dtype=float)
-        except InputError:
-            raise
-        except (TypeError, ValueError) as problem:
-            raise InputError(f"{what} is not an array of numbers; give a NumPy array, batch first.") from problem
+        array = real_array(entry, what, f"{what} is not an array of numbers; give a NumPy array, batch first.")
         if array.ndim < 1 or array.size == 0:
             raise InputError(f"{what} has shape {array.shape}; it needs a batch axis and at least one entry.")
         if not np.all(np.isfinite(array)):

@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import HyperparameterError, ProgramError, shown
 from . import instructions as ops
 from .instructions import Op, Shape
+from .numbers import real_array
 from .program import Instruction, Parameter, Program, check_length
 from .values import Matrix, Output, Scalar, Value, Vector
 
@@ -173,14 +174,9 @@ class Network:
             return x
         if isinstance(x, Value):
             raise ProgramError(f"A number or a scalar is needed here, not {x!r}.")
-        try:
-            number = np.asarray(x)
-            if not np.iscomplexobj(number):  # of which NumPy would drop a part
-                number = number.astype(float)  # 1 and 1.0 alike, so that a move between them compiles nothing
-        except (TypeError, ValueError) as problem:
-            raise ProgramError(f"A number is needed here, not {type(x).__name__}.") from problem
-        if np.iscomplexobj(number):
-            raise ProgramError("A complex number was given; the numbers of a program are real.")
+        refusal = f"A number is needed here, not {type(x).__name__}."
+        # Floats: 1 and 1.0 are alike then, so that a move between them compiles nothing. A copy: authors may change x.
+        number = np.array(real_array(x, "What stands for a number", refusal, ProgramError))
         if not np.all(np.isfinite(number)):
             raise HyperparameterError("A number in the program is not finite; every hyper-parameter must be.")
         return self._constant(number)

@@ -155,6 +155,7 @@ def test_unusable_hyperparameters_are_named(rng, hyper, message):
         (np.array([[1.0, np.nan]]), "x contains NaN or infinity; every input must be a finite number"),
         (np.array([[1.0, np.inf]]), "x contains NaN or infinity"),
         ("digits", "x is not an array of numbers"),
+        (np.ones((2, 3), complex), "x contains complex numbers; every number must be real"),
         ([[1.0], [1.0, 2.0]], "x is not an array of numbers"),
         ((np.ones((2, 3)), np.ones((4, 3))), r"different batch sizes \[2, 4\]"),
     ],

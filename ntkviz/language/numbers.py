@@ -1,0 +1,22 @@
+"""Numbers that callers give, as arrays of floats."""
+
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError, NtkvizError
+
+
+def real_array(given: Any, what: str, otherwise: str, refusal: type[NtkvizError] = InputError) -> np.ndarray:
+    """`given` as an array of floats: itself, if it is one.
+
+    Raises `refusal` for what is no array of numbers, with the sentence `otherwise`, and for complex numbers in `what`,
+    of which NumPy would drop a part.
+    """
+    try:
+        array = np.asarray(given)
+        if not np.iscomplexobj(array):
+            return array.astype(float, copy=False)
+    except (TypeError, ValueError) as problem:
+        raise refusal(otherwise) from problem
+    raise refusal(f"{what} contains complex numbers; every number must be real.")
