@@ -73,9 +73,9 @@ ROWS = [
     Row("limit", "MLP", "inputs N", "2", (2, 600, 1000, 1600, 2000), lambda n: _limit(LIBRARY.mlp(depth=3), n, 32)),
     Row("limit", "MLP", "depth", "1", (1, 32, 64, 96, 128), lambda d: _limit(LIBRARY.mlp(depth=d), 400, 32)),
     Row("limit", "CNN, average pooling", "pixels P", "2", PIXELS, _cnn("average")),
-    Row("limit", "CNN, flattened", "pixels P", "1", PIXELS, _cnn("flatten")),
+    Row("limit", "CNN, flattened", "pixels P", "1", (16, 2304, 4096, 6400, 9216), _cnn("flatten")),
     Row("limit", "RNN, average", "steps T", "2", (4, 50, 75, 100, 150), _rnn("average")),
-    Row("limit", "RNN, last state", "steps T", "1", (4, 75, 100, 150, 200), _rnn("last")),
+    Row("limit", "RNN, last state", "steps T", "1", (4, 200, 300, 400, 600), _rnn("last")),
     Row(
         "limit", "transformer", "tokens T", "3", (2, 128, 192, 256, 384),
         lambda t: _limit(LIBRARY.transformer(), 4, t, 8),

@@ -124,6 +124,17 @@ def pair_expectation(
     return Expectation(*quadrature.pair(x.side, y.side, kxy, smooth=smooth, centred=centred))
 
 
+def square_expectation(
+    phi: Nonlinearity, kxx: ArrayLike, *, theta: tuple[ArrayLike, ...] = (), mean: ArrayLike | None = None
+) -> Expectation:
+    """E φ(x; θ)² for Gaussian x of variance `kxx` and the given mean (`None` for exactly zero)."""
+    x = _argument(phi, theta, kxx, mean)
+    if mean is None and phi in KINKS:
+        kink = KINKS[phi](*x.theta)
+        return _exact((kink.right**2 + kink.left**2) / 2 * x.variance)
+    return pair_expectation(phi, phi, kxx, kxx, kxx, theta=theta, theta_bar=theta, mean_x=mean, mean_y=mean)
+
+
 def single_expectation(
     phi: Nonlinearity, kxx: ArrayLike, *, theta: tuple[ArrayLike, ...] = (), mean: ArrayLike | None = None
 ) -> Expectation:

@@ -24,7 +24,9 @@ from ..errors import InputError
 from ..language import instructions as ops
 from ..language.architecture import Architecture, check_architecture, check_data
 from ..language.program import Instruction, Parameter, Program
+from .aligned import Vector, of_all_pairs
 from .bounded import bounded
+from .dual import Dual
 from .finite import (
     ParameterNumbers,
     at_readout_scale,
@@ -154,6 +156,9 @@ class _SharedMoments(ForwardMoments):
 
     def own_tangent(self, a: int, b: int, own: Array) -> Array:
         return own * self.shares[a, b]
+
+    def _equal_places(self, left: Vector, right: Vector) -> Dual | None:
+        return of_all_pairs(self, left, right)  # of which all have a share
 
 
 @bounded

@@ -270,6 +270,13 @@ def memory_of(jaxpr: Jaxpr) -> float:
     return _most_alive(steps, jaxpr)
 
 
+def largest_written(jaxpr: Jaxpr) -> int:
+    """Floats in the largest array that is written to memory."""
+    own = (v.aval for e in jaxpr.eqns if e.primitive.name in WRITTEN for v in e.outvars)
+    floats = (a.size for a in own if jnp.issubdtype(getattr(a, "dtype", int), jnp.floating))  # type: ignore[attr-defined]
+    return max([1, *floats, *(largest_written(inner) for e in jaxpr.eqns for inner in _inner(e))])
+
+
 def _is_in(variable: Any, variables: set[Var]) -> bool:
     return not isinstance(variable, Literal) and variable in variables  # a number in the code cannot be hashed
 

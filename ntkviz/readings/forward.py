@@ -25,8 +25,9 @@ from ..errors import NoForwardLimitError
 from ..language import instructions as ops
 from ..language.program import Program
 from ..language.rolling import Rolled, roll
+from .dual import Dual
 from .loops import EntangledStepsError, LoopMoments
-from .moments import Dual, ForwardMoments
+from .moments import ForwardMoments
 
 
 class ForwardKernels(NamedTuple):
@@ -58,10 +59,10 @@ def kernels_from(moments: ForwardMoments) -> ForwardKernels:
     program, program_bar = moments.programs
     v, x = program.instructions[program.output].args
     v_bar, x_bar = program_bar.instructions[program_bar.output].args
-    readout = moments.gaussian_pair(0, v, 1, v_bar)
+    readout = moments.gaussian_pair(0, v, 1, v_bar, equal_places=True)
     assert readout is not None  # one parameter in both copies
     parameter = moments.parameter(0, v)
-    k = _same_position(moments.moment(0, x, 1, x_bar), program, v, x, x_bar, program_bar)
+    k = _same_position(moments, v, x, x_bar)
     # f = Σ_p v_pᵀx_p/√(fan n): with v independent of x only equal positions p meet.
     nngp = _first(readout.value) * k.value / parameter.fan
     ntk = jnp.zeros_like(nngp) if readout.tangent is None else _first(readout.tangent) * k.value / parameter.fan
@@ -92,10 +93,15 @@ def _first(diagonal: Array) -> Array:
     return diagonal.ravel()[0]
 
 
-def _same_position(k: Dual | None, program: Program, v: int, x: int, x_bar: int, program_bar: Program) -> Dual:
-    positions = program.instructions[v].shape
-    a = program.instructions[x].shape[: len(program.instructions[x].shape) - len(positions)]
-    b = program_bar.instructions[x_bar].shape[: len(program_bar.instructions[x_bar].shape) - len(positions)]
+def _same_position(moments: ForwardMoments, v: int, x: int, x_bar: int) -> Dual:
+    """Σ_p E[x_p x̄_p] for all pairs of outputs, p the positions with a readout of their own."""
+    positions = moments.instruction(0, v).shape
+    shapes = moments.instruction(0, x).shape, moments.instruction(1, x_bar).shape
+    a, b = (shape[: len(shape) - len(positions)] for shape in shapes)
+    if math.prod(a) == math.prod(b) == 1:
+        k = moments.aligned((0, x), (1, x_bar))
+        return Dual(jnp.zeros(a + b)) if k is None else k.map(lambda m: m.sum().reshape(a + b))
+    k = moments.moment(0, x, 1, x_bar)
     if k is None:
         return Dual(jnp.zeros(a + b))
     size = math.prod(positions)

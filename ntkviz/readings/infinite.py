@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..errors import HyperparameterError, NoForwardLimitError
-from ..language import instructions as ops
 from ..language.architecture import Architecture, check_architecture, one_of, truth
 from ..language.gia import check_program
 from ..language.program import Program
 from .bounded import bounded
+from .cost import largest_written
 from .examples import Piece, equal_pieces, examples_are_separate
 from .finiteness import check_batches, check_finite
 from .forward import ForwardKernels, forward_kernels
@@ -276,12 +276,12 @@ def _pieces(data: Data, most: int) -> list[_Side]:
 
 def _block_side(programs: tuple[Program, Program]) -> int:
     """Inputs to a side of a block: what one thread works on stays near 2¹⁸ numbers, which a cache holds."""
-    return max(1, min(128, 2**9 // max(map(_largest_paired, programs))))
+    numbers = _largest_array(*(p.with_numbers() for p in programs), *map(_shapes, programs))
+    return max(1, min(128, math.isqrt(2**18 // numbers)))
 
 
-def _largest_paired(program: Program) -> int:
-    """Vectors in the largest array that meets those of other inputs; what only a mean is taken of, does not."""
-    met = {a for i in program.instructions if not isinstance(i.op, ops.Moment) for a in i.args}
-    own = [math.prod(i.shape) for place, i in enumerate(program.instructions) if i.kind == "vector" and place in met]
-    inner = [_largest_paired(i.op.body) for i in program.instructions if isinstance(i.op, ops.Repeat)]
-    return max(own + inner, default=1)
+@functools.lru_cache(maxsize=512)
+def _largest_array(structure: Program, structure_bar: Program, shapes: Any, shapes_bar: Any) -> int:
+    """Numbers in the largest array that the kernel of one pair of inputs takes."""
+    traced = _forward.trace(structure.with_numbers(*shapes), structure_bar.with_numbers(*shapes_bar))
+    return largest_written(traced.jaxpr.jaxpr)

@@ -20,13 +20,16 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from ..language import instructions as ops
 from ..language.instructions import Op, Shape
 from ..language.program import Program
 from ..language.rolling import AtStep, Delayed, Loop, Rolled
-from .moments import Dual, ForwardMoments, fill, pick_aligned, structure
+from .aligned import Vector, of_all_pairs, pick_aligned
+from .dual import Dual
+from .moments import ForwardMoments, fill, structure
 
 
 class EntangledStepsError(Exception):
@@ -102,7 +105,7 @@ class LoopMoments(ForwardMoments):
                 continue
             seen.add(here)
             instruction = self.instruction(copy, here)
-            if self._is_source(instruction.op):
+            if self.is_source(instruction.op):
                 found.add(instruction.op)
                 continue
             waiting += self._vectors(copy, here)
@@ -115,27 +118,23 @@ class LoopMoments(ForwardMoments):
 
     # --- second moments -----------------------------------------------------------------------------
 
-    def variance(self, copy: int, place: int) -> Array:
-        if self.loop(copy, place) is None:
-            return super().variance(copy, place)
-        k = self.at_equal_steps(copy, place, copy, place)
-        *shape, steps = self.instruction(copy, place).shape
-        size = math.prod(shape)
-        if k is None:
-            return jnp.zeros((*shape, steps))
-        second = jnp.diagonal(k.value.reshape(steps, size, size), axis1=1, axis2=2)
-        mean = self.mean(copy, place)
-        second = second.T.reshape(*shape, steps)
-        return second if mean is None else second - mean**2
+    def _equal_places(self, left: Vector, right: Vector) -> Dual | None:
+        """Equal places in loops are those of equal steps; what a loop reads from outside is known without its steps."""
+        loops = self.loop(*left), self.loop(*right)
+        if None in loops or (loops[0].steps != loops[1].steps):  # type: ignore[union-attr]
+            return super()._equal_places(left, right) if loops[0] is loops[1] else of_all_pairs(self, left, right)
+        if all(self.is_read_from_outside(*v) for v in (left, right)):
+            return super()._equal_places(left, right)
+        k = self.at_equal_steps(*left, *right)
+        shape_a, shape_b = (self.instruction(*v).shape[:-1] for v in (left, right))
+        shape = np.broadcast_shapes(shape_a, shape_b)
+        pick = jax.vmap(lambda m: pick_aligned(m, shape_a, shape_b, shape), out_axes=-1)
+        return None if k is None else k.map(pick)
 
-    def _aligned(self, copy: int, a: int, b: int, shape: Shape) -> Array:
-        if self.loop(copy, a) is None or self.loop(copy, b) is None:
-            return super()._aligned(copy, a, b, shape)
-        k = self.at_equal_steps(copy, a, copy, b)
-        if k is None:
-            return jnp.zeros(shape)
-        shape_a, shape_b = (self.instruction(copy, i).shape[:-1] for i in (a, b))
-        return jax.vmap(lambda m: pick_aligned(m, shape_a, shape_b, shape[:-1]), out_axes=-1)(k.value)
+    def is_read_from_outside(self, copy: int, place: int) -> bool:
+        """Whether a loop reads these vectors, and no step of it made them."""
+        loop = self.loop(copy, place)
+        return loop is not None and place in loop.inputs and not isinstance(self.instruction(copy, place).op, Delayed)
 
     def _moment(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
         with self._entered((copy_a, a, copy_b, b)):
@@ -289,6 +288,9 @@ class MomentsAtStep(ForwardMoments):
         assert variance is not None
         return variance
 
+    def _equal_places(self, left: Vector, right: Vector) -> Dual | None:
+        return of_all_pairs(self, left, right)
+
     def _here(self, copy: int, place: int, values: Array | None) -> Array | None:
         """The entry of this step, where the whole has an axis of steps."""
         return values if values is None or not self._has_steps(copy, place) else self._entry(values, -1)
@@ -344,12 +346,17 @@ class MomentsAtStep(ForwardMoments):
 
     def _given(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
         """A moment that the whole knows, at this step."""
-        k = self.whole.moment(self.sides[copy_a].copy, a, self.sides[copy_b].copy, b)
+        left, right = (self.sides[copy_a].copy, a), (self.sides[copy_b].copy, b)
+        shapes = self.instruction(copy_a, a).shape, self.instruction(copy_b, b).shape
+        if self.sides[copy_b].loop is not None and all(math.prod(shape) == 1 for shape in shapes):
+            k = self.whole.aligned(left, right)
+            return None if k is None else k.map(lambda m: self._entry(m, -1).reshape(shapes[0] + shapes[1]))
+        k = self.whole.moment(*left, *right)
         if k is None:
             return None
         if self.sides[copy_b].loop is not None:
             k = k.map(lambda m: self._entry(m, -1))
-        return k.map(lambda m: self._entry(m, len(self.instruction(copy_a, a).shape)))
+        return k.map(lambda m: self._entry(m, len(shapes[0])))
 
     def _apart(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
         """Vectors whose moment no equal steps tell: zero if they have nothing in common, a product of means at most."""

@@ -6,8 +6,10 @@ its arguments are here; `ntkviz.readings.forward` says why the tangents give the
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -20,34 +22,26 @@ from ..language import instructions as ops
 from ..language.instructions import Shape
 from ..language.nonlinearities import Nonlinearity, identity
 from ..language.program import Program
+from .aligned import Vector, aligned, are_moved_alike, moved, of_all_pairs, pick_aligned
+from .dual import Dual, Law, sum_of
 from .rows import by_rows
 
-
-class Dual(NamedTuple):
-    """A second moment and its tangent; `None` for a tangent that is exactly zero."""
-
-    value: Array
-    tangent: Array | None = None
-
-    def map(self, fn) -> Dual:
-        return Dual(fn(self.value), None if self.tangent is None else fn(self.tangent))
-
-
-class Law(NamedTuple):
-    """The laws of Gaussians x, and the parameters θ of φ(x; θ): arrays of one shape, a mean of exactly zero `None`."""
-
-    variance: Array
-    mean: Array | None
-    theta: tuple[Array, ...]
+Pair = tuple[int, int]
+EVERY_PAIR: tuple[Pair, ...] = ((0, 0), (0, 1), (1, 1))
+"""Of the two copies of a network."""
 
 
 class Given(NamedTuple):
-    """What the body of a `Repeat` is told about its inputs, for each copy (or pair of copies)."""
+    """What the body of a `Repeat` is told about its inputs, for each copy (or pair of copies).
 
-    moments: dict[tuple[int, int], Dual | None]
+    The moments of the pairs of copies in `all_pairs` are of all pairs of places, those of the others of equal places.
+    """
+
+    moments: dict[Pair, Dual | None]
     means: dict[int, Array | None]
     scalars: dict[int, tuple[Array | None, ...]]
     carry_is_gaussian: bool
+    all_pairs: frozenset[Pair] = frozenset(EVERY_PAIR)
 
 
 class ForwardMoments:
@@ -62,6 +56,7 @@ class ForwardMoments:
         self.programs = programs
         self.given = given
         self._moments: dict[tuple[int, int, int, int], Dual | None] = {}
+        self._aligned: dict[tuple[Vector, Vector], Dual | None] = {}
         self._means: dict[tuple[int, int], Array | None] = {}
         self._scalars: dict[tuple[int, int], Array | None] = {}
         self._errors: list[Array] = []
@@ -127,7 +122,7 @@ class ForwardMoments:
                 assert self.given is not None
                 return self.given.means[copy]
             case ops.Repeat():
-                self._run_repeat(copy, place)
+                self._run_repeat(copy, place, set())
                 return self._means[copy, place]
             case ops.Shift():
                 x, shift = instruction.args
@@ -142,29 +137,36 @@ class ForwardMoments:
         instruction = self.instruction(copy, place)
         phi = instruction.op.phi
         if phi.name == "multiply":
-            a, b = instruction.args
-            return self._aligned(copy, a, b, instruction.shape)
-        _, x, theta = self._unary(copy, place)
+            k = self.aligned(*((copy, a) for a in instruction.args))
+            return jnp.zeros(instruction.shape) if k is None else k.value
+        _, x, theta = self.unary(copy, place)
         result = single_expectation(phi, self.variance(copy, x), theta=theta, mean=self.mean(copy, x))
-        self._add_error(result)
+        self.add_error(result)
         return jnp.broadcast_to(result.value, instruction.shape)
-
-    def _aligned(self, copy: int, a: int, b: int, shape: Shape) -> Array:
-        """E[Z^a Z^b] where the leading axes of a and b meet by broadcasting, not all pairs."""
-        k = self.moment(copy, a, copy, b)
-        if k is None:
-            return jnp.zeros(shape)
-        return pick_aligned(k.value, self.instruction(copy, a).shape, self.instruction(copy, b).shape, shape)
 
     # --- second moments, within a copy and between the two ------------------------------------
 
     def variance(self, copy: int, place: int) -> Array:
         """Var Z of each vector of a Gaussian array."""
-        k = self.covariance(copy, place, copy, place)
-        shape = self.instruction(copy, place).shape
-        if k is None:
-            return jnp.zeros(shape)
-        return jnp.diagonal(k.value.reshape(math.prod(shape), math.prod(shape))).reshape(shape)
+        k = self.aligned_covariance((copy, place), (copy, place))
+        return jnp.zeros(self.instruction(copy, place).shape) if k is None else k.value
+
+    def aligned_covariance(self, left: Vector, right: Vector) -> Dual | None:
+        """Cov(Z^a, Z^b) at equal places."""
+        means = self.mean(*left), self.mean(*right)
+        k = self.aligned(left, right)
+        return k if means[0] is None or means[1] is None else sum_of(k, Dual(-means[0] * means[1]))
+
+    def aligned(self, left: Vector, right: Vector) -> Dual | None:
+        """E[Z^a Z^b] at equal places, of the shape to which the leading axes of both broadcast."""
+        if right < left:
+            left, right = right, left
+        if (left, right) not in self._aligned:
+            self._aligned[left, right] = self._equal_places(left, right)
+        return self._aligned[left, right]
+
+    def _equal_places(self, left: Vector, right: Vector) -> Dual | None:
+        return of_all_pairs(self, left, right) if (*left, *right) in self._moments else aligned(self, left, right)
 
     def covariance(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
         """Cov(Z^a, Z^b) for all pairs: shape `(*leading of a, *leading of b)`."""
@@ -191,6 +193,10 @@ class ForwardMoments:
 
     def _moment(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
         op_a, op_b = self.instruction(copy_a, a).op, self.instruction(copy_b, b).op
+        left, right = (copy_a, a), (copy_b, b)
+        if math.prod(self.instruction(*left).shape) == 1 and are_moved_alike(self, left, right):
+            k, shape = moved(self, left, right), self.instruction(*left).shape * 2
+            return None if k is None else k.map(lambda m: m.reshape(shape))
         affine_a, affine_b = (op.linear or isinstance(op, ops.Shift) for op in (op_a, op_b))
         # Of two, the later one first: then all windows of a convolution meet in one moment of what they look at.
         if affine_a and (a >= b or not affine_b):
@@ -199,7 +205,7 @@ class ForwardMoments:
             return self._swap(self._left(copy_b, b, copy_a, a), copy_b, b, copy_a, a)
         if isinstance(op_a, ops.Repeat) or isinstance(op_b, ops.Repeat):
             return self._repeat_pair(copy_a, a, copy_b, b)
-        if self._is_source(op_a) and self._is_source(op_b):
+        if self.is_source(op_a) and self.is_source(op_b):
             return self.gaussian_pair(copy_a, a, copy_b, b)
         batchnorms = self._batchnorm_relu(copy_a, a), self._batchnorm_relu(copy_b, b)
         if all(x is not None for x in batchnorms):
@@ -260,36 +266,21 @@ class ForwardMoments:
 
     # --- sources of Gaussians: initial vectors and matrix multiplications ---------------------
 
-    def _is_source(self, op: ops.Op) -> bool:
+    def is_source(self, op: ops.Op) -> bool:
         return isinstance(op, ops.InputMatMul | ops.InitialVector | ops.MatMul | ops.Carry)
 
-    def gaussian_pair(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
+    def gaussian_pair(self, copy_a: int, a: int, copy_b: int, b: int, *, equal_places: bool = False) -> Dual | None:
         """Two vectors made by parameters: the same one correlates them, different ones do not."""
         op_a, op_b = self.instruction(copy_a, a).op, self.instruction(copy_b, b).op
         if isinstance(op_a, ops.Carry) and isinstance(op_b, ops.Carry):
-            assert self.given is not None
-            return self.given.moments[copy_a, copy_b]
-        if type(op_a) is not type(op_b):
+            return self._running((copy_a, a), (copy_b, b), equal_places)
+        if not _one_parameter(op_a, op_b):
             return None
         parameter = self.parameter(copy_a, a)
-        if op_a.parameter != op_b.parameter:
+        gram = self._gram((copy_a, a), (copy_b, b), equal_places)
+        if gram is None:
             return None
-        match op_a:
-            case ops.InitialVector():
-                size = math.prod(parameter.shape)
-                gram, fan = Dual(jnp.eye(size).reshape(parameter.shape * 2)), 1
-            case ops.InputMatMul():
-                data = (self.number(c, self.instruction(c, i).args[0]) for c, i in ((copy_a, a), (copy_b, b)))
-                gram, fan = Dual(_gram(*data)), parameter.fan
-            case ops.MatMul(_, index, transpose):
-                if (index, transpose) != (op_b.index, op_b.transpose):
-                    return None
-                below = (self.instruction(c, i).args[0] for c, i in ((copy_a, a), (copy_b, b)))
-                x, y = below
-                k = self.moment(copy_a, x, copy_b, y)
-                if k is None:
-                    return None
-                gram, fan = k, parameter.fan
+        fan = 1 if isinstance(op_a, ops.InitialVector) else parameter.fan
         std, multiplier, lr = (self.number(copy_a, p) for p in (parameter.std, parameter.multiplier, parameter.lr))
         m2 = multiplier**2 / fan
         # K ↦ m²s²K; tangent ↦ m²s²K̇ + lr m²K, the second term free of s.
@@ -301,6 +292,31 @@ class ForwardMoments:
             own = self.own_tangent(a, b, lr * m2 * gram.value)
             tangent = own if tangent is None else tangent + own
         return Dual(variance * gram.value, tangent)
+
+    def _gram(self, left: Vector, right: Vector, equal_places: bool) -> Dual | None:
+        """⟨x, y⟩ of what one parameter is applied to on each side: for one that is a vector itself, the number 1."""
+        op, shape = self.instruction(*left).op, self.instruction(*left).shape
+        if isinstance(op, ops.InitialVector):
+            size = math.prod(shape)
+            return Dual(jnp.ones(shape) if equal_places else jnp.eye(size).reshape(shape * 2))
+        x, y = ((copy, self.instruction(copy, place).args[0]) for copy, place in (left, right))
+        if isinstance(op, ops.InputMatMul):
+            data = self.number(*x), self.number(*y)
+            return Dual(jnp.einsum("...d,...d->...", *data) if equal_places else _gram(*data))
+        return self.aligned(x, y) if equal_places else self.moment(*x, *y)
+
+    def _running(self, left: Vector, right: Vector, equal_places: bool) -> Dual | None:
+        """What a `Repeat` was told of the running arrays."""
+        assert self.given is not None
+        pair = left[0], right[0]
+        k, (shape_a, shape_b) = self.given.moments[pair], (self.instruction(*v).shape for v in (left, right))
+        if k is None or equal_places == (pair not in self.given.all_pairs):
+            return k
+        if equal_places:
+            return k.map(lambda part: pick_aligned(part, shape_a, shape_b, shape_a))
+        if math.prod(shape_a) > 1:
+            raise NeedsAllPairs
+        return k.map(lambda part: part.reshape(shape_a + shape_b))
 
     def one_copy(self, copy_a: int, copy_b: int) -> bool:
         """Whether two vectors are of one network, whose moments have no tangent."""
@@ -319,16 +335,16 @@ class ForwardMoments:
             return self.given is not None and self.given.carry_is_gaussian
         if isinstance(op, ops.Repeat):
             return self._repeat_gaussian(copy, place)
-        if self._is_source(op):
+        if self.is_source(op):
             return True
         if op.linear or isinstance(op, ops.Shift):
             return all(self.is_gaussian(copy, x) for x in self._vectors(copy, place))
         return False
 
-    def _unary(self, copy: int, place: int) -> tuple[Nonlinearity, int, tuple[Array, ...]]:
+    def unary(self, copy: int, place: int) -> tuple[Nonlinearity, int, tuple[Array, ...]]:
         """A vector as φ(x; θ) of one Gaussian vector x (φ = identity for a source)."""
         instruction = self.instruction(copy, place)
-        if self._is_source(instruction.op) and self.is_gaussian(copy, place):
+        if self.is_source(instruction.op) and self.is_gaussian(copy, place):
             return identity, place, ()
         if not isinstance(instruction.op, ops.Nonlin) or instruction.op.phi.arity != 1:
             raise NoForwardLimitError(
@@ -340,8 +356,8 @@ class ForwardMoments:
         return instruction.op.phi, x, tuple(self.number(copy, t) for t in thetas)
 
     def _unary_pair(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
-        """E[φ(x)ψ(y)], and by Price's theorem the tangent E[φ′(x)ψ′(y)] K̇(x, y)."""
-        (phi, x, theta), (psi, y, theta_bar) = self._unary(copy_a, a), self._unary(copy_b, b)
+        """E[φ(x)ψ(y)] of all pairs, and its tangent."""
+        (phi, x, theta), (psi, y, theta_bar) = self.unary(copy_a, a), self.unary(copy_b, b)
         k = self.covariance(copy_a, x, copy_b, y)
         if k is None:
             return _independent(self.mean(copy_a, a), self.mean(copy_b, b))
@@ -353,6 +369,17 @@ class ForwardMoments:
         def right(m):
             return jnp.broadcast_to(m, shape_b)
 
+        of_x = Law(*(jax.tree.map(left, part) for part in self.law(copy_a, x, theta)))
+        of_y = Law(*(jax.tree.map(right, part) for part in self.law(copy_b, y, theta_bar)))
+        return self.of_functions(
+            phi, psi, k, lambda function, kxy: by_rows(function, of_x, of_y, kxy, shape_a, shape_b)
+        )
+
+    def of_functions(self, phi: Nonlinearity, psi: Nonlinearity, k: Dual, evaluate: Callable[..., Any]) -> Dual:
+        """E[φ(x)ψ(y)], and by Price's theorem the tangent E[φ′(x)ψ′(y)] K̇(x, y).
+
+        `evaluate(function, kxy)` gives the laws of x and y to a function of those and the covariance.
+        """
         # Equal vectors differ here by roundings, of which a kink would take the square root: 1e-16 becomes 1e-8
         # in E[relu′relu′]. Enlarged by a few, the covariance is clipped to correlation ±1 where they are equal.
         value = k.value if phi.smooth and psi.smooth else k.value * (1 + 16 * jnp.finfo(float).eps)
@@ -362,29 +389,22 @@ class ForwardMoments:
                 f"{phi.name} has no derivative that is a function, so the NTK has no limit; "
                 "use a continuous nonlinearity."
             )
-
-        def expectations(of_x: Law, of_y: Law, kxy: Array) -> tuple[Expectation, ...]:
-            moments = of_x.variance, kxy, of_y.variance
-            thetas = {"theta": of_x.theta, "theta_bar": of_y.theta}
-            laws: dict[str, Any] = {**thetas, "mean_x": of_x.mean, "mean_y": of_y.mean}
-            if slopes:
-                return pair_with_slopes(phi, psi, *moments, **laws)
-            return (pair_expectation(phi, psi, *moments, **laws),)
-
-        of_x = Law(*(jax.tree.map(left, part) for part in self._law(copy_a, x, theta)))
-        of_y = Law(*(jax.tree.map(right, part) for part in self._law(copy_b, y, theta_bar)))
-        found = by_rows(expectations, of_x, of_y, value, shape_a, shape_b)
+        found = evaluate(functools.partial(_expectations, phi, psi, slopes), value)
         for expectation in found:
-            self._add_error(expectation)
+            self.add_error(expectation)
         return Dual(found[0].value, found[1].value * k.tangent if slopes else None)
 
-    def _law(self, copy: int, x: int, theta: tuple[Array, ...]) -> Law:
+    def law(self, copy: int, x: int, theta: tuple[Array, ...]) -> Law:
         return Law(self.variance(copy, x), self.mean(copy, x), theta)
 
-    def _add_error(self, result: Expectation) -> None:
+    def add_error(self, result: Expectation) -> None:
         self._errors.append(result.relative_error())
 
     # --- batch normalisation followed by relu: a nonlinearity of a whole batch ---------------
+
+    def is_batchnorm_relu(self, copy: int, place: int) -> bool:
+        """Whether a vector is relu of what batch normalisation made of a whole batch, which its moments need."""
+        return self._batchnorm_relu(copy, place) is not None
 
     def _batchnorm_relu(self, copy: int, place: int) -> int | None:
         """The Gaussian batch x if the vector is relu(batchnorm(x)) over the only axis."""
@@ -428,47 +448,84 @@ class ForwardMoments:
         return self._repeat_is_gaussian[key]
 
     def _repeat_pair(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
+        self._check_same_repeat((copy_a, a), (copy_b, b))
+        self._run_repeat(copy_a, a, {(copy_a, copy_b)})
+        return self._moments[copy_a, a, copy_b, b]
+
+    def repeated_aligned(self, left: Vector, right: Vector) -> Dual | None:
+        """What a `Repeat` makes of both copies, at equal places."""
+        self._check_same_repeat(left, right)
+        self._run_repeat(*left, set())
+        key = (*left, *right)
+        return of_all_pairs(self, left, right) if key in self._moments else self._aligned[left, right]
+
+    def _check_same_repeat(self, left: Vector, right: Vector) -> None:
         repeats = [self._repeats(c) for c in (0, 1)]
+        (copy_a, a), (copy_b, b) = left, right
         if a not in repeats[copy_a] or b not in repeats[copy_b] or repeats[copy_a].index(a) != repeats[copy_b].index(b):
             raise NeedsUnrolling
-        self._run_repeat(copy_a, a)
-        return self._moments[copy_a, a, copy_b, b]
 
     def _repeats(self, copy: int) -> list[int]:
         return [k for k, i in enumerate(self.programs[copy].instructions) if isinstance(i.op, ops.Repeat)]
 
-    def _run_repeat(self, copy: int, place: int) -> None:
-        """Carry the moments of both copies through all layers of a `Repeat`, once."""
+    def _run_repeat(self, copy: int, place: int, needed: set[Pair]) -> None:
+        """Carry the moments of both copies through all layers of a `Repeat`, once.
+
+        Of all pairs of places for the `needed` pairs of copies; for the others of equal places, if the layers do with
+        that.
+        """
         which = self._repeats(copy).index(place)
         places = tuple(self._repeats(c)[which] for c in (0, 1))
+        shapes = {self.instruction(c, p).shape for c, p in enumerate(places)}
+        enough = [pairs for pairs in ALL_PAIRS if needed <= pairs and ((0, 1) in pairs or len(shapes) == 1)]
+        for all_pairs in enough:
+            try:
+                return self._carry_through(places, all_pairs)
+            except NeedsAllPairs:
+                pass
+
+    def _carry_through(self, places: tuple[int, ...], all_pairs: frozenset[Pair]) -> None:
         loops = tuple(self.instruction(c, p) for c, p in enumerate(places))
         starts = tuple(loop.args[1] for loop in loops)
         scalars = {c: tuple(self.scalar(c, a) for a in loops[c].args[2:]) for c in (0, 1)}
         gaussian = all(self._repeat_gaussian(c, p) for c, p in enumerate(places))
-        pairs = ((0, 0), (0, 1), (1, 1))
         bodies = (loops[0].op.body, loops[1].op.body)
+
+        def of(moments: ForwardMoments, vectors: tuple[int, ...]) -> dict[Pair, Dual | None]:
+            pairs = {(c, d): ((c, vectors[c]), (d, vectors[d])) for c, d in EVERY_PAIR}
+            return {
+                pair: moments.moment(*left, *right) if pair in all_pairs else moments.aligned(left, right)
+                for pair, (left, right) in pairs.items()
+            }
 
         def layer(state):
             moments, means, error = state
-            inside = ForwardMoments(bodies, Given(moments, means, scalars, gaussian))
-            outs = [body.output for body in bodies]
-            new_moments = {(c, d): inside.moment(c, outs[c], d, outs[d]) for c, d in pairs}
+            inside = ForwardMoments(bodies, Given(moments, means, scalars, gaussian, all_pairs))
+            outs = tuple(body.output for body in bodies)
+            new_moments = of(inside, outs)
             new_means = {c: inside.mean(c, outs[c]) for c in (0, 1)}
             return new_moments, new_means, error + inside.relative_error()
 
-        state = (
-            {(c, d): self.moment(c, starts[c], d, starts[d]) for c, d in pairs},
-            {c: self.mean(c, starts[c]) for c in (0, 1)},
-            jnp.zeros(()),
-        )
+        state = of(self, starts), {c: self.mean(c, starts[c]) for c in (0, 1)}, jnp.zeros(())
         state = with_zeros_of(layer, state)
-        times = self.number(copy, loops[copy].args[0])
+        times = self.number(0, loops[0].args[0])
         moments, means, error = jax.lax.fori_loop(0, times, lambda _, s: fill(layer(s), s), state)
         self._errors.append(error)
-        for c, d in pairs:
-            self._moments[c, places[c], d, places[d]] = moments[c, d]
+        for c, d in EVERY_PAIR:
+            if (c, d) in all_pairs:
+                self._moments[c, places[c], d, places[d]] = moments[c, d]
+            else:
+                self._aligned[(c, places[c]), (d, places[d])] = moments[c, d]
         for c in (0, 1):
             self._means[c, places[c]] = means[c]
+
+
+ALL_PAIRS: tuple[frozenset[Pair], ...] = frozenset(), frozenset({(0, 1)}), frozenset(EVERY_PAIR)
+"""Pairs of copies of whose places a `Repeat` may carry all pairs, the fewest first."""
+
+
+class NeedsAllPairs(Exception):
+    """A layer lets different places meet, of which it was told only what equal ones have in common."""
 
 
 class NeedsUnrolling(Exception):
@@ -503,10 +560,23 @@ def fill(state, other):
     return state
 
 
-def pick_aligned(k: Array, shape_a: Shape, shape_b: Shape, shape: Shape) -> Array:
-    """From all pairs of entries of two arrays, those that meet when the two are broadcast to `shape`."""
-    rows, columns = (jnp.broadcast_to(jnp.arange(math.prod(s)).reshape(s), shape) for s in (shape_a, shape_b))
-    return k.reshape(math.prod(shape_a), math.prod(shape_b))[rows, columns]
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _expectations(
+    phi: Nonlinearity, psi: Nonlinearity, slopes: bool, of_x: Law, of_y: Law, kxy: Array
+) -> tuple[Expectation, ...]:
+    """E[φ(x)ψ(y)] and, with `slopes`, E[φ′(x)ψ′(y)]. A function of its own, so that alike layers are traced once."""
+    moments = of_x.variance, kxy, of_y.variance
+    laws: dict[str, Any] = {"theta": of_x.theta, "theta_bar": of_y.theta, "mean_x": of_x.mean, "mean_y": of_y.mean}
+    if slopes:
+        return pair_with_slopes(phi, psi, *moments, **laws)
+    return (pair_expectation(phi, psi, *moments, **laws),)
+
+
+def _one_parameter(op_a: ops.Op, op_b: ops.Op) -> bool:
+    """Whether two sources are one parameter, applied in the same way."""
+    if type(op_a) is not type(op_b) or op_a.parameter != op_b.parameter:
+        return False
+    return not isinstance(op_a, ops.MatMul) or (op_a.index, op_a.transpose) == (op_b.index, op_b.transpose)
 
 
 def _name(op: ops.Op) -> str:

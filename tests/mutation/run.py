@@ -42,6 +42,7 @@ TESTS = {
     "language/gia": "language/test_gia",
     "language/nonlinearities": "language/test_values gaussian/test_closed_forms gaussian/test_quadrature",
     "language/rolling": "language/test_rolling readings/test_loops",
+    "readings/aligned": "readings/test_aligned readings/test_forward",
     "readings/contributions": "readings/test_contributions",
     "readings/deviation": "readings/test_deviation",
     "readings/exact": "readings/test_general",
@@ -52,7 +53,8 @@ TESTS = {
     "readings/general": "readings/test_general readings/test_sampled",
     "readings/loops": "readings/test_loops readings/test_infinite",
     "readings/master": "readings/test_master",
-    "readings/moments": "readings/test_forward readings/test_infinite readings/test_loops architectures/test_oracles",
+    "readings/moments": "readings/test_aligned readings/test_forward readings/test_infinite readings/test_loops "
+    "architectures/test_oracles",
     "readings/outputs": "readings/test_outputs",
     "readings/recurrence": "readings/test_recurrence",
     "readings/rows": "readings/test_rows readings/test_forward",

@@ -16,6 +16,9 @@ from ntkviz.readings.moments import ForwardMoments
 SIGMA_W, SIGMA_U, SIGMA_B, SIGMA_V = 1.4, 0.9, 0.3, 1.1
 RNN = nv.architectures.rnn(sigma_w=SIGMA_W, sigma_u=SIGMA_U, sigma_b=SIGMA_B, sigma_v=SIGMA_V)
 
+IN_HASTE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+"""How to compile what runs once."""
+
 
 def by_numpy(x, y, pooling):
     """NNGP and NTK of an RNN with erf, pair of steps by pair of steps."""
@@ -47,6 +50,21 @@ def test_thirty_steps_are_those_of_a_recursion_in_numpy(rng, pooling, lengths):
     x, y = (rng.normal(size=(n, 4)) for n in lengths)
     kernels = nv.infinite_ntk(RNN(pooling=pooling), x[None], y[None])
     np.testing.assert_allclose([kernels.nngp[0, 0], kernels.ntk[0, 0]], by_numpy(x, y, pooling), rtol=1e-12)
+
+
+@nv.architecture
+def fourth_state(net, x):
+    u, W = net.input("U", x, std=SIGMA_U) + net.bias("b", std=SIGMA_B), net.matrix("W", std=SIGMA_W)
+    s = [nv.erf(u[:, 0])]
+    for t in range(1, x.shape[1]):
+        s.append(nv.erf(u[:, t] + W @ s[-1]))
+    return net.readout("v", s[3], std=SIGMA_V)
+
+
+def test_a_state_does_not_know_how_long_its_sequence_will_be(rng):
+    x, y = rng.normal(size=(6, 4)), rng.normal(size=(9, 4))
+    kernels = nv.infinite_ntk(fourth_state, x[None], y[None])
+    np.testing.assert_allclose([kernels.nngp[0, 0], kernels.ntk[0, 0]], by_numpy(x[:4], y[:4], "last"), rtol=1e-12)
 
 
 def operations(jaxpr):
@@ -93,11 +111,12 @@ def there_and_back_with_one_matrix(net, x):
 
 
 def normalised(net, x):
-    u, W = net.input("U", x), net.matrix("W", std=1.3)
+    """Two tokens a step, read in both orders: each has scalars of its own."""
+    u, W = net.input("U", nv.stack([x, x[:, ::-1]], axis=2)), net.matrix("W", std=1.3)
     s = [nv.erf(nv.layernorm(u[:, 0]))]
     for t in range(1, x.shape[1]):
         s.append(nv.erf(nv.layernorm(u[:, t] + W @ s[-1])))
-    return net.readout("v", s[-1])
+    return net.readout("v", s[-1].mean(1))
 
 
 def gaussian_states(net, x):
@@ -113,10 +132,47 @@ def gaussian_states(net, x):
 def test_loops_give_what_pairs_of_steps_give(rng, fn):
     programs = [nv.architecture(fn).trace((rng.normal(size=(1, 5, 3)),)) for _ in range(2)]
     loops = jax.jit(lambda p, q: kernels_from(LoopMoments((roll(p), roll(q)))))(*programs)
-    pairs = jax.jit(by_pairs)(*programs)
+    pairs = jax.jit(by_pairs, compiler_options=IN_HASTE)(*programs)
     np.testing.assert_allclose(loops.nngp, pairs.nngp, rtol=1e-12)
     np.testing.assert_allclose(loops.ntk, pairs.ntk, rtol=1e-12)
     assert 0 < loops.error < 1e-9
+
+
+@nv.architecture
+def normalised_before(net, x):
+    """The matrix multiplies what the step before made, less its mean and over its standard deviation."""
+    u, W = net.input("U", x), net.matrix("W", std=SIGMA_W)
+    s = [nv.relu(u[:, 0])]
+    for t in range(1, x.shape[1]):
+        s.append(nv.relu(u[:, t] + W @ nv.layernorm(s[-1])))
+    return net.readout("v", nv.stack(s, axis=1).mean(1))
+
+
+def test_states_less_their_mean_are_those_of_a_recursion_in_numpy(rng):
+    """E[LN(s) LN(s̄)] is the correlation of s and s̄; with h of variance k, relu(h) has mean √(k/2π)."""
+
+    def tables(x, y, of_x, of_y):
+        h, s, theta = np.zeros((3, len(x), len(y)))
+        for t in range(len(x)):
+            for u in range(len(y)):
+                h[t, u] = x[t] @ y[u] / x.shape[1]
+                below = 0.0
+                if t and u:
+                    root = np.sqrt(of_x[t - 1] * of_y[u - 1])
+                    spread = root * (1 / 2 - 1 / (2 * np.pi))
+                    h[t, u] += SIGMA_W**2 * (s[t - 1, u - 1] - root / (2 * np.pi)) / spread
+                    below = SIGMA_W**2 * theta[t - 1, u - 1] / spread
+                root = np.sqrt(of_x[t] * of_y[u])
+                angle = np.arccos(np.clip(h[t, u] / root, -1, 1))
+                s[t, u] = root * (np.sin(angle) + (np.pi - angle) * np.cos(angle)) / (2 * np.pi)
+                theta[t, u] = (np.pi - angle) / (2 * np.pi) * (h[t, u] + below)
+        return s, theta
+
+    x, y = rng.normal(size=(2, 6, 3))
+    of_x, of_y = ((z * z).sum(1) / 3 + SIGMA_W**2 * (np.arange(6) > 0) for z in (x, y))
+    s, theta = tables(x, y, of_x, of_y)
+    kernels = nv.infinite_ntk(normalised_before, x[None], y[None])
+    np.testing.assert_allclose([kernels.nngp[0, 0], kernels.ntk[0, 0]], [s.mean(), (s + theta).mean()], rtol=1e-12)
 
 
 def leaky(net, x):
@@ -128,12 +184,27 @@ def leaky(net, x):
 
 
 def test_what_loops_refuse_is_asked_pair_by_pair(rng):
-    x = rng.normal(size=(1, 6, 3))
+    x = rng.normal(size=(1, 5, 3))
     program = nv.architecture(leaky).trace((x,))
     with pytest.raises((EntangledStepsError, NoForwardLimitError)):
         jax.eval_shape(lambda p: kernels_from(LoopMoments((roll(p), roll(p)))), program)
-    here, there = (jax.jit(f)(program) for f in (lambda p: forward_kernels(p, p), by_pairs))
+    here, there = (jax.jit(f, compiler_options=IN_HASTE)(program) for f in (lambda p: forward_kernels(p, p), by_pairs))
     np.testing.assert_allclose(here.ntk, there.ntk, rtol=1e-12)
+
+
+def adding_up(net, x):
+    u, W = net.input("U", x), net.matrix("W", std=0.7)
+    h = u[:, 0]
+    for t in range(1, x.shape[1]):
+        h = h + u[:, t] + W @ nv.relu(h)
+    return net.readout("v", nv.erf(h))
+
+
+def test_loops_refuse_states_that_share_all_that_was_added(rng):
+    """E[h^t (W relu(h^t))] takes what W made at all steps before."""
+    program = nv.architecture(adding_up).trace((rng.normal(size=(1, 6, 3)),))
+    with pytest.raises(EntangledStepsError):
+        jax.eval_shape(lambda p: kernels_from(LoopMoments((roll(p), roll(p)))), program)
 
 
 def test_a_refusal_names_the_instruction_of_the_program_as_written(rng):

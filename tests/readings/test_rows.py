@@ -56,7 +56,8 @@ def test_long_rows_of_a_network(monkeypatch, rng):
 
 
 def test_scores_of_attention_do_not_make_blocks_small(rng):
-    """The tokens × tokens products are averaged within one input, and never meet those of another."""
+    """The tokens × tokens products are averaged within one input, and never meet those of another: one pair of inputs
+    takes tokens² numbers at the most."""
     tokens = 16
     program = nv.architectures.transformer(depth=2).trace((rng.normal(size=(1, tokens, 3)),))
     assert _block_side((program, program)) == 2**9 // tokens
