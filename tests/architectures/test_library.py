@@ -139,6 +139,15 @@ def test_valid_convolution_of_one_window_is_a_dense_layer():
     np.testing.assert_allclose(cnn.ntk, mlp.ntk, rtol=1e-10)
 
 
+def test_where_valid_convolutions_leave_one_position_poolings_agree():
+    signals = np.random.default_rng(4).standard_normal((2, 3, 2))
+    flat, average = (
+        nv.infinite_ntk(a.cnn(padding="VALID", filter_size=2, pooling=pooling), signals).ntk
+        for pooling in ("flatten", "average")
+    )
+    np.testing.assert_allclose(flat, average, rtol=1e-12)
+
+
 def test_layernorm_forgets_the_scale_of_its_input_unless_eps_reminds_it():
     x = _inputs("layernorm_mlp")
     nngp = {

@@ -327,6 +327,16 @@ def test_symmetries():
     np.testing.assert_allclose(moved.tangent, got.tangent, atol=1e-9)
 
 
+def test_two_planes_that_meet_in_a_line_in_either_order():
+    """The norm of the first batch shrinks the shared direction of the second beside its other, but never away."""
+    rng = np.random.default_rng(10)
+    x, y = rng.normal(size=(3, 2)) @ np.eye(3)[:2], rng.normal(size=(3, 2)) @ np.eye(3)[1:]
+    k11, k12, k22, dot = blocks(x, y)
+    one, other = batchnorm_relu(k11, k12, k22, dot), batchnorm_relu(k22, k12.T, k11, dot.T)
+    np.testing.assert_allclose(one.value, other.value.T, atol=1e-10)
+    np.testing.assert_allclose(one.tangent, other.tangent.T, atol=1e-10)
+
+
 # --- The paper's own code -----------------------------------------------------------------------------------
 
 NTK4A = json.loads((Path(__file__).parent / "batchnorm_ntk4a.json").read_text())["cases"]

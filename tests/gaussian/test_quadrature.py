@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.special import erf, expit
+from scipy.special import erf, expit, ndtr
 
 import ntkviz  # noqa: F401  (float64)
 from ntkviz.gaussian import quadrature
@@ -106,6 +106,26 @@ def test_what_is_too_rough_is_reported(phi, f):
         assert got.error >= 1e-9 * abs(expected)
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_one_rough_factor_is_reported_on_either_side(swapped):
+    """E[|x| y²] with |x| said to be smooth: both errors of a product count, not their difference."""
+    pair = (nl.Nonlinearity("rough", jnp.abs), nl.Nonlinearity("square", jnp.square))
+    got = pair_expectation(*pair[:: -1 if swapped else 1], 1.0, 0.3, 1.0)
+    expected = np.sqrt(2 / np.pi) * (1 + 0.3**2)  # E|x| (1 + ρ²(E|x|³/E|x| − 1)), E|x|³ = 2 E|x|
+    assert 1e-9 < abs(got.value - expected) <= got.error
+
+
+def test_the_error_of_a_multiple_is_the_multiple_of_the_error():
+    """Where the rule is exact too, and only rounding is left."""
+    once = pair_expectation(nl.tanh, nl.sigmoid, 0.1, 0.05, 0.1)
+    psi = nl.nonlinearity(lambda x: 2.0**10 * nl.sigmoid.fn(x))
+    for pair in ((nl.tanh, psi), (psi, nl.tanh)):
+        scaled = pair_expectation(*pair, 0.1, 0.05, 0.1)
+        np.testing.assert_allclose(scaled.value, 2**10 * once.value, rtol=1e-14)
+        np.testing.assert_allclose(scaled.error, 2**10 * once.error, rtol=1e-10)
+    assert 0 < once.error < 1e-13
+
+
 @pytest.mark.parametrize("name", KINKED)
 def test_kinks_to_1e_12_at_any_correlation(name):
     phi, f = KINKED[name]
@@ -133,6 +153,16 @@ def test_kinks_with_means(name):
     expected = np.array([reference(f, f, *k, 0.3, -0.5, kinked=True) for k in covariances])
     assert np.all(np.abs(got.value - expected) <= got.error + 1e-13)
     assert np.all(got.error <= 1e-9)
+
+
+@pytest.mark.parametrize("correlation", [0.9999, -0.9999])
+@pytest.mark.parametrize("mean", [0.05, -0.05])
+def test_a_sharp_turn_far_from_all_kinks(mean, correlation):
+    """If x > 0 almost surely, E[1(x>0) 1(y>0)] = P(y > 0)."""
+    step, _ = KINKED["step"]
+    got = pair_expectation(step, step, 1.0, correlation, 1.0, mean_x=40.0, mean_y=mean)
+    assert abs(got.value - ndtr(mean)) <= 1e-12
+    assert got.error <= 1e-9
 
 
 def test_a_mean_of_zero_is_no_mean():
@@ -172,14 +202,20 @@ def test_slopes_of_a_plain_function_come_from_autodiff():
     assert np.isclose(slope.value, trapezoid(lambda x: np.cosh(x) ** -2.0, lambda x: np.cosh(x) ** -2.0, 1.3, 0.4, 0.7))
 
 
-@pytest.mark.parametrize("phi", [nl.tanh, KINKED["elu"][0]], ids=["smooth", "kinked"])
-def test_blocks_change_nothing(phi, monkeypatch):
+@pytest.mark.parametrize("smooth", [True, False], ids=["smooth", "kinked"])
+def test_blocks_change_nothing(smooth, monkeypatch):
     x = np.random.default_rng(0).standard_normal((7, 4))
     gram, k = x @ x.T, (x * x).sum(1)
-    whole = pair_expectation(phi, phi, k[:, None], gram, k[None, :])
-    monkeypatch.setattr(quadrature, "BLOCK", 16000)
-    blocks = pair_expectation(phi, phi, k[:, None], gram, k[None, :])
-    assert np.allclose(whole.value, blocks.value, rtol=1e-13)
+
+    def expectation():
+        """Of a function as yet unknown: what is compiled for one has its blocks already."""
+        phi = nl.nonlinearity(lambda x: jnp.tanh(x) if smooth else jnp.abs(x), smooth=smooth)
+        return pair_expectation(phi, phi, k[:, None], gram, k[None, :])
+
+    whole = expectation()
+    monkeypatch.setattr(quadrature, "BLOCK", 5000)  # less than 49 entries need
+    blocks = expectation()
+    np.testing.assert_allclose(blocks.value, whole.value, rtol=1e-13)
     assert blocks.error.shape == (7, 7)
 
 

@@ -1,11 +1,12 @@
 """Handles behave as NumPy arrays do, on leading axes; the width axis cannot be reached."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import ntkviz as nv
-from ntkviz.errors import ProgramError
-from ntkviz.language.nonlinearities import multiply
+from ntkviz.errors import HyperparameterError, ProgramError
+from ntkviz.language.nonlinearities import as_nonlinearity, multiply
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,32 @@ def test_scalars_compute_as_numbers_do(same_as_numpy):
     same_as_numpy(expression, (4,), against)
 
 
+def test_a_nonlinearity_is_known_by_its_name_or_is_any_function():
+    assert as_nonlinearity("relu") is as_nonlinearity(nv.relu) is nv.relu
+    assert as_nonlinearity(jnp.tan).fn is jnp.tan
+    for unknown in ("relo", 3, ["relu"]):
+        with pytest.raises(HyperparameterError, match=r"unknown; use one of abs, cos, .*, or a JAX function"):
+            as_nonlinearity(unknown)
+
+
+def test_a_nonlinearity_of_arrays_is_its_function():
+    np.testing.assert_array_equal(nv.relu(np.array([-1.0, 2.0])), [0.0, 2.0])
+    assert (repr(nv.relu), repr(nv.nonlinearity(jnp.tan))) == ("nv.relu", "<nonlinearity tan>")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"fn": 3}, "takes a JAX function such as jnp.tanh, not 3"),
+        ({"fn": jnp.tanh, "arity": 0}, "arity is 0; it must be a whole number ≥ 1"),
+        ({"fn": jnp.tanh, "smooth": "no"}, "smooth is 'no'; it must be True or False"),
+    ],
+)
+def test_what_makes_no_nonlinearity(options, says):
+    with pytest.raises(HyperparameterError, match=says):
+        nv.nonlinearity(**options)
+
+
 def test_attention_weights_times_vectors(same_as_numpy):
     same_as_numpy(
         lambda x: nv.inner(x[:, :, None], x[:, None]) @ x,
@@ -142,10 +169,16 @@ MISTAKES = {
     "a readout averaged": (lambda net, h: net.readout("v", h).mean(0), "combine the vectors before reading them out"),
     "a readout indexed": (lambda net, h: net.readout("v", h)[0], "does not converge to a constant"),
     "readouts stacked": (lambda net, h: nv.stack([net.readout("v", h)]), "values of one kind"),
+    "a nonlinearity of a scalar": (lambda net, h: nv.relu(nv.moment(h)), "relu is for vectors of a program"),
+    "scalars times scalars": (lambda net, h: nv.moment(h) @ nv.moment(h), "scalars on the left and vectors on the"),
+    "subscripts that are no text": (lambda net, h: nv.einsum(3, np.ones(2), h), "takes its subscripts as text"),
+    "softmax of vectors": (lambda net, h: nv.softmax(h), r"softmax is for scalars of a program.*, not for Vector"),
+    "layernorm of a number": (lambda net, h: nv.layernorm(1.0), "layernorm is for vectors .* a value of type float"),
+    "a readout of axes that are not there": (lambda net, h: net.readout("v", h, axes=2), "readout with axes=2 does"),
     "a moment of a number": (lambda net, h: nv.moment(3.0), "averages the coordinates of vectors"),
     "too few vectors": (lambda net, h: multiply(h, 2.0), "multiply takes 2 vector"),
     "text for a number": (lambda net, h: h * "two", "A number is needed here, not str"),
-    "a complex number": (lambda net, h: h * np.array(1j), "the numbers of a program are real"),
+    "a complex number": (lambda net, h: h * np.array(1j), "contains complex numbers; every number must be real"),
     "batchnorm of one row": (lambda net, h: nv.batchnorm(h[:1]), "divides by zero"),
     "a parameter declared twice": (lambda net, h: h + net.bias("U"), "Parameter U is declared twice; to share it"),
     "a readout of the wrong shape": (
@@ -186,6 +219,16 @@ def test_the_instruction_named_is_the_one_that_was_being_written(trace):
         return net.readout("v", h + net.vector("a", shape=(2,)))
 
     assert type(trace(corrected).instructions[number].op).__name__ == "Add"
+
+
+def test_an_array_of_matrices_is_run_over_to_its_end(trace):
+    def arch(net, x):
+        W, h = net.matrix("W", shape=(2,)), net.input("U", x)
+        with pytest.raises(IndexError, match="does not fit an array of matrices of shape"):
+            W[2]
+        return net.readout("v", sum(w @ h for w in W))
+
+    assert sum(type(i.op).__name__ == "MatMul" for i in trace(arch).instructions) == 2
 
 
 def test_programs_cannot_be_mixed(trace):

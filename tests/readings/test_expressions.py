@@ -5,9 +5,10 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy.special import erf
+from scipy.special import erf, gamma
 
 import ntkviz as nv
+from ntkviz.language import nonlinearities as nl
 from ntkviz.readings.expressions import Expectations, Expression, NotExactError
 
 COVARIANCE = np.array([[1.3, 0.4, -0.2], [0.4, 0.9, 0.5], [-0.2, 0.5, 1.1]])
@@ -86,6 +87,18 @@ def test_the_mean_slope_of_a_jump_comes_from_steins_lemma(gaussians):
     assert float(slope) == pytest.approx(1 / np.sqrt(2 * np.pi * COVARIANCE[0, 0]), rel=1e-12)
 
 
+@pytest.mark.parametrize("powers", [(0, 1), (1, 1), (3, 0), (0, 2), (0, 0, 1), (2, 0, 1)])
+def test_a_step_keeps_the_half_line_of_any_polynomial(gaussians, powers):
+    """E[xᵏ; x > 0] = σᵏ 2^(k/2−1) Γ((k+1)/2)/√π."""
+    (x, _, _), expectations = gaussians
+    polynomial = x.apply(nl.polynomial("p", *map(float, powers)), ())
+    half_moments = [
+        COVARIANCE[0, 0] ** (k / 2) * 2 ** (k / 2 - 1) * gamma((k + 1) / 2) / np.sqrt(np.pi) for k in range(len(powers))
+    ]
+    value = expectations.mean(x.apply(nv.step, ()) * polynomial)
+    assert float(value) == pytest.approx(np.dot(powers, half_moments), rel=1e-12)
+
+
 def test_independent_factors_multiply():
     expectations = Expectations()
     expectations.covariances[0, 0] = expectations.covariances[1, 1] = 0.7
@@ -99,5 +112,7 @@ def test_what_does_not_fit_says_so(gaussians):
     (x, y, z), expectations = gaussians
     with pytest.raises(NotExactError, match="three or more dependent vectors"):
         expectations.mean(product([g.apply(nv.erf, ()) for g in (x, y, z)]))
+    with pytest.raises(NotExactError, match="the derivative of a jump between dependent vectors"):
+        expectations.expected_derivative(x.apply(nv.step, ()) * y.apply(nv.erf, ()), 0)
     with pytest.raises(NotExactError, match="erf of a non-Gaussian vector"):
         x.apply(nv.erf, ()).apply(nv.erf, ())

@@ -300,6 +300,24 @@ def test_signs_make_corrections_vanish(nonlinearity, corrected):
     assert corrected_names(nv.program(signs(nonlinearity=nonlinearity), VECTOR)) == corrected
 
 
+@pytest.mark.parametrize(
+    ("sum_of", "corrected"),
+    [
+        (lambda g: nv.cos(g) + nv.square(g), {}),
+        (lambda g: nv.cos(g) + nv.moment(g) * nv.cos(g), {}),  # the odd ⟨g⟩ is zero
+        (lambda g: nv.erf(g) + nv.sin(g), {"g3": ["g1"]}),
+        (lambda g: nv.erf(g) + nv.cos(g), {"g3": ["g1"]}),
+    ],
+    ids=["even and even", "even and zero", "odd and odd", "odd and even"],
+)
+def test_a_sum_is_even_or_odd_if_all_its_summands_are(sum_of, corrected):
+    def arch(net, x):
+        W = net.matrix("W")
+        return net.readout("v", nv.tanh(W.T @ sum_of(W @ net.input("U", x))))
+
+    assert corrected_names(nv.program(nv.architecture(arch), VECTOR)) == corrected
+
+
 def kolmogorov_distance(samples):
     """Of standardised samples from the standard Gaussian, the largest over an array of vectors."""
     ordered = np.sort(np.asarray(samples).reshape(-1, samples.shape[-1]), axis=-1)

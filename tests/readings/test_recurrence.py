@@ -118,6 +118,10 @@ def test_half_life():
     # Rounding far below the first distance is not fitted.
     assert nv.half_life(np.maximum(0.5**steps, 1e-5)) == pytest.approx(1)
     assert list(tail(0.5**steps).steps) == [5, 6, 7, 8, 9]
+    # In whatever unit, and however steep the first step: the floor is a thousandth of the first distance.
+    assert nv.half_life(1e4 * np.maximum(0.5**steps, 1e-5)) == pytest.approx(1)
+    assert list(tail([1.0, 0.01, 0.005, 1e-4, 1e-4]).steps) == [1, 2]
+    assert list(tail([1.0, 0.1, 0.01, 0.001]).steps) == [2, 3]
 
 
 def test_refusals_are_one_sentence():
