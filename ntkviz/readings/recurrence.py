@@ -86,7 +86,7 @@ def tail(distance: Sequence[float] | np.ndarray) -> Tail:
     [distances] = check_data(distance, "distance")
     if distances.ndim != 1:
         raise InputError(f"distance has shape {distances.shape}; it must be a list of numbers.")
-    gone = distances < FLOOR * distances[0]
+    gone = (distances < FLOOR * distances[0]) | (distances == 0)
     count = int(np.argmax(gone)) if gone.any() else len(distances)
     if count < 2:
         return Tail(np.arange(0), -np.inf, 0.0)

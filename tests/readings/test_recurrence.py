@@ -113,6 +113,7 @@ def test_half_life():
     assert nv.half_life(3 * 0.5 ** (steps / 7)) == pytest.approx(7)
     assert nv.half_life(np.full(20, 2.0)) == float("inf")
     assert nv.half_life(np.array([1.0, 0.0, 0.0])) == 0
+    assert nv.half_life(np.zeros(5)) == 0
     bent = np.where(steps < 8, 1.0, 0.5 ** ((steps - 7) / 4.0))
     assert nv.half_life(bent) == pytest.approx(4)
     # Rounding far below the first distance is not fitted.
