@@ -7,9 +7,8 @@ sums over places above all, make different places meet: there all pairs are aske
 
 from __future__ import annotations
 
-import functools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +19,7 @@ from ..gaussian.expectation import square_expectation
 from ..language import instructions as ops
 from ..language.instructions import Shape
 from ..language.rolling import AtStep, EveryStep
-from .dual import Dual, Law, sum_of
+from .dual import Dual, sum_of
 
 if TYPE_CHECKING:
     from .moments import ForwardMoments
@@ -104,16 +103,10 @@ def moved(m: ForwardMoments, left: Vector, right: Vector) -> Dual | None:
     """What such an instruction makes of vectors, it makes of their moments at equal places too."""
     one, other = (m.instruction(*v) for v in (left, right))
     ks = [m.aligned((left[0], a), (right[0], b)) for a, b in zip(one.args, other.args, strict=True)]
-
-    def part(name: str) -> Array | None:
-        arrays = [None if k is None else getattr(k, name) for k in ks]
-        if all(a is None for a in arrays):
-            return None
-        shapes = [m.instruction(left[0], a).shape for a in one.args]
-        return one.op.evaluate(*(jnp.zeros(s) if a is None else a for a, s in zip(arrays, shapes, strict=True)))
-
-    value = part("value")
-    return None if value is None else Dual(value, part("tangent"))
+    value, tangent = (
+        m.linear_at_places(*left, [None if k is None else getattr(k, part) for k in ks]) for part in Dual._fields
+    )
+    return None if value is None else Dual(value, tangent)
 
 
 def _of_functions(m: ForwardMoments, left: Vector, right: Vector) -> Dual | None:
@@ -127,14 +120,7 @@ def _of_functions(m: ForwardMoments, left: Vector, right: Vector) -> Dual | None
     if k is None:
         means = m.mean(*left), m.mean(*right)
         return None if means[0] is None or means[1] is None else Dual(means[0] * means[1])
+    shape = _shape(m, left, right)
     laws = m.law(left[0], x, theta), m.law(right[0], y, theta_bar)
-    of_x, of_y = (_broadcast(law, _shape(m, left, right)) for law in laws)
+    of_x, of_y = jax.tree.map(lambda a: jnp.broadcast_to(a, shape), laws)
     return m.of_functions(phi, psi, k, lambda function, kxy: function(of_x, of_y, kxy))
-
-
-def _broadcast(law: Law, shape: Shape) -> Law:
-    return jax.tree.map(functools.partial(_to_shape, shape), law)
-
-
-def _to_shape(shape: Shape, a: Any) -> Array:
-    return jnp.broadcast_to(a, shape)

@@ -130,8 +130,7 @@ class ForwardMoments:
             case ops.Nonlin():
                 return self._mean_of_nonlin(copy, place)
             case _:
-                means = [self.mean(copy, a) for a in self._vectors(copy, place)]
-                return self._linear(copy, place, [None if m is None else m[..., None] for m in means], ())
+                return self.linear_at_places(copy, place, [self.mean(copy, a) for a in self._vectors(copy, place)])
 
     def _mean_of_nonlin(self, copy: int, place: int) -> Array:
         instruction = self.instruction(copy, place)
@@ -228,6 +227,10 @@ class ForwardMoments:
 
         value = self._linear(copy_a, a, flat("value"), right)
         return None if value is None else Dual(value, self._linear(copy_a, a, flat("tangent"), right))
+
+    def linear_at_places(self, copy: int, place: int, numbers: list[Array | None]) -> Array | None:
+        """Apply a linear instruction to one number for each place, as to a vector of one coordinate."""
+        return self._linear(copy, place, [None if n is None else n[..., None] for n in numbers], ())
 
     def _linear(self, copy: int, place: int, vectors: list[Array | None], right: Shape) -> Array | None:
         """Apply a linear instruction to arrays whose last axis stands for the other side of a kernel."""

@@ -157,8 +157,7 @@ def test_a_folder_without_a_home_is_refused(tmp_path, serve):
 
 @pytest.fixture
 def binder_page(chromium):
-    """A page that may log errors: Jupyter refuses what a page that is left sends to end its kernel (403, for want of a
-    cookie; culling ends it), and JupyterLab logs what breaks off then."""
+    """A page that may log errors: JupyterLab logs what breaks off when it is left."""
     with watching(chromium) as (page, _):
         yield page
 
