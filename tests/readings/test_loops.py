@@ -16,9 +16,6 @@ from ntkviz.readings.moments import ForwardMoments
 SIGMA_W, SIGMA_U, SIGMA_B, SIGMA_V = 1.4, 0.9, 0.3, 1.1
 RNN = nv.architectures.rnn(sigma_w=SIGMA_W, sigma_u=SIGMA_U, sigma_b=SIGMA_B, sigma_v=SIGMA_V)
 
-IN_HASTE = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-"""How to compile what runs once."""
-
 
 def by_numpy(x, y, pooling):
     """NNGP and NTK of an RNN with erf, pair of steps by pair of steps."""
@@ -83,7 +80,7 @@ def test_longer_sequences_trace_no_more_operations(pooling):
 
 
 def by_pairs(program, program_bar=None):
-    """The kernels with every pair of steps asked for by itself."""
+    """The kernels with every pair of steps asked for by itself. Not compiled: that would take ten times as long."""
     return kernels_from(ForwardMoments((program, program_bar or program)))
 
 
@@ -132,7 +129,7 @@ def gaussian_states(net, x):
 def test_loops_give_what_pairs_of_steps_give(rng, fn):
     programs = [nv.architecture(fn).trace((rng.normal(size=(1, 5, 3)),)) for _ in range(2)]
     loops = jax.jit(lambda p, q: kernels_from(LoopMoments((roll(p), roll(q)))))(*programs)
-    pairs = jax.jit(by_pairs, compiler_options=IN_HASTE)(*programs)
+    pairs = by_pairs(*programs)
     np.testing.assert_allclose(loops.nngp, pairs.nngp, rtol=1e-12)
     np.testing.assert_allclose(loops.ntk, pairs.ntk, rtol=1e-12)
     assert 0 < loops.error < 1e-9
@@ -188,7 +185,7 @@ def test_what_loops_refuse_is_asked_pair_by_pair(rng):
     program = nv.architecture(leaky).trace((x,))
     with pytest.raises((EntangledStepsError, NoForwardLimitError)):
         jax.eval_shape(lambda p: kernels_from(LoopMoments((roll(p), roll(p)))), program)
-    here, there = (jax.jit(f, compiler_options=IN_HASTE)(program) for f in (lambda p: forward_kernels(p, p), by_pairs))
+    here, there = forward_kernels(program, program), by_pairs(program)
     np.testing.assert_allclose(here.ntk, there.ntk, rtol=1e-12)
 
 
