@@ -15,6 +15,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+import jax
+
 from .agreement import Outcome, check
 from .programs import program_number
 
@@ -36,7 +38,8 @@ def main() -> None:
     sys.exit(read_all(range(options.start, options.start + options.programs), options.seed, options.failures))
 
 
-CHUNK = 100  # programs one process reads: what it compiles is forgotten with it
+CHUNK = 200  # programs one process reads: what it compiles is forgotten with it
+COMPILED = Path(".cache/fuzzing_operations")
 
 
 def read_all(numbers: range, seed: int, folder: Path) -> int:
@@ -53,6 +56,7 @@ def read_all(numbers: range, seed: int, folder: Path) -> int:
 
 
 def _read(numbers: range, seed: int, folder: Path) -> Counter[str]:
+    _keep_operations()
     counts: Counter[str] = Counter()
     for number in numbers:
         example = program_number(number, seed)
@@ -64,6 +68,13 @@ def _read(numbers: range, seed: int, folder: Path) -> Counter[str]:
             (folder / f"{seed}_{number}.py").write_text(text, encoding="utf-8")
             print(f"program {number}: {type(problem).__name__}: {str(problem)[:300]}", flush=True)
     return counts
+
+
+def _keep_operations() -> None:
+    """Operations that one process compiled, however fast, are there for the next: programs are read one by one."""
+    jax.config.update("jax_compilation_cache_dir", str(COMPILED.absolute()))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 def _verdict(outcome: Outcome) -> str:
