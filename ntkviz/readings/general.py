@@ -81,6 +81,7 @@ def _is_exact(structure: Program, structure_bar: Program, shapes: Any, shapes_ba
     return True
 
 
+@functools.partial(jax.jit, static_argnames="assume_gia", inline=True)  # traced once: to try, and to calculate
 def _exact_pair(program: Program, program_bar: Program, *, assume_gia: bool) -> ForwardKernels:
     both = _with_gradients(program, assume_gia), _with_gradients(program_bar, assume_gia)
     return exact_kernels(both, _passes(program))
