@@ -68,10 +68,11 @@ audit: $(INSTALLED)
 	@$(BIN)/python tests/audit.py
 
 # Includes the check that every list of dependencies says the same, and last, with the machine to themselves, the
-# browser tests.
+# tests that hold the dashboard to a second.
 unit: $(INSTALLED) $(BROWSER)
 	$(BIN)/pytest -m "not browser" --numprocesses=2 --dist=loadfile
-	$(BIN)/pytest -m browser
+	$(BIN)/pytest -m "browser and not alone" --numprocesses=2 --dist=loadfile
+	$(BIN)/pytest -m alone
 
 # Every notebook runs from top to bottom in a fresh kernel without an error.
 notebooks: $(INSTALLED)

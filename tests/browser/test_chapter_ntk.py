@@ -32,6 +32,7 @@ def handle(page: Page, label: str):
     return page.get_by_role("slider", name=label, exact=True)
 
 
+@pytest.mark.alone
 def test_points_arrive_and_cancel_stops_them(chapter):
     handle(chapter, "weights σw").focus()
     chapter.keyboard.press("ArrowRight")

@@ -85,6 +85,7 @@ def test_it_says_one_line_and_listens_on_this_machine_only(folder, serve):
     assert server.process.returncode == 0
 
 
+@pytest.mark.alone
 def test_kernels_of_lost_readers_end_and_waiting_ones_stay(folder, serve):
     def process(server) -> int:
         # No page follows this request, as if the reader's network broke.
