@@ -2,12 +2,12 @@
 
     .venv/bin/python benchmarks/empirical_kernels.py
 
-All sides are given the same parameters, in float32, and compute on the CPU (or wherever JAX does), each in a process of
-its own, in turns. The MLP of three hidden layers goes to neural-tangents too, by each of its implementations (Novak et
-al. 2022, arXiv:2206.08720) and with and without its option to vmap over inputs, so that its best is among them; it is
-installed into an environment of its own (`peers/environment.py`). The Jacobian is `vmap(grad)` of a network written by
-hand, flattened, and J Jᵀ. Memory is what a process held at most beyond what it held before its first call. Takes two
-minutes; `--only rnn` takes one network.
+All sides are given the same parameters, in float32, each in a process of its own, in turns, and say on what they ran.
+The MLP of three hidden layers goes to neural-tangents too, by each of its implementations (Novak et al. 2022,
+arXiv:2206.08720) and with and without its option to vmap over inputs, so that its best is among them; it is installed
+into an environment of its own (`peers/environment.py`). The Jacobian is `vmap(grad)` of a network written by hand,
+flattened, and J Jᵀ. Memory is what a process held at most beyond what it held before its first call. Takes two minutes;
+`--only rnn` takes one network.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def compare(network: str, width: int, shape: tuple[int, ...], hyper: dict[str, A
         apart = np.max(np.abs(side.results["ntk"] - ours.results["ntk"])) / size
         print(
             f"  {name:48}{1e3 * side.median:9.1f} ms{side.median / ours.median:7.1f}×"
-            f"   compiling {side.compilation:5.1f} s{side.peak_memory - side.started:8.0f} MB   apart {apart:.0e}",
+            f"   compiling {side.compilation:5.1f} s{side.peak_memory - side.started:8.0f} MB"
+            f"   apart {apart:.0e}   on {side.device}",
             flush=True,
         )
 

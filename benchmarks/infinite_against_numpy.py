@@ -52,14 +52,14 @@ def compare(network: str, shape: tuple[int, ...], hyper: dict[str, Any], options
     return (
         f"{1e3 * ours.median:9.1f}"
         + "".join(f"{1e3 * other.median:12.1f}{other.median / ours.median:8.1f}×" for other in others)
-        + f"{ours.compilation:10.1f} s{ours.peak_memory - ours.started:8.0f}{gram:9.3f}{apart:11.0e}"
+        + f"{ours.compilation:10.1f} s{ours.peak_memory - ours.started:8.0f}{gram:9.3f}{apart:11.0e}  {ours.device}"
     )
 
 
 def main() -> None:
     print(
         f"{'':36}{'ntkviz':>9}{'NumPy by':>12}{'ratio':>9}{'NumPy':>12}{'ratio':>9}{'compiling':>12}{'memory':>8}"
-        f"{'Gram':>9}{'apart':>11}\n"
+        f"{'Gram':>9}{'apart':>11}  ntkviz on\n"
         f"{'':36}{'ms':>9}{'index, ms':>12}{'':>9}{'arrays, ms':>12}{'':>9}{'':>12}{'MB':>8}{'MB':>9}"
     )
     for name, *case in CASES:

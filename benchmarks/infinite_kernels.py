@@ -54,7 +54,7 @@ def compare(name: str, x: np.ndarray, settings: dict, repeats: int) -> dict[str,
         apart = max(_difference(m, measured[PEER], kernel) for kernel in ("nngp", "ntk"))
         print(
             f"  {side:16} {1e3 * m.median:8.1f} ms   compile {m.compilation:5.2f} s   "
-            f"memory {m.peak_memory - m.started:5.0f} MB   largest difference {apart:.0e}"
+            f"memory {m.peak_memory - m.started:5.0f} MB   largest difference {apart:.0e}   on {m.device}"
         )
     ours, theirs = measured[OURS], measured[PEER]
     print(

@@ -21,12 +21,14 @@ HERE = Path(__file__).parent
 class Side:
     """A script of this folder, and the Python that runs it (see `environment.py`).
 
-    `settings` are added to those that all sides get.
+    `settings` are added to those that all sides get. `platform`: what JAX shall run on, `"cpu"` say; by default an
+    accelerator if there is one.
     """
 
     python: Path
     script: str
     settings: Mapping[str, Any] | None = None
+    platform: str | None = None
 
 
 @dataclass
@@ -37,6 +39,7 @@ class Measured:
     - `first`: seconds of the first call, compilation included; nothing was compiled before or kept from other runs.
     - `started`, `peak_memory`: the most memory of its process before the first call and in all, in MB.
     - `results`: the arrays it gave.
+    - `device`: what it calculated on, as JAX calls it.
     """
 
     times: list[float]
@@ -44,6 +47,7 @@ class Measured:
     started: float
     peak_memory: float
     results: dict[str, np.ndarray]
+    device: str
 
     @property
     def median(self) -> float:
@@ -72,8 +76,9 @@ def side_by_side(
             for name, worker in workers.items():
                 times[name].append(worker.call())
         return {
-            name: Measured(times[name][1:], times[name][0], worker.started, worker.end(), worker.results())
+            name: Measured(times[name][1:], times[name][0], worker.started, memory, worker.results(), device)
             for name, worker in workers.items()
+            for memory, device in (worker.end(),)
         }
 
 
@@ -86,6 +91,9 @@ class _Worker:
         np.savez(self.folder / "inputs.npz", **inputs)
         (self.folder / "settings.json").write_text(json.dumps({**settings, **(side.settings or {})}))
         environment = {key: value for key, value in os.environ.items() if not key.startswith("JAX_")}  # no cache
+        environment["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"  # the sides share an accelerator's memory
+        if side.platform:
+            environment["JAX_PLATFORMS"] = side.platform
         command = [str(side.python), str(HERE / side.script), str(self.folder), "results.npz"]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -106,17 +114,19 @@ class _Worker:
         self.process.stdin.flush()
         return self._answer()["seconds"]
 
-    def end(self) -> float:
+    def end(self) -> tuple[float, str]:
+        """Its peak memory in MB and its device."""
         assert self.process.stdin
         self.process.stdin.close()
-        return self._answer()["memory"]
+        said = self._answer()
+        return said["memory"], said["device"]
 
     def results(self) -> dict[str, np.ndarray]:
         self.process.wait()
         with np.load(self.folder / "results.npz") as file:
             return dict(file)
 
-    def _answer(self) -> dict[str, float]:
+    def _answer(self) -> dict[str, Any]:
         assert self.process.stdout
         line = self.process.stdout.readline()
         if not line:

@@ -32,7 +32,7 @@ Calculation = Callable[[], "dict[str, np.ndarray]"]
 
 
 def serve(prepare: Callable[[dict[str, np.ndarray], dict], Calculation]) -> None:
-    """Answer each line `call` of stdin by the seconds it took, and the end of stdin by the peak memory.
+    """Answer each line `call` of stdin by the seconds it took, the end of stdin by the peak memory and the device.
 
     The command line names the folder with `inputs.npz` and `settings.json`, and the file for the last results.
     """
@@ -47,7 +47,7 @@ def serve(prepare: Callable[[dict[str, np.ndarray], dict], Calculation]) -> None
         found = calculate()
         _answer(seconds=time.perf_counter() - start)
     np.savez(folder / results, **found)
-    _answer(memory=peak_memory())
+    _answer(memory=peak_memory(), device=device())
 
 
 def peak_memory() -> float:
@@ -55,5 +55,11 @@ def peak_memory() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
 
 
-def _answer(**numbers: float) -> None:
-    print(json.dumps(numbers), flush=True)
+def device() -> str:
+    """What this process calculated on, as JAX calls it: `cpu`, or the name of an accelerator."""
+    jax = sys.modules.get("jax")
+    return jax.devices()[0].device_kind if jax else "cpu"
+
+
+def _answer(**said: float | str) -> None:
+    print(json.dumps(said), flush=True)

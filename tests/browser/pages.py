@@ -49,7 +49,7 @@ def watching(chromium: Browser) -> Iterator[tuple[Page, Watch]]:
     yield page, watch
     page.goto("about:blank")  # leaving a page ends its kernel; closing the browser's window under it would not
     context.close()
-    assert not watch.foreign, "the page asked other hosts"
+    assert not watch.foreign, f"the page asked other hosts: {watch.foreign}"
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def reading(chromium: Browser) -> Iterator[Page]:
     with watching(chromium) as (page, watch):
         yield page
         errors = list(watch.errors)
-    assert not errors, "the page logged errors"
+    assert not errors, f"the page logged errors: {errors}"
 
 
 def until(page: Page, expression: str, arg: object = None) -> None:
