@@ -32,6 +32,7 @@ from .finite import (
     at_readout_scale,
     check_width,
     gradient_scale,
+    products_in_full,
     random_key,
     sample_parameters,
     uses_of_parameters,
@@ -214,5 +215,6 @@ def _split_network(program: Program, program_bar: Program, width: int, key: Arra
         declared, other = program.parameters[use[0]], there[use]
         rate = gradient_scale(declared, numbers, width)
         scale = 1 if at_readout_scale(program) else width
-        split[_label(declared, use[1])] = rate * scale * (one.a[0] @ other.a[0].T) * (one.b[0] @ other.b[0].T)
+        with products_in_full():
+            split[_label(declared, use[1])] = rate * scale * (one.a[0] @ other.a[0].T) * (one.b[0] @ other.b[0].T)
     return split

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 import jax
@@ -100,12 +101,18 @@ def run(
             case op:
                 return op.evaluate(*args)
 
-    for place, instruction in enumerate(program.instructions):
-        if place in starts:
-            values |= _run_loop(program, starts[place], value, values, taps or {})
-        elif place not in values and not isinstance(instruction.op, Delayed):
-            values[place] = value(place, instruction, values, taps or {})
+    with products_in_full():
+        for place, instruction in enumerate(program.instructions):
+            if place in starts:
+                values |= _run_loop(program, starts[place], value, values, taps or {})
+            elif place not in values and not isinstance(instruction.op, Delayed):
+                values[place] = value(place, instruction, values, taps or {})
     return Run(values[program.output], tuple(values[place] for place in range(len(program))))
+
+
+def products_in_full() -> AbstractContextManager[None]:
+    """Matrix products in float32: by default a GPU rounds what goes in to ten bits, a thousandth."""
+    return jax.default_matmul_precision("float32")
 
 
 def _run_loop(
@@ -333,7 +340,8 @@ def _contract(
         if key not in uses_bar:  # a sequence of one token never uses W
             continue
         rate = jnp.asarray(gradient_scale(program.parameters[key[0]], numbers, width), here.a.dtype)
-        total = total + rate * _pairs_of_uses(here, uses_bar[key])
+        with products_in_full():
+            total = total + rate * _pairs_of_uses(here, uses_bar[key])
     return total if at_readout_scale(program) else total * width
 
 

@@ -275,9 +275,10 @@ def _pieces(data: Data, most: int) -> list[_Side]:
 
 
 def _block_side(programs: tuple[Program, Program]) -> int:
-    """Inputs to a side of a block: what one thread works on stays near 2¹⁸ numbers, which a cache holds."""
+    """Inputs to a side of a block: arrays of what a cache holds, or, on a GPU, of what keeps all of it at work."""
     numbers = _largest_array(*(p.with_numbers() for p in programs), *map(_shapes, programs))
-    return max(1, min(128, math.isqrt(2**18 // numbers)))
+    most = 2**18 if jax.default_backend() == "cpu" else 2**24
+    return max(1, math.isqrt(most // max(numbers, 16)))
 
 
 @functools.lru_cache(maxsize=512)

@@ -1,10 +1,13 @@
 """The NTK by pairs of uses: against the recursions of an RNN worked by hand, and its sum against both NTKs."""
 
+import jax
 import numpy as np
 import pytest
+from products import is_in_full, some_products
 
 import ntkviz as nv
 from ntkviz.errors import InputError, NoForwardLimitError
+from ntkviz.readings import contributions
 
 RNG = np.random.default_rng(5)
 LONG, SHORT = RNG.normal(size=(1, 4, 3)), RNG.normal(size=(1, 3, 3))
@@ -76,6 +79,12 @@ def test_the_sum_is_the_ntk(case):
     assert {k: v.shape for k, v in sample.items()} == {k: v.shape for k, v in limit.items()}
     ntk = nv.empirical_ntk(arch, x, y, width=32, key=7)[0, 0]
     assert float(sum(part.sum() for part in sample.values())) == pytest.approx(float(ntk), rel=1e-4)
+
+
+def test_no_matrix_product_is_rounded_on_a_gpu():
+    program = nv.architectures.rnn().trace((LONG,)).unrolled()
+    made = jax.make_jaxpr(contributions._split_network, static_argnums=2)(program, program, 32, jax.random.key(0))
+    assert all(is_in_full(product) for product in some_products(made.jaxpr))
 
 
 def test_wide_networks_have_the_limits_pairs():

@@ -6,10 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from products import is_in_full, some_products
 
 import ntkviz as nv
 from ntkviz.errors import HyperparameterError, InputError
-from ntkviz.readings.finite import random_key, run, sample_parameters
+from ntkviz.readings.finite import ntk_of_examples, random_key, run, sample_parameters
 
 WIDTH = 16
 
@@ -165,3 +166,20 @@ def test_a_key_is_a_seed_or_a_key(rng):
 def test_every_seed_of_32_bits_has_a_key_of_its_own():
     seeds = (0, 1, 64, 2**16, 2**31, 2**32 - 1)
     assert len({tuple(np.asarray(jax.random.key_data(random_key(seed))).tolist()) for seed in seeds}) == len(seeds)
+
+
+@pytest.mark.parametrize(
+    ("arch", "shape"),
+    [
+        (nv.architectures.rnn(), (2, 6, 3)),
+        (nv.architectures.transformer(), (2, 6, 3)),
+        (nv.architectures.mlp(), (2, 3)),
+    ],
+)
+def test_no_matrix_product_is_rounded_on_a_gpu(arch, shape):
+    """There is a GPU in no test; what JAX is asked for is seen without one."""
+    x = np.ones(shape)
+    program = arch.trace((x[:1],)).unrolled().with_data(x)
+    parameters = sample_parameters(program, WIDTH, jax.random.key(0))
+    made = jax.make_jaxpr(ntk_of_examples, static_argnums=3)(program, program, parameters, WIDTH)
+    assert all(is_in_full(product) for product in some_products(made.jaxpr))
