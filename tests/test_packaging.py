@@ -36,7 +36,7 @@ def declared(pyproject: dict) -> dict[str, SpecifierSet]:
 
 
 def test_environment_yml_names_the_same_dependencies(root, pyproject):
-    lines = re.findall(r"^ *- ([a-z][a-z0-9-]*[<>=~!].*?) *(?:#.*)?$", (root / "environment.yml").read_text(), re.M)
+    lines = re.findall(r"^ *- ([a-z][a-z0-9_-]*[<>=~!].*?) *(?:#.*)?$", (root / "environment.yml").read_text(), re.M)
     named = {canonicalize_name(one.name): one.specifier for one in map(Requirement, lines)}
     assert named.pop("python") == SpecifierSet(pyproject["project"]["requires-python"])
     assert named == declared(pyproject)
