@@ -13,7 +13,7 @@ layer. Average pooling makes all P² pairs of pixels meet, and averages over tim
 meets equal steps only, and flattening equal pixels only. A transformer's attention takes T² T products, but its
 nonlinearities T² closed forms, each of which takes as long as hundreds of products. A network of width n costs n² a
 layer and input, forward and backward; its kernel then takes N² n products, few beside that while N is far below n.
-Networks read 256 inputs at a time: of more, each meets every other 256 anew.
+Networks read some hundred inputs at a time, as memory allows: of more, each block meets every other anew.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ ROWS = [
         lambda n: _sampled(LIBRARY.mlp(depth=3), n, 16, 32),
     ),
     Row(
-        "width n", "MLP", "inputs N", "1", (2, 128, 160, 192, 256),
+        "width n", "MLP", "inputs N", "1", (2, 128, 256, 384, 512),
         lambda n: _sampled(LIBRARY.mlp(depth=3), 2048, n, 32),
     ),
     Row(

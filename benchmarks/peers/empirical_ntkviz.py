@@ -18,7 +18,7 @@ def prepare(inputs, settings):
     ntk = jax.jit(ntk_of_examples, static_argnums=3)
 
     def calculate():
-        return {"ntk": np.asarray(ntk(program, program, parameters, settings["width"]))}
+        return {"ntk": np.asarray(ntk(program, None, parameters, settings["width"]))}
 
     return calculate
 

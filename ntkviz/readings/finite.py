@@ -13,6 +13,8 @@ each parameter makes.
 from __future__ import annotations
 
 import functools
+import math
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
@@ -224,21 +226,44 @@ def empirical_ntk(arch: Architecture, x1: Any, x2: Any = None, *, width: int, ke
 def _between(arch: Architecture, data1: Data, data2: Data, width: int, key: Array) -> Array:
     """The empirical NTK between two batches, each of inputs of one shape."""
     check_one_network_reads(arch, data1, data2)
+    itself = data1 is data2
     if not examples_are_separate(arch, data1):
-        return _whole_batches(arch.trace(data1).unrolled(), arch.trace(data2).unrolled(), width, key)
+        other = None if itself else arch.trace(data2).unrolled()
+        return _whole_batches(arch.trace(data1).unrolled(), other, width, key)
     first, second = (arch.trace(tuple(d[:1] for d in data)).unrolled() for data in (data1, data2))
-    rows = []
-    for rows1 in block_slices(len(data1[0]), _BLOCK):
-        block1 = tuple(d[rows1] for d in data1)
-        blocks = [
-            _separate_examples(first.with_data(*block1), second.with_data(*(d[rows2] for d in data2)), width, key)
-            for rows2 in block_slices(len(data2[0]), _BLOCK)
-        ]
-        rows.append(jnp.concatenate(blocks, axis=1))
-    return jnp.concatenate(rows, axis=0)
+    most = min(_examples_at_once(program, width) for program in (first, second))
+    blocks, blocks_bar = (
+        [program.with_data(*(d[part] for d in data)) for part in block_slices(len(data[0]), most)]
+        for program, data in ((first, data1), (second, data2))
+    )
+    rows: list[list[Array]] = []
+    for i, block in enumerate(blocks):
+        known = [row[i].T for row in rows] if itself else []
+        rows.append(known)
+        for j, block_bar in enumerate(blocks_bar[len(known) :], start=len(known)):
+            other = None if itself and i == j else block_bar
+            known.append(_separate_examples(block, other, width, key))
+    return jnp.block(rows)
 
 
-_BLOCK = 256  # examples whose gradients are held at once
+_LEAST = 256
+_NUMBERS = 2**24
+
+
+def _examples_at_once(program: Program, width: int) -> int:
+    """Examples whose gradients are held at once: for each block of them the network reads all others again.
+
+    As many as leave 2²⁴ numbers in what goes into all uses of parameters and comes out, and in the products of one
+    parameter's uses with each other; but at least 256.
+    """
+    uses: Counter[Any] = Counter()
+    held = 1
+    for instruction in program.instructions:
+        if _trained(program, instruction.op):
+            declared, count = program.parameters[instruction.op.parameter], math.prod(instruction.shape)
+            uses[_matrix(instruction.op)] += count
+            held += count * (width + (declared.fan if declared.kind == "input" else width))
+    return max(_LEAST, min(_NUMBERS // held, math.isqrt(_NUMBERS) // max(uses.values(), default=1)))
 
 
 def check_width(width: Any) -> None:
@@ -260,12 +285,15 @@ def random_key(key: Any) -> Array:
 
 
 @bounded(static_argnames="width")
-def _separate_examples(program: Program, program_bar: Program, width: int, key: Array) -> Array:
+def _separate_examples(program: Program, program_bar: Program | None, width: int, key: Array) -> Array:
     return ntk_of_examples(program, program_bar, sample_parameters(program, width, key), width)
 
 
-def ntk_of_examples(program: Program, program_bar: Program, parameters: tuple[Array, ...], width: int) -> Array:
-    """The NTK at given parameters, of programs traced with one example and holding the data of many."""
+def ntk_of_examples(program: Program, program_bar: Program | None, parameters: tuple[Array, ...], width: int) -> Array:
+    """The NTK at given parameters, of programs traced with one example and holding the data of many.
+
+    `program_bar=None` means `program` again, whose network is then run and differentiated once.
+    """
 
     def uses(prog: Program) -> dict[Any, Uses]:
         rolled = roll(prog) or Rolled(prog, ())
@@ -277,18 +305,21 @@ def ntk_of_examples(program: Program, program_bar: Program, parameters: tuple[Ar
         each = jax.vmap(one)(*prog.data)
         return jax.tree.map(lambda m: m.reshape((m.shape[0], *m.shape[2:])), each)
 
-    return _contract(program, program_bar, uses(program), uses(program_bar), width)
+    return _contract(program, program_bar, uses, width)
 
 
 @bounded(static_argnames="width")
-def _whole_batches(program: Program, program_bar: Program, width: int, key: Array) -> Array:
+def _whole_batches(program: Program, program_bar: Program | None, width: int, key: Array) -> Array:
     return ntk_of_batches(program, program_bar, sample_parameters(program, width, key), width)
 
 
-def ntk_of_batches(program: Program, program_bar: Program, parameters: tuple[Array, ...], width: int) -> Array:
-    """The NTK at given parameters, of programs traced with whole batches."""
-    here, there = (uses_of_parameters(p, parameters, example_outputs=len(p.data[0])) for p in (program, program_bar))
-    return _contract(program, program_bar, here, there, width)
+def ntk_of_batches(program: Program, program_bar: Program | None, parameters: tuple[Array, ...], width: int) -> Array:
+    """The NTK at given parameters, of programs traced with whole batches; `None` means `program` again."""
+
+    def uses(prog: Program) -> dict[Any, Uses]:
+        return uses_of_parameters(prog, parameters, example_outputs=len(prog.data[0]))
+
+    return _contract(program, program_bar, uses, width)
 
 
 def uses_of_parameters(
@@ -310,7 +341,7 @@ def uses_of_parameters(
     for k in places:
         op = program.instructions[k].op
         a = gradients[k].reshape(example_outputs, -1, width)
-        key: Any = (op.parameter, getattr(op, "index", ()))
+        key = _matrix(op)
         if isinstance(op, ops.InitialVector):
             found[key] = [
                 Uses(a, jnp.broadcast_to(jnp.eye(a.shape[1], dtype=dtype), (example_outputs, *a.shape[1:2] * 2)))
@@ -323,6 +354,11 @@ def uses_of_parameters(
     return {key: Uses(*(jnp.concatenate(m, axis=1) for m in zip(*uses, strict=True))) for key, uses in found.items()}
 
 
+def _matrix(op: ops.InputMatMul | ops.InitialVector | ops.MatMul) -> tuple[int, ops.Shape]:
+    """Which parameter an instruction uses, and which one of an array of matrices."""
+    return op.parameter, getattr(op, "index", ())
+
+
 def _trained(program: Program, op: ops.Op) -> bool:
     return (
         isinstance(op, ops.InputMatMul | ops.InitialVector | ops.MatMul) and program.parameters[op.parameter].trainable
@@ -330,18 +366,20 @@ def _trained(program: Program, op: ops.Op) -> bool:
 
 
 def _contract(
-    program: Program, program_bar: Program, uses: dict[Any, Uses], uses_bar: dict[Any, Uses], width: int
+    program: Program, program_bar: Program | None, uses: Callable[[Program], dict[Any, Uses]], width: int
 ) -> Array:
     """Σ over parameters of lr·multiplier²/fan_in Σ over pairs of uses ⟨a, ā⟩⟨b, b̄⟩."""
     numbers = ParameterNumbers(program)
+    found = uses(program)
+    other, found_bar = (program, found) if program_bar is None else (program_bar, uses(program_bar))
     # Zeros of the kernel's shape: there may be nothing that is trained.
-    total = jnp.zeros((len(program.data[0]), len(program_bar.data[0])), jnp.float32)
-    for key, here in uses.items():
-        if key not in uses_bar:  # a sequence of one token never uses W
+    total = jnp.zeros((len(program.data[0]), len(other.data[0])), jnp.float32)
+    for key, here in found.items():
+        if key not in found_bar:  # a sequence of one token never uses W
             continue
         rate = jnp.asarray(gradient_scale(program.parameters[key[0]], numbers, width), here.a.dtype)
         with products_in_full():
-            total = total + rate * _pairs_of_uses(here, uses_bar[key])
+            total = total + rate * _pairs_of_uses(here, found_bar[key])
     return total if at_readout_scale(program) else total * width
 
 
@@ -359,11 +397,12 @@ def at_readout_scale(program: Program) -> bool:
 def _pairs_of_uses(u: Uses, w: Uses) -> Array:
     """Σ ⟨a, ā⟩⟨b, b̄⟩ over pairs of uses, by Gram matrices or by gradients, whichever is less work."""
     (batch, uses, rows), (batch_bar, uses_bar, columns) = u.a.shape, (*w.a.shape[:2], u.b.shape[-1])
+    sides = [u] if w is u else [u, w]
     by_gram = batch * uses * batch_bar * uses_bar * (rows + columns)
-    by_gradient = (batch * uses + batch_bar * uses_bar + batch * batch_bar) * rows * columns
+    by_gradient = (sum(m.a.shape[0] * m.a.shape[1] for m in sides) + batch * batch_bar) * rows * columns
     if by_gram <= by_gradient:
         a = jnp.einsum("iur,jwr->iujw", u.a, w.a)
         b = jnp.einsum("iuc,jwc->iujw", u.b, w.b)
         return jnp.einsum("iujw,iujw->ij", a, b)
-    gradients = (jnp.einsum("iur,iuc->irc", m.a, m.b) for m in (u, w))
-    return jnp.einsum("irc,jrc->ij", *gradients)
+    gradients = [jnp.einsum("iur,iuc->irc", m.a, m.b) for m in sides]
+    return jnp.einsum("irc,jrc->ij", gradients[0], gradients[-1])

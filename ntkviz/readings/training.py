@@ -132,9 +132,8 @@ def _train(
 
     def ntk(parameters):
         if one_example is None:
-            return ntk_of_batches(program, program, parameters, width)
-        examples = one_example.with_data(*program.data)
-        return ntk_of_examples(examples, examples, parameters, width)
+            return ntk_of_batches(program, None, parameters, width)
+        return ntk_of_examples(one_example.with_data(*program.data), None, parameters, width)
 
     return outputs, outputs_test, ntk(start), ntk(end)
 

@@ -10,7 +10,7 @@ from products import is_in_full, some_products
 
 import ntkviz as nv
 from ntkviz.errors import HyperparameterError, InputError
-from ntkviz.readings.finite import ntk_of_examples, random_key, run, sample_parameters
+from ntkviz.readings.finite import _examples_at_once, ntk_of_examples, random_key, run, sample_parameters
 
 WIDTH = 16
 
@@ -113,9 +113,40 @@ def test_structured_ntk_is_the_plain_jacobians(rng, arch, shape, scale):
 def test_blocks_of_examples_equal_the_whole(rng, monkeypatch):
     x = rng.normal(size=(3, 2))
     whole = nv.empirical_ntk(nv.architectures.mlp(), x, width=8, key=0)
-    monkeypatch.setattr("ntkviz.readings.finite._BLOCK", 2)
+    monkeypatch.setattr("ntkviz.readings.finite._examples_at_once", lambda program, width: 2)
     in_blocks = nv.empirical_ntk(nv.architectures.mlp(), x, width=8, key=0)
     np.testing.assert_allclose(in_blocks, whole, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arch", "shape"),
+    [
+        (nv.architectures.mlp(), (5, 3)),
+        (nv.architectures.rnn(), (5, 6, 3)),
+        (nv.architectures.batchnorm_mlp(), (5, 3)),
+    ],
+)
+def test_a_batch_with_itself_is_as_with_its_copy(rng, arch, shape, monkeypatch):
+    """Its network is run once, blocks below the diagonal are those above it, and gradients are made once."""
+    monkeypatch.setattr("ntkviz.readings.finite._examples_at_once", lambda program, width: 2)
+    x = rng.normal(size=shape)
+    itself = nv.empirical_ntk(arch, x, width=8, key=0)
+    np.testing.assert_array_equal(itself, itself.T)
+    np.testing.assert_allclose(itself, nv.empirical_ntk(arch, x, x.copy(), width=8, key=0), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arch", "shape", "width", "most"),
+    [
+        # W¹ (784 in), W², b¹, b² and v, each used once; b and v count as much in as out.
+        (nv.architectures.mlp(depth=2), (1, 784), 2048, 2**24 // (2048 + 784 + 4 * 2 * 2048)),
+        (nv.architectures.mlp(depth=2), (1, 4), 8, 2**12),  # products of 2¹² examples with each other
+        (nv.architectures.rnn(), (1, 10, 4), 8, 2**12 // 10),  # of 10 uses of W in each
+        (nv.architectures.rnn(), (1, 100, 4), 512, 256),
+    ],
+)
+def test_blocks_are_as_large_as_memory_allows(arch, shape, width, most):
+    assert _examples_at_once(arch.trace((np.ones(shape),)).unrolled(), width) == most
 
 
 def test_the_same_seed_gives_the_same_network(rng):
@@ -181,5 +212,5 @@ def test_no_matrix_product_is_rounded_on_a_gpu(arch, shape):
     x = np.ones(shape)
     program = arch.trace((x[:1],)).unrolled().with_data(x)
     parameters = sample_parameters(program, WIDTH, jax.random.key(0))
-    made = jax.make_jaxpr(ntk_of_examples, static_argnums=3)(program, program, parameters, WIDTH)
+    made = jax.make_jaxpr(ntk_of_examples, static_argnums=3)(program, None, parameters, WIDTH)
     assert all(is_in_full(product) for product in some_products(made.jaxpr))
