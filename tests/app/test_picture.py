@@ -71,7 +71,7 @@ def test_the_cost_is_said_before_the_long_part():
         at_once=lambda c: None,
         as_it_comes=as_it_comes,
         steps=2,
-        estimate=lambda c: [nv.cost(nv.empirical_ntk, arch, np.eye(2), width=c.width, key=k) for k in range(1000)],
+        estimate=lambda c: [nv.cost(nv.empirical_ntk, arch, np.eye(2), width=c.width, key=0)] * 1000,
     )
     picture._move()
     wait_for(lambda: said)
