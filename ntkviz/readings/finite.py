@@ -354,7 +354,7 @@ def uses_of_parameters(
     return {key: Uses(*(jnp.concatenate(m, axis=1) for m in zip(*uses, strict=True))) for key, uses in found.items()}
 
 
-def _matrix(op: ops.InputMatMul | ops.InitialVector | ops.MatMul) -> tuple[int, ops.Shape]:
+def _matrix(op: Any) -> tuple[int, ops.Shape]:
     """Which parameter an instruction uses, and which one of an array of matrices."""
     return op.parameter, getattr(op, "index", ())
 
