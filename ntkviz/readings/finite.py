@@ -404,5 +404,6 @@ def _pairs_of_uses(u: Uses, w: Uses) -> Array:
         a = jnp.einsum("iur,jwr->iujw", u.a, w.a)
         b = jnp.einsum("iuc,jwc->iujw", u.b, w.b)
         return jnp.einsum("iujw,iujw->ij", a, b)
-    gradients = [jnp.einsum("iur,iuc->irc", m.a, m.b) for m in sides]
-    return jnp.einsum("irc,jrc->ij", gradients[0], gradients[-1])
+    # One row for each example: of a product over two axes XLA makes no matrix product.
+    gradients = [jnp.einsum("iur,iuc->irc", m.a, m.b).reshape(len(m.a), -1) for m in sides]
+    return gradients[0] @ gradients[-1].T
