@@ -14,13 +14,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-import jax
 import numpy as np
 from peers.environment import ourselves
+from peers.parameters import parameters
 from peers.side_by_side import Side, side_by_side
-
-import ntkviz as nv
-from ntkviz.readings.finite import sample_parameters
 
 MLP = {"depth": 3, "nonlinearity": "relu"}
 CNN = {"depth": 3, "nonlinearity": "relu", "pooling": "average"}
@@ -53,14 +50,6 @@ def compare(name: str, script: str, inputs: dict[str, np.ndarray], settings: dic
             f"   compiling {side.compilation:5.1f} s   apart {apart:.0e}",
             flush=True,
         )
-
-
-def parameters(network: str, width: int, x: np.ndarray, hyper: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Sampled on the processor, for both."""
-    program = getattr(nv.architectures, network)(**hyper).trace((x[:1],)).unrolled()
-    with jax.default_device(jax.devices("cpu")[0]):
-        sampled = sample_parameters(program, width, jax.random.key(0))
-    return {f"parameter_{k}": np.asarray(p) for k, p in enumerate(sampled)}
 
 
 def main() -> None:

@@ -15,13 +15,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-import jax
 import numpy as np
 from peers.environment import neural_tangents, ourselves
+from peers.parameters import parameters
 from peers.side_by_side import Side, side_by_side
-
-import ntkviz as nv
-from ntkviz.readings.finite import sample_parameters
 
 MLP = {"depth": 3, "nonlinearity": "relu", "sigma_w": 1.5, "sigma_b": 0.1, "sigma_v": 1.2}
 RNN = {"sigma_w": 1.3, "sigma_u": 1.0, "sigma_b": 0.3, "sigma_v": 1.1}
@@ -57,12 +54,10 @@ def sides(network: str, options: dict[str, Any]) -> dict[str, Side]:
 def compare(network: str, width: int, shape: tuple[int, ...], hyper: dict[str, Any], options: dict[str, Any]) -> None:
     """A block of lines, one for each side."""
     x = np.random.default_rng(0).normal(size=shape)
-    program = getattr(nv.architectures, network)(**hyper, **options).trace((x[:1],)).unrolled()
-    parameters = {
-        f"parameter_{k}": np.asarray(p) for k, p in enumerate(sample_parameters(program, width, jax.random.key(0)))
-    }
     settings = {"network": network, "width": width, "hyper": hyper}
-    measured = side_by_side(sides(network, options), {"x": x, **parameters}, settings, repeats=5)
+    measured = side_by_side(
+        sides(network, options), {"x": x, **parameters(network, width, x, hyper | options)}, settings, repeats=5
+    )
     ours = measured["ntkviz"]
     size = np.max(np.abs(ours.results["ntk"]))
     print(

@@ -24,6 +24,15 @@ def examples_are_separate(arch: Architecture, data: tuple[np.ndarray, ...]) -> b
     return _separate(arch.trace(two).with_numbers())
 
 
+def traced(
+    arch: Architecture, data1: tuple[np.ndarray, ...], data2: tuple[np.ndarray, ...], separate: bool
+) -> tuple[Program, Program]:
+    """The programs of two batches; of one example of each where examples are separate. One batch is traced once."""
+    first, second = (tuple(d[:1] for d in data) if separate else data for data in (data1, data2))
+    program = arch.trace(first)
+    return program, program if data1 is data2 else arch.trace(second)
+
+
 @functools.lru_cache(maxsize=512)
 def _separate(structure: Program) -> bool:
     once = (1,) * sum(isinstance(i.op, ops.Constant) for i in structure.instructions)  # each repeated layer once

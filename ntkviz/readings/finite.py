@@ -31,7 +31,7 @@ from ..language.gia import check_program, readout_parameter
 from ..language.program import Instruction, Parameter, Program
 from ..language.rolling import Delayed, Loop, Rolled, roll
 from .bounded import bounded
-from .examples import block_slices, examples_are_separate
+from .examples import block_slices, examples_are_separate, traced
 from .finiteness import check_finite
 from .ragged import Data, between_groups, check_one_network_reads, group_by_shape, joined
 
@@ -227,10 +227,10 @@ def _between(arch: Architecture, data1: Data, data2: Data, width: int, key: Arra
     """The empirical NTK between two batches, each of inputs of one shape."""
     check_one_network_reads(arch, data1, data2)
     itself = data1 is data2
-    if not examples_are_separate(arch, data1):
-        other = None if itself else arch.trace(data2).unrolled()
-        return _whole_batches(arch.trace(data1).unrolled(), other, width, key)
-    first, second = (arch.trace(tuple(d[:1] for d in data)).unrolled() for data in (data1, data2))
+    separate = examples_are_separate(arch, data1)
+    first, second = (program.unrolled() for program in traced(arch, data1, data2, separate))
+    if not separate:
+        return _whole_batches(first, None if itself else second, width, key)
     most = min(_examples_at_once(program, width) for program in (first, second))
     blocks, blocks_bar = (
         [program.with_data(*(d[part] for d in data)) for part in block_slices(len(data[0]), most)]

@@ -20,7 +20,7 @@ from ..language.gia import check_program
 from ..language.program import Program
 from .bounded import bounded
 from .cost import largest_written
-from .examples import Piece, equal_pieces, examples_are_separate
+from .examples import Piece, equal_pieces, examples_are_separate, traced
 from .finiteness import check_batches, check_finite
 from .forward import ForwardKernels, forward_kernels
 from .general import general_kernels
@@ -94,7 +94,7 @@ def _between(arch: Architecture, data1: Data, data2: Data, method: Method, assum
     """The kernels between inputs of one shape each."""
     check_one_network_reads(arch, data1, data2)
     separate = examples_are_separate(arch, data1)
-    programs = _traced(arch, data1, data2, separate)
+    programs = traced(arch, data1, data2, separate)
     for program in programs:
         check_batches(program)
     if method == "general" or assume_gia:
@@ -107,13 +107,6 @@ def _between(arch: Architecture, data1: Data, data2: Data, method: Method, assum
     if verdict == "written out":
         programs = programs[0].unrolled(), programs[1].unrolled()
     return _as_kernels(_in_blocks(programs, data1, data2) if separate else _whole(*programs))
-
-
-def _traced(arch: Architecture, data1: Data, data2: Data, separate: bool) -> tuple[Program, Program]:
-    """The programs of the two batches; of one example of each where examples are separate."""
-    first, second = (tuple(d[:1] for d in data) if separate else data for data in (data1, data2))
-    program = arch.trace(first)
-    return program, program if data1 is data2 else arch.trace(second)
 
 
 def _transposed(kernels: Kernels) -> Kernels:
@@ -184,7 +177,7 @@ def _layers_twice(structure: Program, shapes: Any) -> Program:
 
 
 def _general(arch: Architecture, data1: Data, data2: Data, separate: bool, assume_gia: bool) -> ForwardKernels:
-    programs = (p.unrolled() for p in _traced(arch, data1, data2, separate))
+    programs = (p.unrolled() for p in traced(arch, data1, data2, separate))
     first, second = (p.with_data(*_stacked(d, separate)) for p, d in zip(programs, (data1, data2), strict=True))
     # One batch with itself is one stack of runs, not two that happen to be equal.
     return general_kernels(first, first if data1 is data2 else second, assume_gia=assume_gia)
