@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
@@ -24,6 +25,7 @@ COEFFICIENTS = _economised(12)
 """In powers of u². What is left out is below 1e-17."""
 
 
+@jax.jit
 def arctan2(y: ArrayLike, x: ArrayLike) -> Array:
     """The angle in [−π, π] between (x, y) and the first axis, elementwise; 0 for the zero vector.
 

@@ -16,6 +16,7 @@ import math
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.scipy.special import erf as _erf
@@ -50,6 +51,7 @@ class Geometry(NamedTuple):
         return self.a * self.sine
 
 
+@jax.jit
 def geometry(kxx: ArrayLike, kxy: ArrayLike, kyy: ArrayLike) -> Geometry:
     """`Geometry` without the two losses of the obvious formula.
 

@@ -39,6 +39,8 @@ def aligned(moments: ForwardMoments, left: Vector, right: Vector) -> Dual | None
 
 def pick_aligned(k: Array, shape_a: Shape, shape_b: Shape, shape: Shape) -> Array:
     """From all pairs of entries of two arrays, those that meet when the two are broadcast to `shape`."""
+    if 1 in (math.prod(shape_a), math.prod(shape_b)):  # one entry meets all
+        return jnp.broadcast_to(k.reshape(max(shape_a, shape_b, key=math.prod)), shape)
     rows, columns = (jnp.broadcast_to(jnp.arange(math.prod(s)).reshape(s), shape) for s in (shape_a, shape_b))
     return k.reshape(math.prod(shape_a), math.prod(shape_b))[rows, columns]
 
@@ -46,7 +48,7 @@ def pick_aligned(k: Array, shape_a: Shape, shape_b: Shape, shape: Shape) -> Arra
 def _aligned(m: ForwardMoments, left: Vector, right: Vector) -> Dual | None:
     """The same, of any shape that broadcasts to that one."""
     one, other = (m.instruction(*v) for v in (left, right))
-    if left != right and 1 in (math.prod(one.shape), math.prod(other.shape)):
+    if one.shape != other.shape and 1 in (math.prod(one.shape), math.prod(other.shape)):
         return of_all_pairs(m, left, right)
     later_first = ((left, right), (right, left)) if left[1] >= right[1] else ((right, left), (left, right))
     for vector, rest in later_first:
