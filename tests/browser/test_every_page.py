@@ -134,11 +134,11 @@ def test_controls_move_the_picture_and_its_address_brings_it_back(name, page):
         return
     for label, control in controls(page).items():
         cancel(page)
-        before = page.evaluate(SHOWN)
+        before, address = page.evaluate(SHOWN), page.url
         move(page, control)
         until(page, f"before => ({SHOWN})() !== before", arg=before)
+        until(page, "address => location.href !== address", arg=address)  # it follows a move that has come to rest
         assert page.locator(".nv-error:visible").count() == 0, label
-    page.wait_for_timeout(700)  # the address follows a move that has come to rest
     left, address = {label: value(control) for label, control in controls(page).items()}, page.url
 
     page.goto("about:blank")

@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=int, default=0, help="the number of the first program")
     parser.add_argument("--only", type=int, help="read one program, and print it")
+    parser.add_argument("--readers", type=int, default=1, help="how many processes read at one time")
     parser.add_argument("--failures", type=Path, default=Path(".cache/fuzzing"), help="where failures are written")
     options = parser.parse_args()
     if options.only is not None:
@@ -35,19 +36,20 @@ def main() -> None:
         print(example)
         print(check(example))
         return
-    sys.exit(read_all(range(options.start, options.start + options.programs), options.seed, options.failures))
+    numbers = range(options.start, options.start + options.programs)
+    sys.exit(read_all(numbers, options.seed, options.failures, options.readers))
 
 
 CHUNK = 200  # programs one process reads: what it compiles is forgotten with it
 COMPILED = Path(".cache/fuzzing_operations")
 
 
-def read_all(numbers: range, seed: int, folder: Path) -> int:
-    """The number of failures, after all else was printed. One process after the other does the reading."""
+def read_all(numbers: range, seed: int, folder: Path, at_once: int = 1) -> int:
+    """The number of failures, after all else was printed. Fresh processes, so many at a time, do the reading."""
     folder.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter()
     started = time.monotonic()
-    with ProcessPoolExecutor(max_workers=1, max_tasks_per_child=1, mp_context=get_context("spawn")) as readers:
+    with ProcessPoolExecutor(at_once, max_tasks_per_child=1, mp_context=get_context("spawn")) as readers:
         chunks = [numbers[first : first + CHUNK] for first in range(0, len(numbers), CHUNK)]
         for done, found in enumerate(readers.map(_read, chunks, [seed] * len(chunks), [folder] * len(chunks)), start=1):
             counts += found
