@@ -18,6 +18,10 @@ BROWSER := .venv/.browser
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.1
 
+# Tests of the engine compile thousands of functions and call each once or twice: a third of their time, were they
+# compiled to be fast. The browser's tests run the app as it is.
+QUICKLY := XLA_FLAGS="--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+
 .PHONY: help app classroom lab test check-format lint types audit unit notebooks format docs lock clean
 
 help:
@@ -70,7 +74,7 @@ audit: $(INSTALLED)
 # Includes the check that every list of dependencies says the same, and last, with the machine to themselves, the
 # tests that hold the dashboard to a second.
 unit: $(INSTALLED) $(BROWSER)
-	$(BIN)/pytest -m "not browser" --numprocesses=2 --dist=loadfile
+	$(QUICKLY) $(BIN)/pytest -m "not browser" --numprocesses=2 --dist=loadfile
 	$(BIN)/pytest -m "browser and not alone" --numprocesses=2 --dist=loadfile
 	$(BIN)/pytest -m alone
 

@@ -87,7 +87,11 @@ def _exact_pair(program: Program, program_bar: Program, *, assume_gia: bool) -> 
     return exact_kernels(both, _passes(program))
 
 
-@bounded(static_argnames="assume_gia")
+# A few numbers for each pair by a long formula: compiling it is what takes the time, so LLVM is not asked to improve it.
+@bounded(
+    static_argnames="assume_gia",
+    compiler_options={"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False},
+)
 def _exact_pairs(program: Program, program_bar: Program, assume_gia: bool) -> ForwardKernels:
     def pair(data, data_bar):
         return _exact_pair(program.with_data(*data), program_bar.with_data(*data_bar), assume_gia=assume_gia)
