@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -24,6 +25,10 @@ from ..language.nonlinearities import Nonlinearity, identity, relu, step
 Number = Any  # a float or a traced scalar
 MOST_EXPECTATIONS = 500
 """Products of sums have many terms; beyond so many expectations compiling them takes minutes, and sampling seconds."""
+
+# Traced once for all scalars under the same functions; a program has hundreds of them.
+_single = jax.jit(single_expectation, static_argnames="phi")
+_pair = jax.jit(pair_expectation, static_argnames=("phi", "psi"))
 
 
 class NotExactError(Exception):
@@ -223,13 +228,13 @@ class Expectations:
     def _one(self, argument: Affine, product: _Product) -> Number | None:
         if product.phi is identity:
             return argument.mean
-        result = single_expectation(product.phi, self._variance(argument), theta=product.theta, mean=argument.mean)
+        result = _single(product.phi, self._variance(argument), theta=product.theta, mean=argument.mean)
         self._add_error(result)
         return result.value
 
     def _two(self, first: tuple[Affine, _Product], second: tuple[Affine, _Product]) -> Number:
         (a, p), (b, q) = first, second
-        result = pair_expectation(
+        result = _pair(
             p.phi,
             q.phi,
             self._variance(a),
