@@ -18,10 +18,6 @@ BROWSER := .venv/.browser
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.1
 
-# Tests of the engine compile thousands of functions and call each once or twice: a third of their time, were they
-# compiled to be fast. The browser's tests run the app as it is.
-QUICKLY := XLA_FLAGS="--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
-
 .PHONY: help app classroom lab test check-format lint types audit unit notebooks format docs lock clean
 
 help:
@@ -71,12 +67,16 @@ types: $(INSTALLED)
 audit: $(INSTALLED)
 	@$(BIN)/python tests/audit.py
 
+# Tests compile thousands of functions and call each a few times: a third of their time goes if XLA does not try to
+# make them fast.
+unit notebooks: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
+
 # Includes the check that every list of dependencies says the same, and last, with the machine to themselves, the
 # tests that hold the dashboard to a second.
 unit: $(INSTALLED) $(BROWSER)
-	$(QUICKLY) $(BIN)/pytest -m "not browser" --numprocesses=2 --dist=loadfile
+	$(BIN)/pytest -m "not browser" --numprocesses=2 --dist=loadfile
 	$(BIN)/pytest -m "browser and not alone" --numprocesses=2 --dist=loadfile
-	$(BIN)/pytest -m alone
+	XLA_FLAGS= $(BIN)/pytest -m alone
 
 # Every notebook runs from top to bottom in a fresh kernel without an error.
 notebooks: $(INSTALLED)
