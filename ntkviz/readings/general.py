@@ -87,7 +87,7 @@ def _exact_pair(program: Program, program_bar: Program, *, assume_gia: bool) -> 
     return exact_kernels(both, _passes(program))
 
 
-# A few numbers for each pair by a long formula: compiling it is what takes the time, so LLVM is not asked to improve it.
+# A few numbers for each pair by a long formula: compiling takes the time, so LLVM is not asked to improve the code.
 @bounded(
     static_argnames="assume_gia",
     compiler_options={"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False},
