@@ -88,10 +88,7 @@ def _exact_pair(program: Program, program_bar: Program, *, assume_gia: bool) -> 
 
 
 # A few numbers for each pair by a long formula: compiling takes the time, so LLVM is not asked to improve the code.
-@bounded(
-    static_argnames="assume_gia",
-    compiler_options={"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False},
-)
+@bounded(static_argnames="assume_gia", compiler_options={"xla_backend_optimization_level": 0})
 def _exact_pairs(program: Program, program_bar: Program, assume_gia: bool) -> ForwardKernels:
     def pair(data, data_bar):
         return _exact_pair(program.with_data(*data), program_bar.with_data(*data_bar), assume_gia=assume_gia)
