@@ -75,7 +75,7 @@ unit notebooks: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_cpu
 # tests that hold the dashboard to a second.
 unit: $(INSTALLED) $(BROWSER)
 	$(BIN)/pytest -m "not browser" --numprocesses=2 --dist=loadfile
-	$(BIN)/pytest -m "browser and not alone" --numprocesses=2 --dist=loadgroup
+	$(BIN)/pytest -m "browser and not alone" --numprocesses=2 --dist=loadfile
 	XLA_FLAGS= $(BIN)/pytest -m alone
 
 # Every notebook runs from top to bottom in a fresh kernel without an error.

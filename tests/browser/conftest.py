@@ -13,15 +13,10 @@ expect.set_options(timeout=PATIENCE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything in this folder, so that `pytest -m "not browser"` is the quick run.
-
-    With `--dist=loadgroup` the tests of one file stay together, those of all pages by page.
-    """
+    """Mark everything in this folder, so that `pytest -m "not browser"` is the quick run."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("browser")
-            parameters = item.callspec.params if hasattr(item, "callspec") else {}
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem} {parameters.get('name', '')}".strip()))
 
 
 @pytest.fixture(scope="session")
