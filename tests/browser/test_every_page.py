@@ -53,7 +53,8 @@ def cancel(page: Page) -> None:
 
 
 def controls(page: Page) -> dict[str, Locator]:
-    """The sliders and lists of a picture, by label."""
+    """The sliders and lists of a picture, by label, once a new page has labelled them all."""
+    until(page, "[...document.querySelectorAll('.nv-controls [role=slider]')].every(slider => slider.ariaLabel)")
     found = page.locator(".nv-controls").get_by_role("slider").all()
     found += page.locator(".nv-controls").get_by_role("combobox").all()
     assert found
