@@ -9,11 +9,16 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from copy import deepcopy
 from importlib import resources
 from typing import Any
 
 import plotly.graph_objects as go
+
+# go.FigureWidget imports nbformat and that jsonschema, which builds a grammar of IRIs if it finds the package for it:
+# most of the time in which a kernel starts, for a check that nothing here asks for. Of `None` jsonschema finds none.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 STATIC = resources.files("ntkviz.app") / "static"
 STYLESHEET = (STATIC / "ntkviz.css").read_text(encoding="utf-8")

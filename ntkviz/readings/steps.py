@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from ..language import instructions as ops
 from ..language.architecture import Architecture, program
@@ -123,7 +123,7 @@ class Walkthrough:
             value = np.ravel(limit.scalars[line.place])[0]
             return _law(np.array([value]), value, 0.0)
         spread = np.std(self._line_terms(line, self._samples, lambda h, g: h))
-        return _law(spread * norm.ppf((np.arange(1000) + 0.5) / 1000), 0.0, spread)
+        return _law(spread * ndtri((np.arange(1000) + 0.5) / 1000), 0.0, spread)
 
     def _fresh(self, line: Line, limit: Limit) -> float:
         """The standard deviation σ √E (Z^x)² of Ẑ^{Wx}: that of Wx if W were new to the program."""
