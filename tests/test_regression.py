@@ -336,6 +336,7 @@ def test_a_trained_network_follows_its_prediction_the_closer_the_wider_it_is(dat
     assert abs(np.polyfit(np.log(widths), np.log(distances), 1)[0] + 0.5) < 0.1
 
 
+@pytest.mark.wide
 def test_many_trained_networks_have_the_predicted_mean_and_covariance(data):
     x_train, x_test, y = data[0], data[1], data[2][:, 0]
     networks, records, steps = 1024, 4, 8

@@ -7,6 +7,8 @@ import ntkviz as nv
 from ntkviz.errors import HyperparameterError
 from ntkviz.readings.deviation import Deviation, DeviationTable
 
+pytestmark = pytest.mark.wide
+
 
 def test_mlp_converges_with_slope_minus_one_half(rng):
     x = rng.normal(size=(4, 3))

@@ -9,6 +9,8 @@ from outside_gia import biased_readout, embedding_as_readout, readout_used_twice
 
 import ntkviz as nv
 
+pytestmark = pytest.mark.wide
+
 a = nv.architectures
 
 

@@ -17,6 +17,8 @@ from ntkviz.readings.finite import run, sample_parameters
 from ntkviz.readings.gaussianity import form
 from ntkviz.readings.master import coordinates, expectation, limit_law, master_theorem
 
+pytestmark = pytest.mark.wide
+
 library = nv.architectures
 SEEDS, SEEDS_FOR_SPREAD = 3, 40
 WIDTH, WIDTH_FOR_SPREAD = 4096, 256

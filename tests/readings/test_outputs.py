@@ -6,6 +6,8 @@ import pytest
 import ntkviz as nv
 from ntkviz.errors import HyperparameterError
 
+pytestmark = pytest.mark.wide
+
 DRAWS = 4000
 
 
