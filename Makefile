@@ -70,13 +70,12 @@ audit: $(INSTALLED)
 # Tests compile thousands of functions and call each a few times: a third of their time goes if XLA does not try to
 # make them fast. Those that sample wide networks take three times as long without the least of optimisation.
 unit notebooks: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
-WIDE := --xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false
 
 # Includes the check that every list of dependencies says the same, and last, with the machine to themselves, the
 # tests that hold the dashboard to a second.
 unit: $(INSTALLED) $(BROWSER)
 	$(BIN)/pytest -m "not browser and not wide" --numprocesses=2 --dist=loadfile
-	XLA_FLAGS="$(WIDE)" $(BIN)/pytest -m wide --numprocesses=2 --dist=loadfile
+	XLA_FLAGS="$$XLA_FLAGS --xla_backend_optimization_level=1" $(BIN)/pytest -m wide --numprocesses=2 --dist=loadfile
 	$(BIN)/pytest -m "browser and not alone" --numprocesses=2 --dist=loadfile
 	XLA_FLAGS= $(BIN)/pytest -m alone
 

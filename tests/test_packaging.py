@@ -77,13 +77,24 @@ def test_wheel_holds_the_dashboard_and_no_tests(root, tmp_path):
     assert {Path(name).parts[0].split("-")[0] for name in names} == {"ntkviz"}
 
 
+def loaded_with(module: str) -> set[str]:
+    """All modules that a fresh Python has once it has imported one."""
+    check = f"import sys, {module}; print(*sys.modules)"
+    return set(subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout.split())
+
+
 def test_engine_needs_nothing_of_the_app():
-    check = "import sys, ntkviz; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout.split()
+    loaded = loaded_with("ntkviz")
     assert "jax" in loaded
     assert {"IPython", "anywidget", "dask", "distributed", "ipywidgets", "plotly", "sklearn", "voila"}.isdisjoint(
         loaded
     )
+
+
+def test_app_starts_without_what_takes_seconds_and_is_not_needed():
+    loaded = loaded_with("ntkviz.app")
+    assert "jsonschema" in loaded  # through plotly's widget, and with it what it would load
+    assert {"lark", "scipy.stats"}.isdisjoint(loaded)
 
 
 def test_readme_example_works_as_printed(root):
