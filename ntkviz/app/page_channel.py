@@ -22,7 +22,7 @@ STATES = "jupyter.widget.control"
 MOVED = {"value", "index", "_view_count"}
 """The traits that a hand moves (``_view_count`` tells a widget that it is shown), besides plotly's ``_js2py_…``."""
 
-ANSWERS = {"status", "kernel_info_reply", "comm_open", "comm_msg", "comm_close"}
+ANSWERS = {"status", "kernel_info_reply", "comm_info_reply", "comm_open", "comm_msg", "comm_close"}
 """What a page hears. Tracebacks, warnings and prints of a kernel are for the server's log."""
 
 MOST_PARTS = 64  # of one message; ours have four and a few buffers
@@ -52,7 +52,8 @@ def split(message: bytes) -> tuple[bytes, list[bytes]]:
 def may_ask(kind: str, content: dict[str, Any]) -> bool:
     """Whether a page may send this: a message type of Jupyter's protocol, and its content."""
     match kind:
-        case "kernel_info_request" | "comm_close":
+        # A page that waited four seconds for all states asks which comms there are, and then each for its own.
+        case "kernel_info_request" | "comm_info_request" | "comm_close":
             return True
         case "comm_open":
             return content["target_name"] == STATES
