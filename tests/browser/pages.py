@@ -21,6 +21,15 @@ FLAGS = [
 ]
 
 
+# Leaving a page ends its kernel, and what it was about to send breaks off: nobody sees that, so it is no error.
+LEAVE_QUIETLY = """
+    addEventListener("beforeunload", () => {
+        console.error = () => {};
+        for (const kind of ["error", "unhandledrejection"]) addEventListener(kind, event => event.preventDefault());
+    });
+"""
+
+
 @dataclass
 class Watch:
     """What a page did that it should not have done."""
@@ -36,29 +45,22 @@ class Watch:
 
 
 @contextmanager
-def watching(chromium: Browser) -> Iterator[tuple[Page, Watch]]:
-    """A fresh page of a laptop's size, and what it does; afterwards it must have asked no other host."""
+def reading(chromium: Browser) -> Iterator[Page]:
+    """A fresh page of a laptop's size; it must have asked no other host and logged no error."""
     watch = Watch()
     context = chromium.new_context(viewport={"width": 1366, "height": 768})
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
+    page.add_init_script(LEAVE_QUIETLY)
     page.on("console", lambda message: watch.errors.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: watch.errors.append(str(error)))
     page.on("request", lambda request: watch.note(request.url))
     page.on("websocket", lambda socket: watch.note(socket.url))
-    yield page, watch
+    yield page
     page.goto("about:blank")  # leaving a page ends its kernel; closing the browser's window under it would not
     context.close()
     assert not watch.foreign, f"the page asked other hosts: {watch.foreign}"
-
-
-@contextmanager
-def reading(chromium: Browser) -> Iterator[Page]:
-    """Such a page, which moreover must have logged no error until it is left: nobody sees what breaks off then."""
-    with watching(chromium) as (page, watch):
-        yield page
-        errors = list(watch.errors)
-    assert not errors, f"the page logged errors: {errors}"
+    assert not watch.errors, f"the page logged errors: {watch.errors}"
 
 
 def until(page: Page, expression: str, arg: object = None) -> None:

@@ -14,7 +14,6 @@ from urllib.request import urlopen
 
 import nbformat.v4 as nb
 import pytest
-from pages import watching
 from psutil import Process
 
 
@@ -156,17 +155,10 @@ def test_a_folder_without_a_home_is_refused(tmp_path, serve):
     ]
 
 
-@pytest.fixture
-def binder_page(chromium):
-    """A page that may log errors: JupyterLab logs what breaks off when it is left."""
-    with watching(chromium) as (page, _):
-        yield page
-
-
-def test_binder_opens_the_dashboard(root, binder_page):
+def test_binder_opens_the_dashboard(root, page):
     """The Jupyter that Binder starts, with its configuration: a lesson with our navigation comes first. Formulas are
-    drawn, and no other host is asked, by lessons or by JupyterLab; the fixture sees to the latter."""
-    page = binder_page
+    drawn, and no other host is asked and no error logged, by lessons or by JupyterLab; the fixture sees to the latter.
+    """
     environment = {**os.environ, "JUPYTER_CONFIG_PATH": str(root / "binder")}
     options = [
         "--no-browser",
