@@ -132,10 +132,10 @@ def polynomial(name: str, *coefficients: float) -> Nonlinearity:
 step = Nonlinearity(
     "step", lambda x: jnp.where(x > 0, 1.0, 0.0).astype(jnp.result_type(x)), smooth=False, derivatives=(None,)
 )
-# Written so that JAX's derivative at 0 is that of the table, step(0) = 0.
-relu = Nonlinearity("relu", lambda x: jnp.where(x > 0, x, 0), smooth=False, derivatives=(step,))
 sign = Nonlinearity("sign", jnp.sign, smooth=False, derivatives=(None,))
-abs = Nonlinearity("abs", jnp.abs, smooth=False, derivatives=(sign,))
+# Both are written so that JAX's derivative at 0 is that of the table, step(0) = sign(0) = 0.
+relu = Nonlinearity("relu", lambda x: jnp.where(x > 0, x, 0), smooth=False, derivatives=(step,))
+abs = Nonlinearity("abs", lambda x: x * jnp.sign(x), smooth=False, derivatives=(sign,))
 leaky_step = Nonlinearity(
     "leaky_step", lambda x, slope=0.2: jnp.where(x > 0, 1.0, slope), smooth=False, derivatives=(None,)
 )

@@ -1,11 +1,13 @@
 """Handles behave as NumPy arrays do, on leading axes; the width axis cannot be reached."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import ntkviz as nv
 from ntkviz.errors import HyperparameterError, ProgramError
+from ntkviz.language import nonlinearities as nl
 from ntkviz.language.nonlinearities import as_nonlinearity, multiply
 
 
@@ -97,6 +99,11 @@ def test_a_nonlinearity_is_known_by_its_name_or_is_any_function():
 def test_a_nonlinearity_of_arrays_is_its_function():
     np.testing.assert_array_equal(nv.relu(np.array([-1.0, 2.0])), [0.0, 2.0])
     assert (repr(nv.relu), repr(nv.nonlinearity(jnp.tan))) == ("nv.relu", "<nonlinearity tan>")
+
+
+@pytest.mark.parametrize("phi", [nl.relu, nl.leaky_relu, nl.abs], ids=str)
+def test_at_a_kink_networks_have_the_slope_of_the_limit(phi):
+    assert jax.grad(phi.fn)(0.0) == phi.derivative().fn(0.0)
 
 
 @pytest.mark.parametrize(
