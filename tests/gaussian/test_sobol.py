@@ -91,11 +91,11 @@ def test_singular_covariances_are_ordinary():
 
 
 def test_leading_axes():
-    covariances = np.stack([autoregressive(r, steps=5) for r in (0.2, 0.9)])
+    covariances = np.stack([autoregressive(r, steps=5) for r in (0.2, 0.9)])[:, None]
     got = expectation_sobol(product_of_gates, covariances, log2_points=10)
-    alone = [expectation_sobol(product_of_gates, k, log2_points=10).value for k in covariances]
-    assert got.value.shape == got.error.shape == (2,)
-    assert np.allclose(got.value, alone, rtol=1e-13)
+    alone = [expectation_sobol(product_of_gates, k, log2_points=10).value for [k] in covariances]
+    assert got.value.shape == got.error.shape == (2, 1)
+    assert np.allclose(got.value[:, 0], alone, rtol=1e-13)
 
 
 def test_points_are_normal_finite_and_differ_by_seed():
