@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import DEFAULT_OPTIONS, Axe
 from pages import open_chapter, reading, until
 from playwright.sync_api import Locator, Page, expect
 
@@ -75,7 +75,7 @@ def move(page: Page, control: Locator) -> None:
 def violations(page: Page, theme: str) -> list[str]:
     """What axe-core finds that keeps somebody from reading or using the page; only in colours do themes differ."""
     rules = {"runOnly": ["color-contrast"]} if theme == "dark" else {}
-    found = Axe().run(page, options={"resultTypes": ["violations"]} | rules).response["violations"]
+    found = Axe().run(page, options=DEFAULT_OPTIONS | rules).response["violations"]
     return [
         f"{one['impact']}: {one['help']}: {node['html'][:200]}"
         for one in found

@@ -63,13 +63,13 @@ def reference(phi, psi, kxx, kxy, kyy, mean_x=0.0, mean_y=0.0, kinked=False):
     return total
 
 
-def trapezoid(phi, psi, kxx, kxy, kyy, mean_x=0.0, mean_y=0.0, h=0.04):
+def trapezoid(phi, psi, kxx, kxy, kyy, h=0.04):
     """Product trapezoidal rule in the plane."""
     z = np.arange(-12, 12 + h / 2, h)
     w = np.exp(-z * z / 2) * h / np.sqrt(2 * np.pi)
     slope = kxy / np.sqrt(kxx)
     y = slope * z[:, None] + np.sqrt(max(kyy - slope**2, 0.0)) * z
-    return (w * phi(mean_x + np.sqrt(kxx) * z)) @ (psi(mean_y + y) @ w)
+    return (w * phi(np.sqrt(kxx) * z)) @ (psi(y) @ w)
 
 
 @pytest.mark.parametrize("name", SMOOTH)
@@ -107,7 +107,7 @@ def test_different_variances_functions_and_parameters():
 def test_a_function_with_closed_forms_meets_one_without(phi, f):
     for pair, functions in ((phi, nl.tanh), (f, np.tanh)), ((nl.tanh, phi), (np.tanh, f)):
         got = pair_expectation(*pair, 0.8, 0.5, 1.2, mean_x=0.3, mean_y=0.2)
-        expected = trapezoid(*functions, 0.8, 0.5, 1.2, 0.3, 0.2)
+        expected = reference(*functions, 0.8, 0.5, 1.2, 0.3, 0.2)
         assert abs(got.value - expected) <= got.error + 1e-13
 
 

@@ -7,7 +7,6 @@ import pytest
 
 import ntkviz as nv
 from ntkviz.errors import HyperparameterError, ProgramError
-from ntkviz.language import nonlinearities as nl
 from ntkviz.language.nonlinearities import as_nonlinearity, multiply
 
 
@@ -101,7 +100,7 @@ def test_a_nonlinearity_of_arrays_is_its_function():
     assert (repr(nv.relu), repr(nv.nonlinearity(jnp.tan))) == ("nv.relu", "<nonlinearity tan>")
 
 
-@pytest.mark.parametrize("phi", [nl.relu, nl.leaky_relu, nl.abs], ids=str)
+@pytest.mark.parametrize("phi", [nv.relu, nv.leaky_relu, nv.abs], ids=str)
 def test_at_a_kink_networks_have_the_slope_of_the_limit(phi):
     assert jax.grad(phi.fn)(0.0) == phi.derivative().fn(0.0)
 
