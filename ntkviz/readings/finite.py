@@ -328,7 +328,7 @@ def uses_of_parameters(
     """What goes in and the gradients of each output at what comes out, by parameter and index; `loops` as of `run`."""
     width = width_of(program, parameters)
     dtype = parameters[0].dtype
-    places = [k for k, i in enumerate(program.instructions) if _trained(program, i.op)]
+    places = [k for k in _parts_of_output(program) if _trained(program, program.instructions[k].op)]
     taps = {k: jnp.zeros((*program.instructions[k].shape, width), dtype) for k in places}
 
     def outputs(taps):
@@ -352,6 +352,20 @@ def uses_of_parameters(
         transposed = isinstance(op, ops.MatMul) and op.transpose
         found.setdefault(key, []).append(Uses(b, a) if transposed else Uses(a, b))
     return {key: Uses(*(jnp.concatenate(m, axis=1) for m in zip(*uses, strict=True))) for key, uses in found.items()}
+
+
+def _parts_of_output(program: Program) -> list[int]:
+    """The places of what the output is made of. Others have gradient 0, and might go in as NaN."""
+    found: set[int] = set()
+    waiting = [program.output]
+    while waiting:
+        place = waiting.pop()
+        if place not in found:
+            found.add(place)
+            instruction = program.instructions[place]
+            waiting += instruction.args
+            waiting += [instruction.op.source] if isinstance(instruction.op, Delayed) else []
+    return sorted(found)
 
 
 def _matrix(op: Any) -> tuple[int, ops.Shape]:

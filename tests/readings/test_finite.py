@@ -110,6 +110,22 @@ def test_structured_ntk_is_the_plain_jacobians(rng, arch, shape, scale):
     assert np.max(np.abs(structured - plain)) < 1e-5 * np.max(np.abs(plain))
 
 
+def test_what_the_output_does_not_read_counts_nothing_even_if_it_is_no_number(rng):
+    @nv.architecture
+    def network(net, x):
+        h = net.input("U", x)
+        net.matrix("W") @ nv.layernorm(net.input("A", x))  # 0/0 where x is 0
+        return net.readout("v", nv.relu(h))
+
+    @nv.architecture
+    def without(net, x):
+        return net.readout("v", nv.relu(net.input("U", x)))
+
+    x = np.stack([np.zeros(3), rng.normal(size=3)])
+    kernels = [nv.empirical_ntk(arch(), x, width=4096, key=0)[1, 1] for arch in (network, without)]
+    np.testing.assert_allclose(*kernels, rtol=0.1)  # of two networks: parameters are drawn by number
+
+
 def test_blocks_of_examples_equal_the_whole(rng, monkeypatch):
     x = rng.normal(size=(3, 2))
     whole = nv.empirical_ntk(nv.architectures.mlp(), x, width=8, key=0)
