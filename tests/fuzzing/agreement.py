@@ -95,7 +95,9 @@ def _finite_numbers(value: np.ndarray, what: str) -> np.ndarray:
 
 def _forward(arch: nv.Architecture, x: np.ndarray) -> tuple[Estimate, Estimate]:
     """NNGP and NTK by the forward kernels."""
-    kernels = nv.infinite_ntk(arch, x, method="forward")
+    # A loop within loops that is not compiled is batched again and again by JAX, for minutes.
+    with jax.disable_jit(not arch.trace((x,)).has_repeats):
+        kernels = nv.infinite_ntk(arch, x, method="forward")
     error = _finite_numbers(kernels.error, "The error of the forward reading")
     return tuple(Estimate(_finite_numbers(k, "The forward reading"), error) for k in kernels[:2])  # type: ignore[return-value]
 
