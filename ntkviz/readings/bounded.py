@@ -66,7 +66,8 @@ def cost(calculation: Callable[..., Any], *args: Any, **kwargs: Any) -> Cost:
     **Returns** a `Cost`: `memory` in bytes, `seconds` on this machine and those of `compiling`, and in words, ``about
     3 GB and 40 s``. Good to a factor of 3 where matrix products or closed forms take the time. Loops of unknown
     length, as in the integrals of batch normalisation, count once: there the time is a lower bound. Compiling counts
-    for what this process has not compiled yet, more than it takes if an earlier one has.
+    for what this process has not compiled yet; where it is most of the time, the words add ``less if done before``,
+    for it takes less if an earlier process kept what it compiled.
 
     Raises what the calculation itself would refuse, but no `TooLargeError`.
     """

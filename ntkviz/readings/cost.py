@@ -108,7 +108,9 @@ class Cost:
         return self.seconds + self.compiling
 
     def __str__(self) -> str:
-        return f"about {readable_bytes(self.memory)} and {readable_seconds(self.total)}"
+        said = f"about {readable_bytes(self.memory)} and {readable_seconds(self.total)}"
+        # Where compiled code is kept, an earlier run may have compiled it: nobody can tell before asking for it.
+        return f"{said}, less if done before" if self.compiling > self.seconds else said
 
 
 def readable_bytes(count: float) -> str:

@@ -99,6 +99,11 @@ def test_a_cost_in_words(memory, seconds, words):
     assert str(Cost(memory, seconds)) == words
 
 
+def test_a_cost_says_when_most_of_it_may_have_been_paid_before():
+    assert str(Cost(3e8, seconds=2.0, compiling=9.0)) == "about 300 MB and 11 s, less if done before"
+    assert str(Cost(3e8, seconds=9.0, compiling=2.0)) == "about 300 MB and 11 s"
+
+
 def test_depth_and_length_are_bounded():
     with pytest.raises(nv.HyperparameterError, match="most is 100,000"):
         nv.infinite_ntk(nv.architectures.mlp(depth=10**9), inputs(2, 3))
