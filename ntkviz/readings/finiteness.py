@@ -21,7 +21,8 @@ def check_finite(values: Any, what: str) -> None:
     if not np.isfinite(np.min(values)) or not np.isfinite(np.max(values)):  # both NaN if any is
         raise NotFiniteError(
             f"{what} is not a finite number for some inputs, as where a vector that is zero is normalised, where the "
-            "rows that batchnorm normalises span fewer than three directions, or where numbers grow too large."
+            "rows that batchnorm normalises span fewer than three directions or are made equal by a saturated "
+            "nonlinearity, or where numbers grow too large."
         )
 
 
