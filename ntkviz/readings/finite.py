@@ -418,6 +418,33 @@ def _pairs_of_uses(u: Uses, w: Uses) -> Array:
         a = jnp.einsum("iur,jwr->iujw", u.a, w.a)
         b = jnp.einsum("iuc,jwc->iujw", u.b, w.b)
         return jnp.einsum("iujw,iujw->ij", a, b)
-    # One row for each example: of a product over two axes XLA makes no matrix product.
-    gradients = [jnp.einsum("iur,iuc->irc", m.a, m.b).reshape(len(m.a), -1) for m in sides]
-    return gradients[0] @ gradients[-1].T
+    return _products_of_gradients(sides)
+
+
+_CACHED = 2**19
+"""Numbers of gradients that are held at once, at most: what a cache holds."""
+
+
+def _products_of_gradients(sides: list[Uses]) -> Array:
+    """Σ over entries of the gradients Σ a bᵀ of both sides (or one with itself), some rows of them at a time."""
+    if sides[0].a.shape[-1] > sides[0].b.shape[-1]:
+        sides = [Uses(m.b, m.a) for m in sides]  # products are fastest with fewer rows than columns
+    outputs = [len(m.a) for m in sides]
+    at_once = max(1, _CACHED // (max(outputs) * sides[0].b.shape[-1]))
+    at_once = 2 ** (at_once.bit_length() - 1)  # as widths mostly are, then nothing is left over
+
+    def add(total: Array, rows: list[Array]) -> tuple[Array, None]:
+        # One row for each output: of a product over two axes XLA makes no matrix product.
+        gradients = [jnp.einsum("iur,iuc->irc", a, m.b).reshape(len(a), -1) for a, m in zip(rows, sides, strict=True)]
+        return total + gradients[0] @ gradients[-1].T, None
+
+    total = jnp.zeros((outputs[0], outputs[-1]), sides[0].a.dtype)
+    return jax.lax.scan(add, total, [_blocks_of_rows(m.a, at_once) for m in sides])[0]
+
+
+def _blocks_of_rows(a: Array, at_once: int) -> Array:
+    """From `(outputs, uses, rows)` to `(blocks, outputs, uses, at most at_once)`, with zeros for missing rows."""
+    blocks = -(-a.shape[-1] // at_once)
+    rows = -(-a.shape[-1] // blocks)
+    filled = jnp.pad(a, ((0, 0), (0, 0), (0, blocks * rows - a.shape[-1])))
+    return jnp.moveaxis(filled.reshape(*a.shape[:2], blocks, rows), 2, 0)

@@ -10,7 +10,8 @@ from products import is_in_full, some_products
 
 import ntkviz as nv
 from ntkviz.errors import HyperparameterError, InputError
-from ntkviz.readings.finite import _examples_at_once, ntk_of_examples, random_key, run, sample_parameters
+from ntkviz.readings import finite
+from ntkviz.readings.finite import Uses, _examples_at_once, ntk_of_examples, random_key, run, sample_parameters
 
 WIDTH = 16
 
@@ -163,6 +164,15 @@ def test_a_batch_with_itself_is_as_with_its_copy(rng, arch, shape, monkeypatch):
 )
 def test_blocks_are_as_large_as_memory_allows(arch, shape, width, most):
     assert _examples_at_once(arch.trace((np.ones(shape),)).unrolled(), width) == most
+
+
+@pytest.mark.parametrize("columns", [3, 11])
+def test_products_of_gradients_are_those_of_whole_gradients(rng, monkeypatch, columns):
+    monkeypatch.setattr(finite, "_CACHED", 100)  # two of seven rows at a time: one is left over
+    u, w = (Uses(*(rng.normal(size=(*uses, n)) for n in (7, columns))) for uses in ((3, 5), (2, 4)))
+    gradients = [np.einsum("iur,iuc->irc", *m).reshape(len(m.a), -1) for m in (u, w)]
+    np.testing.assert_allclose(finite._products_of_gradients([u, w]), gradients[0] @ gradients[1].T, rtol=1e-9)
+    np.testing.assert_allclose(finite._products_of_gradients([u]), gradients[0] @ gradients[0].T, rtol=1e-9)
 
 
 def test_the_same_seed_gives_the_same_network(rng):
