@@ -16,7 +16,7 @@ BROWSER := .venv/.browser
 
 # Compiled JAX functions are kept between test runs.
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
-export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0.1
+export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 
 .PHONY: help app classroom lab test check-format lint types audit unit notebooks format docs lock clean
 

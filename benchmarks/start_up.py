@@ -69,7 +69,7 @@ def start(browser: Browser, chapter: str, compiled: str) -> Start:
     """A start with a folder for compiled code, and no kernel waiting."""
     environment = os.environ | {
         "JAX_COMPILATION_CACHE_DIR": compiled,
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
     began = time.perf_counter()
     with serving(ROOT / "notebooks", "--preheat_kernel=False", environment=environment) as server:

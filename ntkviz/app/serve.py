@@ -301,7 +301,7 @@ class Dashboard(Voila):
 def keep_compiled_code() -> None:
     """Let JAX keep what kernels compile in a folder of this user's, unless the environment names another or none."""
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(platformdirs.user_cache_path("ntkviz") / "jax"))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -60,7 +60,7 @@ def workers(folder: str, secured: Security | None) -> dict[str, dict[str, Any]]:
 
     The first has several threads, so that nobody waits for another's compilation, and one more that prepares.
     """
-    compiled = {"JAX_COMPILATION_CACHE_DIR": f"{folder}/compiled", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1"}
+    compiled = {"JAX_COMPILATION_CACHE_DIR": f"{folder}/compiled", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     shared: dict[str, Any] = {"env": compiled | {name: os.environ[name] for name in compiled if name in os.environ}}
     shared |= {"local_directory": folder, "silence_logs": LOG} | address(secured)
     quick, background = max(2, CPU_COUNT), max(1, CPU_COUNT // 2)
