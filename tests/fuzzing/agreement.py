@@ -54,13 +54,13 @@ def check(example: Example) -> Outcome:
             return outcome
         forward = _attempt(outcome, "forward", lambda: _forward(arch, x))
         general = _attempt(outcome, "general", lambda: sampled(arch, x, log2_samples=9, scrambles=8))
+        limit = forward[1] if forward is not None else general[1] if general is not None else None
         finite = _attempt(outcome, "finite", lambda: _networks(arch, x, width=128, seeds=16))
-        if outcome.refused.get("finite") == "NotFiniteError" and (forward or general) is not None:
+        if outcome.refused.get("finite") == "NotFiniteError" and limit is not None:
             # In float32 erf is 1 from 3.9 on, and batchnorm divides by the spread of rows that are beyond.
             finite = _attempt(outcome, "finite in float64", lambda: _networks_in_float64(arch, x, width=128, seeds=16))
         if forward is not None and general is not None:
             _compare_limits(forward, general, arch, x)
-        limit = forward[1] if forward is not None else general[1] if general is not None else None
         if limit is not None and finite is not None:
             _compare_with_networks(limit, finite, arch, x)
     infinite = {reading for reading, error in outcome.refused.items() if error == "NotFiniteError"}
