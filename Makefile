@@ -18,7 +18,7 @@ BROWSER := .venv/.browser
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 
-.PHONY: help app classroom lab test check-format lint types audit unit notebooks format docs lock clean
+.PHONY: help app classroom lab test check-format lint types audit unit notebooks format docs lock plotly clean
 
 help:
 	@echo "make app     open the dashboard (PORT=$(PORT))"
@@ -28,6 +28,7 @@ help:
 	@echo "make format  format the code"
 	@echo "make docs    write the API reference to .cache/docs"
 	@echo "make lock    renew requirements.lock from pyproject.toml"
+	@echo "make plotly  renew the plotly.js of the pages (needs npm)"
 	@echo "make clean   remove everything make made"
 
 $(INSTALLED): requirements.lock pyproject.toml
@@ -95,6 +96,13 @@ lock: $(INSTALLED)
 	@$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links --upgrade \
 		--extra app --extra cluster --extra test --group build pyproject.toml -o requirements.lock
+
+# The plots of the dashboard need a third of plotly.js; of the version that the locked plotly brings.
+plotly: VENDOR := ntkviz/app/static/vendor
+plotly: $(INSTALLED)
+	@version=$$($(BIN)/python -c 'import plotly.offline; print(plotly.offline.get_plotlyjs_version())'); \
+	cd $(VENDOR) && npm pack --silent plotly.js-cartesian-dist-min@$$version && \
+	tar xzf *.tgz --strip-components=1 package/plotly-cartesian.min.js package/LICENSE && rm *.tgz && mv LICENSE plotly.LICENSE
 
 clean:
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis

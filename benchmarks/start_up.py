@@ -4,9 +4,9 @@
 
 Starts the dashboard three times each with an empty folder for compiled code and with the folder that the start before
 it filled, no kernel waiting, and opens a chapter in headless Chromium: seconds from the start of the process until it
-listens, until the page is there, and until its plots are drawn. Then every chapter is opened once at a dashboard whose
-waiting kernels are ready, in a browser that has nothing of it yet: seconds from asking for the page until its plots are
-drawn. `--chapter` and `--runs` take others.
+listens, until the page is there, until its plots are drawn, and until its controls are there, too. Then every chapter
+is opened once at a dashboard whose waiting kernels are ready, in a browser that has nothing of it yet: the same from
+asking for the page. `--chapter` and `--runs` take others.
 """
 
 from __future__ import annotations
@@ -31,38 +31,45 @@ from holdings import Household  # noqa: E402
 from pages import FLAGS, PATIENCE  # noqa: E402
 from serving import serving  # noqa: E402
 
-# Notes, in milliseconds since the page was asked for, the first frame in which all plots are drawn.
+from ntkviz.app.serve import DRAWING  # noqa: E402
+
+# Notes, in milliseconds since the page was asked for, the first frame in which all plots are drawn, by the page's
+# preview or by its widgets, and the first in which its widgets have drawn them.
 WATCH = """{
     const look = () => {
         const plots = [...document.querySelectorAll('.nv-plot')];
-        if (plots.length && plots.every(plot => plot.querySelector('.main-svg'))) window.drawn = performance.now();
-        else requestAnimationFrame(look);
+        if (plots.length && plots.every(plot => plot.querySelector('.main-svg'))) {
+            window.drawn ??= performance.now();
+            if (!document.querySelector('.nv-preview')) return window.ready = performance.now();
+        }
+        requestAnimationFrame(look);
     };
     requestAnimationFrame(look);
 }"""
 
 
 class Start(NamedTuple):
-    """Seconds from the start of the process until it listens, the page is there, and the picture is drawn."""
+    """Seconds from the start of the process until it listens, the page is there, and picture and controls are."""
 
     listening: float
     page: float
     picture: float
+    controls: float
 
 
-def first_picture(browser: Browser, address: str) -> tuple[float, float]:
-    """Seconds from asking for a page until it is there, and until its plots are drawn."""
+def first_picture(browser: Browser, address: str) -> tuple[float, float, float]:
+    """Seconds from asking for a page until it is there, until its plots are drawn, and until its controls are there."""
     context = browser.new_context(viewport={"width": 1366, "height": 768})
     page = context.new_page()
     page.add_init_script(WATCH)
     page.goto(address, timeout=PATIENCE)
-    while not page.evaluate("window.drawn"):
+    while not page.evaluate("window.ready"):
         page.wait_for_timeout(50)
     answered = page.evaluate("performance.getEntriesByType('navigation')[0].responseEnd")
-    drawn = page.evaluate("window.drawn")
+    drawn, ready = page.evaluate("[window.drawn, window.ready]")
     page.goto("about:blank")  # ends the kernel
     context.close()
-    return answered / 1000, drawn / 1000
+    return answered / 1000, drawn / 1000, ready / 1000
 
 
 def start(browser: Browser, chapter: str, compiled: str) -> Start:
@@ -93,8 +100,11 @@ def from_nothing(browser: Browser, chapter: str, runs: int) -> None:
 
 def report(name: str, starts: Sequence[Start]) -> None:
     """One line of medians."""
-    listening, page, picture = (statistics.median(column) for column in zip(*starts, strict=True))
-    print(f"  {name:17} listening {listening:4.1f} s   page {page:5.1f} s   picture {picture:5.1f} s")
+    listening, page, picture, controls = (statistics.median(column) for column in zip(*starts, strict=True))
+    print(
+        f"  {name:17} listening {listening:4.1f} s   page {page:5.1f} s   picture {picture:5.1f} s   "
+        f"controls {controls:5.1f} s"
+    )
 
 
 def with_waiting_kernels(browser: Browser) -> None:
@@ -103,13 +113,19 @@ def with_waiting_kernels(browser: Browser) -> None:
         household = Household(server.process.pid, Path("/tmp"))
         household.rest()
         print("From asking for the page, a kernel waiting")
-        pictures = []
+        pictures, controls = [], []
         for notebook in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))[1:]:
-            household.rest(30)  # until the kernel that takes the last one's place is ready, too
-            page, picture = first_picture(browser, server.chapter(notebook.name))
-            pictures.append(picture)
-            print(f"  {notebook.stem:25} page {page:5.2f} s   picture {picture:5.2f} s", flush=True)
-        print(f"  median {statistics.median(pictures):.2f} s, slowest {max(pictures):.2f} s")
+            time.sleep(DRAWING)
+            household.rest()  # until the kernel that takes the last one's place is ready, too
+            page, *seconds = first_picture(browser, server.chapter(notebook.name))
+            pictures.append(seconds[0])
+            controls.append(seconds[1])
+            print(
+                f"  {notebook.stem:25} page {page:5.2f} s   picture {seconds[0]:5.2f} s   controls {seconds[1]:5.2f} s",
+                flush=True,
+            )
+        for name, found in (("picture", pictures), ("controls", controls)):
+            print(f"  {name}: median {statistics.median(found):.2f} s, slowest {max(found):.2f} s")
 
 
 def main() -> None:

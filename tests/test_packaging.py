@@ -12,6 +12,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+from plotly.offline import get_plotlyjs_version
 
 ENTRY = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
 
@@ -75,6 +76,12 @@ def test_wheel_holds_the_dashboard_and_no_tests(root, tmp_path):
     files = [path for path in package.rglob("*") if path.is_file() and not made_here & set(path.parts)]
     assert {str(path.relative_to(root)) for path in files} <= names
     assert {Path(name).parts[0].split("-")[0] for name in names} == {"ntkviz"}
+
+
+def test_pages_draw_with_the_plotly_js_of_the_installed_plotly(root):
+    with (root / "ntkviz/app/static/vendor/plotly-cartesian.min.js").open() as file:
+        head = file.read(200)
+    assert f"plotly.js (cartesian - minified) v{get_plotlyjs_version()}\n" in head, "`make plotly` renews it"
 
 
 def loaded_with(module: str) -> set[str]:

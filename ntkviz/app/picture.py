@@ -16,6 +16,7 @@ from .background import Background, Update, sentence
 from .connection import Connection
 from .controls import Controls
 from .plots import Panel, Plot
+from .preview import preview
 from .theme import LOW, STATIC, STYLESHEET
 
 SAMPLING = "sampling networks …"
@@ -95,7 +96,7 @@ class Picture:
         self._background.prepare(prepare)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        return self.widget._repr_mimebundle_(**kwargs)
+        return self.widget._repr_mimebundle_(**kwargs) | preview(self.widget, self.controls.to_link())
 
     def refresh(self) -> None:
         """Answer the controls as they are now."""

@@ -15,7 +15,7 @@ import re
 import secrets
 import signal
 from functools import partial
-from importlib import metadata, resources
+from importlib import metadata
 from pathlib import Path
 from typing import ClassVar
 
@@ -33,13 +33,15 @@ from voila.tornado.handler import TornadoVoilaHandler
 from ..distant.asking import ENGINE
 from .page_channel import PageChannel
 from .page_policy import guarded, policy
-from .theme import PAGE_HAS_PLOTLY
+from .theme import PAGE_HAS_PLOTLY, STATIC
 
 HOME = "00_home.ipynb"
 ARRIVAL = 120  # seconds after which a page that was sent, scripts and all, must have arrived
 DRAWING = 4  # seconds for a browser to draw a page; on a small machine a kernel that starts meanwhile would delay it
 KERNEL = re.compile(r'"kernelId": "([^"]+)"')  # in a page
 FULL = "The server is full; try again in a minute."
+
+PLOTLY = Path(str(STATIC / "vendor" / "plotly-cartesian.min.js"))  # a third of plotly.js: all that our plots need
 
 # Voilà looks for `voila/templates/<name>` below each of these folders, and finds ours in this one.
 JUPYTER_PATH = Path(__file__).parent
@@ -197,7 +199,7 @@ class Dashboard(Voila):
                 f"There is no {HOME} in {self.root_dir}: name the folder of the notebooks, "
                 "as in `python -m ntkviz.app.serve notebooks`."
             )
-        plotly = f"voila/plotly/widgetbundle.js?v={metadata.version('plotly')}"  # below the base URL
+        plotly = f"voila/plotly/{PLOTLY.name}?v={metadata.version('ntkviz')}"  # below the base URL
         for_template = {"chapters": chapters(self.root_dir), "plotly": plotly}
         self.voila_configuration.update_config(Config(VoilaConfiguration={"resources": for_template}))
 
@@ -222,10 +224,13 @@ class Dashboard(Voila):
             for rule in super().init_handlers()
             if rule[0] != self.server_url and not rule[0].startswith(hidden)
         ]
-        plotly = {"path": str(resources.files("plotly") / "package_data")}
         ours = [
             (self.server_url, RedirectHandler, {"url": home, "permanent": False}),
-            (f"{self.server_url}voila/plotly/(widgetbundle[.]js)", StaticFileHandler, plotly),
+            (
+                f"{self.server_url}voila/plotly/({re.escape(PLOTLY.name)})",
+                StaticFileHandler,
+                {"path": str(PLOTLY.parent)},
+            ),
         ]
         return [(path, guarded(handler), *options) for path, handler, *options in [*ours, *kept]]
 

@@ -96,10 +96,13 @@ PAGE_HAS_PLOTLY = "NTKVIZ_PAGE_HAS_PLOTLY"  # set in the kernels of a dashboard 
 
 
 class Figure(go.FigureWidget):
-    """A plotly figure that a page opened later shows as it is now, not as it was when it was made."""
+    """A plotly figure that a page opened later shows as it is now, not as it was when it was made.
+
+    The dashboard's pages draw it with their own plotly.js, which knows the kinds of plots with two axes.
+    """
 
     if PAGE_HAS_PLOTLY in os.environ:
-        # Otherwise each figure brings 5 MB of plotly.js along, and the page reads them one by one.
+        # plotly's own code would bring 5 MB of plotly.js along with each figure.
         _esm = (STATIC / "figure.js").read_text(encoding="utf-8")
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:

@@ -75,7 +75,8 @@ def until(page: Page, expression: str, arg: object = None) -> None:
 
 
 def open_chapter(page: Page, address: str) -> Page:
-    """The page of a chapter, once all its cells are on screen."""
+    """The page of a chapter, once all its cells are on screen and its widgets have taken the preview's place."""
     page.goto(address)
     page.locator("#rendered_cells").wait_for(state="visible")
+    page.locator(".nv-preview").wait_for(state="detached")
     return page

@@ -102,7 +102,7 @@ def test_theme_switch_is_remembered(chapter):
 
 def test_plotly_comes_once_and_not_with_every_figure(page, visit):
     loaded, frames = [], []
-    page.on("request", lambda request: loaded.append(request.url) if "widgetbundle" in request.url else None)
+    page.on("request", lambda request: loaded.append(request.url) if "voila/plotly" in request.url else None)
     page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(len(frame))))
     first_picture(visit(CHAPTER))
     assert len(loaded) == 1

@@ -1,0 +1,51 @@
+// Shows each picture as it was when the page was made (preview.py), until its widgets have drawn it.
+
+const GLANCE_MS = 50;
+const PATIENCE_MS = 10000; // for a picture's plots, once the rest of it is there
+
+function isDrawn(picture) {
+  const plots = [...picture.querySelectorAll(".nv-plot")];
+  return plots.length > 0 && plots.every((plot) => plot.querySelector(".main-svg"));
+}
+
+// The stylesheet hides what is drawn behind the preview.
+function removeWhenDrawn(preview, output) {
+  let arrived;
+  const glancing = setInterval(() => {
+    const picture = output.querySelector(":scope > :not(.nv-preview) .nv-picture");
+    if (!picture) return;
+    arrived ??= performance.now();
+    if (!isDrawn(picture) && performance.now() - arrived < PATIENCE_MS) return;
+    clearInterval(glancing);
+    output.classList.remove("nv-previewed");
+    preview.querySelectorAll(".js-plotly-plot").forEach((plot) => Plotly.purge(plot));
+    preview.remove();
+  }, GLANCE_MS);
+}
+
+// Returns what draws the plots, once plotly.js is there.
+function show({ html, figures }, output) {
+  const preview = document.createElement("div");
+  preview.className = "nv-preview";
+  preview.innerHTML = html;
+  output.prepend(preview);
+  output.classList.add("nv-previewed");
+  removeWhenDrawn(preview, output);
+  const places = [...preview.querySelectorAll(".nv-preview-figure")];
+  return () => places.forEach((place, number) => Plotly.newPlot(place, figures[number]));
+}
+
+// Voilà shows the page, and removes #loading, when its own code has arrived; the stylesheet hides the prose until then.
+function uncover() {
+  document.getElementById("rendered_cells").style.display = "";
+  document.getElementById("loading").hidden = true;
+}
+
+globalThis.ntkvizPreviews = [];
+for (const script of document.querySelectorAll("script[type='application/vnd.voila.cell-output+json']")) {
+  const preview = JSON.parse(script.textContent).data?.["application/vnd.ntkviz.preview+json"];
+  const asked = location.hash.slice(1);
+  if (!preview || (asked && asked !== preview.state)) continue;
+  globalThis.ntkvizPreviews.push(show(preview, script.parentElement));
+  uncover();
+}

@@ -1,0 +1,44 @@
+"""What a page shows until its widgets are there: its picture, as it was when the page was made."""
+
+from pages import until
+from playwright.sync_api import expect
+
+CHAPTER = "05_mlp.ipynb"
+DRAWN = """
+    (plots => plots.length === 2 && plots.every(plot => plot.querySelector('.main-svg')))(
+        [...document.querySelectorAll('.nv-preview .nv-plot')])
+"""
+
+
+def test_the_picture_is_there_before_any_code_of_jupyter_and_does_not_move_when_it_comes(page, dashboard):
+    held = []
+    page.route("**/voila/static/voila.js", lambda route: held.append(route))
+    page.goto(dashboard.chapter(CHAPTER), wait_until="commit")
+    until(page, DRAWN)
+    preview = page.locator(".nv-preview")
+    expect(page.get_by_role("heading", name="MLP: order and chaos")).to_be_visible()
+    expect(preview.locator(".nv-control")).to_have_count(6)
+    expect(preview.locator(".nv-reading").first).to_contain_text("You are at χ₁ = 1.50")
+    expect(preview).to_contain_text("Getting the controls ready")
+    expect(page.get_by_text("In one sentence.")).to_be_hidden()  # its formulas are not set yet
+    before = [plot.bounding_box() for plot in preview.locator(".nv-plot .main-svg").all()]
+
+    for route in held:
+        route.continue_()
+    expect(preview).to_have_count(0)
+    expect(page.locator(".nv-picture")).to_be_visible()
+    expect(page.get_by_text("In one sentence.")).to_be_visible()
+    after = [plot.bounding_box() for plot in page.locator(".nv-plot .main-svg").all()]
+    assert len(before) == len(after) > 0
+    for was, became in zip(before, after, strict=True):
+        assert all(abs(was[side] - became[side]) < 3 for side in was), (was, became)
+
+
+def test_a_link_to_other_settings_shows_none_that_it_does_not_mean(page, dashboard):
+    page.add_init_script("""
+        new MutationObserver(() => { if (document.querySelector('.nv-preview')) window.previewed = true; })
+            .observe(document, { childList: true, subtree: true });
+    """)
+    page.goto(f"{dashboard.chapter(CHAPTER)}#sigma_w=1.0")
+    expect(page.locator(".nv-reading").first).to_contain_text("order: a layer multiplies")
+    assert not page.evaluate("window.previewed")
