@@ -42,8 +42,8 @@ def _markup(widget: widgets.Widget, figures: list[dict[str, Any]]) -> str:
     if isinstance(widget, widgets.Box):
         return f'<div class="{classes}">{"".join(_markup(child, figures) for child in widget.children)}</div>'
     if isinstance(widget, widgets.HTML):
-        hidden = " hidden" if widget.layout.display == "none" else ""
-        return f'<div class="{classes} widget-html"{hidden}><div class="widget-html-content">{widget.value}</div></div>'
+        place = ' style="display: none"' if widget.layout.display == "none" else ""
+        return f'<div class="{classes} widget-html"{place}><div class="widget-html-content">{widget.value}</div></div>'
     if "nv-control" in widget._dom_classes:
         return _control(widget, classes)
     return ""

@@ -61,8 +61,8 @@ def test_it_says_of_which_settings_it_is(picture, monkeypatch):
 
 def test_a_refusal_is_shown_and_its_empty_place_is_not(picture, monkeypatch):
     monkeypatch.setenv(PAGE_HAS_PLOTLY, "yes")
-    assert '<div class="nv-error widget-html" hidden>' in preview(picture.widget, "")[MIME]["html"]
+    assert '<div class="nv-error widget-html" style="display: none">' in preview(picture.widget, "")[MIME]["html"]
     picture._show_error("σ is negative")
     html = preview(picture.widget, "")[MIME]["html"]
     assert "σ is negative" in html
-    assert "hidden" not in html
+    assert "display: none" not in html
