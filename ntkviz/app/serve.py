@@ -8,6 +8,7 @@ decided here (addresses), in ``page_channel.py`` (kernels) and in ``page_policy.
 """
 
 import asyncio
+import contextvars
 import json
 import logging
 import os
@@ -127,7 +128,9 @@ class Lesson(TornadoVoilaHandler):
             if self.kernel:
                 Lesson.kernels.add(self.kernel)
                 patience = 0 if self.abandoned else ARRIVAL
-                IOLoop.current().call_later(patience, end_unless_read, self.kernel_manager, self.kernel)
+                # In a context of its own: the one of this request would keep all of it until then.
+                later = partial(IOLoop.current().call_later, patience, end_unless_read)
+                contextvars.Context().run(later, self.kernel_manager, self.kernel)
 
     @staticmethod
     def drawn() -> None:
