@@ -202,7 +202,7 @@ class Dashboard(Voila):
                 f"There is no {HOME} in {self.root_dir}: name the folder of the notebooks, "
                 "as in `python -m ntkviz.app.serve notebooks`."
             )
-        plotly = f"voila/plotly/{PLOTLY.name}?v={metadata.version('ntkviz')}"  # below the base URL
+        plotly = f"voila/plotly/{PLOTLY.name}?v={metadata.version('plotly')}"  # below the base URL
         for_template = {"chapters": chapters(self.root_dir), "plotly": plotly}
         self.voila_configuration.update_config(Config(VoilaConfiguration={"resources": for_template}))
 

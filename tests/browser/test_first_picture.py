@@ -23,6 +23,8 @@ def test_the_picture_is_there_before_any_code_of_jupyter_and_does_not_move_when_
     expect(page.get_by_text("In one sentence.")).to_be_hidden()  # its formulas are not set yet
     before = [plot.bounding_box() for plot in preview.locator(".nv-plot .main-svg").all()]
 
+    while not held:  # drawing needs none of it, so it may be asked for later
+        page.wait_for_timeout(50)
     for route in held:
         route.continue_()
     expect(preview).to_have_count(0)
