@@ -1,11 +1,11 @@
 """The empirical NTK of `benchmarks/empirical_kernels.py` by ntkviz, at given parameters, once a call."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from worker import serve
 
 import ntkviz as nv
+from ntkviz.readings.bounded import bounded
 from ntkviz.readings.finite import ntk_of_examples
 
 
@@ -15,7 +15,7 @@ def prepare(inputs, settings):
     x = inputs["x"]
     program = arch.trace((x[:1],)).unrolled().with_data(x)
     parameters = tuple(jnp.asarray(inputs[f"parameter_{k}"]) for k in range(len(program.parameters)))
-    ntk = jax.jit(ntk_of_examples, static_argnums=3)
+    ntk = bounded(ntk_of_examples, static_argnums=3)
 
     def calculate():
         return {"ntk": np.asarray(ntk(program, None, parameters, settings["width"]))}

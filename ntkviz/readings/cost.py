@@ -161,7 +161,7 @@ def cost_of(jaxpr: Jaxpr) -> Cost:
     return Cost(memory_of(jaxpr), work_of(jaxpr).seconds)
 
 
-SECONDS_TO_COMPILE = 0.003
+SECONDS_TO_COMPILE = 0.002
 """For each operation; it varies by a factor of 2 with their kind."""
 
 
