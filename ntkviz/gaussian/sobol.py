@@ -18,7 +18,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
-from scipy.special import ndtri
 
 from ntkviz.gaussian.expectation import Expectation
 from ntkviz.gaussian.quadrature import ROUNDING
@@ -33,7 +32,8 @@ STANDARD_ERRORS = 3.0
 @functools.lru_cache(maxsize=64)
 def sobol_normal(dimension: int, log2_points: int, seed: int) -> np.ndarray:
     """2**log2_points standard normal points, (dimension, points): a scrambled Sobol net through Φ⁻¹."""
-    from scipy.stats import qmc  # a second of import, for those who sample
+    from scipy.special import ndtri  # these take a second to import, which only those who sample have to wait
+    from scipy.stats import qmc
 
     uniform = qmc.Sobol(dimension, scramble=True, bits=53, rng=np.random.default_rng(seed)).random_base2(log2_points)
     points = ndtri(uniform + 2.0**-54).T.copy()  # the middle of its cell: 0 would be mapped to −∞

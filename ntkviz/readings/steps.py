@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import ndtri
 
 from ..language import instructions as ops
 from ..language.architecture import Architecture, program
@@ -115,6 +114,8 @@ class Walkthrough:
                 return "Nonlin" if line.type == "X-var" else "Moment"
 
     def _law(self, line: Line, limit: Limit) -> Law:
+        from scipy.special import ndtri  # slow to import, and few steps show the law of a sum
+
         if line.place in limit.vectors:
             law = limit.vectors[line.place]
             mean, std = np.ravel(law.mean)[0], np.ravel(law.std)[0]
