@@ -77,7 +77,7 @@ unit notebooks: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_cpu
 unit: $(INSTALLED) $(BROWSER)
 	$(BIN)/pytest -m "not browser and not wide" --numprocesses=2 --dist=loadfile
 	XLA_FLAGS="$$XLA_FLAGS --xla_backend_optimization_level=1" $(BIN)/pytest -m wide --numprocesses=2 --dist=worksteal
-	$(BIN)/pytest -m "browser and not alone" --numprocesses=2 --dist=loadfile
+	$(BIN)/pytest -m "browser and not wide and not alone" --numprocesses=2 --dist=loadfile
 	XLA_FLAGS= $(BIN)/pytest -m alone
 
 # Every notebook runs from top to bottom in a fresh kernel without an error.

@@ -1,5 +1,6 @@
 """The page of Figure 1: points grow for three architectures, and more when asked; the exercise measures a slope."""
 
+import pytest
 from pages import until
 from playwright.sync_api import expect
 
@@ -11,6 +12,7 @@ def points(architecture: int) -> str:
     return f"(document.querySelector('.nv-plot .js-plotly-plot')?.data?.[{2 + architecture}]?.x ?? []).length"
 
 
+@pytest.mark.wide
 def test_curves_grow_and_the_exercise_measures(visit):
     page = visit(f"{CHAPTER}#which=check+fails&largest=256&networks=10")
     until(page, f"{points(0)} == 3 && {points(3)} == 3")

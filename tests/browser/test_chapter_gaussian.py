@@ -1,5 +1,6 @@
 """The first chapter's page: wide networks turn Gaussian under the reader's hands."""
 
+import pytest
 from pages import until
 from playwright.sync_api import Page, expect
 
@@ -17,6 +18,7 @@ def sampled(page: Page) -> None:
     expect(page.locator(".nv-reading").nth(1)).to_contain_text("200 networks")
 
 
+@pytest.mark.wide
 def test_width_moves_the_networks_and_not_their_limit_and_the_exercise_answers(visit):
     page = visit(CHAPTER)
     sampled(page)

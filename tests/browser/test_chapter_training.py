@@ -2,11 +2,13 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 CHAPTER = "12_training.ipynb"
 
 
+@pytest.mark.wide
 def test_wide_network_follows_and_narrow_one_leaves(visit):
     page = visit(CHAPTER)
     reading = page.locator(".nv-reading").first
