@@ -17,6 +17,7 @@ import argparse
 import asyncio
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,8 @@ from holdings import Holdings, Household, apart  # noqa: E402
 from reader import Answer, reading_over_websocket  # noqa: E402
 from serving import serving  # noqa: E402
 
+PREHEATING = 600  # seconds in which a kernel of each chapter, with nothing compiled yet, is ready for certain
+REFILLING = 10  # seconds after the last page in which the server begins to start kernels again
 ARRIVAL = 5.0  # seconds in which a class comes in
 THINKING = 2.0, 3.0  # seconds between two moves
 REPEATED = 3  # moves of a page opened in turn
@@ -161,7 +164,7 @@ def main() -> None:
         place, environment = apart(folder)
         with serving(ROOT / "notebooks", place, *others, module=options.module, environment=environment) as server:
             household = Household(server.process.pid, Path(folder))
-            household.rest()
+            household.rest(PREHEATING)
             before = household.holdings()
             print(
                 f"{options.module}: {before.kernels} kernels wait, {before.altogether:,.0f} MB altogether", flush=True
@@ -169,7 +172,8 @@ def main() -> None:
             visits, most = asyncio.run(together(server.url, household, options.readers, options.moves))
             report_class(visits, options.readers * options.moves, most)
             turns = list(in_turn(server.url, household, visits, options.turns))
-            household.rest()
+            time.sleep(REFILLING)
+            household.rest(PREHEATING)
             report_turns(turns, before, household.holdings())
 
 

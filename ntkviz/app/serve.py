@@ -186,7 +186,7 @@ class Dashboard(Voila):
 
     @default("most_pages")
     def _as_memory_allows(self) -> int:
-        page = 120e6 if ENGINE in os.environ else 450e6  # a class's kernels leave JAX to their engine
+        page = 120e6 if ENGINE in os.environ else 550e6  # a class's kernels leave JAX to their engine
         return max(1, int(psutil.virtual_memory().total / page))
 
     def initialize(self, argv: list[str] | None = None) -> None:
