@@ -114,8 +114,6 @@ class Walkthrough:
                 return "Nonlin" if line.type == "X-var" else "Moment"
 
     def _law(self, line: Line, limit: Limit) -> Law:
-        from scipy.special import ndtri  # slow to import, and few steps show the law of a sum
-
         if line.place in limit.vectors:
             law = limit.vectors[line.place]
             mean, std = np.ravel(law.mean)[0], np.ravel(law.std)[0]
@@ -124,6 +122,8 @@ class Walkthrough:
             value = np.ravel(limit.scalars[line.place])[0]
             return _law(np.array([value]), value, 0.0)
         spread = np.std(self._line_terms(line, self._samples, lambda h, g: h))
+        from scipy.special import ndtri  # slow to import, and few steps show the law of a sum
+
         return _law(spread * ndtri((np.arange(1000) + 0.5) / 1000), 0.0, spread)
 
     def _fresh(self, line: Line, limit: Limit) -> float:

@@ -59,7 +59,7 @@ def test_estimating_computes_nothing_and_counts_every_network():
     assert one.memory > 4 * 4096**2  # the matrix between the hidden layers
     nv.empirical_ntk(arch, x, width=4096, key=0)  # afterwards everything is computed again
     compiled = nv.cost(nv.empirical_ntk, arch, x, width=4096, key=1)
-    assert 0.2 < one.compiling < 2  # about 300 operations at 2 ms
+    assert 0.3 < one.compiling < 2  # about 300 operations at 2 ms
     assert compiled.compiling == 0
     nv.infinite_ntk(arch, x)
     many = nv.cost(nv.deviation, arch, x, widths=[4096], seeds=100)
