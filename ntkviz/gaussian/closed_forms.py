@@ -23,12 +23,18 @@ from jax.scipy.special import erf as _erf
 from jax.scipy.special import ndtr
 from jax.typing import ArrayLike
 
-from ntkviz.gaussian.arctangent import arctan2, polynomial
+from ntkviz.gaussian.arctangent import FOLD, arctan
 
 
 def _quotient(a: Array | float, b: Array) -> Array:
-    """a / b, and 0 where b is 0: there every a of this file is 0 as well."""
-    return jnp.where(b == 0, 0.0, a / jnp.where(b == 0, 1.0, b))
+    """a / b, where a is 0 if b is: then 0."""
+    return a / jnp.where(b == 0, 1.0, b)
+
+
+def _angle(opposite: Array, adjacent: Array, hypotenuse: Array) -> Array:
+    """The angle θ in ±π/2 of a right triangle with these sides: tan θ/2 = opposite/(adjacent + hypotenuse)."""
+    half = arctan(jnp.abs(opposite) / (adjacent + hypotenuse)).angle
+    return 2 * jnp.sign(opposite) * half
 
 
 def _normal_density(x: Array) -> Array:
@@ -36,35 +42,34 @@ def _normal_density(x: Array) -> Array:
 
 
 class Geometry(NamedTuple):
-    """A covariance as a triangle with the angle θ: a = √(kxx kyy), its legs a cos θ and a sin θ.
+    """A covariance as a triangle with the angle θ: a = √(kxx kyy) and its legs a cos θ and a sin θ.
 
-    cos θ is the correlation; `cos` is kxy clipped to ±a, for rounding may carry it beyond.
+    cos θ is the correlation; `cos`, a cos θ, is kxy clipped to ±a, for rounding may carry it beyond.
     """
 
     a: Array
     cos: Array
-    cosine: Array  # of θ
-    sine: Array
+
+    @property
+    def tan(self) -> Array:
+        """tan α/2 with α the acute one of θ and π − θ. a ± a cos θ keep the digits that 1 − cos² θ loses next to 0
+        and π."""
+        leg = jnp.abs(self.cos)
+        return jnp.sqrt(_quotient(self.a - leg, self.a + leg))
 
     @property
     def sin(self) -> Array:
-        return self.a * self.sine
+        return self.tan * (self.a + jnp.abs(self.cos))
 
 
 @jax.jit
 def geometry(kxx: ArrayLike, kxy: ArrayLike, kyy: ArrayLike) -> Geometry:
-    """`Geometry` without the two losses of the obvious formula.
-
-    hi·√(lo/hi) is exact for equal variances where √hi·√lo is not, and does not underflow;
-    (a − kxy)(a + kxy) keeps the digits of the angle that 1 − cos² θ loses next to θ = 0 and π.
-    """
+    """`Geometry` of a covariance: hi·√(lo/hi) is exact for equal variances where √hi·√lo is not, and
+    does not underflow."""
     kxx, kxy, kyy = (jnp.asarray(k, dtype=float) for k in (kxx, kxy, kyy))
     high, low = jnp.maximum(kxx, kyy), jnp.minimum(kxx, kyy)
     a = high * jnp.sqrt(_quotient(low, high))
-    c = jnp.clip(kxy, -a, a)
-    over_x, over_y = (_quotient(1.0, jnp.sqrt(k)) for k in (kxx, kyy))  # 1/a, in two factors that do not overflow
-    difference, total = ((leg * over_x) * over_y for leg in (a - c, a + c))
-    return Geometry(a, c, (c * over_x) * over_y, jnp.sqrt(difference * total))
+    return Geometry(a, jnp.maximum(jnp.minimum(kxy, a), -a))
 
 
 # --- Functions with a kink or a jump at 0 -----------------------------------------------------
@@ -86,40 +91,40 @@ class Jump(NamedTuple):
     at_zero: Array | float
 
 
-_SERIES = [(-1) ** k * 3 / (math.factorial(2 * k + 1) * (2 * k + 3)) for k in range(10)]
-
-
-def _sine_minus_angle_times_cosine(angle: Array, sine: Array, cosine: Array) -> Array:
-    """sin α − α cos α for α in [0, π]; its series where the difference would lose digits."""
-    square = angle * angle
-    series = polynomial(_SERIES, square)
-    return jnp.where(angle < 0.7, angle * square / 3 * series, sine - angle * cosine)
-
-
-def _opposite_angle(g: Geometry) -> Array:
-    """δ = π − θ."""
-    return arctan2(g.sine, -g.cosine)
-
-
 def relu_relu(g: Geometry) -> Array:
-    """E[x₊ y₊] = a (sin δ − δ cos δ)/2π with δ = π − θ (arc-cosine kernel of degree 1)."""
-    return g.a * _sine_minus_angle_times_cosine(_opposite_angle(g), g.sine, -g.cosine) / (2 * math.pi)
+    """E[x₊ y₊] = a (sin α − α cos α)/2π + (a cos θ)₊/2, α the acute one of θ and π − θ (arc-cosine kernel of degree 1).
+
+    For obtuse θ that is the formula with α = π − θ; for acute θ, E[x₊ y₊] = E[x₊ (−y)₊] + E[x₊ y] reduces to it. Where
+    the difference loses digits, for small α, arctan u = u (1 + u² r) with u = tan α/2 turns a (sin α − α cos α) into
+    u (a − a cos α) (1 − (1 − u²) r), a sum of positive terms: r is about −1/3.
+    """
+    leg, t = jnp.abs(g.cos), g.tan
+    half = arctan(t)
+    small = half.u * (g.a - leg) * (1 - (1 - half.u * half.u) * half.rest)
+    obtuse = jnp.where(t <= FOLD, small, t * (g.a + leg) - 2 * half.angle * leg)
+    return obtuse * (1 / (2 * math.pi)) + jnp.maximum(g.cos, 0.0) / 2
 
 
 def step_step(g: Geometry) -> Array:
-    """P(x > 0, y > 0) = δ/2π (arc-cosine kernel of degree 0), 0 if a variance is 0."""
-    return jnp.where(g.a == 0, 0.0, _opposite_angle(g)) / (2 * math.pi)
+    """P(x > 0, y > 0) = (π − θ)/2π (arc-cosine kernel of degree 0), 0 if a variance is 0."""
+    acute = arctan(g.tan).angle * (1 / math.pi)
+    return jnp.where(g.cos > 0, 0.5 - acute, acute)
 
 
 def _opposite(g: Geometry) -> Geometry:
-    return g._replace(cos=-g.cos, cosine=-g.cosine)
+    return g._replace(cos=-g.cos)
+
+
+def _is_zero(number: Array | float) -> bool:
+    """Whether a number is 0 for certain, whatever the parameters of the nonlinearity."""
+    return isinstance(number, float) and number == 0.0
 
 
 def _both_quadrants(phi: Kink | Jump, psi: Kink | Jump, formula: Callable[[Geometry], Array], g: Geometry, sign: int):
     """From E over x, y > 0, by reflection, E over the whole plane; `sign` is −1 if φψ is odd under x → −x."""
     same, opposite = phi.right * psi.right + phi.left * psi.left, phi.right * psi.left + phi.left * psi.right
     total = same * formula(g)
-    if isinstance(opposite, float) and opposite == 0.0:  # relu and step: half the work
+    if _is_zero(opposite):  # relu and step: half the work
         return total
     return total + sign * opposite * formula(_opposite(g))
 
@@ -130,8 +135,10 @@ def kink_kink(phi: Kink, psi: Kink, kxx: Array, kxy: Array, kyy: Array) -> Array
 
 def jump_jump(phi: Jump, psi: Jump, kxx: Array, kxy: Array, kyy: Array) -> Array:
     g = geometry(kxx, kxy, kyy)
-    degenerate = jump_single(phi, kxx) * jump_single(psi, kyy)
-    return jnp.where(g.a == 0, degenerate, _both_quadrants(phi, psi, step_step, g, 1))
+    inside = _both_quadrants(phi, psi, step_step, g, 1)
+    if _is_zero(phi.at_zero) and _is_zero(psi.at_zero):
+        return inside  # which is 0 where a variance is
+    return jnp.where(g.a == 0, jump_single(phi, kxx) * jump_single(psi, kyy), inside)
 
 
 def kink_jump(phi: Kink, psi: Jump, kxx: Array, kxy: Array, kyy: Array) -> Array:
@@ -184,6 +191,7 @@ class Bump(NamedTuple):
     scale: float
 
 
+@jax.jit
 def _erf_determinant(kxx: Array, kxy: Array, kyy: Array) -> Array:
     """det(1 + 2K), a sum of nonnegative terms."""
     g = geometry(kxx, kxy, kyy)
@@ -192,8 +200,14 @@ def _erf_determinant(kxx: Array, kxy: Array, kyy: Array) -> Array:
 
 def erf_erf(phi: Erf, psi: Erf, kxx: Array, kxy: Array, kyy: Array) -> Array:
     """From E[erf x erf y] = (2/π) arcsin(2kxy / √((1+2kxx)(1+2kyy))), as an arctangent."""
-    angle = arctan2(2 * kxy, jnp.sqrt(_erf_determinant(kxx, kxy, kyy)))
-    return phi.offset * psi.offset + phi.scale * psi.scale * (2 / math.pi) * angle
+    sides = 2 * kxy, jnp.sqrt(_erf_determinant(kxx, kxy, kyy)), jnp.sqrt((1 + 2 * kxx) * (1 + 2 * kyy))
+    return phi.offset * psi.offset + phi.scale * psi.scale * (2 / math.pi) * _angle(*sides)
+
+
+def erf_square(phi: Erf, kxx: Array) -> Array:
+    """E φ(x)²: `erf_erf` of x with itself. One number for each input, not each pair: XLA's own arctangent, number by
+    number, is fast enough and soon compiled."""
+    return phi.offset**2 + phi.scale**2 * (2 / math.pi) * jnp.arctan2(2 * kxx, jnp.sqrt(1 + 4 * kxx))
 
 
 def erf_single(phi: Erf, kxx: Array, mean: Array) -> Array:
@@ -223,7 +237,8 @@ def _gelu_parts(kxx: Array, kxy: Array, kyy: Array) -> tuple[Array, Array, Array
     """E[Φ(x)Φ(y)], E[φ(x)φ(y)], det(1 + K) and det K, φ and Φ the normal density and distribution."""
     det_k = geometry(kxx, kxy, kyy).sin ** 2
     determinant = 1 + kxx + kyy + det_k
-    distribution = 0.25 + arctan2(kxy, jnp.sqrt(determinant)) / (2 * math.pi)
+    angle = _angle(kxy, jnp.sqrt(determinant), jnp.sqrt((1 + kxx) * (1 + kyy)))
+    distribution = 0.25 + angle / (2 * math.pi)
     return distribution, 1 / (2 * math.pi * jnp.sqrt(determinant)), determinant, det_k
 
 

@@ -23,28 +23,45 @@ from ntkviz.language import nonlinearities as nl
 from ntkviz.language.nonlinearities import Nonlinearity
 
 
-class Expectation(NamedTuple):
-    """A value, a bound or estimate of its absolute error (rounding only, for closed forms), and the size of what
-    was averaged: E|φψ| or a bound of it, which the error of a value that is zero by symmetry is small against."""
+class Estimated(NamedTuple):
+    """A value, a bound or estimate of its absolute error, and the size of what was averaged: E|φψ| or a bound of it,
+    which the error of a value that is zero by symmetry is small against."""
 
     value: Array
     error: Array
     size: Array
 
-    def times(self, factor: Array) -> Expectation:
+    def times(self, factor: Array) -> Estimated:
         """The expectation of `factor` times as much."""
-        return type(self)(factor * self.value, jnp.abs(factor) * self.error, jnp.abs(factor) * self.size)
+        return Estimated(factor * self.value, jnp.abs(factor) * self.error, jnp.abs(factor) * self.size)
 
     def relative_error(self) -> Array:
         """The largest error of an array of expectations, relative to the largest size."""
         return jnp.max(self.error) / (jnp.max(self.size) + jnp.finfo(float).tiny)
 
 
-class ClosedForm(Expectation):
+class ClosedForm(NamedTuple):
     """An expectation of which only rounding is an error, so nobody has to look at its numbers to know it."""
+
+    value: Array
+
+    @property
+    def error(self) -> Array:
+        return quadrature.ROUNDING * self.size
+
+    @property
+    def size(self) -> Array:
+        return jnp.abs(self.value)
+
+    def times(self, factor: Array) -> ClosedForm:
+        """The expectation of `factor` times as much."""
+        return ClosedForm(factor * self.value)
 
     def relative_error(self) -> Array:
         return jnp.asarray(quadrature.ROUNDING)
+
+
+Expectation = Estimated | ClosedForm
 
 
 # Families of functions with common formulas. Those with parameters θ are built from them.
@@ -121,7 +138,7 @@ def pair_expectation(
         if expectation is not None:
             return expectation
     smooth, centred = phi.smooth and psi.smooth, mean_x is None and mean_y is None
-    return Expectation(*quadrature.pair(x.side, y.side, kxy, smooth=smooth, centred=centred))
+    return Estimated(*quadrature.pair(x.side, y.side, kxy, smooth=smooth, centred=centred))
 
 
 def square_expectation(
@@ -131,7 +148,9 @@ def square_expectation(
     x = _argument(phi, theta, kxx, mean)
     if mean is None and phi in KINKS:
         kink = KINKS[phi](*x.theta)
-        return _exact((kink.right**2 + kink.left**2) / 2 * x.variance)
+        return ClosedForm((kink.right**2 + kink.left**2) / 2 * x.variance)
+    if mean is None and phi in ERFS:
+        return ClosedForm(cf.erf_square(ERFS[phi], x.variance))
     return pair_expectation(phi, phi, kxx, kxx, kxx, theta=theta, theta_bar=theta, mean_x=mean, mean_y=mean)
 
 
@@ -163,13 +182,9 @@ def _slope(phi: Nonlinearity) -> Nonlinearity:
     return slope
 
 
-def _exact(value: Array) -> Expectation:
-    return ClosedForm(value, quadrature.ROUNDING * jnp.abs(value), jnp.abs(value))
-
-
 def _single(x: _Argument) -> Expectation:
     value = _closed_single(x)
-    return _exact(value) if value is not None else Expectation(*quadrature.single(x.side, smooth=x.phi.smooth))
+    return ClosedForm(value) if value is not None else Estimated(*quadrature.single(x.side, smooth=x.phi.smooth))
 
 
 def _closed_single(x: _Argument) -> Array | None:
@@ -201,7 +216,7 @@ def _reduced_pair(x: _Argument, y: _Argument, kxy: Array) -> Expectation | None:
         offset, rise = (*x.phi.coefficients, 0.0)[:2]
         mean = _single(y).times(jnp.asarray(offset + rise * x.mean_or_zero))
         slope = _regression(y, kxy).times(jnp.asarray(rise))
-        return Expectation(mean.value + slope.value, mean.error + slope.error, mean.size + slope.size)
+        return Estimated(mean.value + slope.value, mean.error + slope.error, mean.size + slope.size)
     return None
 
 
@@ -210,8 +225,8 @@ def _regression(y: _Argument, kxy: Array) -> Expectation:
     slope = y.phi.derivative() if y.phi.derivatives else None
     value = None if slope is None else _closed_single(y._replace(phi=slope))
     if value is not None:
-        return _exact(kxy * value)
-    moment = Expectation(*quadrature.single(y.side, smooth=y.phi.smooth, degree=1))
+        return ClosedForm(kxy * value)
+    moment = Estimated(*quadrature.single(y.side, smooth=y.phi.smooth, degree=1))
     deviation = jnp.sqrt(y.variance)
     return moment.times(jnp.where(deviation > 0, kxy / jnp.where(deviation > 0, deviation, 1.0), 0.0))
 
@@ -223,21 +238,21 @@ def _closed_pair(x: _Argument, y: _Argument, kxy: Array) -> Expectation | None:
     centred = x.mean is None and y.mean is None
     if phi.coefficients and psi.coefficients:
         value = cf.polynomial_polynomial(phi.coefficients, psi.coefficients, kxx, kxy, kyy, *means)
-        return _exact(value)
+        return ClosedForm(value)
     if phi in WAVES and psi in WAVES:
-        return _exact(cf.wave_wave(WAVES[phi], WAVES[psi], kxx, kxy, kyy, *means))
+        return ClosedForm(cf.wave_wave(WAVES[phi], WAVES[psi], kxx, kxy, kyy, *means))
     if phi in BUMPS and psi in BUMPS:
-        return _exact(cf.bump_bump(BUMPS[phi], BUMPS[psi], kxx, kxy, kyy, None if centred else means))
+        return ClosedForm(cf.bump_bump(BUMPS[phi], BUMPS[psi], kxx, kxy, kyy, None if centred else means))
     if centred and phi in KINKS and psi in KINKS:
-        return _exact(cf.kink_kink(KINKS[phi](*x.theta), KINKS[psi](*y.theta), kxx, kxy, kyy))
+        return ClosedForm(cf.kink_kink(KINKS[phi](*x.theta), KINKS[psi](*y.theta), kxx, kxy, kyy))
     if centred and phi in JUMPS and psi in JUMPS:
-        return _exact(cf.jump_jump(JUMPS[phi](*x.theta), JUMPS[psi](*y.theta), kxx, kxy, kyy))
+        return ClosedForm(cf.jump_jump(JUMPS[phi](*x.theta), JUMPS[psi](*y.theta), kxx, kxy, kyy))
     if centred and phi in KINKS and psi in JUMPS:
-        return _exact(cf.kink_jump(KINKS[phi](*x.theta), JUMPS[psi](*y.theta), kxx, kxy, kyy))
+        return ClosedForm(cf.kink_jump(KINKS[phi](*x.theta), JUMPS[psi](*y.theta), kxx, kxy, kyy))
     if centred and phi in ERFS and psi in ERFS:
-        return _exact(cf.erf_erf(ERFS[phi], ERFS[psi], kxx, kxy, kyy))
+        return ClosedForm(cf.erf_erf(ERFS[phi], ERFS[psi], kxx, kxy, kyy))
     if centred and phi is psi is nl.gelu:
-        return _exact(cf.gelu_gelu(kxx, kxy, kyy))
+        return ClosedForm(cf.gelu_gelu(kxx, kxy, kyy))
     if centred and phi is psi is nl.gelu_slope:
-        return _exact(cf.gelu_slopes(kxx, kxy, kyy))
+        return ClosedForm(cf.gelu_slopes(kxx, kxy, kyy))
     return None

@@ -19,7 +19,7 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
-from ntkviz.gaussian.expectation import Expectation
+from ntkviz.gaussian.expectation import Estimated
 from ntkviz.gaussian.quadrature import ROUNDING
 
 PRODUCT_NODES = {1: 128, 2: 96, 3: 48, 4: 24}
@@ -70,7 +70,7 @@ def expectation_sobol(
     log2_points: int = 12,
     count: int = 16,
     seed: int = 0,
-) -> Expectation:
+) -> Estimated:
     """E fn(x¹, …, xᵈ; θ) for Gaussian (x¹, …, xᵈ) of covariance K.
 
     **Arguments**
@@ -84,12 +84,12 @@ def expectation_sobol(
     """
     points = replicates(jnp.shape(covariance)[-1], log2_points, seed, count)
 
-    def one(root: Array, mean: Array, theta: tuple[Array, ...]) -> Expectation:
+    def one(root: Array, mean: Array, theta: tuple[Array, ...]) -> Estimated:
         x = jnp.einsum("ij,rjp->irp", root, points) + mean[:, None, None]
         values = jnp.broadcast_to(fn(*x, *theta), x.shape[1:])
         estimates = values.mean(-1)
         error = STANDARD_ERRORS * estimates.std(ddof=1) / math.sqrt(count)
-        return Expectation(estimates.mean(), error, jnp.abs(values).mean())
+        return Estimated(estimates.mean(), error, jnp.abs(values).mean())
 
     return _over_leading_axes(one, covariance, mean, theta)
 
@@ -101,7 +101,7 @@ def product_gauss_hermite(
     mean: ArrayLike | None = None,
     theta: tuple[ArrayLike, ...] = (),
     nodes: int | None = None,
-) -> Expectation:
+) -> Estimated:
     """As `expectation_sobol`, by a product of Gauss–Hermite rules of `nodes` nodes (`PRODUCT_NODES` if `None`).
 
     Exact for polynomials of degree below 2·nodes. The error is what two thirds of the nodes say
@@ -133,14 +133,14 @@ def product_gauss_hermite(
         zero = jnp.zeros(())
         return jax.lax.scan(slab, (zero, zero), (jnp.asarray(z), jnp.asarray(weights)))[0]
 
-    def one(root: Array, mean: Array, theta: tuple[Array, ...]) -> Expectation:
+    def one(root: Array, mean: Array, theta: tuple[Array, ...]) -> Estimated:
         (value, size), (coarse, _) = (rule(n, root, mean, theta) for n in (fine, max(1, 2 * fine // 3)))
-        return Expectation(value, jnp.abs(value - coarse) + ROUNDING * size, size)
+        return Estimated(value, jnp.abs(value - coarse) + ROUNDING * size, size)
 
     return _over_leading_axes(one, covariance, mean, theta)
 
 
-def _over_leading_axes(one: Callable[..., Expectation], covariance, mean, theta) -> Expectation:
+def _over_leading_axes(one: Callable[..., Estimated], covariance, mean, theta) -> Estimated:
     """`one(root, mean, theta)` for every entry of the leading axes, one at a time."""
     root = covariance_root(covariance)
     dimension = root.shape[-1]
@@ -153,4 +153,4 @@ def _over_leading_axes(one: Callable[..., Expectation], covariance, mean, theta)
 
     operands = flat(root, (dimension, dimension)), flat(mean, (dimension,)), tuple(flat(t, ()) for t in theta)
     result = jax.lax.map(lambda args: one(*args), operands)
-    return Expectation(*(part.reshape(lead) for part in result))
+    return Estimated(*(part.reshape(lead) for part in result))
