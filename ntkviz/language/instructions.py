@@ -253,11 +253,20 @@ class Index(Rule):
     key: tuple
 
     def __call__(self, x, ndim):
+        return x[tuple(_thaw(k) for k in self.written_out(ndim))]
+
+    def written_out(self, ndim: int) -> tuple:
+        """The key with an entry for each of `ndim` axes."""
         key = self.key if Ellipsis in self.key else (*self.key, Ellipsis)
         used = sum(1 for k in key if k is not None and k is not Ellipsis)
         position = key.index(Ellipsis)
-        rest = (slice(None),) * (ndim - used)
-        return x[tuple(_thaw(k) for k in (*key[:position], *rest, *key[position + 1 :]))]
+        rest = (freeze(slice(None)),) * (ndim - used)
+        return (*key[:position], *rest, *key[position + 1 :])
+
+    @property
+    def takes_axes_apart(self) -> bool:
+        """Whether each axis is indexed by itself: arrays would be broadcast with those of other axes."""
+        return not any(isinstance(k, Frozen) and k.kind == "array" for k in self.key)
 
 
 @dataclass(frozen=True)
@@ -338,6 +347,18 @@ class Pad(Rule):
     def __call__(self, x, ndim):
         pad = np.pad if isinstance(x, np.ndarray) else jnp.pad
         return pad(x, self.widths + ((0, 0),) * (x.ndim - ndim))
+
+
+def on_both_sides(left: Op, right: Op) -> Rule | None:
+    """One rule for kernels whose first axes `left` rearranges and whose others `right`; `None` if it takes two."""
+    if not (isinstance(left, Rearrange) and isinstance(right, Rearrange)):
+        return None
+    match left.rule, right.rule:
+        case Index() as one, Index() as other if one.takes_axes_apart and other.takes_axes_apart:
+            return Index(one.written_out(len(left.shape_in)) + other.written_out(len(right.shape_in)))
+        case Pad(widths), Pad(others):
+            return Pad(widths + others)
+    return None
 
 
 @functools.lru_cache(maxsize=4096)

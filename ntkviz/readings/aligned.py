@@ -48,12 +48,12 @@ def pick_aligned(k: Array, shape_a: Shape, shape_b: Shape, shape: Shape) -> Arra
 def _aligned(m: ForwardMoments, left: Vector, right: Vector) -> Dual | None:
     """The same, of any shape that broadcasts to that one."""
     one, other = (m.instruction(*v) for v in (left, right))
-    if one.shape != other.shape and 1 in (math.prod(one.shape), math.prod(other.shape)):
-        return of_all_pairs(m, left, right)
     later_first = ((left, right), (right, left)) if left[1] >= right[1] else ((right, left), (left, right))
     for vector, rest in later_first:
         if isinstance(m.instruction(*vector).op, ops.Add | ops.Scale | ops.Shift):
             return _taken_off(m, vector, rest)
+    if one.shape != other.shape and 1 in (math.prod(one.shape), math.prod(other.shape)):
+        return of_all_pairs(m, left, right)
     if are_moved_alike(m, left, right):
         return moved(m, left, right)
     if isinstance(one.op, ops.Repeat) and isinstance(other.op, ops.Repeat):
@@ -105,6 +105,8 @@ def moved(m: ForwardMoments, left: Vector, right: Vector) -> Dual | None:
     """What such an instruction makes of vectors, it makes of their moments at equal places too."""
     one, other = (m.instruction(*v) for v in (left, right))
     ks = [m.aligned((left[0], a), (right[0], b)) for a, b in zip(one.args, other.args, strict=True)]
+    if isinstance(one.op, ops.Rearrange):
+        return None if ks[0] is None else ks[0].map(one.op.evaluate)
     value, tangent = (
         m.linear_at_places(*left, [None if k is None else getattr(k, part) for k in ks]) for part in Dual._fields
     )

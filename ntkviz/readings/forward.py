@@ -64,10 +64,11 @@ def kernels_from(moments: ForwardMoments) -> ForwardKernels:
     parameter = moments.parameter(0, v)
     k = _same_position(moments, v, x, x_bar)
     # f = Σ_p v_pᵀx_p/√(fan n): with v independent of x only equal positions p meet.
-    nngp = _first(readout.value) * k.value / parameter.fan
-    ntk = jnp.zeros_like(nngp) if readout.tangent is None else _first(readout.tangent) * k.value / parameter.fan
+    v2 = _first(readout.value) / parameter.fan
+    nngp = v2 * k.value
+    ntk = jnp.zeros_like(nngp) if readout.tangent is None else _first(readout.tangent) / parameter.fan * k.value
     if k.tangent is not None:
-        ntk = ntk + _first(readout.value) * k.tangent / parameter.fan
+        ntk = ntk + v2 * k.tangent
     return ForwardKernels(nngp, ntk, moments.relative_error())
 
 

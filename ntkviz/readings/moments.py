@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from ..errors import NoForwardLimitError
@@ -59,6 +60,7 @@ class ForwardMoments:
         self._aligned: dict[tuple[Vector, Vector], Dual | None] = {}
         self._means: dict[tuple[int, int], Array | None] = {}
         self._scalars: dict[tuple[int, int], Array | None] = {}
+        self._scales: dict[tuple[int, int], tuple[Array, Array]] = {}
         self._errors: list[Array] = []
         self._repeat_is_gaussian: dict[tuple[int, int], bool] = {}
 
@@ -196,10 +198,16 @@ class ForwardMoments:
         if math.prod(self.instruction(*left).shape) == 1 and are_moved_alike(self, left, right):
             k, shape = moved(self, left, right), self.instruction(*left).shape * 2
             return None if k is None else k.map(lambda m: m.reshape(shape))
+        if rule := ops.on_both_sides(op_a, op_b):
+            (x,), (y,) = (self.instruction(*v).args for v in (left, right))
+            k = self.moment(copy_a, x, copy_b, y)
+            return None if k is None else k.map(lambda m: rule(m, m.ndim))
         affine_a, affine_b = (op.linear or isinstance(op, ops.Shift) for op in (op_a, op_b))
         # Of two, the later one first: then all windows of a convolution meet in one moment of what they look at.
         if affine_a and (a >= b or not affine_b):
             return self._left(copy_a, a, copy_b, b)
+        if isinstance(op_b, ops.Add):
+            return self._added(left, right, side=1)
         if affine_b:
             return self._swap(self._left(copy_b, b, copy_a, a), copy_b, b, copy_a, a)
         if isinstance(op_a, ops.Repeat) or isinstance(op_b, ops.Repeat):
@@ -213,6 +221,8 @@ class ForwardMoments:
 
     def _left(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
         """Take instruction a, linear or a shift, off the left side."""
+        if isinstance(self.instruction(copy_a, a).op, ops.Add):
+            return self._added((copy_a, a), (copy_b, b), side=0)
         if isinstance(self.instruction(copy_a, a).op, ops.Shift):
             return self._shifted(copy_a, a, copy_b, b)
         right = self.instruction(copy_b, b).shape
@@ -249,23 +259,28 @@ class ForwardMoments:
     def _vectors(self, copy: int, place: int) -> list[int]:
         return [a for a in self.instruction(copy, place).args if self.instruction(copy, a).kind == "vector"]
 
+    def _added(self, left: Vector, right: Vector, side: int) -> Dual | None:
+        """Take the Add that is on the given side off it: the sum of the moments of what it adds."""
+        sides, total = [left, right], None
+        copy, place = sides[side]
+        shapes = self.instruction(*left).shape, self.instruction(*right).shape
+        for added in self.instruction(copy, place).args:
+            sides[side] = copy, added
+            k = self.moment(*sides[0], *sides[1])
+            old = tuple(self.instruction(*v).shape for v in sides)
+            total = sum_of(total, None if k is None else _grown(k, old, shapes))
+        return total
+
     def _shifted(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
         x, shift = self.instruction(copy_a, a).args
-        shape = (*self.instruction(copy_a, a).shape, *self.instruction(copy_b, b).shape)
+        shape, rest = self.instruction(copy_a, a).shape, self.instruction(copy_b, b).shape
         k, theta, mean = self.moment(copy_a, x, copy_b, b), self.scalar(copy_a, shift), self.mean(copy_b, b)
         if k is not None:
-            grow = self._grow(copy_a, x, a, copy_b, b)
-            k = k.map(grow)
+            k = _grown(k, (self.instruction(copy_a, x).shape, rest), (shape, rest))
         if theta is None or mean is None:
             return k
-        product = jnp.broadcast_to(_outer(jnp.broadcast_to(theta, self.instruction(copy_a, a).shape), mean), shape)
-        return Dual(product) if k is None else Dual(k.value + product, k.tangent)
-
-    def _grow(self, copy_a: int, x: int, a: int, copy_b: int, b: int):
-        """Broadcast the left side of a kernel from the leading shape of x to that of a."""
-        old, new = self.instruction(copy_a, x).shape, self.instruction(copy_a, a).shape
-        right = self.instruction(copy_b, b).shape
-        return lambda m: jnp.broadcast_to(m.reshape((1,) * (len(new) - len(old)) + m.shape), (*new, *right))
+        product = jnp.broadcast_to(_outer(jnp.broadcast_to(theta, shape), mean), shape + rest)
+        return sum_of(k, Dual(product))
 
     # --- sources of Gaussians: initial vectors and matrix multiplications ---------------------
 
@@ -279,33 +294,39 @@ class ForwardMoments:
             return self._running((copy_a, a), (copy_b, b), equal_places)
         if not _one_parameter(op_a, op_b):
             return None
-        parameter = self.parameter(copy_a, a)
         gram = self._gram((copy_a, a), (copy_b, b), equal_places)
         if gram is None:
             return None
-        fan = 1 if isinstance(op_a, ops.InitialVector) else parameter.fan
-        std, multiplier, lr = (self.number(copy_a, p) for p in (parameter.std, parameter.multiplier, parameter.lr))
-        m2 = multiplier**2 / fan
-        # K ↦ m²s²K; tangent ↦ m²s²K̇ + lr m²K, the second term free of s.
-        variance = m2 * std**2
+        variance, rate = self._scale(copy_a, op_a)  # K ↦ m²s²K; tangent ↦ m²s²K̇ + lr m²K, the second term free of s
         if self.one_copy(copy_a, copy_b):
             return Dual(variance * gram.value)
         tangent = None if gram.tangent is None else variance * gram.tangent
-        if parameter.trainable:
-            own = self.own_tangent(a, b, lr * m2 * gram.value)
+        if self.parameter(copy_a, a).trainable:
+            own = self.own_tangent(a, b, rate * gram.value)
             tangent = own if tangent is None else tangent + own
         return Dual(variance * gram.value, tangent)
+
+    def _scale(self, copy: int, op: Any) -> tuple[Array, Array]:
+        """m²s² of the parameter that a source uses, and lr m²; of one input of a matrix."""
+        key = (copy, op.parameter)
+        if key not in self._scales:
+            parameter = self.programs[copy].parameters[op.parameter]
+            fan = 1 if isinstance(op, ops.InitialVector) else parameter.fan
+            std, multiplier, lr = (self.number(copy, p) for p in (parameter.std, parameter.multiplier, parameter.lr))
+            m2 = multiplier**2 / fan
+            self._scales[key] = m2 * std**2, lr * m2
+        return self._scales[key]
 
     def _gram(self, left: Vector, right: Vector, equal_places: bool) -> Dual | None:
         """⟨x, y⟩ of what one parameter is applied to on each side: for one that is a vector itself, the number 1."""
         op, shape = self.instruction(*left).op, self.instruction(*left).shape
         if isinstance(op, ops.InitialVector):
-            size = math.prod(shape)
-            return Dual(jnp.ones(shape) if equal_places else jnp.eye(size).reshape(shape * 2))
+            ones: Any = np.ones(shape) if equal_places else np.eye(math.prod(shape)).reshape(shape * 2)
+            return Dual(ones)
         x, y = ((copy, self.instruction(copy, place).args[0]) for copy, place in (left, right))
         if isinstance(op, ops.InputMatMul):
             data = self.number(*x), self.number(*y)
-            return Dual(jnp.einsum("...d,...d->...", *data) if equal_places else _gram(*data))
+            return Dual(_gram_at_equal_places(*data) if equal_places else _gram(*data))
         return self.aligned(x, y) if equal_places else self.moment(*x, *y)
 
     def _running(self, left: Vector, right: Vector, equal_places: bool) -> Dual | None:
@@ -501,6 +522,7 @@ class ForwardMoments:
                 for pair, (left, right) in pairs.items()
             }
 
+        @functools.partial(jax.jit, inline=True)  # traced once: to see what it makes nonzero, and to calculate
         def layer(state):
             moments, means, error = state
             inside = ForwardMoments(bodies, Given(moments, means, scalars, gaussian, all_pairs))
@@ -590,6 +612,12 @@ def _outer(a: Array, b: Array) -> Array:
     return a.reshape(a.shape + (1,) * b.ndim) * b
 
 
+def _grown(k: Dual, old: tuple[Shape, ...], new: tuple[Shape, ...]) -> Dual:
+    """A moment whose two sides have the leading shapes `old`, each side broadcast to that of `new` as in NumPy."""
+    filled = sum(((1,) * (len(n) - len(o)) + o for o, n in zip(old, new, strict=True)), ())
+    return k.map(lambda m: jnp.broadcast_to(m.reshape(filled), sum(new, ())))
+
+
 def _independent(mean_a: Array | None, mean_b: Array | None) -> Dual | None:
     return None if mean_a is None or mean_b is None else Dual(_outer(mean_a, mean_b))
 
@@ -598,6 +626,15 @@ def _plus(mean: Array | None, shift: Array | None, shape: Shape) -> Array | None
     if mean is None and shift is None:
         return None
     return jnp.broadcast_to((0.0 if mean is None else mean) + (0.0 if shift is None else shift), shape)
+
+
+def _gram_at_equal_places(x: Array, y: Array) -> Array:
+    """⟨ξ, ξ̄⟩ of rows at equal places, of the leading shape of both; of one place without an axis for it, which XLA
+    would move about when there are many pairs of inputs."""
+    shape = jnp.broadcast_shapes(x.shape[:-1], y.shape[:-1])
+    if math.prod(shape) == 1:
+        return jnp.dot(x.ravel(), y.ravel()).reshape(shape)
+    return jnp.einsum("...d,...d->...", x, y)
 
 
 def _gram(x: Array, y: Array) -> Array:

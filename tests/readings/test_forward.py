@@ -188,3 +188,19 @@ def test_entries_that_meet_by_broadcasting(rng):
     """Of all pairs of (2, 3) and (3,) entries, those that an elementwise product of the two arrays brings together."""
     a, b = rng.normal(size=(2, 3)), rng.normal(size=3)
     np.testing.assert_array_equal(pick_aligned(np.multiply.outer(a, b), (2, 3), (3,), (2, 3)), a * b)
+
+
+def test_what_is_added_is_broadcast_on_its_own_side_of_a_kernel(rng):
+    """Vectors of fewer leading axes than what they are added to, and of as many."""
+
+    @nv.architecture
+    def positions_added(net, tokens, *, written_out=False):
+        u, p = net.input("U", tokens), net.vector("p", shape=tokens.shape[1:2])
+        return net.readout("v", nv.relu(u + (p[None] if written_out else p)).mean(1))
+
+    tokens = rng.normal(size=(2, 3, 4))
+    short, written_out = (
+        nv.infinite_ntk(positions_added(written_out=w), tokens, method="forward") for w in (False, True)
+    )
+    np.testing.assert_allclose(short.nngp, written_out.nngp, rtol=1e-14)
+    np.testing.assert_allclose(short.ntk, written_out.ntk, rtol=1e-14)
