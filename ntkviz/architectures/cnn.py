@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import numpy as np
+
 from ..errors import InputError
-from ..language import architecture, as_nonlinearity, concatenate, one_of, whole_number
+from ..language import architecture, as_nonlinearity, one_of, whole_number
 
 
 @architecture
@@ -44,17 +46,31 @@ def cnn(
     one_of(pooling, "pooling", ("flatten", "average"))
     axes = tuple(range(1, x.ndim - 1))
 
+    def padded(a):
+        """The array with room around it for filters that look beyond its border."""
+        before = [(side - 1) // 2 for side in sides]
+        around = [(b, side - 1 - b) for b, side in zip(before, sides, strict=True)]
+        return a.pad([(0, 0), *around, *[(0, 0)] * (a.ndim - 1 - len(sides))]) if padding == "SAME" else a
+
+    def counts(a):
+        """How many places a filter has along each axis of a padded array."""
+        found = [a.shape[axis] - side + 1 for axis, side in zip(axes, sides, strict=True)]
+        if min(found) < 1:
+            raise InputError(f"Inputs of shape {x.shape[1:-1]} are too small for {depth} VALID filters {sides}.")
+        return found
+
     def windows(a):
         """The array seen through each filter position: one shifted copy for each offset."""
-        if padding == "SAME":
-            before = [(side - 1) // 2 for side in sides]
-            around = [(b, side - 1 - b) for b, side in zip(before, sides, strict=True)]
-            a = a.pad([(0, 0), *around, *[(0, 0)] * (a.ndim - 1 - len(sides))])
-        counts = [a.shape[axis] - side + 1 for axis, side in zip(axes, sides, strict=True)]
-        if min(counts) < 1:
-            raise InputError(f"Inputs of shape {x.shape[1:-1]} are too small for {depth} VALID filters {sides}.")
+        a = padded(a)
         for offset in itertools.product(*map(range, sides)):
-            yield offset, a[(slice(None), *(slice(o, o + c) for o, c in zip(offset, counts, strict=True)))]
+            yield offset, a[(slice(None), *(slice(o, o + c) for o, c in zip(offset, counts(a), strict=True)))]
+
+    def patches(a):
+        """What the filter sees at each place, in one row: all offsets, and for each all channels."""
+        a = padded(a)
+        places, offsets = np.ix_(*map(np.arange, counts(a)), *map(np.arange, sides)), len(sides)
+        seen = a[(slice(None), *(p + o for p, o in zip(places[:offsets], places[offsets:], strict=True)))]
+        return seen.reshape(*seen.shape[: 1 + offsets], -1)
 
     def layer(net, h, number=""):
         W = net.matrix(f"W{number}", std=sigma_w, shape=sides, fan=filter_size ** len(sides))
@@ -63,8 +79,7 @@ def cnn(
             out = out + W[offset] @ shifted
         return out
 
-    patches = concatenate([window for _, window in windows(x)], axis=-1)
-    h = net.input("W1", patches, std=sigma_w) + net.bias("b1", std=sigma_b)
+    h = net.input("W1", patches(x), std=sigma_w) + net.bias("b1", std=sigma_b)
     if padding == "SAME":
         h = net.repeat(depth - 1, layer, h)
     else:  # every layer has fewer positions than the one below
