@@ -72,6 +72,10 @@ def block_slices(size: int, block: int) -> Iterator[slice]:
     return (slice(start, min(start + block, size)) for start in range(0, size, block))
 
 
+LANES = 8
+"""Float64 numbers that a processor takes at once, at most."""
+
+
 class Piece(NamedTuple):
     """Some examples in a row, the first `known` of which are in the piece before too."""
 
@@ -87,10 +91,11 @@ class Piece(NamedTuple):
 def equal_pieces(size: int, most: int) -> list[Piece]:
     """Pieces of one length, at most `most`, that cover `range(size)`, so that one compilation does for all.
 
-    Where the length does not divide `size`, neighbours overlap a little.
+    Where the length does not divide `size`, neighbours overlap a little: also to make it a multiple of `LANES`, which
+    spares the compiler, and the processor, the loops over what is left.
     """
     count = -(-size // most)
-    length = -(-size // count)
+    length = min(most, size, -(-size // count // LANES) * LANES)
     starts = [k * (size - length) // max(1, count - 1) for k in range(count)]
     ends = [0, *(start + length for start in starts)]
     return [Piece(slice(start, start + length), end - start) for start, end in zip(starts, ends, strict=False)]

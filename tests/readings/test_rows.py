@@ -7,6 +7,7 @@ import pytest
 
 import ntkviz as nv
 from ntkviz.readings import rows
+from ntkviz.readings.examples import LANES, equal_pieces
 from ntkviz.readings.infinite import _block_side
 
 
@@ -61,3 +62,22 @@ def test_scores_of_attention_do_not_make_blocks_small(rng):
     tokens = 16
     program = nv.architectures.transformer(depth=2).trace((rng.normal(size=(1, tokens, 3)),))
     assert _block_side((program, program)) == 2**9 // tokens
+
+
+def test_large_kernels_of_a_pair_are_taken_one_by_one(rng):
+    arch = nv.architectures.cnn(pooling="average")
+    sides = []
+    for side in (4, 16):
+        program = arch.trace((rng.normal(size=(1, side, side, 1)),))
+        sides.append(_block_side((program, program)))
+    assert sides == [32, 1]
+
+
+@pytest.mark.parametrize(("size", "most"), [(500, 128), (130, 128), (7, 128), (128, 128), (5, 2), (1, 1)])
+def test_pieces_are_of_one_length_and_cover_all(size, most):
+    pieces = equal_pieces(size, most)
+    assert [i for p in pieces for i in range(size)[p.new]] == list(range(size))
+    [length] = {p.examples.stop - p.examples.start for p in pieces}
+    assert length <= most
+    assert len(pieces) == -(-size // most)
+    assert length % LANES == 0 or length in (size, most)
