@@ -132,19 +132,42 @@ def _run_loop(
         here = {**given, **carried}
         for place, instruction in loop.body:
             here[place] = value(place, instruction, here, taps_here)
-        made = {place: here[place] for place in (*body, *delayed)}
-        return {place: here[instruction.op.source] for place, instruction in delayed.items()}, made
+        carried = {place: here[instruction.op.source] for place, instruction in delayed.items()}
+        return carried, {place: here[place] for place in body}
 
     first = {place: values[instruction.args[0]] for place, instruction in delayed.items()}
-    given, taps = (
-        {place: jnp.moveaxis(array, axis(place), 0) for place, array in arrays.items()}
-        for arrays in (
-            {place: values[place] for place in loop.inputs if place in values},
-            {place: taps[place] for place in body if place in taps},
-        )
+    given = {place: values[place] for place in loop.inputs if place in values}
+    outside = {place: other for place, other in _met_in_a_sum(program, loop).items() if place in taps}
+    given |= {other: values[other] + taps[place] for place, other in outside.items()}
+    inside = {place: taps[place] for place in body if place in taps and place not in outside}
+    given, inside = (
+        {place: jnp.moveaxis(array, axis(place), 0) for place, array in arrays.items()} for arrays in (given, inside)
     )
-    _, made = jax.lax.scan(step, first, (given, taps))
+    _, made = jax.lax.scan(step, first, (given, inside))
+    made |= {
+        place: jnp.concatenate([first[place][None], made[instruction.op.source][:-1]])
+        for place, instruction in delayed.items()
+    }
     return {place: jnp.moveaxis(array, 0, axis(place)) for place, array in made.items()}
+
+
+def _met_in_a_sum(program: Program, loop: Loop) -> dict[int, int]:
+    """What a step makes for a sum alone, by place, and the array from outside that it is added to, for that sum alone.
+
+    Gradients at the two are the same: with a tap on the second, a loop hands back one array of gradients for both.
+    """
+    instructions = program.instructions
+    uses = Counter(a for i in instructions for a in i.args)
+    uses += Counter(i.op.source for i in instructions if isinstance(i.op, Delayed))
+    made = {place for place, _ in loop.body}
+    given = {place for place in loop.inputs if not isinstance(instructions[place].op, Delayed)}
+    sums = [instruction.args for _, instruction in loop.body if isinstance(instruction.op, ops.Add)]
+    return {
+        x: y
+        for args in sums
+        for x, y in (args, args[::-1])
+        if x in made and y in given and uses[x] == uses[y] == 1 and instructions[x].shape == instructions[y].shape
+    }
 
 
 def width_of(program: Program, parameters: tuple[Array, ...]) -> int:

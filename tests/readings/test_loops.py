@@ -219,11 +219,32 @@ def test_a_network_of_finite_width_runs_its_loops_as_written(rng):
     np.testing.assert_allclose(run(rolled.program, parameters, loops=rolled.loops).output, written_out, rtol=1e-5)
 
 
-def test_the_empirical_kernel_of_a_loop_is_that_of_all_gradients(rng):
+def product_used_again(net, x):
+    """Not for the sum with what comes from outside alone."""
+    u, W, s = net.input("U", x), net.matrix("W", std=1.2), []
+    for t in range(x.shape[1]):
+        product = W @ s[-1] if s else 0.0 * u[:, t]
+        s.append(nv.erf(product + u[:, t]) + 0.5 * product)
+    return net.readout("v", nv.stack(s, axis=1).mean(1))
+
+
+def input_used_again(net, x):
+    u, W, s = net.input("U", x), net.matrix("W", std=1.2), []
+    for t in range(x.shape[1]):
+        here = u[:, t]
+        product = W @ s[-1] if s else 0.0 * here
+        s.append(nv.erf(product + here) + 0.5 * here)
+    return net.readout("v", nv.stack(s, axis=1).mean(1))
+
+
+@pytest.mark.parametrize("fn", [None, two_layers, product_used_again, input_used_again])
+def test_the_empirical_kernel_of_a_loop_is_that_of_all_gradients(rng, fn):
+    arch = nv.architecture(fn) if fn else RNN(pooling="average")
     x = rng.normal(size=(3, 8, 2))
-    program = RNN(pooling="average").trace((x,))
+    program = arch.trace((x,))
     parameters = sample_parameters(program, 12, jax.random.key(1))
     gradients = jax.tree.leaves(jax.jacobian(lambda p: run(program, p).output)(parameters))
     rows = np.concatenate([np.asarray(g).reshape(3, -1) for g in gradients], axis=1)
-    one = RNN(pooling="average").trace((x[:1],)).with_data(x)
+    one = arch.trace((x[:1],)).with_data(x)
+    assert roll(one) is not None
     np.testing.assert_allclose(ntk_of_examples(one, one, parameters, 12), rows @ rows.T, rtol=1e-4)
