@@ -4,9 +4,10 @@
 
 Both calculate the NNGP and the NTK of one batch with itself in float64, from and to NumPy arrays, each in a process of
 its own and in turns. Written as "ntk" in both: N(0, 1) parameters times σ, no bias in the readout. `compile` is how
-much longer the first call took than the median of the others; nothing is kept from other runs. `memory` is the peak of
-the process less what it held before the first call. neural-tangents' default precision, float32, is shown for
-comparison. The first run installs neural-tangents into `.cache/peers`.
+much longer the first call took than the median of the others; nothing is kept from other runs. As that is one call of a
+process, all is done by several processes of each, and medians over them are shown. `memory` is the peak of a process
+less what it held before the first call. neural-tangents' default precision, float32, is shown for comparison, from one
+process. The first run installs neural-tangents into `.cache/peers`.
 
 Afterwards the memory of ntkviz alone is measured for growing batches of the MLP: it calculates in blocks, so that
 beside the two kernels themselves it should stay what it is.
@@ -39,30 +40,33 @@ def cases(small: bool) -> dict[str, tuple[np.ndarray, dict]]:
     }
 
 
-def compare(name: str, x: np.ndarray, settings: dict, repeats: int) -> dict[str, Measured]:
+def compare(name: str, x: np.ndarray, settings: dict, repeats: int, starts: int) -> None:
     """One case, printed."""
     peer = neural_tangents()
     script = "infinite_kernels_neural_tangents.py"
-    sides = {
-        OURS: Side(ourselves(), "infinite_kernels_ntkviz.py"),
-        PEER: Side(peer, script),
-        PEER_32: Side(peer, script, {"precision": "float32"}),
-    }
-    measured = side_by_side(sides, {"x": x}, settings, repeats=repeats)
-    print(f"{name}; {len(x)} × {len(x)} inputs of shape {x.shape[1:]}, median of {repeats}")
-    for side, m in measured.items():
-        apart = max(_difference(m, measured[PEER], kernel) for kernel in ("nngp", "ntk"))
-        print(
-            f"  {side:16} {1e3 * m.median:8.1f} ms   compile {m.compilation:5.2f} s   "
-            f"memory {m.peak_memory - m.started:5.0f} MB   largest difference {apart:.0e}   on {m.device}"
-        )
-    ours, theirs = measured[OURS], measured[PEER]
-    print(
-        f"  {'ratio':16} {ours.median / theirs.median:8.2f}      compile {ours.compilation / theirs.compilation:5.2f}"
-        f"     memory {(ours.peak_memory - ours.started) / (theirs.peak_memory - theirs.started):5.2f}\n",
-        flush=True,
+    both = {OURS: Side(ourselves(), "infinite_kernels_ntkviz.py"), PEER: Side(peer, script)}
+    sides = both | {PEER_32: Side(peer, script, {"precision": "float32"})}
+    first, *others = (
+        side_by_side(both if start else sides, {"x": x}, settings, repeats=repeats) for start in range(starts)
     )
-    return measured
+
+    def typical(side: str) -> tuple[float, float, float]:
+        runs = [run[side] for run in (first, *others) if side in run]
+        quantities = [(m.median, m.compilation, m.peak_memory - m.started) for m in runs]
+        seconds, compilation, memory = np.median(quantities, axis=0)
+        return float(seconds), float(compilation), float(memory)
+
+    inputs = f"{len(x)} × {len(x)} inputs of shape {x.shape[1:]}"
+    print(f"{name}; {inputs}, medians of {repeats} calls of {starts} processes each")
+    for side, m in first.items():
+        seconds, compilation, memory = typical(side)
+        apart = max(_difference(m, first[PEER], kernel) for kernel in ("nngp", "ntk"))
+        print(
+            f"  {side:16} {1e3 * seconds:8.1f} ms   compile {compilation:5.2f} s   memory {memory:5.0f} MB   "
+            f"largest difference {apart:.0e}   on {m.device}"
+        )
+    seconds, compilation, memory = np.divide(typical(OURS), typical(PEER))
+    print(f"  {'ratio':16} {seconds:8.2f}      compile {compilation:5.2f}     memory {memory:5.2f}\n", flush=True)
 
 
 def _difference(one: Measured, other: Measured, kernel: str) -> float:
@@ -86,12 +90,13 @@ def memory_of_growing_batches(sizes: list[int]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="cases whose name contains this")
-    parser.add_argument("--repeats", type=int, default=20)
+    parser.add_argument("--repeats", type=int, default=8, help="calls of a process after the first")
+    parser.add_argument("--starts", type=int, default=5, help="processes of each")
     parser.add_argument("--small", action="store_true", help="tiny inputs, for a trial")
     options = parser.parse_args()
     for name, (x, settings) in cases(options.small).items():
         if options.only in name:
-            compare(name, x, settings, options.repeats)
+            compare(name, x, settings, options.repeats, options.starts)
     memory_of_growing_batches([20, 40] if options.small else [500, 2000, 4000])
 
 
