@@ -638,10 +638,17 @@ def index_entry(key: Any) -> str:
         start, stop, step = ("" if k is None else str(k) for k in key.value)
         return f"{start}:{stop}" + (f":{step}" if step else "")
     if isinstance(key, ops.Frozen):
-        values = key.value[0]
-        inside = ", ".join(map(str, values if len(values) <= 4 else (values[0], "…", values[-1])))
-        return f"[{inside}]"
+        values, shape, _ = key.value
+        return _bracketed(np.atleast_1d(np.squeeze(np.reshape(values, shape))).tolist())
     return str(key)
+
+
+def _bracketed(values: Any) -> str:
+    """Lists of numbers, or of lists, as Python writes them; of many the first and the last."""
+    if not isinstance(values, list):
+        return str(values)
+    shown = values if len(values) <= 4 else [values[0], "…", values[-1]]
+    return f"[{', '.join(map(_bracketed, shown))}]"
 
 
 def indexed(x: Formula, key: str) -> Formula:

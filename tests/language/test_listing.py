@@ -72,6 +72,11 @@ def test_rearrangements_and_sums_are_written_inside(trace):
     }
 
 
+def test_windows_of_a_convolution_show_their_first_and_last(rng):
+    listing = nv.program(nv.architectures.cnn(), rng.normal(size=(1, 8, 6, 1))).to_text()
+    assert "pad(ξ)[:, [[0, 1, 2], …, [7, 8, 9]], [[0, 1, 2], …, [5, 6, 7]]]" in listing
+
+
 def test_every_instruction_has_its_notation(trace):
     written = formulas(trace, everything, (2, 3, 4))
     assert written["g2"] == "K[1] g1/√n,  K ~ N(0, 1)"
