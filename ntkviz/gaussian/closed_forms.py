@@ -204,12 +204,6 @@ def erf_erf(phi: Erf, psi: Erf, kxx: Array, kxy: Array, kyy: Array) -> Array:
     return phi.offset * psi.offset + phi.scale * psi.scale * (2 / math.pi) * _angle(*sides)
 
 
-def erf_square(phi: Erf, kxx: Array) -> Array:
-    """E φ(x)²: `erf_erf` of x with itself. One number for each input, not each pair: XLA's own arctangent, number by
-    number, is fast enough and soon compiled."""
-    return phi.offset**2 + phi.scale**2 * (2 / math.pi) * jnp.arctan2(2 * kxx, jnp.sqrt(1 + 4 * kxx))
-
-
 def erf_single(phi: Erf, kxx: Array, mean: Array) -> Array:
     return phi.offset + phi.scale * _erf(mean / jnp.sqrt(1 + 2 * kxx))
 

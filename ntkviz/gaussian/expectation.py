@@ -149,8 +149,6 @@ def square_expectation(
     if mean is None and phi in KINKS:
         kink = KINKS[phi](*x.theta)
         return ClosedForm((kink.right**2 + kink.left**2) / 2 * x.variance)
-    if mean is None and phi in ERFS:
-        return ClosedForm(cf.erf_square(ERFS[phi], x.variance))
     return pair_expectation(phi, phi, kxx, kxx, kxx, theta=theta, theta_bar=theta, mean_x=mean, mean_y=mean)
 
 

@@ -204,3 +204,13 @@ def test_what_is_added_is_broadcast_on_its_own_side_of_a_kernel(rng):
     )
     np.testing.assert_allclose(short.nngp, written_out.nngp, rtol=1e-14)
     np.testing.assert_allclose(short.ntk, written_out.ntk, rtol=1e-14)
+
+
+def test_an_input_stays_itself_through_chaos():
+    """What told an input from itself by a rounding would be multiplied by χ₁ > 1 in each layer."""
+    q = 2.0**2 + 0.3**2
+    for _ in range(199):
+        q = 2.0**2 * 2 / np.pi * np.arcsin(2 * q / (1 + 2 * q)) + 0.3**2
+    deep = nv.architectures.mlp(depth=200, nonlinearity="erf", sigma_w=2.0, sigma_b=0.3)
+    nngp = nv.infinite_ntk(deep, x).nngp[0, 0]
+    assert nngp == pytest.approx(2 / np.pi * np.arcsin(2 * q / (1 + 2 * q)), rel=1e-12)
