@@ -46,29 +46,27 @@ def cnn(
     one_of(pooling, "pooling", ("flatten", "average"))
     axes = tuple(range(1, x.ndim - 1))
 
-    def padded(a):
-        """The array with room around it for filters that look beyond its border."""
-        before = [(side - 1) // 2 for side in sides]
-        around = [(b, side - 1 - b) for b, side in zip(before, sides, strict=True)]
-        return a.pad([(0, 0), *around, *[(0, 0)] * (a.ndim - 1 - len(sides))]) if padding == "SAME" else a
-
-    def counts(a):
-        """How many places a filter has along each axis of a padded array."""
-        found = [a.shape[axis] - side + 1 for axis, side in zip(axes, sides, strict=True)]
-        if min(found) < 1:
+    def seen_by_filters(a):
+        """The array, with room around it for filters that look beyond its border, and their places along each axis."""
+        if padding == "SAME":
+            before = [(side - 1) // 2 for side in sides]
+            around = [(b, side - 1 - b) for b, side in zip(before, sides, strict=True)]
+            a = a.pad([(0, 0), *around, *[(0, 0)] * (a.ndim - 1 - len(sides))])
+        counts = [a.shape[axis] - side + 1 for axis, side in zip(axes, sides, strict=True)]
+        if min(counts) < 1:
             raise InputError(f"Inputs of shape {x.shape[1:-1]} are too small for {depth} VALID filters {sides}.")
-        return found
+        return a, counts
 
     def windows(a):
         """The array seen through each filter position: one shifted copy for each offset."""
-        a = padded(a)
+        a, counts = seen_by_filters(a)
         for offset in itertools.product(*map(range, sides)):
-            yield offset, a[(slice(None), *(slice(o, o + c) for o, c in zip(offset, counts(a), strict=True)))]
+            yield offset, a[(slice(None), *(slice(o, o + c) for o, c in zip(offset, counts, strict=True)))]
 
     def patches(a):
         """What the filter sees at each place, in one row: all offsets, and for each all channels."""
-        a = padded(a)
-        places, offsets = np.ix_(*map(np.arange, counts(a)), *map(np.arange, sides)), len(sides)
+        a, counts = seen_by_filters(a)
+        places, offsets = np.ix_(*map(np.arange, counts), *map(np.arange, sides)), len(sides)
         seen = a[(slice(None), *(p + o for p, o in zip(places[:offsets], places[offsets:], strict=True)))]
         return seen.reshape(*seen.shape[: 1 + offsets], -1)
 

@@ -27,7 +27,7 @@ from ntkviz.gaussian.arctangent import FOLD, arctan
 
 
 def _quotient(a: Array | float, b: Array) -> Array:
-    """a / b, where a is 0 if b is: then 0."""
+    """a / b; where b is 0 it is a, which then is 0 too or replaced by the caller."""
     return a / jnp.where(b == 0, 1.0, b)
 
 

@@ -297,7 +297,7 @@ class ForwardMoments:
         gram = self._gram((copy_a, a), (copy_b, b), equal_places)
         if gram is None:
             return None
-        variance, rate = self._scale(copy_a, op_a)  # K ↦ m²s²K; tangent ↦ m²s²K̇ + lr m²K, the second term free of s
+        variance, rate = self._scale(copy_a, a)  # K ↦ m²s²K; tangent ↦ m²s²K̇ + lr m²K, the second term free of s
         if self.one_copy(copy_a, copy_b):
             return Dual(variance * gram.value)
         tangent = None if gram.tangent is None else variance * gram.tangent
@@ -306,11 +306,11 @@ class ForwardMoments:
             tangent = own if tangent is None else tangent + own
         return Dual(variance * gram.value, tangent)
 
-    def _scale(self, copy: int, op: Any) -> tuple[Array, Array]:
+    def _scale(self, copy: int, place: int) -> tuple[Array, Array]:
         """m²s² of the parameter that a source uses, and lr m²; of one input of a matrix."""
+        op, parameter = self.instruction(copy, place).op, self.parameter(copy, place)
         key = (copy, op.parameter)
         if key not in self._scales:
-            parameter = self.programs[copy].parameters[op.parameter]
             fan = 1 if isinstance(op, ops.InitialVector) else parameter.fan
             std, multiplier, lr = (self.number(copy, p) for p in (parameter.std, parameter.multiplier, parameter.lr))
             m2 = multiplier**2 / fan
