@@ -1,50 +1,73 @@
-"""The angle of a vector, as a polynomial: XLA vectorises it, where its own arctangent is called number by number."""
+"""Angles as quotients of polynomials: XLA vectorises them, where its own arctangent is called number by number.
+
+Of a tangent t in ±1, with w = t²,
+
+    arctan t / t                 = 1 − w ∫₀¹ x² / (1 + w x²) dx,
+    (t − (1 − w) arctan t) / t³  = 4/3 − w ∫₀¹ (x² + x⁴) / (1 + w x²) dx.
+
+Gauss's rule makes of an integral a sum Σ cₖ / (1 + w xₖ²), which is a quotient P(w)/Q(w) with positive coefficients: no
+digits are lost, and both share Q. With the rule of eight points for dx / (1 + m x²) in powers of x² / (1 + m x²), it is
+right to 16 orders in w − m; with m = √2 − 1 what is left out for 0 ≤ w ≤ 1 is below 3e-17 of the first and 7e-16 of the
+second.
+"""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
-from numpy.polynomial import Chebyshev, Polynomial
 
-FOLD = math.tan(math.pi / 8)
-"""Where the angle is folded, so that the polynomial has |u| ≤ `FOLD` only."""
-
-
-def _economised(terms: int) -> list[float]:
-    """The coefficients of arctan u / u = Σ (−u²)ᵏ/(2k + 1) on |u| ≤ `FOLD`, with few terms (Chebyshev's economy)."""
-    series = Polynomial([(-1) ** k / (2 * k + 1) for k in range(25)])
-    shorter = series.convert(kind=Chebyshev, domain=[0, FOLD**2]).truncate(terms)
-    return [float(c) for c in shorter.convert(kind=Polynomial).coef]
-
-
-COEFFICIENTS = _economised(12)
-"""In powers of u², of which the first is 1. What is left out is below 1e-17."""
-
-
-class Arc(NamedTuple):
-    """An angle, and what it was made from: where its tangent is at most `FOLD`, that is `u` and the angle is
-    u (1 + u² `rest`)."""
-
-    angle: Array
-    u: Array
-    rest: Array
+OF_ARC = [
+    0.33333333333333265,
+    0.9748204860990823,
+    1.091926009707067,
+    0.5876933768349136,
+    0.1560677803137315,
+    0.01876673731225785,
+    0.0007932300473299589,
+    5.0337691391975865e-06,
+]
+OF_LUNE = [
+    0.5333333333333173,
+    1.5368556349015436,
+    1.6919193218799267,
+    0.8921626315365035,
+    0.23121929623802948,
+    0.027005674744222396,
+    0.0011024195920609765,
+    6.711692185596778e-06,
+]
+DENOMINATOR = [
+    1.0,
+    3.5244614582972087,
+    4.961883475528595,
+    3.5630600670233266,
+    1.3816111050459674,
+    0.28175475970966807,
+    0.027096502437883575,
+    0.0009426699416106479,
+    5.0337691391975865e-06,
+]
+"""In powers of w: the numerators for the two integrals, and Q. `tests/gaussian/gauss_rule.py` calculates them."""
 
 
 @jax.jit
-def arctan(t: Array) -> Arc:
-    """The angle in [0, π/4] of the tangent t in [0, 1], elementwise, and what it was made from.
+def arctan(t: Array) -> Array:
+    """The angle in ±π/4 of the tangent t in ±1, elementwise."""
+    w = t * t
+    return t - t * (w * (polynomial(OF_ARC, w) / polynomial(DENOMINATOR, w)))
 
-    From the upper half it is folded into ±π/8 by arctan t = π/4 + arctan((t − 1)/(t + 1)).
+
+@jax.jit
+def lune(w: Array) -> Array:
+    """(t − (1 − w) arctan t) / t³ of w = t² in [0, 1], elementwise: from 4/3 at 0 down to 1.
+
+    With t = tan α/2 that is (sin α − α cos α) / (1 + cos α) / t³.
     """
-    upper = t > FOLD
-    u = jnp.where(upper, (t - 1) / (t + 1), t)
-    rest = polynomial(COEFFICIENTS[1:], u * u)
-    return Arc(jnp.where(upper, math.pi / 4, 0.0) + (u + u * (u * u * rest)), u, rest)
+    return 4 / 3 - w * (polynomial(OF_LUNE, w) / polynomial(DENOMINATOR, w))
 
 
 @jax.jit
@@ -55,7 +78,7 @@ def arctan2(y: ArrayLike, x: ArrayLike) -> Array:
     """
     y, x = jnp.asarray(y, dtype=float), jnp.asarray(x, dtype=float)
     high, low = jnp.maximum(jnp.abs(x), jnp.abs(y)), jnp.minimum(jnp.abs(x), jnp.abs(y))
-    angle = arctan(low / jnp.where(high == 0, 1.0, high)).angle
+    angle = arctan(low / jnp.where(high == 0, 1.0, high))
     angle = jnp.where(jnp.abs(y) > jnp.abs(x), math.pi / 2 - angle, angle)
     angle = jnp.where(x < 0, math.pi - angle, angle)
     return jnp.where(y < 0, -angle, angle)

@@ -23,7 +23,7 @@ from jax.scipy.special import erf as _erf
 from jax.scipy.special import ndtr
 from jax.typing import ArrayLike
 
-from ntkviz.gaussian.arctangent import FOLD, arctan
+from ntkviz.gaussian.arctangent import arctan, lune
 
 
 def _quotient(a: Array | float, b: Array) -> Array:
@@ -31,10 +31,9 @@ def _quotient(a: Array | float, b: Array) -> Array:
     return a / jnp.where(b == 0, 1.0, b)
 
 
-def _angle(opposite: Array, adjacent: Array, hypotenuse: Array) -> Array:
+def _angle(opposite: Array, adjacent: Array | float, hypotenuse: Array) -> Array:
     """The angle θ in ±π/2 of a right triangle with these sides: tan θ/2 = opposite/(adjacent + hypotenuse)."""
-    half = arctan(jnp.abs(opposite) / (adjacent + hypotenuse)).angle
-    return 2 * jnp.sign(opposite) * half
+    return 2 * arctan(opposite / (adjacent + hypotenuse))
 
 
 def _normal_density(x: Array) -> Array:
@@ -44,32 +43,44 @@ def _normal_density(x: Array) -> Array:
 class Geometry(NamedTuple):
     """A covariance as a triangle with the angle θ: a = √(kxx kyy) and its legs a cos θ and a sin θ.
 
-    cos θ is the correlation; `cos`, a cos θ, is kxy clipped to ±a, for rounding may carry it beyond.
+    cos θ is the correlation; `cos`, a cos θ, is kxy, or ±a where kxy is beyond that or within `SAME` of it. There
+    `gap`, a − |a cos θ|, is 0, and elsewhere it keeps the digits that 1 − cos² θ loses.
     """
 
     a: Array
     cos: Array
+    gap: Array
 
     @property
-    def tan(self) -> Array:
-        """tan α/2 with α the acute one of θ and π − θ. a ± a cos θ keep the digits that 1 − cos² θ loses next to 0
-        and π."""
-        leg = jnp.abs(self.cos)
-        return jnp.sqrt(_quotient(self.a - leg, self.a + leg))
+    def tan_squared(self) -> Array:
+        """tan² α/2 with α the acute one of θ and π − θ."""
+        return _quotient(self.gap, self.a + jnp.abs(self.cos))
 
     @property
     def sin(self) -> Array:
-        return self.tan * (self.a + jnp.abs(self.cos))
+        return jnp.sqrt(self.tan_squared) * (self.a + jnp.abs(self.cos))
+
+    @property
+    def determinant(self) -> Array:
+        """kxx kyy − kxy², of a covariance that is too small to be squared 0."""
+        return self.gap * (self.a + jnp.abs(self.cos))
+
+
+SAME = 16 * jnp.finfo(float).eps
+"""Correlations this close to ±1 are ±1.
+
+The covariances that equal vectors reach on different ways differ by roundings, of which an angle is the square root:
+1e-16 would become 1e-8 in E[step step], and in a chaotic network a rounding is multiplied by χ₁ > 1 in each layer.
+"""
 
 
 @jax.jit
 def geometry(kxx: ArrayLike, kxy: ArrayLike, kyy: ArrayLike) -> Geometry:
-    """`Geometry` of a covariance: hi·√(lo/hi) is exact for equal variances where √hi·√lo is not, and
-    does not underflow."""
+    """`Geometry` of a covariance. √kxx √kyy does not underflow, and is one root of each input, not of each pair."""
     kxx, kxy, kyy = (jnp.asarray(k, dtype=float) for k in (kxx, kxy, kyy))
-    high, low = jnp.maximum(kxx, kyy), jnp.minimum(kxx, kyy)
-    a = high * jnp.sqrt(_quotient(low, high))
-    return Geometry(a, jnp.maximum(jnp.minimum(kxy, a), -a))
+    a = jnp.sqrt(kxx) * jnp.sqrt(kyy)
+    same, gap = jnp.abs(kxy) * (1 + SAME) > a, a - jnp.abs(kxy)
+    return Geometry(a, jnp.where(same, jnp.sign(kxy) * a, kxy), jnp.where(same, 0.0, gap))
 
 
 # --- Functions with a kink or a jump at 0 -----------------------------------------------------
@@ -94,20 +105,16 @@ class Jump(NamedTuple):
 def relu_relu(g: Geometry) -> Array:
     """E[x₊ y₊] = a (sin α − α cos α)/2π + (a cos θ)₊/2, α the acute one of θ and π − θ (arc-cosine kernel of degree 1).
 
-    For obtuse θ that is the formula with α = π − θ; for acute θ, E[x₊ y₊] = E[x₊ (−y)₊] + E[x₊ y] reduces to it. Where
-    the difference loses digits, for small α, arctan u = u (1 + u² r) with u = tan α/2 turns a (sin α − α cos α) into
-    u (a − a cos α) (1 − (1 − u²) r), a sum of positive terms: r is about −1/3.
+    For obtuse θ that is the formula with α = π − θ; for acute θ, E[x₊ y₊] = E[x₊ (−y)₊] + E[x₊ y] reduces to it.
     """
-    leg, t = jnp.abs(g.cos), g.tan
-    half = arctan(t)
-    small = half.u * (g.a - leg) * (1 - (1 - half.u * half.u) * half.rest)
-    obtuse = jnp.where(t <= FOLD, small, t * (g.a + leg) - 2 * half.angle * leg)
+    w = g.tan_squared
+    obtuse = (g.a + jnp.abs(g.cos)) * (w * jnp.sqrt(w) * lune(w))
     return obtuse * (1 / (2 * math.pi)) + jnp.maximum(g.cos, 0.0) / 2
 
 
 def step_step(g: Geometry) -> Array:
     """P(x > 0, y > 0) = (π − θ)/2π (arc-cosine kernel of degree 0), 0 if a variance is 0."""
-    acute = arctan(g.tan).angle * (1 / math.pi)
+    acute = arctan(jnp.sqrt(g.tan_squared)) * (1 / math.pi)
     return jnp.where(g.cos > 0, 0.5 - acute, acute)
 
 
@@ -192,16 +199,26 @@ class Bump(NamedTuple):
 
 
 @jax.jit
-def _erf_determinant(kxx: Array, kxy: Array, kyy: Array) -> Array:
-    """det(1 + 2K), a sum of nonnegative terms."""
-    g = geometry(kxx, kxy, kyy)
-    return 1 + 2 * (kxx + kyy) + 4 * (g.a - g.cos) * (g.a + g.cos)
+def _bumps(kxx: Array, kxy: Array, kyy: Array) -> Array:
+    """E exp(−x² − y²) = 1/√det(1 + 2K), the determinant a sum of nonnegative terms."""
+    return 1 / jnp.sqrt(1 + 2 * (kxx + kyy) + 4 * geometry(kxx, kxy, kyy).determinant)
 
 
 def erf_erf(phi: Erf, psi: Erf, kxx: Array, kxy: Array, kyy: Array) -> Array:
-    """From E[erf x erf y] = (2/π) arcsin(2kxy / √((1+2kxx)(1+2kyy))), as an arctangent."""
-    sides = 2 * kxy, jnp.sqrt(_erf_determinant(kxx, kxy, kyy)), jnp.sqrt((1 + 2 * kxx) * (1 + 2 * kyy))
-    return phi.offset * psi.offset + phi.scale * psi.scale * (2 / math.pi) * _angle(*sides)
+    """From E[erf x erf y] = (2/π) arcsin(2kxy / √((1+2kxx)(1+2kyy))), as an arctangent.
+
+    The triangle is as many times smaller as `_bumps` is below 1, which E[erf′ erf′] needs too.
+    """
+    opposite, hypotenuse = 2 * geometry(kxx, kxy, kyy).cos, jnp.sqrt(1 + 2 * kxx) * jnp.sqrt(1 + 2 * kyy)
+    scale = _bumps(kxx, kxy, kyy)
+    angle = _angle(opposite * scale, 1.0, hypotenuse * scale)
+    return phi.offset * psi.offset + phi.scale * psi.scale * (2 / math.pi) * angle
+
+
+def erf_square(phi: Erf, kxx: Array) -> Array:
+    """E φ(x)²: `erf_erf` of x with itself. One number for each input, not each pair: XLA's own arctangent, number by
+    number, is fast enough and soon compiled."""
+    return phi.offset**2 + phi.scale**2 * (2 / math.pi) * jnp.arctan2(2 * kxx, jnp.sqrt(1 + 4 * kxx))
 
 
 def erf_single(phi: Erf, kxx: Array, mean: Array) -> Array:
@@ -212,12 +229,12 @@ def bump_bump(
     phi: Bump, psi: Bump, kxx: Array, kxy: Array, kyy: Array, means: tuple[Array, Array] | None = None
 ) -> Array:
     """E exp(−x² − y²) = exp(−mᵀ(1 + 2K)⁻¹m) / √det(1 + 2K)."""
-    determinant = _erf_determinant(kxx, kxy, kyy)
+    centred = phi.scale * psi.scale * _bumps(kxx, kxy, kyy)
     if means is None:
-        return phi.scale * psi.scale / jnp.sqrt(determinant)
+        return centred
     mean_x, mean_y = means
     form = (1 + 2 * kyy) * mean_x**2 - 4 * kxy * mean_x * mean_y + (1 + 2 * kxx) * mean_y**2
-    return phi.scale * psi.scale * jnp.exp(-form / determinant) / jnp.sqrt(determinant)
+    return centred * jnp.exp(-form * _bumps(kxx, kxy, kyy) ** 2)
 
 
 def bump_single(phi: Bump, kxx: Array, mean: Array) -> Array:
@@ -229,11 +246,11 @@ def bump_single(phi: Bump, kxx: Array, mean: Array) -> Array:
 
 def _gelu_parts(kxx: Array, kxy: Array, kyy: Array) -> tuple[Array, Array, Array, Array]:
     """E[Φ(x)Φ(y)], E[φ(x)φ(y)], det(1 + K) and det K, φ and Φ the normal density and distribution."""
-    det_k = geometry(kxx, kxy, kyy).sin ** 2
-    determinant = 1 + kxx + kyy + det_k
-    angle = _angle(kxy, jnp.sqrt(determinant), jnp.sqrt((1 + kxx) * (1 + kyy)))
+    g = geometry(kxx, kxy, kyy)
+    determinant = 1 + kxx + kyy + g.determinant
+    angle = _angle(g.cos, jnp.sqrt(determinant), jnp.sqrt(1 + kxx) * jnp.sqrt(1 + kyy))
     distribution = 0.25 + angle / (2 * math.pi)
-    return distribution, 1 / (2 * math.pi * jnp.sqrt(determinant)), determinant, det_k
+    return distribution, 1 / (2 * math.pi * jnp.sqrt(determinant)), determinant, g.determinant
 
 
 def gelu_gelu(kxx: Array, kxy: Array, kyy: Array) -> Array:
@@ -272,6 +289,7 @@ class Wave(NamedTuple):
 
 def wave_wave(phi: Wave, psi: Wave, kxx: Array, kxy: Array, kyy: Array, mean_x: Array, mean_y: Array) -> Array:
     """E φψ = e^{−(kxx+kyy)/2} (cosh kxy · φ(m)ψ(m̄) + sinh kxy · φ′(m)ψ′(m̄)): Price's theorem, summed."""
+    kxy = geometry(kxx, kxy, kyy).cos
     size = jnp.abs(kxy)
     peak = jnp.exp(size - (kxx + kyy) / 2) / 2
     cosh, sinh = peak * (1 + jnp.exp(-2 * size)), -jnp.sign(kxy) * peak * jnp.expm1(-2 * size)

@@ -125,7 +125,7 @@ def pair_expectation(
     **Arguments** (arrays broadcast; variances kept apart as a column and a row, (n, 1) and (1, m),
     are cheaper for functions without a closed form, which are then expanded n + m times)
 
-    - `kxx`, `kxy`, `kyy`: second *central* moments; a `kxy` beyond ±√(kxx kyy) is clipped.
+    - `kxx`, `kxy`, `kyy`: second *central* moments; a `kxy` beyond ±√(kxx kyy), or within roundings of it, is it.
     - `theta`, `theta_bar`: the parameters of φ and ψ.
     - `mean_x`, `mean_y`: means, `None` for exactly zero (which has more closed forms).
 
@@ -149,6 +149,8 @@ def square_expectation(
     if mean is None and phi in KINKS:
         kink = KINKS[phi](*x.theta)
         return ClosedForm((kink.right**2 + kink.left**2) / 2 * x.variance)
+    if mean is None and phi in ERFS:
+        return ClosedForm(cf.erf_square(ERFS[phi], x.variance))
     return pair_expectation(phi, phi, kxx, kxx, kxx, theta=theta, theta_bar=theta, mean_x=mean, mean_y=mean)
 
 

@@ -404,16 +404,13 @@ class ForwardMoments:
 
         `evaluate(function, kxy)` gives the laws of x and y to a function of those and the covariance.
         """
-        # Equal vectors differ here by roundings, of which a kink would take the square root: 1e-16 becomes 1e-8
-        # in E[relu′relu′]. Enlarged by a few, the covariance is clipped to correlation ±1 where they are equal.
-        value = k.value if phi.smooth and psi.smooth else k.value * (1 + 16 * jnp.finfo(float).eps)
         slopes = k.tangent is not None
         if slopes and (phi.derivative() is None or psi.derivative() is None):
             raise NoForwardLimitError(
                 f"{phi.name} has no derivative that is a function, so the NTK has no limit; "
                 "use a continuous nonlinearity."
             )
-        found = evaluate(functools.partial(_expectations, phi, psi, slopes), value)
+        found = evaluate(functools.partial(_expectations, phi, psi, slopes), k.value)
         for expectation in found:
             self.add_error(expectation)
         return Dual(found[0].value, found[1].value * k.tangent if slopes else None)

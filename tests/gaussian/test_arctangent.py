@@ -3,9 +3,31 @@
 import jax
 import numpy as np
 import pytest
+from gauss_rule import coefficients
 from mpmath import mp
 
-from ntkviz.gaussian.arctangent import arctan2
+from ntkviz.gaussian.arctangent import DENOMINATOR, OF_ARC, OF_LUNE, arctan, arctan2, lune
+
+TANGENTS = np.concatenate([[0.0, 1.0], np.linspace(0, 1, 400)[1:-1], 10.0 ** np.arange(-150, 0, 7)])
+
+
+def test_coefficients():
+    for known, exact in zip((OF_ARC, OF_LUNE, DENOMINATOR), coefficients(), strict=True):
+        np.testing.assert_allclose(known, exact, rtol=1e-15)
+
+
+def test_arctan():
+    with mp.workdps(40):
+        exact = np.array([float(mp.atan(float(t))) for t in TANGENTS])
+    np.testing.assert_allclose(arctan(TANGENTS), exact, rtol=4e-16, atol=0)
+    np.testing.assert_array_equal(arctan(-TANGENTS), -np.asarray(arctan(TANGENTS)))
+
+
+def test_lune():
+    with mp.workdps(400):  # t³ of 1e-150 is a difference of numbers that are equal in 300 digits
+        tangents = [mp.mpf(float(t)) for t in TANGENTS[1:]]
+        exact = [float((t - (1 - t * t) * mp.atan(t)) / t**3) for t in tangents]
+    np.testing.assert_allclose(lune(TANGENTS**2), [4 / 3, *exact], rtol=1e-15, atol=0)
 
 
 def test_any_direction_and_any_size():

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from one_dimensional import FUNCTIONS, SLOPE, norm, pair, single
 
 import ntkviz  # noqa: F401  (float64)
+from ntkviz.gaussian.closed_forms import geometry
 from ntkviz.gaussian.expectation import pair_expectation, pair_with_slopes, single_expectation
 from ntkviz.language import nonlinearities as nl
 
@@ -122,6 +123,14 @@ def test_relu_and_step_keep_relative_accuracy(correlation):
     value, slope = pair_with_slopes(nl.relu, nl.relu, 1.0, correlation, 1.0)
     check(value.value, relu, relu, 1e-14)
     check(slope.value, step, step, 1e-15)
+
+
+def test_correlation_within_roundings_of_one_is_one():
+    variances, roundings = np.array([0.7, 1.3, 1e-300]), np.array([-10, -1, 0, 1, 10])[:, None] * np.finfo(float).eps
+    for sign in (1, -1):
+        g = geometry(variances, sign * np.sqrt(variances * 0.9) ** 2 / 0.9 * (1 + roundings), variances)
+        np.testing.assert_array_equal(g.cos, sign * np.broadcast_to(g.a, g.cos.shape))
+    assert geometry(1.0, 1 - 1e-14, 1.0).cos == 1 - 1e-14, "and what is farther from it is not"
 
 
 def test_correlation_beyond_one_is_one():

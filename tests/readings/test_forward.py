@@ -214,3 +214,11 @@ def test_an_input_stays_itself_through_chaos():
     deep = nv.architectures.mlp(depth=200, nonlinearity="erf", sigma_w=2.0, sigma_b=0.3)
     nngp = nv.infinite_ntk(deep, x).nngp[0, 0]
     assert nngp == pytest.approx(2 / np.pi * np.arcsin(2 * q / (1 + 2 * q)), rel=1e-12)
+
+
+@pytest.mark.parametrize("phi", ["erf", "tanh", "sin"])
+def test_roundings_of_the_inputs_do_not_grow_in_chaos(phi, rng):
+    """An input's covariance with itself comes from a matrix product, its variance from its own row."""
+    deep = nv.architectures.mlp(depth=200, nonlinearity=phi, sigma_w=2.0, sigma_b=0.1)
+    variances = [np.diag(nv.infinite_ntk(deep, rng.normal(size=(3, 5))).nngp) for _ in range(6)]
+    np.testing.assert_allclose(variances, variances[0][0], rtol=1e-9)
