@@ -99,7 +99,7 @@ def _between(arch: Architecture, data1: Data, data2: Data, method: Method, assum
         check_batches(program)
     if method == "general" or assume_gia:
         return _as_kernels(_general(arch, data1, data2, separate, assume_gia))
-    verdict = _verdict(*(p.with_numbers() for p in programs), *map(_shapes, programs))
+    verdict = _verdict(_kind(programs))
     if isinstance(verdict, NoForwardLimitError):
         if method == "forward":
             raise verdict
@@ -124,39 +124,53 @@ def _as_kernels(kernels: ForwardKernels) -> Kernels:
 
 def check_forward(program: Program) -> None:
     """Refuse a program whose limit the forward kernels do not give as it is written."""
-    verdict = _verdict(program.with_numbers(), program.with_numbers(), _shapes(program), _shapes(program))
+    verdict = _verdict(_kind((program, program)))
     if isinstance(verdict, NoForwardLimitError):
         raise verdict
     if verdict == "written out":
         raise NoForwardLimitError("Repeated layers of this architecture use vectors from outside; use infinite_ntk.")
 
 
-def _shapes(program: Program) -> tuple[Any, ...]:
-    """The numbers of a program as shapes and types: all that compilation depends on."""
-    return tuple(
-        tuple(jax.ShapeDtypeStruct(np.shape(leaf), np.asarray(leaf).dtype) for leaf in group)
-        for group in (program.constants, program.data)
+class _Kind(NamedTuple):
+    """All of two programs that compilation depends on: what they are and, of their numbers, shapes and types."""
+
+    structures: tuple[Program, Program]
+    numbers: tuple[Any, Any]
+
+    def programs(self) -> tuple[Program, Program]:
+        """Two programs of this kind, with shapes for numbers."""
+        first, second = (s.with_numbers(*n) for s, n in zip(self.structures, self.numbers, strict=True))
+        return first, second
+
+
+def _kind(programs: tuple[Program, Program]) -> _Kind:
+    first, second = (
+        (program.with_numbers(), tuple(tuple(map(_shape, group)) for group in (program.constants, program.data)))
+        for program in programs
     )
+    return _Kind((first[0], second[0]), (first[1], second[1]))
+
+
+def _shape(number: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(np.shape(number), np.asarray(number).dtype)
 
 
 @functools.lru_cache(maxsize=512)
-def _verdict(
-    structure: Program, structure_bar: Program, shapes: Any, shapes_bar: Any
-) -> Literal["as it is", "written out"] | NoForwardLimitError:
+def _verdict(kind: _Kind) -> Literal["as it is", "written out"] | NoForwardLimitError:
     """Whether the forward kernels give the limit, with repeats as they are or written out, or why not."""
-    report = check_program(structure)
+    report = check_program(kind.structures[0])
     if not report.passes:
         return NoForwardLimitError(report.refusal("the forward kernels do not give its NTK; use method='general'"))
     try:
-        _try_forward(structure.with_numbers(*shapes), structure_bar.with_numbers(*shapes_bar))
+        _try_forward(*kind.programs())
         return "as it is"
     except NoForwardLimitError as problem:
-        if not structure.has_repeats:
+        if not kind.structures[0].has_repeats:
             return problem
     except NeedsUnrolling:
         pass
     try:
-        _try_forward(*(_layers_twice(*p) for p in ((structure, shapes), (structure_bar, shapes_bar))))
+        _try_forward(*map(_layers_twice, kind.programs()))
         return "written out"
     except NoForwardLimitError as problem:
         return problem
@@ -166,11 +180,10 @@ def _try_forward(program: Program, program_bar: Program) -> None:
     jax.eval_shape(_forward, program, program_bar)
 
 
-def _layers_twice(structure: Program, shapes: Any) -> Program:
+def _layers_twice(program: Program) -> Program:
     """The program written out with every repeated block twice: what two layers refuse, more will."""
-    constants, data = shapes
-    twice = structure.with_numbers(tuple(np.full(c.shape, 2, c.dtype) for c in constants), data).unrolled()
-    return twice.with_numbers(constants, data)
+    twice = program.with_numbers(tuple(np.full(c.shape, 2, c.dtype) for c in program.constants), program.data)
+    return twice.unrolled().with_numbers(program.constants, program.data)
 
 
 # --- the general reading -----------------------------------------------------------------------------
@@ -195,11 +208,12 @@ _whole = bounded(forward_kernels)
 
 
 @functools.lru_cache(maxsize=512)
-def _pairs(structure: Program, structure_bar: Program) -> Any:
+def _pairs(structures: tuple[Program, Program]) -> Any:
     """All pairs of examples; what depends on one example is computed once for it, not for each pair.
 
     A function of numbers only: between the blocks of one kernel nobody looks at the program again.
     """
+    structure, structure_bar = structures
 
     @bounded(compiler_options={"xla_cpu_prefer_vector_width": 512})
     def pairs(constants: Data, constants_bar: Data, data: Data, data_bar: Data) -> ForwardKernels:
@@ -222,12 +236,14 @@ def _pairs(structure: Program, structure_bar: Program) -> Any:
 
 def _in_blocks(programs: tuple[Program, Program], data1: tuple[Any, ...], data2: tuple[Any, ...]) -> ForwardKernels:
     """The kernels block by block, a thread for each core: memory is set by the block and not by the whole."""
-    most = _block_side(programs)
+    _expect_large_arrays()
+    kind = _kind(programs)
+    most = _block_side(kind)
     symmetric = data1 is data2  # of one batch with itself, what is below the diagonal is known
     rows = _pieces(data1, most)
     columns = rows if symmetric else _pieces(data2, most)
     nngp, ntk = (np.empty((len(data1[0]), len(data2[0]))) for _ in range(2))
-    pairs = _pairs(*(p.with_numbers() for p in programs))
+    pairs = _pairs(kind.structures)
     constants = tuple(p.constants for p in programs)
 
     def calculated(row: _Side, column: _Side) -> ForwardKernels:
@@ -247,6 +263,17 @@ def _in_blocks(programs: tuple[Program, Program], data1: tuple[Any, ...], data2:
     tasks = [_in_thread(lambda row, column: put(row, column, calculated(row, column)), *block) for block in others]
     errors = [put(*first, begun), *(task.result() for task in tasks)]
     return ForwardKernels(nngp, ntk, max(errors))  # type: ignore[arg-type]
+
+
+@functools.cache
+def _expect_large_arrays() -> None:
+    """Let malloc keep the memory of one kernel for the next.
+
+    That of glibc gives what is freed back to the system, which clears it for who asks again: a fifth of the time of a
+    kernel of 500 inputs. How much it keeps, it learns from the largest array freed so far, up to 32 MB, and blocks are
+    small. This array is never written to, so there is nothing to clear.
+    """
+    np.empty(2**21)
 
 
 @functools.cache
@@ -272,19 +299,18 @@ def _pieces(data: Data, most: int) -> list[_Side]:
     ]
 
 
-def _block_side(programs: tuple[Program, Program]) -> int:
+def _block_side(kind: _Kind) -> int:
     """Inputs to a side of a block: arrays of what a cache holds, or, on a GPU, of what keeps all of it at work.
 
     One pair at a time where the cache holds a few: as fast, and half as long to compile.
     """
-    numbers = _largest_array(*(p.with_numbers() for p in programs), *map(_shapes, programs))
+    numbers = _largest_array(kind)
     most = 2**18 if jax.default_backend() == "cpu" else 2**24
-    side = math.isqrt(most // max(numbers, 16))
+    side = math.isqrt(most // max(numbers, 4))
     return side if side > 2 else 1
 
 
 @functools.lru_cache(maxsize=512)
-def _largest_array(structure: Program, structure_bar: Program, shapes: Any, shapes_bar: Any) -> int:
+def _largest_array(kind: _Kind) -> int:
     """Numbers in the largest array that the kernel of one pair of inputs takes."""
-    traced = _forward.trace(structure.with_numbers(*shapes), structure_bar.with_numbers(*shapes_bar))
-    return largest_written(traced.jaxpr.jaxpr)
+    return largest_written(_forward.trace(*kind.programs()).jaxpr.jaxpr)
