@@ -84,6 +84,8 @@ def run(
     width = width_of(program, parameters)
     dtype = parameters[0].dtype
     numbers = ParameterNumbers(program)
+    # Not in the steps of a loop, each of which would transpose again.
+    transposed = [p.swapaxes(-2, -1) if d.kind == "matrix" else p for d, p in _declared(program, parameters)]
     starts = {loop.body[0][0]: loop for loop in loops}
     values: dict[int, Array] = {}
 
@@ -96,7 +98,8 @@ def run(
                 constant = jnp.asarray(program.constants[index])
                 return constant.astype(dtype) if jnp.issubdtype(constant.dtype, jnp.floating) else constant
             case ops.InputMatMul(k) | ops.InitialVector(k) | ops.MatMul(k):
-                made = _apply(instruction.op, program.parameters[k], parameters[k], args, numbers, width)
+                parameter = parameters[k], transposed[k]
+                made = _apply(instruction.op, program.parameters[k], parameter, args, numbers, width)
                 return made + taps[place] if place in taps else made
             case ops.Readout():
                 return instruction.op.evaluate(*args) * output_scale(program, width)
@@ -180,17 +183,43 @@ def _declared(program: Program, parameters: tuple[Array, ...]):
 
 
 def _apply(
-    op: ops.Op, declared: Parameter, omega: Array, args: list[Array], numbers: ParameterNumbers, n: int
+    op: ops.Op,
+    declared: Parameter,
+    parameter: tuple[Array, Array],
+    args: list[Array],
+    numbers: ParameterNumbers,
+    n: int,
 ) -> Array:
+    """A parameter's multiplier times ω applied to the arguments; `parameter` is ω and, of matrices, ωᵀ."""
+    omega, transposed = parameter
     multiplier = jnp.asarray(numbers(declared.multiplier), omega.dtype)
     match op:
         case ops.InputMatMul():
             return multiplier / declared.fan**0.5 * (args[0] @ omega.T)
         case ops.MatMul(_, index, transpose):
-            w = omega[index]
-            return multiplier / (declared.fan * n) ** 0.5 * (args[0] @ (w if transpose else w.T))
+            there, back = (omega, transposed) if transpose else (transposed, omega)
+            return multiplier / (declared.fan * n) ** 0.5 * _product(args[0], there[index], back[index])
         case _:
             return multiplier * omega
+
+
+@jax.custom_vjp
+def _product(x: Array, w: Array, transposed: Array) -> Array:
+    """x w, of rows x; the gradient at x is that at x w times wᵀ, `transposed`."""
+    return x @ w
+
+
+def _product_kept(x: Any, w: Any, transposed: Any) -> tuple[Array, tuple[Array | None, Array]]:
+    return x.value @ w.value, (x.value if w.perturbed else None, transposed.value)
+
+
+def _product_gradients(kept: tuple[Array | None, Array], gradient: Array) -> tuple[Array, Array | None, None]:
+    x, transposed = kept  # x where a gradient at w is asked for
+    with products_in_full():
+        return gradient @ transposed, None if x is None else jnp.einsum("...r,...c->rc", x, gradient), None
+
+
+_product.defvjp(_product_kept, _product_gradients, symbolic_zeros=True)
 
 
 def output_scale(program: Program, width: int) -> float:
