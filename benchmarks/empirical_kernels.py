@@ -56,7 +56,7 @@ def compare(network: str, width: int, shape: tuple[int, ...], hyper: dict[str, A
     x = np.random.default_rng(0).normal(size=shape)
     settings = {"network": network, "width": width, "hyper": hyper}
     measured = side_by_side(
-        sides(network, options), {"x": x, **parameters(network, width, x, hyper | options)}, settings, repeats=5
+        sides(network, options), {"x": x, **parameters(network, width, x, hyper | options)}, settings, repeats=7
     )
     ours = measured["ntkviz"]
     size = np.max(np.abs(ours.results["ntk"]))

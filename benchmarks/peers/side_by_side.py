@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 HERE = Path(__file__).parent
+TURN = 0.4
+"""Seconds that a turn takes at least, if ten calls do: who has waited finds a processor that has slowed down."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Side:
 class Measured:
     """What a side needed.
 
-    - `times`: seconds of each call after the first, from NumPy arrays to NumPy arrays.
+    - `times`: seconds of a call, from NumPy arrays to NumPy arrays, for each turn after the first call.
     - `first`: seconds of the first call, compilation included; nothing was compiled before or kept from other runs.
     - `started`, `peak_memory`: the most memory of its process before the first call and in all, in MB.
     - `results`: the arrays it gave.
@@ -63,7 +65,7 @@ class Measured:
 def side_by_side(
     sides: Mapping[str, Side], inputs: Mapping[str, np.ndarray], settings: Mapping[str, Any], *, repeats: int = 20
 ) -> dict[str, Measured]:
-    """Let every side calculate `1 + repeats` times, in turns, and return what each needed.
+    """Let every side calculate once and then for `repeats` turns, one after the other, and return what each needed.
 
     All processes start before the first call; while one calculates the others wait for a line on stdin. `settings` must
     be writable as JSON. A side that fails raises `CalledProcessError`; what it says on stderr is shown as it comes.
@@ -74,7 +76,7 @@ def side_by_side(
         times: dict[str, list[float]] = {name: [] for name in workers}
         for _ in range(1 + repeats):
             for name, worker in workers.items():
-                times[name].append(worker.call())
+                times[name].append(worker.turn() if times[name] else worker.call())
         return {
             name: Measured(times[name][1:], times[name][0], worker.started, memory, worker.results(), device)
             for name, worker in workers.items()
@@ -113,6 +115,11 @@ class _Worker:
         self.process.stdin.write("call\n")
         self.process.stdin.flush()
         return self._answer()["seconds"]
+
+    def turn(self) -> float:
+        """The median of some calls, without the first of them where there are more."""
+        first = self.call()
+        return float(np.median([self.call() for _ in range(min(9, int(TURN / first)))] or [first]))
 
     def end(self) -> tuple[float, str]:
         """Its peak memory in MB and its device."""
