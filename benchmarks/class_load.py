@@ -31,8 +31,9 @@ from holdings import Holdings, Household, apart  # noqa: E402
 from reader import Answer, reading_over_websocket  # noqa: E402
 from serving import serving  # noqa: E402
 
+from ntkviz.app.serve import DRAWING  # noqa: E402
+
 PREHEATING = 600  # seconds in which a kernel of each chapter, with nothing compiled yet, is ready for certain
-REFILLING = 10  # seconds after the last page in which the server begins to start kernels again
 ARRIVAL = 5.0  # seconds in which a class comes in
 THINKING = 2.0, 3.0  # seconds between two moves
 REPEATED = 3  # moves of a page opened in turn
@@ -172,7 +173,7 @@ def main() -> None:
             visits, most = asyncio.run(together(server.url, household, options.readers, options.moves))
             report_class(visits, options.readers * options.moves, most)
             turns = list(in_turn(server.url, household, visits, options.turns))
-            time.sleep(REFILLING)
+            time.sleep(2 * DRAWING)  # then the server starts kernels again
             household.rest(PREHEATING)
             report_turns(turns, before, household.holdings())
 

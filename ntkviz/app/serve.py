@@ -186,8 +186,9 @@ class Dashboard(Voila):
 
     @default("most_pages")
     def _as_memory_allows(self) -> int:
-        page = 120e6 if ENGINE in os.environ else 550e6  # a class's kernels leave JAX to their engine
-        return max(1, int(psutil.virtual_memory().total / page))
+        # A class's kernels leave JAX to their engine, whose two workers hold 4 GB.
+        engine, page = (4e9, 120e6) if ENGINE in os.environ else (0, 550e6)
+        return max(1, int((psutil.virtual_memory().total - engine) / page))
 
     def initialize(self, argv: list[str] | None = None) -> None:
         """Read the command line.
