@@ -302,7 +302,8 @@ def _pieces(data: Data, most: int) -> list[_Side]:
 def _block_side(kind: _Kind) -> int:
     """Inputs to a side of a block: arrays of what a cache holds, or, on a GPU, of what keeps all of it at work.
 
-    One pair at a time where the cache holds a few: as fast, and half as long to compile.
+    One pair at a time where the cache holds a few: as fast, and half as long to compile. A pair counts as 4 numbers at
+    least, for more than 256 inputs to a side gain nothing.
     """
     numbers = _largest_array(kind)
     most = 2**18 if jax.default_backend() == "cpu" else 2**24
