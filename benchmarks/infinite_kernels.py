@@ -46,8 +46,10 @@ def compare(name: str, x: np.ndarray, settings: dict, repeats: int, starts: int)
     script = "infinite_kernels_neural_tangents.py"
     both = {OURS: Side(ourselves(), "infinite_kernels_ntkviz.py"), PEER: Side(peer, script)}
     sides = both | {PEER_32: Side(peer, script, {"precision": "float32"})}
+    turns = both, dict(reversed(both.items()))  # who is first finds the processor as the start left it
     first, *others = (
-        side_by_side(both if start else sides, {"x": x}, settings, repeats=repeats) for start in range(starts)
+        side_by_side(turns[start % 2] if start else sides, {"x": x}, settings, repeats=repeats)
+        for start in range(starts)
     )
 
     def typical(side: str) -> tuple[float, float, float]:
