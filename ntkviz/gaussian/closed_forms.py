@@ -31,11 +31,6 @@ def _quotient(a: Array | float, b: Array) -> Array:
     return a / jnp.where(b == 0, 1.0, b)
 
 
-def _angle(opposite: Array, adjacent: Array | float, hypotenuse: Array) -> Array:
-    """The angle θ in ±π/2 of a right triangle with these sides: tan θ/2 = opposite/(adjacent + hypotenuse)."""
-    return 2 * arctan(opposite / (adjacent + hypotenuse))
-
-
 def _normal_density(x: Array) -> Array:
     return jnp.exp(-x * x / 2) / math.sqrt(2 * math.pi)
 
@@ -205,13 +200,14 @@ def _bumps(kxx: Array, kxy: Array, kyy: Array) -> Array:
 
 
 def erf_erf(phi: Erf, psi: Erf, kxx: Array, kxy: Array, kyy: Array) -> Array:
-    """From E[erf x erf y] = (2/π) arcsin(2kxy / √((1+2kxx)(1+2kyy))), as an arctangent.
+    """From E[erf x erf y] = (2/π) arcsin(2kxy / √((1+2kxx)(1+2kyy))).
 
-    The triangle is as many times smaller as `_bumps` is below 1, which E[erf′ erf′] needs too.
+    The angle is that of a right triangle, tan half of which is opposite / (adjacent + hypotenuse), made small enough by
+    `_bumps`, which E[erf′ erf′] needs too, for the adjacent side to be 1.
     """
     opposite, hypotenuse = 2 * geometry(kxx, kxy, kyy).cos, jnp.sqrt(1 + 2 * kxx) * jnp.sqrt(1 + 2 * kyy)
     scale = _bumps(kxx, kxy, kyy)
-    angle = _angle(opposite * scale, 1.0, hypotenuse * scale)
+    angle = 2 * arctan(opposite * scale / (1 + hypotenuse * scale))
     return phi.offset * psi.offset + phi.scale * psi.scale * (2 / math.pi) * angle
 
 
@@ -229,12 +225,12 @@ def bump_bump(
     phi: Bump, psi: Bump, kxx: Array, kxy: Array, kyy: Array, means: tuple[Array, Array] | None = None
 ) -> Array:
     """E exp(−x² − y²) = exp(−mᵀ(1 + 2K)⁻¹m) / √det(1 + 2K)."""
-    centred = phi.scale * psi.scale * _bumps(kxx, kxy, kyy)
+    bumps = _bumps(kxx, kxy, kyy)
     if means is None:
-        return centred
+        return phi.scale * psi.scale * bumps
     mean_x, mean_y = means
     form = (1 + 2 * kyy) * mean_x**2 - 4 * kxy * mean_x * mean_y + (1 + 2 * kxx) * mean_y**2
-    return centred * jnp.exp(-form * _bumps(kxx, kxy, kyy) ** 2)
+    return phi.scale * psi.scale * bumps * jnp.exp(-form * bumps**2)
 
 
 def bump_single(phi: Bump, kxx: Array, mean: Array) -> Array:
@@ -244,25 +240,25 @@ def bump_single(phi: Bump, kxx: Array, mean: Array) -> Array:
 # --- gelu(x) = x Φ(x) --------------------------------------------------------------------------
 
 
-def _gelu_parts(kxx: Array, kxy: Array, kyy: Array) -> tuple[Array, Array, Array, Array]:
-    """E[Φ(x)Φ(y)], E[φ(x)φ(y)], det(1 + K) and det K, φ and Φ the normal density and distribution."""
-    g = geometry(kxx, kxy, kyy)
-    determinant = 1 + kxx + kyy + g.determinant
-    angle = _angle(g.cos, jnp.sqrt(determinant), jnp.sqrt(1 + kxx) * jnp.sqrt(1 + kyy))
-    distribution = 0.25 + angle / (2 * math.pi)
-    return distribution, 1 / (2 * math.pi * jnp.sqrt(determinant)), determinant, g.determinant
+def _gelu_parts(kxx: Array, kxy: Array, kyy: Array) -> tuple[Array, Array, Array]:
+    """E[Φ(x)Φ(y)], 1/√det(1 + K) = 2π E[φ(x)φ(y)] and det K, φ and Φ the normal density and distribution.
+
+    Those of Φ(x) = (1 + erf(x/√2))/2.
+    """
+    half, gate = (kxx / 2, kxy / 2, kyy / 2), Erf(0.5, 0.5)
+    return erf_erf(gate, gate, *half), _bumps(*half), 4 * geometry(*half).determinant
 
 
 def gelu_gelu(kxx: Array, kxy: Array, kyy: Array) -> Array:
     """Stein's lemma applied to x and to y in E[x y Φ(x) Φ(y)]."""
-    distribution, density, _, det_k = _gelu_parts(kxx, kxy, kyy)
-    return kxy * distribution + density * (det_k + kxy**2 * (1 / (1 + kxx) + 1 / (1 + kyy)))
+    distribution, bumps, det_k = _gelu_parts(kxx, kxy, kyy)
+    return kxy * distribution + bumps / (2 * math.pi) * (det_k + kxy**2 * (1 / (1 + kxx) + 1 / (1 + kyy)))
 
 
 def gelu_slopes(kxx: Array, kxy: Array, kyy: Array) -> Array:
     """E[gelu′(x) gelu′(y)], gelu′(x) = Φ(x) + xφ(x)."""
-    distribution, density, determinant, _ = _gelu_parts(kxx, kxy, kyy)
-    return distribution + density * kxy * (1 / (1 + kxx) + 1 / (1 + kyy) + 1 / determinant)
+    distribution, bumps, _ = _gelu_parts(kxx, kxy, kyy)
+    return distribution + bumps / (2 * math.pi) * kxy * (1 / (1 + kxx) + 1 / (1 + kyy) + bumps**2)
 
 
 def gelu_single(kxx: Array, mean: Array) -> Array:

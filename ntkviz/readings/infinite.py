@@ -99,14 +99,16 @@ def _between(arch: Architecture, data1: Data, data2: Data, method: Method, assum
         check_batches(program)
     if method == "general" or assume_gia:
         return _as_kernels(_general(arch, data1, data2, separate, assume_gia))
-    verdict = _verdict(_kind(programs))
+    kind = _kind(programs)
+    verdict = _verdict(kind)
     if isinstance(verdict, NoForwardLimitError):
         if method == "forward":
             raise verdict
         return _as_kernels(_general(arch, data1, data2, separate, assume_gia))
     if verdict == "written out":
         programs = programs[0].unrolled(), programs[1].unrolled()
-    return _as_kernels(_in_blocks(programs, data1, data2) if separate else _whole(*programs))
+        kind = _kind(programs)
+    return _as_kernels(_in_blocks(programs, kind, data1, data2) if separate else _whole(*programs))
 
 
 def _transposed(kernels: Kernels) -> Kernels:
@@ -234,10 +236,9 @@ def _pairs(structures: tuple[Program, Program]) -> Any:
     return pairs
 
 
-def _in_blocks(programs: tuple[Program, Program], data1: tuple[Any, ...], data2: tuple[Any, ...]) -> ForwardKernels:
+def _in_blocks(programs: tuple[Program, Program], kind: _Kind, data1: Data, data2: Data) -> ForwardKernels:
     """The kernels block by block, a thread for each core: memory is set by the block and not by the whole."""
     _expect_large_arrays()
-    kind = _kind(programs)
     most = _block_side(kind)
     symmetric = data1 is data2  # of one batch with itself, what is below the diagonal is known
     rows = _pieces(data1, most)
