@@ -33,6 +33,7 @@ from serving import serving  # noqa: E402
 
 from ntkviz.app.serve import DRAWING  # noqa: E402
 
+IDLE = 0.6  # seconds in two that a class's dashboard may compute at rest: its engine's processes take half of it
 PREHEATING = 600  # seconds in which a kernel of each chapter, with nothing compiled yet, is ready for certain
 ARRIVAL = 5.0  # seconds in which a class comes in
 THINKING = 2.0, 3.0  # seconds between two moves
@@ -165,7 +166,7 @@ def main() -> None:
         place, environment = apart(folder)
         with serving(ROOT / "notebooks", place, *others, module=options.module, environment=environment) as server:
             household = Household(server.process.pid, Path(folder))
-            household.rest(PREHEATING)
+            household.rest(PREHEATING, IDLE)
             before = household.holdings()
             print(
                 f"{options.module}: {before.kernels} kernels wait, {before.altogether:,.0f} MB altogether", flush=True
@@ -174,7 +175,7 @@ def main() -> None:
             report_class(visits, options.readers * options.moves, most)
             turns = list(in_turn(server.url, household, visits, options.turns))
             time.sleep(2 * DRAWING)  # then the server starts kernels again
-            household.rest(PREHEATING)
+            household.rest(PREHEATING, IDLE)
             report_turns(turns, before, household.holdings())
 
 

@@ -49,13 +49,13 @@ class Household:
         """The server and all it has started."""
         return [self.server, *self.server.children(recursive=True)]
 
-    def rest(self, patience: float = 90) -> None:
-        """Wait until two seconds have passed in which it hardly computed: waiting kernels are ready then."""
+    def rest(self, patience: float = 90, idle: float = 0.2) -> None:
+        """Wait until it computes for less than `idle` in two seconds: waiting kernels are ready then."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             before = self._computed()
             time.sleep(2)
-            if self._computed() - before < 0.2:
+            if self._computed() - before < idle:
                 return
 
     def _computed(self) -> float:
