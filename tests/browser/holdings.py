@@ -50,7 +50,7 @@ class Household:
         return [self.server, *self.server.children(recursive=True)]
 
     def rest(self, patience: float = 90, idle: float = 0.2) -> None:
-        """Wait until it computes for less than `idle` in two seconds: waiting kernels are ready then."""
+        """Wait until it computes for less than `idle` seconds in two: waiting kernels are ready then."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             before = self._computed()
