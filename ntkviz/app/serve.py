@@ -22,10 +22,11 @@ from typing import ClassVar
 
 import platformdirs
 import psutil
+from jupyter_events import EventLogger
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado.ioloop import IOLoop
 from tornado.web import ErrorHandler, HTTPError, RedirectHandler, StaticFileHandler
-from traitlets import Int, List, Unicode, default
+from traitlets import Instance, Int, List, Unicode, default
 from traitlets.config import Config
 from voila.app import Voila
 from voila.request_info_handler import RequestInfoSocketHandler
@@ -182,6 +183,8 @@ class Dashboard(Voila):
         help="How many pages may be open at one time, which is how many kernels readers can start; the next reader is "
         "asked to wait. At first as many as fit into this machine's memory.",
     )
+    # For all kernels: each would make one of its own, which `logging` keeps for ever.
+    event_logger = Instance(EventLogger, args=())
     warming: asyncio.Task | None = None
 
     @default("most_pages")

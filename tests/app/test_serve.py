@@ -1,9 +1,11 @@
-"""How many pages a dashboard opens at most."""
+"""How many pages a dashboard opens at most, and that what they leave to Python does not grow."""
 
+import logging
 from types import SimpleNamespace
 
 import psutil
 import pytest
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager, ServerKernelManager
 
 from ntkviz.app.serve import ENGINE, Dashboard
 
@@ -16,3 +18,14 @@ def test_pages_are_as_many_as_fit(monkeypatch, engine, memory, pages):
     if engine:
         monkeypatch.setenv(ENGINE, "tcp://somewhere")
     assert Dashboard().most_pages == pages
+
+
+def test_a_kernel_leaves_no_logger_behind():
+    """Python keeps each logger that was ever named; with the kernels' own, a server would grow with every page."""
+    manager = AsyncMappingKernelManager(parent=Dashboard())
+    kernels, loggers = [], []
+    for _ in range(3):
+        kernels.append(ServerKernelManager(parent=manager))
+        assert kernels[-1].event_logger.schemas, "it knows what kernels report"
+        loggers.append(len(logging.root.manager.loggerDict))
+    assert loggers[0] == loggers[-1]
