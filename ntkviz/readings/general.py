@@ -27,6 +27,7 @@ from .bounded import bounded
 from .exact import exact_kernels
 from .expressions import NotExactError
 from .forward import ForwardKernels
+from .kind import Kind, kind_of
 from .sampled import dimensions, sampled_kernels
 
 REPLICATES = 16  # independent scrambles, whose spread is the reported standard error
@@ -39,9 +40,7 @@ def general_kernels(program: Program, program_bar: Program, *, assume_gia: bool)
     The programs have their repeats written out, and their data carry a leading stack axis: many
     examples one by one, or one whole batch. The kernels are `(stack·outputs, stack·outputs)`.
     """
-    structures = program.with_numbers(), program_bar.with_numbers()
-    shapes = tuple(_shapes_of_one(p) for p in (program, program_bar))
-    if _is_exact(*structures, *shapes, assume_gia):
+    if _is_exact(_kind_of_one(program, program_bar), assume_gia):
         return _exact(program, program_bar, assume_gia)
     return _as_forward_kernels(sample(program, program_bar, assume_gia=assume_gia))
 
@@ -65,17 +64,17 @@ def _passes(program: Program) -> bool:
 # --- exact, pair by pair -----------------------------------------------------------------------------
 
 
-def _shapes_of_one(program: Program) -> tuple[Any, ...]:
-    constants = tuple(jax.ShapeDtypeStruct(np.shape(c), np.asarray(c).dtype) for c in program.constants)
-    return constants, tuple(jax.ShapeDtypeStruct(np.shape(d)[1:], np.asarray(d).dtype) for d in program.data)
+def _kind_of_one(program: Program, program_bar: Program) -> Kind:
+    """The kind of a pair of runs, one of each stack."""
+    one, other = (p.with_data(*(d[0] for d in p.data)) for p in (program, program_bar))
+    return kind_of(one, other)
 
 
 @functools.lru_cache(maxsize=256)
-def _is_exact(structure: Program, structure_bar: Program, shapes: Any, shapes_bar: Any, assume_gia: bool) -> bool:
+def _is_exact(kind: Kind, assume_gia: bool) -> bool:
     """Whether the exact algebra can integrate the program, found out by letting it try."""
-    programs = structure.with_numbers(*shapes), structure_bar.with_numbers(*shapes_bar)
     try:
-        jax.eval_shape(functools.partial(_exact_pair, assume_gia=assume_gia), *programs)
+        jax.eval_shape(functools.partial(_exact_pair, assume_gia=assume_gia), *kind.programs())
     except NotExactError:
         return False
     return True

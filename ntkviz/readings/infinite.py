@@ -24,6 +24,7 @@ from .examples import Piece, equal_pieces, examples_are_separate, traced
 from .finiteness import check_batches, check_finite
 from .forward import ForwardKernels, forward_kernels
 from .general import general_kernels
+from .kind import Kind, kind_of
 from .moments import NeedsUnrolling
 from .ragged import Data, between_groups, check_one_network_reads, group_by_shape, joined
 
@@ -99,7 +100,7 @@ def _between(arch: Architecture, data1: Data, data2: Data, method: Method, assum
         check_batches(program)
     if method == "general" or assume_gia:
         return _as_kernels(_general(arch, data1, data2, separate, assume_gia))
-    kind = _kind(programs)
+    kind = kind_of(*programs)
     verdict = _verdict(kind)
     if isinstance(verdict, NoForwardLimitError):
         if method == "forward":
@@ -107,7 +108,7 @@ def _between(arch: Architecture, data1: Data, data2: Data, method: Method, assum
         return _as_kernels(_general(arch, data1, data2, separate, assume_gia))
     if verdict == "written out":
         programs = programs[0].unrolled(), programs[1].unrolled()
-        kind = _kind(programs)
+        kind = kind_of(*programs)
     return _as_kernels(_in_blocks(programs, kind, data1, data2) if separate else _whole(*programs))
 
 
@@ -126,39 +127,15 @@ def _as_kernels(kernels: ForwardKernels) -> Kernels:
 
 def check_forward(program: Program) -> None:
     """Refuse a program whose limit the forward kernels do not give as it is written."""
-    verdict = _verdict(_kind((program, program)))
+    verdict = _verdict(kind_of(program, program))
     if isinstance(verdict, NoForwardLimitError):
         raise verdict
     if verdict == "written out":
         raise NoForwardLimitError("Repeated layers of this architecture use vectors from outside; use infinite_ntk.")
 
 
-class _Kind(NamedTuple):
-    """All of two programs that compilation depends on: what they are and, of their numbers, shapes and types."""
-
-    structures: tuple[Program, Program]
-    numbers: tuple[Any, Any]
-
-    def programs(self) -> tuple[Program, Program]:
-        """Two programs of this kind, with shapes for numbers."""
-        first, second = (s.with_numbers(*n) for s, n in zip(self.structures, self.numbers, strict=True))
-        return first, second
-
-
-def _kind(programs: tuple[Program, Program]) -> _Kind:
-    first, second = (
-        (program.with_numbers(), tuple(tuple(map(_shape, group)) for group in (program.constants, program.data)))
-        for program in programs
-    )
-    return _Kind((first[0], second[0]), (first[1], second[1]))
-
-
-def _shape(number: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(np.shape(number), np.asarray(number).dtype)
-
-
 @functools.lru_cache(maxsize=512)
-def _verdict(kind: _Kind) -> Literal["as it is", "written out"] | NoForwardLimitError:
+def _verdict(kind: Kind) -> Literal["as it is", "written out"] | NoForwardLimitError:
     """Whether the forward kernels give the limit, with repeats as they are or written out, or why not."""
     report = check_program(kind.structures[0])
     if not report.passes:
@@ -236,7 +213,7 @@ def _pairs(structures: tuple[Program, Program]) -> Any:
     return pairs
 
 
-def _in_blocks(programs: tuple[Program, Program], kind: _Kind, data1: Data, data2: Data) -> ForwardKernels:
+def _in_blocks(programs: tuple[Program, Program], kind: Kind, data1: Data, data2: Data) -> ForwardKernels:
     """The kernels block by block, a thread for each core: memory is set by the block and not by the whole."""
     _expect_large_arrays()
     most = _block_side(kind)
@@ -300,7 +277,7 @@ def _pieces(data: Data, most: int) -> list[_Side]:
     ]
 
 
-def _block_side(kind: _Kind) -> int:
+def _block_side(kind: Kind) -> int:
     """Inputs to a side of a block: arrays of what a cache holds, or, on a GPU, of what keeps all of it at work.
 
     One pair at a time where the cache holds a few: as fast, and half as long to compile. A pair counts as 4 numbers at
@@ -313,6 +290,6 @@ def _block_side(kind: _Kind) -> int:
 
 
 @functools.lru_cache(maxsize=512)
-def _largest_array(kind: _Kind) -> int:
+def _largest_array(kind: Kind) -> int:
     """Numbers in the largest array that the kernel of one pair of inputs takes."""
     return largest_written(_forward.trace(*kind.programs()).jaxpr.jaxpr)

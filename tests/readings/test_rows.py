@@ -8,7 +8,8 @@ import pytest
 import ntkviz as nv
 from ntkviz.readings import rows
 from ntkviz.readings.examples import LANES, equal_pieces
-from ntkviz.readings.infinite import _block_side, _kind
+from ntkviz.readings.infinite import _block_side
+from ntkviz.readings.kind import kind_of
 
 
 @pytest.mark.parametrize(("left", "right"), [((3, 4), (5, 2)), ((7,), (2,)), ((1, 6), (6,)), ((2,), ()), ((), (3,))])
@@ -61,7 +62,7 @@ def test_scores_of_attention_do_not_make_blocks_small(rng):
     takes tokens² numbers at the most."""
     tokens = 16
     program = nv.architectures.transformer(depth=2).trace((rng.normal(size=(1, tokens, 3)),))
-    assert _block_side(_kind((program, program))) == 2**9 // tokens
+    assert _block_side(kind_of(program, program)) == 2**9 // tokens
 
 
 def test_large_kernels_of_a_pair_are_taken_one_by_one(rng):
@@ -69,7 +70,7 @@ def test_large_kernels_of_a_pair_are_taken_one_by_one(rng):
     sides = []
     for side in (4, 16):
         program = arch.trace((rng.normal(size=(1, side, side, 1)),))
-        sides.append(_block_side(_kind((program, program))))
+        sides.append(_block_side(kind_of(program, program)))
     assert sides == [32, 1]
 
 

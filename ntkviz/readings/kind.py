@@ -1,0 +1,36 @@
+"""What compilation depends on: the same code serves two programs of one kind, whatever their numbers are."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from ..language.program import Program
+
+
+class Kind(NamedTuple):
+    """All of two programs that compilation depends on: what they are and, of their numbers, shapes and types."""
+
+    structures: tuple[Program, Program]
+    numbers: tuple[Any, Any]
+
+    def programs(self) -> tuple[Program, Program]:
+        """Two programs of this kind, with shapes for numbers."""
+        first, second = (s.with_numbers(*n) for s, n in zip(self.structures, self.numbers, strict=True))
+        return first, second
+
+
+def kind_of(first: Program, second: Program) -> Kind:
+    """The kind of two programs."""
+    return Kind((first.with_numbers(), second.with_numbers()), (_shapes(first), _shapes(second)))
+
+
+def _shapes(program: Program) -> tuple[Any, Any]:
+    constants, data = (tuple(map(_shape, numbers)) for numbers in (program.constants, program.data))
+    return constants, data
+
+
+def _shape(number: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(np.shape(number), np.asarray(number).dtype)
