@@ -1,4 +1,4 @@
-"""What compilation depends on: the same code serves two programs of one kind, whatever their numbers are."""
+"""Which programs can share compiled code: those of one kind, whatever their numbers are."""
 
 from __future__ import annotations
 
