@@ -15,7 +15,10 @@ def apart(folder: str | Path) -> tuple[str, dict[str, str]]:
 
 
 class Holdings(NamedTuple):
-    """What a server has: kernels, files of theirs, files and sockets it keeps open, and MB of memory."""
+    """What a server has: kernels, files of theirs, files and sockets it keeps open, and MB of memory.
+
+    `server` is what its own process wrote, `altogether` the memory of all its processes.
+    """
 
     kernels: int
     files: int
@@ -32,18 +35,18 @@ class Household:
 
     def holdings(self) -> Holdings:
         """What the server has now; memory that processes share is shared out among them (PSS)."""
-        memory = {process.pid: _memory(process) for process in self.processes()}
         return Holdings(
             sum(map(self._is_kernel, self.processes())),
             sum(1 for path in self.folder.rglob("*") if not path.is_dir()),
             self.server.num_fds(),
-            memory[self.server.pid],
-            sum(memory.values()),
+            self.memory_of_server(),
+            sum(map(_memory, self.processes())),
         )
 
     def memory_of_server(self) -> float:
-        """MB of the server's own process."""
-        return _memory(self.server)
+        """MB that the server's own process wrote; its share of libraries depends on who else uses them."""
+        memory = self.server.memory_info()
+        return (memory.rss - memory.shared) / 1e6
 
     def processes(self) -> list[psutil.Process]:
         """The server and all it has started."""
