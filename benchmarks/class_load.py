@@ -8,7 +8,7 @@ to 13 within a few seconds and move a slider of theirs ten times, with two to th
 pages took to load and moves to be answered, and the memory of the server with everything it started. Then pages are
 opened in turn, and each repeats moves of one reader of the class: alone now, it must be shown the same numbers, so no
 reader was shown another's. After the last, the server must have no more kernels, files and open sockets than before,
-and its memory must have stopped to grow: it fills caches with the first 150 pages or so (``--turns 400`` shows it).
+and its memory must have stopped growing: it fills caches with the first 150 pages or so (``--turns 400`` shows it).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many pages a dashboard opens at most, and that what they leave to Python does not grow."""
+"""How many pages a dashboard opens at most, and that its kernels leave nothing in the server."""
 
 import logging
 from types import SimpleNamespace
