@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import HyperparameterError, ProgramError, shown
 from . import instructions as ops
 from .instructions import Op, Shape
+from .nonlinearities import Nonlinearity
 from .numbers import real_array
 from .program import Instruction, Parameter, Program, check_length
 from .values import Matrix, Output, Scalar, Value, Vector
@@ -34,6 +35,7 @@ class Network:
         self.instructions: list[Instruction] = []
         self.parameters: list[Parameter] = []
         self.constants: list[Any] = []
+        self.functions: dict[tuple[Nonlinearity, int], Nonlinearity] = {}  # as they were when first used
         self.names: set[str] = set()
         self.layer_names: set[str] = set()  # of the parameters of repeated layers, which get a number behind them
 
@@ -194,6 +196,12 @@ class Network:
             raise ProgramError(f"{name} does not fit scalars of shapes {[s.shape for s in scalars]}.") from problem
         return self.record(ops.ScalarFunction(fn, name), scalars, Scalar, shape)
 
+    def function(self, phi: Nonlinearity, parameters: int) -> Nonlinearity:
+        """A nonlinearity as it is while this program is written; see `Nonlinearity.as_it_is_now`."""
+        if (phi, parameters) not in self.functions:
+            self.functions[phi, parameters] = phi.as_it_is_now(parameters)
+        return self.functions[phi, parameters]
+
     def record(self, op: Op, args: tuple[Value, ...], kind: type[V], shape: Shape) -> V:
         """Write one instruction down and hand out its value."""
         check_length(len(self.instructions) + 1)
@@ -224,7 +232,7 @@ class Block(Network):
 
     def __init__(self, outer: Network, x: Vector):
         super().__init__(outer.parametrization)
-        self.outer, self.names = outer, outer.layer_names
+        self.outer, self.names, self.functions = outer, outer.layer_names, outer.functions
         self.captured: list[Scalar] = []
         self.carry = self.record(ops.Carry(), (), Vector, x.shape)
 

@@ -1,15 +1,16 @@
 """Nonlinearities: the functions φ(x¹,…,xᵏ; θ¹,…,θˡ) a program applies coordinate by coordinate.
 
-A nonlinearity is a *name* with a function behind it. Two places give it meaning: every
-reading at finite width (or on samples) calls the function; the infinite-width reading
-looks the name up in the table of Gaussian expectations (`ntkviz.gaussian`) and falls back
-on quadrature of the function when it is not there.
+A nonlinearity is a function with a name, and the name is for printing alone. Every reading at finite width (or on
+samples) calls the function; the infinite-width reading recognises it, as one of the objects below or by its formula
+(`recognition.py`), and integrates what it does not recognise by quadrature.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import math
+import types
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from jax.scipy.special import erf as _erf
 from jax.scipy.stats import norm
 
 from ..errors import HyperparameterError, shown
+from .elementwise import traced_elementwise
+from .recognition import Formula, formula_of, jumps_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,11 +70,37 @@ class Nonlinearity:
         """Pickle a ready one by its name: it must come out as the same object, by which its closed forms are found."""
         return self.name if globals().get(self.name) is self else super().__reduce_ex__(protocol)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields, and nothing that was found out about the function."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
     def derivative(self, argument: int = 0) -> Nonlinearity | None:
         """∂φ/∂x for the vector (or ∂φ/∂θ for the parameter) in place `argument`; `None` if that is no function."""
         if argument < len(self.derivatives):
             return self.derivatives[argument]
+        if self.formula is not None and jumps_of(self.formula):
+            return None  # JAX would leave the jumps out
         return _autodiff(self, argument)
+
+    @functools.cached_property
+    def formula(self) -> Formula | None:
+        """The formula of a function of one vector and no parameter, if one is known; see `recognition.py`."""
+        return formula_of(self.fn) if self.arity == 1 else None
+
+    def as_it_is_now(self, parameters: int) -> Nonlinearity:
+        """This nonlinearity of the function as it is now: another one if variables that the function reads changed.
+
+        So nothing compiled for the old function stands for the new one. Raises `ProgramError` for a function that does
+        not act on each coordinate by itself when it is given `parameters` parameters.
+        """
+        if self.coefficients or globals().get(self.name) is self:
+            return self
+        text = traced_elementwise(self.fn, f"The nonlinearity {self.name}", self.arity, parameters)
+        meanings = self.__dict__.setdefault("_meanings", {})
+        known = meanings.setdefault(parameters, {})
+        if text not in known:
+            known[text] = dataclasses.replace(self) if known else self
+        return known[text]
 
 
 @functools.cache
@@ -96,9 +125,11 @@ def nonlinearity(fn: Callable[..., Any], *, arity: int = 1, smooth: bool = True)
     ```
 
     The same function always gives the same nonlinearity, so define it once, outside the
-    architecture. Say `smooth=False` if it has a kink or jump, which must then be at 0.
+    architecture. What it reads from outside may change: it is looked at whenever an architecture
+    is read. Say `smooth=False` if it has a kink or jump, which must then be at 0.
 
-    Raises `HyperparameterError` for what is not a function.
+    Raises `HyperparameterError` for what is not a function. Where it is used, `ProgramError` is
+    raised for a function that does not act on each coordinate by itself.
     """
     if not callable(fn) or not isinstance(fn, Hashable):
         raise HyperparameterError(f"nv.nonlinearity takes a JAX function such as jnp.tanh, not {shown(fn)}.")
@@ -106,12 +137,27 @@ def nonlinearity(fn: Callable[..., Any], *, arity: int = 1, smooth: bool = True)
         raise HyperparameterError(f"arity is {shown(arity)}; it must be a whole number ≥ 1.")
     if not isinstance(smooth, bool):
         raise HyperparameterError(f"smooth is {shown(smooth)}; it must be True or False.")
-    return _made_of(fn, arity, smooth)
+    return _made_of(_Itself(fn), arity, smooth)
+
+
+class _Itself:
+    """A function as a key. Other functions may say that they equal it, and it may come to equal others."""
+
+    def __init__(self, fn: Callable[..., Any]):
+        self.fn = fn
+        bound = getattr(fn, "__self__", None), getattr(fn, "__func__", None)
+        self._parts = bound if isinstance(fn, types.MethodType) else (fn,)  # a method is a new object each time
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and tuple(map(id, self._parts)) == tuple(map(id, other._parts))
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(id, self._parts)))
 
 
 @functools.lru_cache(maxsize=1024)
-def _made_of(fn: Callable[..., Any], arity: int, smooth: bool) -> Nonlinearity:
-    return Nonlinearity(getattr(fn, "__name__", "φ"), fn, arity, smooth)
+def _made_of(fn: _Itself, arity: int, smooth: bool) -> Nonlinearity:
+    return Nonlinearity(getattr(fn.fn, "__name__", "φ"), fn.fn, arity, smooth)
 
 
 def polynomial(name: str, *coefficients: float) -> Nonlinearity:

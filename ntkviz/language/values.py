@@ -136,6 +136,7 @@ class Vector(Value):
             raise ProgramError(f"{phi.name} takes {phi.arity} vector(s) of the program before its parameters.")
         thetas = tuple(self._net.scalar(s) for s in scalars)
         shape = broadcast(phi.name, *vectors, *thetas)
+        phi = self._net.function(phi, len(thetas))
         return self._net.record(ops.Nonlin(phi), (*vectors, *thetas), Vector, shape)
 
     def __add__(self, other: Any) -> Vector:

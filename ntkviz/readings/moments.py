@@ -19,9 +19,10 @@ from jax import Array
 
 from ..errors import NoForwardLimitError
 from ..gaussian.expectation import Expectation, pair_expectation, pair_with_slopes, single_expectation
+from ..gaussian.families import relu_factor
 from ..language import instructions as ops
 from ..language.instructions import Shape
-from ..language.nonlinearities import Nonlinearity, identity
+from ..language.nonlinearities import Nonlinearity, identity, multiply
 from ..language.program import Program
 from .aligned import Vector, aligned, are_moved_alike, moved, of_all_pairs, pick_aligned
 from .dual import Dual, Law, sum_of
@@ -137,7 +138,7 @@ class ForwardMoments:
     def _mean_of_nonlin(self, copy: int, place: int) -> Array:
         instruction = self.instruction(copy, place)
         phi = instruction.op.phi
-        if phi.name == "multiply":
+        if phi is multiply:
             k = self.aligned(*((copy, a) for a in instruction.args))
             return jnp.zeros(instruction.shape) if k is None else k.value
         _, x, theta = self.unary(copy, place)
@@ -216,7 +217,9 @@ class ForwardMoments:
             return self.gaussian_pair(copy_a, a, copy_b, b)
         batchnorms = self._batchnorm_relu(copy_a, a), self._batchnorm_relu(copy_b, b)
         if all(x is not None for x in batchnorms):
-            return self._batchnorm_pair(copy_a, batchnorms[0], copy_b, batchnorms[1])
+            factor = relu_factor(op_a.phi) * relu_factor(op_b.phi)
+            k = self._batchnorm_pair(copy_a, batchnorms[0], copy_b, batchnorms[1])
+            return k if factor == 1 else k.map(lambda m: factor * m)
         return self._unary_pair(copy_a, a, copy_b, b)
 
     def _left(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
@@ -424,21 +427,23 @@ class ForwardMoments:
     # --- batch normalisation followed by relu: a nonlinearity of a whole batch ---------------
 
     def is_batchnorm_relu(self, copy: int, place: int) -> bool:
-        """Whether a vector is relu of what batch normalisation made of a whole batch, which its moments need."""
+        """Whether a vector is a·relu of what batch normalisation made of a whole batch, which its moments need."""
         return self._batchnorm_relu(copy, place) is not None
 
     def _batchnorm_relu(self, copy: int, place: int) -> int | None:
-        """The Gaussian batch x if the vector is relu(batchnorm(x)) over the only axis."""
+        """The Gaussian batch x if the vector is a·relu(batchnorm(x)) over the only axis."""
         op = self.instruction(copy, place).op
-        if not isinstance(op, ops.Nonlin) or op.phi.name != "relu":
+        args = self.instruction(copy, place).args
+        if not isinstance(op, ops.Nonlin) or len(args) > 1 or relu_factor(op.phi) == 0:
             return None
-        inner = self.instruction(copy, self.instruction(copy, place).args[0])
+        inner = self.instruction(copy, args[0])
         if not isinstance(inner.op, ops.BatchNorm) or len(inner.shape) != 1:
             return None
         (x,) = inner.args
         return x if self.is_gaussian(copy, x) and self.mean(copy, x) is None else None
 
-    def _batchnorm_pair(self, copy_a: int, x: Any, copy_b: int, y: Any) -> Dual | None:
+    def _batchnorm_pair(self, copy_a: int, x: Any, copy_b: int, y: Any) -> Dual:
+        """E[relu(batchnorm(x)) relu(batchnorm(y))]."""
         from ..gaussian.batchnorm import batchnorm_relu, batchnorm_relu_single
 
         k = self.covariance(copy_a, x, copy_b, y)
