@@ -39,3 +39,7 @@ class ClusterError(NtkvizError):
 
 class TooLargeError(NtkvizError):
     """A calculation would need more memory than there is; it was not started."""
+
+
+class NotIntegrableError(NtkvizError):
+    """An expectation of a nonlinearity that cannot be bounded, or that does not exist."""

@@ -28,7 +28,6 @@ from ntkviz.gaussian.families import (
     GeluSlope,
     Powers,
     as_exponential_sum,
-    breaks_of,
     family_of,
 )
 from ntkviz.language.nonlinearities import Nonlinearity
@@ -92,16 +91,8 @@ class _Argument(NamedTuple):
         return jnp.zeros(()) if self.mean is None else self.mean
 
     @property
-    def breaks(self) -> tuple[float, ...]:
-        return breaks_of(self.phi, self.theta)
-
-    @property
     def side(self) -> quadrature.Side:
-        """φ as a function of the distance from its kink or jump, if it has one."""
-        fn, at = self.phi.fn, self.breaks[0] if len(self.breaks) == 1 else 0.0
-        if at == 0:
-            return quadrature.Side(fn, self.variance, self.mean_or_zero, self.theta)
-        return quadrature.Side(lambda z, *theta: fn(z + at, *theta), self.variance, self.mean_or_zero - at, self.theta)
+        return quadrature.Side(self.phi.fn, self.variance, self.mean_or_zero, self.theta)
 
     @property
     def family(self) -> Family | None:
@@ -225,9 +216,7 @@ def _slope(phi: Nonlinearity) -> Nonlinearity:
 
 
 def _by_quadrature(x: _Argument, y: _Argument, kxy: Array) -> Estimated:
-    sides, smooth = (x.side, y.side), not x.breaks and not y.breaks
-    centred = all(a.mean is None and a.breaks in ((), (0.0,)) for a in (x, y))
-    return Estimated(*quadrature.pair(*sides, kxy, smooth=smooth, centred=centred))
+    return Estimated(*quadrature.pair(x.side, y.side, kxy))
 
 
 def _single(x: _Argument) -> Expectation:
@@ -235,9 +224,9 @@ def _single(x: _Argument) -> Expectation:
     if value is not None:
         return ClosedForm(value)
     if x.sum is None:
-        return Estimated(*quadrature.single(x.side, smooth=not x.breaks))
+        return Estimated(*quadrature.single(x.side))
     exact = Estimated(*exponential_sums.single(x.sum, x.variance, x.mean_or_zero))
-    return _unless_lost(exact, x.sum, lambda: Estimated(*quadrature.single(x.side, smooth=True)))
+    return _unless_lost(exact, x.sum, lambda: Estimated(*quadrature.single(x.side)))
 
 
 def _pair_of_sums(x: _Argument, y: _Argument, phi: ExponentialSum, psi: ExponentialSum, kxy: Array) -> Estimated:
@@ -317,7 +306,7 @@ def _regression(y: _Argument, kxy: Array) -> Expectation:
     value = None if slope is None else _closed_single(y._replace(phi=slope))
     if value is not None:
         return ClosedForm(kxy * value)
-    moment = Estimated(*quadrature.single(y.side, smooth=not y.breaks, degree=1))
+    moment = Estimated(*quadrature.single(y.side, degree=1))
     deviation = jnp.sqrt(y.variance)
     return moment.times(jnp.where(deviation > 0, kxy / jnp.where(deviation > 0, deviation, 1.0), 0.0))
 

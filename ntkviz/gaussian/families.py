@@ -99,13 +99,6 @@ def _exponential_sum(phi: Nonlinearity) -> ExponentialSum | None:
     return exponential_sum(phi.formula.pieces[0])
 
 
-def breaks_of(phi: Nonlinearity, theta: tuple[Array, ...]) -> tuple[float, ...]:
-    """Where φ(·; θ) is not smooth, as far as is known; where only its author says that it is not, that is 0."""
-    if theta or phi in READY or phi.formula is None:
-        return () if phi.smooth else (0.0,)
-    return tuple(map(float, phi.formula.breaks))
-
-
 @functools.lru_cache(maxsize=1024)
 def _recognised(phi: Nonlinearity) -> Family | None:
     formula = phi.formula
