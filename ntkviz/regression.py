@@ -62,7 +62,9 @@ def fit(arch: Architecture, x_train: Any, y_train: Any, x_test: Any = None, *, c
     - `arch`: an architecture that passes the Simple GIA Check. The output of one that fails is read at
       scale 1/n, where it is a fixed number and no Gaussian.
     - `x_train`, `x_test`: batches of inputs as for `infinite_ntk`; `x_test=None` means `x_train` again.
-      With batch normalisation each is one batch, normalised by its own statistics.
+      Where the examples of a batch meet, each is one input of its own: with batch normalisation it is
+      normalised by its own statistics, and nodes of a graph do not meet those of the other batch. For
+      training and test nodes of one graph, put a `Regression` together from the kernels of all nodes.
     - `y_train`: targets, `(train,)` or `(train, outputs)`. The untrained network's mean is zero, so
       centre them. To follow one finite network rather than the average over all, give Y − f₀(X) and
       add its f₀ to the mean.

@@ -60,10 +60,15 @@ class Constant(Op):
 
 @dataclass(frozen=True)
 class ScalarFunction(Op):
-    """A function of scalars (softmax of attention scores, 1/√variance, …)."""
+    """A function of scalars (softmax of attention scores, 1/√variance, …).
+
+    Its arguments are broadcast as in NumPy. It mixes the last `mixes` axes at most, none if it is elementwise, and any
+    of them if that is `None`.
+    """
 
     fn: Callable[..., Any]
     name: str
+    mixes: int | None = None
 
     def evaluate(self, *args):
         return self.fn(*args)
@@ -263,6 +268,13 @@ class Index(Rule):
         rest = (freeze(slice(None)),) * (ndim - used)
         return (*key[:position], *rest, *key[position + 1 :])
 
+    def check(self, shape: Shape) -> None:
+        """Raise `IndexError` if the key does not fit: JAX would clamp an index that is too large."""
+        entries = [k for k in self.written_out(len(shape)) if k is not None]
+        slices = [isinstance(k, Frozen) and k.kind == "slice" for k in entries]
+        lengths = [1 if free else n for n, free in zip(shape, slices, strict=True)]  # not a whole batch to try it on
+        self(np.broadcast_to(False, lengths), len(shape))
+
     @property
     def takes_axes_apart(self) -> bool:
         """Whether each axis is indexed by itself: arrays would be broadcast with those of other axes."""
@@ -365,6 +377,12 @@ def on_both_sides(left: Op, right: Op) -> Rule | None:
 def rearranged_shape(rule: Rule, shape: Shape) -> Shape:
     """The leading shape after `rule`; raises what NumPy would."""
     return jax.eval_shape(lambda x: rule(x, len(shape)), jax.ShapeDtypeStruct(shape, "float32")).shape
+
+
+@functools.lru_cache(maxsize=4096)
+def contracted_shape(subscripts: str, theta: Shape, vectors: Shape) -> Shape:
+    """The leading shape of `einsum`; raises what JAX does."""
+    return function_shape.__wrapped__(functools.partial(jnp.einsum, subscripts), (theta, vectors))
 
 
 @functools.lru_cache(maxsize=4096)

@@ -187,14 +187,18 @@ class Network:
         self.constants.append(number)
         return self.record(ops.Constant(len(self.constants) - 1), (), Scalar, number.shape)
 
-    def scalar_function(self, fn: Callable[..., Any], *args: Any, name: str) -> Scalar:
-        """A function of scalars, recorded under `name`."""
+    def scalar_function(self, fn: Callable[..., Any], *args: Any, name: str, mixes: int | None = None) -> Scalar:
+        """A function of scalars, recorded under `name`.
+
+        `mixes` promises that it mixes so many of the last axes at most, 0 that it is elementwise: then a function of
+        each example's scalars is known to be one. `None` promises nothing.
+        """
         scalars = tuple(self.scalar(a) for a in args)
         try:
             shape = ops.function_shape(fn, tuple(s.shape for s in scalars))
         except (TypeError, ValueError) as problem:
             raise ProgramError(f"{name} does not fit scalars of shapes {[s.shape for s in scalars]}.") from problem
-        return self.record(ops.ScalarFunction(fn, name), scalars, Scalar, shape)
+        return self.record(ops.ScalarFunction(fn, name, mixes), scalars, Scalar, shape)
 
     def function(self, phi: Nonlinearity, parameters: int) -> Nonlinearity:
         """A nonlinearity as it is while this program is written; see `Nonlinearity.as_it_is_now`."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from ..errors import ProgramError
 from . import instructions as ops
@@ -88,11 +89,12 @@ class Value:
             )
         if any(isinstance(k, Value) for k in keys):
             raise ProgramError("A program cannot be indexed by its own values; index with plain whole numbers.")
+        rule = ops.Index(tuple(ops.freeze(k) for k in keys))
         try:
-            np.broadcast_to(0.0, self.shape)[key]  # NumPy is strict where JAX clamps an index
+            rule.check(self.shape)
         except IndexError as problem:
             raise ProgramError(f"An index does not fit the leading shape {self.shape}: {clause(problem)}.") from problem
-        return self._rearranged(ops.Index(tuple(ops.freeze(k) for k in keys)))
+        return self._rearranged(rule)
 
     def reshape(self, *shape: Any) -> Any:
         """Reshape the leading axes."""
@@ -195,9 +197,9 @@ class Scalar(Value):
             )
         return self.shape
 
-    def _map(self, fn: Callable[..., Any], name: str, *others: Any, reverse: bool = False) -> Scalar:
+    def _map(self, fn: Callable[..., Any], name: str, *others: Any, reverse: bool = False, mixes: int = 0) -> Scalar:
         args = (self, *(self._net.scalar(o) for o in others))
-        return self._net.scalar_function(fn, *(reversed(args) if reverse else args), name=name)
+        return self._net.scalar_function(fn, *(reversed(args) if reverse else args), name=name, mixes=mixes)
 
     def __add__(self, other: Any) -> Any:
         return other + self if isinstance(other, Vector) else self._map(operator.add, "+", other)
@@ -327,14 +329,13 @@ def _join(values: Sequence[Any], axis: int, new_axis: bool) -> Any:
     values = list(values)
     if not values or not all(isinstance(v, Vector | Scalar) and type(v) is type(values[0]) for v in values):
         raise ProgramError("nv.stack and nv.concatenate take a non-empty list of values of one kind.")
-    shapes = [np.empty(v.shape) for v in values]
+    shapes = tuple(v.shape for v in values)
     try:
-        shape = (np.stack if new_axis else np.concatenate)(shapes, axis=axis).shape
-    except ValueError as problem:
-        raise ProgramError(
-            f"The leading shapes {[v.shape for v in values]} do not fit together: {clause(problem)}."
-        ) from problem
-    return values[0]._net.record(ops.Join(axis % len(shape), new_axis), tuple(values), type(values[0]), shape)
+        op = ops.Join(normalize_axis_index(axis, len(shapes[0]) + new_axis), new_axis)
+        shape = ops.function_shape(op.evaluate, shapes)
+    except (TypeError, ValueError, IndexError) as problem:
+        raise ProgramError(f"The leading shapes {list(shapes)} do not fit together: {clause(problem)}.") from problem
+    return values[0]._net.record(op, tuple(values), type(values[0]), shape)
 
 
 def stack(values: Sequence[Any], axis: int = 0) -> Any:
@@ -356,8 +357,8 @@ def einsum(subscripts: str, coefficients: Any, vectors: Vector) -> Vector:
         raise ProgramError(f"einsum '{subscripts}' has an ellipsis; name every leading axis by a letter.")
     try:
         operands, out = subscripts.replace(" ", "").split("->")
-        shape = np.einsum(f"{operands}->{out}", np.empty(theta.shape), np.empty(vectors.shape)).shape
-    except ValueError as problem:
+        shape = ops.contracted_shape(f"{operands}->{out}", theta.shape, vectors.shape)
+    except (TypeError, ValueError) as problem:
         raise ProgramError(
             f"einsum '{subscripts}' does not fit {theta.shape} and {vectors.shape}: {clause(problem)}."
         ) from problem
@@ -386,7 +387,7 @@ def _softmax(x):
 
 def softmax(x: Scalar) -> Scalar:
     """The softmax of scalars over their last axis."""
-    return _scalar(x, "softmax")._map(_softmax, "softmax")
+    return _scalar(x, "softmax")._map(_softmax, "softmax", mixes=1)
 
 
 def sqrt(x: Scalar) -> Scalar:

@@ -28,7 +28,6 @@ from .aligned import Vector, of_all_pairs
 from .bounded import bounded
 from .dual import Dual
 from .finite import (
-    ParameterNumbers,
     at_readout_scale,
     check_width,
     gradient_scale,
@@ -39,7 +38,7 @@ from .finite import (
 )
 from .forward import kernels_from, refuse_correction_terms
 from .moments import ForwardMoments
-from .ragged import check_one_network_reads
+from .parameters import ParameterNumbers, check_one_network_reads
 
 Shares = dict[tuple[int, int], Array]  # of each pair of places, one in each program, for all pairs of entries there
 
@@ -86,8 +85,10 @@ def _programs(arch: Architecture, x1: Any, x2: Any) -> tuple[Program, Program]:
     for name, data in (("x1", data1), ("x2", data2)):
         if len(data[0]) != 1:
             raise InputError(f"{name} is a batch of {len(data[0])}; contributions are those of one input each.")
-    check_one_network_reads(arch, data1, data2)
-    return biases_as_inputs(arch.trace(data1).unrolled()), biases_as_inputs(arch.trace(data2).unrolled())
+    first = arch.trace(data1)
+    second = first if data1 is data2 else arch.trace(data2)
+    check_one_network_reads(arch, first, second)
+    return biases_as_inputs(first.unrolled()), biases_as_inputs(second.unrolled())
 
 
 def biases_as_inputs(program: Program) -> Program:

@@ -21,8 +21,8 @@ from ..language.backward import BackwardProgram, Fill, PairMoment, ScalarGradien
 from ..language.nonlinearities import multiply
 from ..language.program import Instruction, Parameter, Program
 from .expressions import Expectations, Expression, NotExactError
-from .finite import ParameterNumbers
 from .forward import ForwardKernels
+from .parameters import ParameterNumbers
 from .sampled import variance
 
 Vectors = np.ndarray  # of Expressions, in the leading shape

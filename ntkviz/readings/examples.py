@@ -1,70 +1,110 @@
 """Whether a batch is many inputs or one: does each output depend on its own example alone?
 
 Most architectures treat the examples of a batch one by one, and a kernel entry then needs two
-examples only. Batch normalisation does not: there a batch is one input. Nothing is declared: the
-program is run with one example's data made NaN, and we look which outputs it reaches.
+examples only. Others let examples meet: batch normalisation, a graph whose nodes are the batch, a
+mean over it, or code that asks how large it is. There a batch is *one* input. Nothing is declared:
+the program of the whole batch is compared with that of one example (`one_by_one.py`).
 """
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from ..language import instructions as ops
+from ..errors import InputError
 from ..language.architecture import Architecture
 from ..language.program import Program
+from .one_by_one import reads_one_by_one
+from .ragged import Data, Group
 
 
-def examples_are_separate(arch: Architecture, data: tuple[np.ndarray, ...]) -> bool:
-    """Whether output i depends on example i alone."""
-    two = tuple(d[:2] if len(d) > 1 else np.concatenate([d, d]) for d in data)
-    return _separate(arch.trace(two).with_numbers())
+class Traced(NamedTuple):
+    """The programs of two batches: of one example of each if examples are `separate`, else of all of them."""
+
+    first: Program
+    second: Program
+    separate: bool
 
 
-def traced(
-    arch: Architecture, data1: tuple[np.ndarray, ...], data2: tuple[np.ndarray, ...], separate: bool
-) -> tuple[Program, Program]:
-    """The programs of two batches; of one example of each where examples are separate. One batch is traced once."""
-    first, second = (tuple(d[:1] for d in data) if separate else data for data in (data1, data2))
-    program = arch.trace(first)
-    return program, program if data1 is data2 else arch.trace(second)
+def traced(arch: Architecture, data1: Data, data2: Data) -> Traced:
+    """The programs that two batches are read by; those of equal shapes are traced once."""
+    whole, one = _whole_and_one(arch, data1)
+    if data1 is data2:
+        whole_bar, one_bar = whole, one
+    elif _shapes(data1) == _shapes(data2):  # all that a program depends on
+        whole_bar, one_bar = whole.with_data(*data2), one and one.with_data(*_first(data2))
+    else:
+        whole_bar, one_bar = _whole_and_one(arch, data2)
+    if one is None or one_bar is None:
+        return Traced(whole, whole_bar, False)
+    return Traced(one, one_bar, True)
 
 
-@functools.lru_cache(maxsize=512)
-def _separate(structure: Program) -> bool:
-    once = (1,) * sum(isinstance(i.op, ops.Constant) for i in structure.instructions)  # each repeated layer once
-    reached = _poisoned_outputs(structure.with_numbers(once).unrolled(), example=0)
-    return bool(reached[0] and not reached[1])
+def _shapes(data: Data) -> list[tuple[int, ...]]:
+    return [d.shape for d in data]
 
 
-def _poisoned_outputs(program: Program, example: int) -> np.ndarray:
-    """Which outputs are NaN when one example is; vectors have one coordinate, matrices are 1."""
-    values: list[Any] = []
-    for instruction in program.instructions:
-        op, args = instruction.op, [values[a] for a in instruction.args]
-        extra = (1,) if instruction.kind == "vector" else ()
-        match op:
-            case ops.Data():
-                value = np.ones(instruction.shape)
-                value[example] = np.nan
-            case ops.Constant() | ops.InitialVector():
-                value = np.ones((*instruction.shape, *extra))
-            case ops.InputMatMul():
-                value = np.sum(args[0], axis=-1, keepdims=True)
-            case ops.MatMul():
-                value = args[0]
-            case ops.Nonlin():  # not φ itself: a step of NaN is 0
-                vectors, scalars = args[: op.phi.arity], [s[..., None] for s in args[op.phi.arity :]]
-                value = np.sum(np.broadcast_arrays(*vectors, *scalars), axis=0)
-            case ops.BatchNorm(axis):
-                value = np.broadcast_to(np.sum(args[0], axis=axis, keepdims=True), args[0].shape)
-            case _:
-                value = np.asarray(op.evaluate(*args))
-        values.append(value)
-    return np.isnan(values[program.output]).reshape(-1)
+def _first(data: Data) -> Data:
+    return tuple(d[:1] for d in data)
+
+
+def one_example(arch: Architecture, data: Data) -> Program | None:
+    """The program that reads each example of a batch by itself, traced with one; `None` if examples meet."""
+    return _whole_and_one(arch, data)[1]
+
+
+def examples_are_separate(arch: Architecture, data: Data) -> bool:
+    """Whether output i is what the architecture gives for example i alone."""
+    return one_example(arch, data) is not None
+
+
+def _whole_and_one(arch: Architecture, data: Data) -> tuple[Program, Program | None]:
+    whole = arch.trace(data)
+    if len(data[0]) == 1:
+        return whole, whole
+    try:
+        one = arch.trace(_first(data))
+    except Exception:  # an author's code may fail in any way where it needs a whole batch
+        return whole, None
+    return whole, one if reads_one_by_one(whole, one) else None
+
+
+def check_in_groups(arch: Architecture, groups: list[Group], what: str) -> None:
+    """Refuse, with `InputError`, inputs of several shapes for an architecture in which examples meet."""
+    if len(groups) > 1 and not separate_in_parts(arch, groups, lambda count: [count]):
+        raise InputError(
+            f"{arch.fn.__name__} reads a batch as one input, because of batch normalisation or the like, so the "
+            f"inputs of {what} must be of one shape."
+        )
+
+
+def separate_in_parts(arch: Architecture, groups: list[Group], sizes: Callable[[int], Iterable[int]]) -> bool:
+    """Whether examples are separate in each group, in a batch of as many as all groups have, and in parts of a group.
+
+    `sizes` gives those of the parts of a group from its own. Raises what the architecture does for a group itself.
+    """
+    total = sum(len(group.members) for group in groups)
+    return all(
+        examples_are_separate(arch, group.data)
+        and all(_separate_if_so_many(arch, group.data, size) for size in {total, *sizes(len(group.members))})
+        for group in groups
+    )
+
+
+def _separate_if_so_many(arch: Architecture, data: Data, size: int) -> bool:
+    try:
+        return size == len(data[0]) or examples_are_separate(arch, _of_size(data, size))
+    except Exception:  # as above
+        return False
+
+
+def _of_size(data: Data, size: int) -> Data:
+    """A batch of so many inputs of this shape; the first ones, or the very first one again and again."""
+    if size <= len(data[0]):
+        return tuple(d[:size] for d in data)
+    return tuple(np.broadcast_to(d[:1], (size, *d.shape[1:])) for d in data)
 
 
 def block_slices(size: int, block: int) -> Iterator[slice]:

@@ -31,9 +31,10 @@ from ..language.gia import check_program, readout_parameter
 from ..language.program import Instruction, Parameter, Program
 from ..language.rolling import Delayed, Loop, Rolled, roll
 from .bounded import bounded
-from .examples import block_slices, examples_are_separate, traced
+from .examples import block_slices, check_in_groups, traced
 from .finiteness import check_finite
-from .ragged import Data, between_groups, check_one_network_reads, group_by_shape, joined
+from .parameters import ParameterNumbers, check_one_network_reads
+from .ragged import Data, between_groups, group_by_shape, joined
 
 
 def sample_parameters(program: Program, width: int, key: Array, dtype: Any = jnp.float32) -> tuple[Array, ...]:
@@ -49,19 +50,6 @@ def sample_parameters(program: Program, width: int, key: Array, dtype: Any = jnp
         std = jnp.asarray(numbers(parameter.std), dtype)
         drawn.append(std * jax.random.normal(jax.random.fold_in(key, k), shape, dtype))
     return tuple(drawn)
-
-
-class ParameterNumbers:
-    """The numbers (std, multiplier, lr) of parameters: scalars made from constants alone."""
-
-    def __init__(self, program: Program):
-        self.program = program
-
-    def __call__(self, place: int) -> Any:
-        instruction = self.program.instructions[place]
-        if isinstance(instruction.op, ops.Constant):
-            return self.program.constants[instruction.op.index]
-        return instruction.op.evaluate(*(self(a) for a in instruction.args))
 
 
 class Run(NamedTuple):
@@ -254,7 +242,8 @@ def empirical_ntk(arch: Architecture, x1: Any, x2: Any = None, *, width: int, ke
     **Arguments**
 
     - `arch`: an architecture.
-    - `x1`, `x2`: two batches of inputs, arrays or lists; `x2=None` means `x1` again.
+    - `x1`, `x2`: two batches of inputs, arrays or lists; `x2=None` means `x1` again. Where examples meet, each is one
+      input, as for `infinite_ntk`.
     - `width`: n ≥ 1.
     - `key`: a JAX random key, or an integer seed.
 
@@ -269,6 +258,8 @@ def empirical_ntk(arch: Architecture, x1: Any, x2: Any = None, *, width: int, ke
     key = random_key(key)
     groups1 = group_by_shape(x1, "x1")
     groups2 = groups1 if x2 is None else group_by_shape(x2, "x2")
+    check_in_groups(arch, groups1, "x1")
+    check_in_groups(arch, groups2, "x2")
     blocks = between_groups(groups1, groups2, lambda one, other: _between(arch, one, other, width, key), jnp.transpose)
     ntk = joined(blocks, groups1, groups2)
     check_finite(ntk, f"The NTK of this network of width {width}")
@@ -277,10 +268,10 @@ def empirical_ntk(arch: Architecture, x1: Any, x2: Any = None, *, width: int, ke
 
 def _between(arch: Architecture, data1: Data, data2: Data, width: int, key: Array) -> Array:
     """The empirical NTK between two batches, each of inputs of one shape."""
-    check_one_network_reads(arch, data1, data2)
     itself = data1 is data2
-    separate = examples_are_separate(arch, data1)
-    first, second = (program.unrolled() for program in traced(arch, data1, data2, separate))
+    first, second, separate = traced(arch, data1, data2)
+    check_one_network_reads(arch, first, second)
+    first, second = first.unrolled(), second.unrolled()
     if not separate:
         return _whole_batches(first, None if itself else second, width, key)
     most = min(_examples_at_once(program, width) for program in (first, second))

@@ -21,7 +21,7 @@ from tqdm import tqdm
 from ..cluster import connected, on_cluster
 from ..errors import HyperparameterError, InputError, shown
 from ..language.architecture import Architecture, check_architecture, whole_number
-from .examples import block_slices, examples_are_separate
+from .examples import block_slices, separate_in_parts
 from .gram_folder import Folder, Layout, Memory
 from .infinite import Kernels, infinite_ntk
 from .ragged import Data, Group, group_by_shape
@@ -53,7 +53,8 @@ def gram(
 
     **Arguments**
 
-    - `arch`: an architecture that treats its inputs one by one (no batch normalisation).
+    - `arch`: an architecture that treats its inputs one by one: no batch normalisation, nor anything else in which
+      the examples of a batch meet.
     - `x1`, `x2`: two batches of inputs, arrays or lists; `x2=None` means `x1` again.
     - `block`: inputs to a side of a block, ≥ 1. A kill costs what was being calculated, one block or, on a cluster,
       those in flight. Smaller suits architectures whose kernels are slow; below some hundreds, starting a block of
@@ -78,8 +79,8 @@ def gram(
     side = whole_number(block, "The block", at_least=1)
     if not (isinstance(progress, bool) or callable(progress)):
         raise HyperparameterError(f"progress is {shown(progress)}; it must be True, False or a function (done, total).")
-    groups1 = _groups(arch, x1, "x1")
-    groups2 = None if x2 is None else _groups(arch, x2, "x2")
+    groups1 = _groups(arch, x1, "x1", side)
+    groups2 = None if x2 is None else _groups(arch, x2, "x2", side)
     work = _split(arch, groups1, groups2, side)
     layout = work.layout()
     store = Memory(layout) if folder is None else Folder(folder, layout, _identity(arch, groups1, groups2, side))
@@ -150,9 +151,12 @@ def _pieces(groups: list[Group], side: int) -> list[Group]:
     ]
 
 
-def _groups(arch: Architecture, x: Any, what: str) -> list[Group]:
+def _groups(arch: Architecture, x: Any, what: str, side: int) -> list[Group]:
+    """The inputs by shape, of an architecture that reads all of them, and those of each block, one by one."""
     groups = group_by_shape(x, what)
-    if not all(examples_are_separate(arch, group.data) for group in groups):
+    if not separate_in_parts(
+        arch, groups, lambda count: {len(range(count)[part]) for part in block_slices(count, side)}
+    ):
         raise InputError(
             f"{arch.fn.__name__} reads a batch as one input, because of batch normalisation or the like, so its "
             "kernels cannot be calculated in blocks; use infinite_ntk."

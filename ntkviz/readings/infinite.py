@@ -20,13 +20,14 @@ from ..language.gia import check_program
 from ..language.program import Program
 from .bounded import bounded
 from .cost import largest_written
-from .examples import Piece, equal_pieces, examples_are_separate, traced
+from .examples import Piece, check_in_groups, equal_pieces, traced
 from .finiteness import check_batches, check_finite
 from .forward import ForwardKernels, forward_kernels
 from .general import general_kernels
 from .kind import Kind, kind_of
 from .moments import NeedsUnrolling
-from .ragged import Data, between_groups, check_one_network_reads, group_by_shape, joined
+from .parameters import check_one_network_reads
+from .ragged import Data, between_groups, group_by_shape, joined
 
 Method = Literal["auto", "forward", "general"]
 
@@ -53,8 +54,9 @@ def infinite_ntk(
 
     - `arch`: an architecture.
     - `x1`, `x2`: two batches of inputs, batch first; `x2=None` means `x1` again. Inputs of
-      different shapes (sequences of different lengths) come as a list. For an architecture with
-      batch normalisation each batch is one input, and the kernels relate their rows.
+      different shapes (sequences of different lengths) come as a list. Where the examples of a batch
+      meet (batch normalisation, a graph whose nodes they are, code that asks for their number), which
+      is found out, each batch is one input, and the kernels relate their rows.
     - `method`: `"forward"` carries the forward kernels and their tangents, which is right when the
       Simple GIA Check passes; `"general"` follows the backward pass too (Tensor Programs III) and is
       always right; `"auto"` takes the first where it applies.
@@ -78,6 +80,8 @@ def infinite_ntk(
         raise HyperparameterError("The forward method has no backward pass; assume_gia goes with 'auto' or 'general'.")
     groups1 = group_by_shape(x1, "x1")
     groups2 = groups1 if x2 is None else group_by_shape(x2, "x2")
+    check_in_groups(arch, groups1, "x1")
+    check_in_groups(arch, groups2, "x2")
     blocks = between_groups(
         groups1, groups2, lambda one, other: _between(arch, one, other, method, assume_gia), _transposed
     )
@@ -93,19 +97,19 @@ def infinite_ntk(
 
 def _between(arch: Architecture, data1: Data, data2: Data, method: Method, assume_gia: bool) -> Kernels:
     """The kernels between inputs of one shape each."""
-    check_one_network_reads(arch, data1, data2)
-    separate = examples_are_separate(arch, data1)
-    programs = traced(arch, data1, data2, separate)
+    first, second, separate = traced(arch, data1, data2)
+    check_one_network_reads(arch, first, second)
+    programs = first, second
     for program in programs:
         check_batches(program)
     if method == "general" or assume_gia:
-        return _as_kernels(_general(arch, data1, data2, separate, assume_gia))
+        return _as_kernels(_general(programs, data1, data2, separate, assume_gia))
     kind = kind_of(*programs)
     verdict = _verdict(kind)
     if isinstance(verdict, NoForwardLimitError):
         if method == "forward":
             raise verdict
-        return _as_kernels(_general(arch, data1, data2, separate, assume_gia))
+        return _as_kernels(_general(programs, data1, data2, separate, assume_gia))
     if verdict == "written out":
         programs = programs[0].unrolled(), programs[1].unrolled()
         kind = kind_of(*programs)
@@ -168,9 +172,12 @@ def _layers_twice(program: Program) -> Program:
 # --- the general reading -----------------------------------------------------------------------------
 
 
-def _general(arch: Architecture, data1: Data, data2: Data, separate: bool, assume_gia: bool) -> ForwardKernels:
-    programs = (p.unrolled() for p in traced(arch, data1, data2, separate))
-    first, second = (p.with_data(*_stacked(d, separate)) for p, d in zip(programs, (data1, data2), strict=True))
+def _general(
+    programs: tuple[Program, Program], data1: Data, data2: Data, separate: bool, assume_gia: bool
+) -> ForwardKernels:
+    first, second = (
+        p.unrolled().with_data(*_stacked(d, separate)) for p, d in zip(programs, (data1, data2), strict=True)
+    )
     # One batch with itself is one stack of runs, not two that happen to be equal.
     return general_kernels(first, first if data1 is data2 else second, assume_gia=assume_gia)
 

@@ -13,8 +13,10 @@ from ..errors import HyperparameterError, shown
 from ..language.architecture import Architecture, check_architecture
 from ..language.program import Program
 from .bounded import bounded
+from .examples import check_in_groups
 from .finite import check_width, random_key, run, sample_parameters
-from .ragged import check_one_network_reads, group_by_shape
+from .parameters import check_one_network_reads
+from .ragged import group_by_shape
 
 
 def sample_outputs(arch: Architecture, x: Any, *, width: int, draws: int, key: Any) -> np.ndarray:
@@ -44,9 +46,12 @@ def sample_outputs(arch: Architecture, x: Any, *, width: int, draws: int, key: A
     key = random_key(key)
     groups = group_by_shape(x, "x")
     outputs = np.empty((draws, sum(len(group.members) for group in groups)), np.float32)
+    check_in_groups(arch, groups, "x")
+    one = arch.trace(groups[0].data)
     for group in groups:
-        check_one_network_reads(arch, groups[0].data, group.data)
-        program = arch.trace(group.data).unrolled()
+        program = arch.trace(group.data)
+        check_one_network_reads(arch, one, program)
+        program = program.unrolled()
         block = _draws_at_once(program, width, draws)
         for first in range(0, draws, block):
             found = np.asarray(_networks(program, key, first, width, block))

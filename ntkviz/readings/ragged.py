@@ -8,7 +8,6 @@ list of inputs is grouped by shape, and every pair of groups is a calculation of
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import zip_longest
 from typing import Any, NamedTuple, TypeVar
 
 import jax.numpy as jnp
@@ -16,8 +15,7 @@ import numpy as np
 from jax import Array
 
 from ..errors import InputError
-from ..language.architecture import Architecture, check_data
-from ..language.program import Parameter
+from ..language.architecture import check_data
 
 Data = tuple[np.ndarray, ...]
 K = TypeVar("K")
@@ -75,21 +73,3 @@ def joined(blocks: Sequence[Sequence[Any]], groups1: list[Group], groups2: list[
         return blocks[0][0]
     rows, columns = (np.argsort(np.concatenate([g.members for g in groups])) for groups in (groups1, groups2))
     return jnp.block([list(row) for row in blocks])[np.ix_(rows, columns)]
-
-
-def check_one_network_reads(arch: Architecture, data1: Data, data2: Data) -> None:
-    """Refuse inputs whose shapes ask for different parameters, such as vectors of different lengths."""
-    shapes1, shapes2 = ([d.shape[1:] for d in data] for data in (data1, data2))
-    if shapes1 == shapes2:
-        return
-    parameters = (arch.trace(tuple(d[:1] for d in data)).unrolled().parameters for data in (data1, data2))
-    for p, q in zip_longest(*parameters):
-        if p is None or q is None or _shape(p) != _shape(q):
-            raise InputError(
-                f"Inputs of different shapes, {shapes1} and {shapes2}, give {arch.fn.__name__} different parameters "
-                f"({(p or q).name}); kernels compare inputs that one network reads."
-            )
-
-
-def _shape(parameter: Parameter) -> tuple[Any, ...]:
-    return parameter.name, parameter.kind, parameter.fan, parameter.shape

@@ -22,7 +22,7 @@ from jax import Array
 from ..language import instructions as ops
 from ..language.backward import BackwardProgram, Use
 from ..language.program import Parameter, Program
-from .finite import ParameterNumbers
+from .parameters import ParameterNumbers
 
 
 class Normals:

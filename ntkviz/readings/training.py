@@ -13,9 +13,8 @@ from ..errors import HyperparameterError, InputError, shown
 from ..language.architecture import Architecture, check_architecture, check_data, number
 from ..language.program import Program
 from .bounded import bounded
-from .examples import examples_are_separate
+from .examples import one_example
 from .finite import (
-    ParameterNumbers,
     at_readout_scale,
     check_width,
     ntk_of_batches,
@@ -24,7 +23,7 @@ from .finite import (
     run,
     sample_parameters,
 )
-from .ragged import check_one_network_reads
+from .parameters import ParameterNumbers, check_one_network_reads
 
 
 class Training(NamedTuple):
@@ -69,8 +68,8 @@ def train(
     - `arch`: an architecture. If it fails the Simple GIA Check, its output is read at scale 1/n and the learning
       rate is multiplied by n, as its NTK is.
     - `x_train`, `y_train`: training inputs, all of one shape, and their targets, `(train,)`.
-    - `x_test`: other inputs at which to follow the network; `None` means `x_train` again. With batch
-      normalisation each is a batch with statistics of its own.
+    - `x_test`: other inputs at which to follow the network; `None` means `x_train` again. Where
+      the examples of a batch meet, as in batch normalisation, each is one input of its own.
     - `width`: n ≥ 1. `key`: a JAX random key, or an integer seed; the network is that of
       `empirical_ntk` with the same key.
     - `learning_rate`: a number ≥ 0. Above about 2/λ_max of the NTK (`Regression.learning_rate_bound`)
@@ -88,10 +87,10 @@ def train(
     rate = float(number(learning_rate, "learning_rate", at_least=0))
     data = check_data(x_train, "x_train")
     data_test = data if x_test is None else check_data(x_test, "x_test")
-    check_one_network_reads(arch, data, data_test)
     targets = _targets(y_train, len(data[0]))
-    first, test = arch.trace(data).unrolled(), arch.trace(data_test).unrolled()
-    one = arch.trace(tuple(d[:1] for d in data)).unrolled() if examples_are_separate(arch, data) else None
+    first, test, one = arch.trace(data), arch.trace(data_test), one_example(arch, data)
+    check_one_network_reads(arch, first, test)
+    first, test, one = first.unrolled(), test.unrolled(), one and one.unrolled()
     found = _train(first, test, one, targets, np.diff(counts, prepend=0), rate, random_key(key), width)
     outputs, outputs_test, before, after = map(np.asarray, found)
     shape = np.shape(steps)

@@ -1,0 +1,57 @@
+"""What a program says of its parameters: their numbers, and whether another program has the same ones."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+
+from ..errors import InputError
+from ..language import instructions as ops
+from ..language.architecture import Architecture
+from ..language.program import Parameter, Program
+
+
+class ParameterNumbers:
+    """The numbers (std, multiplier, lr) of parameters: scalars made from constants alone."""
+
+    def __init__(self, program: Program):
+        self.program = program
+
+    def __call__(self, place: int) -> Any:
+        instruction = self.program.instructions[place]
+        if isinstance(instruction.op, ops.Constant):
+            return self.program.constants[instruction.op.index]
+        return instruction.op.evaluate(*(self(a) for a in instruction.args))
+
+
+def check_one_network_reads(arch: Architecture, first: Program, second: Program) -> None:
+    """Refuse, with `InputError`, inputs that ask for different parameters, such as vectors of different lengths."""
+    if first is second or (first.with_numbers() == second.with_numbers() and _same_constants(first, second)):
+        return
+    programs = first.unrolled(), second.unrolled()
+    for p, q in zip_longest(*(program.parameters for program in programs)):
+        if p is None or q is None or _shape(p) != _shape(q) or _numbers(programs[0], p) != _numbers(programs[1], q):
+            shapes1, shapes2 = ([d.shape[1:] for d in program.data] for program in programs)
+            inputs = f"Inputs of different shapes, {shapes1} and {shapes2}"
+            if shapes1 == shapes2:
+                inputs = f"Batches of different sizes, {len(first.data[0])} and {len(second.data[0])}"
+            raise InputError(
+                f"{inputs}, give {arch.fn.__name__} different parameters ({(p or q).name}); kernels compare inputs "
+                "that one network reads."
+            )
+
+
+def _same_constants(first: Program, second: Program) -> bool:
+    return all(map(np.array_equal, first.constants, second.constants))
+
+
+def _shape(parameter: Parameter) -> tuple[Any, ...]:
+    return parameter.name, parameter.kind, parameter.fan, parameter.shape
+
+
+def _numbers(program: Program, parameter: Parameter) -> list[Any]:
+    """Its standard deviation, multiplier and learning-rate factor."""
+    numbers = ParameterNumbers(program)
+    return [np.asarray(numbers(place)).tolist() for place in (parameter.std, parameter.multiplier, parameter.lr)]
