@@ -12,17 +12,24 @@ from ..errors import HyperparameterError
 
 
 class Control(Protocol):
-    """What `Controls` asks of one control: a widget, its start, and its value to and from a link's text."""
+    """What `Controls` asks of one control: a widget, its start, its value, and what a link's text stands for."""
 
     widget: widgets.Widget
     start: Any
+    value: Any
 
     def parse(self, text: str) -> Any:
         """The value a link's text stands for; raises `HyperparameterError` with one sentence if there is none."""
 
 
+DIGITS = 10  # decimals of a slider's steps, and not those of their sums in binary
+
+
 class Slider:
     """A number between two ends. `<i>` in a label is an index: `"σ<i>w</i>"`.
+
+    It stands on one of its steps: a value between two of them, from a link or a click on a map, moves to the nearest,
+    so that what the page calculates is what its read-out says.
 
     `end(controls)`, where given, is the upper end for the other controls as they are, at most `high`.
     """
@@ -52,6 +59,19 @@ class Slider:
         )
         self.widget.add_class("nv-control")
 
+    @property
+    def value(self) -> float:
+        """Where it stands. Browsers add steps up in binary, and say 0.9000000000000001 where they mean 0.9."""
+        return self._nearest(self.widget.value)
+
+    @value.setter
+    def value(self, value: float) -> None:
+        self.widget.value = self._nearest(value)
+
+    def _nearest(self, value: float) -> float:
+        steps = round((value - self.low) / self.widget.step)
+        return min(round(self.low + steps * self.widget.step, DIGITS), self.high)
+
     def parse(self, text: str) -> float:
         kind, name = (int, "a whole number") if self.whole else (float, "a number")
         try:
@@ -62,10 +82,32 @@ class Slider:
             raise HyperparameterError(
                 f"it is {shortened(text)!r}, but must be {name} between {self.low} and {self.high}"
             )
-        return value
+        return self._nearest(value)
 
 
-class Choice:
+class _Selection:
+    """One of several values: `Choice` and `Steps` bring the widget."""
+
+    widget: widgets.Dropdown | widgets.SelectionSlider
+    options: list[Any]
+
+    @property
+    def value(self) -> Any:
+        """What is selected."""
+        return self.widget.value
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self.widget.value = value
+
+    def parse(self, text: str) -> Any:
+        for option in self.options:
+            if str(option) == text:
+                return option
+        raise HyperparameterError(f"it is {shortened(text)!r}, but must be one of {', '.join(map(str, self.options))}")
+
+
+class Choice(_Selection):
     """One of several values, shown in a drop-down list."""
 
     def __init__(self, label: str, options: Sequence[Any], start: Any, hint: str = ""):
@@ -75,11 +117,8 @@ class Choice:
         )
         self.widget.add_class("nv-control")
 
-    def parse(self, text: str) -> Any:
-        return _option(self.options, text)
 
-
-class Steps:
+class Steps(_Selection):
     """One of several numbers in order, on a slider: widths that double, say."""
 
     def __init__(self, label: str, options: Sequence[int], start: int, hint: str = ""):
@@ -94,9 +133,6 @@ class Steps:
         )
         self.widget.add_class("nv-control")
 
-    def parse(self, text: str) -> int:
-        return _option(self.options, text)
-
 
 SHOWN = 5  # refusals of one link; a reader needs no more to see what is wrong with it
 
@@ -104,13 +140,6 @@ SHOWN = 5  # refusals of one link; a reader needs no more to see what is wrong w
 def shortened(text: str) -> str:
     """What a stranger wrote, short enough to stand in a sentence."""
     return text if len(text) <= 40 else f"{text[:40]}…"
-
-
-def _option(options: Sequence[Any], text: str) -> Any:
-    for option in options:
-        if str(option) == text:
-            return option
-    raise HyperparameterError(f"it is {shortened(text)!r}, but must be one of {', '.join(map(str, options))}")
 
 
 class Controls:
@@ -132,7 +161,7 @@ class Controls:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in self._controls:
             raise AttributeError(name)
-        return self._controls[name].widget.value
+        return self._controls[name].value
 
     def observe(self, changed: Callable[[], None]) -> None:
         """Call `changed` after every move of a control."""
@@ -148,7 +177,7 @@ class Controls:
     def move(self, **values: Any) -> None:
         """Move controls as a hand would: observers are told."""
         for name, value in values.items():
-            self._controls[name].widget.value = value
+            self._controls[name].value = value
 
     def set(self, **values: Any) -> None:
         """Set several controls as one move (observers are not told); a value beyond its slider's end moves to it."""
@@ -158,7 +187,7 @@ class Controls:
                 for slider, _ in self._ends:
                     slider.widget.max = slider.high
             for name, value in values.items():
-                self._controls[name].widget.value = value
+                self._controls[name].value = value
             for slider, end in self._ends:
                 slider.widget.max = end(self)
         finally:
@@ -170,7 +199,7 @@ class Controls:
 
     def to_link(self) -> str:
         """The state as the part of a link behind `#`: `depth=3&phi=relu`."""
-        return urlencode({name: control.widget.value for name, control in self._controls.items()})
+        return urlencode({name: control.value for name, control in self._controls.items()})
 
     def from_link(self, text: str) -> str | None:
         """Take the state from a link; what is not in it or no good keeps its start. Returns what was refused."""

@@ -24,6 +24,34 @@ def test_link_round_trip(controls):
     assert (controls.width, controls.depth, controls.sigma, controls.phi) == (256, 7, 0.75, "erf")
 
 
+def test_every_step_of_a_slider_is_a_short_number_that_a_link_brings_back():
+    controls = Controls(
+        start=Slider("similarity", 0.0, 0.99, start=0.9, step=0.01),
+        noise=Slider("noise", -1.0, 3.0, start=1.0, step=0.05),
+        networks=Slider("networks", 10, 80, start=40, step=10),
+    )
+    slider = controls._controls["start"].widget
+    for step in range(100):
+        slider.value = step * 0.01  # as a browser says it: 0.07 is 0.07000000000000001
+        assert controls.start == float(f"{step / 100:.2f}")
+        state = controls.to_link()
+        assert state == f"start={step / 100}&noise=1.0&networks=40"
+        assert controls.from_link(state) is None
+        assert controls.to_link() == state
+
+
+@pytest.mark.parametrize(
+    ("link", "value"),
+    [("sigma=1.27", 1.25), ("sigma=1.28", 1.3), ("sigma=0.9000000000000001", 0.9), ("sigma=2.4999", 2.5)],
+)
+def test_a_value_between_two_steps_moves_to_the_nearest(controls, link, value):
+    assert controls.from_link(link) is None
+    assert controls.sigma == controls._controls["sigma"].widget.value == value
+    assert f"sigma={value}" in controls.to_link()
+    controls.set(sigma=float(link.partition("=")[2]))
+    assert controls._controls["sigma"].widget.value == value
+
+
 @pytest.mark.parametrize(
     "link",
     [
