@@ -1,4 +1,4 @@
-"""What a browser may do with an answer of the dashboard: the headers that say so.
+"""What all answers of the dashboard share: which addresses they are for, what a browser may do, how a refusal looks.
 
 The policy of a page names each source of code: this server's files, the scripts of the page as it was served (by a
 nonce, new each time) and the modules of widgets, which anywidget imports from a ``blob:``. So a script that got into a
@@ -7,15 +7,28 @@ page later, as text in some widget, does not run; and no page asks another host 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Awaitable, Sequence
+from posixpath import normpath
+from typing import Any
 
-from tornado.web import RequestHandler
+from tornado.web import HTTPError, RequestHandler
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",  # an address can hold a token
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+NO_NAME = re.compile(r"[\x00-\x1f\x7f\\]")  # in no name of a file here
+
+ADVICE = {
+    400: "The server cannot read this request. Open the page from the list of the chapters.",
+    403: "The server does not give this away. Open the page from the list of the chapters.",
+    404: "There is nothing at this address. Open the page from the list of the chapters.",
+    405: "This address is for other requests. Open the page from the list of the chapters.",
+    500: "The server has made a mistake, and noted it in its log. Try again; settings are kept in a page's address.",
 }
 
 
@@ -44,7 +57,7 @@ def policy(embedded_in: Sequence[str], nonce: str = "") -> str:
 
 
 class Guarded(RequestHandler):
-    """Mixed into every handler of the dashboard: its answers carry the headers."""
+    """Mixed into every handler of the dashboard: its answers carry the headers, and its refusals say what to do."""
 
     def set_default_headers(self) -> None:
         """Called by Tornado before each answer, an error's too."""
@@ -54,7 +67,24 @@ class Guarded(RequestHandler):
             self.set_header(name, value)
         self.set_header("Content-Security-Policy", policy(self.settings["embedded_in"]))
 
+    def prepare(self) -> Awaitable[None] | None:
+        """Called by Tornado before an answer is made. Handlers look for files by names that are as we write them.
+
+        Raises:
+            HTTPError: the address goes up a folder, has an empty part, or characters of no file.
+        """
+        for name in (*self.path_args, *self.path_kwargs.values()):
+            if name and (normpath(name) != name or NO_NAME.search(name)):
+                raise HTTPError(404)
+        return super().prepare()
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Called by Tornado for every refusal. Jupyter's own pages need files that are not served here."""
+        page = self.settings["voila_jinja2_env"].get_template("error.html")
+        words = {"status_code": status_code, "status_message": self._reason, "advice": ADVICE.get(status_code, "")}
+        self.finish(page.render(words, base_url=self.settings["base_url"]))
+
 
 def guarded(handler: type[RequestHandler]) -> type[Guarded]:
-    """A handler class whose answers carry the headers."""
+    """A handler class whose answers carry the headers, and whose refusals say what to do."""
     return type(handler.__name__, (Guarded, handler), {})

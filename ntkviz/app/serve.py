@@ -19,6 +19,7 @@ from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import quote
 
 import platformdirs
 import psutil
@@ -30,6 +31,7 @@ from traitlets import Instance, Int, List, Unicode, default
 from traitlets.config import Config
 from voila.app import Voila
 from voila.request_info_handler import RequestInfoSocketHandler
+from voila.static_file_handler import TemplateStaticFileHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
 from ..distant.asking import ENGINE
@@ -133,6 +135,10 @@ class Lesson(TornadoVoilaHandler):
                 later = partial(IOLoop.current().call_later, patience, end_unless_read)
                 contextvars.Context().run(later, self.kernel_manager, self.kernel)
 
+    def redirect_to_file(self, path: str) -> None:
+        """Lead to a picture of a lesson, which the lesson names as if it were beside it."""
+        super().redirect_to_file(quote(path))
+
     @staticmethod
     def drawn() -> None:
         """One page less that somebody waits for."""
@@ -223,15 +229,24 @@ class Dashboard(Voila):
         }
 
     def init_handlers(self) -> list:
-        """Voilà's pages without its list of files: the root leads to the home notebook."""
+        """Voilà's pages without its list of files and what no page asks for: the root leads to the home notebook."""
         home = f"{self.base_url}voila/render/{HOME}"
-        hidden = tuple(f"{self.server_url}voila/{name}" for name in ("tree", "api/contents", "query"))
+        unasked = ("tree", "api/contents", "api/themes", "query", "execution")
+        hidden = (r"/logout", *(f"{self.server_url}voila/{name}" for name in unasked))
+        ours = {
+            TornadoVoilaHandler: (f"{self.server_url}voila/render/(.*)", Lesson),
+            # Voilà's own address is for every template, and one that names none is an error in its code.
+            TemplateStaticFileHandler: (
+                f"{self.server_url}voila/templates/(ntkviz/static/.+)",
+                TemplateStaticFileHandler,
+            ),
+        }
         kept = [
-            (rule[0], Lesson, *rule[2:]) if rule[1] is TornadoVoilaHandler else rule
+            (*ours.get(rule[1], rule[:2]), *rule[2:])
             for rule in super().init_handlers()
             if rule[0] != self.server_url and not rule[0].startswith(hidden)
         ]
-        ours = [
+        added = [
             (self.server_url, RedirectHandler, {"url": home, "permanent": False}),
             (
                 f"{self.server_url}voila/plotly/({re.escape(PLOTLY.name)})",
@@ -239,7 +254,7 @@ class Dashboard(Voila):
                 {"path": str(PLOTLY.parent)},
             ),
         ]
-        return [(path, guarded(handler), *options) for path, handler, *options in [*ours, *kept]]
+        return [(path, guarded(handler), *options) for path, handler, *options in [*added, *kept]]
 
     def listen(self) -> None:
         """Listen until interrupted, and say where, once the port is known."""

@@ -1,5 +1,7 @@
 """A dashboard in a process of its own."""
 
+import http.client
+import re
 import signal
 import subprocess
 import sys
@@ -8,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 
 @dataclass
@@ -57,3 +60,19 @@ def serving(
         except subprocess.TimeoutExpired:
             process.kill()
         reader.join(10)
+
+
+def ask(server: Server, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], str]:
+    """The answer to a request whose path goes out as it is written, dots and all."""
+    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
+    connection.putrequest(method, path, skip_host="Host" in headers)
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    answer = connection.getresponse()
+    return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
+
+
+def tells_paths(text: str) -> bool:
+    """Whether a text holds a traceback or a path of the server."""
+    return bool(re.search(r"Traceback|site-packages|/(tmp|home|root|work|usr)/|\.py\b", text))

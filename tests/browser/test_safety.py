@@ -4,21 +4,19 @@ They come over HTTP and over the page's own channel to its kernel, by hand inste
 """
 
 import asyncio
-import http.client
 import json
 import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
 
 import nbformat.v4 as nb
 import pytest
 from jupyter_client.session import Session
 from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1, serialize_msg_to_ws_v1
 from reader import run
-from serving import Server, serving
+from serving import Server, ask, serving, tells_paths
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
@@ -53,22 +51,6 @@ def lesson(tmp_path_factory) -> Iterator[Server]:
 
 
 # --- over HTTP ------------------------------------------------------------------------------------------
-
-
-def ask(server: Server, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], str]:
-    """The answer to a request whose path goes out as it is written, dots and all."""
-    connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
-    connection.putrequest(method, path, skip_host="Host" in headers)
-    for name, value in headers.items():
-        connection.putheader(name, value)
-    connection.endheaders()
-    answer = connection.getresponse()
-    return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
-
-
-def tells_paths(text: str) -> bool:
-    """Whether a text holds a traceback or a path of the server."""
-    return bool(re.search(r"Traceback|site-packages|/(tmp|home|root|work|usr)/|\.py\b", text))
 
 
 @pytest.mark.parametrize(
