@@ -197,9 +197,17 @@ class Controls:
         """Back to the chapter's start (observers are not told)."""
         self.set(**{name: control.start for name, control in self._controls.items()})
 
+    def settings(self) -> dict[str, Any]:
+        """The values of all controls by name."""
+        return {name: control.value for name, control in self._controls.items()}
+
+    def moved(self) -> dict[str, Any]:
+        """The values of those controls that are not at their start."""
+        return {name: value for name, value in self.settings().items() if value != self._controls[name].start}
+
     def to_link(self) -> str:
         """The state as the part of a link behind `#`: `depth=3&phi=relu`."""
-        return urlencode({name: control.value for name, control in self._controls.items()})
+        return urlencode(self.settings())
 
     def from_link(self, text: str) -> str | None:
         """Take the state from a link; what is not in it or no good keeps its start. Returns what was refused."""

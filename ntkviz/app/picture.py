@@ -15,6 +15,7 @@ from ..readings.cost import Cost
 from .background import Background, Update, sentence
 from .connection import Connection
 from .controls import Controls
+from .csv_files import csv_file
 from .plots import Panel, Plot
 from .preview import preview
 from .theme import LOW, STATIC, STYLESHEET
@@ -167,8 +168,7 @@ class Picture:
             self._refused = self.controls.from_link(message["link"])
             self.refresh()
         elif "csv" in message:
-            files = [{"name": f"ntkviz-{plot.name}.csv", "text": plot.to_csv()} for plot in self.plots]
-            self._toolbar.send({"files": files})
+            self._toolbar.send({"files": [csv_file(plot, self.controls, **message["csv"]) for plot in self.plots]})
 
 
 def _escaped(text: str) -> str:

@@ -19,6 +19,9 @@ class Panel:
     `name` names its files. A subclass brings `content` and gives `table()`.
     """
 
+    left_out = ""
+    """What is not in `table()` though the panel shows it, because it belongs to other settings; its CSV says so."""
+
     def __init__(self, name: str, content: widgets.Widget):
         self.name = name
         self.reading = widgets.HTML()

@@ -1,5 +1,6 @@
 """The NTK's page, and on it what all pages share: sampling can be stopped, numbers taken home, the picture enlarged."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -57,12 +58,19 @@ def test_exercise_refuses_measures_and_agrees(chapter):
         expect(exercise.get_by_role("status")).to_contain_text(verdict)
 
 
-def test_numbers_and_picture_can_be_taken_home(chapter):
-    names = []
-    chapter.on("download", lambda download: names.append(download.suggested_filename))
+def test_numbers_and_picture_can_be_taken_home(visit):
+    chapter = visit(f"{CHAPTER}?token=sesame#depth=2")
+    first_picture(chapter)
+    files = []
+    chapter.on("download", lambda download: files.append(download))
     chapter.get_by_role("button", name="CSV").click()
     chapter.wait_for_timeout(1500)
-    assert sorted(names) == ["ntkviz-deviation.csv", "ntkviz-kernels.csv"]
+    texts = {file.suggested_filename: file.path().read_text("utf-8") for file in files}
+    assert sorted(texts) == ["ntkviz-02_ntk-deviation-depth=2.csv", "ntkviz-02_ntk-kernels-depth=2.csv"]
+    for text in texts.values():
+        assert re.search(r"^# settings: width=256; draw=1; depth=2;", text, re.MULTILINE)
+        assert re.search(r"^# link: http://127.0.0.1:\d+/voila/render/02_ntk.ipynb#width=256&", text, re.MULTILINE)
+        assert "sesame" not in text
     plot = chapter.locator(".nv-plot").first
     plot.hover()
     assert plot.locator(".modebar-btn").count() == 1  # nothing that would send the plot away

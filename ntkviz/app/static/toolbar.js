@@ -30,6 +30,7 @@ function download(name, text) {
 
 function address(model) {
   const url = new URL(location.href);
+  url.search = ""; // the token, if there is one, which a cookie holds by now
   url.hash = model.get("state");
   return url.href;
 }
@@ -43,6 +44,11 @@ async function copyLink(model, element) {
   } catch {
     flash(element, "In the address bar"); // no clipboard on plain http from another machine
   }
+}
+
+// JupyterLab's address leads to no picture.
+function origin(model) {
+  return DASHBOARD ? { page: document.body.dataset.chapter, link: address(model) } : {};
 }
 
 function present(el, element) {
@@ -77,7 +83,7 @@ function render({ model, el }) {
   el.append(
     button("Reset", "Back to this page's start", () => model.send({ reset: true })),
     button("Copy link", "A link to what you see now", (b) => copyLink(model, b)),
-    button("CSV", "The numbers in this picture", () => model.send({ csv: true })),
+    button("CSV", "The numbers in this picture", () => model.send({ csv: origin(model) })),
     presenting,
   );
 
