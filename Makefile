@@ -18,7 +18,7 @@ BROWSER := .venv/.browser
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 
-.PHONY: help app classroom lab test check-format lint types audit unit notebooks format docs lock plotly clean
+.PHONY: help app classroom lab test check-format lint types audit unit notebooks format docs lock thumbnails plotly clean
 
 help:
 	@echo "make app     open the dashboard (PORT=$(PORT))"
@@ -28,6 +28,7 @@ help:
 	@echo "make format  format the code"
 	@echo "make docs    write the API reference to .cache/docs"
 	@echo "make lock    renew requirements.lock from pyproject.toml"
+	@echo "make thumbnails  draw the cards of the home page anew"
 	@echo "make plotly  renew the plotly.js of the pages (needs npm)"
 	@echo "make clean   remove everything make made"
 
@@ -96,6 +97,9 @@ lock: $(INSTALLED)
 	@$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links --upgrade \
 		--extra app --extra cluster --extra test --group build pyproject.toml -o requirements.lock
+
+thumbnails: $(INSTALLED)
+	@$(BIN)/python -m ntkviz.app.thumbnails
 
 # The plots of the dashboard need a third of plotly.js; of the version that the locked plotly brings.
 plotly: VENDOR := ntkviz/app/static/vendor

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
+from importlib import resources
 from pathlib import Path
-from typing import Any
 
-import ipywidgets as widgets
-
-from .background import Background, Update
-from .release import release
-from .thumbnails import THUMBNAILS
-from .thumbnails.drawing import placeholder
+DRAWINGS = resources.files("ntkviz.app") / "thumbnails"
+"""A folder with the drawing of each chapter's card, `02_ntk.svg`; `make thumbnails` writes them."""
 
 
 @dataclass(frozen=True)
@@ -38,31 +33,19 @@ def _read(path: Path) -> Chapter:
 
 
 class Cards:
-    """The map of the path: a card for each chapter, whose drawing is computed beside the page and appears when it is.
-
-    Leave it at the end of a cell to show it.
-    """
+    """The map of the path: a card for each chapter, with its drawing. Leave it at the end of a cell to show it."""
 
     def __init__(self, folder: Path | str = "."):
         self._chapters = chapters(folder)[1:]
-        self._cards = [widgets.HTML(_card(chapter, placeholder())) for chapter in self._chapters]
-        self.widget = widgets.Box(self._cards)
-        self.widget.add_class("nv-cards")
-        Background().run(self._drawings)
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        return self.widget._repr_mimebundle_(**kwargs)
-
-    def _drawings(self) -> Iterator[Update]:
-        for chapter, card in zip(self._chapters, self._cards, strict=True):
-            text = _card(chapter, THUMBNAILS[chapter.name]())
-            yield lambda: setattr(card, "value", text)  # noqa: B023  (shown before the next one is drawn)
-        release()  # thirteen chapters' code: most of a gigabyte
+    def _repr_html_(self) -> str:
+        return f'<div class="nv-cards">{"".join(map(_card, self._chapters))}</div>'
 
 
-def _card(chapter: Chapter, drawing: str) -> str:
+def _card(chapter: Chapter) -> str:
+    drawing = DRAWINGS / f"{chapter.name}.svg"
     return (
-        f'<a class="nv-card" href="{chapter.name}.ipynb">{drawing}'
+        f'<a class="nv-card" href="{chapter.name}.ipynb">{drawing.read_text("utf-8") if drawing.is_file() else ""}'
         f"<div><strong>{chapter.number} · {escape(chapter.title)}</strong>"
         f"<span>{escape(chapter.summary)}</span></div></a>"
     )

@@ -2,13 +2,12 @@
 
 import re
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import ntkviz as nv
-from ntkviz.app import Cards, Controls, Exercise, KernelPair, Picture, Slider, chapter, chapters
+from ntkviz.app import Controls, Exercise, KernelPair, Picture, Slider
 
 
 def wait_for(condition, seconds=10.0):
@@ -102,21 +101,3 @@ def test_exercise_measures_and_refuses():
     for answer, expected in ((5, "Not yet."), (20, "Yes."), (0, "whole number")):
         exercise._field.value = answer
         wait_for(lambda expected=expected: expected in exercise._verdict.value)
-
-
-def test_home_has_a_card_for_every_chapter_but_itself_drawn_one_by_one(root, monkeypatch):
-    works = []
-    monkeypatch.setattr(chapter, "Background", lambda: SimpleNamespace(run=works.append))
-    found = chapters(root / "notebooks")
-    cards = Cards(root / "notebooks").widget.children
-    assert found[0].number == 0
-    assert len(cards) == len(found) - 1
-    undrawn = [card.value for card in cards]
-    for one, card in zip(found[1:], cards, strict=True):
-        assert f'href="{one.name}.ipynb"' in card.value
-        assert one.summary
-    [drawings] = works
-    for number, show in enumerate(drawings()):
-        show()
-        assert [card.value != text for card, text in zip(cards, undrawn, strict=True)].count(True) == number + 1
-    assert number + 1 == len(cards)

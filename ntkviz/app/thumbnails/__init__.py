@@ -1,6 +1,7 @@
-"""Small drawings for the cards of the home page, computed while the page is shown.
+"""Small drawings for the cards of the home page, kept as files, so that the page is whole at once.
 
-A chapter `02_ntk` has its drawing in `ntk.py`, a function `draw`, and its line in `THUMBNAILS`.
+A chapter `02_ntk` has its drawing in `ntk.py`, a function `draw`, and its line in `THUMBNAILS`. `make thumbnails` draws
+them all anew, in a minute, and writes `02_ntk.svg`.
 """
 
 from collections.abc import Callable

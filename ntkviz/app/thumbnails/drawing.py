@@ -12,12 +12,8 @@ WIDTH, HEIGHT = 320, 170
 
 def svg(content: str, description: str) -> str:
     """The drawing; the description is read out in its place."""
-    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{description}">{content}</svg>'
-
-
-def placeholder() -> str:
-    """The place of a drawing that is still being computed."""
-    return svg("", "a drawing that is still being computed")
+    size = f'width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}"'
+    return f'<svg {size} role="img" aria-label="{description}">{content}</svg>'
 
 
 def polyline(

@@ -9,7 +9,7 @@ from ..experiments import experiments
 from ..theme import MUTED, SERIES
 from .drawing import across, dots, down, polyline, svg
 
-WIDTHS = np.array([16, 128, 1024])  # each width compiles anew, and every visit to the home page draws this
+WIDTHS = np.array([16, 128, 1024])  # each width compiles anew
 
 
 def draw() -> str:
