@@ -131,6 +131,53 @@ def test_it_looks_right_and_everybody_can_read_it(name, page, assert_nothing_is_
             assert foot["y"] + foot["height"] <= height
 
 
+# Of a presented picture: panels whose plot is low or reaches into its reading, legends across headings, what is beyond
+# the window, and the height of the smallest words as a part of the window's.
+PRESENTED = """() => {
+    const box = (part) => part.getBoundingClientRect();
+    const all = (where, from = document.querySelector('.nv-presented')) => [...from.querySelectorAll(where)];
+    const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+    const panels = all('.nv-plot, .nv-listing');
+    const wrong = panels.filter(panel => {
+        const reading = box(panel.querySelector('.nv-reading')).top;
+        const shown = all('.main-svg, .nv-lines', panel).map(box);
+        return shown.some(({ bottom, height }) => bottom > reading + 1 || height < innerHeight / 4);
+    });
+    const across = panels.filter(panel => all('.legendtext', panel).some(
+        text => all('.annotation-text', panel).some(heading => meet(box(text), box(heading)))));
+    const beyond = all('.nv-foot, .nv-controls, .nv-plot, .nv-listing').filter(
+        part => box(part).bottom > innerHeight || box(part).right > innerWidth);
+    const words = all('.main-svg text, .nv-lines td, .nv-reading, .nv-button, .widget-label').filter(
+        word => word.textContent.trim() && box(word).height);
+    const [picture] = all('.nv-picture');
+    const smallest = Math.min(...words.map(word => parseFloat(getComputedStyle(word).fontSize)));
+    return {
+        wrong: [wrong, across, beyond].map(parts => parts.map(part => part.textContent.slice(0, 40))),
+        smallest: smallest * box(picture).width / picture.offsetWidth / innerHeight,
+    };
+}"""
+
+
+def test_presented_it_fills_the_wall_and_is_read_in_the_last_row(name, page, assert_nothing_is_cut_off):
+    if name not in PICTURES:
+        return
+    page.get_by_role("button", name="Present").click()
+    for width, height, theme in [(1920, 1080, "light"), (1280, 720, "dark")]:
+        page.emulate_media(color_scheme=theme)
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(700)
+        for _ in range(50):  # plots follow the window, sooner or later
+            if not any((shown := page.evaluate(PRESENTED))["wrong"]):
+                break
+            page.wait_for_timeout(100)
+        page.screenshot(path=SHOTS / f"{name}-presented-{width}x{height}-{theme}.png")
+        assert_nothing_is_cut_off(page)
+        assert shown["wrong"] == [[], [], []]
+        assert shown["smallest"] > 0.017, "of the window's height"
+    page.keyboard.press("Escape")
+    expect(page.locator(".nv-presented")).to_have_count(0)
+
+
 def test_controls_move_the_picture_and_its_address_brings_it_back(name, page):
     if name not in PICTURES:
         return

@@ -2,6 +2,8 @@
 // The fragment (#depth=3&…) is never sent to the server, so a link works with a kernel that was started beforehand.
 
 const DASHBOARD = "voila" in document.body.dataset; // JupyterLab's address belongs to JupyterLab
+// Pixels of the window that a presented picture is laid out for: a smaller one would push legends into headings.
+const HALL = { width: 1240, height: 697 };
 const READABLE_MS = 400; // browsers refuse an address that changes too often
 
 function button(label, title, onClick) {
@@ -51,6 +53,15 @@ function origin(model) {
   return DASHBOARD ? { page: document.body.dataset.chapter, link: address(model) } : {};
 }
 
+// How much larger everything is: as much as lets HALL fill the window.
+function enlarge() {
+  const scale = Math.max(1, Math.min(innerWidth / HALL.width, innerHeight / HALL.height));
+  document.body.style.setProperty("--nv-scale", scale);
+}
+
+// plotly measures its place when the window changes, and a longer sentence under a plot takes from its place.
+const places = new ResizeObserver(() => window.dispatchEvent(new Event("resize")));
+
 function present(el, element) {
   const cell = el.closest(".jp-Cell");
   const on = !document.body.classList.contains("nv-present");
@@ -59,7 +70,9 @@ function present(el, element) {
   document.body.classList.toggle("nv-present", on);
   element.setAttribute("aria-pressed", String(on));
   element.textContent = on ? "Leave" : "Present";
-  // plotly measures its place when the window changes
+  enlarge();
+  if (on) cell?.querySelectorAll(".js-plotly-plot").forEach((plot) => places.observe(plot));
+  else places.disconnect();
   requestAnimationFrame(() => window.dispatchEvent(new Event("resize")));
 }
 
@@ -106,6 +119,7 @@ function render({ model, el }) {
   model.on("msg:custom", (message) => message.files?.forEach(({ name, text }) => download(name, text)));
   window.addEventListener("hashchange", follow);
   window.addEventListener("keydown", leave);
+  window.addEventListener("resize", enlarge);
   model.send({ shown: true }); // a kernel started beforehand has waited for this
   follow();
   const naming = setInterval(nameSliders, 500);
@@ -113,6 +127,7 @@ function render({ model, el }) {
   return () => {
     window.removeEventListener("hashchange", follow);
     window.removeEventListener("keydown", leave);
+    window.removeEventListener("resize", enlarge);
     clearInterval(naming);
   };
 }
