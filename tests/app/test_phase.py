@@ -3,12 +3,11 @@
 import csv
 import io
 import re
-import time
 
 import numpy as np
 import pytest
 
-from ntkviz.app import Exercise, LayersPlot, PhaseDiagram
+from ntkviz.app import LayersPlot, PhaseDiagram
 
 GRID = [1.0, 2.0, 3.0], [0.1, 0.2]
 CORRELATION = np.array([[0.9, 0.95], [0.5, 0.6], [0.1, 0.2]])
@@ -82,19 +81,3 @@ def test_layers_csv(layers):
     rows = list(csv.DictReader(io.StringIO(layers.to_csv())))
     assert [row["layer"] for row in rows] == ["1", "2", "3"]
     assert (rows[1]["correlation"], rows[1]["ntk_correlation"], rows[1]["networks_mean"]) == ("0.5", "0.3", "0.4")
-
-
-def test_exercise_takes_decimal_numbers_where_it_starts_with_one():
-    asked = []
-
-    def check(answer):
-        asked.append(answer)
-        return answer == 1.25, "measured"
-
-    exercise = Exercise("?", "x", check, start=1.0)
-    exercise._field.value = 1.25
-    deadline = time.monotonic() + 5
-    while "Yes." not in exercise._verdict.value and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert asked == [1.25]
-    assert "Yes." in exercise._verdict.value

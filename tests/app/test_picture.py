@@ -98,6 +98,6 @@ def test_exercise_measures_and_refuses():
         return width > 10, f"Width {width} was measured."
 
     exercise = Exercise("How wide?", "width", check, start=1)
-    for answer, expected in ((5, "Not yet."), (20, "Yes."), (0, "whole number")):
+    for answer, expected in (("5", "Not yet."), ("20", "Yes."), ("0", "whole number")):
         exercise._field.value = answer
         wait_for(lambda expected=expected: expected in exercise._verdict.value)

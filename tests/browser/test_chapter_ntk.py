@@ -52,10 +52,17 @@ def test_points_arrive_and_cancel_stops_them(chapter):
 def test_exercise_refuses_measures_and_agrees(chapter):
     exercise = chapter.locator(".nv-exercise")
     field = exercise.get_by_label("width")
-    for answer, verdict in (("0", "whole number"), ("1000", "Not yet."), ("100000", "Yes.")):
+    for answer, verdict in (
+        ("0", "whole number"),
+        ("1000", "Not yet."),
+        ("100000", "Yes."),
+        ("1e4", "Ten networks of width 10,000"),
+        ("wide", "“wide” is not a whole number"),
+    ):
         field.fill(answer)
         field.press("Enter")
         expect(exercise.get_by_role("status")).to_contain_text(verdict)
+        expect(field).to_have_value(answer)
 
 
 def test_numbers_and_picture_can_be_taken_home(visit):
