@@ -23,6 +23,7 @@ from .listing import Listing
 from .memory import GatePlot, MemoryPlot
 from .phase import LayersPlot, PhaseDiagram
 from .picture import Picture
+from .pixels import PixelPlot
 from .plots import ConvergencePlot, KernelPair, Plot
 from .quiz import Quiz
 from .running_average import RunningAverage

@@ -86,6 +86,8 @@ def test_decimal_numbers_are_taken_where_the_start_is_one(asked):
 def test_no_page_has_a_field_that_a_browser_reads(root):
     """Browsers take 1e4 for 1 in a field for whole numbers: pages ask through `Exercise` alone."""
     for path in sorted((root / "notebooks").glob("*.ipynb")):
-        code = ["".join(cell["source"]) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+        code = [
+            "".join(cell["source"]) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"
+        ]
         assert "IntText" not in "".join(code), path
         assert "FloatText" not in "".join(code), path
