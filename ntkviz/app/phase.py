@@ -13,26 +13,28 @@ import numpy as np
 from . import theme
 from .plots import Plot, signed
 
+REACH = 4  # powers of ten to both sides of 1 in which mean squares are told apart
+
 
 class PhaseDiagram(Plot):
     """The correlation of two inputs after some layers, over a grid of σ_w and σ_b, with the edge χ₁ = 1.
 
     - `sigma_w`, `sigma_b`: the grid, evenly spaced.
+
+    For a nonlinearity under which lengths explode, every correlation goes to 1 and the map would be of one colour:
+    `lengths=True` draws the mean square of a coordinate instead.
     """
 
     def __init__(self, sigma_w: Sequence[float], sigma_b: Sequence[float], name: str = "phase-diagram"):
         super().__init__(name)
         self.sigma_w, self.sigma_b = np.asarray(sigma_w, dtype=float), np.asarray(sigma_b, dtype=float)
-        self._correlation = self._slope = np.full((len(self.sigma_w), len(self.sigma_b)), np.nan)
+        self._correlation = self._square = self._slope = np.full((len(self.sigma_w), len(self.sigma_b)), np.nan)
         figure = self.figure
         figure.add_heatmap(
             x=self.sigma_w,
             y=self.sigma_b,
-            zmin=0,
-            zmax=1,
             colorscale=theme.SEQUENTIAL,
-            colorbar={"thickness": 12, "outlinewidth": 0, "x": 1.01, "y": 0.5, "tickvals": [0, 0.5, 1]},
-            hovertemplate="σ_w = %{x:.2f}, σ_b = %{y:.2f}: %{z:.3f}<extra>correlation</extra>",
+            colorbar={"thickness": 12, "outlinewidth": 0, "x": 1.01, "y": 0.5},
         )
         figure.add_contour(
             x=self.sigma_w,
@@ -65,31 +67,68 @@ class PhaseDiagram(Plot):
     def show(
         self,
         correlation: np.ndarray,
+        square: np.ndarray,
         slope: np.ndarray,
         layer: int,
         at: tuple[float, float],
         slope_at: float,
         growth_at: float,
+        *,
+        lengths: bool = False,
     ) -> None:
         """Draw a new map and where the reader is on it.
 
-        - `correlation`, `slope`: `(σ_w, σ_b)`, the correlation after `layer` layers, and χ₁.
+        - `correlation`, `square`, `slope`: `(σ_w, σ_b)`, the correlation after `layer` layers, the mean square of a
+          coordinate there, and χ₁.
         - `at`: the reader's (σ_w, σ_b), with χ₁ and the growth of a vector's mean square from one deep layer to
           the next there.
         """
-        self._correlation, self._slope = correlation, slope
+        self._correlation, self._square, self._slope = correlation, square, slope
         field, edge, marker = self.figure.data
         with self.figure.batch_update():
-            field.z, edge.z = correlation.T, slope.T
+            edge.z = slope.T
             marker.update(x=[at[0]], y=[at[1]])
-            self.figure.layout.annotations[0].text = f"Correlation after {layer} layer{'s' * (layer > 1)}"
+            field.update(_lengths(square.T) if lengths else _correlations(correlation.T))
+            what = "Mean square" if lengths else "Correlation"
+            self.figure.layout.annotations[0].text = f"{what} after {layer} layer{'s' * (layer > 1)}"
         slope_at = float(slope_at)
-        self.say(f"Orange: the edge χ₁ = 1. You are at χ₁ = <b>{signed(slope_at)}</b>, {_phase(slope_at, growth_at)}.")
+        said = f"Orange: the edge χ₁ = 1. You are at χ₁ = <b>{signed(slope_at)}</b>, {_phase(slope_at, growth_at)}."
+        if lengths:
+            said += f" Correlations on the map: {signed(np.min(correlation))} to {signed(np.max(correlation))}."
+        self.say(said)
 
     def table(self) -> Iterator[Sequence[Any]]:
-        yield "sigma_w", "sigma_b", "correlation", "slope"
+        yield "sigma_w", "sigma_b", "correlation", "mean_square", "slope"
         for i, j in np.ndindex(self._correlation.shape):
-            yield tuple(map(float, (self.sigma_w[i], self.sigma_b[j], self._correlation[i, j], self._slope[i, j])))
+            fields = (self._correlation[i, j], self._square[i, j], self._slope[i, j])
+            yield tuple(map(float, (self.sigma_w[i], self.sigma_b[j], *fields)))
+
+
+def _correlations(field: np.ndarray) -> dict[str, Any]:
+    """What the heatmap of a correlation, `(σ_b, σ_w)`, is drawn with."""
+    return {
+        "z": field,
+        "customdata": None,
+        "zmin": 0,
+        "zmax": 1,
+        "colorbar": {"tickvals": [0, 0.5, 1], "ticktext": ["0", "0.5", "1"]},
+        "hovertemplate": "σ_w = %{x:.2f}, σ_b = %{y:.2f}: %{z:.3f}<extra>correlation</extra>",
+    }
+
+
+def _lengths(field: np.ndarray) -> dict[str, Any]:
+    """What the heatmap of a mean square, `(σ_b, σ_w)`, is drawn with: its power of ten."""
+    return {
+        "z": np.log10(field),
+        "customdata": field,
+        "zmin": -REACH,
+        "zmax": REACH,
+        "colorbar": {
+            "tickvals": [-REACH, 0, REACH],
+            "ticktext": [f"10<sup>−{REACH}</sup>", "1", f"10<sup>{REACH}</sup>"],
+        },
+        "hovertemplate": "σ_w = %{x:.2f}, σ_b = %{y:.2f}: %{customdata:.3~g}<extra>mean square</extra>",
+    }
 
 
 def _around(grid: np.ndarray, step: float) -> list[float]:

@@ -51,13 +51,13 @@ def test_a_decimal_number_can_be_written_in_many_ways(typed, number):
 
 @pytest.mark.parametrize("typed", ["1,25", "one", "nan", "-inf", "1.2.3"])
 def test_what_is_no_number_is_refused(typed):
-    with pytest.raises(InputError, match="is not a number such as 1.25"):
+    with pytest.raises(InputError, match=r"is not a number such as 1\.25"):
         decimal_number(typed)
 
 
 @pytest.mark.parametrize("read", [whole_number, decimal_number])
 def test_nothing_and_too_much_are_refused(read):
-    with pytest.raises(InputError, match="^Type a "):
+    with pytest.raises(InputError, match=r"^Type a "):
         read("  ")
     for much in ("1e16", "-1e999999999"):
         with pytest.raises(InputError, match="is more than this page can measure"):
