@@ -19,12 +19,12 @@ class PixelPlot(Plot):
     - `labels`: `(count,)`, the class of each.
     """
 
-    def __init__(self, x: np.ndarray, pictures: np.ndarray, labels: Sequence[Any], name: str = "pixels"):
+    def __init__(self, x: np.ndarray, pictures: np.ndarray, labels: np.ndarray, name: str = "pixels"):
         super().__init__(name)
-        x, labels = np.asarray(x, dtype=float), np.asarray(labels)
+        x, classes = np.asarray(x, dtype=float), np.asarray(labels)
         pixels = x @ x.T / x.shape[1]
         self._pairs = np.triu_indices(len(x), 1)
-        self._pixels, self._same = pixels[self._pairs], (labels[:, None] == labels)[self._pairs]
+        self._pixels, self._same = pixels[self._pairs], (classes[:, None] == classes)[self._pairs]
         self._kernel = np.full(len(self._pixels), np.nan)
         figure, count = self.figure, len(x)
         for across, along, strip in axis_strips(np.asarray(pictures)):
