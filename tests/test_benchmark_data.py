@@ -49,6 +49,14 @@ def test_every_row_falls_as_one_over_root_width(row):
     assert TABLE[row].slope() == pytest.approx(-0.5, abs=0.1)
 
 
+def test_the_table_is_as_chapter_11_tells_it():
+    """34 slopes from −0.44 to −0.56, of 20 networks at each width."""
+    slopes = [table.slope() for table in TABLE.values()]
+    assert len(slopes) == 34
+    assert (round(max(slopes), 2), round(min(slopes), 2)) == (-0.44, -0.56)
+    assert all(seeds(table) == {20} for table in TABLE.values())
+
+
 def test_only_rows_that_fail_the_check_are_compared_with_the_answer_of_gia():
     assert {name for _, name in FROM_GIA} == FAILS_THE_CHECK
 

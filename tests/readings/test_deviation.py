@@ -40,3 +40,10 @@ def test_seeds_may_be_named_one_by_one(rng):
 def test_widths_are_checked_before_anything_is_sampled(rng):
     with pytest.raises(HyperparameterError, match="The width is 0"):
         nv.deviation(nv.architectures.mlp(), rng.normal(size=(2, 2)), widths=[0], seeds=1)
+
+
+def test_batches_of_four_approach_their_limit_more_slowly():
+    """1/|u|² of four normalized points has a tail of index 3/2, so that means over n neurons miss by n^(−1/3)."""
+    x = np.random.default_rng(1).normal(size=(4, 10))
+    batchnorm = nv.architectures.batchnorm_mlp(depth=1)
+    assert nv.deviation(batchnorm, x, widths=[64, 512, 4096], seeds=200).slope() == pytest.approx(-1 / 3, abs=0.08)
