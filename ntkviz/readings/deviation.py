@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import NotFiniteError
 from ..language.architecture import Architecture, listed, whole_number
+from ..slopes import Slope, log_log_slope
 from .finite import check_width, empirical_ntk
 from .infinite import infinite_ntk
 
@@ -33,9 +34,15 @@ class DeviationTable(tuple[Deviation, ...]):
         return sorted({row.width for row in self})
 
     def slope(self) -> float:
-        """The log–log slope of the mean deviation against width; −1/2 is what the theory says."""
-        means = self.means()
-        return float(np.polyfit(np.log(list(means)), np.log(list(means.values())), 1)[0])
+        """The log–log slope of the mean deviation against width; −1/2 is what the theory says. NaN for one width."""
+        return self._slope().value
+
+    def slope_error(self) -> float:
+        """The standard error of `slope`, from how much networks of one width differ; NaN if some width has only one."""
+        return self._slope().error
+
+    def _slope(self) -> Slope:
+        return log_log_slope({w: [row.relative_frobenius for row in self if row.width == w] for w in self.widths()})
 
 
 def deviation(arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Iterable[int] | int) -> DeviationTable:

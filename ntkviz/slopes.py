@@ -1,0 +1,52 @@
+"""The slope of a power law: a line through the logarithms of means, and how far random samples let it be trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Slope(NamedTuple):
+    """The exponent of a power law, measured.
+
+    - `value`: the slope of log mean against log size; NaN where it has none.
+    - `error`: its standard error; NaN where it is not known.
+    """
+
+    value: float
+    error: float
+
+    def agrees_with(self, exponent: float) -> bool:
+        """Whether an exponent is within two standard errors; never, where the error is not known."""
+        return abs(self.value - exponent) <= 2 * self.error + 1e-9  # rounding, where samples do not differ at all
+
+
+def log_log_slope(samples: Mapping[int, Sequence[float]]) -> Slope:
+    """The slope of log(mean of the samples) against log(size), by least squares with equal weights.
+
+    The slope is Σ w log(mean), with w = (x − x̄)/Σ(x − x̄)² and x the logarithms of the sizes. The samples are taken
+    to be independent, so its variance is Σ w² (standard error of the mean / mean)², to first order. This says how
+    much the slope would vary with other samples; it does not say whether the means lie on a line.
+
+    **Arguments**
+
+    - `samples`: the measurements at each size, positive numbers.
+
+    There is no slope (NaN) before there are two sizes or where a mean is not positive, and no error where a size has a
+    single sample.
+    """
+    sizes = sorted(size for size, values in samples.items() if len(values))
+    means = np.array([np.mean(samples[size]) for size in sizes])
+    if len(sizes) < 2 or not np.all(means > 0):
+        return Slope(np.nan, np.nan)
+    x = np.log(sizes)
+    weights = (x - x.mean()) / np.sum((x - x.mean()) ** 2)
+    errors = np.array([standard_error(samples[size]) for size in sizes]) / means
+    return Slope(float(weights @ np.log(means)), float(np.linalg.norm(weights * errors)))
+
+
+def standard_error(values: Sequence[float]) -> float:
+    """The standard error of the mean of independent values; NaN of fewer than two."""
+    return float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else np.nan

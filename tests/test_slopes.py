@@ -1,0 +1,64 @@
+"""The slope of a power law and its standard error, against samples whose law is known, and against NumPy's fit."""
+
+import numpy as np
+import pytest
+
+from ntkviz.readings.deviation import Deviation, DeviationTable
+from ntkviz.slopes import Slope, log_log_slope, standard_error
+
+WIDTHS = [64, 128, 256, 512]
+
+
+def test_an_exact_power_law():
+    samples = {n: [0.5 / n, 1.5 / n] for n in WIDTHS}
+    slope = log_log_slope(samples)
+    assert slope.value == pytest.approx(-1.0)
+    # Every mean is off by a relative 1/2; the logarithms of the widths are ln 2 apart, Σ(x − x̄)² = 5 ln²2.
+    assert slope.error == pytest.approx(0.5 / (np.log(2) * 5**0.5))
+
+
+def test_it_is_least_squares_on_the_means():
+    rng = np.random.default_rng(0)
+    samples = {n: list(rng.uniform(1, 2, 5)) for n in WIDTHS}
+    fit = np.polyfit(np.log(WIDTHS), np.log([np.mean(samples[n]) for n in WIDTHS]), 1)
+    assert log_log_slope(samples).value == pytest.approx(fit[0])
+    backwards = dict(reversed(samples.items()))
+    assert log_log_slope(backwards) == pytest.approx(log_log_slope(samples))
+
+
+def test_the_error_is_that_of_repeated_experiments():
+    rng = np.random.default_rng(0)
+    found = [log_log_slope({n: list(n**-0.5 * rng.gamma(8, size=20)) for n in WIDTHS}) for _ in range(400)]
+    values, errors = np.transpose(found)
+    assert np.mean(values) == pytest.approx(-0.5, abs=0.01)
+    assert np.mean(errors) == pytest.approx(np.std(values), rel=0.1)
+    agreeing = np.mean([slope.agrees_with(-0.5) for slope in found])
+    assert agreeing == pytest.approx(0.95, abs=0.03)
+
+
+def test_what_is_not_known_is_no_number():
+    assert np.isnan(log_log_slope({}).value)
+    assert np.isnan(log_log_slope({64: [1.0, 2.0], 128: []}).value)
+    assert np.isnan(log_log_slope({64: [1.0, 2.0], 128: [0.0, 0.0]}).value)
+    single = log_log_slope({64: [1.0, 1.0], 256: [0.5]})
+    assert single.value == pytest.approx(-0.5)
+    assert np.isnan(single.error)
+    assert not single.agrees_with(-0.5)
+    assert np.isnan(standard_error([1.0]))
+
+
+def test_agreement_is_within_two_standard_errors():
+    assert Slope(-0.55, 0.03).agrees_with(-0.5)
+    assert not Slope(-0.35, 0.07).agrees_with(-0.5)
+
+
+def test_a_table_of_deviations_has_the_same_slope_and_error():
+    rng = np.random.default_rng(1)
+    rows = [Deviation(n, seed, float(rng.uniform(1, 2) / n)) for seed in range(3) for n in WIDTHS]
+    expected = log_log_slope({n: [row.relative_frobenius for row in rows if row.width == n] for n in WIDTHS})
+    table = DeviationTable(rows)
+    assert (table.slope(), table.slope_error()) == pytest.approx(expected)
+    assert expected.error > 0
+    one_each = DeviationTable(rows[:4])
+    assert np.isfinite(one_each.slope())
+    assert np.isnan(one_each.slope_error())
