@@ -12,7 +12,7 @@ from .plots import Plot
 
 
 class AttentionPair(Plot):
-    """Two attention maps side by side on one colour scale from 0 up; each row is one word's weights and sums to 1.
+    """Two attention maps side by side on one colour scale, from 0 to 1; each row is one word's weights and sums to 1.
 
     - `left`, `right`: what they are, as headings.
     - `words`: named along both axes, `(T,)`; a map of fewer words is one of the first of them.
@@ -20,13 +20,13 @@ class AttentionPair(Plot):
 
     def __init__(self, left: str, right: str, words: Sequence[str], name: str = "attention"):
         super().__init__(name)
-        self._titles, self._words = (left, right), list(words)
+        self._titles, self._words, self._names = (left, right), list(words), _numbered(words)
         count = len(self._words)
         blank = np.full((count, count), np.nan)
         figure = self.figure
         for side, number in enumerate(("", "2")):
             figure.add_heatmap(z=blank, xaxis=f"x{number}", yaxis=f"y{number}", coloraxis="coloraxis", xgap=1, ygap=1)
-            figure.data[-1].customdata = [[f"from {a} to {b}" for b in self._words] for a in self._words]
+            figure.data[-1].customdata = [[f"from {a} to {b}" for b in self._names] for a in self._names]
             figure.data[-1].hovertemplate = f"{self._titles[side]}<br>%{{customdata}}: %{{z:.3f}}<extra></extra>"
             figure.add_shape(
                 type="rect", xref=f"x{number}", yref=f"y{number}", x0=-0.5, x1=count - 0.5, y0=-0.5, y1=0.5
@@ -49,6 +49,8 @@ class AttentionPair(Plot):
             yaxis2=down | {"scaleanchor": "x2", "anchor": "x2"},
             coloraxis={
                 "colorscale": theme.SEQUENTIAL,
+                "cmin": 0,
+                "cmax": 1,
                 "colorbar": {"thickness": 12, "outlinewidth": 0, "x": 0.94, "len": 0.9, "y": 1, "yanchor": "top"},
             },
             margin={"l": 52, "r": 40, "t": theme.HEADING, "b": 50},
@@ -58,13 +60,12 @@ class AttentionPair(Plot):
         )
 
     def show(self, left: np.ndarray | None = None, right: np.ndarray | None = None, chosen: int | None = None) -> None:
-        """Show one map or both, `(T, T)`, and frame the row of the word `chosen`; a new right one sets the colours."""
+        """Show one map or both, `(T, T)`, and frame the row of the word `chosen`."""
         with self.figure.batch_update():
             if left is not None:
                 self.figure.data[0].z = self._padded(left)
             if right is not None:
                 self.figure.data[1].z = self._padded(right)
-                self.figure.layout.coloraxis.update(cmin=0, cmax=float(np.max(right)))
         if chosen is not None:
             self.figure.update_shapes(y0=chosen - 0.5, y1=chosen + 0.5, x1=self._count - 0.5)
         sample, limit = self._maps()
@@ -92,7 +93,7 @@ class AttentionPair(Plot):
         yield ("from", "to", *self._titles)
         left, right = self._maps()
         for row, column in np.ndindex(*right.shape):
-            yield self._words[row], self._words[column], float(left[row, column]), float(right[row, column])
+            yield self._names[row], self._names[column], float(left[row, column]), float(right[row, column])
 
 
 class WeightCloud(Plot):
@@ -124,7 +125,7 @@ class WeightCloud(Plot):
                 "showgrid": False,
                 "fixedrange": True,
             },
-            yaxis={"title": "attention weight", "fixedrange": True, "nticks": 6},
+            yaxis={"title": "attention weight", "range": [-0.03, 1.03], "fixedrange": True, "nticks": 6},
             legend={
                 "orientation": "h",
                 "x": 0,
@@ -166,8 +167,6 @@ class WeightCloud(Plot):
                 y=np.repeat(self._limit, 3),
             )
             one.update(x=words if count else [], y=self._networks[0] if count else [])
-            highest = max(np.max(self._limit), np.max(self._networks, initial=0))
-            self.figure.layout.yaxis.range = [-0.03 * highest, 1.06 * highest]
         if count < 2:
             self.say("Sampling …")
             return
@@ -179,5 +178,10 @@ class WeightCloud(Plot):
     def table(self) -> Iterator[Sequence[Any]]:
         yield "network", "to", "weight", "limit"
         for number, weights in enumerate(self._networks):
-            for word, weight, limit in zip(self._words, weights, self._limit, strict=False):
-                yield number, word, float(weight), float(limit)
+            for word, weight, limit in zip(_numbered(self._words), weights, self._limit, strict=False):
+                yield number + 1, word, float(weight), float(limit)
+
+
+def _numbered(words: Sequence[str]) -> list[str]:
+    """Words with their places in the sentence, where one may stand twice: `the (1)`."""
+    return [f"{word} ({place})" for place, word in enumerate(words, 1)]

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from . import theme
-from .plots import Plot, network_spread, signed
+from .plots import Plot, network_spread
+from .ranges import round_range
+from .wording import share, signed
 
 
 class CompanyPlot(Plot):
@@ -94,8 +96,6 @@ class CompanyPlot(Plot):
         bars = np.nan_to_num(std)
         where = np.append(self.positions, self._extra)
         reach = [self._alone, self._together, *([mean - bars, mean + bars] if self._networks else [])]
-        low, high = min(map(np.min, reach)), max(map(np.max, reach))
-        room = 0.06 * max(high - low, 1e-6)
         with_it, without, networks, extra = self.figure.data
         with self.figure.batch_update():
             with_it.update(x=self.positions, y=self._together[:-1])
@@ -103,7 +103,7 @@ class CompanyPlot(Plot):
             networks.update(x=where if self._networks else [], y=mean if self._networks else [])
             networks.error_y.array = bars if self._networks else []
             extra.update(x=where[-1:], y=self._together[-1:])
-            self.figure.layout.yaxis.range = [low - room, high + room]
+            self.figure.layout.yaxis.range = round_range(reach)
             for shape, x in zip(self.figure.layout.shapes, (self.positions[self._chosen], self._extra), strict=True):
                 shape.update(x0=x, x1=x)
         self.say(f"{self._comparison(mean[self._chosen], std[self._chosen])} {self._note}")
@@ -136,7 +136,8 @@ class TwoBatches(Plot):
 
     - `count`: B, the points of the first batch.
 
-    Colours are set by the `B` points, so that the extra point's own numbers do not drown theirs.
+    The largest entry of the first batch's kernel is the unit of the colours: the extra point, which may stand
+    anywhere and be of any size, does not change them.
     """
 
     def __init__(self, count: int, heading: str, name: str = "batches"):
@@ -184,19 +185,17 @@ class TwoBatches(Plot):
         """Show the kernel of the first batch `(B, B)`, between the two `(B, B + 1)`, of the second `(B + 1, B + 1)`."""
         b = self._count
         self._kernel = np.block([[alone, across], [across.T, together]])
-        points = np.r_[0 : 2 * b]
-        shared = self._kernel[np.ix_(points, points)]
         parts = [slice(0, b), slice(b, 2 * b + 1)]
         with self.figure.batch_update():
             for trace, (rows, columns) in zip(self.figure.data, [(r, c) for r in parts for c in parts], strict=True):
                 trace.update(x=self._places[columns], y=self._places[rows], z=self._kernel[rows, columns])
                 trace.customdata = [[f"{r} and {c}" for c in self.names[columns]] for r in self.names[rows]]
                 trace.hovertemplate = "points %{customdata}: %{z:.3g}<extra></extra>"
-            self.figure.layout.coloraxis.update(cmin=float(shared.min()), cmax=float(shared.max()))
+            self.figure.layout.coloraxis.update(theme.kernel_colours(float(np.max(alone)), float(np.min(alone))))
         within, between = (float(np.trace(block[:, :b])) / b for block in (alone, across))
-        apart = np.linalg.norm(together[:b, :b] - alone) / np.linalg.norm(alone)
+        apart = float(np.linalg.norm(together[:b, :b] - alone) / np.linalg.norm(alone))
         self.say(
-            f"The extra point changes the kernel of the others by <b>{apart:.0%}</b>. A point with itself: "
+            f"The extra point changes the kernel of the others by <b>{share(apart)}</b>. A point with itself: "
             f"<b>{signed(within)}</b> within the batch, <b>{signed(between)}</b> across the two (mean)."
         )
 

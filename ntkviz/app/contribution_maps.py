@@ -8,9 +8,20 @@ from typing import Any
 import numpy as np
 
 from . import theme
-from .plots import Plot, signed
+from .plots import Plot
+from .wording import figures, signed
+
+LINEAR = 0.002
+"""Of the unit: up to here colours are linear, beyond it logarithmic."""
+
+MARKS = {"−1": -1, "−10%": -0.1, "−1%": -0.01, "0": 0, "1%": 0.01, "10%": 0.1, "1": 1}
 
 Parts = Mapping[str, np.ndarray]  # of each parameter, `(T, T̄)`, or `(1, 1)` for one that has no time
+
+
+def shade(share: np.ndarray | float) -> np.ndarray:
+    """Where numbers in units stand on the colour scale from −1 to 1: at asinh(share/LINEAR)/asinh(1/LINEAR)."""
+    return np.asarray(np.arcsinh(np.asarray(share) / LINEAR) / np.arcsinh(1 / LINEAR))
 
 
 class ContributionMaps(Plot):
@@ -20,12 +31,16 @@ class ContributionMaps(Plot):
 
     Both sides are given as `{parameter: (T, T̄)}`; a parameter used once, such as the readout, is not on the map
     and named under it. Circles mark the pairs of equal lag, T − t = T̄ − t̄.
+
+    Colours are logarithmic to both sides of zero: what is noise in a network is a hundredth of the largest cells, and
+    may be of either sign. They are relative to a `unit` that the caller keeps for all maps that are compared.
     """
 
     def __init__(self, left: str, right: str, words: Sequence[str], words_bar: Sequence[str], name: str = "pairs"):
         super().__init__(name)
         self._words, self._words_bar = list(words), list(words_bar)
         self._sides: list[Parts | None] = [None, None]
+        self._unit = 1.0
         self._fresh = False  # whether the network is one of the limit's kind
         self._lengths = len(words), len(words_bar)
         figure, (rows, columns) = self.figure, self._lengths
@@ -46,7 +61,9 @@ class ContributionMaps(Plot):
             xaxis2=x | {"domain": [0.5, 0.93], "anchor": "y2"},
             yaxis2=y | {"scaleanchor": "x2", "anchor": "x2"},
             coloraxis={
-                "colorscale": theme.SEQUENTIAL,
+                "colorscale": theme.DIVERGING,
+                "cmin": -1,
+                "cmax": 1,
                 "colorbar": {"thickness": 12, "outlinewidth": 0, "x": 0.95, "len": 0.86, "y": 1, "yanchor": "top"},
             },
             margin={"l": 62, "r": 50, "t": theme.HEADING, "b": 52},
@@ -55,13 +72,17 @@ class ContributionMaps(Plot):
                 for title, axis in zip((left, right), ("x", "x2"), strict=True)
             ],
         )
+        bar = figure.layout.coloraxis.colorbar
+        bar.update(tickvals=[float(shade(mark)) for mark in MARKS.values()], ticktext=list(MARKS))
 
-    def restart(self, limit: Parts, length: int, length_bar: int) -> None:
-        """Show the limit, for the first so many words of each; the network's map stays until there is another."""
-        self._sides[1], self._lengths, self._fresh = limit, (length, length_bar), False
-        low, high = min(0.0, float(np.min(self._map(1)))), max(float(np.max(self._map(1))), 1e-12)
+    def restart(self, limit: Parts, length: int, length_bar: int, unit: float) -> None:
+        """Show the limit, for the first so many words of each; the network's map stays until there is another.
+
+        `unit`: the positive number that has the brightest colour.
+        """
+        self._sides[1], self._lengths, self._unit, self._fresh = limit, (length, length_bar), unit, False
         with self.figure.batch_update():
-            self.figure.layout.coloraxis.update(cmin=low - 0.04 * (high - low), cmax=high)
+            self.figure.layout.coloraxis.colorbar.title = {"text": f"× {figures(unit)}", "font": {"size": 13}}
             self._draw(1)
             steps = range(1, min(self._lengths) + 1)
             for circles in self.figure.data[1::2]:
@@ -103,7 +124,7 @@ class ContributionMaps(Plot):
                 f"{self._words[t]} ({t + 1}) and {self._words_bar[t_bar]} ({t_bar + 1}): "
                 f"<b>{signed(float(cells[t, t_bar]), 4)}</b><br>{split}"
             )
-        self.figure.data[2 * side].update(z=cells, text=text)
+        self.figure.data[2 * side].update(z=shade(cells / self._unit), text=text)
 
     def _read(self) -> None:
         limit = self._sides[1]

@@ -9,7 +9,9 @@ import numpy as np
 
 from ..readings.master import Law
 from . import normal, theme
-from .plots import Plot, network_spread, signed
+from .plots import Plot, network_spread
+from .ranges import round_range
+from .wording import figures, signed
 
 
 class CurvesPlot(Plot):
@@ -65,27 +67,28 @@ class CurvesPlot(Plot):
         reach = [self._correct, self._shortcut]
         if self._networks:
             reach += [mean[shown] - bars, mean[shown] + bars]
-        low, high = min(map(np.min, reach)), max(map(np.max, reach))
-        room = 0.06 * max(high - low, 0.1 * abs(high), 1e-6)
         with self.figure.batch_update():
             correct.update(x=self.x, y=self._correct)
             shortcut.update(x=self.x, y=self._shortcut)
             networks.update(x=self.x[shown] if self._networks else [], y=mean[shown] if self._networks else [])
             networks.error_y.array = bars if self._networks else []
-            self.figure.layout.yaxis.range = [low - room, high + room]
+            self.figure.layout.yaxis.range = round_range(reach)
             self.figure.layout.shapes[0].update(x0=self.x[self._marked], x1=self.x[self._marked])
         self.say(f"{self._comparison(mean[self._marked], std[self._marked])}<br>{self._note}")
 
     def _comparison(self, mean: float, std: float) -> str:
         right, wrong = self._correct[self._marked], self._shortcut[self._marked]
-        said = f"On the dotted line: correct <b>{signed(right)}</b>, GIA <b>{signed(wrong)}</b>"
         scale = np.max(np.abs(self._correct))
+        right, wrong = (0.0 if abs(value) < 1e-6 * scale else value for value in (right, wrong))  # rounding
+        said = f"On the dotted line: correct <b>{figures(right)}</b>, GIA <b>{figures(wrong)}</b>"
         if np.allclose(self._correct, self._shortcut, rtol=0, atol=1e-6 * scale):
             said += ", the same"
-        elif abs(right) > 1e-3 * scale:
-            said += f", a factor of <b>{signed(wrong / right)}</b>"
+        elif min(abs(right), abs(wrong)) > 0.01 * scale:  # where neither is next to nothing beside the whole curve
+            said += (
+                f", a factor of <b>{figures(wrong / right)}</b>" if wrong * right > 0 else ", of the <b>wrong sign</b>"
+            )
         if np.isfinite(mean):
-            said += f"; networks <b>{signed(mean)}</b>" + (f" ± {std:.2f}" if np.isfinite(std) else "")
+            said += f"; networks <b>{figures(mean)}</b>" + (f" ± {figures(std)}" if np.isfinite(std) else "")
         return said + "."
 
     def table(self) -> Iterator[Sequence[Any]]:

@@ -24,6 +24,12 @@ class Digits:
     pictures: np.ndarray
     labels: np.ndarray
 
+    @property
+    def names(self) -> list[str]:
+        """The digit on each image, and its number within the class: `4 (1)`, `4 (2)`, …"""
+        places = [int(np.sum(self.labels[: k + 1] == label)) for k, label in enumerate(self.labels)]
+        return [f"{label} ({place})" for label, place in zip(self.labels, places, strict=True)]
+
 
 def digits(classes: Sequence[int] = (0, 1, 4, 6), each: int = 4) -> Digits:
     """The first `each` images of every class."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from . import normal, theme
 from .plots import Plot
+from .ranges import round_up
 
 BINS = 61
 WITHIN_ONE, WITHIN_TWO, BEYOND_THREE = (*(1 - 2 * normal.probability(-k) for k in (1, 2)), 2 * normal.probability(-3))
@@ -50,7 +51,7 @@ class CoordinateHistogram(Plot):
         """Predict N(0, std²); what is added from now on is a new sample."""
         self._std, self._values, self._networks = float(std), np.empty(0), 0
         bars, line = self.figure.data
-        half = _round_up(4 * self._std)
+        half = round_up(4 * self._std)
         x = np.linspace(-half, half, 241)
         with self.figure.batch_update():
             bars.opacity = FADED
@@ -77,7 +78,7 @@ class CoordinateHistogram(Plot):
 
     def _histogram(self) -> tuple[np.ndarray, np.ndarray]:
         """Edges, and the density of all coordinates, those outside the edges counted too."""
-        half = _round_up(4 * self._std)
+        half = round_up(4 * self._std)
         counts, edges = np.histogram(self._values, bins=BINS, range=(-half, half))
         return edges, counts / (max(1, self._values.size) * (edges[1] - edges[0]))
 
@@ -148,9 +149,7 @@ class FunctionDraws(Plot):
                 band.y = times * np.concatenate([self._std, -self._std[::-1]])
             edges.y = np.concatenate([np.append(times * self._std, np.nan) for times in (-2, -1, 1, 2)])
             curves.opacity = one.opacity = FADED
-            half = 0.98 * _round_up(
-                3 * float(np.max(self._std))
-            )  # short of the round number, whose label is in the way
+            half = 0.98 * round_up(3 * float(np.max(self._std)))  # short of the round number, whose label is in the way
             self.figure.layout.yaxis.range = [-half, half]
         self.say("The bands are those of the Gaussian process; sampling …")
 
@@ -174,9 +173,3 @@ class FunctionDraws(Plot):
         for number, curve in enumerate(self._curves):
             for where, output, std in zip(self._path, curve, self._std, strict=True):
                 yield number, where, output, std
-
-
-def _round_up(number: float) -> float:
-    """A round number above, so that an axis moves in a few clear jumps and what it shows grows in between."""
-    scale = 10 ** np.floor(np.log10(number))
-    return float(next(step * scale for step in (1, 1.5, 2, 3, 4, 6, 8, 10) if step * scale >= number * (1 - 1e-9)))

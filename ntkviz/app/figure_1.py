@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..slopes import Slope, log_log_slope, standard_error
 from . import theme
-from .plots import Plot, signed
+from .plots import Plot
+from .wording import figures, signed
 
 ORIGINAL_AT_64 = {"RNN": 0.2, "Transformer": 0.15, "BatchNorm": 0.5}
 """Where the curves of the figure start, at width 64, read off by eye."""
@@ -36,18 +38,9 @@ class Curve(NamedTuple):
         """The mean deviation at each width, widths ascending."""
         return {width: float(np.mean(ds)) for width, ds in sorted(self.deviations.items())}
 
-    def slope(self) -> tuple[float, float]:
-        """The log–log slope of the means and its standard error, both NaN before there are three widths.
-
-        The slope is a weighted sum of the logarithms of the means, and their errors are std/(mean·√networks).
-        """
-        means = self.means()
-        if len(means) < 3:
-            return np.nan, np.nan
-        x = np.log(list(means))
-        weights = (x - x.mean()) / np.sum((x - x.mean()) ** 2)
-        errors = [_standard_error(ds) / np.mean(ds) for _, ds in sorted(self.deviations.items())]
-        return float(weights @ np.log(list(means.values()))), float(np.linalg.norm(weights * errors))
+    def slope(self) -> Slope:
+        """The log–log slope of the means and its standard error, both NaN before there are three widths."""
+        return log_log_slope(self.deviations) if len(self.deviations) > 2 else Slope(np.nan, np.nan)
 
 
 class DeviationCurves(Plot):
@@ -171,11 +164,13 @@ class DeviationCurves(Plot):
                 grey = colour == theme.MUTED
                 x = np.array(list(curve.means()))
                 y = self._scaled(x, list(curve.means().values()))
-                errors = 2 * self._scaled(x, [_standard_error(ds) for _, ds in sorted(curve.deviations.items())])
+                errors = 2 * self._scaled(x, [standard_error(ds) for _, ds in sorted(curve.deviations.items())])
                 slot.update(x=x, y=y, name=curve.label, visible=True, opacity=0.5 if grey else 1, showlegend=not grey)
                 slot.line.update(color=colour, width=1.5 if grey else 2.5, dash="dot" if curve.gia else "solid")
                 slot.marker.update(color=colour, size=5 if grey else 11, symbol=mark + "-open" * curve.gia)
-                slot.error_y.update(type="data", color=colour, thickness=1.5, width=4, array=errors, visible=not crowd)
+                slot.error_y.update(
+                    type="data", color=colour, thickness=1.5, width=4, array=np.nan_to_num(errors), visible=not crowd
+                )
                 slot.hovertemplate = "width %{x:,}: %{y:.3~g}<extra>" + curve.label + "</extra>"
             for slot in self._slots[len(curves) :]:
                 if slot.visible:
@@ -187,12 +182,12 @@ class DeviationCurves(Plot):
         networks = sum(len(ds) for curve in measured for ds in curve.deviations.values())
         c = {curve.name: np.mean([d * n**0.5 for n, d in curve.means().items()]) for curve in measured}
         if not c:
-            return "Every architecture follows c/√n; only c is its own."
+            return "If the law is right, each falls as <i>c</i>/√n, with a <i>c</i> of its own."
         least, most = min(c, key=c.__getitem__), max(c, key=c.__getitem__)
-        said = f"<b>{networks:,}</b> random networks so far. Every architecture follows <i>c</i>/√n"
+        said = f"<b>{networks:,}</b> random networks so far. Deviation × √n, the <i>c</i> of <i>c</i>/√n, is"
         if least == most:
-            return f"{said}, here with <i>c</i> = <b>{c[least]:.2f}</b>."
-        return f"{said}, with <i>c</i> from <b>{c[least]:.2f}</b> ({least}) to <b>{c[most]:.2f}</b> ({most})."
+            return f"{said} <b>{figures(c[least])}</b> on average."
+        return f"{said} from <b>{figures(c[least])}</b> ({least}) to <b>{figures(c[most])}</b> ({most}) on average."
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "architecture", "parametrization", "width", "seed", "from_the_limit", "from_gia_answer"
@@ -232,9 +227,7 @@ class SlopePlot(Plot):
             dots.marker.update(color=[colour for colour, _ in looks], size=11)
             dots.marker.symbol = [m + "-open" * c.gia for c, (_, m) in zip(curves, looks, strict=True)]
             self.figure.layout.yaxis.range = [len(curves) - 0.4, -0.6]
-        known = [
-            slope for curve, (slope, _) in zip(curves, slopes, strict=True) if not curve.gia and np.isfinite(slope)
-        ]
+        known = {c.name: c.slope() for c in curves if not c.gia and np.isfinite(c.slope().value)}
         self.say(_summary(known) if known else "Three widths make a slope; the law says −0.50.")
 
     def table(self) -> Iterator[Sequence[Any]]:
@@ -243,12 +236,16 @@ class SlopePlot(Plot):
             yield curve.label, *curve.slope()
 
 
-def _summary(slopes: list[float]) -> str:
-    low, high = signed(min(slopes)), signed(max(slopes))
-    said = f"The law says −0.50; measured <b>{signed(float(np.mean(slopes)))}</b>"
-    return said + (f" on average, from {low} to {high}." if len(slopes) > 1 else ".")
-
-
-def _standard_error(numbers: Sequence[float]) -> float:
-    """The standard error of their mean; 0 for a single one, of which nothing is known."""
-    return float(np.std(numbers, ddof=1) / len(numbers) ** 0.5) if len(numbers) > 1 else 0.0
+def _summary(slopes: dict[str, Slope]) -> str:
+    """What the slopes of distances to the limit say about −1/2: how many agree, and which do not."""
+    values = [slope.value for slope in slopes.values()]
+    said = f"The law says −0.50; measured <b>{signed(float(np.mean(values)))}</b>"
+    if len(values) > 1:
+        said += f" on average, from {signed(min(values))} to {signed(max(values))}"
+    if not np.isfinite([slope.error for slope in slopes.values()]).all():
+        return f"{said}."
+    apart = [name for name, slope in slopes.items() if not slope.agrees_with(-0.5)]
+    said += f". Within two standard errors of it: <b>{len(slopes) - len(apart)} of {len(slopes)}</b>"
+    if not apart:
+        return f"{said}."
+    return f"{said}, not {', '.join(apart)}, for which the smallest widths are still too narrow, or by chance."

@@ -11,24 +11,29 @@ from ..readings.recurrence import half_life, tail
 from . import theme
 from .plots import Plot
 
+MIDDLE = 0.16, 0.84  # the quantiles between which lie 68 %, of a Gaussian mean ± std
 LONG = 200  # steps: half-lives beyond cannot be told from none
 
 
 class GatePlot(Plot):
-    """A few coordinates of one gate of one network, step by step, in the band of the limit's mean ± std."""
+    """A few coordinates of one gate of one network, step by step, over the middle 68 % of the limit and its mean.
+
+    A gate is between 0 and 1 and its law may be far from Gaussian: the band goes from one quantile to another, where
+    mean ± std would leave the values that a gate can have.
+    """
 
     def __init__(self, heading: str, steps: int, shown: int = 12, name: str = "gates"):
         super().__init__(name)
         self._shown = shown
         self._coordinates = np.empty((steps, 0))
-        self._mean = self._std = np.full(steps, np.nan)
+        self._mean = self._low = self._high = np.full(steps, np.nan)
         figure = self.figure
         figure.add_scatter(
             x=[], y=[], mode="lines", fill="toself", fillcolor=theme.translucent(theme.LIMIT, 0.18), line_width=0
         )
         figure.add_scatter(x=[], y=[], mode="lines", name="coordinates of one network", line_width=1.3)
         figure.data[1].line.color = theme.translucent(theme.FINITE, 0.7)
-        figure.add_scatter(x=[], y=[], mode="lines", name="infinite width, mean ± std", line_width=3)
+        figure.add_scatter(x=[], y=[], mode="lines", name="infinite width: mean, middle 68%", line_width=3)
         figure.data[2].line.color = theme.LIMIT
         figure.update_traces(hoverinfo="skip")
         figure.data[0].showlegend = False
@@ -40,15 +45,21 @@ class GatePlot(Plot):
             margin={"l": 60, "r": 10, "t": theme.HEADING, "b": 48},
         )
 
-    def restart(self, samples: np.ndarray, note: str = "") -> None:
-        """Show the law of the limit, from samples of the gate `(steps, samples)`; the last of all steps come last."""
-        self._mean, self._std = np.mean(samples, axis=1), np.std(samples, axis=1)
+    def restart(self, samples: np.ndarray, keeps: bool = False) -> None:
+        """Show the law of the limit, from samples of the gate `(steps, samples)`; the last of all steps come last.
+
+        `keeps`: whether the gate multiplies a memory; what this alone leaves of it is said too.
+        """
+        self._mean, (self._low, self._high) = np.mean(samples, axis=1), np.quantile(samples, MIDDLE, axis=1)
         x = self._steps(len(self._mean))
-        band = np.concatenate([self._mean + self._std, (self._mean - self._std)[::-1]])
+        band = np.concatenate([self._high, self._low[::-1]])
         with self.figure.batch_update():
             self.figure.data[0].update(x=np.concatenate([x, x[::-1]]), y=band)
             self.figure.data[2].update(x=x, y=self._mean)
-        self.say(f"At the last step <b>{self._mean[-1]:.2f} ± {self._std[-1]:.2f}</b> in the limit. {note}")
+        self.say(
+            f"At the last step <b>{self._mean[-1]:.2f}</b> on average in the limit, and {self._low[-1]:.2f} to "
+            f"{self._high[-1]:.2f} for the middle 68%.{_alone(samples[-1]) if keeps else ''}"
+        )
 
     def add(self, coordinates: np.ndarray) -> None:
         """Show one network's gate, `(steps, n)`."""
@@ -63,11 +74,12 @@ class GatePlot(Plot):
 
     def table(self) -> Iterator[Sequence[Any]]:
         count = self._coordinates.shape[1]
-        yield "step", "limit_mean", "limit_std", *(f"coordinate_{k + 1}" for k in range(count))
+        yield "step", "limit_mean", "limit_low", "limit_high", *(f"coordinate_{k + 1}" for k in range(count))
         same = len(self._coordinates) == len(self._mean)
         rows = self._coordinates if same else np.full((len(self._mean), count), np.nan)
-        for step, mean, std, row in zip(self._steps(len(self._mean)), self._mean, self._std, rows, strict=True):
-            yield int(step), float(mean), float(std), *map(float, row)
+        limits = self._mean, self._low, self._high
+        for step, *limit, row in zip(self._steps(len(self._mean)), *limits, rows, strict=True):
+            yield int(step), *map(float, (*limit, *row))
 
 
 class MemoryPlot(Plot):
@@ -136,15 +148,12 @@ class MemoryPlot(Plot):
         self._read()
 
     def _read(self) -> None:
-        found = half_life(self.limit())
         spread = [half_life(one) for one in self._limits]
-        error = ""
-        if len(spread) > 1 and 0 < found < LONG and np.isfinite(spread).all():
-            error = f" ± {np.std(spread, ddof=1) / len(spread) ** 0.5:.1g}"
-        said = f"Half-life <b>{_steps(found, error)}</b> in the limit, {_steps(half_life(self._other))} without gates"
+        error = np.std(spread, ddof=1) / len(spread) ** 0.5 if len(spread) > 1 and np.isfinite(spread).all() else np.nan
+        said = f"In the limit: {_fading(self.limit(), error)}; without gates: {_fading(self._other)}"
         if self._networks:
-            count, measured = len(self._networks), half_life(_together(self._networks))
-            said += f", <b>{_steps(measured)}</b> in {count} random network{'s' if count > 1 else ''}"
+            count = len(self._networks)
+            said += f"; in {count} random network{'s' if count > 1 else ''}: {_fading(_together(self._networks))}"
         self.say(said + ".")
 
     def table(self) -> Iterator[Sequence[Any]]:
@@ -153,10 +162,28 @@ class MemoryPlot(Plot):
             yield int(row[0]), *map(float, row[1:])
 
 
-def _steps(half_life: float, error: str = "") -> str:
-    if half_life > LONG:
-        return "none (it does not fade)"
-    return f"{half_life:.1f}{error} steps" if half_life > 0 else "0 (gone at once)"
+def _alone(gate: np.ndarray) -> str:
+    """How fast a root mean square halves that is multiplied by independent samples of a gate at every step."""
+    left = float(np.sqrt(np.mean(np.square(gate))))
+    halving = np.log(0.5) / np.log(left) if left < 1 else np.inf
+    lasts = f"halves in {_steps(halving)}" if halving <= LONG else f"outlasts <b>{LONG} steps</b>"
+    return f" A memory that only independent draws of it multiply {lasts}."
+
+
+def _fading(distance: np.ndarray, error: float = np.nan) -> str:
+    """What becomes of a relative distance: its half-life, with the standard error where that is known."""
+    found = half_life(distance)
+    if found > LONG:
+        return "the distance <b>grows</b>" if distance[-1] > 1.05 else "the distance <b>does not fade</b>"
+    return f"half-life {_steps(found, error)}" if found > 0 else "<b>gone after one step</b>"
+
+
+def _steps(half_life: float, error: float = np.nan) -> str:
+    """A half-life in the digits that its error leaves or, where that is not known, that twenty steps can show."""
+    if not np.isfinite(error):
+        return f"<b>{half_life:.{1 if half_life < 20 else 0}f} steps</b>"
+    digits = 0 if error >= 1 else 1 if error >= 0.095 else 2
+    return f"<b>{half_life:.{digits}f} ± {max(error, 0.01):.{digits}f} steps</b>"
 
 
 def _relative(distance: Sequence[float]) -> np.ndarray:

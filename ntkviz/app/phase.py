@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from . import theme
-from .plots import Plot, signed
+from .plots import Plot
+from .wording import signed
 
 REACH = 4  # powers of ten to both sides of 1 in which mean squares are told apart
 

@@ -10,7 +10,10 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
+from ..slopes import Slope, log_log_slope
 from . import theme
+from .ranges import reaching
+from .wording import one_over_root, share
 
 
 class Panel:
@@ -56,17 +59,27 @@ class Plot(Panel):
 
 
 class KernelPair(Plot):
-    """Two kernels side by side on one colour scale, the second one setting it.
+    """Two kernels side by side on one colour scale from zero; the second one's largest entry is its unit.
 
     - `left`, `right`: what they are, as headings.
     - `pictures`: `(count, side, side)`, drawn along the axes.
     - `hint`: what to look for, said after how far apart the two are.
+    - `names`: what each picture is called, else `image 1` and so on.
     """
 
-    def __init__(self, left: str, right: str, pictures: np.ndarray, hint: str = "", name: str = "kernels"):
+    def __init__(
+        self,
+        left: str,
+        right: str,
+        pictures: np.ndarray,
+        hint: str = "",
+        name: str = "kernels",
+        *,
+        names: Sequence[str] | None = None,
+    ):
         super().__init__(name)
-        self._hint = hint
-        self._count = len(pictures)
+        self._hint, self._count = hint, len(pictures)
+        self._names = list(names or (f"image {k + 1}" for k in range(self._count)))
         self._titles = (left, right)
         figure = self.figure
         blank = np.full((self._count, self._count), np.nan)
@@ -76,9 +89,8 @@ class KernelPair(Plot):
                     z=strip, x=x, y=y, xaxis=f"x{axis}", yaxis=f"y{axis}", colorscale=theme.THUMBNAIL, zmin=0, zmax=1
                 )
             figure.add_heatmap(z=blank, xaxis=f"x{axis}", yaxis=f"y{axis}", coloraxis="coloraxis", xgap=1, ygap=1)
-            figure.data[
-                -1
-            ].hovertemplate = f"{self._titles[side]}<br>images %{{y}} and %{{x}}: %{{z:.4g}}<extra></extra>"
+            figure.data[-1].customdata = [[f"{row} and {column}" for column in self._names] for row in self._names]
+            figure.data[-1].hovertemplate = f"{self._titles[side]}<br>%{{customdata}}: %{{z:.4g}}<extra></extra>"
         for trace in (*figure.data[0:2], *figure.data[3:5]):
             trace.update(showscale=False, hoverinfo="skip")
         self._images = figure.data[2], figure.data[5]
@@ -106,19 +118,18 @@ class KernelPair(Plot):
                 self._images[0].z = np.asarray(left, dtype=float)
             if right is not None:
                 self._images[1].z = np.asarray(right, dtype=float)
-                low, high = float(np.min(right)), float(np.max(right))
-                beyond = 0.1 * (high - low)
-                self.figure.layout.coloraxis.update(cmin=low - beyond, cmax=high + beyond)
+                unit = max(float(np.nanmax(np.abs(right))), 1e-300)
+                self.figure.layout.coloraxis.update(theme.kernel_colours(unit, float(np.nanmin(right))))
         sample, limit = (np.asarray(image.z, dtype=float) for image in self._images)
         if np.isfinite(sample).all() and np.isfinite(limit).all():
-            apart = np.linalg.norm(sample - limit) / np.linalg.norm(limit)
-            self.say(f"The two are <b>{apart:.1%}</b> apart (relative Frobenius norm). {self._hint}")
+            apart = float(np.linalg.norm(sample - limit) / np.linalg.norm(limit))
+            self.say(f"The two are <b>{share(apart)}</b> apart (relative Frobenius norm). {self._hint}")
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield ("row", "column", *self._titles)
         left, right = (np.asarray(image.z, dtype=float) for image in self._images)
         for row, column in np.ndindex(self._count, self._count):
-            yield row, column, left[row, column], right[row, column]
+            yield self._names[row], self._names[column], left[row, column], right[row, column]
 
 
 def axis_strips(pictures: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -131,11 +142,16 @@ def axis_strips(pictures: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, 
     yield along, across + count - 0.4, np.concatenate(list(pictures), axis=1)
 
 
+USUAL_DEVIATIONS = (-2.0, 0.5)
+"""Exponents of ten: from 1 % to 300 %, where the deviations of nearly all networks of these pages lie."""
+
+
 class ConvergencePlot(Plot):
     """Deviation from the limit against width, both logarithmic, filled point by point.
 
     The dashed line is c/√n with c fitted to the points. Points belong to one network: `restart`
-    with another one clears them, with the same one keeps them.
+    with another one clears them, with the same one keeps them. The axes are the same for all networks, so that
+    those of two can be compared; they reach further only for points that lie outside.
     """
 
     def __init__(self, widths: Sequence[int], seeds: int, name: str = "deviation"):
@@ -172,14 +188,15 @@ class ConvergencePlot(Plot):
             yaxis={
                 "type": "log",
                 "tickformat": ".0%",
-                "range": [-2, 0],
+                "range": list(USUAL_DEVIATIONS),
                 "title": "relative deviation",
                 "fixedrange": True,
             },
             legend={"orientation": "v", "x": 1, "xanchor": "right", "y": 1, "yanchor": "top", "font": {"size": 13}},
             margin={"l": 72, "r": 10, "t": theme.HEADING, "b": 48},
         )
-        figure.layout.yaxis.tickvals = [0.003, 0.01, 0.03, 0.1, 0.3, 1, 3]
+        decades = [one * 10.0**k for k in range(-4, 9) for one in (1, 3)]
+        figure.layout.yaxis.update(tickvals=decades, ticktext=[_tick(deviation) for deviation in decades])
         figure.layout.legend.bgcolor = "rgba(0,0,0,0)"
 
     def restart(self, network: Hashable, width: int) -> None:
@@ -200,8 +217,7 @@ class ConvergencePlot(Plot):
 
     def means(self) -> dict[int, float]:
         """The mean deviation at each width measured."""
-        found = {n: [d for (m, _), d in self._points.items() if m == n] for n in self.widths}
-        return {n: float(np.mean(ds)) for n, ds in found.items() if ds}
+        return {n: float(np.mean(ds)) for n, ds in self._by_width().items()}
 
     def _draw(self) -> None:
         line, points, mean, chosen = self.figure.data
@@ -212,26 +228,19 @@ class ConvergencePlot(Plot):
             mean.update(x=n, y=d)
             near = [m for m in means if m == self._marked]
             chosen.update(x=near, y=[means[m] for m in near])
-            if len(means) < 2:
-                line.update(x=[], y=[])
-                return
-            scale = np.exp(np.mean(np.log(d * np.sqrt(n))))
             ends = np.array([self.widths[0] / 1.3, self.widths[-1] * 1.3])
-            line.update(x=ends, y=scale / np.sqrt(ends))
-            everything = list(self._points.values())
-            low, high = np.log10(min(everything)), np.log10(max(everything))
-            self.figure.layout.yaxis.range = [low - 0.15, high + 0.25]
-        self.say(
-            f"Slope on these axes: <b>{signed(self.slope())}</b>; the theory says −0.50, so four times the width "
-            "halves the distance."
-        )
+            scale = np.exp(np.mean(np.log(d * np.sqrt(n)))) if len(means) > 1 else np.nan
+            line.update(x=ends if len(means) > 1 else [], y=scale / np.sqrt(ends) if len(means) > 1 else [])
+            self.figure.layout.yaxis.range = reaching(USUAL_DEVIATIONS, self._points.values())
+        self.say(one_over_root(self._by_width()))
 
-    def slope(self) -> float:
-        """The log–log slope of the mean deviation, NaN while fewer than two widths are measured."""
-        means = self.means()
-        if len(means) < 2:
-            return float("nan")
-        return float(np.polyfit(np.log(list(means)), np.log(list(means.values())), 1)[0])
+    def _by_width(self) -> dict[int, list[float]]:
+        found = {n: [d for (m, _), d in self._points.items() if m == n] for n in self.widths}
+        return {n: ds for n, ds in found.items() if ds}
+
+    def slope(self) -> Slope:
+        """The log–log slope of the mean deviation and its standard error, NaN while too little is measured."""
+        return log_log_slope(self._by_width())
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "width", "seed", "relative_frobenius"
@@ -246,6 +255,5 @@ def network_spread(networks: Sequence[np.ndarray], count: int) -> tuple[np.ndarr
     return mean, np.std(networks, axis=0, ddof=1) if len(networks) > 1 else unknown
 
 
-def signed(number: float, digits: int = 2) -> str:
-    """A number with a minus sign that is not a hyphen, and none before a zero."""
-    return f"{round(number, digits) + 0.0:.{digits}f}".replace("-", "−")
+def _tick(deviation: float) -> str:
+    return f"{100 * deviation:.3g}%" if deviation < 9 else f"{deviation:,.0f}×"

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..readings.steps import Average
 from . import theme
-from .plots import Plot, signed
+from .plots import Plot
+from .wording import signed
 
 LARGEST = 4096
 POINTS = 300

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from . import theme
-from .plots import Plot, signed
+from .plots import Plot
+from .wording import signed
 
 
 class ImagePair(Plot):

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..readings.steps import Step
 from . import normal, theme
-from .plots import Plot, signed
+from .plots import Plot
+from .wording import signed
 
 BINS = 41
 

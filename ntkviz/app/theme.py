@@ -16,6 +16,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from .wording import figures
+
 # go.FigureWidget imports nbformat and that jsonschema, which builds a grammar of IRIs if it finds the package for it:
 # most of the time in which a kernel starts, for a check that nothing here asks for. Of `None` jsonschema finds none.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
@@ -42,6 +44,11 @@ MARKS = ["circle", "square", "diamond", "triangle-up", "star"]
 # "mako" of the viridis family: perceptually uniform, readable in all colour-vision deficiencies, and at home on
 # white as on black.
 SEQUENTIAL = ["#0B0405", "#2E1E3C", "#413D7B", "#37659E", "#348FA7", "#40B7AD", "#8AD9B1", "#DEF5E5"]
+
+# Negative numbers: "rocket", the warm twin of "mako". On `DIVERGING` zero is dark as on `SEQUENTIAL`, and both signs
+# grow bright, so that a positive number has one colour whether or not a plot has negative ones.
+NEGATIVE = ["#03051A", "#35193E", "#701F57", "#AD1759", "#E13342", "#F37651", "#F6B48F", "#FAEBDD"]
+DIVERGING = [*reversed(NEGATIVE[1:]), *SEQUENTIAL]
 
 # Thumbnails on axes are mid-grey on nothing, which reads on both backgrounds.
 THUMBNAIL = [[0, "rgba(120,128,140,0)"], [1, "rgba(120,128,140,1)"]]
@@ -84,6 +91,29 @@ def heading(text: str, **place: Any) -> dict[str, Any]:
 def legend(**place: Any) -> dict[str, Any]:
     """A legend on nothing, at the height of the plot's top unless `place` says otherwise."""
     return {"y": 1, "yanchor": "top", "font": {"size": 13}, "bgcolor": "rgba(0,0,0,0)"} | place
+
+
+BRIGHTEST = 1.25  # of the unit of a colour scale: networks may exceed the limit's largest entry by a quarter
+
+
+def kernel_colours(unit: float, lowest: float) -> dict[str, Any]:
+    """The colour axis of kernels: zero is dark, and `unit`, the same in all pictures that are compared, is bright.
+
+    Ticks count in units, and the title of the bar says what a unit is. If `lowest`, the smallest number to be seen, is
+    clearly negative, the axis is symmetric about zero.
+    """
+    negative = lowest < -0.005 * unit
+    top, marks = BRIGHTEST * unit, [-1, -0.5, 0, 0.5, 1] if negative else [0, 0.25, 0.5, 0.75, 1]
+    return {
+        "colorscale": DIVERGING if negative else SEQUENTIAL,
+        "cmin": -top if negative else 0.0,
+        "cmax": top,
+        "colorbar": {
+            "tickvals": [unit * mark for mark in marks],
+            "ticktext": [f"{mark:g}".replace("-", "−") for mark in marks],
+            "title": {"text": f"× {figures(unit)}", "font": {"size": 13}},
+        },
+    }
 
 
 def translucent(colour: str, opacity: float) -> str:

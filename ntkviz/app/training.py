@@ -7,11 +7,18 @@ from typing import Any
 
 import numpy as np
 
+from ..slopes import Slope, log_log_slope
 from . import theme
-from .plots import Plot, axis_strips, signed
+from .plots import Plot, axis_strips
+from .ranges import reaching, round_up
+from .wording import signed, with_error
 
 DASHES = ("solid", "dash", "solid")
 THICKNESS = (1.8, 2.6, 4.0)
+USUAL_OUTPUTS = 2.4  # to both sides of zero: targets are ±1, and a network starts within ±2σ of 0
+USUAL_DISTANCES = (-3.0, 0.5)  # exponents of ten
+LESS = "less"
+DIVERGED = 100.0  # of a distance: what is beyond has left for good
 START = 0.5  # where a logarithmic axis of steps shows step 0
 
 
@@ -101,14 +108,15 @@ class TrainingCurves(Plot):
 
     def _draw(self) -> None:
         nothing = np.full(len(self._x), np.nan)
-        heights = [self._mean[0] + 2 * self._std[0], 1.6, *(abs(output[-1]) for output, _ in self._networks.values())]
-        reach = 1.12 * max(height for height in heights if height < 4)
+        heights = [self._mean[0] + 2 * self._std[0], *(abs(output[-1]) for output, _ in self._networks.values())]
+        highest = 1.05 * max((height for height in heights if height < 5), default=0.0)
+        reach = USUAL_OUTPUTS if highest <= USUAL_OUTPUTS else round_up(highest)
         with self.figure.batch_update():
             for k, width in enumerate(self._widths):
                 for trace, y in zip(
                     self.figure.data[3 + 2 * k : 5 + 2 * k], self._networks.get(width, (nothing, nothing)), strict=True
                 ):
-                    trace.y = np.where(np.abs(y) < 100, y, np.nan)  # a network that diverges leaves the plot
+                    trace.y = np.where(np.abs(y) < DIVERGED, y, np.nan)  # a network that diverges leaves the plot
             self.figure.layout.yaxis.range = [-reach, reach]
         said = f"At the end: infinite width <b>{signed(self._mean[-1])}</b> ± {2 * self._std[-1]:.2f}"
         said += f", Bayes {signed(self._bayes[0])} ± {2 * self._bayes[1]:.2f}."
@@ -125,14 +133,22 @@ class TrainingCurves(Plot):
             yield int(row[0]), *map(float, row[1:])
 
 
+def _trend(slope: Slope) -> str:
+    """Whether a distance gets less with width, more, or neither for sure."""
+    if abs(slope.value) <= 2 * slope.error:
+        return "neither less nor more for sure"
+    return LESS if slope.value < 0 else "<b>more</b>"
+
+
 def _apart(difference: float) -> str:
-    return f"<b>{abs(difference):.3f}</b>" if abs(difference) < 100 else "<b>diverged</b>"
+    return f"<b>{abs(difference):.3f}</b>" if abs(difference) < DIVERGED else "<b>diverged</b>"
 
 
 class LeavingPlot(Plot):
     """Two ways to leave the kernel's prediction, against width: in the outputs, and by a kernel that moves.
 
-    Points are trained networks, lines their means; the dashed lines fall as 1/√n and as 1/n.
+    Points are trained networks, lines the means of those that did not diverge; the dashed lines fall as 1/√n and as
+    1/n, and the line below says whether the means do.
     """
 
     NAMES = ("outputs off", "kernel moved")
@@ -140,6 +156,7 @@ class LeavingPlot(Plot):
     def __init__(self, widths: Sequence[int], name: str = "leaving"):
         super().__init__(name)
         self._points: dict[tuple[int, int], tuple[float, float]] = {}
+        self._stable = True
         figure = self.figure
         for name_, colour, mark in zip(self.NAMES, (theme.FINITE, theme.THIRD), ("circle", "square"), strict=True):
             figure.add_scatter(x=[], y=[], mode="markers", showlegend=False, marker_color=colour, opacity=0.35)
@@ -153,16 +170,16 @@ class LeavingPlot(Plot):
         figure.update_layout(
             annotations=[theme.heading("How far do networks leave it?", xref="paper", x=0)],
             xaxis={"type": "log", "title": "width n", "tickvals": list(widths), "fixedrange": True},
-            yaxis={"type": "log", "tickformat": ".2~%", "fixedrange": True, "range": [-3, 0.4]},
+            yaxis={"type": "log", "tickformat": ".2~%", "fixedrange": True, "range": list(USUAL_DISTANCES)},
             legend={"x": 0.02, "y": 0.02, "yanchor": "bottom", "bgcolor": "rgba(0,0,0,0)", "font": {"size": 13}},
             margin={"l": 62, "r": 10, "t": theme.HEADING, "b": 48},
         )
         figure.layout.xaxis.range = list(np.log10([widths[0] / 1.5, widths[-1] * 1.5]))
         figure.layout.yaxis.tickvals = [0.001, 0.01, 0.1, 1]
 
-    def restart(self) -> None:
-        """Forget the networks."""
-        self._points = {}
+    def restart(self, stable: bool = True) -> None:
+        """Forget the networks; `stable`: whether new ones are trained at a rate well below where wide ones diverge."""
+        self._points, self._stable = {}, stable
         self._draw()
 
     def add(self, width: int, seed: int, outputs: float, kernel: float) -> None:
@@ -170,21 +187,24 @@ class LeavingPlot(Plot):
         self._points[width, seed] = outputs, kernel
         self._draw()
 
+    def _by_width(self) -> tuple[dict[int, list[float]], dict[int, list[float]]]:
+        """Both distances of the networks of each width that did not diverge."""
+        found: tuple[dict[int, list[float]], dict[int, list[float]]] = {}, {}
+        for (width, _), both in sorted(self._points.items()):
+            if np.all(np.array(both) < DIVERGED):
+                for by_width, distance in zip(found, both, strict=True):
+                    by_width.setdefault(width, []).append(distance)
+        return found
+
     def means(self) -> tuple[dict[int, float], dict[int, float]]:
         """The means of both over the networks of each width that did not diverge."""
-        finite = {key: both for key, both in self._points.items() if np.all(np.array(both) < 100)}
-        widths = sorted({width for width, _ in finite})
-        outputs, kernel = (
-            {n: float(np.mean([both[k] for (width, _), both in finite.items() if width == n])) for n in widths}
-            for k in (0, 1)
-        )
+        outputs, kernel = ({n: float(np.mean(ds)) for n, ds in found.items()} for found in self._by_width())
         return outputs, kernel
 
-    def slopes(self) -> tuple[float, float]:
-        """The log–log slopes of both means, NaN before there are three widths."""
+    def slopes(self) -> tuple[Slope, Slope]:
+        """The log–log slopes of both means with their standard errors, NaN before there are three widths."""
         outputs, kernel = (
-            float(np.polyfit(np.log(list(m)), np.log(list(m.values())), 1)[0]) if len(m) > 2 else np.nan
-            for m in self.means()
+            log_log_slope(found) if len(found) > 2 else Slope(np.nan, np.nan) for found in self._by_width()
         )
         return outputs, kernel
 
@@ -198,14 +218,28 @@ class LeavingPlot(Plot):
                 power = (0.5, 1.0)[k]
                 constant = np.exp(np.mean(np.log(y * n**power))) if len(n) else np.nan
                 law.update(x=n, y=constant / n**power if len(n) else [])
+            everything = [distance for both in self._points.values() for distance in both if distance < DIVERGED]
+            self.figure.layout.yaxis.range = reaching(USUAL_DISTANCES, everything)
+        self.say(" ".join(filter(None, (self._slopes_in_words(), self._diverged_in_words()))))
+
+    def _slopes_in_words(self) -> str:
         slopes = self.slopes()
-        if np.isfinite(slopes).all():
-            self.say(
-                f"Slopes: outputs <b>{signed(slopes[0])}</b>, kernel <b>{signed(slopes[1])}</b>. "
-                "A wide network leaves less, and moves less."
-            )
-        else:
-            self.say("Each point is one trained network.")
+        if not np.isfinite([slope.value for slope in slopes]).all():
+            return "Each point is one trained network."
+        outputs, kernel = slopes
+        said = f"Slopes: outputs {with_error(outputs)}, kernel {with_error(kernel)}"
+        if not np.isfinite([slope.error for slope in slopes]).all():
+            return f"{said} so far."
+        leaves, moves = (_trend(slope) for slope in slopes)
+        said += f". A wide network leaves its prediction {leaves}"
+        if self._stable and leaves == LESS and not outputs.agrees_with(-0.5):
+            said += ", though not as 1/√n: the narrow ones are too far from the limit for that"
+        said += f", and its kernel moves {moves}"
+        return said + ("." if self._stable else ": this learning rate is at the edge of stability.")
+
+    def _diverged_in_words(self) -> str:
+        count = len(self._points) - sum(map(len, self._by_width()[0].values()))
+        return f"Left out: {count} of {len(self._points)} networks, which diverged." if count else ""
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "width", "seed", "outputs_off", "kernel_moved"
@@ -269,9 +303,8 @@ class CertaintyPlot(Plot):
     def _counted(self, label: str, mean: np.ndarray, std: np.ndarray) -> str:
         sure, right = np.abs(mean) > 2 * std, np.sign(mean) == self._truth
         return (
-            f"{label}, of all {len(mean)}: sure (0 outside the bar) of <b>{sure.sum()}</b>, right on "
-            f"<b>{np.mean(right[sure]):.0%}</b>; unsure of <b>{(~sure).sum()}</b>, right on "
-            f"<b>{np.mean(right[~sure]):.0%}</b>."
+            f"{label}, of all {len(mean)}: sure (0 outside the bar) of <b>{sure.sum()}</b>{_right(right[sure])}; "
+            f"unsure of <b>{(~sure).sum()}</b>{_right(right[~sure])}."
         )
 
     def table(self) -> Iterator[Sequence[Any]]:
@@ -279,3 +312,7 @@ class CertaintyPlot(Plot):
         columns = [column for pair in self._posteriors.values() for column in pair]
         for image, row in enumerate(zip(self._truth, *columns, strict=True)):
             yield image, *map(float, row)
+
+
+def _right(right: np.ndarray) -> str:
+    return f", right on <b>{np.mean(right):.0%}</b>" if len(right) else ""

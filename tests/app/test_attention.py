@@ -23,11 +23,11 @@ def test_two_maps_on_one_scale_with_a_framed_row():
     assert plot.reading.value == ""
     plot.show(left=np.full((3, 3), 1 / 3))
     assert np.array_equal(plot.figure.data[1].z, LIMIT)
-    assert (plot.figure.layout.coloraxis.cmin, plot.figure.layout.coloraxis.cmax) == (0, 0.8)
+    assert (plot.figure.layout.coloraxis.cmin, plot.figure.layout.coloraxis.cmax) == (0, 1)
     assert [(shape.y0, shape.y1) for shape in plot.figure.layout.shapes] == [(0.5, 1.5)] * 2
     assert "is 0.467" in text(plot.reading.value)  # 0.8 − 1/3
     rows = list(csv.DictReader(io.StringIO(plot.to_csv())))
-    assert [rows[3 * 1 + 2][k] for k in ("from", "to", "right")] == ["b", "a", "0.1"]
+    assert [rows[3 * 1 + 2][k] for k in ("from", "to", "right")] == ["b (2)", "a (3)", "0.1"]
 
 
 def test_cloud_stands_about_the_limit_of_its_word():
@@ -42,11 +42,11 @@ def test_cloud_stands_about_the_limit_of_its_word():
     assert list(limit.y[::3]) == list(LIMIT[1])
     assert list(limit.x[:2]) == [-0.42, 0.42]
     assert list(one.y) == [0.2, 0.7, 0.1]
-    assert plot.figure.layout.yaxis.range[1] > 0.9
+    assert plot.figure.layout.yaxis.range == (-0.03, 1.03)  # of any weights
     # Variances 0.02, 0.02 and 0: spread √(0.04/3) = 0.115, times √100.
     assert "2 networks of width 100 differ by ± 0.115; times √n that is 1.15." in text(plot.reading.value)
     rows = list(csv.DictReader(io.StringIO(plot.to_csv())))
-    assert [rows[4][k] for k in ("network", "to", "weight", "limit")] == ["1", "b", "0.9", "0.8"]
+    assert [rows[4][k] for k in ("network", "to", "weight", "limit")] == ["2", "b (2)", "0.9", "0.8"]
     plot.restart(LIMIT[0], width=100)
     assert len(one.x) == 0
     assert plot.spread() == pytest.approx(np.nan, nan_ok=True)

@@ -77,7 +77,7 @@ def test_two_batches_are_one_matrix():
     assert np.linalg.eigvalsh(whole).min() > -1e-9  # a kernel of eleven inputs, in two batches
     apart = np.linalg.norm(whole[5:10, 5:10] - whole[:5, :5]) / np.linalg.norm(whole[:5, :5])
     said = text(plot.reading.value)
-    assert f"by {apart:.0%}" in said
+    assert f"by {apart:.1%}" in said
     assert f"{np.trace(whole[:5, :5]) / 5:.2f} within the batch" in said
     assert f"{np.trace(whole[:5, 5:10]) / 5:.2f} across the two" in said
     rows = list(csv.DictReader(io.StringIO(plot.to_csv())))
@@ -89,5 +89,6 @@ def test_two_batches_are_one_matrix():
 
 def test_extra_point_does_not_set_the_colours():
     plot = TwoBatches(2, "heading")
-    plot.show(np.eye(2), np.array([[1, 0, 50], [0, 1, 50]]), np.diag([1, 1, 99.0]))
-    assert (plot.figure.layout.coloraxis.cmin, plot.figure.layout.coloraxis.cmax) == (0, 1)
+    plot.show(np.eye(2), np.array([[1, 0, 50], [0, 1, 50]]), np.diag([3, 1, 99.0]))
+    assert (plot.figure.layout.coloraxis.cmin, plot.figure.layout.coloraxis.cmax) == (0, 1.25)
+    assert plot.figure.layout.coloraxis.colorbar.title.text == "× 1.00"

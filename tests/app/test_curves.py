@@ -38,6 +38,13 @@ def test_curves_of_the_worked_example(plot):
     assert plot.reading.value.endswith("a note")
 
 
+def test_answers_of_both_signs_are_not_called_a_factor(plot):
+    plot.restart(GRID, -0.06 * GRID, at=1.0)
+    assert "correct 1.00, GIA −0.06, of the wrong sign." in text(plot.reading.value)
+    plot.restart(GRID, 3 * GRID + 0.5, at=0.0)
+    assert "correct 0.00, GIA 0.50." in text(plot.reading.value)  # nothing to be a multiple of
+
+
 def test_points_are_the_mean_of_the_networks_and_bars_their_spread(plot):
     assert len(plot.figure.data[2].x) == 0
     one = np.zeros(61)

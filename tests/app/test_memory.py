@@ -19,19 +19,19 @@ def said(plot):
 
 def test_gates_that_start_at_the_second_step():
     plot = GatePlot("heading", STEPS, shown=2)
-    samples = np.tile([0.2, 0.6], (STEPS - 1, 1))
-    plot.restart(samples, "a note")
+    samples = np.tile(np.linspace(0.2, 0.6, 101), (STEPS - 1, 1))
+    plot.restart(samples)
     band, lines, mean = plot.figure.data
     assert list(mean.x) == list(range(2, STEPS + 1))
     assert mean.y == pytest.approx(np.full(STEPS - 1, 0.4))
-    assert (min(band.y), max(band.y)) == pytest.approx((0.2, 0.6))
-    assert said(plot) == "At the last step 0.40 ± 0.20 in the limit. a note"
+    assert (min(band.y), max(band.y)) == pytest.approx((0.2 + 0.16 * 0.4, 0.2 + 0.84 * 0.4))
+    assert said(plot) == "At the last step 0.40 on average in the limit, and 0.26 to 0.54 for the middle 68%."
     plot.add(np.random.default_rng(0).random((STEPS - 1, 5)))
     assert np.isnan(lines.y).sum() == 2  # a gap after each of the two shown
     rows = list(csv.DictReader(io.StringIO(plot.to_csv())))
     assert len(rows) == STEPS - 1
     assert rows[0]["step"] == "2"
-    assert rows[0].keys() == {"step", "limit_mean", "limit_std", "coordinate_1", "coordinate_2"}
+    assert rows[0].keys() == {"step", "limit_mean", "limit_low", "limit_high", "coordinate_1", "coordinate_2"}
 
 
 def test_a_gate_with_another_number_of_steps_replaces_the_first():
@@ -51,21 +51,46 @@ def test_half_lives_are_read_off_and_curves_are_relative():
     assert limit.y == pytest.approx(SLOW)
     assert other.y == pytest.approx(FAST)
     assert line.y == pytest.approx(SLOW[4:])
-    assert said(plot) == "Half-life 4.0 steps in the limit, 1.0 steps without gates."
+    assert said(plot) == "In the limit: half-life 4.0 steps; without gates: half-life 1.0 steps."
     plot.add(5 * FAST)
     assert networks.y[:STEPS] == pytest.approx(FAST)
-    assert said(plot).endswith("1.0 steps without gates, 1.0 steps in 1 random network.")
+    assert said(plot).endswith("without gates: half-life 1.0 steps; in 1 random network: half-life 1.0 steps.")
     plot.refine(FAST)
     assert plot.limit() == pytest.approx(np.sqrt((SLOW**2 + FAST**2) / 2))
     plot.refine(FAST)
-    assert "± 1 steps in the limit" in said(plot)  # 4, 1 and 1: standard error 1.0
+    assert said(plot).startswith("In the limit: half-life 3.9 ± 1.0 steps;")  # 4, 1 and 1: standard error 1.0
 
 
 def test_what_does_not_fade_or_is_gone_is_said_so_and_stays_in_view():
     plot = MemoryPlot("heading", STEPS)
     plot.restart(1.5 ** np.arange(STEPS), np.eye(STEPS)[0])
-    assert said(plot) == "Half-life none (it does not fade) in the limit, 0 (gone at once) without gates."
+    assert said(plot) == "In the limit: the distance grows; without gates: gone after one step."
     assert plot.figure.layout.yaxis.range[1] > np.log10(1.5) * (STEPS - 1)
+
+
+def test_a_distance_that_stays_has_no_half_life():
+    plot = MemoryPlot("heading", STEPS)
+    plot.restart(np.ones(STEPS), SLOW)
+    assert said(plot) == "In the limit: the distance does not fade; without gates: half-life 4.0 steps."
+
+
+def test_a_half_life_has_the_digits_that_its_error_leaves():
+    plot = MemoryPlot("heading", STEPS)
+    plot.restart(SLOW, FAST)
+    plot.refine(0.5 ** (np.arange(STEPS) / 4.04))
+    assert "half-life 4.02 ± 0.02 steps" in said(plot)
+    plot.refine(0.5 ** (np.arange(STEPS) / 60))
+    assert "half-life 13 ± 19 steps" in said(plot)
+
+
+def test_band_stays_where_a_gate_can_be():
+    plot = GatePlot("heading", STEPS)
+    plot.restart(np.tile(np.repeat([0.0, 1.0], [3, 7]), (STEPS, 1)), keeps=True)  # mean + std would be 1.16
+    band = plot.figure.data[0]
+    assert (min(band.y), max(band.y)) == (0, 1)
+    assert said(plot).endswith("A memory that only independent draws of it multiply halves in 3.9 steps.")  # √0.7
+    plot.restart(np.ones((STEPS, 4)), keeps=True)
+    assert said(plot).endswith("multiply outlasts 200 steps.")
 
 
 def test_memory_csv():

@@ -68,13 +68,46 @@ def test_leaving_means_and_slopes():
     outputs, kernel = plot.figure.data[1], plot.figure.data[3]
     assert outputs.y == pytest.approx([1 / 4, 1 / 8, 1 / 16])
     assert kernel.y == pytest.approx([3 / 16, 3 / 64, 3 / 256])
-    assert plot.slopes() == pytest.approx((-0.5, -1.0))
-    assert "outputs −0.50, kernel −1.00" in text(plot.reading.value)
+    assert [slope.value for slope in plot.slopes()] == pytest.approx((-0.5, -1.0))
+    assert "outputs −0.50 ± 0.26, kernel −1.00 ± 0.26" in text(plot.reading.value)  # 0.5/(√2·ln 4)
+    assert "Left out: 1 of 7 networks, which diverged." in text(plot.reading.value)
     assert plot.figure.data[4].y == pytest.approx(outputs.y)  # the guides lie on curves that obey them
     assert plot.figure.data[5].y == pytest.approx(kernel.y)
     assert len(plot.to_csv().splitlines()) == 8
     plot.restart()
     assert len(plot.figure.data[1].x) == 0
+
+
+@pytest.mark.parametrize(
+    ("slope", "stable", "verdict"),
+    [
+        (-0.5, True, "A wide network leaves its prediction less, and its kernel moves less."),
+        (0.3, False, "leaves its prediction more, and its kernel moves less: this learning rate is at the edge"),
+        (0.0, True, "leaves its prediction neither less nor more for sure"),
+        (-0.2, True, "less, though not as 1/√n"),
+    ],
+)
+def test_what_is_said_of_leaving_follows_the_curves(slope, stable, verdict):
+    plot = LeavingPlot([16, 64, 256])
+    plot.restart(stable=stable)
+    for n in (16, 64, 256):
+        for seed, factor in enumerate((0.9, 0.95, 1.05, 1.1)):
+            plot.add(n, seed, factor * n**slope / 10, factor / n)
+    assert verdict in text(plot.reading.value)
+
+
+def test_axis_of_outputs_holds_still():
+    plot, ranges = TrainingCurves(STEPS, PICTURES, ("9", "5")), []
+    for std in (0.3, 1.0, 2.0):
+        plot.restart(2, [0, 0.5, 0.75, 0.875], [std] * 4, (0.8, 0.4), [16, 256, 4096])
+        ranges.append(plot.figure.layout.yaxis.range)
+    assert ranges == [(-2.4, 2.4), (-2.4, 2.4), (-6.0, 6.0)]
+
+
+def test_certainty_that_is_sure_of_nothing_gives_no_percentage():
+    mean = np.zeros(2)
+    plot = CertaintyPlot(np.zeros((2, 8, 8)), [1, -1], {"NTK": (mean, mean + 1)}, ("9", "5"), shown=[0])
+    assert "sure (0 outside the bar) of 0; unsure of 2, right on 0%." in text(plot.reading.value)
 
 
 def test_certainty_counts_all_and_draws_some():

@@ -1,0 +1,57 @@
+"""Numbers in words: as many digits as they deserve, no percentages in the thousands; and ranges that hold still."""
+
+import numpy as np
+import pytest
+
+from ntkviz.app.ranges import reaching, round_range, round_up
+from ntkviz.app.theme import kernel_colours
+from ntkviz.app.wording import figures, share, signed, with_error
+from ntkviz.slopes import Slope
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (0, "0.00"),
+        (0.4608, "0.46"),
+        (-0.06, "−0.06"),
+        (0.00123, "0.0012"),
+        (5.747, "5.75"),
+        (36.39, "36.4"),
+        (-206.1, "−206"),
+        (36850, "36,850"),
+        (979200.0, "9.79·10<sup>5</sup>"),
+        (3.1e-7, "3.10·10<sup>−7</sup>"),
+    ],
+)
+def test_figures(number, said):
+    assert figures(number) == said
+
+
+@pytest.mark.parametrize(
+    ("distance", "said"),
+    [(0.0042, "0.4%"), (0.142, "14.2%"), (1.4, "140%"), (58.5, "58.5 × the limit’s norm")],
+)
+def test_share(distance, said):
+    assert share(distance) == said
+
+
+def test_slopes_with_errors():
+    assert with_error(Slope(-0.512, 0.034)) == "<b>−0.51</b> ± 0.03"
+    assert with_error(Slope(-0.5123, 0.0012)) == "<b>−0.512</b> ± 0.001"
+    assert with_error(Slope(-0.5123, np.nan)) == "<b>−0.51</b>"
+    assert signed(-0.001) == "0.00"
+
+
+def test_ranges_move_in_jumps():
+    assert reaching((-2, 0.5), [0.02, 2.0]) == reaching((-2, 0.5), [0.011, 3.1]) == [-2, 0.5]
+    assert reaching((-2, 0.5), [0.009, 40.0, np.inf]) == [-2.5, 2.0]
+    assert [round_up(x) for x in (0.7, 1.0, 1.01, 2.2, 45)] == [0.8, 1.0, 1.5, 3.0, 60.0]
+    assert round_range([np.array([0.3, 2.4])]) == round_range([np.array([0.1, 2.7])])
+    low, high = round_range([np.array([-0.5, 1.2])])
+    assert (low, high) == pytest.approx((-0.6, 1.5))
+
+
+def test_a_unit_is_written_over_the_colours():
+    assert kernel_colours(979200.0, 0.0)["colorbar"]["title"]["text"] == "× 9.79·10<sup>5</sup>"
+    assert kernel_colours(2.0, -1e-9)["cmin"] == 0  # rounding is no sign
