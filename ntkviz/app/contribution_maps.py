@@ -14,6 +14,8 @@ from .wording import figures, signed
 LINEAR = 0.002
 """Of the unit: up to here colours are linear, beyond it logarithmic."""
 
+END = 1.1  # of the colour scale: room for its last marks
+
 MARKS = {"−1": -1, "−10%": -0.1, "−1%": -0.01, "0": 0, "1%": 0.01, "10%": 0.1, "1": 1}
 
 Parts = Mapping[str, np.ndarray]  # of each parameter, `(T, T̄)`, or `(1, 1)` for one that has no time
@@ -62,8 +64,8 @@ class ContributionMaps(Plot):
             yaxis2=y | {"scaleanchor": "x2", "anchor": "x2"},
             coloraxis={
                 "colorscale": theme.DIVERGING,
-                "cmin": -1,
-                "cmax": 1,
+                "cmin": -END,
+                "cmax": END,
                 "colorbar": {"thickness": 12, "outlinewidth": 0, "x": 0.95, "len": 0.86, "y": 1, "yanchor": "top"},
             },
             margin={"l": 62, "r": 50, "t": theme.HEADING, "b": 52},

@@ -11,7 +11,7 @@ from ..readings.master import Law
 from . import normal, theme
 from .plots import Plot, network_spread
 from .ranges import round_range
-from .wording import figures, signed
+from .wording import decimals, figures, plus_minus, signed
 
 
 class CurvesPlot(Plot):
@@ -83,12 +83,12 @@ class CurvesPlot(Plot):
         said = f"On the dotted line: correct <b>{figures(right)}</b>, GIA <b>{figures(wrong)}</b>"
         if np.allclose(self._correct, self._shortcut, rtol=0, atol=1e-6 * scale):
             said += ", the same"
-        elif min(abs(right), abs(wrong)) > 0.01 * scale:  # where neither is next to nothing beside the whole curve
+        elif min(abs(right), abs(wrong)) > 1e-3 * scale:  # neither is next to nothing beside the whole curve
             said += (
                 f", a factor of <b>{figures(wrong / right)}</b>" if wrong * right > 0 else ", of the <b>wrong sign</b>"
             )
         if np.isfinite(mean):
-            said += f"; networks <b>{figures(mean)}</b>" + (f" ± {figures(std)}" if np.isfinite(std) else "")
+            said += f"; networks {plus_minus(mean, std)}"
         return said + "."
 
     def table(self) -> Iterator[Sequence[Any]]:
@@ -154,9 +154,10 @@ class LawPlot(Plot):
                 shape.update(x0=mean, x1=mean)
             self.figure.data[2].update(x=(edges[1:] + edges[:-1]) / 2, y=density)
             self.figure.layout.xaxis.range = list(ends)
-        said = f"Its mean: <b>{signed(means[0])}</b> in the limit, <b>{signed(means[1])}</b> under GIA"
+        digits = decimals(max(stds))
+        said = f"Its mean: <b>{signed(means[0], digits)}</b> in the limit, <b>{signed(means[1], digits)}</b> under GIA"
         if self._sample.size:
-            said += f", <b>{signed(self._sample.mean())}</b> in this network"
+            said += f", <b>{signed(self._sample.mean(), digits)}</b> in this network"
         self.say(said + ".")
 
     def _means_and_stds(self) -> tuple[list[Any], list[Any]]:

@@ -57,8 +57,8 @@ class GatePlot(Plot):
             self.figure.data[0].update(x=np.concatenate([x, x[::-1]]), y=band)
             self.figure.data[2].update(x=x, y=self._mean)
         self.say(
-            f"At the last step <b>{self._mean[-1]:.2f}</b> on average in the limit, and {self._low[-1]:.2f} to "
-            f"{self._high[-1]:.2f} for the middle 68%.{_alone(samples[-1]) if keeps else ''}"
+            f"At the last step <b>{self._mean[-1]:.2f}</b> on average in the limit, the middle 68% from "
+            f"{self._low[-1]:.2f} to {self._high[-1]:.2f}.{_alone(samples[-1]) if keeps else ''}"
         )
 
     def add(self, coordinates: np.ndarray) -> None:
@@ -166,8 +166,9 @@ def _alone(gate: np.ndarray) -> str:
     """How fast a root mean square halves that is multiplied by independent samples of a gate at every step."""
     left = float(np.sqrt(np.mean(np.square(gate))))
     halving = np.log(0.5) / np.log(left) if left < 1 else np.inf
-    lasts = f"halves in {_steps(halving)}" if halving <= LONG else f"outlasts <b>{LONG} steps</b>"
-    return f" A memory that only independent draws of it multiply {lasts}."
+    if halving > LONG:
+        return f" Independent draws of it leave more than half of a memory after <b>{LONG} steps</b>."
+    return f" Independent draws of it halve a memory in {_steps(halving)}."
 
 
 def _fading(distance: np.ndarray, error: float = np.nan) -> str:

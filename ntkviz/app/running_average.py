@@ -89,13 +89,12 @@ class RunningAverage(Plot):
     def _reading(self) -> str:
         if self._average is None:
             return "One number: it has no coordinates to average over."
-        here = f"<b>{signed(self._running[-1])}</b>" if self._running.size else "…"
+        count, here = f"{len(self._m):,}", f"<b>{signed(self._running[-1])}</b>" if self._running.size else ""
         if not self._average.settles:
-            return f"Divided by √m, not by m, the sum never settles: after {self._count()} terms {here}."
-        return f"After {self._count()} coordinates {here}; the limit is <b>{signed(self._average.expected)}</b>."
-
-    def _count(self) -> str:
-        return f"{len(self._m):,}" if self._m.size else "all"
+            after = f": after {count} terms {here}" if here else ""
+            return f"Divided by √m, not by m, the sum never settles{after}."
+        limit = f"he limit is <b>{signed(self._average.expected)}</b>."
+        return f"After {count} coordinates {here}; t{limit}" if here else f"T{limit}"
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "m", "running", "limit"

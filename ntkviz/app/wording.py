@@ -31,6 +31,21 @@ def figures(number: float) -> str:
     return f"{signed(number / 10.0**power)}·10<sup>{signed(power, 0)}</sup>"
 
 
+def decimals(spread: float) -> int:
+    """How many decimals numbers deserve that vary by so much: three digits of the spread, and two decimals at most."""
+    if not 0 < spread < np.inf:
+        return 2
+    return 3 if spread < 0.005 else int(np.clip(2 - np.floor(np.log10(spread)), 0, 2))
+
+
+def plus_minus(mean: float, std: float) -> str:
+    """A mean and how much single ones vary about it, where more than one is known (else NaN)."""
+    if not np.isfinite(std):
+        return f"<b>{figures(mean)}</b>"
+    digits = decimals(std)
+    return f"<b>{signed(mean, digits)}</b> ± {signed(std, digits)}"
+
+
 def share(distance: float) -> str:
     """A distance relative to the limit's norm: in percent, or as a multiple where that would be thousands of them."""
     if distance >= 10:
@@ -53,12 +68,12 @@ def one_over_root(deviations: Mapping[int, Sequence[float]]) -> str:
         return "Each point is one random network; two widths make a slope, and the theory says −0.50."
     said = f"Slope {with_error(slope)}"
     if not np.isfinite(slope.error):
-        return f"{said} so far; two networks of each width give its error. The theory says −0.50."
-    if slope.agrees_with(-0.5) and slope.error > VAGUE:
-        return f"{said} (standard error): too uncertain to be held against the theory’s −0.50."
-    if slope.agrees_with(-0.5):
-        return f"{said} (standard error) agrees with the theory’s −0.50: four times the width halves the distance."
-    return f"{said} (standard error), and not the theory’s −0.50. {_why_not(deviations, slope)}"
+        return f"{said} so far; the theory says −0.50. Two networks of each width will tell its error."
+    if not slope.agrees_with(-0.5):
+        return f"{said} (s.e.), not −0.50. {_why_not(deviations, slope)}"
+    if slope.error > VAGUE:
+        return f"{said} (s.e.): too uncertain to be held against the theory’s −0.50."
+    return f"{said} (s.e.) agrees with theory, −0.50: four times the width halves the distance."
 
 
 def _why_not(deviations: Mapping[int, Sequence[float]], slope: Slope) -> str:
@@ -67,13 +82,10 @@ def _why_not(deviations: Mapping[int, Sequence[float]], slope: Slope) -> str:
     wide = widths[len(widths) // 2 :]
     widest = float(np.mean(deviations[widths[-1]]))
     if widest > FAR:
-        return (
-            f"That law is for wide networks: at width {widths[-1]:,} these are still {share(widest)} off, too narrow "
-            "for their depth and variances."
-        )
+        return f"That law is for wide networks; at width {widths[-1]:,} these are still <b>{share(widest)}</b> off."
     above = log_log_slope({width: deviations[width] for width in wide})
     if len(wide) > 2 and above.error <= VAGUE and above.agrees_with(-0.5):
-        return f"That law is for wide networks: from width {wide[0]:,} on it is {with_error(above)}, which agrees."
+        return f"That law is for wide networks; from width {wide[0]:,} on it is {with_error(above)}, which agrees."
     if abs(slope.value + 0.5) < 3 * slope.error:
         return "Chance alone puts one slope in twenty so far off."
-    return "That law is for wide networks: at these widths, terms of higher order still bend the curve."
+    return "That law is for wide networks; at these widths, terms of higher order still bend the curve."

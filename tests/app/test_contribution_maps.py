@@ -65,7 +65,7 @@ def test_noise_is_seen_beside_large_cells_on_a_scale_that_says_so(maps):
     assert negative == -seen
     assert faint < 0.15  # and less noise is less to see
     colours = maps.figure.layout.coloraxis
-    assert (colours.cmin, colours.cmax) == (-1, 1)
+    assert (colours.cmin, colours.cmax) == (-1.1, 1.1)
     marks = dict(zip(colours.colorbar.ticktext, colours.colorbar.tickvals, strict=True))
     assert (marks["−1"], marks["0"], marks["1"]) == (-1, 0, 1)
     assert marks["1%"] == pytest.approx(shade(0.01))

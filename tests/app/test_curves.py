@@ -41,6 +41,8 @@ def test_curves_of_the_worked_example(plot):
 def test_answers_of_both_signs_are_not_called_a_factor(plot):
     plot.restart(GRID, -0.06 * GRID, at=1.0)
     assert "correct 1.00, GIA −0.06, of the wrong sign." in text(plot.reading.value)
+    plot.restart(GRID, np.full(61, 0.05), at=-2.0)
+    assert "of the wrong sign" in text(plot.reading.value)  # however small it is beside the right one
     plot.restart(GRID, 3 * GRID + 0.5, at=0.0)
     assert "correct 0.00, GIA 0.50." in text(plot.reading.value)  # nothing to be a multiple of
 

@@ -25,7 +25,7 @@ def test_gates_that_start_at_the_second_step():
     assert list(mean.x) == list(range(2, STEPS + 1))
     assert mean.y == pytest.approx(np.full(STEPS - 1, 0.4))
     assert (min(band.y), max(band.y)) == pytest.approx((0.2 + 0.16 * 0.4, 0.2 + 0.84 * 0.4))
-    assert said(plot) == "At the last step 0.40 on average in the limit, and 0.26 to 0.54 for the middle 68%."
+    assert said(plot) == "At the last step 0.40 on average in the limit, the middle 68% from 0.26 to 0.54."
     plot.add(np.random.default_rng(0).random((STEPS - 1, 5)))
     assert np.isnan(lines.y).sum() == 2  # a gap after each of the two shown
     rows = list(csv.DictReader(io.StringIO(plot.to_csv())))
@@ -88,9 +88,9 @@ def test_band_stays_where_a_gate_can_be():
     plot.restart(np.tile(np.repeat([0.0, 1.0], [3, 7]), (STEPS, 1)), keeps=True)  # mean + std would be 1.16
     band = plot.figure.data[0]
     assert (min(band.y), max(band.y)) == (0, 1)
-    assert said(plot).endswith("A memory that only independent draws of it multiply halves in 3.9 steps.")  # √0.7
+    assert said(plot).endswith("Independent draws of it halve a memory in 3.9 steps.")  # √0.7
     plot.restart(np.ones((STEPS, 4)), keeps=True)
-    assert said(plot).endswith("multiply outlasts 200 steps.")
+    assert said(plot).endswith("leave more than half of a memory after 200 steps.")
 
 
 def test_memory_csv():

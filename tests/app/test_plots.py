@@ -96,15 +96,15 @@ def converging(slope, noise=0.0):
 @pytest.mark.parametrize(
     ("slope", "noise", "verdict"),
     [
-        (-0.5, 0.1, "agrees with the theory’s −0.50: four times the width halves the distance."),
-        (-0.35, 0.1, "and not the theory’s −0.50. That law is for wide networks: at these widths"),
+        (-0.5, 0.1, "agrees with theory, −0.50: four times the width halves the distance."),
+        (-0.35, 0.1, "not −0.50. That law is for wide networks; at these widths, terms"),
         (-0.5, 2.5, "too uncertain to be held against the theory’s −0.50."),
     ],
 )
 def test_the_line_under_a_slope_judges_it_by_its_error(slope, noise, verdict):
     plot = converging(slope, noise)
     said = re.sub("<[^>]*>", "", plot.reading.value)
-    assert said.startswith(f"Slope {plot.slope().value:.2f} ± {plot.slope().error:.2f} (st".replace("-", "−"))
+    assert said.startswith(f"Slope {plot.slope().value:.2f} ± {plot.slope().error:.2f} (s.e.)".replace("-", "−"))
     assert verdict in said
     assert ("halves" in said) == ("agrees" in verdict)
 
@@ -125,7 +125,7 @@ def test_networks_that_are_too_narrow_are_called_so():
     rng = np.random.default_rng(3)
     for width, seed in plot.remaining():
         plot.add(width, seed, 2 * (width / 64) ** -0.2 * np.exp(0.05 * rng.normal()))
-    assert re.search("at width 1,024 these are still 11[0-9]% off", plot.reading.value)
+    assert re.search("at width 1,024 these are still <b>11[0-9]%</b> off", plot.reading.value)
 
 
 def test_axes_of_deviations_hold_still():

@@ -5,7 +5,7 @@ import pytest
 
 from ntkviz.app.ranges import reaching, round_range, round_up
 from ntkviz.app.theme import kernel_colours
-from ntkviz.app.wording import figures, share, signed, with_error
+from ntkviz.app.wording import figures, plus_minus, share, signed, with_error
 from ntkviz.slopes import Slope
 
 
@@ -34,6 +34,21 @@ def test_figures(number, said):
 )
 def test_share(distance, said):
     assert share(distance) == said
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "said"),
+    [
+        (1.0, 2**0.5, "<b>1.00</b> ± 1.41"),
+        (786.4, 22.84, "<b>786.4</b> ± 22.8"),
+        (4296.0, 816.0, "<b>4,296</b> ± 816"),
+        (0.51, 0.0028, "<b>0.510</b> ± 0.003"),
+        (0.51, 0.0, "<b>0.51</b> ± 0.00"),
+        (0.51, np.nan, "<b>0.51</b>"),
+    ],
+)
+def test_a_mean_has_the_decimals_of_its_spread(mean, std, said):
+    assert plus_minus(mean, std) == said
 
 
 def test_slopes_with_errors():
