@@ -14,6 +14,11 @@ if _ENGINE in _os.environ:
 
     _keep_the_engine_away()
 else:
+    from . import machine as _machine
+
+    # XLA starts a thread for each processor that it sees: not more than this container may use.
+    _os.environ.setdefault("PJRT_NPROC", str(_machine.cores()))
+
     import jax as _jax
 
     # Limits are calculated in float64, which JAX offers only as a setting of the whole process.

@@ -22,7 +22,6 @@ from typing import ClassVar
 from urllib.parse import quote
 
 import platformdirs
-import psutil
 from jupyter_events import EventLogger
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado.ioloop import IOLoop
@@ -34,6 +33,7 @@ from voila.request_info_handler import RequestInfoSocketHandler
 from voila.static_file_handler import TemplateStaticFileHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
+from .. import machine
 from ..distant.asking import ENGINE
 from .page_channel import PageChannel
 from .page_policy import guarded, policy
@@ -187,7 +187,7 @@ class Dashboard(Voila):
         min=1,
         config=True,
         help="How many pages may be open at one time, which is how many kernels readers can start; the next reader is "
-        "asked to wait. At first as many as fit into this machine's memory.",
+        "asked to wait. At first as many as fit into the memory of this machine, or of the container it runs in.",
     )
     # For all kernels: each would make one of its own, which `logging` keeps for ever.
     event_logger = Instance(EventLogger, args=())
@@ -197,7 +197,7 @@ class Dashboard(Voila):
     def _as_memory_allows(self) -> int:
         # A class's kernels leave JAX to their engine, whose two workers hold 4 GB.
         engine, page = (4e9, 120e6) if ENGINE in os.environ else (0, 550e6)
-        return max(1, int((psutil.virtual_memory().total - engine) / page))
+        return max(1, int((machine.memory_total() - engine) / page))
 
     def initialize(self, argv: list[str] | None = None) -> None:
         """Read the command line.

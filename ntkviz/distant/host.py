@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import dask
-from dask.system import CPU_COUNT
 from distributed import Nanny, Scheduler, Security, SpecCluster, Worker, WorkerPlugin
 
+from .. import machine
 from .asking import ENGINE
 from .keeping import Keeping
 
@@ -63,10 +63,16 @@ def workers(folder: str, secured: Security | None) -> dict[str, dict[str, Any]]:
     compiled = {"JAX_COMPILATION_CACHE_DIR": f"{folder}/compiled", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     shared: dict[str, Any] = {"env": compiled | {name: os.environ[name] for name in compiled if name in os.environ}}
     shared |= {"local_directory": folder, "silence_logs": LOG} | address(secured)
-    quick, background = max(2, CPU_COUNT), max(1, CPU_COUNT // 2)
+    cores, memory = machine.cores(), int(machine.memory_total())
+    quick, background = max(2, cores), max(1, cores // 2)
     described = {
-        "quick": {"nthreads": quick + 1, "resources": {"quick": quick, "prepare": 1}},
-        "background": {"nthreads": background, "resources": {"background": background}, "plugins": [Nice()]},
+        "quick": {"nthreads": quick + 1, "memory_limit": memory, "resources": {"quick": quick, "prepare": 1}},
+        "background": {
+            "nthreads": background,
+            "memory_limit": memory * background // cores,
+            "resources": {"background": background},
+            "plugins": [Nice()],
+        },
     }
     return {name: {"cls": Nanny, "options": {"name": name} | own | shared} for name, own in described.items()}
 

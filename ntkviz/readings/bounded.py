@@ -11,9 +11,9 @@ from weakref import WeakSet
 
 import jax
 import numpy as np
-import psutil
 from jax.extend.core import Jaxpr
 
+from .. import machine
 from ..errors import HyperparameterError, TooLargeError
 from .cost import Cost, compiling, cost_of, memory_of, readable_bytes
 
@@ -78,7 +78,7 @@ def quicker_code() -> dict[str, Any]:
     """
     if jax.default_backend() != "cpu":
         return {}
-    options = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": os.cpu_count()}
+    options = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": machine.cores()}
     return options if jax.__version_info__[:2] == _HAS_BOTH or _is_known(options) else {}
 
 
@@ -130,8 +130,8 @@ _SMALL = 2**26  # bytes that are always there: so a slider's calculations need n
 
 
 def free_memory() -> float:
-    """Bytes that a calculation may take: what the machine has free, or `NTKVIZ_MEMORY_GB` if that is less."""
-    free, limit = float(psutil.virtual_memory().available), os.environ.get(LIMIT)
+    """Bytes that a calculation may take: what the machine, or its container, has free, or `NTKVIZ_MEMORY_GB` if less."""
+    free, limit = machine.memory_available(), os.environ.get(LIMIT)
     if limit is None:
         return free
     try:

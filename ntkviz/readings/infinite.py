@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextvars
 import functools
 import math
-import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
@@ -14,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .. import machine
 from ..errors import HyperparameterError, NoForwardLimitError
 from ..language.architecture import Architecture, check_architecture, one_of, truth
 from ..language.gia import check_program
@@ -263,7 +263,7 @@ def _expect_large_arrays() -> None:
 
 @functools.cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="ntkviz")
+    return ThreadPoolExecutor(machine.cores(), thread_name_prefix="ntkviz")
 
 
 def _in_thread(calculation: Callable[..., float], *args: Any) -> Future[float]:
