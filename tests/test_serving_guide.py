@@ -18,7 +18,7 @@ from traitlets import Container, TraitType
 from traitlets.config import Config
 from voila.voila_kernel_manager import voila_kernel_manager_factory
 
-from ntkviz.app import classroom, serve
+from ntkviz.app import classroom, serve, thumbnails
 
 # Nginx's words: a string, the end of a directive, the begin or end of a block, or anything else.
 WORD = re.compile(r'"[^"]*"|[;{}]|[^\s;{}"]+')
@@ -123,7 +123,7 @@ def test_every_option_of_the_dashboard_is_one(root):
 
 def test_every_module_that_is_started_is_there(root):
     modules = {module for line in commands(root) for module in re.findall(r"ntkviz\.app\.\w+", line)}
-    assert {serve.__name__, classroom.__name__} == modules
+    assert {serve.__name__, classroom.__name__, thumbnails.__name__} == modules
     assert all(importlib.util.find_spec(module) for module in modules)
 
 
