@@ -14,6 +14,8 @@ from .wording import figures, signed
 LINEAR = 0.002
 """Of the unit: up to here colours are linear, beyond it logarithmic."""
 
+ROUNDING = 1e-12  # of the unit: what is smaller is zero
+
 END = 1.1  # of the colour scale: room for its last marks
 
 MARKS = {"−1": -1, "−10%": -0.1, "−1%": -0.01, "0": 0, "1%": 0.01, "10%": 0.1, "1": 1}
@@ -103,7 +105,9 @@ class ContributionMaps(Plot):
         cells, (length, length_bar) = np.abs(self._map(side)), self._lengths
         t, t_bar = np.indices(cells.shape)
         total = cells.sum()
-        return float(cells[length - t == length_bar - t_bar].sum() / total) if total > 0 else float("nan")
+        if total <= ROUNDING * self._unit:
+            return float("nan")
+        return float(cells[length - t == length_bar - t_bar].sum() / total)
 
     def _over_time(self, side: int) -> dict[str, np.ndarray]:
         """The parts that depend on time, within the lengths."""
@@ -133,8 +137,9 @@ class ContributionMaps(Plot):
         assert limit is not None
         within = self._over_time(1)
         sums = {name: float(np.sum(within.get(name, part))) for name, part in limit.items()}
-        said = f"In the limit Θ = <b>{signed(sum(sums.values()))}</b>: "
-        said += " + ".join(f"{signed(value)} from {name}" for name, value in sums.items()) + "."
+        sums = {name: value if abs(value) > ROUNDING * self._unit else 0.0 for name, value in sums.items()}
+        said = f"In the limit Θ = <b>{figures(sum(sums.values()))}</b>: "
+        said += " + ".join(f"{figures(value)} from {name}" for name, value in sums.items()) + "."
         share = self.equal_lag_share(1)
         if np.isfinite(share):
             said += f" Equal lags (white dots) hold <b>{share:.0%}</b> of the map"

@@ -14,6 +14,7 @@ import numpy as np
 from . import normal, theme
 from .plots import Plot
 from .ranges import round_up
+from .wording import figures
 
 BINS = 61
 WITHIN_ONE, WITHIN_TWO, BEYOND_THREE = (*(1 - 2 * normal.probability(-k) for k in (1, 2)), 2 * normal.probability(-3))
@@ -57,8 +58,8 @@ class CoordinateHistogram(Plot):
             bars.opacity = FADED
             line.update(x=x, y=normal.density(x, std=self._std))
             self.figure.layout.xaxis.range = [-half, half]
-            self._fit()
-        self.say(f"Predicted variance <b>{self._std**2:.3g}</b>; sampling …")
+            self._fit(np.max(bars.y, initial=0.0))
+        self.say(f"Predicted variance <b>{figures(self._std**2)}</b>; sampling …")
 
     def add(self, values: np.ndarray) -> None:
         """More coordinates, `(networks, n)`."""
@@ -68,12 +69,13 @@ class CoordinateHistogram(Plot):
         bars = self.figure.data[0]
         with self.figure.batch_update():
             bars.update(x=(edges[1:] + edges[:-1]) / 2, y=density, width=edges[1] - edges[0], opacity=INKED)
-            self._fit()
-        far, measured = np.mean(np.abs(self._values) > 3 * self._std), np.mean(self._values**2)
+            self._fit(density.max())
+        far, measured = np.mean(np.abs(self._values) > 3 * self._std), float(np.mean(self._values**2))
         networks = "1 network" if self._networks == 1 else f"{self._networks:,} networks"
         self.say(
-            f"{self._values.size:,} coordinates of {networks}: variance <b>{measured:.3g}</b>, predicted "
-            f"{self._std**2:.3g}; beyond three standard deviations <b>{far:.1%}</b>, in a Gaussian {BEYOND_THREE:.1%}."
+            f"{self._values.size:,} coordinates of {networks}: variance <b>{figures(measured)}</b>, predicted "
+            f"{figures(self._std**2)}; beyond three standard deviations <b>{far:.1%}</b>, in a Gaussian "
+            f"{BEYOND_THREE:.1%}."
         )
 
     def _histogram(self) -> tuple[np.ndarray, np.ndarray]:
@@ -82,9 +84,11 @@ class CoordinateHistogram(Plot):
         counts, edges = np.histogram(self._values, bins=BINS, range=(-half, half))
         return edges, counts / (max(1, self._values.size) * (edges[1] - edges[0]))
 
-    def _fit(self) -> None:
-        highest = max(np.max(trace.y, initial=0.0) for trace in self.figure.data)
-        self.figure.layout.yaxis.range = [0, 1.08 * highest]
+    def _fit(self, highest: float) -> None:
+        """Room for the bars, twice as much at a time, so that the bell stays where it is for as long as it can."""
+        bell = normal.density(np.zeros(1), std=self._std).item()
+        doublings = max(0, int(np.ceil(np.log2(highest / bell / 1.2)))) if highest > 0 else 0
+        self.figure.layout.yaxis.range = [0, 1.25 * bell * 2.0**doublings]
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "from", "to", "density", "predicted_density"

@@ -248,4 +248,6 @@ def _summary(slopes: dict[str, Slope]) -> str:
     said += f". Within two standard errors of it: <b>{len(slopes) - len(apart)} of {len(slopes)}</b>"
     if not apart:
         return f"{said}."
-    return f"{said}, not {', '.join(apart)}, for which the smallest widths are still too narrow, or by chance."
+    return (
+        f"{said}; further off: {', '.join(apart)}. Narrow networks bend a curve; chance alone puts one in twenty there."
+    )

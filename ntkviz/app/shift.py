@@ -9,7 +9,11 @@ import numpy as np
 
 from . import theme
 from .plots import Plot
+from .ranges import round_up
 from .wording import signed
+
+USUAL = 1.15
+"""Where the axis of what is left ends: at shift 0 all is left."""
 
 
 class ImagePair(Plot):
@@ -138,8 +142,11 @@ class ShiftPlot(Plot):
                 points[readout].update(x=self.shifts[: len(mean)], y=mean)
                 points[readout].error_y.array = std
                 reach += [*(mean - std), *(mean + std)]
-            room = 0.06 * (max(reach) - min(reach))
-            self.figure.layout.yaxis.range = [min(reach) - room * (min(reach) < 0), max(reach) + room]
+            low, high = min(reach), max(reach)
+            self.figure.layout.yaxis.range = [
+                -round_up(-low) if low < 0 else 0.0,
+                USUAL if 1.04 * high <= USUAL else round_up(1.04 * high),
+            ]
             self.figure.layout.shapes[0].update(x0=self.shifts[self._marked], x1=self.shifts[self._marked])
         self.say(" ".join(map(self._read, (0, 1))))
 

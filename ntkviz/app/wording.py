@@ -11,6 +11,9 @@ from ..slopes import Slope, log_log_slope
 VAGUE = 0.125
 """A standard error of a slope beyond which −1/2 cannot be told from −1/4 or −3/4."""
 
+FEWEST = 3
+"""Networks of each width from which on their spread is known well enough to judge a slope."""
+
 FAR = 0.2
 """A relative deviation beyond which terms of higher order than 1/√n are no longer small: (1/√n)² is 4 %, not 1 %."""
 
@@ -67,8 +70,9 @@ def one_over_root(deviations: Mapping[int, Sequence[float]]) -> str:
     if not np.isfinite(slope.value):
         return "Each point is one random network; two widths make a slope, and the theory says −0.50."
     said = f"Slope {with_error(slope)}"
-    if not np.isfinite(slope.error):
-        return f"{said} so far; the theory says −0.50. Two networks of each width will tell its error."
+    if min(map(len, deviations.values())) < FEWEST:
+        so_far = f"Slope <b>{signed(slope.value)}</b> so far; the theory says −0.50."
+        return f"{so_far} More networks of each width will tell its error."
     if not slope.agrees_with(-0.5):
         return f"{said} (s.e.), not −0.50. {_why_not(deviations, slope)}"
     if slope.error > VAGUE:

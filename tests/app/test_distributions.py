@@ -24,10 +24,22 @@ def rows(plot):
     return list(csv.reader(io.StringIO(plot.to_csv())))
 
 
+def test_the_bell_stays_where_it_is():
+    rng, heights = np.random.default_rng(0), []
+    for share_of_zeros in (0.0, 0.0, 0.5):
+        histogram = CoordinateHistogram("heading", "h")
+        histogram.restart(std=2.0)
+        histogram.add(2 * rng.normal(size=(1, 16000)) * (rng.random((1, 16000)) >= share_of_zeros))
+        heights.append(histogram.figure.layout.yaxis.range[1])
+        assert heights[-1] > max(histogram.figure.data[0].y)
+    assert heights[:2] == pytest.approx([1.25 / (2 * (2 * np.pi) ** 0.5)] * 2)
+    assert heights[2] / heights[0] in (2, 4, 8, 16)
+
+
 def test_histogram_of_a_gaussian_is_its_density(histogram):
     histogram.restart(std=2.0)
     bars, line = histogram.figure.data
-    assert "Predicted variance <b>4</b>" in histogram.reading.value
+    assert "Predicted variance <b>4.00</b>" in histogram.reading.value
     assert line.y.max() == pytest.approx(1 / (2 * (2 * np.pi) ** 0.5))
     faded = bars.opacity
     for _ in range(2):

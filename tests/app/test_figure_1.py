@@ -117,6 +117,26 @@ def test_slope_plot_says_the_average_of_the_distances_to_the_limit(plot):
     assert float(slope) == pytest.approx(0.0, abs=1e-12)
 
 
+def test_slope_plot_names_the_curves_that_do_not_agree():
+    rng = np.random.default_rng(0)
+    curves = [
+        Curve(name, False, {n: list(n**slope * np.exp(0.05 * rng.normal(size=20))) for n in WIDTHS})
+        for name, slope in (("a", -0.5), ("b", -0.35))
+    ]
+    slopes = SlopePlot()
+    slopes.show(curves, [(theme.FINITE, "circle")] * 2)
+    said = re.sub("<[^>]*>", "", slopes.reading.value)
+    assert "Within two standard errors of it: 1 of 2; further off: b." in said
+    slopes.show(curves[:1], [(theme.FINITE, "circle")])
+    assert re.sub("<[^>]*>", "", slopes.reading.value).endswith("Within two standard errors of it: 1 of 1.")
+
+
+def test_no_law_is_claimed_before_a_network_is_measured(plot):
+    assert "follows" not in plot.reading.value
+    fill(plot)
+    assert "c of c/√n, is 2.00 on average." in re.sub("<[^>]*>", "", plot.reading.value)
+
+
 def test_a_crowd_keeps_three_colours(plot):
     plot.restart(["a", "b", "c", "d", "e", "f"], "ntk", WIDTHS, range(2))
     assert [plot.look(name)[0] for name in "abcdef"] == theme.SERIES[:3] + [theme.MUTED] * 3

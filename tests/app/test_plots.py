@@ -109,6 +109,17 @@ def test_the_line_under_a_slope_judges_it_by_its_error(slope, noise, verdict):
     assert ("halves" in said) == ("agrees" in verdict)
 
 
+def test_two_networks_of_each_width_are_too_few_to_judge():
+    plot = ConvergencePlot([64, 256], seeds=3)
+    plot.restart("a", 64)
+    for width, seed in plot.remaining()[:4]:
+        plot.add(width, seed, 0.1 + 0.001 * seed)  # a slope of 0, and hardly any spread
+    assert "Slope <b>0.00</b> so far; the theory says −0.50." in plot.reading.value
+    for width in (64, 256):
+        plot.add(width, 2, 0.1)
+    assert "not −0.50" in plot.reading.value
+
+
 def test_a_slope_that_the_wide_networks_bring_back_is_said_to_be():
     plot = ConvergencePlot([64, 128, 256, 512, 1024, 2048, 4096], seeds=6)
     plot.restart("a", 64)

@@ -44,6 +44,15 @@ def test_each_network_is_relative_to_itself(plot):
     assert len(flatten.x) == len(average.x) == 0
 
 
+def test_axis_holds_still_and_cuts_nothing_off(plot):
+    ranges = [plot.figure.layout.yaxis.range]
+    for first in ([3.0, 4.0, 1.0], [0.0, 4.0, 4.2], [-1.0, 4.0, 5.0]):
+        plot.restart(first, [3.0, 3.0, 3.0], at=1)
+        ranges.append(plot.figure.layout.yaxis.range)
+    assert ranges[:3] == [(0.0, 1.15)] * 3
+    assert ranges[3] == pytest.approx((-0.3, 1.5))
+
+
 def test_csv(plot):
     plot.add(1, [6.0, 3.0, 0.0])
     rows = list(csv.DictReader(io.StringIO(plot.to_csv())))
