@@ -21,10 +21,11 @@ from .experiments import Experiment, experiments
 from .figure_1 import Curve, DeviationCurves, SlopePlot
 from .listing import Listing
 from .memory import GatePlot, MemoryPlot
+from .panel import Part, Plot
 from .phase import LayersPlot, PhaseDiagram
 from .picture import Picture
 from .pixels import PixelPlot
-from .plots import ConvergencePlot, KernelPair, Plot
+from .plots import ConvergencePlot, KernelPair
 from .quiz import Quiz
 from .running_average import RunningAverage
 from .score import ScorePlot

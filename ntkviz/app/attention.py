@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import theme
-from .plots import Plot
+from .panel import Part, Plot
 
 
 class AttentionPair(Plot):
@@ -31,6 +31,7 @@ class AttentionPair(Plot):
             figure.add_shape(
                 type="rect", xref=f"x{number}", yref=f"y{number}", x0=-0.5, x1=count - 0.5, y0=-0.5, y1=0.5
             )
+        self.parts = [Part(f"“{left}”", [0]), Part(f"“{right}”", [1])]
         figure.update_shapes(line={"color": theme.LIMIT, "width": 3})
         axis: dict[str, Any] = {
             "tickvals": list(range(count)),
@@ -61,17 +62,20 @@ class AttentionPair(Plot):
 
     def show(self, left: np.ndarray | None = None, right: np.ndarray | None = None, chosen: int | None = None) -> None:
         """Show one map or both, `(T, T)`, and frame the row of the word `chosen`."""
-        with self.figure.batch_update():
+        given = [part for part, weights in zip(self.parts, (left, right), strict=True) if weights is not None]
+        with self.drawing(*given):
             if left is not None:
                 self.figure.data[0].z = self._padded(left)
             if right is not None:
                 self.figure.data[1].z = self._padded(right)
         if chosen is not None:
             self.figure.update_shapes(y0=chosen - 0.5, y1=chosen + 0.5, x1=self._count - 0.5)
+        if not all(part.drawn for part in self.parts):
+            self.say("")
+            return
         sample, limit = self._maps()
-        if np.isfinite(sample).all():
-            apart = np.abs(sample - limit).max()
-            self.say(f"Every row sums to 1. The largest difference between the two maps is <b>{apart:.3f}</b>.")
+        number = f"{np.abs(sample - limit).max():.3f}" if all(part.current for part in self.parts) else "…"
+        self.say(f"Every row sums to 1. The largest difference between the two maps is <b>{number}</b>.")
 
     @property
     def _count(self) -> int:
@@ -91,7 +95,9 @@ class AttentionPair(Plot):
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield ("from", "to", *self._titles)
-        left, right = self._maps()
+        left, right = (
+            weights * (np.nan if part.outdated else 1) for weights, part in zip(self._maps(), self.parts, strict=True)
+        )
         for row, column in np.ndindex(*right.shape):
             yield self._names[row], self._names[column], float(left[row, column]), float(right[row, column])
 
@@ -160,7 +166,7 @@ class WeightCloud(Plot):
         # Dots stand apart sideways in the order of the golden ratio: even, and the same at every drawing.
         aside = (np.arange(count) * 0.618 % 1 - 0.5)[:, None] * 0.5
         cloud, limit, one = self.figure.data
-        with self.figure.batch_update():
+        with self.drawing():
             cloud.update(x=np.ravel(words + aside), y=np.ravel(self._networks))
             limit.update(
                 x=np.ravel([words - 0.42, words + 0.42, np.full(len(words), np.nan)], order="F"),
@@ -168,7 +174,7 @@ class WeightCloud(Plot):
             )
             one.update(x=words if count else [], y=self._networks[0] if count else [])
         if count < 2:
-            self.say("Sampling …")
+            self.say("Two networks make a spread.")
             return
         self.say(
             f"{count} networks of width {self._width:,} differ by ± <b>{self.spread():.3f}</b>; times √n that is "

@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 HELD_UP = 0.7
 """Seconds after which a request that could not begin says so: what is being compiled cannot be interrupted."""
 
+SLOW = 0.7
+"""Seconds a first step may take before its request says what it will cost."""
+
 REST = 0.25
 """Seconds between a request's first step and its next: while a slider is being dragged, the machine is its own."""
 
@@ -33,7 +36,7 @@ def sentence(error: Exception) -> str:
     if isinstance(error, NtkvizError):
         return str(error)
     log.error("unexpected error in a picture", exc_info=error)
-    return f"This could not be computed because of an unexpected {type(error).__name__}; the last picture is kept."
+    return f"This could not be computed because of an unexpected {type(error).__name__}."
 
 
 @dataclass
@@ -41,15 +44,18 @@ class Request:
     """One piece of long work and what to tell whom: `on_step` after each update, `on_end(error | None)` once.
 
     `on_wait(True)` is told if earlier work that cannot be interrupted keeps it from beginning, and `on_wait(False)`
-    when it begins after that.
+    when it begins after that. `forecast`, where given, is asked in a thread of its own if the first step is long in
+    coming; what it returns runs on the event loop, unless the step has come meanwhile.
     """
 
     steps: Callable[[], Iterator[Update]]
     on_step: Update
     on_end: Callable[[str | None], object]
     on_wait: Callable[[bool], object]
+    forecast: Callable[[], Update] | None = None
     begun: bool = False
     waited: bool = False
+    stepped: threading.Event = field(default_factory=threading.Event)
     cancelled: threading.Event = field(default_factory=threading.Event)
 
 
@@ -82,10 +88,11 @@ class Background:
         on_step: Update = lambda: None,
         on_end: Callable[[str | None], object] = lambda error: None,
         on_wait: Callable[[bool], object] = lambda waiting: None,
+        forecast: Callable[[], Update] | None = None,
     ) -> None:
         """Start `steps`, dropping whatever runs or waits."""
         self.cancel()
-        request = Request(steps, on_step, on_end, on_wait)
+        request = Request(steps, on_step, on_end, on_wait, forecast)
         with self._changed:
             self._next = request
             self._changed.notify()
@@ -135,8 +142,11 @@ class Background:
         request.begun = True
         if request.waited:
             self._hand_over(request, lambda: request.on_wait(False))
+        if request.forecast:
+            threading.Thread(target=self._foresee, args=[request, request.forecast], daemon=True).start()
         try:
             for step, update in enumerate(request.steps()):
+                request.stepped.set()
                 self._hand_over(request, lambda update=update: (update(), request.on_step()))  # type: ignore[misc]
                 if step == 0:
                     self._rest(request)
@@ -144,7 +154,22 @@ class Background:
                     return
         except Exception as caught:
             error = sentence(caught)
+        request.stepped.set()
         self._hand_over(request, lambda: request.on_end(error))
+
+    def _foresee(self, request: Request, forecast: Callable[[], Update]) -> None:
+        """Unless the first step comes soon, ask what it all will cost, while it is under way, and say so."""
+        if request.stepped.wait(SLOW) or request.cancelled.is_set():
+            return
+        try:
+            with wanted_until(lambda: request.stepped.is_set() or request.cancelled.is_set()):
+                say = forecast()
+        except GivenUp:
+            return
+        except Exception as error:  # if what it is about is refused, the first step says so itself
+            log.info("no estimate: %s", error)
+            return
+        self._hand_over(request, lambda: None if request.stepped.is_set() else say())
 
     def _rest(self, request: Request) -> None:
         """After a first step, wait for a slider to come to rest and for somebody to look; prepare meanwhile."""

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from . import theme
-from .plots import Plot, network_spread
+from .panel import Plot
+from .plots import network_spread
 from .ranges import round_range
 from .wording import share, signed
 
@@ -97,7 +98,7 @@ class CompanyPlot(Plot):
         where = np.append(self.positions, self._extra)
         reach = [self._alone, self._together, *([mean - bars, mean + bars] if self._networks else [])]
         with_it, without, networks, extra = self.figure.data
-        with self.figure.batch_update():
+        with self.drawing():
             with_it.update(x=self.positions, y=self._together[:-1])
             without.update(x=self.positions, y=self._alone)
             networks.update(x=where if self._networks else [], y=mean if self._networks else [])
@@ -186,7 +187,7 @@ class TwoBatches(Plot):
         b = self._count
         self._kernel = np.block([[alone, across], [across.T, together]])
         parts = [slice(0, b), slice(b, 2 * b + 1)]
-        with self.figure.batch_update():
+        with self.drawing():
             for trace, (rows, columns) in zip(self.figure.data, [(r, c) for r in parts for c in parts], strict=True):
                 trace.update(x=self._places[columns], y=self._places[rows], z=self._kernel[rows, columns])
                 trace.customdata = [[f"{r} and {c}" for c in self.names[columns]] for r in self.names[rows]]

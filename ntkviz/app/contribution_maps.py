@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import theme
-from .plots import Plot
+from .panel import Part, Plot
 from .wording import figures, signed
 
 LINEAR = 0.002
@@ -45,7 +45,7 @@ class ContributionMaps(Plot):
         self._words, self._words_bar = list(words), list(words_bar)
         self._sides: list[Parts | None] = [None, None]
         self._unit = 1.0
-        self._fresh = False  # whether the network is one of the limit's kind
+        self.parts = [Part(f"“{left}”", [0]), Part(f"“{right}”", [2])]
         self._lengths = len(words), len(words_bar)
         figure, (rows, columns) = self.figure, self._lengths
         for axis in ("", "2"):
@@ -84,8 +84,9 @@ class ContributionMaps(Plot):
 
         `unit`: the positive number that has the brightest colour.
         """
-        self._sides[1], self._lengths, self._unit, self._fresh = limit, (length, length_bar), unit, False
-        with self.figure.batch_update():
+        self._sides[1], self._lengths, self._unit = limit, (length, length_bar), unit
+        self.outdate()
+        with self.drawing(self.parts[1]):
             self.figure.layout.coloraxis.colorbar.title = {"text": f"× {figures(unit)}", "font": {"size": 13}}
             self._draw(1)
             steps = range(1, min(self._lengths) + 1)
@@ -95,8 +96,8 @@ class ContributionMaps(Plot):
 
     def add(self, network: Parts) -> None:
         """Show a random network."""
-        self._sides[0], self._fresh = network, True
-        with self.figure.batch_update():
+        self._sides[0] = network
+        with self.drawing(self.parts[0]):
             self._draw(0)
         self._read()
 
@@ -143,11 +144,11 @@ class ContributionMaps(Plot):
         share = self.equal_lag_share(1)
         if np.isfinite(share):
             said += f" Equal lags (white dots) hold <b>{share:.0%}</b> of the map"
-            said += f", in this network <b>{self.equal_lag_share(0):.0%}</b>." if self._fresh else "."
+            said += f", in this network <b>{self.equal_lag_share(0):.0%}</b>." if self.parts[0].current else "."
         self.say(said)
 
     def table(self) -> Iterator[Sequence[Any]]:
-        limit, network = self._sides[1], self._sides[0]
+        limit, network = self._sides[1], None if self.parts[0].outdated else self._sides[0]
         assert limit is not None
         yield "parameter", "first_step", "second_step", "limit", "network"
         for name, part in limit.items():

@@ -226,6 +226,6 @@ class Controls:
             return None
         more = [] if len(refused) <= SHOWN else [f"and {len(refused) - SHOWN} more"]
         return (
-            "The link could not be followed in everything, and the page's start is used there: "
+            "Some settings in the link were invalid and were reset to the page's start: "
             f"{'; '.join(refused[:SHOWN] + more)}."
         )

@@ -8,7 +8,7 @@ from importlib import metadata
 from zlib import crc32
 
 from .controls import Controls
-from .plots import Panel
+from .panel import Panel
 
 UNSAFE = re.compile(r"[^A-Za-z0-9_.=-]+")  # what a file's name had better not hold
 LONGEST = 60  # characters of the settings in a file's name

@@ -9,7 +9,8 @@ import numpy as np
 
 from ..readings.master import Law
 from . import normal, theme
-from .plots import Plot, network_spread
+from .panel import Plot
+from .plots import network_spread
 from .ranges import round_range
 from .wording import decimals, figures, plus_minus, signed
 
@@ -67,7 +68,7 @@ class CurvesPlot(Plot):
         reach = [self._correct, self._shortcut]
         if self._networks:
             reach += [mean[shown] - bars, mean[shown] + bars]
-        with self.figure.batch_update():
+        with self.drawing():
             correct.update(x=self.x, y=self._correct)
             shortcut.update(x=self.x, y=self._shortcut)
             networks.update(x=self.x[shown] if self._networks else [], y=mean[shown] if self._networks else [])
@@ -146,7 +147,7 @@ class LawPlot(Plot):
         density, edges = np.zeros(self._bins), np.linspace(*ends, self._bins + 1)
         if self._sample.size:
             density = np.histogram(self._sample, edges)[0] / self._sample.size / (edges[1] - edges[0])
-        with self.figure.batch_update():
+        with self.drawing():
             for line, law, mean, shape in zip(
                 self.figure.data, self._laws, means, self.figure.layout.shapes, strict=False
             ):

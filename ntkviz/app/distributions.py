@@ -1,7 +1,7 @@
 """What random networks are distributed like, beside the Gaussian of infinite width: coordinates and functions.
 
 Both plots are told what infinite width predicts (`restart`) and then given samples as they come (`add`).
-Until the first new samples arrive the old ones stay, faded.
+Until the first new samples arrive the old ones stay, out of date.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 
 from . import normal, theme
-from .plots import Plot
+from .panel import Part, Plot
 from .ranges import round_up
 from .wording import figures
 
 BINS = 61
 WITHIN_ONE, WITHIN_TWO, BEYOND_THREE = (*(1 - 2 * normal.probability(-k) for k in (1, 2)), 2 * normal.probability(-3))
-INKED, FADED = 0.75, 0.3
 
 
 class CoordinateHistogram(Plot):
@@ -34,10 +33,11 @@ class CoordinateHistogram(Plot):
         self._networks = 0
         figure = self.figure
         figure.add_bar(
-            x=[], y=[], name="random networks", marker={"color": theme.FINITE, "line_width": 0}, opacity=INKED
+            x=[], y=[], name="random networks", marker={"color": theme.FINITE, "line_width": 0}, opacity=0.75
         )
         figure.add_scatter(x=[], y=[], mode="lines", name="infinite width")
         figure.data[1].line.update(color=theme.LIMIT, width=3.5, simplify=False)
+        self._sampled, self._predicted = self.parts = [Part("The histogram", [0]), Part("The curve", [1])]
         figure.update_traces(hovertemplate="%{x:.3g}: %{y:.3g}<extra>%{fullData.name}</extra>")
         figure.update_layout(
             annotations=[theme.heading(heading, xref="paper", x=0)],
@@ -54,12 +54,12 @@ class CoordinateHistogram(Plot):
         bars, line = self.figure.data
         half = round_up(4 * self._std)
         x = np.linspace(-half, half, 241)
-        with self.figure.batch_update():
-            bars.opacity = FADED
+        self.outdate()
+        with self.drawing(self._predicted):
             line.update(x=x, y=normal.density(x, std=self._std))
             self.figure.layout.xaxis.range = [-half, half]
             self._fit(np.max(bars.y, initial=0.0))
-        self.say(f"Predicted variance <b>{figures(self._std**2)}</b>; sampling …")
+        self.say(f"Predicted variance <b>{figures(self._std**2)}</b>.")
 
     def add(self, values: np.ndarray) -> None:
         """More coordinates, `(networks, n)`."""
@@ -67,8 +67,8 @@ class CoordinateHistogram(Plot):
         self._networks += len(values)
         edges, density = self._histogram()
         bars = self.figure.data[0]
-        with self.figure.batch_update():
-            bars.update(x=(edges[1:] + edges[:-1]) / 2, y=density, width=edges[1] - edges[0], opacity=INKED)
+        with self.drawing(self._sampled):
+            bars.update(x=(edges[1:] + edges[:-1]) / 2, y=density, width=edges[1] - edges[0])
             self._fit(density.max())
         far, measured = np.mean(np.abs(self._values) > 3 * self._std), float(np.mean(self._values**2))
         networks = "1 network" if self._networks == 1 else f"{self._networks:,} networks"
@@ -82,7 +82,7 @@ class CoordinateHistogram(Plot):
         """Edges, and the density of all coordinates, those outside the edges counted too."""
         half = round_up(4 * self._std)
         counts, edges = np.histogram(self._values, bins=BINS, range=(-half, half))
-        return edges, counts / (max(1, self._values.size) * (edges[1] - edges[0]))
+        return edges, counts / ((self._values.size or np.nan) * (edges[1] - edges[0]))
 
     def _fit(self, highest: float) -> None:
         """Room for the bars, twice as much at a time, so that the bell stays where it is for as long as it can."""
@@ -136,6 +136,7 @@ class FunctionDraws(Plot):
         )
         figure.add_scatter(x=path, y=[], mode="lines", name="one of them", line={"color": theme.FINITE, "width": 3.5})
         figure.update_traces(hoverinfo="skip")
+        self._bands, self._functions = self.parts = [Part("The band", [0, 1, 3]), Part("What is blue", [2, 4])]
         figure.update_layout(
             annotations=[theme.heading(heading, xref="paper", x=0)],
             xaxis={"title": what, "range": [path[0], path[-1]], "fixedrange": True},
@@ -147,24 +148,24 @@ class FunctionDraws(Plot):
     def restart(self, std: np.ndarray) -> None:
         """Predict the standard deviation of f at each point; curves added from now on are a new sample."""
         self._std, self._curves = np.asarray(std, dtype=float), np.empty((0, len(self._path)))
-        narrow, wide, curves, edges, one = self.figure.data
-        with self.figure.batch_update():
+        narrow, wide, _, edges, _ = self.figure.data
+        self.outdate()
+        with self.drawing(self._bands):
             for times, band in ((1, narrow), (2, wide)):
                 band.y = times * np.concatenate([self._std, -self._std[::-1]])
             edges.y = np.concatenate([np.append(times * self._std, np.nan) for times in (-2, -1, 1, 2)])
-            curves.opacity = one.opacity = FADED
             half = 0.98 * round_up(3 * float(np.max(self._std)))  # short of the round number, whose label is in the way
             self.figure.layout.yaxis.range = [-half, half]
-        self.say("The bands are those of the Gaussian process; sampling …")
+        self.say("The bands are those of the Gaussian process.")
 
     def add(self, outputs: np.ndarray) -> None:
         """More networks, `(networks, points)`."""
         self._curves = np.concatenate([self._curves, np.asarray(outputs, dtype=float)])[: self._draws]
         _, _, curves, _, one = self.figure.data
         gap = np.full((len(self._curves), 1), np.nan)
-        with self.figure.batch_update():
-            curves.update(y=np.concatenate([self._curves, gap], axis=1).ravel(), opacity=1)
-            one.update(y=self._curves[0], opacity=1)
+        with self.drawing(self._functions):
+            curves.y = np.concatenate([self._curves, gap], axis=1).ravel()
+            one.y = self._curves[0]
         within_one, within_two = (np.mean(np.abs(self._curves) <= times * self._std) for times in (1, 2))
         count = len(self._curves)
         self.say(

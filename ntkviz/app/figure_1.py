@@ -9,7 +9,7 @@ import numpy as np
 
 from ..slopes import Slope, log_log_slope, standard_error
 from . import theme
-from .plots import Plot
+from .panel import Plot
 from .wording import figures, signed
 
 ORIGINAL_AT_64 = {"RNN": 0.2, "Transformer": 0.15, "BatchNorm": 0.5}
@@ -136,7 +136,7 @@ class DeviationCurves(Plot):
         guides, originals = self.figure.data[:2]
         constants = 2.0 ** np.arange(4)
         known = [c * 64**0.5 for name, c in ORIGINAL_AT_64.items() if name in self._names and len(self._names) <= 5]
-        with self.figure.batch_update():
+        with self.drawing():
             for trace, heights in ((guides, constants), (originals, known)):
                 lines = [[*self._scaled(ends, c / ends**0.5), None] for c in heights]
                 trace.update(
@@ -158,7 +158,7 @@ class DeviationCurves(Plot):
     def _draw(self) -> None:
         curves = self.curves()
         crowd = len(self._names) > len(theme.SERIES)
-        with self.figure.batch_update():
+        with self.drawing():
             for slot, curve in zip(self._slots, curves, strict=False):
                 colour, mark = self.look(curve.name)
                 grey = colour == theme.MUTED
@@ -221,7 +221,7 @@ class SlopePlot(Plot):
         self._curves = list(curves)
         slopes = np.array([curve.slope() for curve in curves])
         dots = self.figure.data[0]
-        with self.figure.batch_update():
+        with self.drawing():
             dots.update(x=slopes[:, 0], y=[c.label for c in curves])
             dots.error_x.array = 2 * np.nan_to_num(slopes[:, 1])
             dots.marker.update(color=[colour for colour, _ in looks], size=11)

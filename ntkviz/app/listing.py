@@ -9,7 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..language import GIAReport, Program
-from .plots import Panel
+from .panel import Panel
 
 
 class Listing(Panel):
@@ -34,10 +34,11 @@ class Listing(Panel):
             for line in program.lines()
         )
         # Focusable, so that it can be scrolled by keyboard.
-        self._body.value = (
-            f'<div class="nv-lines" tabindex="0" role="region" aria-label="The lines of the program">'
-            f"<table><tbody>{rows}</tbody></table></div>"
-        )
+        with self.drawing():
+            self._body.value = (
+                f'<div class="nv-lines" tabindex="0" role="region" aria-label="The lines of the program">'
+                f"<table><tbody>{rows}</tbody></table></div>"
+            )
         style, word = ("nv-right", "passes") if report.passes else ("nv-wrong", "fails")
         self.say(f'Simple GIA Check: <span class="{style}">{word}</span>. {escape(" ".join(report.reasons))}')
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..readings.recurrence import half_life, tail
 from . import theme
-from .plots import Plot
+from .panel import Part, Plot
 
 MIDDLE = 0.16, 0.84  # the quantiles between which lie 68 %, of a Gaussian mean ± std
 LONG = 200  # steps: half-lives beyond cannot be told from none
@@ -37,6 +37,7 @@ class GatePlot(Plot):
         figure.data[2].line.color = theme.LIMIT
         figure.update_traces(hoverinfo="skip")
         figure.data[0].showlegend = False
+        self._limit, self._network = self.parts = [Part("The band", [0, 2]), Part("What is blue", [1])]
         figure.update_layout(
             annotations=[theme.heading(heading, xref="paper", x=0)],
             xaxis={"title": "step t", "range": [0.7, steps + 0.3], "fixedrange": True, "nticks": 8},
@@ -53,7 +54,8 @@ class GatePlot(Plot):
         self._mean, (self._low, self._high) = np.mean(samples, axis=1), np.quantile(samples, MIDDLE, axis=1)
         x = self._steps(len(self._mean))
         band = np.concatenate([self._high, self._low[::-1]])
-        with self.figure.batch_update():
+        self.outdate()
+        with self.drawing(self._limit):
             self.figure.data[0].update(x=np.concatenate([x, x[::-1]]), y=band)
             self.figure.data[2].update(x=x, y=self._mean)
         self.say(
@@ -66,7 +68,9 @@ class GatePlot(Plot):
         self._coordinates = np.asarray(coordinates)[:, : self._shown]
         lines = np.vstack([self._coordinates, np.full(self._coordinates.shape[1], np.nan)])
         x = np.append(self._steps(len(self._coordinates)), np.nan)
-        self.figure.data[1].update(x=np.tile(x, lines.shape[1]), y=lines.T.ravel())
+        with self.drawing(self._network):
+            self.figure.data[1].update(x=np.tile(x, lines.shape[1]), y=lines.T.ravel())
+        self.say(self._said)
 
     def _steps(self, count: int) -> np.ndarray:
         last = int(self.figure.layout.xaxis.range[1])
@@ -75,8 +79,7 @@ class GatePlot(Plot):
     def table(self) -> Iterator[Sequence[Any]]:
         count = self._coordinates.shape[1]
         yield "step", "limit_mean", "limit_low", "limit_high", *(f"coordinate_{k + 1}" for k in range(count))
-        same = len(self._coordinates) == len(self._mean)
-        rows = self._coordinates if same else np.full((len(self._mean), count), np.nan)
+        rows = self._coordinates if self._network.current else np.full((len(self._mean), count), np.nan)
         limits = self._mean, self._low, self._high
         for step, *limit, row in zip(self._steps(len(self._mean)), *limits, rows, strict=True):
             yield int(step), *map(float, (*limit, *row))
@@ -137,7 +140,7 @@ class MemoryPlot(Plot):
     def _draw(self) -> None:
         networks, limit, other, line = self.figure.data
         steps, slope, height = tail(self.limit())
-        with self.figure.batch_update():
+        with self.drawing():
             limit.update(x=self._x, y=self.limit())
             other.update(x=self._x, y=np.maximum(self._other, 1e-12))
             line.update(x=steps + 1, y=np.exp(height + slope * steps) if len(steps) else [])

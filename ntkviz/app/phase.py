@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import theme
-from .plots import Plot
+from .panel import Plot
 from .wording import signed
 
 REACH = 4  # powers of ten to both sides of 1 in which mean squares are told apart
@@ -86,7 +86,7 @@ class PhaseDiagram(Plot):
         """
         self._correlation, self._square, self._slope = correlation, square, slope
         field, edge, marker = self.figure.data
-        with self.figure.batch_update():
+        with self.drawing():
             edge.z = slope.T
             marker.update(x=[at[0]], y=[at[1]])
             field.update(_lengths(square.T) if lengths else _correlations(correlation.T))
@@ -201,7 +201,7 @@ class LayersPlot(Plot):
         limit, tangent, networks = self.figure.data
         mean, std = self._spread()
         shown = slice(None) if self._networks else slice(0)
-        with self.figure.batch_update():
+        with self.drawing():
             limit.update(x=self.layers, y=self._limit)
             tangent.update(x=self.layers, y=self._tangent)
             networks.update(x=self.layers[shown], y=mean[shown])

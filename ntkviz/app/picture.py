@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import itertools
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import anywidget
@@ -16,12 +19,13 @@ from .background import Background, Update, sentence
 from .connection import Connection
 from .controls import Controls
 from .csv_files import csv_file
-from .plots import Panel, Plot
+from .panel import Panel, Plot
 from .preview import preview
 from .theme import LOW, STATIC, STYLESHEET
 
-SAMPLING = "sampling networks …"
-WAITING = "waiting for what was being calculated before …"
+CALCULATING = "calculating …"
+WAITING = "finishing the previous calculation …"
+LATE = 0.1  # seconds an answer at once may take; then the page says that it does not have it yet
 PATIENCE, LARGE = 3, 1e8  # seconds and bytes below which a calculation is not worth a word
 ROW = 6  # controls beside each other on a laptop; under two rows of them plots are lower, and the foot stays in view
 
@@ -37,17 +41,21 @@ class Toolbar(anywidget.AnyWidget):
 class Picture:
     """Controls above plots; every move is answered twice.
 
-    - `at_once(controls)` runs in the move itself and should take milliseconds: the infinite-width side.
+    - `at_once(controls)` runs in the move itself and should take milliseconds: the infinite-width side. If it takes
+      longer, the page dims what it shows meanwhile.
     - `as_it_comes(controls)` is a generator that runs beside the page: the finite-width side. It
       yields functions that show what it found; each is one of the `steps` of the progress bar
       (a number, or a function of the controls).
-    - `estimate(controls)`: the `nv.cost` of each of the calculations of `as_it_comes`, said before its long part.
+    - `estimate(controls)`: the `nv.cost` of each of the calculations of `as_it_comes`, said before its long part, and
+      before its first step if that is long in coming.
     - `prepare`: things to compile in quiet moments.
     - `layout`: a class of the stylesheet that says how wide each plot is.
+    - `below`: panels that stand elsewhere on the page and follow the controls, too.
 
     The finite-width side goes beyond its first step only once a page shows the picture. A move drops what
-    the one before still computes. A refusal by `ntkviz` is shown as its sentence
-    and the last good picture stays. Show a picture by leaving it at the end of a cell.
+    the one before still computes. A refusal by `ntkviz` is shown as its sentence. What has not been drawn for the
+    controls as they stand, because it is still being calculated or was refused or cancelled, is dimmed and tells no
+    numbers (`panel.py`). Show a picture by leaving it at the end of a cell.
     """
 
     def __init__(
@@ -61,19 +69,21 @@ class Picture:
         estimate: Callable[[Controls], Iterable[Cost]] | None = None,
         prepare: Iterable[Update] = (),
         layout: str = "",
+        below: Sequence[Panel] = (),
     ):
-        self.controls, self.plots = controls, plots
+        self.controls, self.panels = controls, [*plots, *below]
         self._steps = steps if callable(steps) else lambda controls: steps
         self._at_once, self._as_it_comes, self._estimate = at_once, as_it_comes, estimate
         self._background = Background(watched=False)
         self._refused: str | None = None
+        self._answering = threading.Lock()
 
         self._error = widgets.HTML(layout={"display": "none"})
         self._error.add_class("nv-error")
         self._progress = widgets.IntProgress(max=1)
         self._status = widgets.HTML()
         self._status.add_class("nv-status")
-        self._cancel = widgets.Button(description="Cancel", tooltip="Stop sampling networks")
+        self._cancel = widgets.Button(description="Cancel", tooltip="Stop the calculation")
         self._cancel.on_click(lambda button: self.cancel())
         self._toolbar = Toolbar()
         self._toolbar.on_msg(lambda toolbar, message, buffers: self._on_tool(message))
@@ -103,46 +113,81 @@ class Picture:
         """Answer the controls as they are now."""
         self._background.cancel()
         self._toolbar.state = self.controls.to_link()
+        for panel in self.panels:
+            panel.outdate()
         try:
-            self._at_once(self.controls)
+            with self._saying_if_late():
+                self._at_once(self.controls)
         except Exception as error:
             self._finish(sentence(error))
             return
+        finally:
+            for panel in self.panels:
+                panel.settle()
         self._show_error(self._refused)
         self._refused = None
+        self._status.value = ""
         if self._as_it_comes is None:
             return
-        self._progress.max, self._progress.value = self._steps(self.controls), 0
-        self._status.value = SAMPLING
+        self._progress.max, self._progress.value = self._steps(self.controls) + (self._estimate is not None), 0
+        self._status.value = CALCULATING
         self._cancel.disabled = False
-        self._background.run(self._sampling, self._step, self._finish, self._wait)
+        forecast = self._forecast if self._estimate else None
+        self._background.run(self._calculation, self._step, self._finish, self._wait, forecast)
 
-    def _sampling(self) -> Iterator[Update]:
+    @contextmanager
+    def _saying_if_late(self) -> Iterator[None]:
+        """Dim what is out of date if the answer is late. The event loop is busy with it, so a thread of its own does.
+
+        A move answered in time costs no message: what it draws is current before anybody has dimmed it.
+        """
+        answered = threading.Event()
+
+        def say() -> None:
+            with self._answering:
+                if not answered.is_set():
+                    self._status.value, self._progress.value = CALCULATING, 0
+                    for panel in self.panels:
+                        panel.dim()
+
+        timer = threading.Timer(LATE, contextvars.copy_context().run, [say])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            with self._answering:
+                answered.set()
+
+    def _calculation(self) -> Iterator[Update]:
         """`as_it_comes`, and between its first step and the others, when the controls have come to rest, its cost."""
         assert self._as_it_comes is not None
         steps = self._as_it_comes(self.controls)
         yield from itertools.islice(steps, 1)
-        if self._estimate is not None and (costs := list(self._estimate(self.controls))):
-            whole = functools.reduce(Cost.then, costs)
-            yield lambda: self._say_cost(whole)
+        if self._estimate is not None:
+            yield self._forecast()  # this is a step, too
         yield from steps
 
-    def _say_cost(self, cost: Cost) -> None:
-        self._progress.max += 1  # this is a step, too
-        if cost.total >= PATIENCE or cost.memory >= LARGE:
-            self._status.value = f"{SAMPLING} {cost}"
+    def _forecast(self) -> Update:
+        """Estimate what `as_it_comes` costs; gives what says so."""
+        assert self._estimate is not None
+        cost = functools.reduce(Cost.then, self._estimate(self.controls), Cost())
+        worth_a_word = cost.total >= PATIENCE or cost.memory >= LARGE
+        said = f"{CALCULATING} {cost}" if worth_a_word else CALCULATING
+        return lambda: setattr(self._status, "value", said)
 
     def _move(self) -> None:
         self._background.watch()
         self.refresh()
 
     def cancel(self) -> None:
-        """Stop the finite-width side; what is on the page stays."""
+        """Stop the finite-width side; what it would have drawn anew stays out of date."""
         self._background.cancel()
         self._finish(None, "Stopped; move a control to go on.")
 
     def _wait(self, waiting: bool) -> None:
-        self._status.value = WAITING if waiting else SAMPLING
+        self._status.value = WAITING if waiting else CALCULATING
 
     def _step(self) -> None:
         self._progress.value += 1
@@ -151,6 +196,7 @@ class Picture:
         self._cancel.disabled = True
         self._status.value = status
         if error is not None:
+            self._progress.value = 0
             self._show_error(error)
         elif not status:
             self._progress.value = self._progress.max
@@ -168,7 +214,7 @@ class Picture:
             self._refused = self.controls.from_link(message["link"])
             self.refresh()
         elif "csv" in message:
-            self._toolbar.send({"files": [csv_file(plot, self.controls, **message["csv"]) for plot in self.plots]})
+            self._toolbar.send({"files": [csv_file(panel, self.controls, **message["csv"]) for panel in self.panels]})
 
 
 def _escaped(text: str) -> str:

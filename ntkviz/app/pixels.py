@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from . import theme
-from .plots import Plot, axis_strips, signed
+from .panel import Plot
+from .plots import axis_strips
+from .wording import signed
 
 
 class PixelPlot(Plot):
@@ -56,7 +58,7 @@ class PixelPlot(Plot):
     def show(self, kernel: np.ndarray) -> None:
         """Draw a kernel `(count, count)` against the pixels."""
         self._kernel = np.asarray(kernel, dtype=float)[self._pairs]
-        with self.figure.batch_update():
+        with self.drawing():
             for trace, pairs in zip(self.figure.data[3:], (self._same, ~self._same), strict=True):
                 trace.update(x=self._pixels[pairs], y=self._kernel[pairs])
         agreed = self.rank_correlation()

@@ -2,60 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
-import ipywidgets as widgets
 import numpy as np
 
 from ..slopes import Slope, log_log_slope
 from . import theme
+from .panel import Part, Plot
 from .ranges import reaching
 from .wording import one_over_root, share
-
-
-class Panel:
-    """One part of a picture: something to look at, the line that reads it, and its numbers.
-
-    `name` names its files. A subclass brings `content` and gives `table()`.
-    """
-
-    left_out = ""
-    """What is not in `table()` though the panel shows it, because it belongs to other settings; its CSV says so."""
-
-    def __init__(self, name: str, content: widgets.Widget):
-        self.name = name
-        self.reading = widgets.HTML()
-        self.reading.add_class("nv-reading")
-        self.widget = widgets.VBox([content, self.reading])
-
-    def say(self, html: str) -> None:
-        """Say in one line what to see."""
-        self.reading.value = html
-
-    def table(self) -> Iterator[Sequence[Any]]:
-        """The numbers in the panel: a row of headings, then rows."""
-        raise NotImplementedError
-
-    def to_csv(self) -> str:
-        """The numbers in the panel as text."""
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(self.table())
-        return text.getvalue()
-
-
-class Plot(Panel):
-    """A panel with a figure; a subclass fills `figure`."""
-
-    def __init__(self, name: str):
-        self.figure = theme.figure()
-        self.figure._config = self.figure._config | {
-            "toImageButtonOptions": {"format": "png", "scale": 2, "filename": f"ntkviz-{name}"}
-        }
-        super().__init__(name, self.figure)
-        self.widget.add_class("nv-plot")
 
 
 class KernelPair(Plot):
@@ -94,6 +50,7 @@ class KernelPair(Plot):
         for trace in (*figure.data[0:2], *figure.data[3:5]):
             trace.update(showscale=False, hoverinfo="skip")
         self._images = figure.data[2], figure.data[5]
+        self.parts = [Part(f"“{left}”", [2]), Part(f"“{right}”", [5])]
         frame = {"visible": False, "range": [-2.0, self._count - 0.4], "constrain": "domain", "fixedrange": True}
         down = frame | {"range": [self._count + 1.0, -0.6]}
         figure.update_layout(
@@ -113,21 +70,28 @@ class KernelPair(Plot):
 
     def show(self, left: np.ndarray | None = None, right: np.ndarray | None = None) -> None:
         """Show one kernel or both, each `(count, count)`; a new right one sets the colours."""
-        with self.figure.batch_update():
+        given = [part for part, kernel in zip(self.parts, (left, right), strict=True) if kernel is not None]
+        with self.drawing(*given):
             if left is not None:
                 self._images[0].z = np.asarray(left, dtype=float)
             if right is not None:
                 self._images[1].z = np.asarray(right, dtype=float)
                 unit = max(float(np.nanmax(np.abs(right))), 1e-300)
                 self.figure.layout.coloraxis.update(theme.kernel_colours(unit, float(np.nanmin(right))))
+        if not all(part.drawn for part in self.parts):
+            self.say("")
+            return
         sample, limit = (np.asarray(image.z, dtype=float) for image in self._images)
-        if np.isfinite(sample).all() and np.isfinite(limit).all():
-            apart = float(np.linalg.norm(sample - limit) / np.linalg.norm(limit))
-            self.say(f"The two are <b>{share(apart)}</b> apart (relative Frobenius norm). {self._hint}")
+        apart = float(np.linalg.norm(sample - limit) / np.linalg.norm(limit))
+        number = share(apart) if all(part.current for part in self.parts) else "…"
+        self.say(f"The two are <b>{number}</b> apart (relative Frobenius norm). {self._hint}")
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield ("row", "column", *self._titles)
-        left, right = (np.asarray(image.z, dtype=float) for image in self._images)
+        left, right = (
+            np.asarray(image.z, dtype=float) * (np.nan if part.outdated else 1)
+            for image, part in zip(self._images, self.parts, strict=True)
+        )
         for row, column in np.ndindex(self._count, self._count):
             yield self._names[row], self._names[column], left[row, column], right[row, column]
 
@@ -223,7 +187,7 @@ class ConvergencePlot(Plot):
         line, points, mean, chosen = self.figure.data
         means = self.means()
         n, d = np.array(list(means)), np.array(list(means.values()))
-        with self.figure.batch_update():
+        with self.drawing():
             points.update(x=[width for width, _ in self._points], y=list(self._points.values()))
             mean.update(x=n, y=d)
             near = [m for m in means if m == self._marked]

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..readings.steps import Average
 from . import theme
-from .plots import Plot
+from .panel import Plot
 from .wording import signed
 
 LARGEST = 4096
@@ -61,7 +61,7 @@ class RunningAverage(Plot):
     def _draw(self) -> None:
         band, limit, network = self.figure.data
         average = self._average
-        with self.figure.batch_update():
+        with self.drawing():
             self.figure.layout.annotations[0].text = self._heading()
             if average is None:
                 for trace in (band, limit, network):

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..readings.steps import Step
 from . import theme
-from .plots import Plot
+from .panel import Plot
 
 ROWS = 14  # shown at once
 LETTERS = {"given": "∼", "MatMul": "W", "Nonlin": "φ", "Moment": "θ", "output": "f"}
@@ -69,7 +69,7 @@ class ScorePlot(Plot):
         new, self._steps = steps is not self._steps, steps
         y = np.array([k + step.backward for k, step in enumerate(steps)])  # a row is left free in between
         sources = steps[current].sources
-        with self.figure.batch_update():
+        with self.drawing():
             if new:
                 self._write(y)
             shades = [0.3 if k == current else 0.13 if k in sources else 0.0 for k in range(len(steps))]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import theme
-from .plots import Plot
+from .panel import Plot
 from .ranges import round_up
 from .wording import signed
 
@@ -58,7 +58,7 @@ class ImagePair(Plot):
     def show(self, first: np.ndarray, second: np.ndarray, titles: tuple[str, str], say: str) -> None:
         """Draw two images with pixels between 0 and 1, what each is called, and the line under them."""
         self._images = np.stack([first, second])
-        with self.figure.batch_update():
+        with self.drawing():
             for trace, image in zip(self.figure.data, self._images, strict=True):
                 trace.z = image
             for annotation, title in zip(self.figure.layout.annotations[1:], titles, strict=True):
@@ -135,7 +135,7 @@ class ShiftPlot(Plot):
     def _draw(self) -> None:
         lines, points = self.figure.data[:2], self.figure.data[2:4]
         reach = [0.0, *self._limits.ravel()]
-        with self.figure.batch_update():
+        with self.drawing():
             for readout in (0, 1):
                 mean, std = self._spread(readout)
                 lines[readout].y = self._limits[readout]

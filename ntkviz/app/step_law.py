@@ -9,7 +9,7 @@ import numpy as np
 
 from ..readings.steps import Step
 from . import normal, theme
-from .plots import Plot
+from .panel import Plot
 from .wording import signed
 
 BINS = 41
@@ -75,7 +75,7 @@ class StepLaw(Plot):
             places, heights = x, normal.density(x, law.mean, law.std)
         else:
             places, heights = middles, _density(np.asarray(law.samples), edges)
-        with self.figure.batch_update():
+        with self.drawing():
             bars.update(x=middles if len(density) else [], y=density, width=edges[1] - edges[0], visible=not number)
             curve.update(x=places, y=heights)
             curve.line.shape = "linear" if law.gaussian else "hvh"

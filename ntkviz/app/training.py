@@ -9,7 +9,8 @@ import numpy as np
 
 from ..slopes import Slope, log_log_slope
 from . import theme
-from .plots import Plot, axis_strips
+from .panel import Plot
+from .plots import axis_strips
 from .ranges import reaching, round_up
 from .wording import signed, with_error
 
@@ -92,7 +93,7 @@ class TrainingCurves(Plot):
         self._widths, self._networks = list(widths), {}
         low, high, middle = self.figure.data[:3]
         end = self.figure.data[9]
-        with self.figure.batch_update():
+        with self.drawing():
             low.y, high.y, middle.y = self._mean - 2 * self._std, self._mean + 2 * self._std, self._mean
             end.update(x=[1.45 * self._steps[-1]], y=[bayes[0]])
             end.error_y.array = [2 * bayes[1]]
@@ -111,7 +112,7 @@ class TrainingCurves(Plot):
         heights = [self._mean[0] + 2 * self._std[0], *(abs(output[-1]) for output, _ in self._networks.values())]
         highest = 1.05 * max((height for height in heights if height < 5), default=0.0)
         reach = USUAL_OUTPUTS if highest <= USUAL_OUTPUTS else round_up(highest)
-        with self.figure.batch_update():
+        with self.drawing():
             for k, width in enumerate(self._widths):
                 for trace, y in zip(
                     self.figure.data[3 + 2 * k : 5 + 2 * k], self._networks.get(width, (nothing, nothing)), strict=True
@@ -209,7 +210,7 @@ class LeavingPlot(Plot):
         return outputs, kernel
 
     def _draw(self) -> None:
-        with self.figure.batch_update():
+        with self.drawing():
             for k, means in enumerate(self.means()):
                 points, mean, law = self.figure.data[2 * k], self.figure.data[2 * k + 1], self.figure.data[4 + k]
                 points.update(x=[n for n, _ in self._points], y=[both[k] for both in self._points.values()])

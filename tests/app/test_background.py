@@ -98,7 +98,7 @@ def test_error_becomes_a_sentence_and_the_worker_lives(background):
 
 def test_an_unexpected_error_says_its_kind_and_leaves_the_details_to_the_log(caplog):
     said = sentence(FileNotFoundError(2, "No such file or directory", "/srv/ntkviz/secret"))
-    assert said == "This could not be computed because of an unexpected FileNotFoundError; the last picture is kept."
+    assert said == "This could not be computed because of an unexpected FileNotFoundError."
     assert "/srv/ntkviz/secret" in caplog.text
 
 

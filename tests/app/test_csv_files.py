@@ -9,7 +9,7 @@ import pytest
 
 from ntkviz.app import Choice, Controls, Slider
 from ntkviz.app.csv_files import csv_file
-from ntkviz.app.plots import Panel
+from ntkviz.app.panel import Panel, Part
 
 PSI = ["h", "h²", "h³", "deviation × √n"]
 
@@ -55,7 +55,7 @@ def test_a_file_says_what_it_is_of(controls, panel):
 
 
 def test_what_is_left_out_is_said(controls, panel):
-    panel.left_out = "“a network”"
+    panel.parts = [Part("“a network”", drawn=True), Part("“infinite width”", drawn=True, current=True)]
     assert "# left out, because not calculated for these settings: “a network”\n" in csv_file(panel, controls)["text"]
 
 

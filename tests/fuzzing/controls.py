@@ -82,7 +82,7 @@ class Fuzz:
         self.picture.controls.set(**settings)
         try:
             self.picture._at_once(self.picture.controls)
-            for plot in self.picture.plots:
+            for plot in self.picture.panels:
                 plot.to_csv()
         except nv.NtkvizError as refusal:
             return None if is_sentence(str(refusal)) else f"not one sentence: {refusal}"
@@ -94,7 +94,7 @@ class Fuzz:
 
 def _no_numbers(shown: app.Picture) -> Iterator[str]:
     """The places of a picture where there is NaN or an infinity, in plots or in the words below them."""
-    for plot in shown.plots:
+    for plot in shown.panels:
         words = plot.reading.value.lower().replace("−", " ").split()
         if {"nan", "inf"} & {word.strip("<b>/.,;:()%±") for word in words}:
             yield f"{plot.name}: {plot.reading.value}"

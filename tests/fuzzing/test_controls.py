@@ -22,7 +22,7 @@ def test_what_is_no_number_is_found():
     """The check of the check: an answer of NaN, and an error of no name."""
     fuzz = Fuzz(CHAPTERS[0])
     settings = any_settings(fuzz.picture.controls, random.Random(0))
-    plot, answer = fuzz.picture.plots[0], fuzz.picture._at_once
+    plot, answer = fuzz.picture.panels[0], fuzz.picture._at_once
     fuzz.picture._at_once = lambda c: (answer(c), plot.figure.data[0].update(y=np.array([1.0, np.nan])))
     assert "not finite" in fuzz.problem(settings)
     fuzz.picture._at_once = lambda c: 1 / 0

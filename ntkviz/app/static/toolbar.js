@@ -90,6 +90,17 @@ function nameSliders() {
   });
 }
 
+// For a screen reader: what each panel is, and what of it is out of date.
+function namePanels(picture) {
+  picture.querySelectorAll(".nv-plot, .nv-listing").forEach((panel) => {
+    const title = panel.querySelector(".annotation-text, h3")?.textContent;
+    const outdated = panel.classList.contains("nv-outdated") ? ["Out of date."] : [];
+    const notes = [...panel.querySelectorAll(".nv-note")].map((note) => note.textContent);
+    panel.setAttribute("role", "group");
+    panel.setAttribute("aria-label", [title, ...(notes.length ? notes : outdated)].filter(Boolean).join(". "));
+  });
+}
+
 function render({ model, el }) {
   el.classList.add("nv-toolbar");
   const presenting = button("Present", "Picture only, for the lecture hall (Esc to leave)", (b) => present(el, b));
@@ -122,12 +133,16 @@ function render({ model, el }) {
   window.addEventListener("resize", enlarge);
   model.send({ shown: true }); // a kernel started beforehand has waited for this
   follow();
+  const picture = el.closest(".nv-picture");
+  const panels = new MutationObserver(() => namePanels(picture));
+  if (picture) panels.observe(picture, { subtree: true, childList: true, attributeFilter: ["class"] });
   const naming = setInterval(nameSliders, 500);
   setTimeout(() => clearInterval(naming), 10000);
   return () => {
     window.removeEventListener("hashchange", follow);
     window.removeEventListener("keydown", leave);
     window.removeEventListener("resize", enlarge);
+    panels.disconnect();
     clearInterval(naming);
   };
 }
