@@ -29,8 +29,8 @@ class Exercise(Task):
         self._field = widgets.Text(
             value=str(start), description=label, continuous_update=False, style={"description_width": "initial"}
         )
-        self._field.observe(lambda change: self.ask(), names="value")
         super().__init__(question, lambda: check(read(self._field.value)), button="Measure", beside=(self._field,))
+        self._field.observe(lambda change: self.ask(), names="value")  # after its verdict is gone
 
 
 def decimal_number(text: str) -> float:

@@ -59,19 +59,20 @@ class Panel:
         self.widget = widgets.VBox([content, self.reading])
         self.parts: Sequence[Part] = [Part("This plot")]
         self._said = ""
-        self._dimming = threading.Lock()
+        self._showing = threading.Lock()
 
     def say(self, html: str) -> None:
         """Say in one line what to see; of a part that is out of date it must hold no number."""
-        self._said = html
-        self._show_reading()
+        with self._showing:
+            self._said = html
+            self._show_reading()
 
     @contextmanager
     def drawing(self, *parts: Part) -> Iterator[None]:
         """What is drawn in this block, `parts` or the whole panel, belongs to the controls as they stand."""
         yield
         self._drawn(parts)
-        self.dim()
+        self._undim()
 
     def _drawn(self, parts: Sequence[Part]) -> None:
         for part in parts or self.parts:
@@ -88,15 +89,19 @@ class Panel:
         for part in self.parts:
             part.current = False
 
-    def dim(self) -> None:
-        """Dim the panel if it is out of date, else undo that; from any thread."""
-        with self._dimming:
-            (self.widget.add_class if self.outdated else self.widget.remove_class)(OUTDATED)
-
     def settle(self) -> None:
-        """A move has been answered, or refused: show what has not been drawn for it as out of date."""
-        self.dim()
-        self._show_reading()
+        """Show what has not been drawn anew as out of date; from any thread, also beside one that draws."""
+        with self._showing:
+            self._show_dimming()
+            self._show_reading()
+
+    def _undim(self) -> None:
+        """After drawing; the reading follows when something is said."""
+        with self._showing:
+            self._show_dimming()
+
+    def _show_dimming(self) -> None:
+        (self.widget.add_class if self.outdated else self.widget.remove_class)(OUTDATED)
 
     def _show_reading(self) -> None:
         if self.outdated:
@@ -141,12 +146,7 @@ class Plot(Panel):
             yield
             self._drawn(parts)
             self._fade()
-        self.dim()
-
-    def settle(self) -> None:
-        with self.figure.batch_update():
-            self._fade()
-        super().settle()
+        self._undim()
 
     def _fade(self) -> None:
         """Dim the parts that are out of date beside others that are current, and let them answer no pointer."""

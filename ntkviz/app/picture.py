@@ -148,7 +148,7 @@ class Picture:
                 if not answered.is_set():
                     self._status.value, self._progress.value = CALCULATING, 0
                     for panel in self.panels:
-                        panel.dim()
+                        panel.settle()
 
         timer = threading.Timer(LATE, contextvars.copy_context().run, [say])
         timer.daemon = True

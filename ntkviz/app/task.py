@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from typing import Any
 
@@ -19,6 +19,7 @@ class Task:
 
     - `question`: what to do, as HTML.
     - `button`: what is on the button that asks the check; `beside` stands left of it.
+    - `about`: the widgets that the check reads, `beside` unless named. A verdict goes when one of them moves.
     """
 
     def __init__(
@@ -26,7 +27,8 @@ class Task:
         question: str,
         check: Callable[[], tuple[bool, str]],
         button: str = "Check mine",
-        beside: tuple[widgets.Widget, ...] = (),
+        beside: Sequence[widgets.Widget] = (),
+        about: Sequence[widgets.Widget] | None = None,
     ):
         self._check = check
         self._background = Background()
@@ -34,6 +36,8 @@ class Task:
         ask.add_class("nv-button")
         ask.on_click(lambda _: self.ask())
         self._verdict = widgets.HTML()
+        for widget in beside if about is None else about:
+            widget.observe(lambda change: self.forget(), names="value")
         answer = widgets.HBox([*beside, ask])
         answer.add_class("nv-answer")
         self.widget = widgets.VBox([widgets.HTML(question), answer, self._verdict])
@@ -51,6 +55,11 @@ class Task:
             yield lambda: self._show("nv-right" if right else "nv-wrong", "Yes." if right else "Not yet.", why)
 
         self._background.run(measure, on_end=self._end)
+
+    def forget(self) -> None:
+        """What the check looked at, or looks at, is no more: there is no verdict."""
+        self._background.cancel()
+        self._verdict.value = ""
 
     def _end(self, error: str | None) -> None:
         if error is not None:

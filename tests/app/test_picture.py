@@ -4,11 +4,12 @@ import re
 import threading
 import time
 
+import ipywidgets as widgets
 import numpy as np
 import pytest
 
 import ntkviz as nv
-from ntkviz.app import Controls, Exercise, KernelPair, Picture, Slider
+from ntkviz.app import Controls, Exercise, KernelPair, Picture, Slider, Task
 from ntkviz.app.panel import OUTDATED
 from ntkviz.readings.cost import Cost
 
@@ -229,3 +230,16 @@ def test_exercise_measures_and_refuses():
     for answer, expected in (("5", "Not yet."), ("20", "Yes."), ("0", "whole number")):
         exercise._field.value = answer
         wait_for(lambda expected=expected: expected in exercise._verdict.value)
+
+
+def test_a_verdict_goes_when_what_it_is_about_moves():
+    guess, other = widgets.IntText(value=1), widgets.IntText(value=1)
+    task = Task("Guess.", lambda: (guess.value == 2, "It is 2."), beside=(guess, other), about=(guess,))
+    task.ask()
+    wait_for(lambda: "Not yet." in task._verdict.value)
+    other.value = 3
+    assert "Not yet." in task._verdict.value
+    guess.value = 2
+    assert task._verdict.value == ""
+    task.ask()
+    wait_for(lambda: "Yes." in task._verdict.value)

@@ -94,10 +94,9 @@ function nameSliders() {
 function namePanels(picture) {
   picture.querySelectorAll(".nv-plot, .nv-listing").forEach((panel) => {
     const title = panel.querySelector(".annotation-text, h3")?.textContent;
-    const outdated = panel.classList.contains("nv-outdated") ? ["Out of date."] : [];
     const notes = [...panel.querySelectorAll(".nv-note")].map((note) => note.textContent);
     panel.setAttribute("role", "group");
-    panel.setAttribute("aria-label", [title, ...(notes.length ? notes : outdated)].filter(Boolean).join(". "));
+    panel.setAttribute("aria-label", [title, ...notes].filter(Boolean).join(" · "));
   });
 }
 
@@ -112,6 +111,7 @@ function render({ model, el }) {
   );
 
   let timer;
+  let gone = false;
   const showState = () => {
     nameSliders();
     clearTimeout(timer);
@@ -133,15 +133,19 @@ function render({ model, el }) {
   window.addEventListener("resize", enlarge);
   model.send({ shown: true }); // a kernel started beforehand has waited for this
   follow();
-  const picture = el.closest(".nv-picture");
-  const panels = new MutationObserver(() => namePanels(picture));
-  if (picture) panels.observe(picture, { subtree: true, childList: true, attributeFilter: ["class"] });
+  const panels = new MutationObserver(() => namePanels(el.closest(".nv-picture")));
+  requestAnimationFrame(function watch() {
+    const picture = el.closest(".nv-picture"); // once it is on the page
+    if (picture) panels.observe(picture, { subtree: true, childList: true, attributeFilter: ["class"] });
+    else if (!gone) requestAnimationFrame(watch);
+  });
   const naming = setInterval(nameSliders, 500);
   setTimeout(() => clearInterval(naming), 10000);
   return () => {
     window.removeEventListener("hashchange", follow);
     window.removeEventListener("keydown", leave);
     window.removeEventListener("resize", enlarge);
+    gone = true;
     panels.disconnect();
     clearInterval(naming);
   };

@@ -1,0 +1,155 @@
+"""On every page, what does not belong to the controls is dimmed and tells no number: in the middle of a calculation,
+after Cancel, and after a refusal."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pages import open_chapter, reading, until
+from playwright.sync_api import Locator, Page, expect
+from serving import Server, serving
+
+NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+AS_PLANNED = '''
+import itertools
+import time
+from pathlib import Path
+
+from ntkviz import app, errors
+
+PLAN = itertools.chain(["as usual", "late", "held up", "refused at once", "refused as it comes"], itertools.repeat(""))
+
+
+def wait():
+    while not Path("{go}").exists():
+        time.sleep(0.05)
+
+
+class AsPlanned(app.Picture):
+    """Answers each move in the next way of the plan; "late" and "held up" wait for a file."""
+
+    def __init__(self, controls, plots, *, at_once, as_it_comes, **settings):
+        def planned_at_once(c):
+            self.way = next(PLAN)
+            if self.way == "late":
+                wait()
+            if self.way == "refused at once":
+                raise errors.HyperparameterError("Refused.")
+            at_once(c)
+
+        def planned(c):
+            if self.way == "held up":
+                wait()
+            if self.way == "refused as it comes":
+                raise errors.HyperparameterError("Refused, too.")
+            yield from as_it_comes(c)
+
+        super().__init__(controls, plots, at_once=planned_at_once, as_it_comes=planned, **settings)
+
+
+app.Picture = AsPlanned
+'''
+
+PANELS = """(FADED => [...document.querySelectorAll('.nv-picture :is(.nv-plot, .nv-listing)')].map(panel => ({
+    outdated: panel.classList.contains('nv-outdated'),
+    faded: [...panel.querySelectorAll('.heatmaplayer image, .scatterlayer .trace, .barlayer .trace')]
+        .some(trace => FADED.includes(trace.style.opacity)),
+    reading: panel.querySelector('.nv-reading').innerText.trim(),
+    label: panel.ariaLabel,
+})))(['0.25', '0.1875'])"""
+"""Of every panel: whether it is dimmed, or a part of it (to a quarter of an opacity of 1 or of a histogram's), what its
+reading says to the eye, and what it is called."""
+
+ALL_SAY_SO = f"{PANELS}.every(panel => panel.outdated && panel.reading.startsWith('Out of date'))"
+
+
+@pytest.fixture(scope="module")
+def go(tmp_path_factory) -> Path:
+    """The file that lets waiting pictures go on."""
+    return tmp_path_factory.mktemp("signal") / "go"
+
+
+@pytest.fixture(scope="module")
+def planned(tmp_path_factory, go) -> Iterator[Server]:
+    """A dashboard of the chapters, whose pictures answer as planned."""
+    folder = tmp_path_factory.mktemp("notebooks")
+    cell = {"cell_type": "code", "id": "plan", "metadata": {}, "execution_count": None, "outputs": []}
+    for path in NOTEBOOKS:
+        notebook = json.loads(path.read_text())
+        notebook["cells"].insert(0, cell | {"source": AS_PLANNED.replace("{go}", str(go))})
+        (folder / path.name).write_text(json.dumps(notebook))
+    with serving(folder, "--VoilaConfiguration.preheat_kernel=False") as server:
+        yield server
+
+
+@pytest.mark.parametrize("name", [path.name for path in NOTEBOOKS[1:]])
+def test_what_is_out_of_date_is_dimmed_and_tells_no_number(name, chromium, planned, go):
+    go.unlink(missing_ok=True)
+    with reading(chromium) as page:
+        open_chapter(page, planned.chapter(name))
+        until_current(page)
+        stop, status = page.get_by_role("button", name="Cancel"), page.locator(".nv-foot .nv-status")
+
+        move(page)  # late
+        until(page, ALL_SAY_SO)
+        assert_nothing_is_told_of_what_is_dimmed(page)
+        expect(status).to_contain_text("calculating")
+        go.touch()
+        until_current(page)
+        go.unlink()
+
+        move(page)  # held up
+        expect(stop).to_be_enabled()
+        until(page, f"{PANELS}.some(panel => !panel.outdated)")
+        page.wait_for_timeout(600)
+        assert_nothing_is_told_of_what_is_dimmed(page)
+        stop.click()
+        expect(status).to_contain_text("Stopped")
+        left = page.evaluate(PANELS)
+        go.touch()
+        page.wait_for_timeout(1000)
+        assert page.evaluate(PANELS) == left
+        assert_nothing_is_told_of_what_is_dimmed(page)
+
+        move(page)
+        expect(page.get_by_role("alert")).to_have_text("Refused.")
+        until(page, ALL_SAY_SO)
+        assert_nothing_is_told_of_what_is_dimmed(page)
+        expect(status).to_have_text("")
+        expect(stop).to_be_disabled()
+
+        move(page)
+        expect(page.get_by_role("alert")).to_have_text("Refused, too.")
+        page.wait_for_timeout(600)
+        assert_nothing_is_told_of_what_is_dimmed(page)
+        expect(status).to_have_text("")
+        expect(stop).to_be_disabled()
+
+
+def until_current(page: Page) -> None:
+    """Wait until all that is shown has been drawn for the controls as they stand."""
+    until(
+        page,
+        f"(panels => panels.length && panels.every(panel => panel.reading && !panel.outdated && !panel.faded))"
+        f"({PANELS})",
+    )
+
+
+def assert_nothing_is_told_of_what_is_dimmed(page: Page) -> None:
+    """A dimmed panel has no number, and one with a dimmed part says that it is out of date; both to the ear as well."""
+    for panel in page.evaluate(PANELS):
+        if panel["outdated"]:
+            assert not any(letter.isdigit() for letter in panel["reading"]), panel
+        if panel["outdated"] or panel["faded"]:
+            assert "out of date" in panel["reading"].lower(), panel
+            assert "out of date" in panel["label"].lower(), panel
+
+
+def move(page: Page) -> None:
+    """One step of a slider, of the random draw where there is one: after it nothing takes longer than before."""
+    sliders = page.locator(".nv-controls").get_by_role("slider")
+    until(page, "[...document.querySelectorAll('.nv-controls [role=slider]')].every(slider => slider.ariaLabel)")
+    named: Locator = page.get_by_role("slider", name="random draw")
+    (named if named.count() else sliders).first.press("ArrowRight")
