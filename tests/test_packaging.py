@@ -1,5 +1,6 @@
 """Every list of dependencies says the same, the package is complete, and the README is true."""
 
+import builtins
 import re
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from plotly.offline import get_plotlyjs_version
+
+import ntkviz
 
 ENTRY = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
 
@@ -90,8 +93,25 @@ def loaded_with(module: str) -> set[str]:
     return set(subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout.split())
 
 
+def test_importing_loads_nothing_that_computes():
+    assert {"jax", "jaxlib", "scipy"}.isdisjoint(loaded_with("ntkviz"))
+
+
+def test_the_namespace_holds_the_public_names_and_nothing_else():
+    check = "import ntkviz; print(*dir(ntkviz)); [getattr(ntkviz, name) for name in dir(ntkviz)]"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert {*done.stdout.split()} == {*ntkviz.__all__, "abs"}
+
+
+def test_import_star_shadows_no_builtin():
+    namespace: dict = {}
+    exec("from ntkviz import *", namespace)
+    assert {name for name in namespace if hasattr(builtins, name) and name[0] != "_"} == set()
+    assert namespace["infinite_ntk"] is ntkviz.infinite_ntk
+
+
 def test_engine_needs_nothing_of_the_app():
-    loaded = loaded_with("ntkviz")
+    loaded = loaded_with("ntkviz.readings.infinite")
     assert "jax" in loaded
     assert {"IPython", "anywidget", "dask", "distributed", "ipywidgets", "plotly", "sklearn", "voila"}.isdisjoint(
         loaded

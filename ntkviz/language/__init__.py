@@ -1,5 +1,18 @@
 """The language of tensor programs: what an author writes with, and what the writing becomes."""
 
+import os as _os
+
+from .. import machine as _machine
+
+# XLA starts a thread for each processor that it sees: not more than this container may use.
+_os.environ.setdefault("PJRT_NPROC", str(_machine.cores()))
+
+import jax as _jax
+
+# Limits are calculated in float64, which JAX offers only as a setting of the whole process. Everything that computes
+# imports this package first.
+_jax.config.update("jax_enable_x64", True)
+
 from . import gradient_listing  # which tells the listing how gradients are written
 from .architecture import Architecture, architecture, number, one_of, program, whole_number
 from .gia import GIAReport, simple_gia_check

@@ -1,0 +1,71 @@
+"""The public names, and where each is defined. `__init__.py` reads this list, and loads a name when it is used."""
+
+from . import architectures as architectures, regression as regression
+from .errors import (
+    ClusterError as ClusterError,
+    HyperparameterError as HyperparameterError,
+    InputError as InputError,
+    NoForwardLimitError as NoForwardLimitError,
+    NotFiniteError as NotFiniteError,
+    NtkvizError as NtkvizError,
+    ProgramError as ProgramError,
+    TooLargeError as TooLargeError,
+)
+from .language import (
+    Architecture as Architecture,
+    GIAReport as GIAReport,
+    Nonlinearity as Nonlinearity,
+    Program as Program,
+    architecture as architecture,
+    batchnorm as batchnorm,
+    concatenate as concatenate,
+    einsum as einsum,
+    inner as inner,
+    layernorm as layernorm,
+    moment as moment,
+    nonlinearity as nonlinearity,
+    program as program,
+    simple_gia_check as simple_gia_check,
+    softmax as softmax,
+    sqrt as sqrt,
+    stack as stack,
+)
+from .language.nonlinearities import (
+    abs as abs,
+    cos as cos,
+    cube as cube,
+    erf as erf,
+    erf_gate as erf_gate,
+    exp as exp,
+    gelu as gelu,
+    identity as identity,
+    leaky_relu as leaky_relu,
+    relu as relu,
+    sigmoid as sigmoid,
+    sign as sign,
+    sin as sin,
+    square as square,
+    step as step,
+    tanh as tanh,
+)
+from .readings.bounded import cost as cost
+from .readings.constants import limit_scalars as limit_scalars
+from .readings.contributions import (
+    empirical_contributions as empirical_contributions,
+    infinite_contributions as infinite_contributions,
+)
+from .readings.deviation import deviation as deviation
+from .readings.finite import empirical_ntk as empirical_ntk
+from .readings.gram import gram as gram
+from .readings.infinite import Kernels as Kernels, infinite_ntk as infinite_ntk
+from .readings.master import (
+    MasterTheorem as MasterTheorem,
+    coordinates as coordinates,
+    limit_law as limit_law,
+    master_theorem as master_theorem,
+)
+from .readings.outputs import sample_outputs as sample_outputs
+from .readings.recurrence import half_life as half_life, recurrence as recurrence, recurrence_limit as recurrence_limit
+from .readings.steps import Walkthrough as Walkthrough
+from .readings.sweep import sweep as sweep
+from .readings.training import Training as Training, train as train
