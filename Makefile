@@ -26,7 +26,7 @@ help:
 	@echo "make lab     open the notebooks in JupyterLab"
 	@echo "make test    run every check"
 	@echo "make format  format the code"
-	@echo "make docs    write the API reference to .cache/docs"
+	@echo "make docs    build the documentation into .cache/docs"
 	@echo "make lock    renew requirements.lock from pyproject.toml"
 	@echo "make thumbnails  draw the cards of the home page anew"
 	@echo "make plotly  renew the plotly.js of the pages (needs npm)"
@@ -90,7 +90,7 @@ format: $(INSTALLED)
 	@$(BIN)/ruff format .
 
 docs: $(INSTALLED)
-	@$(BIN)/python docs/api.py .cache/docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "Open .cache/docs/index.html in a browser."
 
 lock: $(INSTALLED)

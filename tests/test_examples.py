@@ -55,7 +55,7 @@ STAND_INS: dict[str, Callable[[], dict[str, Any]]] = {
 
 def documented() -> Iterator[tuple[str, str]]:
     """Every text that may hold examples, with the name of what it documents."""
-    for path in [*sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"]:
+    for path in [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "CONTRIBUTING.md"]:
         yield str(path.relative_to(ROOT)), path.read_text()
     for path in sorted((ROOT / "ntkviz").rglob("*.py")):
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
