@@ -11,26 +11,10 @@ from .errors import (
     ProgramError as ProgramError,
     TooLargeError as TooLargeError,
 )
-from .language import (
-    Architecture as Architecture,
-    GIAReport as GIAReport,
-    Nonlinearity as Nonlinearity,
-    Program as Program,
-    architecture as architecture,
-    batchnorm as batchnorm,
-    concatenate as concatenate,
-    einsum as einsum,
-    inner as inner,
-    layernorm as layernorm,
-    moment as moment,
-    nonlinearity as nonlinearity,
-    program as program,
-    simple_gia_check as simple_gia_check,
-    softmax as softmax,
-    sqrt as sqrt,
-    stack as stack,
-)
+from .language.architecture import Architecture as Architecture, architecture as architecture, program as program
+from .language.gia import GIAReport as GIAReport, simple_gia_check as simple_gia_check
 from .language.nonlinearities import (
+    Nonlinearity as Nonlinearity,
     abs as abs,
     cos as cos,
     cube as cube,
@@ -40,6 +24,7 @@ from .language.nonlinearities import (
     gelu as gelu,
     identity as identity,
     leaky_relu as leaky_relu,
+    nonlinearity as nonlinearity,
     relu as relu,
     sigmoid as sigmoid,
     sign as sign,
@@ -47,6 +32,18 @@ from .language.nonlinearities import (
     square as square,
     step as step,
     tanh as tanh,
+)
+from .language.program import Program as Program
+from .language.values import (
+    batchnorm as batchnorm,
+    concatenate as concatenate,
+    einsum as einsum,
+    inner as inner,
+    layernorm as layernorm,
+    moment as moment,
+    softmax as softmax,
+    sqrt as sqrt,
+    stack as stack,
 )
 from .readings.bounded import cost as cost
 from .readings.constants import limit_scalars as limit_scalars

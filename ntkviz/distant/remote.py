@@ -71,7 +71,7 @@ class Remote(NDArrayOperatorsMixin):
         if self._architecture and not args:
             return self._with_hyper(kwargs)
         call = Remote((operator.call, (self, *args), kwargs), self._answers)
-        if self._operation[:2] == (imported, ("ntkviz.language", "architecture")):
+        if self._operation[:2] == (imported, ("ntkviz.language.architecture", "architecture")):
             call._architecture = call, {}
         return call._value() if self._answers else call
 

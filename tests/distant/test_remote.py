@@ -10,9 +10,9 @@ from ntkviz.distant.remote import Remote
 X = np.random.default_rng(0).normal(size=(3, 4))
 
 mlp = Remote.named("ntkviz.architectures", "mlp")
-architecture = Remote.named("ntkviz.language", "architecture")
-program = Remote.named("ntkviz.language", "program")
-check = Remote.named("ntkviz.language", "simple_gia_check")
+architecture = Remote.named("ntkviz.language.architecture", "architecture")
+program = Remote.named("ntkviz.language.architecture", "program")
+check = Remote.named("ntkviz.language.gia", "simple_gia_check")
 relu = Remote.named("ntkviz.language.nonlinearities", "relu")
 infinite_ntk = Remote.named("ntkviz.readings.infinite", "infinite_ntk")
 deviation = Remote.named("ntkviz.readings.deviation", "deviation")
