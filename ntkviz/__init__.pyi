@@ -7,6 +7,7 @@ from .errors import (
     InputError as InputError,
     NoForwardLimitError as NoForwardLimitError,
     NotFiniteError as NotFiniteError,
+    NotIntegrableError as NotIntegrableError,
     NtkvizError as NtkvizError,
     ProgramError as ProgramError,
     TooLargeError as TooLargeError,

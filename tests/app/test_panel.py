@@ -31,7 +31,7 @@ def attention():
 
 def contributions():
     plot, parts = ContributionMaps("one", "limit", ["a", "b"], ["a", "b"]), {"U": np.eye(2)}
-    return plot, lambda: plot.restart(parts, 2, 2), lambda: plot.add(parts)
+    return plot, lambda: plot.restart(parts, 2, 2, unit=1.0), lambda: plot.add(parts)
 
 
 def histogram():
@@ -108,10 +108,10 @@ def test_what_is_out_of_date_stays_out_of_the_csv():
     plot, limit, network = pair()
     limit()
     network()
-    assert "0,0,1.0,2.0" in plot.to_csv()
+    assert "image 1,image 1,1.0,2.0" in plot.to_csv()
     plot.outdate()
     limit()
-    assert "0,0,nan,2.0" in plot.to_csv()
+    assert "image 1,image 1,nan,2.0" in plot.to_csv()
 
 
 def test_no_number_compares_the_two_sides_while_one_is_out_of_date():
