@@ -16,6 +16,26 @@ def test_depth_makes_inputs_alike_or_strangers_and_a_click_moves(visit):
     expect(layers_reading).to_contain_text("Layer 40: correlation 0.0")
 
 
+def test_a_presented_map_is_clicked_where_it_is_seen(visit):
+    page = visit(f"{CHAPTER}#sigma_w=1&start=0.9")
+    page.get_by_role("button", name="Present").click()
+    page.set_viewport_size({"width": 1920, "height": 1080})
+    page.wait_for_timeout(500)  # plots follow the window
+    plot = page.locator(".nv-plot").first.locator(".nsewdrag").bounding_box()
+    for part, sigma_w in ((0.25, "1.10"), (0.75, "2.40")):  # 0.45 to 3.05 from left to right, in cells of 0.1
+        page.wait_for_timeout(1000)  # two clicks in a moment would be a double click
+        page.mouse.move(plot["x"] + part * plot["width"], plot["y"] + 0.5 * plot["height"])
+        page.locator(".nv-plot .hoverlayer .hovertext").first.wait_for()
+        page.mouse.click(plot["x"] + part * plot["width"], plot["y"] + 0.5 * plot["height"])
+        expect(page.locator(".nv-control .widget-readout").first).to_have_text(sigma_w)
+    slider = page.get_by_role("slider", name="weights σw").bounding_box()
+    page.mouse.move(slider["x"] + slider["width"] / 2, slider["y"] + slider["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(1, slider["y"])
+    page.mouse.up()
+    expect(page.locator(".nv-control .widget-readout").first).to_have_text("0.50")
+
+
 def test_exercise_measures_the_slope(visit):
     page = visit(CHAPTER)
     exercise = page.locator(".nv-exercise")
