@@ -16,7 +16,7 @@ from .wording import signed, with_error
 
 DASHES = ("solid", "dash", "solid")
 THICKNESS = (1.8, 2.6, 4.0)
-USUAL_OUTPUTS = 2.4  # to both sides of zero: targets are ±1, and a network starts within ±2σ of 0
+USUAL_OUTPUTS = 3.0  # to both sides of zero: targets are ±1, and a network starts within ±2σ of 0
 USUAL_DISTANCES = (-3.0, 0.5)  # exponents of ten
 LESS = "less"
 DIVERGED = 100.0  # of a distance: what is beyond has left for good

@@ -101,7 +101,7 @@ def test_axis_of_outputs_holds_still():
     for std in (0.3, 1.0, 2.0):
         plot.restart(2, [0, 0.5, 0.75, 0.875], [std] * 4, (0.8, 0.4), [16, 256, 4096])
         ranges.append(plot.figure.layout.yaxis.range)
-    assert ranges == [(-2.4, 2.4), (-2.4, 2.4), (-6.0, 6.0)]
+    assert ranges == [(-3.0, 3.0), (-3.0, 3.0), (-6.0, 6.0)]
 
 
 def test_certainty_that_is_sure_of_nothing_gives_no_percentage():
