@@ -25,7 +25,7 @@ HELD_UP = 0.7
 """Seconds after which a request that could not begin says so: what is being compiled cannot be interrupted."""
 
 SLOW = 0.7
-"""Seconds a first step may take before its request says what it will cost."""
+"""Seconds in which a first step should come; then its request says what it will cost."""
 
 REST = 0.25
 """Seconds between a request's first step and its next: while a slider is being dragged, the machine is its own."""
@@ -44,15 +44,13 @@ class Request:
     """One piece of long work and what to tell whom: `on_step` after each update, `on_end(error | None)` once.
 
     `on_wait(True)` is told if earlier work that cannot be interrupted keeps it from beginning, and `on_wait(False)`
-    when it begins after that. `forecast`, where given, is asked in a thread of its own if the first step is long in
-    coming; what it returns runs on the event loop, unless the step has come meanwhile.
+    when it begins after that. `stepped` is set when its first step has come, or will not.
     """
 
     steps: Callable[[], Iterator[Update]]
     on_step: Update
     on_end: Callable[[str | None], object]
     on_wait: Callable[[bool], object]
-    forecast: Callable[[], Update] | None = None
     begun: bool = False
     waited: bool = False
     stepped: threading.Event = field(default_factory=threading.Event)
@@ -90,12 +88,18 @@ class Background:
         on_wait: Callable[[bool], object] = lambda waiting: None,
         forecast: Callable[[], Update] | None = None,
     ) -> None:
-        """Start `steps`, dropping whatever runs or waits."""
+        """Start `steps`, dropping whatever runs or waits.
+
+        `forecast` is asked in a thread of its own if the first step is long in coming; what it returns runs on the
+        event loop, unless the step has come meanwhile.
+        """
         self.cancel()
-        request = Request(steps, on_step, on_end, on_wait, forecast)
+        request = Request(steps, on_step, on_end, on_wait)
         with self._changed:
             self._next = request
             self._changed.notify()
+        if forecast:
+            threading.Thread(target=self._foresee, args=[request, forecast], daemon=True).start()
         if self._loop is not None:
             self._loop.call_later(HELD_UP, self._say_if_waiting, request)
 
@@ -116,6 +120,7 @@ class Background:
             for request in (self._next, self._current):
                 if request is not None:
                     request.cancelled.set()
+                    request.stepped.set()
             self._next = None
 
     def watch(self) -> None:
@@ -142,8 +147,6 @@ class Background:
         request.begun = True
         if request.waited:
             self._hand_over(request, lambda: request.on_wait(False))
-        if request.forecast:
-            threading.Thread(target=self._foresee, args=[request, request.forecast], daemon=True).start()
         try:
             for step, update in enumerate(request.steps()):
                 request.stepped.set()
@@ -159,10 +162,10 @@ class Background:
 
     def _foresee(self, request: Request, forecast: Callable[[], Update]) -> None:
         """Unless the first step comes soon, ask what it all will cost, while it is under way, and say so."""
-        if request.stepped.wait(SLOW) or request.cancelled.is_set():
+        if request.stepped.wait(SLOW):
             return
         try:
-            with wanted_until(lambda: request.stepped.is_set() or request.cancelled.is_set()):
+            with wanted_until(request.stepped.is_set):
                 say = forecast()
         except GivenUp:
             return

@@ -76,6 +76,7 @@ class Picture:
         self._at_once, self._as_it_comes, self._estimate = at_once, as_it_comes, estimate
         self._background = Background(watched=False)
         self._refused: str | None = None
+        self._waits, self._cost = False, ""
         self._answering = threading.Lock()
 
         self._error = widgets.HTML(layout={"display": "none"})
@@ -130,7 +131,8 @@ class Picture:
         if self._as_it_comes is None:
             return
         self._progress.max, self._progress.value = self._steps(self.controls) + (self._estimate is not None), 0
-        self._status.value = CALCULATING
+        self._waits, self._cost = False, ""
+        self._say_work()
         self._cancel.disabled = False
         forecast = self._forecast if self._estimate else None
         self._background.run(self._calculation, self._step, self._finish, self._wait, forecast)
@@ -173,9 +175,19 @@ class Picture:
         """Estimate what `as_it_comes` costs; gives what says so."""
         assert self._estimate is not None
         cost = functools.reduce(Cost.then, self._estimate(self.controls), Cost())
-        worth_a_word = cost.total >= PATIENCE or cost.memory >= LARGE
-        said = f"{CALCULATING} {cost}" if worth_a_word else CALCULATING
-        return lambda: setattr(self._status, "value", said)
+
+        def say() -> None:
+            self._cost = str(cost) if cost.total >= PATIENCE or cost.memory >= LARGE else ""
+            self._say_work()
+
+        return say
+
+    def _say_work(self) -> None:
+        """What goes on, and what it costs where that is known and worth a word."""
+        if self._waits:
+            self._status.value = f"{WAITING} then {self._cost}" if self._cost else WAITING
+        else:
+            self._status.value = f"{CALCULATING} {self._cost}".strip()
 
     def _move(self) -> None:
         self._background.watch()
@@ -187,7 +199,8 @@ class Picture:
         self._finish(None, "Stopped; move a control to go on.")
 
     def _wait(self, waiting: bool) -> None:
-        self._status.value = WAITING if waiting else CALCULATING
+        self._waits = waiting
+        self._say_work()
 
     def _step(self) -> None:
         self._progress.value += 1

@@ -174,3 +174,50 @@ def test_nobody_looking_stops_after_the_first_step_and_prepares():
     background.watch()
     wait_for(lambda: ends)
     assert (seen, ends) == ([0, 1, 2], [None])
+
+
+def test_a_forecast_is_asked_only_if_the_first_step_is_long_in_coming(background):
+    asked, said, go = [], [], threading.Event()
+
+    def forecast():
+        asked.append(1)
+        return lambda: said.append("long")
+
+    background.run(lambda: iter([lambda: said.append("step")]), forecast=forecast)
+    wait_for(lambda: said)
+    time.sleep(0.9)
+    assert (asked, said) == ([], ["step"])
+
+    def slow():
+        go.wait()
+        yield lambda: said.append("step")
+
+    background.run(slow, forecast=forecast)
+    wait_for(lambda: "long" in said)
+    go.set()
+    wait_for(lambda: said == ["step", "long", "step"])
+
+
+def test_a_request_that_waits_for_another_has_its_forecast_said_too(background):
+    said, started, go = [], threading.Event(), threading.Event()
+
+    def compiles():
+        started.set()
+        go.wait()
+        yield lambda: None
+
+    background.run(compiles)
+    started.wait()
+    background.run(lambda: iter([lambda: said.append("step")]), forecast=lambda: lambda: said.append("long"))
+    wait_for(lambda: said == ["long"])
+    go.set()
+    wait_for(lambda: said == ["long", "step"])
+
+
+def test_a_forecast_of_what_was_cancelled_is_not_said(background):
+    asked, go = [], threading.Event()
+    background.run(lambda: iter([go.wait]), forecast=lambda: asked.append(1))
+    background.cancel()
+    time.sleep(0.9)
+    go.set()
+    assert not asked

@@ -181,6 +181,9 @@ def test_a_first_step_that_is_long_in_coming_has_its_cost_said_meanwhile(slow):
     wait_for(lambda: slow.picture._status.value == "calculating … about 1 MB and 40 s")
     assert slow.picture._progress.value == 0
     assert not slow.picture._cancel.disabled
+    slow.picture._wait(True)
+    assert slow.picture._status.value == "finishing the previous calculation … then about 1 MB and 40 s"
+    slow.picture._wait(False)
     slow.as_it_comes.set()
     wait_for(lambda: slow.picture._cancel.disabled)
 

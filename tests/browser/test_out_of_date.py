@@ -12,44 +12,39 @@ from serving import Server, serving
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
-AS_PLANNED = '''
-import itertools
+AS_TOLD = '''
 import time
 from pathlib import Path
 
 from ntkviz import app, errors
 
-PLAN = itertools.chain(["as usual", "late", "held up", "refused at once", "refused as it comes"], itertools.repeat(""))
+
+def way():
+    return Path("{way}").read_text()
 
 
-def wait():
-    while not Path("{go}").exists():
-        time.sleep(0.05)
-
-
-class AsPlanned(app.Picture):
-    """Answers each move in the next way of the plan; "late" and "held up" wait for a file."""
+class AsTold(app.Picture):
+    """Answers in the way that a file says."""
 
     def __init__(self, controls, plots, *, at_once, as_it_comes, **settings):
-        def planned_at_once(c):
-            self.way = next(PLAN)
-            if self.way == "late":
-                wait()
-            if self.way == "refused at once":
+        def at_once_as_told(c):
+            while way() == "late":
+                time.sleep(0.05)
+            if way() == "refused at once":
                 raise errors.HyperparameterError("Refused.")
             at_once(c)
 
-        def planned(c):
-            if self.way == "held up":
-                wait()
-            if self.way == "refused as it comes":
+        def as_it_comes_as_told(c):
+            while way() == "held up":
+                time.sleep(0.05)
+            if way() == "refused as it comes":
                 raise errors.HyperparameterError("Refused, too.")
             yield from as_it_comes(c)
 
-        super().__init__(controls, plots, at_once=planned_at_once, as_it_comes=planned, **settings)
+        super().__init__(controls, plots, at_once=at_once_as_told, as_it_comes=as_it_comes_as_told, **settings)
 
 
-app.Picture = AsPlanned
+app.Picture = AsTold
 '''
 
 PANELS = """(FADED => [...document.querySelectorAll('.nv-picture :is(.nv-plot, .nv-listing)')].map(panel => ({
@@ -66,41 +61,42 @@ ALL_SAY_SO = f"{PANELS}.every(panel => panel.outdated && panel.reading.startsWit
 
 
 @pytest.fixture(scope="module")
-def go(tmp_path_factory) -> Path:
-    """The file that lets waiting pictures go on."""
-    return tmp_path_factory.mktemp("signal") / "go"
+def way(tmp_path_factory) -> Path:
+    """The file that says how pictures answer; empty: as usual."""
+    return tmp_path_factory.mktemp("way") / "way"
 
 
 @pytest.fixture(scope="module")
-def planned(tmp_path_factory, go) -> Iterator[Server]:
-    """A dashboard of the chapters, whose pictures answer as planned."""
+def told(tmp_path_factory, way) -> Iterator[Server]:
+    """A dashboard of the chapters, whose pictures answer as told."""
     folder = tmp_path_factory.mktemp("notebooks")
     cell = {"cell_type": "code", "id": "plan", "metadata": {}, "execution_count": None, "outputs": []}
     for path in NOTEBOOKS:
         notebook = json.loads(path.read_text())
-        notebook["cells"].insert(0, cell | {"source": AS_PLANNED.replace("{go}", str(go))})
+        notebook["cells"].insert(0, cell | {"source": AS_TOLD.replace("{way}", str(way))})
         (folder / path.name).write_text(json.dumps(notebook))
     with serving(folder, "--VoilaConfiguration.preheat_kernel=False") as server:
         yield server
 
 
 @pytest.mark.parametrize("name", [path.name for path in NOTEBOOKS[1:]])
-def test_what_is_out_of_date_is_dimmed_and_tells_no_number(name, chromium, planned, go):
-    go.unlink(missing_ok=True)
+def test_what_is_out_of_date_is_dimmed_and_tells_no_number(name, chromium, told, way):
+    way.write_text("")
     with reading(chromium) as page:
-        open_chapter(page, planned.chapter(name))
+        open_chapter(page, told.chapter(name))
         until_current(page)
         stop, status = page.get_by_role("button", name="Cancel"), page.locator(".nv-foot .nv-status")
 
-        move(page)  # late
+        way.write_text("late")
+        move(page)
         until(page, ALL_SAY_SO)
         assert_nothing_is_told_of_what_is_dimmed(page)
         expect(status).to_contain_text("calculating")
-        go.touch()
+        way.write_text("")
         until_current(page)
-        go.unlink()
 
-        move(page)  # held up
+        way.write_text("held up")
+        move(page)
         expect(stop).to_be_enabled()
         until(page, f"{PANELS}.some(panel => !panel.outdated)")
         page.wait_for_timeout(600)
@@ -108,11 +104,12 @@ def test_what_is_out_of_date_is_dimmed_and_tells_no_number(name, chromium, plann
         stop.click()
         expect(status).to_contain_text("Stopped")
         left = page.evaluate(PANELS)
-        go.touch()
+        way.write_text("")
         page.wait_for_timeout(1000)
         assert page.evaluate(PANELS) == left
         assert_nothing_is_told_of_what_is_dimmed(page)
 
+        way.write_text("refused at once")
         move(page)
         expect(page.get_by_role("alert")).to_have_text("Refused.")
         until(page, ALL_SAY_SO)
@@ -120,6 +117,7 @@ def test_what_is_out_of_date_is_dimmed_and_tells_no_number(name, chromium, plann
         expect(status).to_have_text("")
         expect(stop).to_be_disabled()
 
+        way.write_text("refused as it comes")
         move(page)
         expect(page.get_by_role("alert")).to_have_text("Refused, too.")
         page.wait_for_timeout(600)
