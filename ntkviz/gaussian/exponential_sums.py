@@ -168,9 +168,10 @@ def _pair(x: Term, y: Term, kxx: Array, kxy: Array, kyy: Array, mean_x: Array, m
         x.offset + y.offset,
     )
     centres = (*moved_x, c_xx * r + c_xy * s), (*moved_y, c_xy * r + c_yy * s)
-    moment = polynomial_polynomial(x.coefficients, y.coefficients, c_xx, c_xy, c_yy, *map(sum, centres))
-    sizes = *map(jnp.abs, (c_xx, c_xy, c_yy)), *(sum(map(jnp.abs, parts)) for parts in centres)
-    size = polynomial_polynomial(_sizes(x), _sizes(y), *sizes)
+    spread = c_xx, c_xy, c_yy
+    means, lengths = ([sum(map(f, parts), jnp.zeros(())) for parts in centres] for f in (jnp.asarray, jnp.abs))
+    moment = polynomial_polynomial(x.coefficients, y.coefficients, *spread, *means)
+    size = polynomial_polynomial(_sizes(x), _sizes(y), *map(jnp.abs, spread), *lengths)
     return _part(_positive(p, q, kxx, kyy, det), _root(p, kxx, delta), moment, size, exponents)
 
 

@@ -67,7 +67,7 @@ def _(op: Fill, page: Page, theta: Formula, x: Formula) -> Formula:
 
 @formula.register
 def _(op: Slope, page: Page, *args: Formula) -> Formula:
-    return nonlinear(op.of, "′" if len(args) == 1 else f"_{op.which + 1}′", *args)
+    return nonlinear(page, op.of, "′" if len(args) == 1 else f"_{op.which + 1}′", *args)
 
 
 @formula.register

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import operator
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce, singledispatch
@@ -26,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import instructions as ops
-from .backward import Fill, Transposed
+from .backward import Fill, Slope, Transposed
 from .instructions import Op, Rule, Shape
 from .nonlinearities import Nonlinearity, cube, identity, multiply, square
 from .program import Instruction, Parameter, Program
@@ -311,6 +312,21 @@ class Page:
         """How many outputs the network has, which is the size of the first axis of each gradient."""
         return self.program.instructions[self.program.output].shape[0]
 
+    # --- nonlinearities -----------------------------------------------------------------------
+
+    @cached_property
+    def functions(self) -> dict[Nonlinearity, str]:
+        """What each nonlinearity is called: f, and another of that name f₂."""
+        names: dict[Nonlinearity, str] = {}
+        counts: Counter[str] = Counter()
+        for op in (i.op for i in self.program.instructions if isinstance(i.op, ops.Nonlin)):
+            phi = op.of if isinstance(op, Slope) else op.phi
+            if phi not in names:
+                counts[phi.name] += 1
+                number = str(counts[phi.name]) if counts[phi.name] > 1 else ""
+                names[phi] = phi.name + number.translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+        return names
+
     # --- who uses what ------------------------------------------------------------------------
 
     @cached_property
@@ -526,10 +542,10 @@ def _(op: ops.Nonlin, page: Page, *args: Formula) -> Formula:
     if phi in (square, cube):
         x, power = args[0].within(ATOM), "²" if phi is square else "³"
         return Formula(x.text + power, f"{{{x.latex}}}^{{{2 if phi is square else 3}}}")
-    return nonlinear(phi, "", *args)
+    return nonlinear(page, phi, "", *args)
 
 
-def nonlinear(phi: Nonlinearity, mark: str, *args: Formula) -> Formula:
+def nonlinear(page: Page, phi: Nonlinearity, mark: str, *args: Formula) -> Formula:
     """φ(x, y; θ), or another function of the same arguments: φ with a mark behind it."""
     vectors, thetas = args[: phi.arity], args[phi.arity :]
     if thetas:
@@ -538,7 +554,7 @@ def nonlinear(phi: Nonlinearity, mark: str, *args: Formula) -> Formula:
             *vectors[:-1],
             Formula(f"{last.text}; {parameters.text}", f"{last.latex}; {parameters.latex}"),
         )
-    return call(phi.name + mark, *vectors, latex=phi.latex and phi.latex + mark.replace("′", "'"))
+    return call(page.functions[phi] + mark, *vectors, latex=phi.latex and phi.latex + mark.replace("′", "'"))
 
 
 @formula.register

@@ -192,6 +192,7 @@ class _Unroller:
         self.program = program
         self.instructions: list[Instruction] = []
         self.parameters: list[Parameter] = []
+        self.names: set[str] = set()
 
     def result(self) -> Program:
         places = self._copy(self.program, {}, "")
@@ -224,10 +225,14 @@ class _Unroller:
         return places
 
     def _parameter(self, parameter: Parameter, places: dict[int, int], suffix: str) -> int:
+        name = parameter.name + suffix
+        if name in self.names:
+            raise ProgramError(f"Parameter {name} is declared twice: by this name, and as that of a repeated layer.")
+        self.names.add(name)
         self.parameters.append(
             dataclasses.replace(
                 parameter,
-                name=parameter.name + suffix,
+                name=name,
                 std=places[parameter.std],
                 multiplier=places[parameter.multiplier],
                 lr=places[parameter.lr],

@@ -208,8 +208,12 @@ def test_what_cancels_at_small_variance(variance):
     """x − sin x is x³/6, its parts are x; and the error says what is lost of that."""
     phi = own(lambda x: x - jnp.sin(x))
     got = compiled(phi, phi, variance, variance, variance)
-    expected = 15 * variance**3 / 36
-    assert abs(got.value - expected) <= got.error + 0.1 * expected * variance + 1e-16 * expected + 1e-300
+    with mp.workdps(400):  # E x² − 2 E x sin x + E sin² x
+        k = mp.mpf(variance)
+        expected = float(k - 2 * k * mp.exp(-k / 2) + (1 - mp.exp(-2 * k)) / 2)
+    of_phi = 4e-15 / variance if variance else 0.0  # the rounding of x − sin x itself
+    assert abs(got.value - expected) <= got.error + of_phi * expected
+    assert got.error <= (1e-8 + of_phi) * expected
 
 
 def test_nan_is_not_hidden():
