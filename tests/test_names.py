@@ -144,3 +144,11 @@ def test_a_parameter_whose_law_depends_on_the_shape_of_the_input_is_two():
 
     with pytest.raises(InputError, match=r"different parameters \(U\)"):
         nv.infinite_ntk(scaled, [np.ones((2, 3)), np.ones((4, 3))])
+
+
+@pytest.mark.parametrize("fn", [lambda x: 3.0, lambda x: 3.0 + 0 * x])
+def test_a_constant_function(fn):
+    """At finite width too, where it has to be as long as its argument: f = 3 Σ vᵢ/√n, and Σ vᵢ²/n is its variance."""
+    arch = nv.architectures.mlp(depth=1, nonlinearity=fn)
+    np.testing.assert_allclose(nv.infinite_ntk(arch, X).ntk, 9.0, rtol=1e-13)
+    np.testing.assert_allclose(nv.empirical_ntk(arch, X, width=64, key=0), 9.0, rtol=1e-5)

@@ -118,8 +118,10 @@ class Nonlin(Op):
     phi: Nonlinearity
 
     def evaluate(self, *args):
-        vectors, scalars = args[: self.phi.arity], args[self.phi.arity :]
-        return self.phi.fn(*vectors, *(jnp.asarray(s)[..., None] for s in scalars))
+        vectors, scalars = args[: self.phi.arity], [jnp.asarray(s)[..., None] for s in args[self.phi.arity :]]
+        value = self.phi.fn(*vectors, *scalars)
+        shape = jnp.broadcast_shapes(*(jnp.shape(a) for a in (*vectors, *scalars)))
+        return value if jnp.shape(value) == shape else jnp.broadcast_to(value, shape)  # φ may be constant
 
 
 @dataclass(frozen=True)
