@@ -19,8 +19,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ntkviz.gaussian.enclosures import Traced
+from ntkviz.gaussian.functions import Array, least_square
 from ntkviz.gaussian.pieces import NODES, OUTWARDS, WIDENING, Pieces, find_pieces, gauss_error
-from ntkviz.gaussian.primitives import Array, least_square
 
 REACH, FAR = 13.0, 45.0
 TERMS = 384
@@ -212,17 +212,18 @@ def line(phi: Known, laws: Laws, degree: int) -> Line:
 
 
 class Expansion(NamedTuple):
-    """φ = Σ a_k he_k, for each law: coefficients (TERMS, n), ‖φ‖ = √E φ², what the terms miss of it, and by how much
-    the coefficients are off, all in L²."""
+    """φ = Σ a_k he_k, for each law: coefficients (TERMS, n), ‖φ‖ = √E φ², what the terms miss of it, by how much
+    the coefficients are off, and by how much φ is by rounding, all in L²."""
 
     coefficients: Array
     norm: Array
     missed: Array
     error: Array
+    noise: Array
 
-    def at(self, places: Array) -> tuple[Array, Array, Array]:
-        """Norms, what is missed and errors of some laws."""
-        return self.norm[places], self.missed[places], self.error[places]
+    def take(self, places: Array) -> Expansion:
+        """Those of some laws, without coefficients."""
+        return Expansion(self.coefficients[:0], *(part[places] for part in self[1:]))
 
 
 LONGEST = 0.66
@@ -254,7 +255,7 @@ def _expand(phi: Known, laws: Laws) -> Expansion:
     energy_error = energy_error + 2 * norm * off + ROUNDING / 4 * energy
     rest = np.maximum(energy - (coefficients**2).sum(0), 0)
     missed = np.sqrt(rest + energy_error + 2 * error * norm + error**2)
-    return Expansion(coefficients, norm, missed, error)
+    return Expansion(coefficients, norm, missed, error, off)
 
 
 def _coefficients(z: Array, weighted: Array, half_density: Array, law: Array, count: int) -> Array:
@@ -311,7 +312,6 @@ def mehler(phi: Expansion, at_x: Array, psi: Expansion, at_y: Array, correlation
     value = np.zeros_like(correlation)
     for a, b in zip(phi.coefficients[::-1], psi.coefficients[::-1], strict=True):
         value = value * correlation + a[at_x] * b[at_y]
-    (norm, missed, off), (norm_y, missed_y, off_y) = phi.at(at_x), psi.at(at_y)
-    rest = np.abs(correlation) ** TERMS * missed * missed_y
-    size = norm * norm_y
-    return Line(value, rest + off * norm_y + norm * off_y + off * off_y + ROUNDING * size, size)
+    x, y = phi.take(at_x), psi.take(at_y)
+    rest, size = np.abs(correlation) ** TERMS * x.missed * y.missed, x.norm * y.norm
+    return Line(value, rest + x.error * y.norm + x.norm * y.error + x.error * y.error + ROUNDING * size, size)

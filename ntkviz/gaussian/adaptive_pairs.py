@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from ntkviz.gaussian.adaptive import (
-    LEGENDRE, REACH, ROUNDING, SQRT_TAU, Cut, Known, Laws, Line, _beyond, _gauss, _inexact, _mass, _nodes, _total, _unresolved, cut, ellipse, expand, mehler,
+    REACH,
+    ROUNDING,
+    SQRT_TAU,
+    Cut,
+    Expansion,
+    Known,
+    Laws,
+    Line,
+    _beyond,
+    _gauss,
+    _inexact,
+    _mass,
+    _nodes,
+    _total,
+    _unresolved,
+    cut,
+    ellipse,
+    expand,
+    mehler,
 )  # fmt: skip
-from ntkviz.gaussian.pieces import NODES, WIDENING, Pieces, gauss_error
-from ntkviz.gaussian.primitives import Array
+from ntkviz.gaussian.functions import Array
+from ntkviz.gaussian.pieces import NODES, WIDENING, Pieces
 
 ENOUGH = 1e-12
 """The error, relative to ‖φ‖‖ψ‖, from which on Mehler's formula is not asked to do better."""
 INNER_REACH, INNER_LONGEST = 9.0, 3.0
-BUDGET = 2**28
+BUDGET = 2**27
 """Function values in one call; pairs for which they are not enough keep the error of Mehler's formula."""
 CHUNK, PAIRS_AT_ONCE = 2**20, 64
 NEGLIGIBLE = 1e-18
@@ -24,7 +41,8 @@ NEGLIGIBLE = 1e-18
 
 
 def pairs(phi: Known, psi: Known, x: Laws, y: Laws, correlation: Array, sine: Array) -> Line:
-    """E[φ(x) ψ(y)] for laws and correlations (n,); `sine` = √(1 − ρ²), which is zero for ρ = ±1 alone."""
+    """E[φ(x) ψ(y)] for laws and correlations (n,); `sine` = √(1 − ρ²), which is zero for ρ = ±1 alone. For a function
+    with itself φ and ψ are one object."""
     laws_x, at_x, laws_y, at_y, same = _numbered(phi, psi, x, y)
     keys = np.stack([at_x, at_y, correlation, sine])
     (at_x, at_y, correlation, sine), which = np.unique(keys, axis=1, return_inverse=True)
@@ -32,15 +50,14 @@ def pairs(phi: Known, psi: Known, x: Laws, y: Laws, correlation: Array, sine: Ar
     expansion = expand(phi, laws_x)
     other = expansion if same else expand(psi, laws_y)
     found = mehler(expansion, at_x, other, at_y, correlation)
-    _improved(
-        found, phi, psi, laws_x.take(at_x), laws_y.take(at_y), correlation, sine, expansion.at(at_x), other.at(at_y)
-    )
+    laws = laws_x.take(at_x), laws_y.take(at_y)
+    _improved(found, phi, psi, *laws, correlation, sine, expansion.take(at_x), other.take(at_y))
     return Line(*(part[which.reshape(-1)] for part in found))
 
 
 def _numbered(phi: Known, psi: Known, x: Laws, y: Laws) -> tuple[Laws, Array, Laws, Array, bool]:
     """The distinct laws and which they are; of one function with itself in order, E[φ(x)φ(y)] being E[φ(y)φ(x)]."""
-    if (phi.traced, phi.theta) != (psi.traced, psi.theta):
+    if phi is not psi:
         (laws_x, at_x), (laws_y, at_y) = _unique(x), _unique(y)
         return laws_x, at_x, laws_y, at_y, False
     laws, places = _unique(Laws(*(np.concatenate(both) for both in zip(x, y, strict=True))))
@@ -54,20 +71,28 @@ def _unique(laws: Laws) -> tuple[Laws, Array]:
 
 
 def _improved(
-    found: Line, phi: Known, psi: Known, x: Laws, y: Laws, correlation: Array, sine: Array, of_x: Any, of_y: Any
+    found: Line,
+    phi: Known,
+    psi: Known,
+    x: Laws,
+    y: Laws,
+    correlation: Array,
+    sine: Array,
+    of_x: Expansion,
+    of_y: Expansion,
 ) -> None:
     """Where Mehler's formula is not enough, put better values and errors into their places."""
     poor = ~(found.error <= ENOUGH * found.size)
-    (norm, _, _), (norm_y, _, off_y) = of_x, of_y
     at = np.flatnonzero(poor & (sine == 0))
     if len(at):
         _put(found, at, diagonal(phi, psi, x.take(at), y.take(at), correlation[at]))
     rest = np.flatnonzero(poor & (sine > 0))
     if not len(rest):
         return
-    plane = Plane(phi, psi, float(np.max(norm)), float(np.max(norm_y)))
+    plane = Plane(phi, psi, float(np.max(of_x.norm)), float(np.max(of_y.norm)))
     for at in np.array_split(rest, math.ceil(len(rest) / PAIRS_AT_ONCE)):
-        outside = np.sqrt(_beyond(phi.pieces, x.take(at), 2, 0.5)) * norm_y[at] + norm[at] * off_y[at]
+        tail = np.sqrt(_beyond(phi.pieces, x.take(at), 2, 0.5)) * of_y.norm[at]
+        outside = tail + of_x.norm[at] * of_y.noise[at]
         _put(found, at, plane(x.take(at), y.take(at), correlation[at], sine[at], outside))
 
 
@@ -89,7 +114,8 @@ def diagonal(phi: Known, psi: Known, x: Laws, y: Laws, sign: Array) -> Line:
     stretches = sides[0][2]
     z, _, weights = _nodes(stretches, x)
     weights = weights * np.exp(-z * z / 2) / SQRT_TAU
-    value, bound, most, kappa = weights, 1.0, 1.0, np.full(len(law), np.inf)
+    value, kappa = weights, np.full(len(law), np.inf)
+    bound, most = np.ones((2, len(law)))
     noises = []
     for f, laws, placed in sides:
         values = f.values(_nodes(placed, laws)[1])
@@ -112,7 +138,8 @@ def diagonal(phi: Known, psi: Known, x: Laws, y: Laws, sign: Array) -> Line:
 def _signed(placed: Cut, laws: Laws) -> Cut:
     """The stretches as −z where the deviation is −d."""
     flip = np.where(laws.deviation < 0, -1.0, 1.0)[placed.law]
-    return placed._replace(start=np.minimum(flip * placed.start, flip * placed.stop), stop=np.maximum(flip * placed.start, flip * placed.stop))  # fmt: skip
+    ends = flip * placed.start, flip * placed.stop
+    return placed._replace(start=np.minimum(*ends), stop=np.maximum(*ends))
 
 
 def _both_cut(first: Cut, second: Cut, sign: Array) -> tuple[Array, Array, Array]:

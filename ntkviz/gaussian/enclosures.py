@@ -16,11 +16,14 @@ import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
 
 from ntkviz.errors import NotIntegrableError
-from ntkviz.gaussian import primitives as p
-from ntkviz.gaussian.primitives import FUNCTIONS, Array, Cell, Truth
+from ntkviz.gaussian import cells as p
+from ntkviz.gaussian.cells import Cell, Truth
+from ntkviz.gaussian.functions import FUNCTIONS, Array, Function, power, real_power
 
-CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr",
-         "custom_vjp_call": "call_jaxpr", "remat": "jaxpr", "checkpoint": "jaxpr", "core_call": "call_jaxpr"}  # fmt: skip
+CALLS = {
+    **dict.fromkeys(("jit", "pjit", "remat", "checkpoint"), "jaxpr"),
+    **dict.fromkeys(("closed_call", "core_call", "custom_jvp_call", "custom_vjp_call"), "call_jaxpr"),
+}
 """Primitives that only call another jaxpr, and the parameter that holds it."""
 Value = Array | Cell | Truth
 
@@ -36,7 +39,7 @@ class Traced:
         self.jaxpr = jax.make_jaxpr(fn)(*(number,) * arguments)
         if any(isinstance(c, jax.core.Tracer) for c in self.jaxpr.consts):
             raise NotIntegrableError(
-                "A nonlinearity uses a number from outside that is not known yet; make it a parameter θ of the function."
+                "A nonlinearity uses a number from outside that is not known yet; make it a parameter of the function."
             )
         _check_known(self.jaxpr.jaxpr)
 
@@ -50,8 +53,8 @@ class Traced:
         x = Cell(lo, hi, centre, radius, p.cell(lo, hi, centre, radius).tag)
         found = self._evaluate([x, *(p.points(t) for t in theta)])
         if isinstance(found, Cell):
-            return found.map(lambda a: np.broadcast_to(a, lo.shape))
-        return p.constant(found).map(lambda a: np.broadcast_to(a.reshape(-1), lo.shape))
+            return found._replace(excess=None).map(lambda a: np.broadcast_to(a, lo.shape))
+        return p.points(found).map(lambda a: np.broadcast_to(a, lo.shape))
 
     def _evaluate(self, args: list[Any]) -> Any:
         with np.errstate(all="ignore"):
@@ -61,6 +64,12 @@ class Traced:
         return result if isinstance(result, Cell) else np.asarray(result, dtype=float)
 
 
+@functools.lru_cache(maxsize=1024)
+def traced(fn: Callable[..., Any], parameters: int) -> Traced:
+    """The jaxpr of φ(x; θ…), read once for each function."""
+    return Traced(fn, 1 + parameters)
+
+
 def _check_known(jaxpr: Jaxpr) -> None:
     for equation in jaxpr.eqns:
         name = equation.primitive.name
@@ -68,8 +77,8 @@ def _check_known(jaxpr: Jaxpr) -> None:
             _check_known(_inner(equation).jaxpr)
         elif name not in RULES:
             raise NotIntegrableError(
-                f"Expectations of a function that uses the primitive {name} cannot be bounded, since nothing is known of "
-                "it between points; write the function with others, such as exp, tanh, erf, sin, maximum and where."
+                f"Expectations of a function that uses the primitive {name} cannot be bounded: nothing is known of it "
+                "between points; write the function with others, such as exp, tanh, erf, sin, maximum and where."
             )
 
 
@@ -94,7 +103,8 @@ def _run(jaxpr: Jaxpr, consts: Any, args: list[Any]) -> list[Any]:
             else:
                 results = _run(inner.jaxpr, inner.consts, inputs)
         else:
-            results = [_apply(name, inputs, equation.params)]
+            found = _apply(name, inputs, equation.params)
+            results = found if isinstance(found, list) else [found]
         values.update(zip(equation.outvars, results, strict=True))
     return [read(v) for v in jaxpr.outvars]
 
@@ -126,9 +136,9 @@ def _aligned(inputs: list[Any]) -> list[Any]:
 
 
 def _as_cell(a: Array) -> Cell | Truth:
-    if a.dtype == bool:
+    if a.dtype.kind == "b":
         return Truth(a, ~a)
-    return Cell(*(v.reshape(a.shape) for v in p.constant(a)))
+    return p.points(a)
 
 
 def _to_number(truth: Truth) -> Cell:
@@ -145,7 +155,7 @@ def _elementwise(of_points: Callable[..., Array], of_cells: Callable[..., Any]) 
     return lambda _, *args: of_points(*args), lambda _, *args: of_cells(*args)
 
 
-def _function(f: p.Function) -> Rule:
+def _function(f: Function) -> Rule:
     return _elementwise(f.value, functools.partial(p.apply, f))
 
 
@@ -185,13 +195,17 @@ def _slice(params: Any) -> Callable[[Array], Array]:
     return lambda a: a[places]
 
 
+def _at(place: int, axis: int) -> Callable[[Array], Array]:
+    return lambda a: np.take(a, place, axis)
+
+
 def _reduction(of_points: Any, of_cells: Callable[[Cell, Cell], Cell]) -> Rule:
     def points(params: Any, a: Array) -> Array:
         return of_points(a, axis=tuple(axis + 1 for axis in params["axes"]))
 
     def cells(params: Any, x: Cell) -> Cell:
         for axis in sorted(params["axes"], reverse=True):
-            parts = [x.map(lambda a, k=k, axis=axis: np.take(a, k, axis + 1)) for k in range(x.lo.shape[axis + 1])]
+            parts = [x.map(_at(k, axis + 1)) for k in range(x.lo.shape[axis + 1])]
             x = functools.reduce(of_cells, parts)
         return x
 
@@ -204,8 +218,26 @@ def _concatenate(params: Any, *args: Any) -> Any:
         most = max(len(a) for a in args)
         return np.concatenate([np.broadcast_to(a, (most, *a.shape[1:])) for a in args], axis)
     most = max(len(a.lo) for a in args)
-    parts = ([np.broadcast_to(v, (most, *v.shape[1:])) for v in part] for part in zip(*args, strict=True))
-    return Cell(*(np.concatenate(part, axis) for part in parts))
+    parts = (
+        [np.broadcast_to(v, (most, *v.shape[1:])) for v in part] for part in zip(*(a[:5] for a in args), strict=True)
+    )
+    lo, hi, centre, radius, tag = (np.concatenate(part, axis) for part in parts)
+    return Cell(lo, hi, centre, radius, tag)
+
+
+def _stack(params: Any, *args: Any) -> Any:
+    axis = params["axis"]
+    longer = [
+        a.map(lambda v: np.expand_dims(v, axis + 1)) if isinstance(a, Cell) else np.expand_dims(a, axis + 1)
+        for a in args
+    ]
+    return _concatenate({"dimension": axis}, *longer)
+
+
+def _unstack(params: Any, x: Any) -> list[Any]:
+    axis = params["axis"] + 1
+    parts = range((x.lo if isinstance(x, Cell) else x).shape[axis])
+    return [x.map(_at(k, axis)) if isinstance(x, Cell) else x.take(k, axis) for k in parts]
 
 
 def _convert_points(params: Any, a: Array) -> Array:
@@ -215,11 +247,11 @@ def _convert_points(params: Any, a: Array) -> Array:
 def _convert_cells(params: Any, x: Cell | Truth) -> Cell | Truth:
     dtype = np.dtype(params["new_dtype"])
     if isinstance(x, Truth):
-        return x if dtype == bool else _to_number(x)
+        return x if dtype.kind == "b" else _to_number(x)
     if dtype.kind == "f":
         step = float(np.finfo(dtype).eps)
         return x if dtype == np.float64 else p.multiply(x, p.cell(*map(np.atleast_1d, (1 - step, 1 + step, 1.0, step))))
-    if dtype == bool:
+    if dtype.kind == "b":
         return p.opposite(p.is_equal(x, p.constant(np.zeros(x.lo.shape[1:]))))
     return p.stepwise(np.trunc)(x)
 
@@ -228,7 +260,7 @@ def _integer_power(params: Any, x: Any) -> Any:
     n = params["y"]
     if not isinstance(x, Cell):
         return np.asarray(x, dtype=float) ** n
-    found = p.apply(p.power(abs(n)), x)
+    found = p.apply(power(abs(n)), x)
     return found if n >= 0 else p.reciprocal(found)
 
 
@@ -237,13 +269,13 @@ def _power(_: Any, x: Cell, y: Cell) -> Cell:
     if np.all(y.lo == exponent) and np.all(y.hi == exponent):
         if exponent.is_integer() and abs(exponent) <= 64:
             return _integer_power({"y": int(exponent)}, x)
-        return p.apply(p.real_power(exponent), x)
+        return p.apply(real_power(exponent), x)
     return p.apply(FUNCTIONS["exp"], p.multiply(y, p.apply(FUNCTIONS["log"], x)))
 
 
 def _multiply(x: Cell, y: Cell) -> Cell:
     product = p.multiply(x, y)
-    square = p.apply(p.power(2), x)
+    square = p.apply(power(2), x)
     return p.pick(x.tag == y.tag, square, product) if np.any(x.tag == y.tag) else product
 
 
@@ -279,7 +311,7 @@ RULES: dict[str, Rule] = {
     "div": _elementwise(np.true_divide, lambda x, y: p.multiply(x, p.reciprocal(y))),
     "rem": _elementwise(np.fmod, _remainder),
     "neg": _elementwise(np.negative, p.negative),
-    "square": _function(p.power(2)),
+    "square": _function(power(2)),
     "integer_pow": (_integer_power, _integer_power),
     "pow": (lambda _, x, y: np.power(np.asarray(x, dtype=float), y), _power),
     "abs": _elementwise(np.abs, p.absolute),
@@ -296,6 +328,7 @@ RULES: dict[str, Rule] = {
     "ge": _elementwise(np.greater_equal, lambda x, y: p.is_at_most(y, x)),
     "eq": _elementwise(np.equal, p.is_equal),
     "ne": _elementwise(np.not_equal, lambda x, y: p.opposite(p.is_equal(x, y))),
+    "xor": _elementwise(np.logical_xor, lambda x, y: p.opposite(p.agree(x, y))),
     "and": _elementwise(np.logical_and, p.both),
     "or": _elementwise(np.logical_or, p.either),
     "not": _elementwise(np.logical_not, p.opposite),
@@ -314,6 +347,8 @@ RULES: dict[str, Rule] = {
     "transpose": _same_for_all_parts(_transpose),
     "slice": _same_for_all_parts(_slice),
     "concatenate": (_concatenate, _concatenate),
+    "stack": (_stack, _stack),
+    "unstack": (_unstack, _unstack),
     "reduce_sum": _reduction(np.sum, p.add),
     "reduce_prod": _reduction(np.prod, p.multiply),
     "reduce_max": _reduction(np.max, p.largest),

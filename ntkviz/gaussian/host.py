@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,8 @@ from jax.experimental.buffer_callback import buffer_callback
 
 from ntkviz.gaussian import adaptive, adaptive_pairs
 from ntkviz.gaussian.adaptive import Laws
-from ntkviz.gaussian.enclosures import Traced
+from ntkviz.gaussian.enclosures import Traced, traced
+from ntkviz.gaussian.jumps import Primitive, primitives
 
 Estimate = tuple[jax.Array, jax.Array, jax.Array]
 """A value, its absolute error, and the size of what was summed (E|φψ| or a bound of it)."""
@@ -25,8 +26,10 @@ Numbers = list[np.ndarray]
 
 
 class Law(Protocol):
-    """The law and the parameters of one argument."""
+    """A function, and the law and the parameters of its argument."""
 
+    @property
+    def fn(self) -> Callable[..., Any]: ...
     @property
     def variance(self) -> jax.Array: ...
     @property
@@ -35,51 +38,68 @@ class Law(Protocol):
     def theta(self) -> tuple[jax.Array, ...]: ...
 
 
-@functools.lru_cache(maxsize=1024)
-def traced(fn: Callable[..., Any], parameters: int) -> Traced:
-    """The jaxpr of φ(x; θ…), read once for each function."""
-    with jax.ensure_compile_time_eval():
-        return Traced(fn, 1 + parameters)
-
-
-def single_on_host(phi: Traced, x: Law, degree: int) -> Estimate:
+def single_on_host(x: Law, degree: int) -> Estimate:
     """E[φ(x) zᵈᵉᵍʳᵉᵉ]."""
-    return _called(_single(phi, degree), (x.mean, x.variance, *x.theta))
+    return _called(_single(_read(x), degree), (x.mean, x.variance, *x.theta))
 
 
-def pair_on_host(functions: tuple[Traced, ...], x: Law, y: Law, correlation: jax.Array, sine: jax.Array) -> Estimate:
+def pair_on_host(x: Law, y: Law, correlation: jax.Array, sine: jax.Array) -> Estimate:
     """E[φ(x) ψ(y)]."""
     numbers = (x.mean, x.variance, y.mean, y.variance, correlation, sine, *x.theta, *y.theta)
-    return _called(_pair(*functions, len(x.theta)), numbers)
+    return _called(_pair(_read(x), _read(y)), numbers)
 
 
-# One function for each question, so that JAX finds what it has traced for it.
+class _Function(NamedTuple):
+    """φ, how many parameters it has, and what it contains derivatives of."""
+
+    traced: Traced
+    parameters: int
+    primitives: tuple[Primitive, ...]
+
+    def known(self, theta: tuple[float, ...], laws: Laws) -> adaptive.Known:
+        return adaptive.known(self.traced, theta, laws)
+
+    def is_function(self, theta: tuple[float, ...], laws: Laws) -> bool:
+        """Whether nothing in it is the derivative of a jump."""
+        reach = float(laws.reach(adaptive.REACH).max(initial=0.0))
+        return not any(p.jumps(theta, reach) for p in self.primitives)
+
+
+def _read(x: Law) -> _Function:
+    count = len(x.theta)
+    return _Function(traced(x.fn, count), count, primitives(x.fn, count))
+
+
+def _checked(found: adaptive.Line, is_function: bool) -> adaptive.Line:
+    return found if is_function else found._replace(error=np.full_like(found.error, np.inf))
+
+
+# One callback for each question, so that JAX finds what it has traced for it.
 
 
 @functools.lru_cache(maxsize=1024)
-def _single(phi: Traced, degree: int) -> Callable[[Numbers], np.ndarray]:
-    def calculate(numbers: Numbers) -> np.ndarray:
-        def one(theta: tuple[float, ...], mean: np.ndarray, variance: np.ndarray) -> adaptive.Line:
-            laws = Laws(mean, np.sqrt(variance))
-            return adaptive.line(adaptive.known(phi, theta, laws), laws, degree)
+def _single(phi: _Function, degree: int) -> Callable[[Numbers], np.ndarray]:
+    def one(theta: tuple[float, ...], mean: np.ndarray, variance: np.ndarray) -> adaptive.Line:
+        laws = Laws(mean, np.sqrt(variance))
+        return _checked(adaptive.line(phi.known(theta, laws), laws, degree), phi.is_function(theta, laws))
 
-        return _by_parameters(one, numbers[:2], numbers[2:])
-
-    return calculate
+    return lambda numbers: _by_parameters(one, numbers[:2], numbers[2:])
 
 
 @functools.lru_cache(maxsize=1024)
-def _pair(phi: Traced, psi: Traced, parameters: int) -> Callable[[Numbers], np.ndarray]:
-    def calculate(numbers: Numbers) -> np.ndarray:
-        def one(theta: tuple[float, ...], *numbers: np.ndarray) -> adaptive.Line:
-            mean_x, variance_x, mean_y, variance_y, correlation, sine = numbers
-            x, y = Laws(mean_x, np.sqrt(variance_x)), Laws(mean_y, np.sqrt(variance_y))
-            first, second = adaptive.known(phi, theta[:parameters], x), adaptive.known(psi, theta[parameters:], y)
-            return adaptive_pairs.pairs(first, second, x, y, correlation, sine)
+def _pair(phi: _Function, psi: _Function) -> Callable[[Numbers], np.ndarray]:
+    def one(theta: tuple[float, ...], *numbers: np.ndarray) -> adaptive.Line:
+        mean_x, variance_x, mean_y, variance_y, correlation, sine = numbers
+        x, y = Laws(mean_x, np.sqrt(variance_x)), Laws(mean_y, np.sqrt(variance_y))
+        of_x, of_y = theta[: phi.parameters], theta[phi.parameters :]
+        if (phi, of_x) == (psi, of_y):
+            first = second = phi.known(of_x, Laws(*map(np.concatenate, zip(x, y, strict=True))))
+        else:
+            first, second = phi.known(of_x, x), psi.known(of_y, y)
+        found = adaptive_pairs.pairs(first, second, x, y, correlation, sine)
+        return _checked(found, phi.is_function(of_x, x) and psi.is_function(of_y, y))
 
-        return _by_parameters(one, numbers[:6], numbers[6:])
-
-    return calculate
+    return lambda numbers: _by_parameters(one, numbers[:6], numbers[6:])
 
 
 def _by_parameters(calculate: Callable[..., adaptive.Line], numbers: Numbers, theta: Numbers) -> np.ndarray:
@@ -98,7 +118,7 @@ def _by_parameters(calculate: Callable[..., adaptive.Line], numbers: Numbers, th
 
 def _called(calculate: Callable[[Numbers], np.ndarray], numbers: tuple[jax.Array, ...]) -> Estimate:
     shape = jnp.broadcast_shapes(*(jnp.shape(a) for a in numbers))
-    numbers = tuple(jnp.asarray(a, dtype=float) for a in numbers)
+    numbers = tuple(a.reshape((1,) * (len(shape) - a.ndim) + a.shape) for a in map(jnp.asarray, numbers))  # for vmap
     out = (jax.ShapeDtypeStruct(shape, float),) * 3
     if jax.default_backend() == "cpu":
         return buffer_callback(_into_buffers(calculate), out, vmap_method="broadcast_all")(*numbers)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ntkviz.gaussian.enclosures import Traced
-from ntkviz.gaussian.primitives import Array
+from ntkviz.gaussian.functions import Array
 
 NODES = 20
 """Gauss–Legendre nodes on each piece."""
@@ -34,14 +34,16 @@ OUTWARDS = 1.05
 
 class Pieces(NamedTuple):
     """Between ascending `edges` (n + 1,), for each piece (n,): the range [`lo`, `hi`] of φ, a bound of |φ| on the disc
-    (infinite where it is not known to be analytic). Then for pieces by their distance `inner` from 0, and for intervals
-    beyond the ends: `envelope` bounds |φ| on all of them up to there."""
+    (infinite where it is not known to be analytic). Then for pieces by their distance `inner` from 0, a bound of |φ| on
+    all up to there; and an `envelope`, the same for intervals from `outwards` on, which go on beyond the ends."""
 
     edges: Array
     lo: Array
     hi: Array
     bound: Array
     inner: Array
+    most_so_far: Array
+    outwards: Array
     envelope: Array
 
     @property
@@ -64,7 +66,9 @@ class Pieces(NamedTuple):
 
     def within(self, reach: Array) -> Array:
         """A bound of |φ| on [−reach, reach]; infinite beyond what is known."""
-        return self.envelope[np.searchsorted(self.inner, reach, "right") - 1]
+        of_pieces = self.most_so_far[np.searchsorted(self.inner, reach, "right") - 1]
+        of_intervals = self.envelope[np.searchsorted(self.outwards, reach, "right") - 1]
+        return np.where(reach <= self.edges[-1], np.minimum(of_pieces, of_intervals), of_intervals)
 
 
 def find_pieces(traced: Traced, theta: tuple[float, ...], reach: float) -> Pieces:
@@ -85,15 +89,14 @@ def _find_pieces(traced: Traced, theta: tuple[float, ...], reach: float) -> Piec
             inside |= (edges > a) & (edges < b)
         pieces = _halved(traced, theta, np.unique(np.concatenate([edges[~inside], ends])))
     start, stop, lo, hi, bound = pieces
-    outwards = reach * OUTWARDS ** np.arange(0.0, 30)
-    beyond = [_range(traced, theta, s * outwards[:-1], s * outwards[1:]) for s in (1, -1)]
-    far = np.maximum(*(np.maximum(np.abs(a), np.abs(b)) for a, b in beyond))
     near = np.where((start < 0) & (stop > 0), 0.0, np.minimum(np.abs(start), np.abs(stop)))
-    most = np.maximum(np.abs(lo), np.abs(hi))
     order = np.argsort(near)
-    inner = np.concatenate([near[order], outwards])
-    envelope = np.maximum.accumulate(np.concatenate([most[order], far, [np.inf]]))
-    return Pieces(np.append(start, stop[-1]), lo, hi, bound, inner, envelope)
+    most = np.maximum.accumulate(np.maximum(np.abs(lo), np.abs(hi))[order])
+    outwards = np.append(0.0, reach * OUTWARDS ** np.arange(-100.0, 30))
+    sides = [_range(traced, theta, s * outwards[:-1], s * outwards[1:]) for s in (1, -1)]
+    largest = np.maximum(*(np.maximum(np.abs(a), np.abs(b)) for a, b in sides))
+    envelope = np.append(np.maximum.accumulate(largest), np.inf)
+    return Pieces(np.append(start, stop[-1]), lo, hi, bound, near[order], most, outwards, envelope)
 
 
 def _range(traced: Traced, theta: tuple[float, ...], a: Array, b: Array) -> tuple[Array, Array]:
@@ -143,6 +146,22 @@ def _joined(pieces: tuple[Array, ...]) -> list[tuple[float, float]]:
         else:
             joined.append((a, b))
     return joined
+
+
+def first_jump(traced: Traced, theta: tuple[float, ...], reach: float) -> float | None:
+    """Where on [−reach, reach] φ has different limits from the left and the right, closest to 0; `None` if nowhere."""
+    pieces = find_pieces(traced, theta, reach)
+    breaks = _joined((pieces.edges[:-1], pieces.edges[1:], pieces.bound))
+    if not breaks:
+        return None
+    ends = np.array(sorted(breaks, key=lambda ab: abs(ab[0] + ab[1])))
+    left, right = traced.values(ends.ravel(), *map(np.asarray, theta)).reshape(-1, 2).T
+    apart = np.abs(right - left) > SAME_LIMIT * (np.abs(left) + np.abs(right)) + STEEPEST * (ends[:, 1] - ends[:, 0])
+    return float(ends[apart][0].mean()) if apart.any() else None
+
+
+SAME_LIMIT, STEEPEST = 1e-7, 1e6
+"""Limits closer than this, relatively, differ by roundings, and others by a slope less than this."""
 
 
 def gauss_error(ellipse: Array, nodes: int = NODES) -> Array:

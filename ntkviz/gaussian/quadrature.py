@@ -2,12 +2,12 @@
 
 What is known of a function between the nodes comes from its jaxpr (`enclosures`), looked at once for each function:
 
-- Tame ones, analytic and of moderate growth in a strip around the whole axis, such as tanh, have fixed nodes. One argument:
-  the trapezoidal rule, which converges exponentially for them. Two: both are expanded in Hermite polynomials and
-  E[φψ] = Σ_k ρᵏ a_k b_k (Mehler's formula). Work and memory grow with nodes × variances and terms × pairs, never with
-  nodes² × pairs.
-- All others, with kinks, jumps, fast oscillations, narrow bumps or parameters, are integrated on the pieces on which they
-  are analytic, once their numbers are known, in NumPy (`host`, `adaptive`).
+- Tame ones, analytic and of moderate growth in a strip around the whole axis, such as tanh, have fixed nodes. One
+  argument: the trapezoidal rule, which converges exponentially for them. Two: both are expanded in Hermite
+  polynomials and E[φψ] = Σ_k ρᵏ a_k b_k (Mehler's formula). Work and memory grow with nodes × variances and
+  terms × pairs, never with nodes² × pairs.
+- All others, with kinks, jumps, fast oscillations, narrow bumps or parameters, are integrated on the pieces on which
+  they are analytic, once their numbers are known, in NumPy (`host`, `adaptive`).
 
 Everything is in units of standard deviations, so zero variance needs no case of its own.
 """
@@ -25,7 +25,9 @@ import numpy as np
 from jax import Array
 
 from ntkviz.gaussian.closed_forms import geometry
-from ntkviz.gaussian.host import Estimate, pair_on_host, single_on_host, traced
+from ntkviz.gaussian.enclosures import traced
+from ntkviz.gaussian.host import Estimate, pair_on_host, single_on_host
+from ntkviz.gaussian.jumps import primitives
 from ntkviz.gaussian.strips import Strip, strip_of
 
 REACH = 13.0
@@ -61,7 +63,11 @@ class Side(NamedTuple):
 
     @property
     def strip(self) -> Strip | None:
-        """What makes fixed nodes enough, if they are."""
+        """What makes fixed nodes enough, if they are.
+
+        Raises `NotIntegrableError` for the derivative of a jump.
+        """
+        primitives(self.fn, len(self.theta))
         return None if self.theta else strip_of(traced(self.fn, 0))
 
 
@@ -78,7 +84,7 @@ def single(side: Side, *, degree: int = 0) -> Estimate:
     """
     strip = side.strip
     if strip is None:
-        return single_on_host(traced(side.fn, len(side.theta)), side, degree)
+        return single_on_host(side, degree)
     return _in_blocks(lambda s: _line(s, strip, degree), LINE_NODES, side)
 
 
@@ -87,15 +93,14 @@ def pair(x: Side, y: Side, kxy: Array) -> Estimate:
 
     Raises `NotIntegrableError` for a function of which nothing is known between points.
     """
-    strips = x.strip, y.strip
-    if strips[0] is None or strips[1] is None:
+    of_x, of_y = x.strip, y.strip
+    if of_x is None or of_y is None:
         g = geometry(x.variance, kxy, y.variance)
         sine = jnp.where(g.a == 0, 1.0, _over(g.sin, g.a))
-        functions = tuple(traced(side.fn, len(side.theta)) for side in (x, y))
-        return pair_on_host(functions, x, y, _over(g.cos, g.a), sine)
+        return pair_on_host(x, y, _over(g.cos, g.a), sine)
 
     def rule(x: Side, y: Side, kxy: Array) -> Estimate:
-        return _mehler(x, y, kxy, strips)
+        return _mehler(x, y, kxy, (of_x, of_y))
 
     if (math.prod(x.shape) + math.prod(y.shape)) * TERMS <= BLOCK:  # keeps rows × columns apart, if they are
         return rule(x, y, kxy)
@@ -133,7 +138,7 @@ MOMENT = 2.6
 
 def _bounds(side: Side, strip: Strip) -> _Bounds:
     deviation = jnp.sqrt(side.variance)
-    heights = jnp.minimum(_over(strip.heights, deviation[..., None]), HIGHEST)
+    heights = jnp.minimum(_over(jnp.asarray(strip.heights), deviation[..., None]), HIGHEST)
     heights = jnp.where(deviation[..., None] == 0, HIGHEST, heights)
     typical, far = (1 + jnp.abs(side.mean) + spread * deviation for spread in (MOMENT, 2 * REACH))
     roundings = 2.0**-50 * (jnp.abs(side.mean) + MOMENT * deviation) * strip.slope * typical**strip.power
@@ -176,8 +181,8 @@ def _hermite_rule() -> np.ndarray:
 
 
 class _Expansion(NamedTuple):
-    """φ = Σ a_k he_k: the coefficients on a first axis of TERMS; ‖φ‖ = √E φ²; the part of ‖φ‖ that they miss; and by how
-    much they are off, all in L²."""
+    """φ = Σ a_k he_k: the coefficients on a first axis of TERMS; ‖φ‖ = √E φ²; the part of ‖φ‖ that they miss; and by
+    how much they are off, all in L²."""
 
     coefficients: Array
     norm: Array

@@ -15,7 +15,7 @@ import numpy as np
 from ntkviz.gaussian import adaptive
 from ntkviz.gaussian.adaptive import Laws
 from ntkviz.gaussian.enclosures import Traced
-from ntkviz.gaussian.primitives import Array
+from ntkviz.gaussian.functions import Array
 
 HEIGHTS = np.concatenate([np.geomspace(0.05, 1.0, 8), np.arange(1.1, 3.2, 0.1), [4.0, 6.0, 9.0, 13.0]])
 ROWS = 6
@@ -29,7 +29,7 @@ TAME_ERROR = 1e-6
 
 
 class Strip(NamedTuple):
-    """`bounds` C_y for the `heights` y at which there is one, the `power` p, and `slope`: |φ′(x)| ≤ slope · (1 + |x|)ᵖ."""
+    """`bounds` C_y for the `heights` y that have one, the `power` p, and a `slope`: |φ′(x)| ≤ slope (1 + |x|)ᵖ."""
 
     heights: Array
     bounds: Array

@@ -38,7 +38,8 @@ class Nonlinearity:
     - `name`: how it is printed.
     - `fn`: the function, elementwise in all its arguments: `arity` vectors, then parameters θ.
     - `arity`: how many vectors it takes.
-    - `smooth`: `False` when `fn` has a kink or a jump, which may then lie only at 0.
+    - `smooth`: `False` when `fn` is said to have a kink or a jump. Expectations do not rely on it: they find kinks and
+      jumps, wherever they are, in what `fn` is made of.
     - `derivatives`: its partial derivatives as nonlinearities of the same signature, one for
       each vector; left empty, JAX differentiates `fn`. `None` in place of a derivative says
       that it is not a function (the derivative of a step).
@@ -112,6 +113,8 @@ def _autodiff(phi: Nonlinearity, argument: int) -> Nonlinearity:
         slope = jax.vmap(jax.grad(phi.fn, argnums=argument))(*flat)
         return slope.reshape(same[0].shape)
 
+    if argument < phi.arity:
+        fn.derivative_of = phi  # type: ignore[attr-defined]  # who integrates it asks whether φ has a jump
     prime = "′" if phi.arity == 1 else f"_{argument + 1}"
     return Nonlinearity(phi.name + prime, fn, phi.arity, phi.smooth)
 
@@ -126,7 +129,8 @@ def nonlinearity(fn: Callable[..., Any], *, arity: int = 1, smooth: bool = True)
 
     The same function always gives the same nonlinearity, so define it once, outside the
     architecture. What it reads from outside may change: it is looked at whenever an architecture
-    is read. Say `smooth=False` if it has a kink or jump, which must then be at 0.
+    is read. `smooth=False` notes that it has a kink or a jump, at 0 or anywhere; expectations find them by
+    themselves. A function with a jump has an NNGP kernel but no NTK, and is refused there.
 
     Raises `HyperparameterError` for what is not a function. Where it is used, `ProgramError` is
     raised for a function that does not act on each coordinate by itself.

@@ -383,4 +383,5 @@ def _product_nonlinearity(phis: tuple[tuple[Nonlinearity, int], ...]) -> Nonline
             used += count
         return value
 
+    fn.factors = phis  # type: ignore[attr-defined]  # any of which may be a derivative
     return Nonlinearity("·".join(phi.name for phi, _ in phis), fn, smooth=all(phi.smooth for phi, _ in phis))
