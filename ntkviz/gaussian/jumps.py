@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ntkviz.errors import NotIntegrableError
 from ntkviz.gaussian.enclosures import Traced, traced
 from ntkviz.gaussian.pieces import first_jump
+from ntkviz.language.nonlinearities import Nonlinearity
 
 WITHIN = 64.0
 """A function without parameters is searched on ±WITHIN; jumps farther out are found by those who integrate so far."""
@@ -45,6 +46,19 @@ def primitives(fn: Callable[..., Any], parameters: int) -> tuple[Primitive, ...]
             )
         found.append(Primitive(function, first, last))
     return tuple(found)
+
+
+def check_slopes(phi: Nonlinearity, parameters: int) -> None:
+    """Raise `NotIntegrableError` if JAX's derivative of φ leaves out a jump; what cannot be enclosed is let pass."""
+    if phi.arity > 1 or phi.derivatives:
+        return
+    try:
+        traced(phi.fn, parameters)
+    except NotIntegrableError:
+        return
+    slope = phi.derivative()
+    assert slope is not None
+    primitives(slope.fn, parameters)
 
 
 def _primitives(fn: Callable[..., Any], first: int, last: int) -> Iterator[tuple[Any, int, int]]:

@@ -17,7 +17,8 @@ from ntkviz.gaussian.adaptive import Laws
 from ntkviz.gaussian.enclosures import Traced
 from ntkviz.gaussian.functions import Array
 
-HEIGHTS = np.concatenate([np.geomspace(0.05, 1.0, 8), np.arange(1.1, 3.2, 0.1), [4.0, 6.0, 9.0, 13.0]])
+HEIGHTS = np.array([0.05, 0.1, 0.2, 0.4, 0.65, 0.9, 1.1, 1.3, 1.4, 1.5, 2.0, 2.6, 3.0, 4.0, 6.0, 9.0, 13.0])
+"""Closest where the poles of tanh and σ are, π/2 and π."""
 ROWS = 6
 """Discs that cover a stretch as long as a third of the strip's height, near 0."""
 NEAR, FARTHEST, WIDER = 16.0, 1e40, 1.22

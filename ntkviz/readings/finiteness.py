@@ -22,7 +22,8 @@ def check_finite(values: Any, what: str) -> None:
         raise NotFiniteError(
             f"{what} is not a finite number for some inputs, as where a vector that is zero is normalised, where the "
             "rows that batchnorm normalises span fewer than three directions or are made equal by a saturated "
-            "nonlinearity, or where numbers grow too large."
+            "nonlinearity, where a nonlinearity grows so fast that its expectations cannot be bounded, or jumps at a "
+            "parameter, or where numbers grow too large."
         )
 
 

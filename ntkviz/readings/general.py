@@ -19,7 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from ..gaussian.jumps import check_slopes
 from ..gaussian.sobol import replicates
+from ..language import instructions as ops
 from ..language.backward import BackwardProgram, backward
 from ..language.gia import check_program
 from ..language.program import Program
@@ -39,7 +41,12 @@ def general_kernels(program: Program, program_bar: Program, *, assume_gia: bool)
 
     The programs have their repeats written out, and their data carry a leading stack axis: many
     examples one by one, or one whole batch. The kernels are `(stack·outputs, stack·outputs)`.
+
+    Raises `NotIntegrableError` for a nonlinearity with a jump that JAX's derivative leaves out.
     """
+    for instruction in program.instructions:
+        if isinstance(instruction.op, ops.Nonlin):
+            check_slopes(instruction.op.phi, len(instruction.args) - instruction.op.phi.arity)
     if _is_exact(_kind_of_one(program, program_bar), assume_gia):
         return _exact(program, program_bar, assume_gia)
     return _as_forward_kernels(sample(program, program_bar, assume_gia=assume_gia))

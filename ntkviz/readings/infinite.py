@@ -72,7 +72,8 @@ def infinite_ntk(
     Raises `InputError` for unusable data, `HyperparameterError` for an unusable hyper-parameter,
     `ProgramError` for a broken rule of the language, `NoForwardLimitError` when the method
     `"forward"` does not apply to the architecture, `NotFiniteError` for a limit that is infinite, as with
-    batch normalisation of fewer than four rows, or no number.
+    batch normalisation of fewer than four rows, or no number, `NotIntegrableError` for a nonlinearity with a jump
+    or one whose expectations cannot be bounded.
     """
     check_architecture(arch)
     one_of(method, "The method", ("auto", "forward", "general"))

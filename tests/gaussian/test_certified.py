@@ -177,8 +177,9 @@ def test_kernel_of_a_narrow_bump():
 def test_a_jump_has_an_nngp_and_no_ntk():
     fn = lambda x: jnp.where(x > 1, 1.0, 0.0)  # noqa: E731
     assert pair_expectation(nl.nonlinearity(fn), nl.nonlinearity(fn), 1.0, 1.0, 1.0).value == pytest.approx(ndtr(-1))
-    with pytest.raises(NotIntegrableError, match="jumps at x = 1,"):
-        nv.infinite_ntk(shallow(fn), X)
+    for method in ("forward", "general"):
+        with pytest.raises(NotIntegrableError, match="jumps at x = 1,"):
+            nv.infinite_ntk(shallow(fn), X, method=method)
     with pytest.raises(NotIntegrableError, match="jumps at x = 0,"):
         pair_with_slopes(*(nl.nonlinearity(lambda x: jnp.floor(x / 3)).derivative(),) * 2, 1.0, 0.5, 1.0)
 
@@ -214,6 +215,15 @@ def test_transformed():
     np.testing.assert_allclose(jax.lax.scan(lambda c, v: (c, kernel(v, 2.0)), 0, k)[1], plain, rtol=1e-13)
     np.testing.assert_allclose(compiled(k, 1.0), [kernel(v, 1.0) for v in k], rtol=1e-13)
     assert compiled._cache_size() == 1
+
+
+def test_devices_whose_memory_the_host_cannot_see(monkeypatch):
+    """Numbers are copied there and back."""
+    fn = lambda x: jnp.clip(3 * x, -1, 1)  # noqa: E731
+    here = single_expectation(nl.nonlinearity(fn), jnp.array([0.5, 2.0]), mean=0.1)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    there = single_expectation(nl.nonlinearity(fn), jnp.array([0.5, 2.0]), mean=0.1)
+    np.testing.assert_array_equal(here, there)
 
 
 # --- would a mistake be seen ----------------------------------------------------------------------------
