@@ -21,7 +21,7 @@ from ntkviz.gaussian.cells import Cell, Truth
 from ntkviz.gaussian.functions import FUNCTIONS, Array, Function, power, real_power
 
 CALLS = {
-    **dict.fromkeys(("jit", "pjit", "remat", "checkpoint"), "jaxpr"),
+    **dict.fromkeys(("jit", "pjit", "remat2", "checkpoint"), "jaxpr"),
     **dict.fromkeys(("closed_call", "core_call", "custom_jvp_call", "custom_vjp_call"), "call_jaxpr"),
 }
 """Primitives that only call another jaxpr, and the parameter that holds it."""
@@ -337,7 +337,6 @@ RULES: dict[str, Rule] = {
     ),
     "select_n": (_select_points, lambda _, which, if_no, if_yes: p.select(which, if_no, if_yes)),
     "convert_element_type": (_convert_points, _convert_cells),
-    "reduce_precision": (lambda _, a: a, lambda _, x: x),
     "copy": (lambda _, a: a, lambda _, x: x),
     "copy_p": (lambda _, a: a, lambda _, x: x),
     "stop_gradient": (lambda _, a: a, lambda _, x: x),

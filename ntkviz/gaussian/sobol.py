@@ -105,7 +105,8 @@ def product_gauss_hermite(
     """As `expectation_sobol`, by a product of Gauss–Hermite rules of `nodes` nodes (`PRODUCT_NODES` if `None`).
 
     Exact for polynomials of degree below 2·nodes. The error is what two thirds of the nodes say
-    differently.
+    differently: an estimate for smooth functions such as products of gates. A kink, a fast
+    oscillation or a narrow bump between the nodes can fool it, and no kernel is made with it.
 
     **Raises** `ValueError` for more than `MOST_PRODUCT_ARGUMENTS` arguments.
     """
