@@ -14,8 +14,10 @@ import numpy as np
 from ..errors import HyperparameterError, InputError, ProgramError, shown
 from . import instructions as ops
 from .network import PARAMETRIZATIONS, Network
+from .nonlinearities import Nonlinearity
 from .numbers import real_array
 from .program import Program
+from .travelling import portable
 from .values import Output, Scalar
 
 
@@ -27,7 +29,8 @@ class Architecture:
     nv.architectures.rnn(sigma_w=1.4, parametrization="ntk4a")
     ```
 
-    Frozen and printable. Raises `HyperparameterError` for a hyper-parameter the function does
+    Frozen and printable, and it can be pickled: by the name of its function, or by value where that is no module's,
+    for which `cloudpickle` has to be installed. Raises `HyperparameterError` for a hyper-parameter the function does
     not have, or an unknown parametrization.
     """
 
@@ -50,6 +53,16 @@ class Architecture:
         chosen = self.parametrization if parametrization is None else parametrization
         one_of(chosen, "The parametrization", PARAMETRIZATIONS)
         return Architecture(self.fn, tuple((known | hyper).items()), chosen)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        hyper = tuple((name, portable(value, Nonlinearity)) for name, value in self.hyper)
+        return Architecture, (portable(self.fn, Architecture), hyper, self.parametrization)
+
+    def __copy__(self) -> Architecture:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Architecture:
+        return self  # frozen
 
     def __repr__(self) -> str:
         settings = [f"{name}={value!r}" for name, value in self.hyper]

@@ -9,6 +9,7 @@ So each meaning is written once, here.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .nonlinearities import Nonlinearity
+from .travelling import portable
 
 if TYPE_CHECKING:
     from .program import Program
@@ -35,6 +37,15 @@ class Op:
     def evaluate(self, *args: Any) -> Any:
         """The value from the arguments: vectors `(*leading, coordinates)`, scalars `(*leading,)`."""
         raise NotImplementedError(type(self).__name__)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), tuple(portable(getattr(self, f.name), Op) for f in dataclasses.fields(self))
+
+    def __copy__(self) -> Op:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Op:
+        return self  # frozen
 
     if TYPE_CHECKING:  # each kind of instruction has fields of its own
 

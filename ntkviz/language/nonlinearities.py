@@ -23,6 +23,7 @@ from jax.scipy.stats import norm
 from ..errors import HyperparameterError, shown
 from .elementwise import traced_elementwise
 from .recognition import Formula, formula_of, jumps_of
+from .travelling import portable
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +45,7 @@ class Nonlinearity:
       each vector; left empty, JAX differentiates `fn`. `None` in place of a derivative says
       that it is not a function (the derivative of a step).
     - `coefficients`: for a polynomial Σ cₖ xᵏ, its (c₀, c₁, …), by which it is recognised.
+    - `derivative_of`: the nonlinearity whose partial derivative this was made as, and by which argument.
 
     Two nonlinearities are equal only if they are the same object, so that a compiled
     calculation is found again by it.
@@ -56,6 +58,7 @@ class Nonlinearity:
     derivatives: tuple[Nonlinearity | None, ...] = ()
     latex: str = ""
     coefficients: tuple[float, ...] = ()
+    derivative_of: tuple[Nonlinearity, int] | None = None
 
     def __call__(self, *args: Any) -> Any:
         """Record `φ(x¹,…,xᵏ; θ¹,…)` on a program's vectors, or evaluate it on arrays."""
@@ -67,13 +70,30 @@ class Nonlinearity:
     def __repr__(self) -> str:
         return f"nv.{self.name}" if globals().get(self.name) is self else f"<nonlinearity {self.name}>"
 
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        """Pickle a ready one by its name: it must come out as the same object, by which its closed forms are found."""
-        return self.name if globals().get(self.name) is self else super().__reduce_ex__(protocol)
+    def __post_init__(self) -> None:
+        for argument, derivative in enumerate(self.derivatives):
+            if derivative is not None and derivative.derivative_of is None:
+                object.__setattr__(derivative, "derivative_of", (self, argument))
 
-    def __getstate__(self) -> dict[str, Any]:
-        """The fields, and nothing that was found out about the function."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle it by how it is had: it comes out as the same object, by which closed forms and code are found."""
+        if globals().get(self.name) is self:
+            return self.name
+        if self.derivative_of:
+            phi, argument = self.derivative_of
+            return Nonlinearity.derivative, (phi, argument)
+        if self.coefficients:
+            return polynomial, (self.name, *self.coefficients)
+        fn = portable(self.fn, Nonlinearity)
+        if nonlinearity(self.fn, arity=self.arity, smooth=self.smooth) is self:
+            return functools.partial(nonlinearity, arity=self.arity, smooth=self.smooth), (fn,)
+        return Nonlinearity, (self.name, fn, self.arity, self.smooth, self.derivatives, self.latex)
+
+    def __copy__(self) -> Nonlinearity:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Nonlinearity:
+        return self  # frozen
 
     def derivative(self, argument: int = 0) -> Nonlinearity | None:
         """∂φ/∂x for the vector (or ∂φ/∂θ for the parameter) in place `argument`; `None` if that is no function."""
@@ -116,7 +136,7 @@ def _autodiff(phi: Nonlinearity, argument: int) -> Nonlinearity:
     if argument < phi.arity:
         fn.derivative_of = phi  # type: ignore[attr-defined]  # who integrates it asks whether φ has a jump
     prime = "′" if phi.arity == 1 else f"_{argument + 1}"
-    return Nonlinearity(phi.name + prime, fn, phi.arity, phi.smooth)
+    return Nonlinearity(phi.name + prime, fn, phi.arity, phi.smooth, derivative_of=(phi, argument))
 
 
 def nonlinearity(fn: Callable[..., Any], *, arity: int = 1, smooth: bool = True) -> Nonlinearity:
@@ -164,6 +184,7 @@ def _made_of(fn: _Itself, arity: int, smooth: bool) -> Nonlinearity:
     return Nonlinearity(getattr(fn.fn, "__name__", "φ"), fn.fn, arity, smooth)
 
 
+@functools.cache
 def polynomial(name: str, *coefficients: float) -> Nonlinearity:
     """The polynomial Σ cₖ xᵏ, its derivatives polynomials too (down to the constant 0)."""
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import jax
+import numpy as np
 
 from ..errors import ProgramError
 from .instructions import Captured, Carry, Constant, InitialVector, InputMatMul, MatMul, Op, Readout, Repeat, Shape
@@ -97,6 +98,20 @@ class Program:
 
     def __len__(self) -> int:
         return len(self.instructions)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Program):
+            return NotImplemented
+        return self._structure() == other._structure() and all(
+            len(mine) == len(theirs) and all(map(_same_number, mine, theirs))
+            for mine, theirs in ((self.constants, other.constants), (self.data, other.data))
+        )
+
+    def __hash__(self) -> int:
+        return hash(self._structure())
+
+    def _structure(self) -> tuple[Any, ...]:
+        return self.instructions, self.parameters, self.output, self.gradients
 
     def with_data(self, *data: Any) -> Program:
         """The same program reading other data (of the same shapes, but for what a reading batches)."""
@@ -183,6 +198,17 @@ class Program:
 jax.tree_util.register_dataclass(
     Program, data_fields=["constants", "data"], meta_fields=["instructions", "parameters", "output", "gradients"]
 )
+
+
+def _same_number(one: Any, other: Any) -> bool:
+    """Whether two numbers of a program are the same; those that JAX traces, only if they are one."""
+    if one is other:
+        return True
+    if isinstance(one, jax.core.Tracer) or isinstance(other, jax.core.Tracer):
+        return False
+    if isinstance(one, jax.ShapeDtypeStruct) or isinstance(other, jax.ShapeDtypeStruct):
+        return one == other
+    return np.array_equal(one, other)
 
 
 class _Unroller:

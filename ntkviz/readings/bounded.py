@@ -130,7 +130,7 @@ _SMALL = 2**26  # bytes that are always there: so a slider's calculations need n
 
 
 def free_memory() -> float:
-    """Bytes that a calculation may take: what the machine, or its container, has free, or `NTKVIZ_MEMORY_GB` if less."""
+    """Bytes that a calculation may take: what the machine or its container has free, or `NTKVIZ_MEMORY_GB`."""
     free, limit = machine.memory_available(), os.environ.get(LIMIT)
     if limit is None:
         return free
