@@ -1,6 +1,6 @@
 """The language of tensor programs: what an author writes with, and what the writing becomes."""
 
-from . import gradient_listing  # which tells the listing how gradients are written
+from . import backward, gradient_listing  # which give programs their methods, and the listing its gradients
 from .architecture import Architecture, architecture, number, one_of, program, whole_number
 from .gia import GIAReport, simple_gia_check
 from .nonlinearities import Nonlinearity, as_nonlinearity, nonlinearity

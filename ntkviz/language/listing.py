@@ -5,10 +5,10 @@ g1, g2, … made by matrices, X-vars x1, x2, … made by nonlinearities, scalars
 output f. What is not worth a line is written inside the line that uses it: plain numbers by their
 values, rearrangements of leading axes as `x1[:, 3]`, the partial sums of a longer sum.
 
-A new kind of instruction says how it is written by registering with `formula`:
+A new kind of instruction says how it is written by a rule of `formula`:
 
 ```python
-@formula.register
+@formula.rule(MyOp)
 def _(op: MyOp, page: Page, *args: Formula) -> Formula:
     return call("my", *args)
 ```
@@ -20,16 +20,20 @@ import operator
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce, singledispatch
+from functools import cached_property, reduce
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import axes
 from . import instructions as ops
-from .backward import Fill, Transposed
-from .instructions import Op, Rule, Shape
+from .axes import AxesMap, Shape
+from .gia import check_program, readout_parameter
+from .gradient_instructions import Fill, Transposed
+from .instructions import Op
 from .nonlinearities import Nonlinearity, cube, identity, multiply, square
-from .program import Instruction, Parameter, Program
+from .program import Instruction, Parameter, Program, method
+from .rules import Rules
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,13 @@ class Line:
     written_inside: tuple[int, ...] = ()
 
 
+@method
 def lines(program: Program) -> tuple[Line, ...]:
     """The lines of a program worth reading, in order; repeated layers written out."""
     return Page(program.unrolled()).lines
 
 
+@method
 def to_text(program: Program) -> str:
     """Numbered lines `places  name : type shape = formula`, in columns.
 
@@ -81,6 +87,7 @@ def to_text(program: Program) -> str:
     )
 
 
+@method
 def to_latex(program: Program) -> str:
     """An `aligned` environment, for display mode in MathJax or KaTeX."""
     body = (
@@ -90,6 +97,7 @@ def to_latex(program: Program) -> str:
     return "\\begin{aligned}\n" + " \\\\\n".join(body) + "\n\\end{aligned}"
 
 
+@method
 def to_graph(program: Program) -> dict[str, list[dict[str, Any]]]:
     """Nodes `{id, label, type, shape, formula}` and edges `{source, target}`, one node for a line."""
     written = lines(program)
@@ -395,8 +403,6 @@ class Page:
 
     def read_out(self, product: Formula) -> Formula:
         """vᵀx/√n when the Simple GIA Check passes, vᵀx/n when it does not; positions share the root."""
-        from .gia import check_program, readout_parameter
-
         parameter = readout_parameter(self.program)
         fan = 1 if parameter is None else parameter.fan
         if check_program(self.program).passes:
@@ -448,24 +454,27 @@ def _scientific(text: str) -> str:
 # --- how each instruction is written --------------------------------------------------------------
 
 
-@singledispatch
-def formula(op: Op, page: Page, *args: Formula) -> Formula:
-    """How an instruction is written, given how its arguments are; by default `NameOfOp(a, b)`."""
+formula = Rules("a formula")
+"""How an instruction is written, given how its arguments are; by default `NameOfOp(a, b)`."""
+
+
+@formula.rule(Op)
+def _(op: Op, page: Page, *args: Formula) -> Formula:
     return call(type(op).__name__, *args)
 
 
-@formula.register
+@formula.rule(ops.Data)
 def _(op: ops.Data, page: Page) -> Formula:
     return Formula("data", r"\text{data}")
 
 
-@formula.register
+@formula.rule(ops.Constant)
 def _(op: ops.Constant, page: Page) -> Formula:
     constants = page.program.constants
     return number(constants[op.index]) if op.index < len(constants) else symbol(f"c{op.index}")
 
 
-@formula.register
+@formula.rule(ops.ScalarFunction)
 def _(op: ops.ScalarFunction, page: Page, *args: Formula) -> Formula:
     if op.fn is operator.neg:
         return times(Formula("-1", "-1"), args[0])
@@ -486,25 +495,25 @@ def _(op: ops.ScalarFunction, page: Page, *args: Formula) -> Formula:
     return call(op.name, *args)
 
 
-@formula.register
+@formula.rule(ops.Moment)
 def _(op: ops.Moment, page: Page, x: Formula) -> Formula:
     x = x.within(ATOM)
     return Formula(f"1ᵀ{x.text}/n", rf"\mathbf{{1}}^\top {x.latex}/n", PRODUCT)
 
 
-@formula.register
+@formula.rule(ops.InputMatMul)
 def _(op: ops.InputMatMul, page: Page, data: Formula) -> Formula:
     parameter = page.program.parameters[op.parameter]
     return page.multiplied(parameter, _applied(symbol(parameter.name), data), str(parameter.fan))
 
 
-@formula.register
+@formula.rule(ops.InitialVector)
 def _(op: ops.InitialVector, page: Page) -> Formula:
     parameter = page.program.parameters[op.parameter]
     return page.multiplied(parameter, page.law(parameter))
 
 
-@formula.register
+@formula.rule(ops.MatMul)
 def _(op: ops.MatMul, page: Page, x: Formula) -> Formula:
     parameter = page.program.parameters[op.parameter]
     matrix = symbol(parameter.name)
@@ -515,7 +524,7 @@ def _(op: ops.MatMul, page: Page, x: Formula) -> Formula:
     return page.multiplied(parameter, _applied(matrix, x), _times_n(parameter.fan))
 
 
-@formula.register
+@formula.rule(ops.Nonlin)
 def _(op: ops.Nonlin, page: Page, *args: Formula) -> Formula:
     phi = op.phi
     if phi is multiply:
@@ -541,27 +550,27 @@ def nonlinear(phi: Nonlinearity, mark: str, *args: Formula) -> Formula:
     return call(phi.name + mark, *vectors, latex=phi.latex and phi.latex + mark.replace("′", "'"))
 
 
-@formula.register
+@formula.rule(ops.BatchNorm)
 def _(op: ops.BatchNorm, page: Page, x: Formula) -> Formula:
     return over_axes("batchnorm", x, (op.axis,))
 
 
-@formula.register
+@formula.rule(ops.Shift)
 def _(op: ops.Shift, page: Page, x: Formula, shift: Formula) -> Formula:
     return plus(x, shift)
 
 
-@formula.register
+@formula.rule(ops.Add)
 def _(op: ops.Add, page: Page, x: Formula, y: Formula) -> Formula:
     return plus(x, y)
 
 
-@formula.register
+@formula.rule(ops.Scale)
 def _(op: ops.Scale, page: Page, x: Formula, factor: Formula) -> Formula:
     return times(factor, x)
 
 
-@formula.register
+@formula.rule(ops.Contract)
 def _(op: ops.Contract, page: Page, x: Formula, coefficients: Formula) -> Formula:
     theta, vectors, out = (subscripts(letters) for letters in ops.split_subscripts(op.subscripts))
     a, b = indexed(coefficients, ",".join(theta)), indexed(x, ",".join(vectors))
@@ -581,63 +590,66 @@ def summed_over(indices: set[str], terms: Formula) -> Formula:
     return Formula(f"Σ_{under} {terms.text}", rf"\textstyle\sum_{{{under.replace('…', DOTS)}}} {terms.latex}", SUM)
 
 
-@formula.register
+@formula.rule(ops.Rearrange)
 def _(op: ops.Rearrange, page: Page, x: Formula) -> Formula:
-    return rearranged(op.rule, x, op.shape_in)
+    return rearranged(op.how, x, op.shape_in)
 
 
-@formula.register
+@formula.rule(ops.Join)
 def _(op: ops.Join, page: Page, *args: Formula) -> Formula:
     shown = args if len(args) <= 4 else (args[0], Formula("…", r"\dots"), args[-1])
     return over_axes("stack" if op.new_axis else "concatenate", listed(shown), (op.axis,))
 
 
-@formula.register
+@formula.rule(ops.Readout)
 def _(op: ops.Readout, page: Page, v: Formula, x: Formula) -> Formula:
     v, x = v.within(ATOM), x.within(ATOM)
     product = Formula(f"{v.text}ᵀ{x.text}", rf"{{{v.latex}}}^\top {x.latex}", PRODUCT)
     return page.read_out(product)
 
 
-@singledispatch
-def rearranged(rule: Rule, x: Formula, shape: Shape) -> Formula:
-    """How a rearrangement of leading axes (of an array of leading shape `shape`) is written."""
-    return call(type(rule).__name__.lower(), x)
+rearranged = Rules("a formula")
+"""How a rearrangement of leading axes (of an array of leading shape `shape`) is written."""
 
 
-@rearranged.register
-def _(rule: ops.Index, x: Formula, shape: Shape) -> Formula:
-    return indexed(x, ", ".join(index_entry(k) for k in rule.key))
+@rearranged.rule(AxesMap)
+def _(how: AxesMap, x: Formula, shape: Shape) -> Formula:
+    return call(type(how).__name__.lower(), x)
 
 
-@rearranged.register
-def _(rule: ops.BroadcastTo, x: Formula, shape: Shape) -> Formula:
+@rearranged.rule(axes.Index)
+def _(how: axes.Index, x: Formula, shape: Shape) -> Formula:
+    return indexed(x, ", ".join(index_entry(k) for k in how.key))
+
+
+@rearranged.rule(axes.BroadcastTo)
+def _(how: axes.BroadcastTo, x: Formula, shape: Shape) -> Formula:
     return x  # a value used at several places is still that value
 
 
-@rearranged.register
-def _(rule: ops.Sum, x: Formula, shape: Shape) -> Formula:
-    return over_axes("mean" if rule.average else "sum", x, rule.axes)
+@rearranged.rule(axes.Sum)
+def _(how: axes.Sum, x: Formula, shape: Shape) -> Formula:
+    return over_axes("mean" if how.average else "sum", x, how.axes)
 
 
-@rearranged.register
-def _(rule: ops.Reshape, x: Formula, shape: Shape) -> Formula:
-    return with_options("reshape", x, _shape(rule.shape))
+@rearranged.rule(axes.Reshape)
+def _(how: axes.Reshape, x: Formula, shape: Shape) -> Formula:
+    return with_options("reshape", x, _shape(how.shape))
 
 
-@rearranged.register
-def _(rule: ops.Permute, x: Formula, shape: Shape) -> Formula:
-    return with_options("transpose", x, _shape(rule.axes))
+@rearranged.rule(axes.Permute)
+def _(how: axes.Permute, x: Formula, shape: Shape) -> Formula:
+    return with_options("transpose", x, _shape(how.axes))
 
 
 def index_entry(key: Any) -> str:
     """One entry of an index as Python writes it."""
     if key is Ellipsis:
         return "…"
-    if isinstance(key, ops.Frozen) and key.kind == "slice":
+    if isinstance(key, axes.Frozen) and key.kind == "slice":
         start, stop, step = ("" if k is None else str(k) for k in key.value)
         return f"{start}:{stop}" + (f":{step}" if step else "")
-    if isinstance(key, ops.Frozen):
+    if isinstance(key, axes.Frozen):
         values, shape, _ = key.value
         return _bracketed(np.atleast_1d(np.squeeze(np.reshape(values, shape))).tolist())
     return str(key)

@@ -17,8 +17,7 @@ from jax import Array
 
 from ..gaussian.expectation import square_expectation
 from ..language import instructions as ops
-from ..language.instructions import Shape
-from ..language.rolling import AtStep, EveryStep
+from ..language.axes import Shape
 from .dual import Dual, sum_of
 
 if TYPE_CHECKING:
@@ -26,8 +25,6 @@ if TYPE_CHECKING:
 
 Vector = tuple[int, int]
 """A vector array by its copy of the network and its place in that copy's program."""
-MOVES = ops.Index | ops.Reshape | ops.Permute | ops.BroadcastTo | ops.Pad | AtStep | EveryStep
-"""Rules of rearrangement of which each entry of the result is one entry of the argument, or zero."""
 
 
 def aligned(moments: ForwardMoments, left: Vector, right: Vector) -> Dual | None:
@@ -96,9 +93,8 @@ def _taken_off(m: ForwardMoments, vector: Vector, rest: Vector) -> Dual | None:
 def are_moved_alike(m: ForwardMoments, left: Vector, right: Vector) -> bool:
     """Whether one instruction, which lets no places meet, moved vectors of the same shapes on both sides."""
     (one, other), copies = (m.instruction(*v) for v in (left, right)), (left[0], right[0])
-    moves = isinstance(one.op, ops.Join) or isinstance(getattr(one.op, "rule", None), MOVES)
     shapes = [[m.instruction(c, a).shape for a in i.args] for c, i in zip(copies, (one, other), strict=True)]
-    return moves and one.op == other.op and shapes[0] == shapes[1]
+    return one.op.moves and one.op == other.op and shapes[0] == shapes[1]
 
 
 def moved(m: ForwardMoments, left: Vector, right: Vector) -> Dual | None:

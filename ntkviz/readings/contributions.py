@@ -23,23 +23,17 @@ from jax import Array
 from ..errors import InputError
 from ..language import instructions as ops
 from ..language.architecture import Architecture, check_architecture, check_data
+from ..language.axes import Shape
 from ..language.program import Instruction, Parameter, Program
 from .aligned import Vector, of_all_pairs
 from .bounded import bounded
 from .dual import Dual
-from .finite import (
-    ParameterNumbers,
-    at_readout_scale,
-    check_width,
-    gradient_scale,
-    products_in_full,
-    random_key,
-    sample_parameters,
-    uses_of_parameters,
-)
+from .finite import uses_of_parameters
 from .forward import kernels_from, refuse_correction_terms
 from .moments import ForwardMoments
+from .networks import at_readout_scale, check_width, products_in_full, random_key, sample_parameters
 from .ragged import check_one_network_reads
+from .uses import gradient_scale
 
 Shares = dict[tuple[int, int], Array]  # of each pair of places, one in each program, for all pairs of entries there
 
@@ -188,14 +182,14 @@ def _places_of_uses(program: Program) -> dict[str, list[int]]:
     """Where the program uses each trained parameter, in order."""
     found: dict[str, list[int]] = {}
     for place, instruction in enumerate(program.instructions):
-        if isinstance(instruction.op, ops.InputMatMul | ops.InitialVector | ops.MatMul):
+        if isinstance(instruction.op, ops.Source):
             parameter = program.parameters[instruction.op.parameter]
             if parameter.trainable:
-                found.setdefault(_label(parameter, getattr(instruction.op, "index", ())), []).append(place)
+                found.setdefault(_label(parameter, instruction.op.index), []).append(place)
     return found
 
 
-def _label(parameter: Parameter, index: ops.Shape) -> str:
+def _label(parameter: Parameter, index: Shape) -> str:
     """The parameter's name, and which of an array of matrices it is."""
     return parameter.name + "".join(f"[{i}]" for i in index)
 
@@ -207,13 +201,12 @@ def _label(parameter: Parameter, index: ops.Shape) -> str:
 def _split_network(program: Program, program_bar: Program, width: int, key: Array) -> dict[str, Array]:
     parameters = sample_parameters(program, width, key)
     here, there = (uses_of_parameters(p, parameters, example_outputs=1) for p in (program, program_bar))
-    numbers = ParameterNumbers(program)
     split: dict[str, Array] = {}
     for use, one in here.items():
         if use not in there:
             continue
         declared, other = program.parameters[use[0]], there[use]
-        rate = gradient_scale(declared, numbers, width)
+        rate = gradient_scale(program, use[0], width)
         scale = 1 if at_readout_scale(program) else width
         with products_in_full():
             split[_label(declared, use[1])] = rate * scale * (one.a[0] @ other.a[0].T) * (one.b[0] @ other.b[0].T)

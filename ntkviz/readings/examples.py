@@ -15,7 +15,8 @@ import numpy as np
 
 from ..language import instructions as ops
 from ..language.architecture import Architecture
-from ..language.program import Program
+from ..language.program import Instruction, Program
+from ..language.rules import Rules
 
 
 def examples_are_separate(arch: Architecture, data: tuple[np.ndarray, ...]) -> bool:
@@ -25,12 +26,21 @@ def examples_are_separate(arch: Architecture, data: tuple[np.ndarray, ...]) -> b
 
 
 def traced(
-    arch: Architecture, data1: tuple[np.ndarray, ...], data2: tuple[np.ndarray, ...], separate: bool
+    arch: Architecture,
+    data1: tuple[np.ndarray, ...],
+    data2: tuple[np.ndarray, ...],
+    separate: bool,
+    *,
+    written_out: bool = False,
 ) -> tuple[Program, Program]:
     """The programs of two batches; of one example of each where examples are separate. One batch is traced once."""
-    first, second = (tuple(d[:1] for d in data) if separate else data for data in (data1, data2))
-    program = arch.trace(first)
-    return program, program if data1 is data2 else arch.trace(second)
+
+    def program(data: tuple[np.ndarray, ...]) -> Program:
+        found = arch.trace(tuple(d[:1] for d in data) if separate else data)
+        return found.unrolled() if written_out else found
+
+    first = program(data1)
+    return first, first if data1 is data2 else program(data2)
 
 
 @functools.lru_cache(maxsize=512)
@@ -43,28 +53,59 @@ def _separate(structure: Program) -> bool:
 def _poisoned_outputs(program: Program, example: int) -> np.ndarray:
     """Which outputs are NaN when one example is; vectors have one coordinate, matrices are 1."""
     values: list[Any] = []
-    for instruction in program.instructions:
-        op, args = instruction.op, [values[a] for a in instruction.args]
-        extra = (1,) if instruction.kind == "vector" else ()
-        match op:
-            case ops.Data():
-                value = np.ones(instruction.shape)
-                value[example] = np.nan
-            case ops.Constant() | ops.InitialVector():
-                value = np.ones((*instruction.shape, *extra))
-            case ops.InputMatMul():
-                value = np.sum(args[0], axis=-1, keepdims=True)
-            case ops.MatMul():
-                value = args[0]
-            case ops.Nonlin():  # not φ itself: a step of NaN is 0
-                vectors, scalars = args[: op.phi.arity], [s[..., None] for s in args[op.phi.arity :]]
-                value = np.sum(np.broadcast_arrays(*vectors, *scalars), axis=0)
-            case ops.BatchNorm(axis):
-                value = np.broadcast_to(np.sum(args[0], axis=axis, keepdims=True), args[0].shape)
-            case _:
-                value = np.asarray(op.evaluate(*args))
-        values.append(value)
+    for place, instruction in enumerate(program.instructions):
+        args = [values[a] for a in instruction.args]
+        values.append(poisoned.of(instruction.op, place)(instruction.op, instruction, example, *args))
     return np.isnan(values[program.output]).reshape(-1)
+
+
+poisoned = Rules("its dependence on examples")
+"""A value that is NaN where it depends on the NaN of one example, by `(instruction, example, *arguments)`."""
+poisoned.refuse(ops.OfLayers, why="write the repeated layers out first (Program.unrolled)")
+poisoned.refuse(ops.Delayed, why="the loops of a program are found later")
+
+
+@poisoned.rule(ops.Op)
+def _(op: ops.Op, instruction: Instruction, example: int, *args: Any) -> np.ndarray:
+    return np.asarray(op.evaluate(*args))
+
+
+@poisoned.rule(ops.Data)
+def _(op: ops.Data, instruction: Instruction, example: int) -> np.ndarray:
+    value = np.ones(instruction.shape)
+    value[example] = np.nan
+    return value
+
+
+@poisoned.rule(ops.Constant)
+def _(op: ops.Constant, instruction: Instruction, example: int) -> np.ndarray:
+    return np.ones(instruction.shape)
+
+
+@poisoned.rule(ops.InitialVector)
+def _(op: ops.InitialVector, instruction: Instruction, example: int) -> np.ndarray:
+    return np.ones((*instruction.shape, 1))
+
+
+@poisoned.rule(ops.InputMatMul)
+def _(op: ops.InputMatMul, instruction: Instruction, example: int, data: np.ndarray) -> np.ndarray:
+    return np.sum(data, axis=-1, keepdims=True)
+
+
+@poisoned.rule(ops.MatMul)
+def _(op: ops.MatMul, instruction: Instruction, example: int, x: np.ndarray) -> np.ndarray:
+    return x
+
+
+@poisoned.rule(ops.Nonlin)  # not φ itself: a step of NaN is 0
+def _(op: ops.Nonlin, instruction: Instruction, example: int, *args: np.ndarray) -> np.ndarray:
+    vectors, scalars = args[: op.phi.arity], [s[..., None] for s in args[op.phi.arity :]]
+    return np.sum(np.broadcast_arrays(*vectors, *scalars), axis=0)
+
+
+@poisoned.rule(ops.BatchNorm)
+def _(op: ops.BatchNorm, instruction: Instruction, example: int, x: np.ndarray) -> np.ndarray:
+    return np.broadcast_to(np.sum(x, axis=op.axis, keepdims=True), x.shape)
 
 
 def block_slices(size: int, block: int) -> Iterator[slice]:

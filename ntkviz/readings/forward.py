@@ -16,7 +16,7 @@ For an MLP this is the textbook recursion (Jacot et al. 2018); no architecture h
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 from jax import Array
@@ -26,19 +26,12 @@ from ..language import instructions as ops
 from ..language.program import Program
 from ..language.rolling import Rolled, roll
 from .dual import Dual
+from .kernels import LimitKernels
 from .loops import EntangledStepsError, LoopMoments
 from .moments import ForwardMoments
 
 
-class ForwardKernels(NamedTuple):
-    """NNGP and NTK of two batches, `(|X|, |X̄|)`, and an estimate of their relative error."""
-
-    nngp: Array
-    ntk: Array
-    error: Array
-
-
-def forward_kernels(program: Program, program_bar: Program) -> ForwardKernels:
+def forward_kernels(program: Program, program_bar: Program) -> LimitKernels:
     """The limit NNGP and NTK between a network on X and on X̄ (Tensor Programs II, Theorem "NTK limit").
 
     The two programs come from one architecture. Raises `NoForwardLimitError` when second moments
@@ -54,7 +47,7 @@ def forward_kernels(program: Program, program_bar: Program) -> ForwardKernels:
     return kernels_from(ForwardMoments((program, program_bar)))
 
 
-def kernels_from(moments: ForwardMoments) -> ForwardKernels:
+def kernels_from(moments: ForwardMoments) -> LimitKernels:
     """The kernels that the moments of two copies give, errors as of `forward_kernels`."""
     program, program_bar = moments.programs
     v, x = program.instructions[program.output].args
@@ -69,7 +62,7 @@ def kernels_from(moments: ForwardMoments) -> ForwardKernels:
     ntk = jnp.zeros_like(nngp) if readout.tangent is None else _first(readout.tangent) / parameter.fan * k.value
     if k.tangent is not None:
         ntk = ntk + v2 * k.tangent
-    return ForwardKernels(nngp, ntk, moments.relative_error())
+    return LimitKernels(nngp, ntk, moments.relative_error())
 
 
 def refuse_correction_terms(program: Program) -> None:

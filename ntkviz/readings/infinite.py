@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import dataclasses
 import functools
 import math
 import os
@@ -11,7 +12,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ..errors import HyperparameterError, NoForwardLimitError
@@ -20,10 +20,12 @@ from ..language.gia import check_program
 from ..language.program import Program
 from .bounded import bounded
 from .cost import largest_written
+from .error import Error, weaker
 from .examples import Piece, equal_pieces, examples_are_separate, traced
 from .finiteness import check_batches, check_finite
-from .forward import ForwardKernels, forward_kernels
+from .forward import forward_kernels
 from .general import general_kernels
+from .kernels import LimitKernels
 from .kind import Kind, kind_of
 from .moments import NeedsUnrolling
 from .ragged import Data, between_groups, check_one_network_reads, group_by_shape, joined
@@ -116,10 +118,10 @@ def _transposed(kernels: Kernels) -> Kernels:
     return Kernels(kernels.nngp.T, kernels.ntk.T, kernels.error)
 
 
-def _as_kernels(kernels: ForwardKernels) -> Kernels:
+def _as_kernels(kernels: LimitKernels) -> Kernels:
     nngp, ntk = np.asarray(kernels.nngp), np.asarray(kernels.ntk)
     scale = max(max(kernel.max(), -kernel.min()) for kernel in (nngp, ntk))  # np.abs would copy them
-    return Kernels(nngp, ntk, float(np.max(kernels.error) * scale))
+    return Kernels(nngp, ntk, float(np.max(kernels.error.value) * scale))
 
 
 # --- whether the forward kernels do, and for which form of the program ---------------------------
@@ -168,8 +170,8 @@ def _layers_twice(program: Program) -> Program:
 # --- the general reading -----------------------------------------------------------------------------
 
 
-def _general(arch: Architecture, data1: Data, data2: Data, separate: bool, assume_gia: bool) -> ForwardKernels:
-    programs = (p.unrolled() for p in traced(arch, data1, data2, separate))
+def _general(arch: Architecture, data1: Data, data2: Data, separate: bool, assume_gia: bool) -> LimitKernels:
+    programs = traced(arch, data1, data2, separate, written_out=True)
     first, second = (p.with_data(*_stacked(d, separate)) for p, d in zip(programs, (data1, data2), strict=True))
     # One batch with itself is one stack of runs, not two that happen to be equal.
     return general_kernels(first, first if data1 is data2 else second, assume_gia=assume_gia)
@@ -195,25 +197,25 @@ def _pairs(structures: tuple[Program, Program]) -> Any:
     structure, structure_bar = structures
 
     @bounded(compiler_options={"xla_cpu_prefer_vector_width": 512})
-    def pairs(constants: Data, constants_bar: Data, data: Data, data_bar: Data) -> ForwardKernels:
+    def pairs(constants: Data, constants_bar: Data, data: Data, data_bar: Data) -> LimitKernels:
         if len(data[0]) == len(data_bar[0]) == 1:  # already traced, by `_verdict`
             return _forward(
                 structure.with_numbers(constants, data), structure_bar.with_numbers(constants_bar, data_bar)
             )
 
-        def pair(example: Data, example_bar: Data) -> ForwardKernels:
+        def pair(example: Data, example_bar: Data) -> LimitKernels:
             one = structure.with_numbers(constants, tuple(d[None] for d in example))
             other = structure_bar.with_numbers(constants_bar, tuple(d[None] for d in example_bar))
             kernels = _forward(one, other)
-            return ForwardKernels(kernels.nngp[0, 0], kernels.ntk[0, 0], kernels.error)
+            return LimitKernels(kernels.nngp[0, 0], kernels.ntk[0, 0], kernels.error)
 
         kernels = jax.vmap(jax.vmap(pair, in_axes=(None, 0)), in_axes=(0, None))(data, data_bar)
-        return kernels._replace(error=jnp.max(kernels.error))
+        return dataclasses.replace(kernels, error=kernels.error.largest())
 
     return pairs
 
 
-def _in_blocks(programs: tuple[Program, Program], kind: Kind, data1: Data, data2: Data) -> ForwardKernels:
+def _in_blocks(programs: tuple[Program, Program], kind: Kind, data1: Data, data2: Data) -> LimitKernels:
     """The kernels block by block, a thread for each core: memory is set by the block and not by the whole."""
     _expect_large_arrays()
     most = _block_side(kind)
@@ -224,23 +226,23 @@ def _in_blocks(programs: tuple[Program, Program], kind: Kind, data1: Data, data2
     pairs = _pairs(kind.structures)
     constants = tuple(p.constants for p in programs)
 
-    def calculated(row: _Side, column: _Side) -> ForwardKernels:
+    def calculated(row: _Side, column: _Side) -> LimitKernels:
         return pairs(*constants, row.data, column.data)
 
-    def put(row: _Side, column: _Side, block: ForwardKernels) -> float:
+    def put(row: _Side, column: _Side, block: LimitKernels) -> Error:
         for kernel, part in ((nngp, block.nngp), (ntk, block.ntk)):
             new = np.asarray(part)[row.piece.known :, column.piece.known :]
             kernel[row.piece.new, column.piece.new] = new
             if symmetric and row is not column:
                 kernel[column.piece.new, row.piece.new] = new.T
-        return float(block.error)
+        return block.error
 
     blocks = [(row, column) for i, row in enumerate(rows) for column in (columns[i:] if symmetric else columns)]
     first, *others = blocks
     begun = calculated(*first)  # compiles, and goes on by itself
     tasks = [_in_thread(lambda row, column: put(row, column, calculated(row, column)), *block) for block in others]
     errors = [put(*first, begun), *(task.result() for task in tasks)]
-    return ForwardKernels(nngp, ntk, max(errors))  # type: ignore[arg-type]
+    return LimitKernels(nngp, ntk, Error(max(float(e.value) for e in errors), weaker(*(e.kind for e in errors))))
 
 
 @functools.cache
@@ -259,7 +261,7 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="ntkviz")
 
 
-def _in_thread(calculation: Callable[..., float], *args: Any) -> Future[float]:
+def _in_thread(calculation: Callable[..., Error], *args: Any) -> Future[Error]:
     return _threads().submit(contextvars.copy_context().run, calculation, *args)
 
 

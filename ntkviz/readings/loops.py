@@ -24,11 +24,13 @@ import numpy as np
 from jax import Array
 
 from ..language import instructions as ops
-from ..language.instructions import Op, Shape
+from ..language.axes import AtStep, Shape
+from ..language.instructions import Delayed, Op
 from ..language.program import Program
-from ..language.rolling import AtStep, Delayed, Loop, Rolled
+from ..language.rolling import Loop, Rolled
 from .aligned import Vector, of_all_pairs, pick_aligned
 from .dual import Dual
+from .error import Error
 from .moments import ForwardMoments, fill, structure
 
 
@@ -160,12 +162,12 @@ class LoopMoments(ForwardMoments):
 
     def _same_step(self, copy_a: int, a: int, copy_b: int, b: int) -> int | None:
         """The step, if both vectors are what one and the same step made in loops of one length."""
-        rules = [getattr(self.instruction(c, p).op, "rule", None) for c, p in ((copy_a, a), (copy_b, b))]
-        if not all(isinstance(rule, AtStep) for rule in rules) or rules[0] != rules[1]:
+        hows = [getattr(self.instruction(c, p).op, "how", None) for c, p in ((copy_a, a), (copy_b, b))]
+        if not all(isinstance(how, AtStep) for how in hows) or hows[0] != hows[1]:
             return None
         (x,), (y,) = self.instruction(copy_a, a).args, self.instruction(copy_b, b).args
         loops = self.loop(copy_a, x), self.loop(copy_b, y)
-        return None if None in loops or loops[0].steps != loops[1].steps else rules[0].step  # type: ignore[union-attr]
+        return None if None in loops or loops[0].steps != loops[1].steps else hows[0].step  # type: ignore[union-attr]
 
     def at_equal_steps(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
         """E[a^t b^t]: shape `(steps, *leading of a, *leading of b)`, leading axes as one step has them."""
@@ -222,7 +224,7 @@ class LoopMoments(ForwardMoments):
             return fill(new, state), (made, error)
 
         _, (tables, errors) = jax.lax.scan(scanned, state, jnp.arange(loop.steps))
-        self._errors.append(errors.sum())
+        self._errors.append(Error(errors.value.sum(), errors.kind))
         return tables
 
     def _closed(self, step: Callable[..., Any]) -> dict[Pair, Any]:

@@ -20,11 +20,12 @@ from jax import Array
 from ..errors import NoForwardLimitError
 from ..gaussian.expectation import Expectation, pair_expectation, pair_with_slopes, single_expectation
 from ..language import instructions as ops
-from ..language.instructions import Shape
+from ..language.axes import Shape, on_both_sides
 from ..language.nonlinearities import Nonlinearity, identity
 from ..language.program import Program
 from .aligned import Vector, aligned, are_moved_alike, moved, of_all_pairs, pick_aligned
 from .dual import Dual, Law, sum_of
+from .error import Error, largest_relative_error, none, total, weaker
 from .rows import by_rows
 
 Pair = tuple[int, int]
@@ -61,20 +62,19 @@ class ForwardMoments:
         self._means: dict[tuple[int, int], Array | None] = {}
         self._scalars: dict[tuple[int, int], Array | None] = {}
         self._scales: dict[tuple[int, int], tuple[Array, Array]] = {}
-        self._errors: list[Array] = []
+        self._errors: list[Error] = []
         self._repeat_is_gaussian: dict[tuple[int, int], bool] = {}
 
-    def relative_error(self) -> Array:
+    def relative_error(self) -> Error:
         """The sum of the relative errors of all expectations, to first order in each."""
-        return sum(self._errors, jnp.zeros(()))
+        return total(self._errors)
 
     def instruction(self, copy: int, place: int):
         return self.programs[copy].instructions[place]
 
     def parameter(self, copy: int, place: int):
         """The parameter an instruction uses."""
-        program = self.programs[copy]
-        return program.parameters[program.instructions[place].op.parameter]
+        return self.programs[copy].parameter_of(place)
 
     # --- scalars and means: constants of one copy --------------------------------------------
 
@@ -198,10 +198,12 @@ class ForwardMoments:
         if math.prod(self.instruction(*left).shape) == 1 and are_moved_alike(self, left, right):
             k, shape = moved(self, left, right), self.instruction(*left).shape * 2
             return None if k is None else k.map(lambda m: m.reshape(shape))
-        if rule := ops.on_both_sides(op_a, op_b):
-            (x,), (y,) = (self.instruction(*v).args for v in (left, right))
-            k = self.moment(copy_a, x, copy_b, y)
-            return None if k is None else k.map(lambda m: rule(m, m.ndim))
+        if isinstance(op_a, ops.Rearrange) and isinstance(op_b, ops.Rearrange):
+            how = on_both_sides(op_a.how, len(op_a.shape_in), op_b.how, len(op_b.shape_in))
+            if how is not None:
+                (x,), (y,) = (self.instruction(*v).args for v in (left, right))
+                k = self.moment(copy_a, x, copy_b, y)
+                return None if k is None else k.map(lambda m: how(m, m.ndim))
         affine_a, affine_b = (op.linear or isinstance(op, ops.Shift) for op in (op_a, op_b))
         # Of two, the later one first: then all windows of a convolution meet in one moment of what they look at.
         if affine_a and (a >= b or not affine_b):
@@ -285,7 +287,7 @@ class ForwardMoments:
     # --- sources of Gaussians: initial vectors and matrix multiplications ---------------------
 
     def is_source(self, op: ops.Op) -> bool:
-        return isinstance(op, ops.InputMatMul | ops.InitialVector | ops.MatMul | ops.Carry)
+        return isinstance(op, ops.Source | ops.Carry)
 
     def gaussian_pair(self, copy_a: int, a: int, copy_b: int, b: int, *, equal_places: bool = False) -> Dual | None:
         """Two vectors made by parameters: the same one correlates them, different ones do not."""
@@ -419,7 +421,7 @@ class ForwardMoments:
         return Law(self.variance(copy, x), self.mean(copy, x), theta)
 
     def add_error(self, result: Expectation) -> None:
-        self._errors.append(result.relative_error())
+        self._errors.append(largest_relative_error(result))
 
     # --- batch normalisation followed by relu: a nonlinearity of a whole batch ---------------
 
@@ -446,14 +448,14 @@ class ForwardMoments:
             raise NoForwardLimitError("Two batch normalisations of independent vectors meet; use the general reading.")
         if copy_a == copy_b and x == y:
             value, error = batchnorm_relu_single(k.value)
-            self._errors.append(error)
+            self._errors.append(Error(error, "estimate"))
             return Dual(value)
         k_aa, k_bb = self.covariance(copy_a, x, copy_a, x), self.covariance(copy_b, y, copy_b, y)
         assert k_aa is not None
         assert k_bb is not None
         tangent = jnp.zeros_like(k.value) if k.tangent is None else k.tangent
         result = batchnorm_relu(k_aa.value, k.value, k_bb.value, tangent)
-        self._errors.append(result.error)
+        self._errors.append(Error(result.error, "estimate"))
         return Dual(result.value, None if k.tangent is None else result.tangent)
 
     # --- repeated layers ------------------------------------------------------------------------
@@ -528,7 +530,7 @@ class ForwardMoments:
             new_means = {c: inside.mean(c, outs[c]) for c in (0, 1)}
             return new_moments, new_means, error + inside.relative_error()
 
-        state = of(self, starts), {c: self.mean(c, starts[c]) for c in (0, 1)}, jnp.zeros(())
+        state = of(self, starts), {c: self.mean(c, starts[c]) for c in (0, 1)}, none()
         state = with_zeros_of(layer, state)
         times = self.number(0, loops[0].args[0])
         moments, means, error = jax.lax.fori_loop(0, times, lambda _, s: fill(layer(s), s), state)
@@ -575,6 +577,8 @@ def fill(state, other):
         return state
     if isinstance(state, dict):
         return {key: fill(state[key], other[key]) for key in state}
+    if isinstance(state, Error):
+        return Error(state.value, weaker(state.kind, other.kind))
     if isinstance(state, Dual):
         return Dual(*(fill(s, o) for s, o in zip(state, other, strict=True)))
     if isinstance(state, tuple):
@@ -596,9 +600,7 @@ def _expectations(
 
 def _one_parameter(op_a: ops.Op, op_b: ops.Op) -> bool:
     """Whether two sources are one parameter, applied in the same way."""
-    if type(op_a) is not type(op_b) or op_a.parameter != op_b.parameter:
-        return False
-    return not isinstance(op_a, ops.MatMul) or (op_a.index, op_a.transpose) == (op_b.index, op_b.transpose)
+    return isinstance(op_a, ops.Source) and op_a == op_b
 
 
 def _name(op: ops.Op) -> str:

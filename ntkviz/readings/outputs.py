@@ -13,7 +13,7 @@ from ..errors import HyperparameterError, shown
 from ..language.architecture import Architecture, check_architecture
 from ..language.program import Program
 from .bounded import bounded
-from .finite import check_width, random_key, run, sample_parameters
+from .networks import check_width, random_key, run, sample_parameters
 from .ragged import check_one_network_reads, group_by_shape
 
 

@@ -18,8 +18,9 @@ from ..language.architecture import Architecture, check_architecture, check_data
 from ..language.program import Program
 from .bounded import bounded
 from .finiteness import check_batches, check_finite
-from .forward import ForwardKernels, forward_kernels
+from .forward import forward_kernels
 from .infinite import Kernels, check_forward
+from .kernels import LimitKernels
 
 
 def sweep(arch: Architecture, x: Any, **axes: Iterable[float]) -> Kernels:
@@ -60,7 +61,7 @@ def sweep(arch: Architecture, x: Any, **axes: Iterable[float]) -> Kernels:
     nngp, ntk = (np.asarray(k).reshape(*shape, *k.shape[1:]) for k in (kernels.nngp, kernels.ntk))
     check_finite((nngp, ntk), "The limit at some points of the grid")
     scale = max(np.max(np.abs(nngp)), np.max(np.abs(ntk)))
-    return Kernels(nngp, ntk, float(np.max(kernels.error) * scale))
+    return Kernels(nngp, ntk, float(np.max(kernels.error.value) * scale))
 
 
 def _varied_constants(
@@ -99,10 +100,10 @@ def _varied_constants(
 
 
 @bounded(static_argnames=("places", "count"))
-def _at_every_point(program: Program, points: tuple[Array, ...], places: tuple[int, ...], count: int) -> ForwardKernels:
+def _at_every_point(program: Program, points: tuple[Array, ...], places: tuple[int, ...], count: int) -> LimitKernels:
     """The kernels with the constants at `places` replaced by the entries of the arrays `points`, `(count,)` each."""
 
-    def at_point(numbers: tuple[Array, ...]) -> ForwardKernels:
+    def at_point(numbers: tuple[Array, ...]) -> LimitKernels:
         constants = list(program.constants)
         for place, number in zip(places, numbers, strict=True):
             constants[place] = number

@@ -161,7 +161,7 @@ class Heard(Op):
     """One that says how it is written."""
 
 
-@formula.register
+@formula.rule(Heard)
 def _(op: Heard, page: Page, x: Formula) -> Formula:
     return call("♪", x)
 

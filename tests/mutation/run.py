@@ -55,11 +55,13 @@ TESTS = {
     "readings/master": "readings/test_master",
     "readings/moments": "readings/test_aligned readings/test_forward readings/test_infinite readings/test_loops "
     "architectures/test_oracles",
+    "readings/networks": "readings/test_finite readings/test_loops readings/test_outputs",
     "readings/outputs": "readings/test_outputs",
     "readings/recurrence": "readings/test_recurrence",
     "readings/rows": "readings/test_rows readings/test_forward",
     "readings/sampled": "readings/test_sampled readings/test_general",
     "readings/training": "readings/test_training",
+    "readings/uses": "readings/test_finite readings/test_sampled readings/test_contributions",
 }
 """The modules that are changed, and the tests of each, the nearest first."""
 
