@@ -73,9 +73,10 @@ from .readings.contributions import empirical_contributions, infinite_contributi
 from .readings.deviation import deviation
 from .readings.finite import empirical_ntk
 from .readings.gram import gram
-from .readings.infinite import Kernels, infinite_ntk
+from .readings.infinite import Kernels, explain, infinite_ntk
 from .readings.master import MasterTheorem, coordinates, limit_law, master_theorem
 from .readings.outputs import sample_outputs
+from .readings.plan import Plan
 from .readings.recurrence import half_life, recurrence, recurrence_limit
 from .readings.sweep import sweep
 from .readings.training import Training, train

@@ -17,12 +17,10 @@ from . import axes
 from . import gradient_instructions as grads
 from . import instructions as ops
 from .axes import AxesMap, Frozen, Shape, broadcast_axes
-from .instructions import Op
-from .listing import (
+from .formulas import (
     ATOM,
     PRODUCT,
     Formula,
-    Page,
     call,
     formula,
     index_entry,
@@ -37,17 +35,12 @@ from .listing import (
     summed_over,
     times,
 )
+from .instructions import Op
+from .listing import Page
 from .rules import Rules
 
-
-@formula.rule(grads.Identity)
-def _(op: grads.Identity, page: Page, f: Formula) -> Formula:
-    return Formula("identity", r"\text{identity}")
-
-
-@formula.rule(grads.OverRoot)
-def _(op: grads.OverRoot, page: Page, theta: Formula) -> Formula:
-    return over_root(theta, str(op.fan))
+formula.rule(grads.Identity)(lambda op, page, f: Formula("identity", r"\text{identity}"))
+formula.rule(grads.OverRoot)(lambda op, page, theta: over_root(theta, str(op.fan)))
 
 
 @formula.rule(grads.Fill)
@@ -74,9 +67,7 @@ def _(op: grads.PairMoment, page: Page, x: Formula, y: Formula) -> Formula:
     return summed_over({*first, *second} - {*out}, product)
 
 
-@rearranged.rule(axes.SumTo)
-def _(how: axes.SumTo, x: Formula, shape: Shape) -> Formula:
-    return _summed(x, broadcast_axes(how.shape, shape[1:]))
+rearranged.rule(axes.SumTo)(lambda how, x, shape: summed(x, broadcast_axes(how.shape, shape[1:])))
 
 
 # --- functions of scalars ---------------------------------------------------------------------------
@@ -88,10 +79,10 @@ def _(op: grads.ScalarGradient, page: Page, gradient: Formula, *args: Formula) -
         mark = "′" if len(args) == 1 else f"_{op.which + 1}′"
         return _transpose_applied(call(op.name + mark, *args), gradient)
     shape_out = ops.function_shape(op.fn, op.shapes)
-    return _summed(_SLOPES[op.fn](op.which, gradient, *args), broadcast_axes(op.shapes[op.which], shape_out))
+    return summed(_SLOPES[op.fn](op.which, gradient, *args), broadcast_axes(op.shapes[op.which], shape_out))
 
 
-def _minus(x: Formula) -> Formula:
+def minus(x: Formula) -> Formula:
     return times(Formula("-1", "-1"), x)
 
 
@@ -117,11 +108,11 @@ def _slope_of_power(which: int, d: Formula, a: Formula, p: Formula) -> Formula:
 
 _SLOPES: dict[Callable[..., Any], Callable[..., Formula]] = {
     operator.add: lambda which, d, a, b: d,
-    operator.sub: lambda which, d, a, b: _minus(d) if which else d,
-    operator.neg: lambda which, d, a: _minus(d),
+    operator.sub: lambda which, d, a, b: minus(d) if which else d,
+    operator.neg: lambda which, d, a: minus(d),
     operator.mul: lambda which, d, a, b: times(a if which else b, d),
     operator.truediv: lambda which, d, a, b: _over(
-        times(_minus(_over(a, _power(b, number(2)))), d) if which else d, number(1) if which else b
+        times(minus(_over(a, _power(b, number(2)))), d) if which else d, number(1) if which else b
     ),
     operator.pow: _slope_of_power,
 }
@@ -130,12 +121,10 @@ _SLOPES: dict[Callable[..., Any], Callable[..., Formula]] = {
 # --- transposes of linear instructions ----------------------------------------------------------------
 
 
-@formula.rule(grads.Transposed)
-def _(op: grads.Transposed, page: Page, gradient: Formula, *scalars: Formula) -> Formula:
-    return transposed(op.op, op, page, gradient, *scalars)
+formula.rule(grads.Transposed)(lambda op, page, gradient, *scalars: transposed(op.op, op, page, gradient, *scalars))
 
 
-transposed = Rules("a formula of its transpose")
+transposed: Rules = Rules("a formula of its transpose")
 """How the transpose `op` of a linear instruction is written; by default `NameOfOp_1ᵀ(dx)`."""
 
 
@@ -146,12 +135,12 @@ def _(linear: Op, op: grads.Transposed, page: Page, gradient: Formula, *scalars:
 
 @transposed.rule(ops.Add)
 def _(linear: ops.Add, op: grads.Transposed, page: Page, gradient: Formula) -> Formula:
-    return _summed(gradient, broadcast_axes(op.shapes[op.which], op.shape_out))
+    return summed(gradient, broadcast_axes(op.shapes[op.which], op.shape_out))
 
 
 @transposed.rule(ops.Scale)
 def _(linear: ops.Scale, op: grads.Transposed, page: Page, gradient: Formula, factor: Formula) -> Formula:
-    return _summed(times(factor, gradient), broadcast_axes(op.shapes[0], op.shape_out))
+    return summed(times(factor, gradient), broadcast_axes(op.shapes[0], op.shape_out))
 
 
 @transposed.rule(ops.Contract)
@@ -170,18 +159,14 @@ def _(linear: ops.Join, op: grads.Transposed, page: Page, gradient: Formula) -> 
     return indexed(gradient, ", ".join([":"] * (linear.axis + 1) + [entry]))
 
 
-@transposed.rule(ops.Rearrange)
-def _(linear: ops.Rearrange, op: grads.Transposed, page: Page, gradient: Formula) -> Formula:
-    return put_back(linear.how, linear, page, gradient)
+transposed.rule(ops.Rearrange)(lambda linear, op, page, gradient: put_back(linear.how, linear, page, gradient))
 
 
-put_back = Rules("a formula of its transpose")
+put_back: Rules = Rules("a formula of its transpose")
 """How the transpose of a rearrangement of leading axes is written."""
 
 
-@put_back.rule(AxesMap)
-def _(how: AxesMap, op: ops.Rearrange, page: Page, gradient: Formula) -> Formula:
-    return call(f"{type(how).__name__.lower()}ᵀ", gradient)
+put_back.rule(AxesMap)(lambda how, op, page, gradient: call(f"{type(how).__name__.lower()}ᵀ", gradient))
 
 
 @put_back.rule(axes.Index)
@@ -209,7 +194,7 @@ def _(how: axes.Permute, op: ops.Rearrange, page: Page, gradient: Formula) -> Fo
 
 @put_back.rule(axes.BroadcastTo)
 def _(how: axes.BroadcastTo, op: ops.Rearrange, page: Page, gradient: Formula) -> Formula:
-    return _summed(gradient, broadcast_axes(op.shape_in, op.shape_out))
+    return summed(gradient, broadcast_axes(op.shape_in, op.shape_out))
 
 
 @put_back.rule(axes.Sum)
@@ -230,7 +215,7 @@ def _(how: axes.Pad, op: ops.Rearrange, page: Page, gradient: Formula) -> Formul
 # --- pieces -----------------------------------------------------------------------------------------
 
 
-def _summed(x: Formula, axes: Shape) -> Formula:
+def summed(x: Formula, axes: Shape) -> Formula:
     """The sum over some axes of a value, counted without that of the outputs."""
     return over_axes("sum", x, tuple(k + 1 for k in axes)) if axes else x
 

@@ -12,7 +12,8 @@ compiles anything.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -109,6 +110,14 @@ class Program:
     def __len__(self) -> int:
         return len(self.instructions)
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        """Of a structure, by which what was found out and compiled for it is looked up, several times for a kernel."""
+        return hash((self.instructions, self.parameters, self.output, self.constants, self.data, self.gradients))
+
     def with_data(self, *data: Any) -> Program:
         """The same program reading other data (of the same shapes, but for what a reading batches)."""
         return dataclasses.replace(self, data=data)
@@ -116,6 +125,19 @@ class Program:
     def with_numbers(self, constants: tuple[Any, ...] = (), data: tuple[Any, ...] = ()) -> Program:
         """The same structure with other numbers; with none, just the structure."""
         return dataclasses.replace(self, constants=constants, data=data)
+
+    def written_again(
+        self, instructions: Sequence[Instruction], place: Callable[[int], int], **changes: Any
+    ) -> Program:
+        """The same program in other instructions; `place` says where the value of an old one is found."""
+        parameters = tuple(
+            dataclasses.replace(p, std=place(p.std), multiplier=place(p.multiplier), lr=place(p.lr))
+            for p in changes.pop("parameters", self.parameters)
+        )
+        output = place(self.output)  # which may write more instructions
+        return dataclasses.replace(
+            self, instructions=tuple(instructions), parameters=parameters, output=output, **changes
+        )
 
     @property
     def output_is_readout(self) -> bool:

@@ -247,17 +247,7 @@ class _Writer:
             else:
                 self._outside(place, self.program.instructions[place])
                 place += 1
-        parameters = tuple(
-            dataclasses.replace(p, std=self._place(p.std), multiplier=self._place(p.multiplier), lr=self._place(p.lr))
-            for p in self.program.parameters
-        )
-        program = dataclasses.replace(
-            self.program,
-            instructions=tuple(self.instructions),
-            parameters=parameters,
-            output=self._place(self.program.output),
-        )
-        return Rolled(program, tuple(self.loops))
+        return Rolled(self.program.written_again(self.instructions, self._place), tuple(self.loops))
 
     def _write(self, op: Op, args: tuple[int, ...], kind: Any, shape: Shape) -> int:
         self.instructions.append(Instruction(op, args, kind, shape))
@@ -406,9 +396,7 @@ def _window(keys: list[tuple[Any, ...]]) -> tuple[tuple[Any, ...], int] | None:
 over_steps = Rules("the same for arrays with a last axis of steps")
 
 
-@over_steps.rule(Op)
-def _(op: Op) -> Op:
-    return op
+over_steps.rule(Op)(lambda op: op)
 
 
 @over_steps.rule(ops.Contract)
@@ -417,9 +405,7 @@ def _(op: ops.Contract) -> Op:
     return ops.Contract(f"{theta}Y,{vectors}Y->{out}Y")
 
 
-@over_steps.rule(ops.ScalarFunction)
-def _(op: ops.ScalarFunction) -> Op:
-    return ops.ScalarFunction(OverSteps(op.fn), op.name)
+over_steps.rule(ops.ScalarFunction)(lambda op: ops.ScalarFunction(OverSteps(op.fn), op.name))
 
 
 over_steps.refuse(ops.BatchNorm, ops.OfLayers, ops.Readout, why="a loop that has it stays written out")

@@ -20,20 +20,21 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..errors import InputError
+from ..errors import InputError, NoForwardLimitError
 from ..language import instructions as ops
 from ..language.architecture import Architecture, check_architecture, check_data
 from ..language.axes import Shape
 from ..language.program import Instruction, Parameter, Program
-from .aligned import Vector, of_all_pairs
+from ..language.shorthand import in_full
 from .bounded import bounded
-from .dual import Dual
 from .finite import uses_of_parameters
-from .forward import kernels_from, refuse_correction_terms
-from .moments import ForwardMoments
+from .forward import correction_terms, kernels_from
+from .kernel_pair import KernelPair
+from .moments import Moments, of_all_pairs
 from .networks import at_readout_scale, check_width, products_in_full, random_key, sample_parameters
 from .ragged import check_one_network_reads
 from .uses import gradient_scale
+from .views import Vector, View
 
 Shares = dict[tuple[int, int], Array]  # of each pair of places, one in each program, for all pairs of entries there
 
@@ -81,7 +82,8 @@ def _programs(arch: Architecture, x1: Any, x2: Any) -> tuple[Program, Program]:
         if len(data[0]) != 1:
             raise InputError(f"{name} is a batch of {len(data[0])}; contributions are those of one input each.")
     check_one_network_reads(arch, data1, data2)
-    return biases_as_inputs(arch.trace(data1).unrolled()), biases_as_inputs(arch.trace(data2).unrolled())
+    first, second = (biases_as_inputs(in_full(arch.trace(data)).unrolled()) for data in (data1, data2))
+    return first, second
 
 
 def biases_as_inputs(program: Program) -> Program:
@@ -110,23 +112,8 @@ def biases_as_inputs(program: Program) -> Program:
             args.append(len(instructions) - 1 if a in declared else places[a])
         places[place] = len(instructions)
         instructions.append(dataclasses.replace(instruction, args=tuple(args)))
-    parameters = tuple(
-        dataclasses.replace(
-            p,
-            kind="input" if k in biases else p.kind,
-            std=places[p.std],
-            multiplier=places[p.multiplier],
-            lr=places[p.lr],
-        )
-        for k, p in enumerate(program.parameters)
-    )
-    return dataclasses.replace(
-        program,
-        instructions=tuple(instructions),
-        parameters=parameters,
-        output=places[program.output],
-        constants=tuple(constants),
-    )
+    parameters = [dataclasses.replace(p, kind="input") if k in biases else p for k, p in enumerate(program.parameters)]
+    return program.written_again(instructions, places.__getitem__, parameters=parameters, constants=tuple(constants))
 
 
 def _is_bias(program: Program, parameter: int) -> bool:
@@ -142,29 +129,31 @@ def _is_bias(program: Program, parameter: int) -> bool:
 # --- infinite width ----------------------------------------------------------------------------------
 
 
-class _SharedMoments(ForwardMoments):
-    """Forward kernels in which each pair of uses adds a share, 1 as a rule, of what it adds to the tangent."""
+class _Shared(View):
+    """Two networks in which each pair of uses adds a share, 1 as a rule, of what it adds to the tangent."""
 
     def __init__(self, programs: tuple[Program, Program], shares: Shares):
         super().__init__(programs)
         self.shares = shares
 
-    def own_tangent(self, a: int, b: int, own: Array) -> Array:
-        return own * self.shares[a, b]
+    def own_tangent(self, left: Vector, right: Vector, own: Array) -> Array:
+        return own * self.shares[left[1], right[1]]
 
-    def _equal_places(self, left: Vector, right: Vector) -> Dual | None:
-        return of_all_pairs(self, left, right)  # of which all have a share
+    def aligned(self, m: Moments, left: Vector, right: Vector) -> KernelPair:
+        return of_all_pairs(m, left, right)  # of which all have a share
 
 
 @bounded
 def _split(program: Program, program_bar: Program) -> dict[str, Array]:
-    refuse_correction_terms(program)
     places, places_bar = _places_of_uses(program), _places_of_uses(program_bar)
     pairs = [(a, b) for name in places for a in places[name] for b in places_bar.get(name, [])]
     shapes = {(a, b): program.instructions[a].shape + program_bar.instructions[b].shape for a, b in pairs}
 
     def ntk(shares: Shares) -> Array:
-        return kernels_from(_SharedMoments((program, program_bar), shares)).ntk[0, 0]
+        found = kernels_from(Moments(_Shared((program, program_bar), shares)))
+        for reason in (*correction_terms(program), *found.refused):
+            raise NoForwardLimitError(reason.text)
+        return found.ntk[0, 0]
 
     terms = jax.grad(ntk)({pair: jnp.ones(shape) for pair, shape in shapes.items()})
     return {

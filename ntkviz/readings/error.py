@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -15,6 +16,12 @@ from ..gaussian.expectation import ClosedForm, Expectation
 ErrorKind = Literal["rounding", "estimate", "standard error"]
 """What an error means, the weaker promise later: closed forms are off by rounding alone; quadrature by about what two
 of its rules differ; sampling by a standard deviation of the mean, which is exceeded in a third of all cases."""
+
+MEANING: dict[ErrorKind, str] = {
+    "rounding": "closed forms throughout, off by the rounding of their numbers",
+    "estimate": "an estimate of how far off the numerical integrals are",
+    "standard error": "the standard error over independent sets of samples; one answer in three is further off",
+}
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["value"], meta_fields=["kind"])
@@ -66,3 +73,23 @@ def largest_relative_error(found: Expectation) -> Error:
 def scaled(error: Array, scale: Any) -> Array:
     """An error relative to `scale`, which may be zero."""
     return error / jnp.maximum(scale, jnp.finfo(float).tiny)
+
+
+class AbsoluteError(float):
+    """The number a caller reads as an error, which knows what it means."""
+
+    kind: ErrorKind
+
+    def __new__(cls, value: Any, kind: ErrorKind = "estimate") -> AbsoluteError:
+        error = super().__new__(cls, value)
+        error.kind = kind
+        return error
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return float(self), self.kind
+
+    @classmethod
+    def largest(cls, errors: Iterable[float]) -> AbsoluteError:
+        """The largest of some errors, which means as little as the weakest of them."""
+        found = [e if isinstance(e, AbsoluteError) else cls(e) for e in errors]
+        return cls(max(found), weaker(*(e.kind for e in found)))

@@ -105,14 +105,8 @@ exact.refuse(ops.OfLayers, why="write the repeated layers out first (Program.unr
 exact.refuse(ops.Delayed, why="the Z calculus takes the steps of a loop one after the other")
 
 
-@exact.rule(ops.Data)
-def _(op: ops.Data, z: ExactZ, program: Program, instruction: Instruction) -> Array:
-    return jnp.asarray(program.data[op.index], float)
-
-
-@exact.rule(ops.Constant)
-def _(op: ops.Constant, z: ExactZ, program: Program, instruction: Instruction) -> Array:
-    return jnp.asarray(program.constants[op.index])
+exact.rule(ops.Data)(lambda op, z, program, instruction: jnp.asarray(program.data[op.index], float))
+exact.rule(ops.Constant)(lambda op, z, program, instruction: jnp.asarray(program.constants[op.index]))
 
 
 @exact.rule(ops.ScalarFunction, grads.ScalarGradient, grads.OverRoot)

@@ -17,6 +17,7 @@ from ..language import instructions as ops
 from ..language.architecture import Architecture
 from ..language.program import Instruction, Program
 from ..language.rules import Rules
+from ..language.shorthand import in_full
 
 
 def examples_are_separate(arch: Architecture, data: tuple[np.ndarray, ...]) -> bool:
@@ -46,7 +47,7 @@ def traced(
 @functools.lru_cache(maxsize=512)
 def _separate(structure: Program) -> bool:
     once = (1,) * sum(isinstance(i.op, ops.Constant) for i in structure.instructions)  # each repeated layer once
-    reached = _poisoned_outputs(structure.with_numbers(once).unrolled(), example=0)
+    reached = _poisoned_outputs(in_full(structure.with_numbers(once)).unrolled(), example=0)
     return bool(reached[0] and not reached[1])
 
 
@@ -65,9 +66,7 @@ poisoned.refuse(ops.OfLayers, why="write the repeated layers out first (Program.
 poisoned.refuse(ops.Delayed, why="the loops of a program are found later")
 
 
-@poisoned.rule(ops.Op)
-def _(op: ops.Op, instruction: Instruction, example: int, *args: Any) -> np.ndarray:
-    return np.asarray(op.evaluate(*args))
+poisoned.rule(ops.Op)(lambda op, instruction, example, *args: np.asarray(op.evaluate(*args)))
 
 
 @poisoned.rule(ops.Data)
@@ -77,24 +76,10 @@ def _(op: ops.Data, instruction: Instruction, example: int) -> np.ndarray:
     return value
 
 
-@poisoned.rule(ops.Constant)
-def _(op: ops.Constant, instruction: Instruction, example: int) -> np.ndarray:
-    return np.ones(instruction.shape)
-
-
-@poisoned.rule(ops.InitialVector)
-def _(op: ops.InitialVector, instruction: Instruction, example: int) -> np.ndarray:
-    return np.ones((*instruction.shape, 1))
-
-
-@poisoned.rule(ops.InputMatMul)
-def _(op: ops.InputMatMul, instruction: Instruction, example: int, data: np.ndarray) -> np.ndarray:
-    return np.sum(data, axis=-1, keepdims=True)
-
-
-@poisoned.rule(ops.MatMul)
-def _(op: ops.MatMul, instruction: Instruction, example: int, x: np.ndarray) -> np.ndarray:
-    return x
+poisoned.rule(ops.Constant)(lambda op, instruction, example: np.ones(instruction.shape))
+poisoned.rule(ops.InitialVector)(lambda op, instruction, example: np.ones((*instruction.shape, 1)))
+poisoned.rule(ops.InputMatMul)(lambda op, instruction, example, data: np.sum(data, axis=-1, keepdims=True))
+poisoned.rule(ops.MatMul)(lambda op, instruction, example, x: x)
 
 
 @poisoned.rule(ops.Nonlin)  # not φ itself: a step of NaN is 0

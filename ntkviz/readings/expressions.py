@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from ..gaussian.expectation import Expectation, pair_expectation, single_expectation
 from ..language.nonlinearities import Nonlinearity, identity, polynomial, relu, step
 from .error import Error, relative_error
+from .kernels import Reason
 from .zero import ZERO, none_if_zero, written
 
 Number = Any  # a float, a traced scalar or ZERO
@@ -139,12 +140,12 @@ class Expectations:
     def __init__(self) -> None:
         self.covariances: dict[tuple[int, int], Number] = {}
         self.errors: list[Error] = []
-        self.beyond: list[str] = []
+        self.beyond: list[Reason] = []
         self._products: dict[tuple[int, int], tuple[Expression, Expression, Number]] = {}
 
     def refuse(self, why: str) -> Any:
         """Remember what does not fit."""
-        self.beyond.append(why)
+        self.beyond.append(Reason("samples", why))
         return ZERO
 
     # --- second moments of arguments -------------------------------------------------------------
@@ -365,7 +366,7 @@ def _polynomial_of(coefficients: tuple[float, ...]) -> Nonlinearity:
 
 @functools.lru_cache(maxsize=512)
 def _product_nonlinearity(phis: tuple[tuple[Nonlinearity, int], ...]) -> Nonlinearity:
-    def fn(x, *theta):
+    def fn(x: Any, *theta: Any) -> Any:
         value, used = jnp.ones_like(x), 0
         for phi, count in phis:
             value = value * phi.fn(x, *theta[used : used + count])

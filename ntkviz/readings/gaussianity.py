@@ -109,9 +109,7 @@ def _is_zero(op: Op, zeros: list[bool]) -> bool:
 signs = Rules("its signs")
 
 
-@signs.rule(ops.Data, ops.Constant, grads.Identity)
-def _(op: Op, known: Known, instruction: Instruction, *args: np.ndarray) -> np.ndarray:
-    return known.unchanged()
+signs.rule(ops.Data, ops.Constant, grads.Identity)(lambda op, known, instruction, *args: known.unchanged())
 
 
 @signs.rule(ops.Source)
@@ -142,9 +140,7 @@ def _(op: ops.Nonlin, known: Known, instruction: Instruction, *args: np.ndarray)
     return np.where(args[0] == -1, _sign_of(op), args[0]) if len(args) == 1 else _if_unchanged(args)
 
 
-@signs.rule(ops.Product)
-def _(op: ops.Product, known: Known, instruction: Instruction, *args: np.ndarray) -> np.ndarray:
-    return np.prod(args, axis=0)
+signs.rule(ops.Product)(lambda op, known, instruction, *args: np.prod(args, axis=0))
 
 
 @signs.rule(ops.BatchNorm, ops.Moment, ops.Rearrange, grads.OverRoot, grads.Fill)
@@ -157,9 +153,7 @@ def _(op: Op, known: Known, instruction: Instruction, x: np.ndarray, gradient: n
     return gradient * x**2  # flipping the batch changes nothing in its derivative
 
 
-@signs.rule(grads.ScalarGradient)
-def _(op: Op, known: Known, instruction: Instruction, gradient: np.ndarray, *args: np.ndarray) -> np.ndarray:
-    return gradient * _if_unchanged(args)
+signs.rule(grads.ScalarGradient)(lambda op, known, instruction, gradient, *args: gradient * _if_unchanged(args))
 
 
 # --- the Gaussians in Z of a vector that is not zero: `(op, what is known, place)` ---------------------------------
@@ -167,14 +161,8 @@ def _(op: Op, known: Known, instruction: Instruction, gradient: np.ndarray, *arg
 gaussians = Rules("the Gaussians in its limit")
 
 
-@gaussians.rule(Op)
-def _(op: Op, known: Known, place: int) -> frozenset[int]:
-    return known.all_of(known.program.instructions[place].args)
-
-
-@gaussians.rule(ops.InputMatMul, ops.InitialVector)
-def _(op: ops.Source, known: Known, place: int) -> frozenset[int]:
-    return frozenset([place])
+gaussians.rule(Op)(lambda op, known, place: known.all_of(known.program.instructions[place].args))
+gaussians.rule(ops.InputMatMul, ops.InitialVector)(lambda op, known, place: frozenset([place]))
 
 
 @gaussians.rule(ops.MatMul)
@@ -190,9 +178,7 @@ def _(op: ops.MatMul, known: Known, place: int) -> frozenset[int]:
     return frozenset([place]) | known.all_of(known.corrections[place])
 
 
-@gaussians.rule(grads.Fill)
-def _(op: grads.Fill, known: Known, place: int) -> frozenset[int]:
-    return frozenset()
+gaussians.rule(grads.Fill)(lambda op, known, place: frozenset())
 
 
 @gaussians.rule(ops.Nonlin)
@@ -206,9 +192,7 @@ def _(op: ops.Nonlin, known: Known, place: int) -> frozenset[int]:
 is_gaussian = Rules("whether its limit is Gaussian")
 
 
-@is_gaussian.rule(Op)
-def _(op: Op, known: Known, place: int, vectors: list[int]) -> bool:
-    return False
+is_gaussian.rule(Op)(lambda op, known, place, vectors: False)
 
 
 @is_gaussian.rule(ops.Linear, ops.InputMatMul, ops.InitialVector, ops.Shift)

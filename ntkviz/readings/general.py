@@ -24,9 +24,9 @@ from ..language.backward import BackwardProgram, backward
 from ..language.gia import check_program
 from ..language.program import Program
 from .bounded import bounded
-from .error import Error, scaled
+from .error import Error, ErrorKind, scaled
 from .exact import exact_kernels
-from .kernels import LimitKernels
+from .kernels import LimitKernels, Reason
 from .kind import Kind, kind_of
 from .sampled import dimensions, sampled_kernels
 
@@ -34,15 +34,16 @@ REPLICATES = 16  # independent scrambles, whose spread is the reported standard 
 LOG2_SAMPLES = 12
 
 
-def general_kernels(program: Program, program_bar: Program, *, assume_gia: bool) -> LimitKernels:
+def general_kernels(program: Program, program_bar: Program, *, assume_gia: bool, exact: bool) -> LimitKernels:
     """NNGP and NTK between the outputs of two stacks of runs of one architecture.
 
     The programs have their repeats written out, and their data carry a leading stack axis: many
-    examples one by one, or one whole batch. The kernels are `(stack·outputs, stack·outputs)`.
+    examples one by one, or one whole batch. The kernels are `(stack·outputs, stack·outputs)`. `exact` asks for the
+    algebra, which has to have all expectations (`beyond_algebra`).
     """
-    if beyond_algebra(_kind_of_one(program, program_bar), assume_gia):
-        return _as_limit_kernels(sample(program, program_bar, assume_gia=assume_gia))
-    return _exact(program, program_bar, assume_gia)
+    if exact:
+        return _exact(program, program_bar, assume_gia)
+    return _as_limit_kernels(sample(program, program_bar, assume_gia=assume_gia))
 
 
 @functools.lru_cache(maxsize=256)
@@ -70,10 +71,19 @@ def _kind_of_one(program: Program, program_bar: Program) -> Kind:
     return kind_of(one, other)
 
 
+def beyond_algebra(program: Program, program_bar: Program, assume_gia: bool) -> tuple[Reason, ...]:
+    """Why the exact algebra cannot integrate stacks of runs: what it ran into, in the trace that calculates too."""
+    return _traced(_kind_of_one(program, program_bar), assume_gia).refused
+
+
+def exact_error_kind(program: Program, program_bar: Program, assume_gia: bool) -> ErrorKind:
+    """What the errors of exact algebra are."""
+    return _traced(_kind_of_one(program, program_bar), assume_gia).error.kind
+
+
 @functools.lru_cache(maxsize=256)
-def beyond_algebra(kind: Kind, assume_gia: bool) -> tuple[str, ...]:
-    """Why the exact algebra cannot integrate the program: what it ran into, in the trace that calculates too."""
-    return jax.eval_shape(functools.partial(_exact_pair, assume_gia=assume_gia), *kind.programs()).refused
+def _traced(kind: Kind, assume_gia: bool) -> LimitKernels:
+    return jax.eval_shape(functools.partial(_exact_pair, assume_gia=assume_gia), *kind.programs())
 
 
 @functools.partial(jax.jit, static_argnames="assume_gia", inline=True)  # traced once: to try, and to calculate

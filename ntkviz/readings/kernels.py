@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import jax
 
 from .error import Error
+
+
+class Reason(NamedTuple):
+    """Why a reading does not give a limit, and what would: `instead` of loops pairs of their steps, of layers that are
+    written once all of them, of equal places all pairs, of the forward kernels the general reading, of exact algebra
+    samples."""
+
+    instead: Literal["pair by pair", "written out", "all pairs", "general", "samples"]
+    text: str
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["nngp", "ntk", "error"], meta_fields=["refused"])
@@ -23,4 +32,4 @@ class LimitKernels:
     nngp: Any
     ntk: Any
     error: Error
-    refused: tuple[str, ...] = ()
+    refused: tuple[Reason, ...] = ()

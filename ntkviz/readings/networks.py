@@ -121,14 +121,8 @@ value.refuse(ops.OfLayers, why="write the repeated layers out first (Program.unr
 value.refuse(Delayed, why="the steps of its loop are run one after the other")
 
 
-@value.rule(Op)
-def _(op: Op, net: Network, *args: Array) -> Array:
-    return op.evaluate(*args)
-
-
-@value.rule(ops.Data)
-def _(op: ops.Data, net: Network) -> Array:
-    return jnp.asarray(net.program.data[op.index], net.dtype)
+value.rule(Op)(lambda op, net, *args: op.evaluate(*args))
+value.rule(ops.Data)(lambda op, net: jnp.asarray(net.program.data[op.index], net.dtype))
 
 
 @value.rule(ops.Constant)
@@ -137,9 +131,7 @@ def _(op: ops.Constant, net: Network) -> Array:
     return constant.astype(net.dtype) if jnp.issubdtype(constant.dtype, jnp.floating) else constant
 
 
-@value.rule(ops.InitialVector)
-def _(op: ops.InitialVector, net: Network) -> Array:
-    return net.multiplier(op.parameter) * net.parameters[op.parameter]
+value.rule(ops.InitialVector)(lambda op, net: net.multiplier(op.parameter) * net.parameters[op.parameter])
 
 
 @value.rule(ops.InputMatMul)
@@ -157,9 +149,7 @@ def _(op: ops.MatMul, net: Network, x: Array) -> Array:
     return net.multiplier(op.parameter) / (fan * net.width) ** 0.5 * _product(x, there[op.index], back[op.index])
 
 
-@value.rule(ops.Readout)
-def _(op: ops.Readout, net: Network, v: Array, x: Array) -> Array:
-    return op.evaluate(v, x) * output_scale(net.program, net.width)
+value.rule(ops.Readout)(lambda op, net, v, x: op.evaluate(v, x) * output_scale(net.program, net.width))
 
 
 def products_in_full() -> AbstractContextManager[None]:
@@ -176,7 +166,9 @@ def _run_loop(net: Network, loop: Loop, values: dict[int, Array]) -> dict[int, A
     def axis(place: int) -> int:  # behind the leading axes of one step
         return len(program.instructions[place].shape) - 1
 
-    def step(carried: dict[int, Array], read: tuple[dict[int, Array], dict[int, Array]]):
+    def step(
+        carried: dict[int, Array], read: tuple[dict[int, Array], dict[int, Array]]
+    ) -> tuple[dict[int, Array], dict[int, Array]]:
         given, taps_here = read
         here, at_step = {**given, **carried}, dataclasses.replace(net, taps=taps_here)
         for place, instruction in loop.body:

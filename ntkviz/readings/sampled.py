@@ -133,19 +133,9 @@ def _(op: ops.Op, z: SampledZ, program: Program, *args: Array) -> Array:
     return jax.vmap(op.evaluate)(*args) if args else _stacked(op.evaluate(), program)
 
 
-@sampled.rule(ops.Data)
-def _(op: ops.Data, z: SampledZ, program: Program) -> Array:
-    return jnp.asarray(program.data[op.index])
-
-
-@sampled.rule(ops.Constant)
-def _(op: ops.Constant, z: SampledZ, program: Program) -> Array:
-    return _stacked(program.constants[op.index], program)
-
-
-@sampled.rule(ops.Readout)
-def _(op: ops.Readout, z: SampledZ, program: Program, v: Array, x: Array) -> Array:
-    return jax.vmap(op.evaluate)(v, x) / z.samples
+sampled.rule(ops.Data)(lambda op, z, program: jnp.asarray(program.data[op.index]))
+sampled.rule(ops.Constant)(lambda op, z, program: _stacked(program.constants[op.index], program))
+sampled.rule(ops.Readout)(lambda op, z, program, v, x: jax.vmap(op.evaluate)(v, x) / z.samples)
 
 
 @sampled.rule(ops.InputMatMul)

@@ -9,7 +9,7 @@ import pytest
 
 import ntkviz as nv
 from ntkviz.errors import ProgramError
-from ntkviz.language import axes, gradient_instructions, gradient_listing, instructions, listing
+from ntkviz.language import axes, formulas, gradient_instructions, gradient_listing, instructions
 from ntkviz.language.axes import AxesMap
 from ntkviz.language.gia import readout_parameter
 from ntkviz.language.instructions import Linear, Op
@@ -328,7 +328,7 @@ def test_every_instruction_says_how_it_is_written():
     for op in set(classes(Op, instructions, gradient_instructions)) - kinds:
         if issubclass(op, instructions.OfLayers | instructions.Delayed):  # no listing has them
             continue
-        assert listing.formula.entry(op) is not listing.formula.entry(Op), op
+        assert formulas.formula.entry(op) is not formulas.formula.entry(Op), op
         if issubclass(op, Linear) and not issubclass(op, gradient_instructions.Transposed):
             assert gradient_listing.transposed.entry(op) is not gradient_listing.transposed.entry(Op), op
     for how in set(classes(AxesMap, axes)) - {axes.SumTo, axes.AtStep, axes.EveryStep}:

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import ntkviz as nv
+from ntkviz.language.formulas import Formula, call, formula
 from ntkviz.language.instructions import Op
-from ntkviz.language.listing import Formula, Page, call, formula
+from ntkviz.language.listing import Page
 from ntkviz.language.program import Instruction, Program
 
 

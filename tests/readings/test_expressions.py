@@ -125,6 +125,6 @@ def test_independent_factors_multiply():
 def test_what_does_not_fit_says_so(gaussians, ask, why):
     (x, y, z), expectations = gaussians
     assert ask(expectations, x, y, z) is ZERO
-    assert why in expectations.beyond[0]
+    assert why in expectations.beyond[0].text
     assert expectations.mean(x.apply(nv.square, ())) is ZERO  # nothing more is calculated
     assert x.apply(nv.erf, ()).apply(nv.erf, ()) is None
