@@ -41,6 +41,7 @@ from .language import (
     einsum,
     inner,
     layernorm,
+    maximum,
     moment,
     nonlinearity,
     program,

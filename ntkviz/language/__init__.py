@@ -3,6 +3,7 @@
 from . import backward, gradient_listing  # which give programs their methods, and the listing its gradients
 from .architecture import Architecture, architecture, number, one_of, program, whole_number
 from .gia import GIAReport, simple_gia_check
+from .maximum import maximum
 from .nonlinearities import Nonlinearity, as_nonlinearity, nonlinearity
 from .program import Program
 from .values import batchnorm, concatenate, einsum, inner, layernorm, moment, softmax, sqrt, stack
@@ -19,6 +20,7 @@ __all__ = [
     "einsum",
     "inner",
     "layernorm",
+    "maximum",
     "moment",
     "nonlinearity",
     "number",

@@ -23,6 +23,7 @@ import numpy as np
 from ..language import gradient_instructions as grads
 from ..language import instructions as ops
 from ..language.instructions import Op
+from ..language.maximum import Maximum, Subtract
 from ..language.nonlinearities import (
     Nonlinearity,
     abs,
@@ -140,6 +141,8 @@ def _(op: ops.Nonlin, known: Known, instruction: Instruction, *args: np.ndarray)
     return np.where(args[0] == -1, _sign_of(op), args[0]) if len(args) == 1 else _if_unchanged(args)
 
 
+signs.rule(Maximum)(lambda op, known, instruction, *args: _if_unchanged(args))
+signs.rule(Subtract)(lambda op, known, instruction, *args: signs(ops.Add(), known, instruction, *args))
 signs.rule(ops.Product)(lambda op, known, instruction, *args: np.prod(args, axis=0))
 
 
