@@ -14,6 +14,7 @@ from .errors import (
 )
 from .language.architecture import Architecture as Architecture, architecture as architecture, program as program
 from .language.gia import GIAReport as GIAReport, simple_gia_check as simple_gia_check
+from .language.maximum import maximum as maximum
 from .language.nonlinearities import (
     Nonlinearity as Nonlinearity,
     abs as abs,
@@ -55,7 +56,7 @@ from .readings.contributions import (
 from .readings.deviation import deviation as deviation
 from .readings.finite import empirical_ntk as empirical_ntk
 from .readings.gram import gram as gram
-from .readings.infinite import Kernels as Kernels, infinite_ntk as infinite_ntk
+from .readings.infinite import Kernels as Kernels, explain as explain, infinite_ntk as infinite_ntk
 from .readings.master import (
     MasterTheorem as MasterTheorem,
     coordinates as coordinates,
@@ -63,6 +64,7 @@ from .readings.master import (
     master_theorem as master_theorem,
 )
 from .readings.outputs import sample_outputs as sample_outputs
+from .readings.plan import Plan as Plan
 from .readings.recurrence import half_life as half_life, recurrence as recurrence, recurrence_limit as recurrence_limit
 from .readings.steps import Walkthrough as Walkthrough
 from .readings.sweep import sweep as sweep

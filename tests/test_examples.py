@@ -16,8 +16,9 @@ import pytest
 
 import ntkviz as nv
 from ntkviz import app
-from ntkviz.language import instructions, listing
+from ntkviz.language import instructions, listing, notation
 from ntkviz.language.network import Network
+from ntkviz.language.rules import Rules
 from ntkviz.language.values import Scalar
 
 ROOT = Path(__file__).parents[1]
@@ -45,7 +46,8 @@ def picture() -> dict[str, Any]:
 STAND_INS: dict[str, Callable[[], dict[str, Any]]] = {
     "ntkviz.app": picture,
     "ntkviz.app.controls.Controls": lambda: vars(app),
-    "ntkviz.language.listing": lambda: vars(listing) | {"MyOp": type("MyOp", (), {})},
+    "ntkviz.language.notation": lambda: vars(listing) | vars(notation) | {"MyOp": type("MyOp", (), {})},
+    "ntkviz.language.rules": lambda: {"ops": instructions, "Rules": Rules},
     "ntkviz.language.nonlinearities.nonlinearity": inside_an_architecture,
     "ntkviz.readings.gram.gram": lambda: {"x": vectors(3)},
     "ntkviz.readings.sweep.sweep": lambda: {"x": vectors(2)},

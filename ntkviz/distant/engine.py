@@ -87,6 +87,8 @@ def imported(module: str, name: str) -> Any:
 def packed(value: Any) -> Any:
     """A value as it travels; JAX's arrays as NumPy's."""
     match value:
+        case float() if type(value) is not float and not isinstance(value, np.generic):
+            return float(value)  # a number that knows more than a kernel can unpickle without the engine
         case None | bool() | int() | float() | complex() | str() | bytes() | range() | slice() | np.generic():
             return value
         case np.ndarray():

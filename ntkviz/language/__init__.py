@@ -13,9 +13,10 @@ import jax as _jax
 # imports this package first.
 _jax.config.update("jax_enable_x64", True)
 
-from . import gradient_listing  # which tells the listing how gradients are written
+from . import backward, gradient_listing  # which give programs their methods, and the listing its gradients
 from .architecture import Architecture, architecture, number, one_of, program, whole_number
 from .gia import GIAReport, simple_gia_check
+from .maximum import maximum
 from .nonlinearities import Nonlinearity, as_nonlinearity, nonlinearity
 from .program import Program
 from .values import batchnorm, concatenate, einsum, inner, layernorm, moment, softmax, sqrt, stack
@@ -32,6 +33,7 @@ __all__ = [
     "einsum",
     "inner",
     "layernorm",
+    "maximum",
     "moment",
     "nonlinearity",
     "number",

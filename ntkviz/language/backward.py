@@ -17,18 +17,19 @@ from __future__ import annotations
 import dataclasses
 import operator
 from dataclasses import dataclass
-from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from ..errors import ProgramError
+from . import axes
+from . import gradient_instructions as grads
 from . import instructions as ops
+from .axes import AxesMap, Shape
 from .gia import readout_parameter
-from .instructions import Op, Rule, Shape
-from .nonlinearities import Nonlinearity, multiply
-from .program import Instruction, Kind, Parameter, Program
+from .instructions import Op
+from .nonlinearities import multiply
+from .program import Instruction, Kind, Parameter, Program, method
+from .rules import Rules
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class BackwardProgram:
     forward_length: int
 
 
+@method
 def backward(program: Program, *, independent_copy: bool = False) -> BackwardProgram:
     """Append to a program (repeats written out) the instructions that compute its gradients.
 
@@ -67,138 +69,15 @@ def backward(program: Program, *, independent_copy: bool = False) -> BackwardPro
     """
     if program.gradients:
         raise ProgramError("This program is followed by its gradients already; take those of the forward program.")
-    return _Backward(program, independent_copy).result()
-
-
-# --- instructions that only gradients need -------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Identity(Op):
-    """The identity matrix over outputs f, as scalars; in their precision, which all gradients get from it."""
-
-    def evaluate(self, f):
-        return jnp.eye(len(f), dtype=f.dtype)
-
-
-@dataclass(frozen=True)
-class OverRoot(Op):
-    """θ/√fan: the share of each position in a readout of several."""
-
-    fan: int
-
-    def evaluate(self, theta):
-        return theta / self.fan**0.5
-
-
-@dataclass(frozen=True)
-class Fill(Op):
-    """The vector whose coordinates all equal θ; it has as many of them as x."""
-
-    def evaluate(self, theta, x):
-        theta = jnp.asarray(theta)[..., None]
-        return jnp.broadcast_to(theta, (*theta.shape[:-1], x.shape[-1]))
-
-
-@dataclass(frozen=True)
-class Slope(ops.Nonlin):
-    """∂φ/∂(argument `which`) of the nonlinearity `of`, a Nonlin again."""
-
-    of: Nonlinearity
-    which: int
-
-
-@dataclass(frozen=True)
-class Transposed(Op):
-    """The transpose of a linear instruction in its `which`-th vector, for each output.
-
-    `shapes` are the leading shapes of its vectors, `shape_out` that of its value.
-    """
-
-    op: Op
-    which: int
-    shapes: tuple[Shape, ...]
-    shape_out: Shape
-    linear = True
-
-    def evaluate(self, gradient, *scalars):
-        def forward(*vectors):
-            return self.op.evaluate(*vectors, *scalars)
-
-        def one(g):
-            zeros = [jnp.zeros((*s, *g.shape[g.ndim - self._coordinate_axes :]), g.dtype) for s in self.shapes]
-            return jax.vjp(forward, *zeros)[1](g)[self.which]
-
-        return jax.vmap(one)(gradient)
-
-    _coordinate_axes = 1
-
-
-@dataclass(frozen=True)
-class TransposedOnScalars(Transposed):
-    """The same for a rearrangement of scalars, which have no coordinates."""
-
-    _coordinate_axes = 0
-
-
-@dataclass(frozen=True)
-class SumTo(Rule):
-    """Sum out what broadcasting repeated: from `(outputs, *big)` to `(outputs, *shape)`."""
-
-    shape: Shape
-
-    def __call__(self, x, ndim):
-        axes = tuple(1 + k for k in broadcast_axes(self.shape, x.shape[1:ndim]))
-        return x.sum(axis=axes).reshape((x.shape[0], *self.shape, *x.shape[ndim:]))
-
-
-def broadcast_axes(small: Shape, big: Shape) -> Shape:
-    """The axes of `big` along which broadcasting repeats an array of shape `small`."""
-    extra = len(big) - len(small)
-    return tuple(k for k, size in enumerate(big) if k < extra or (small[k - extra] == 1 and size != 1))
-
-
-@dataclass(frozen=True)
-class PairMoment(Op):
-    """θ = (1/n) Σ_α of an `einsum` of two arrays of vectors over leading axes (never a joint one over α)."""
-
-    subscripts: str
-
-    def evaluate(self, x, y):
-        operands, out = self.subscripts.split("->")
-        a, b = operands.split(",")
-        return jnp.einsum(f"{a}Z,{b}Z->{out}", x, y) / x.shape[-1]
-
-
-@dataclass(frozen=True)
-class ScalarGradient(Op):
-    """The gradient of a function of scalars of given shapes in its `which`-th argument, for each output."""
-
-    fn: Any
-    name: str
-    which: int
-    shapes: tuple[Shape, ...]
-
-    def evaluate(self, gradient, *args):
-        arrays = [jnp.asarray(a, gradient.dtype) for a in args]
-        value, pullback = jax.vjp(self.fn, *arrays)
-        return jax.vmap(lambda g: pullback(g.reshape(value.shape))[self.which])(gradient)
-
-
-@dataclass(frozen=True)
-class BatchNormGradient(Op):
-    """dx = (dy − mean dy − x̂ mean(x̂ dy))/std over the batch axis, x̂ the normalised batch."""
-
-    axis: int
-
-    def evaluate(self, x, gradient):
-        return jax.vmap(jax.vjp(ops.BatchNorm(self.axis).evaluate, x)[1])(gradient)[0]
+    return Pullback(program, independent_copy).result()
 
 
 # --- the chain rule ------------------------------------------------------------------------------
 
 
-class _Backward:
+class Pullback:
+    """Writes the gradients behind a program, from its output back; what a rule of `pullback` writes with."""
+
     def __init__(self, program: Program, independent_copy: bool):
         self.program = program
         self.instructions = list(program.instructions)
@@ -211,10 +90,13 @@ class _Backward:
         self.random = _depends_on_parameters(program)
 
     def result(self) -> BackwardProgram:
-        self._start()
+        """The program and its gradients."""
+        output = self.program.output
+        self.gradients[output] = self.emit(grads.Identity(), (output,), "scalar", (self.outputs, self.outputs))
         for place in reversed(range(len(self.program))):
-            if place in self.gradients and place != self.program.output:
-                self._chain(place, self.program.instructions[place], self.gradients[place])
+            if place in self.gradients:
+                instruction = self.program.instructions[place]
+                pullback.of(instruction.op, place)(instruction.op, self, instruction, self.gradients[place])
         whole = dataclasses.replace(
             self.program,
             instructions=tuple(self.instructions),
@@ -223,106 +105,48 @@ class _Backward:
         )
         return BackwardProgram(whole, tuple(self.uses), len(self.program))
 
-    # --- writing -----------------------------------------------------------------------------
-
-    def _emit(self, op: Op, args: tuple[int, ...], kind: Kind, shape: Shape) -> int:
+    def emit(self, op: Op, args: tuple[int, ...], kind: Kind, shape: Shape) -> int:
+        """Write an instruction down."""
         self.instructions.append(Instruction(op, args, kind, shape))
         return len(self.instructions) - 1
 
-    def _shape(self, place: int) -> Shape:
+    def shape(self, place: int) -> Shape:
+        """The leading shape of a value."""
         return self.instructions[place].shape
 
-    def _rearranged(self, place: int, rule: Rule) -> int:
+    def rearranged(self, place: int, how: AxesMap) -> int:
+        """A value with its leading axes rearranged."""
         instruction = self.instructions[place]
-        shape = ops.rearranged_shape(rule, instruction.shape)
-        return self._emit(ops.Rearrange(rule, instruction.shape, shape), (place,), instruction.kind, shape)
+        shape = axes.rearranged_shape(how, instruction.shape)
+        return self.emit(ops.Rearrange(how, instruction.shape, shape), (place,), instruction.kind, shape)
 
-    def _multiply(self, vector: int, gradient: int) -> int:
-        shape = np.broadcast_shapes(self._shape(vector), self._shape(gradient))
-        return self._emit(ops.Nonlin(multiply), (vector, gradient), "vector", shape)
+    def multiply(self, vector: int, gradient: int) -> int:
+        """x ⊙ dy."""
+        shape = np.broadcast_shapes(self.shape(vector), self.shape(gradient))
+        return self.emit(ops.Nonlin(multiply), (vector, gradient), "vector", shape)
 
-    def _add(self, place: int, gradient: int) -> None:
+    def moment(self, vector: int) -> int:
+        """(1/n) Σ_α of a vector."""
+        return self.emit(ops.Moment(), (vector,), "scalar", self.shape(vector))
+
+    def add(self, place: int, gradient: int) -> None:
         """Add to the gradient of a value, summing out what broadcasting repeated."""
-        if not self.random[place]:
-            return
         target = (self.outputs, *self.program.instructions[place].shape)
-        if self._shape(gradient) != target:
-            gradient = self._rearranged(gradient, SumTo(target[1:]))
+        if self.shape(gradient) != target:
+            gradient = self.rearranged(gradient, axes.SumTo(target[1:]))
         if place in self.gradients:
             kind = self.instructions[gradient].kind
             plus: Op = ops.Add() if kind == "vector" else ops.ScalarFunction(operator.add, "+")
-            gradient = self._emit(plus, (self.gradients[place], gradient), kind, target)
+            gradient = self.emit(plus, (self.gradients[place], gradient), kind, target)
         self.gradients[place] = gradient
 
-    # --- the rules ---------------------------------------------------------------------------
-
-    def _start(self) -> None:
-        output = self.program.instructions[self.program.output]
-        delta = self._emit(Identity(), (self.program.output,), "scalar", (self.outputs, self.outputs))
-        self.gradients[self.program.output] = delta
-        if not isinstance(output.op, ops.Readout):
-            self._chain(self.program.output, output, delta)
-            return
-        v, x = output.args
-        if positions := len(self._shape(v)):
-            delta = self._rearranged(delta, ops.Index((Ellipsis, *(None,) * positions)))
-        readout = readout_parameter(self.program)
-        if readout is not None and readout.fan != 1:
-            delta = self._emit(OverRoot(readout.fan), (delta,), "scalar", self._shape(delta))
-        for this, other in ((v, x), (x, v)):
-            shape = np.broadcast_shapes(self._shape(delta), self._shape(other))
-            self._add(this, self._emit(ops.Scale(), (other, delta), "vector", shape))
-
-    def _chain(self, place: int, instruction: Instruction, gradient: int) -> None:
-        match instruction.op:
-            case ops.InputMatMul(parameter):
-                self._use(Use(parameter, (), gradient, instruction.args[0]))
-            case ops.InitialVector(parameter):
-                self._use(Use(parameter, (), gradient, None))
-            case ops.MatMul():
-                self._through_matrix(instruction, gradient)
-            case ops.Nonlin():
-                self._through_nonlinearity(instruction, gradient)
-            case ops.BatchNorm(axis):
-                (x,) = instruction.args
-                op = BatchNormGradient(axis)
-                self._add(x, self._emit(op, (x, gradient), "vector", self._shape(gradient)))
-            case ops.Moment():
-                (x,) = instruction.args
-                self._add(x, self._emit(Fill(), (gradient, x), "vector", self._shape(gradient)))
-            case ops.Shift():
-                x, shift = instruction.args
-                self._add(x, self._rearranged(gradient, SumTo(self._shape(x))))
-                if self.random[shift]:
-                    self._add(shift, self._emit(ops.Moment(), (gradient,), "scalar", self._shape(gradient)))
-            case ops.ScalarFunction(fn, name):
-                shapes = tuple(self._shape(a) for a in instruction.args)
-                for which, argument in enumerate(instruction.args):
-                    if self.random[argument]:
-                        shape = (self.outputs, *shapes[which])
-                        back = ScalarGradient(fn, name, which, shapes)
-                        self._add(argument, self._emit(back, (gradient, *instruction.args), "scalar", shape))
-            case _ if instruction.op.linear:
-                self._through_linear(instruction, gradient)
-            case ops.Data() | ops.Constant():
-                pass
-            case other:
-                raise ProgramError(f"Instruction {place} ({type(other).__name__}) has no gradient rule.")
-
-    def _use(self, use: Use) -> None:
+    def use(self, use: Use) -> None:
+        """Remember where a gradient meets what went into a parameter."""
         if self.program.parameters[use.parameter].trainable:
             self.uses.append(use)
 
-    def _through_matrix(self, instruction: Instruction, gradient: int) -> None:
-        op, (x,) = instruction.op, instruction.args
-        first = not op.transpose
-        a, b = (gradient, x) if first else (x, gradient)
-        self._use(Use(op.parameter, op.index, a, b, gradient_first=first))
-        if self.random[x]:
-            back = ops.MatMul(self._backward_matrix(op.parameter), op.index, not op.transpose)
-            self._add(x, self._emit(back, (gradient,), "vector", self._shape(gradient)))
-
-    def _backward_matrix(self, parameter: int) -> int:
+    def backward_matrix(self, parameter: int) -> int:
+        """The matrix that the backward pass multiplies by: the same, or its independent copy."""
         if not self.independent_copy:
             return parameter
         if parameter not in self.copies:
@@ -331,47 +155,133 @@ class _Backward:
             self.copies[parameter] = len(self.parameters) - 1
         return self.copies[parameter]
 
-    def _through_nonlinearity(self, instruction: Instruction, gradient: int) -> None:
-        op, args = instruction.op, instruction.args
-        for which, argument in enumerate(args):
-            if not self.random[argument]:
-                continue
-            if op.phi is multiply:
-                product = self._multiply(args[1 - which], gradient)
-            else:
-                slope = op.phi.derivative(which)
-                if slope is None:
-                    raise ProgramError(f"{op.phi.name} has no derivative that is a function, so there is no NTK.")
-                slopes = self._emit(Slope(slope, op.phi, which), args, "vector", instruction.shape)
-                product = self._multiply(slopes, gradient)
-            if which >= op.phi.arity:
-                product = self._emit(ops.Moment(), (product,), "scalar", self._shape(product))
-            self._add(argument, product)
 
-    def _through_linear(self, instruction: Instruction, gradient: int) -> None:
-        op = instruction.op
-        of_kind = [a for a in instruction.args if self.instructions[a].kind == instruction.kind]
-        others = tuple(a for a in instruction.args if a not in of_kind)
-        shapes = tuple(self._shape(a) for a in of_kind)
-        transposed = Transposed if instruction.kind == "vector" else TransposedOnScalars
-        for which, argument in enumerate(of_kind):
-            if self.random[argument]:
-                back = transposed(op, which, shapes, instruction.shape)
-                place = self._emit(back, (gradient, *others), instruction.kind, (self.outputs, *shapes[which]))
-                self._add(argument, place)
-        for coefficients in others:
-            if self.random[coefficients]:
-                self._add(coefficients, self._coefficient_gradient(instruction, gradient, coefficients))
+# --- the rules: what df of a value gives to the arguments it was made of --------------------------
 
-    def _coefficient_gradient(self, instruction: Instruction, gradient: int, coefficients: int) -> int:
-        """dθ of Σ θ x: the Moment of dy·x, over the axes that θ does not have."""
-        x = instruction.args[0]
-        if isinstance(instruction.op, ops.Scale):
-            product = self._multiply(x, gradient)
-            return self._emit(ops.Moment(), (product,), "scalar", self._shape(product))
-        theta, vectors, out = ops.split_subscripts(instruction.op.subscripts)
-        subscripts = f"O{out},{vectors}->O{theta}"
-        return self._emit(PairMoment(subscripts), (gradient, x), "scalar", (self.outputs, *self._shape(coefficients)))
+pullback = Rules("a gradient")
+pullback.refuse(ops.OfLayers, why="write the repeated layers out first (Program.unrolled)")
+pullback.refuse(ops.Delayed, why="a loop is differentiated as it was written, step by step")
+pullback.refuse(grads.OfGradients, why="gradients are not differentiated again")
+
+
+@pullback.rule(ops.Data, ops.Constant)
+def _(op: Op, to: Pullback, instruction: Instruction, gradient: int) -> None:
+    """Nothing below is trained."""
+
+
+@pullback.rule(ops.InputMatMul)
+def _(op: ops.InputMatMul, to: Pullback, instruction: Instruction, gradient: int) -> None:
+    to.use(Use(op.parameter, (), gradient, instruction.args[0]))
+
+
+@pullback.rule(ops.InitialVector)
+def _(op: ops.InitialVector, to: Pullback, instruction: Instruction, gradient: int) -> None:
+    to.use(Use(op.parameter, (), gradient, None))
+
+
+@pullback.rule(ops.MatMul)
+def _(op: ops.MatMul, to: Pullback, instruction: Instruction, gradient: int) -> None:
+    (x,) = instruction.args
+    first = not op.transpose
+    a, b = (gradient, x) if first else (x, gradient)
+    to.use(Use(op.parameter, op.index, a, b, gradient_first=first))
+    if to.random[x]:
+        back = ops.MatMul(to.backward_matrix(op.parameter), op.index, not op.transpose)
+        to.add(x, to.emit(back, (gradient,), "vector", to.shape(gradient)))
+
+
+@pullback.rule(ops.Nonlin)
+def _(op: ops.Nonlin, to: Pullback, instruction: Instruction, gradient: int) -> None:
+    args = instruction.args
+    for which, argument in enumerate(args):
+        if not to.random[argument]:
+            continue
+        if op.phi is multiply:
+            product = to.multiply(args[1 - which], gradient)
+        else:
+            slope = op.phi.derivative(which)
+            if slope is None:
+                raise ProgramError(f"{op.phi.name} has no derivative that is a function, so there is no NTK.")
+            product = to.multiply(
+                to.emit(grads.Slope(slope, op.phi, which), args, "vector", instruction.shape), gradient
+            )
+        to.add(argument, product if which < op.phi.arity else to.moment(product))
+
+
+@pullback.rule(ops.BatchNorm)
+def _(op: ops.BatchNorm, to: Pullback, instruction: Instruction, gradient: int) -> None:
+    (x,) = instruction.args
+    to.add(x, to.emit(grads.BatchNormGradient(op.axis), (x, gradient), "vector", to.shape(gradient)))
+
+
+@pullback.rule(ops.Moment)
+def _(op: ops.Moment, to: Pullback, instruction: Instruction, gradient: int) -> None:
+    (x,) = instruction.args
+    to.add(x, to.emit(grads.Fill(), (gradient, x), "vector", to.shape(gradient)))
+
+
+@pullback.rule(ops.Shift)
+def _(op: ops.Shift, to: Pullback, instruction: Instruction, gradient: int) -> None:
+    x, shift = instruction.args
+    if to.random[x]:
+        to.add(x, to.rearranged(gradient, axes.SumTo(to.shape(x))))
+    if to.random[shift]:
+        to.add(shift, to.moment(gradient))
+
+
+@pullback.rule(ops.ScalarFunction)
+def _(op: ops.ScalarFunction, to: Pullback, instruction: Instruction, gradient: int) -> None:
+    shapes = tuple(to.shape(a) for a in instruction.args)
+    for which, argument in enumerate(instruction.args):
+        if to.random[argument]:
+            back = grads.ScalarGradient(op.fn, op.name, which, shapes)
+            to.add(argument, to.emit(back, (gradient, *instruction.args), "scalar", (to.outputs, *shapes[which])))
+
+
+@pullback.rule(ops.Linear)
+def _(op: Op, to: Pullback, instruction: Instruction, gradient: int) -> None:
+    of_kind = [a for a in instruction.args if to.instructions[a].kind == instruction.kind]
+    scalars = tuple(a for a in instruction.args if a not in of_kind)
+    shapes = tuple(to.shape(a) for a in of_kind)
+    transposed = grads.Transposed if instruction.kind == "vector" else grads.TransposedOnScalars
+    for which, argument in enumerate(of_kind):
+        if to.random[argument]:
+            back = transposed(op, which, shapes, instruction.shape)
+            to.add(argument, to.emit(back, (gradient, *scalars), instruction.kind, (to.outputs, *shapes[which])))
+    for coefficients in scalars:
+        if to.random[coefficients]:
+            to.add(coefficients, coefficient_gradient(op, to, instruction, gradient))
+
+
+coefficient_gradient = Rules("the gradient of its coefficients")
+"""dθ of a linear instruction Σ θ x: the Moment of dy·x, over the axes that θ does not have."""
+
+
+@coefficient_gradient.rule(ops.Scale)
+def _(op: ops.Scale, to: Pullback, instruction: Instruction, gradient: int) -> int:
+    return to.moment(to.multiply(instruction.args[0], gradient))
+
+
+@coefficient_gradient.rule(ops.Contract)
+def _(op: ops.Contract, to: Pullback, instruction: Instruction, gradient: int) -> int:
+    x, coefficients = instruction.args
+    theta, vectors, out = ops.split_subscripts(op.subscripts)
+    product = grads.PairMoment(f"O{out},{vectors}->O{theta}")
+    return to.emit(product, (gradient, x), "scalar", (to.outputs, *to.shape(coefficients)))
+
+
+@pullback.rule(ops.Readout)
+def _(op: ops.Readout, to: Pullback, instruction: Instruction, delta: int) -> None:
+    v, x = instruction.args
+    if positions := len(to.shape(v)):
+        delta = to.rearranged(delta, axes.Index((Ellipsis, *(None,) * positions)))
+    readout = readout_parameter(to.program)
+    if readout is not None and readout.fan != 1:
+        delta = to.emit(grads.OverRoot(readout.fan), (delta,), "scalar", to.shape(delta))
+    for this, other in ((v, x), (x, v)):
+        if to.random[this]:
+            shape = np.broadcast_shapes(to.shape(delta), to.shape(other))
+            to.add(this, to.emit(ops.Scale(), (other, delta), "vector", shape))
 
 
 def _depends_on_parameters(program: Program) -> list[bool]:

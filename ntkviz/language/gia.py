@@ -63,7 +63,7 @@ def _broken_rules(prog: Program) -> Iterator[str]:
             "not a vector sampled independently of everything else."
         )
         return
-    parameter = prog.parameters[prog.instructions[v].op.parameter]
+    parameter = prog.parameter_of(v)
     if v != output.args[0]:
         yield f"The readout {parameter.name} (instruction {v}) has a nonzero mean."
     for user in _interior_users(prog, v, {prog.output}):
@@ -75,8 +75,8 @@ def readout_parameter(prog: Program) -> Parameter | None:
     output = prog.instructions[prog.output]
     if not isinstance(output.op, Readout):
         return None
-    op = prog.instructions[_without_mean(prog, output.args[0])].op
-    return prog.parameters[op.parameter] if isinstance(op, InitialVector) else None
+    v = _without_mean(prog, output.args[0])
+    return prog.parameter_of(v) if isinstance(prog.instructions[v].op, InitialVector) else None
 
 
 def _without_mean(prog: Program, v: int) -> int:

@@ -4,7 +4,8 @@ An instruction takes earlier values of its program and gives a new one. What it 
 `evaluate`: a function of arrays whose last axis runs over coordinates. At finite width there
 are n coordinates; in the Z calculus a coordinate is a sample; and a *linear* instruction is
 applied to one side of a kernel by letting the kernel's other side stand in for the coordinates.
-So each meaning is written once, here.
+So each meaning is written once, here, with what holds everywhere; what a reading makes of an
+instruction stands in the reading's table (`ntkviz.language.rules`).
 """
 
 from __future__ import annotations
@@ -13,29 +14,41 @@ import dataclasses
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from .nonlinearities import Nonlinearity
+from .axes import AxesMap, Shape
+from .nonlinearities import Nonlinearity, multiply
 from .travelling import portable
 
 if TYPE_CHECKING:
     from .program import Program
 
-Shape = tuple[int, ...]
-
 
 @dataclass(frozen=True)
 class Op:
-    """What an instruction does. `linear` instructions are linear in their vectors, jointly."""
+    """What an instruction does.
 
-    linear = False
+    - `evaluate`: the value from the arguments: vectors `(*leading, coordinates)`, scalars `(*leading,)`. What takes
+      random parameters, data or the program around it has none; there each reading has a rule.
+    - `linear`: whether it is linear in its vectors, jointly, each coordinate by itself.
+    - `moves`: whether each vector that it makes is one of its arguments', or zero.
+    - `multiplies`: whether it is a product of its arguments, summed over leading axes or coordinates: linear in each.
+    """
+
+    linear: ClassVar[bool] = False
+
+    @property
+    def moves(self) -> bool:
+        return False
+
+    @property
+    def multiplies(self) -> bool:
+        return False
 
     def evaluate(self, *args: Any) -> Any:
-        """The value from the arguments: vectors `(*leading, coordinates)`, scalars `(*leading,)`."""
         raise NotImplementedError(type(self).__name__)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -47,9 +60,21 @@ class Op:
     def __deepcopy__(self, memo: dict[int, Any]) -> Op:
         return self  # frozen
 
-    if TYPE_CHECKING:  # each kind of instruction has fields of its own
 
-        def __getattr__(self, name: str) -> Any: ...
+@dataclass(frozen=True)
+class Linear(Op):
+    """An instruction that is linear in its vectors, whatever its scalars are."""
+
+    linear = True
+
+
+@dataclass(frozen=True)
+class Product(Op):
+    """An instruction that is a product of its arguments, summed over leading axes or coordinates."""
+
+    @property
+    def multiplies(self) -> bool:
+        return True
 
 
 # --- scalars: plain numbers, data, and constants that moments converge to -------------------
@@ -81,7 +106,7 @@ class ScalarFunction(Op):
     name: str
     mixes: int | None = None
 
-    def evaluate(self, *args):
+    def evaluate(self, *args: Any) -> Any:
         return self.fn(*args)
 
 
@@ -89,34 +114,46 @@ class ScalarFunction(Op):
 class Moment(Op):
     """θ = (1/n) Σ_α x_α, for each vector of the array. Converges to E Z^x (Master Theorem)."""
 
-    def evaluate(self, x):
+    def evaluate(self, x: Any) -> Any:
         return x.mean(axis=-1)
 
 
-# --- initial vectors and matrix multiplication: where randomness enters -------------------
+# --- sources: where randomness enters, and a limit gets a Gaussian of its own --------------
 
 
 @dataclass(frozen=True)
-class InputMatMul(Op):
-    """U ξ / √d: an input matrix on data, an initial Gaussian vector for each row of the data."""
-
-    parameter: int
-
-
-@dataclass(frozen=True)
-class InitialVector(Op):
-    """A parameter in R^n (a bias, a readout), or an array of independent ones."""
-
-    parameter: int
-
-
-@dataclass(frozen=True)
-class MatMul(Op):
-    """W x / √n or Wᵀ x / √n, for each vector of the array."""
+class Source(Op):
+    """Vectors that a parameter makes; `index` says which matrix it is of an array of them."""
 
     parameter: int
     index: Shape = ()
+
+    @property
+    def matrix(self) -> tuple[int, Shape]:
+        """Which parameter it uses, and which one of an array of matrices."""
+        return self.parameter, self.index
+
+
+@dataclass(frozen=True)
+class InputMatMul(Source):
+    """U ξ / √d: an input matrix on data, an initial Gaussian vector for each row of the data."""
+
+
+@dataclass(frozen=True)
+class InitialVector(Source):
+    """A parameter in R^n (a bias, a readout), or an array of independent ones."""
+
+
+@dataclass(frozen=True)
+class MatMul(Source):
+    """W x / √n or Wᵀ x / √n, for each vector of the array."""
+
     transpose: bool = False
+
+    @property
+    def opposite(self) -> MatMul:
+        """The same with Wᵀ for W."""
+        return MatMul(self.parameter, self.index, not self.transpose)
 
 
 # --- Nonlin: everything that acts on each coordinate alike --------------------------------
@@ -128,7 +165,11 @@ class Nonlin(Op):
 
     phi: Nonlinearity
 
-    def evaluate(self, *args):
+    @property
+    def multiplies(self) -> bool:
+        return self.phi is multiply
+
+    def evaluate(self, *args: Any) -> Any:
         vectors, scalars = args[: self.phi.arity], [jnp.asarray(s)[..., None] for s in args[self.phi.arity :]]
         value = self.phi.fn(*vectors, *scalars)
         shape = jnp.broadcast_shapes(*(jnp.shape(a) for a in (*vectors, *scalars)))
@@ -141,7 +182,7 @@ class BatchNorm(Op):
 
     axis: int
 
-    def evaluate(self, x):
+    def evaluate(self, x: Any) -> Any:
         centred = x - jnp.mean(x, axis=self.axis, keepdims=True)
         return centred / jnp.sqrt(jnp.mean(centred**2, axis=self.axis, keepdims=True))
 
@@ -150,71 +191,73 @@ class BatchNorm(Op):
 class Shift(Op):
     """x + θ: the same number added to every coordinate."""
 
-    def evaluate(self, x, shift):
+    def evaluate(self, x: Any, shift: Any) -> Any:
         return x + jnp.asarray(shift)[..., None]
 
 
 @dataclass(frozen=True)
-class Add(Op):
+class Add(Linear):
     """x + y, leading axes broadcast as in NumPy."""
 
-    linear = True
-
-    def evaluate(self, x, y):
+    def evaluate(self, x: Any, y: Any) -> Any:
         return x + y
 
 
 @dataclass(frozen=True)
-class Scale(Op):
+class Scale(Product, Linear):
     """θ x, leading axes broadcast as in NumPy."""
 
-    linear = True
-
-    def evaluate(self, x, factor):
+    def evaluate(self, x: Any, factor: Any) -> Any:
         return x * jnp.asarray(factor)[..., None]
 
 
 @dataclass(frozen=True)
-class Contract(Op):
+class Contract(Product, Linear):
     """Σ θ x over leading axes, as `einsum` writes it (an attention-weighted sum, a graph's edges)."""
 
     subscripts: str
-    linear = True
 
-    def evaluate(self, x, coefficients):
+    def evaluate(self, x: Any, coefficients: Any) -> Any:
         theta, vectors, out = split_subscripts(self.subscripts)
         return jnp.einsum(f"{theta},{vectors}Z->{out}Z", jnp.asarray(coefficients, x.dtype), x)
 
 
 def split_subscripts(subscripts: str) -> tuple[str, str, str]:
+    """`"ij,jk->ik"` as `("ij", "jk", "ik")`."""
     operands, out = subscripts.split("->")
     theta, vectors = operands.split(",")
     return theta, vectors, out
 
 
 @dataclass(frozen=True)
-class Rearrange(Op):
+class Rearrange(Linear):
     """Indexing, reshaping, summing … the leading axes of one array of vectors (or of scalars)."""
 
-    rule: Rule
+    how: AxesMap
     shape_in: Shape
     shape_out: Shape
-    linear = True
 
-    def evaluate(self, x):
+    @property
+    def moves(self) -> bool:
+        return self.how.moves
+
+    def evaluate(self, x: Any) -> Any:
         """Also for scalars, whose arrays lack the last axis."""
-        return self.rule(x, len(self.shape_in))
+        return self.how(x, len(self.shape_in))
 
 
 @dataclass(frozen=True)
-class Join(Op):
+class Join(Linear):
     """Stack arrays of vectors (or of scalars) along a new leading axis, or concatenate along an old one."""
 
     axis: int
     new_axis: bool
-    linear = True
 
-    def evaluate(self, *args):
+    @property
+    def moves(self) -> bool:
+        return True
+
+    def evaluate(self, *args: Any) -> Any:
         xp = args[0].__array_namespace__()
         return xp.stack(args, axis=self.axis) if self.new_axis else xp.concat(args, axis=self.axis)
 
@@ -223,7 +266,12 @@ class Join(Op):
 
 
 @dataclass(frozen=True)
-class Repeat(Op):
+class OfLayers(Op):
+    """Belongs to layers that are written once; `Program.unrolled` has none of these."""
+
+
+@dataclass(frozen=True)
+class Repeat(OfLayers):
     """The same few instructions `times` over, with fresh parameters each time (alike layers).
 
     `body` takes the running array of vectors and the scalars it needs from outside as inputs
@@ -234,162 +282,31 @@ class Repeat(Op):
 
 
 @dataclass(frozen=True)
-class Carry(Op):
+class Carry(OfLayers):
     """Inside a `Repeat`: the running array of vectors."""
 
 
 @dataclass(frozen=True)
-class Captured(Op):
+class Captured(OfLayers):
     """Inside a `Repeat`: the `index`-th scalar taken from the program around it."""
 
     index: int
 
 
 @dataclass(frozen=True)
-class Readout(Op):
+class Delayed(Linear):
+    """In a loop over time that is written once (`rolling`): what the step before made at `source`, a later place;
+    before the first step, the argument."""
+
+    source: int
+
+
+@dataclass(frozen=True)
+class Readout(Product):
     """f = vᵀx/√n, summed over the leading axes that v has (each position with its own v)."""
 
-    def evaluate(self, v, x):
+    def evaluate(self, v: Any, x: Any) -> Any:
         return (v * x).sum(axis=tuple(range(-v.ndim, 0)))
-
-
-# --- rules of rearrangement -----------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A linear map of leading axes, given how many there are (`ndim`); NumPy or JAX arrays."""
-
-    def __call__(self, x, ndim: int):
-        raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class Index(Rule):
-    """x[key]; `key` uses the leading axes only."""
-
-    key: tuple
-
-    def __call__(self, x, ndim):
-        return x[tuple(_thaw(k) for k in self.written_out(ndim))]
-
-    def written_out(self, ndim: int) -> tuple:
-        """The key with an entry for each of `ndim` axes."""
-        key = self.key if Ellipsis in self.key else (*self.key, Ellipsis)
-        used = sum(1 for k in key if k is not None and k is not Ellipsis)
-        position = key.index(Ellipsis)
-        rest = (freeze(slice(None)),) * (ndim - used)
-        return (*key[:position], *rest, *key[position + 1 :])
-
-    def check(self, shape: Shape) -> None:
-        """Raise `IndexError` if the key does not fit: JAX would clamp an index that is too large."""
-        entries = [k for k in self.written_out(len(shape)) if k is not None]
-        slices = [isinstance(k, Frozen) and k.kind == "slice" for k in entries]
-        lengths = [1 if free else n for n, free in zip(shape, slices, strict=True)]  # not a whole batch to try it on
-        self(np.broadcast_to(False, lengths), len(shape))
-
-    @property
-    def takes_axes_apart(self) -> bool:
-        """Whether each axis is indexed by itself: arrays would be broadcast with those of other axes."""
-        return not any(isinstance(k, Frozen) and k.kind == "array" for k in self.key)
-
-
-@dataclass(frozen=True)
-class Frozen:
-    """A slice or an integer array inside an index, in a form that can be hashed."""
-
-    kind: str
-    value: tuple
-
-
-def freeze(key: Any) -> Any:
-    """Make one entry of an index hashable."""
-    if isinstance(key, slice):
-        return Frozen("slice", (key.start, key.stop, key.step))
-    if key is None or key is Ellipsis or isinstance(key, int):
-        return key
-    array = np.asarray(key)
-    return Frozen("array", (tuple(array.ravel().tolist()), array.shape, str(array.dtype)))
-
-
-def _thaw(key: Any) -> Any:
-    if not isinstance(key, Frozen):
-        return key
-    if key.kind == "slice":
-        return slice(*key.value)
-    values, shape, dtype = key.value
-    return np.asarray(values, dtype=dtype).reshape(shape)
-
-
-@dataclass(frozen=True)
-class Reshape(Rule):
-    """Reshape the leading axes."""
-
-    shape: Shape
-
-    def __call__(self, x, ndim):
-        return x.reshape(self.shape + x.shape[ndim:])
-
-
-@dataclass(frozen=True)
-class Permute(Rule):
-    """Permute the leading axes."""
-
-    axes: Shape
-
-    def __call__(self, x, ndim):
-        return x.transpose((*self.axes, *range(ndim, x.ndim)))
-
-
-@dataclass(frozen=True)
-class BroadcastTo(Rule):
-    """Broadcast the leading axes."""
-
-    shape: Shape
-
-    def __call__(self, x, ndim):
-        grown = x.reshape((1,) * (len(self.shape) - ndim) + x.shape)
-        return x.__array_namespace__().broadcast_to(grown, self.shape + x.shape[ndim:])
-
-
-@dataclass(frozen=True)
-class Sum(Rule):
-    """Sum (or average) over some leading axes."""
-
-    axes: Shape
-    average: bool = False
-
-    def __call__(self, x, ndim):
-        return x.mean(axis=self.axes) if self.average else x.sum(axis=self.axes)
-
-
-@dataclass(frozen=True)
-class Pad(Rule):
-    """Zeros before and after along each leading axis."""
-
-    widths: tuple[tuple[int, int], ...]
-
-    def __call__(self, x, ndim):
-        pad = np.pad if isinstance(x, np.ndarray) else jnp.pad
-        return pad(x, self.widths + ((0, 0),) * (x.ndim - ndim))
-
-
-def on_both_sides(left: Op, right: Op) -> Rule | None:
-    """One rule for kernels whose first axes `left` rearranges and whose others `right`; `None` if it takes two."""
-    if not (isinstance(left, Rearrange) and isinstance(right, Rearrange)):
-        return None
-    match left.rule, right.rule:
-        case Index() as one, Index() as other if one.takes_axes_apart and other.takes_axes_apart:
-            return Index(one.written_out(len(left.shape_in)) + other.written_out(len(right.shape_in)))
-        case Pad(widths), Pad(others):
-            return Pad(widths + others)
-    return None
-
-
-@functools.lru_cache(maxsize=4096)
-def rearranged_shape(rule: Rule, shape: Shape) -> Shape:
-    """The leading shape after `rule`; raises what NumPy would."""
-    return jax.eval_shape(lambda x: rule(x, len(shape)), jax.ShapeDtypeStruct(shape, "float32")).shape
 
 
 @functools.lru_cache(maxsize=4096)

@@ -4,33 +4,25 @@ The listing looks like the tensor programs of the papers (NETSOR⊤, Tensor Prog
 g1, g2, … made by matrices, X-vars x1, x2, … made by nonlinearities, scalars θ1, θ2, …, and the
 output f. What is not worth a line is written inside the line that uses it: plain numbers by their
 values, rearrangements of leading axes as `x1[:, 3]`, the partial sums of a longer sum.
-
-A new kind of instruction says how it is written by registering with `formula`:
-
-```python
-@formula.register
-def _(op: MyOp, page: Page, *args: Formula) -> Formula:
-    return call("my", *args)
-```
 """
 
 from __future__ import annotations
 
 import operator
-import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce, singledispatch
-from typing import Any, NamedTuple
-
-import numpy as np
+from functools import cached_property, reduce
+from typing import Any
 
 from . import instructions as ops
-from .backward import Fill, Slope, Transposed
-from .instructions import Op, Rule, Shape
-from .nonlinearities import Nonlinearity, cube, identity, multiply, square
-from .program import Instruction, Parameter, Program
+from .axes import Shape
+from .gia import check_program, readout_parameter
+from .gradient_instructions import Fill, Slope, Transposed
+from .instructions import Op
+from .nonlinearities import Nonlinearity, multiply
+from .notation import ATOM, PRODUCT, Formula, formula, over_root, symbol, times, times_n, written_shape
+from .program import Instruction, Parameter, Program, method
 
 
 @dataclass(frozen=True)
@@ -60,11 +52,13 @@ class Line:
     written_inside: tuple[int, ...] = ()
 
 
+@method
 def lines(program: Program) -> tuple[Line, ...]:
     """The lines of a program worth reading, in order; repeated layers written out."""
     return Page(program.unrolled()).lines
 
 
+@method
 def to_text(program: Program) -> str:
     """Numbered lines `places  name : type shape = formula`, in columns.
 
@@ -72,7 +66,13 @@ def to_text(program: Program) -> str:
     makes its value.
     """
     rows = [
-        (_ranges([*line.written_inside, line.place]), line.name, line.type, _shape(line.shape), line.formula_text)
+        (
+            _ranges([*line.written_inside, line.place]),
+            line.name,
+            line.type,
+            written_shape(line.shape),
+            line.formula_text,
+        )
         for line in lines(program)
     ]
     widths = [max((len(row[k]) for row in rows), default=0) for k in range(4)]
@@ -82,15 +82,17 @@ def to_text(program: Program) -> str:
     )
 
 
+@method
 def to_latex(program: Program) -> str:
     """An `aligned` environment, for display mode in MathJax or KaTeX."""
     body = (
-        rf"{line.name_latex} &= {line.formula_latex} && \text{{{line.type} }}{_shape(line.shape)}"
+        rf"{line.name_latex} &= {line.formula_latex} && \text{{{line.type} }}{written_shape(line.shape)}"
         for line in lines(program)
     )
     return "\\begin{aligned}\n" + " \\\\\n".join(body) + "\n\\end{aligned}"
 
 
+@method
 def to_graph(program: Program) -> dict[str, list[dict[str, Any]]]:
     """Nodes `{id, label, type, shape, formula}` and edges `{source, target}`, one node for a line."""
     written = lines(program)
@@ -100,80 +102,6 @@ def to_graph(program: Program) -> dict[str, list[dict[str, Any]]]:
     ]
     edges = [{"source": str(source), "target": str(n.place)} for n in written for source in n.depends_on]
     return {"nodes": nodes, "edges": edges}
-
-
-# --- pieces of formulas ---------------------------------------------------------------------------
-
-ATOM, PRODUCT, SUM = range(3)
-DOTS, NONE = r"\dots ", r"\mathrm{None}"
-
-
-class Formula(NamedTuple):
-    """Text and LaTeX of an expression, and how loosely it binds."""
-
-    text: str
-    latex: str
-    binds: int = ATOM
-
-    def within(self, binds: int) -> Formula:
-        """The same, in parentheses if it binds more loosely than `binds`."""
-        return self if self.binds <= binds else Formula(f"({self.text})", rf"\left({self.latex}\right)")
-
-
-def call(name: str, *args: Formula, latex: str = "") -> Formula:
-    """`name(a, b)`."""
-    head = latex or rf"\operatorname{{{_escape(name)}}}"
-    return Formula(
-        f"{name}({', '.join(a.text for a in args)})", rf"{head}\left({', '.join(a.latex for a in args)}\right)"
-    )
-
-
-def plus(a: Formula, b: Formula) -> Formula:
-    """a + b, or a − c when b is −c; a term 0 left out."""
-    if b.text == "0":
-        return a
-    return Formula(_sum(a.text, b.text), _sum(a.latex, b.latex), SUM)
-
-
-def _sum(a: str, b: str) -> str:
-    return f"{a} - {b[1:]}" if b.startswith("-") else f"{a} + {b}"
-
-
-def times(a: Formula, b: Formula) -> Formula:
-    """a·b, a factor 1 left out and the signs of both in front."""
-    a, b = a.within(PRODUCT), b.within(PRODUCT)
-    negative = a.text.startswith("-") != b.text.startswith("-")
-    a, b = (Formula(x.text.removeprefix("-"), x.latex.removeprefix("-"), x.binds) for x in (a, b))
-    product = b if a.text == "1" else Formula(f"{a.text}·{b.text}", rf"{a.latex}\,{b.latex}", PRODUCT)
-    return Formula(f"-{product.text}", f"-{product.latex}", PRODUCT) if negative else product
-
-
-def over_root(a: Formula, under: str) -> Formula:
-    """a/√under."""
-    a, latex = a.within(PRODUCT), under.replace("·", "")
-    return Formula(f"{a.text}/√{under}", rf"{a.latex}/\sqrt{{{latex}}}", PRODUCT)
-
-
-def symbol(name: str) -> Formula:
-    """A name: `W1` is W with superscript 1, `W[2]` the W of the second repeated layer."""
-    match = re.fullmatch(r"(.+?)(\d*)((?:\[\d+\])*)(′*)", name)
-    assert match is not None
-    stem, number, layer, primes = match.groups()
-    above = number + layer + r"\prime" * len(primes)
-    letter = {"θ": r"\theta", "ξ": r"\xi"}.get(stem, stem if len(stem) == 1 else rf"\mathrm{{{_escape(stem)}}}")
-    return Formula(name, f"{letter}^{{{above}}}" if above else letter)
-
-
-def number(value: Any) -> Formula:
-    """A plain number by its value, a small array by its entries, a large one by its shape."""
-    array = np.asarray(value)
-    if array.ndim == 0:
-        text = f"{array.item():.6g}"
-        return Formula(text, _scientific(text))
-    if array.size <= 4:
-        return Formula(*(f"[{', '.join(f'{v:.4g}' for v in array.ravel())}]",) * 2)
-    shape = "×".join(map(str, array.shape))
-    return Formula(f"numbers({shape})", rf"\mathrm{{numbers}}_{{{shape.replace('×', chr(92) + 'times ')}}}")
 
 
 # --- which instructions get a line, and under which name -------------------------------------------
@@ -411,12 +339,10 @@ class Page:
 
     def read_out(self, product: Formula) -> Formula:
         """vᵀx/√n when the Simple GIA Check passes, vᵀx/n when it does not; positions share the root."""
-        from .gia import check_program, readout_parameter
-
         parameter = readout_parameter(self.program)
         fan = 1 if parameter is None else parameter.fan
         if check_program(self.program).passes:
-            return over_root(product, _times_n(fan))
+            return over_root(product, times_n(fan))
         scaled = Formula(f"{product.text}/n", f"{product.latex}/n", PRODUCT)
         return scaled if fan == 1 else over_root(scaled, str(fan))
 
@@ -437,10 +363,6 @@ def _type(instruction: Instruction) -> str:
             return {"vector": "X-var"}.get(instruction.kind, instruction.kind)
 
 
-def _shape(shape: Shape) -> str:
-    return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
-
-
 def _ranges(places: Sequence[int]) -> str:
     """`3–5,9` for 3, 4, 5, 9; of more than three ranges the first and the last."""
 
@@ -450,253 +372,3 @@ def _ranges(places: Sequence[int]) -> str:
     runs: list[list[int]] = reduce(extend, places, [])
     written = [str(a) if a == b else f"{a}–{b}" for a, b in runs]
     return ",".join(written if len(written) <= 3 else (written[0], "…", written[-1]))
-
-
-def _escape(name: str) -> str:
-    return re.sub(r"([_#$%&{}])", r"\\\1", name).replace("′", "'")
-
-
-def _scientific(text: str) -> str:
-    mantissa, e, power = text.partition("e")
-    return rf"{mantissa}\cdot 10^{{{int(power)}}}" if e else text
-
-
-# --- how each instruction is written --------------------------------------------------------------
-
-
-@singledispatch
-def formula(op: Op, page: Page, *args: Formula) -> Formula:
-    """How an instruction is written, given how its arguments are; by default `NameOfOp(a, b)`."""
-    return call(type(op).__name__, *args)
-
-
-@formula.register
-def _(op: ops.Data, page: Page) -> Formula:
-    return Formula("data", r"\text{data}")
-
-
-@formula.register
-def _(op: ops.Constant, page: Page) -> Formula:
-    constants = page.program.constants
-    return number(constants[op.index]) if op.index < len(constants) else symbol(f"c{op.index}")
-
-
-@formula.register
-def _(op: ops.ScalarFunction, page: Page, *args: Formula) -> Formula:
-    if op.fn is operator.neg:
-        return times(Formula("-1", "-1"), args[0])
-    if op.fn is operator.add:
-        return plus(*args)
-    if op.fn is operator.sub:
-        return plus(args[0], times(Formula("-1", "-1"), args[1]))
-    if op.fn is operator.mul:
-        return times(*args)
-    if op.fn is operator.truediv:
-        a, b = args[0].within(PRODUCT), args[1].within(ATOM)
-        if b.text == "1":
-            return a
-        return Formula(f"{a.text}/{b.text}", f"{a.latex}/{b.latex}", PRODUCT)
-    if op.fn is operator.pow:
-        a = args[0].within(ATOM)
-        return Formula(f"{a.text}^{args[1].within(ATOM).text}", f"{{{a.latex}}}^{{{args[1].latex}}}")
-    return call(op.name, *args)
-
-
-@formula.register
-def _(op: ops.Moment, page: Page, x: Formula) -> Formula:
-    x = x.within(ATOM)
-    return Formula(f"1ᵀ{x.text}/n", rf"\mathbf{{1}}^\top {x.latex}/n", PRODUCT)
-
-
-@formula.register
-def _(op: ops.InputMatMul, page: Page, data: Formula) -> Formula:
-    parameter = page.program.parameters[op.parameter]
-    return page.multiplied(parameter, _applied(symbol(parameter.name), data), str(parameter.fan))
-
-
-@formula.register
-def _(op: ops.InitialVector, page: Page) -> Formula:
-    parameter = page.program.parameters[op.parameter]
-    return page.multiplied(parameter, page.law(parameter))
-
-
-@formula.register
-def _(op: ops.MatMul, page: Page, x: Formula) -> Formula:
-    parameter = page.program.parameters[op.parameter]
-    matrix = symbol(parameter.name)
-    if op.index:
-        matrix = indexed(matrix, ", ".join(map(str, op.index)))
-    if op.transpose:
-        matrix = Formula(f"{matrix.text}ᵀ", rf"{{{matrix.latex}}}^\top")
-    return page.multiplied(parameter, _applied(matrix, x), _times_n(parameter.fan))
-
-
-@formula.register
-def _(op: ops.Nonlin, page: Page, *args: Formula) -> Formula:
-    phi = op.phi
-    if phi is multiply:
-        a, b = (x.within(ATOM) for x in args)
-        return Formula(f"{a.text} ⊙ {b.text}", rf"{a.latex} \odot {b.latex}", PRODUCT)
-    if phi is identity:
-        return args[0]
-    if phi in (square, cube):
-        x, power = args[0].within(ATOM), "²" if phi is square else "³"
-        return Formula(x.text + power, f"{{{x.latex}}}^{{{2 if phi is square else 3}}}")
-    return nonlinear(page, phi, "", *args)
-
-
-def nonlinear(page: Page, phi: Nonlinearity, mark: str, *args: Formula) -> Formula:
-    """φ(x, y; θ), or another function of the same arguments: φ with a mark behind it."""
-    vectors, thetas = args[: phi.arity], args[phi.arity :]
-    if thetas:
-        last, parameters = vectors[-1], listed(thetas)
-        vectors = (
-            *vectors[:-1],
-            Formula(f"{last.text}; {parameters.text}", f"{last.latex}; {parameters.latex}"),
-        )
-    return call(page.functions[phi] + mark, *vectors, latex=phi.latex and phi.latex + mark.replace("′", "'"))
-
-
-@formula.register
-def _(op: ops.BatchNorm, page: Page, x: Formula) -> Formula:
-    return over_axes("batchnorm", x, (op.axis,))
-
-
-@formula.register
-def _(op: ops.Shift, page: Page, x: Formula, shift: Formula) -> Formula:
-    return plus(x, shift)
-
-
-@formula.register
-def _(op: ops.Add, page: Page, x: Formula, y: Formula) -> Formula:
-    return plus(x, y)
-
-
-@formula.register
-def _(op: ops.Scale, page: Page, x: Formula, factor: Formula) -> Formula:
-    return times(factor, x)
-
-
-@formula.register
-def _(op: ops.Contract, page: Page, x: Formula, coefficients: Formula) -> Formula:
-    theta, vectors, out = (subscripts(letters) for letters in ops.split_subscripts(op.subscripts))
-    a, b = indexed(coefficients, ",".join(theta)), indexed(x, ",".join(vectors))
-    return summed_over({*theta, *vectors} - {*out}, Formula(f"{a.text} {b.text}", rf"{a.latex}\,{b.latex}", PRODUCT))
-
-
-def subscripts(letters: str) -> list[str]:
-    """The indices that `einsum` names, an ellipsis as one."""
-    return ["…" if letter == "..." else letter for letter in re.findall(r"\.\.\.|.", letters)]
-
-
-def summed_over(indices: set[str], terms: Formula) -> Formula:
-    """Σ over some indices, if any."""
-    if not indices:
-        return terms
-    under = "".join(sorted(indices))
-    return Formula(f"Σ_{under} {terms.text}", rf"\textstyle\sum_{{{under.replace('…', DOTS)}}} {terms.latex}", SUM)
-
-
-@formula.register
-def _(op: ops.Rearrange, page: Page, x: Formula) -> Formula:
-    return rearranged(op.rule, x, op.shape_in)
-
-
-@formula.register
-def _(op: ops.Join, page: Page, *args: Formula) -> Formula:
-    shown = args if len(args) <= 4 else (args[0], Formula("…", r"\dots"), args[-1])
-    return over_axes("stack" if op.new_axis else "concatenate", listed(shown), (op.axis,))
-
-
-@formula.register
-def _(op: ops.Readout, page: Page, v: Formula, x: Formula) -> Formula:
-    v, x = v.within(ATOM), x.within(ATOM)
-    product = Formula(f"{v.text}ᵀ{x.text}", rf"{{{v.latex}}}^\top {x.latex}", PRODUCT)
-    return page.read_out(product)
-
-
-@singledispatch
-def rearranged(rule: Rule, x: Formula, shape: Shape) -> Formula:
-    """How a rearrangement of leading axes (of an array of leading shape `shape`) is written."""
-    return call(type(rule).__name__.lower(), x)
-
-
-@rearranged.register
-def _(rule: ops.Index, x: Formula, shape: Shape) -> Formula:
-    return indexed(x, ", ".join(index_entry(k) for k in rule.key))
-
-
-@rearranged.register
-def _(rule: ops.BroadcastTo, x: Formula, shape: Shape) -> Formula:
-    return x  # a value used at several places is still that value
-
-
-@rearranged.register
-def _(rule: ops.Sum, x: Formula, shape: Shape) -> Formula:
-    return over_axes("mean" if rule.average else "sum", x, rule.axes)
-
-
-@rearranged.register
-def _(rule: ops.Reshape, x: Formula, shape: Shape) -> Formula:
-    return with_options("reshape", x, _shape(rule.shape))
-
-
-@rearranged.register
-def _(rule: ops.Permute, x: Formula, shape: Shape) -> Formula:
-    return with_options("transpose", x, _shape(rule.axes))
-
-
-def index_entry(key: Any) -> str:
-    """One entry of an index as Python writes it."""
-    if key is Ellipsis:
-        return "…"
-    if isinstance(key, ops.Frozen) and key.kind == "slice":
-        start, stop, step = ("" if k is None else str(k) for k in key.value)
-        return f"{start}:{stop}" + (f":{step}" if step else "")
-    if isinstance(key, ops.Frozen):
-        values, shape, _ = key.value
-        return _bracketed(np.atleast_1d(np.squeeze(np.reshape(values, shape))).tolist())
-    return str(key)
-
-
-def _bracketed(values: Any) -> str:
-    """Lists of numbers, or of lists, as Python writes them; of many the first and the last."""
-    if not isinstance(values, list):
-        return str(values)
-    shown = values if len(values) <= 4 else [values[0], "…", values[-1]]
-    return f"[{', '.join(map(_bracketed, shown))}]"
-
-
-def indexed(x: Formula, key: str) -> Formula:
-    """`x[key]`."""
-    x = x.within(ATOM)
-    return Formula(
-        f"{x.text}[{key}]", f"{{{x.latex}}}_{{{key.replace(' ', '').replace('…', DOTS).replace('None', NONE)}}}"
-    )
-
-
-def over_axes(name: str, x: Formula, axes: Sequence[int]) -> Formula:
-    """`name(x; axis 1)`."""
-    return with_options(name, x, ("axis " if len(axes) == 1 else "axes ") + ", ".join(map(str, axes)))
-
-
-def with_options(name: str, x: Formula, options: str) -> Formula:
-    """`name(x; options)`."""
-    return Formula(
-        f"{name}({x.text}; {options})", rf"\operatorname{{{_escape(name)}}}\left({x.latex};\ \text{{{options}}}\right)"
-    )
-
-
-def _applied(matrix: Formula, x: Formula) -> Formula:
-    x = x.within(ATOM)
-    return Formula(f"{matrix.text} {x.text}", rf"{matrix.latex} {x.latex}", PRODUCT)
-
-
-def listed(args: Iterable[Formula]) -> Formula:
-    """`a, b, c`."""
-    args = tuple(args)
-    return Formula(", ".join(a.text for a in args), ", ".join(a.latex for a in args))
-
-
-def _times_n(fan: int) -> str:
-    return "n" if fan == 1 else f"({fan}·n)"

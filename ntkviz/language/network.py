@@ -10,7 +10,8 @@ import numpy as np
 
 from ..errors import HyperparameterError, ProgramError, shown
 from . import instructions as ops
-from .instructions import Op, Shape
+from .axes import Shape
+from .instructions import Op
 from .nonlinearities import Nonlinearity
 from .numbers import real_array
 from .program import Instruction, Parameter, Program, check_length

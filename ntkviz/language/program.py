@@ -1,8 +1,8 @@
 """A tensor program as a value: instructions, parameters, and the numbers they use.
 
 A `Program` knows nothing of how it was written. The tracing of an author's function makes one
-(`ntkviz.language.trace`), another front end could make the same one, and every reading takes a
-`Program` and nothing else.
+(`ntkviz.language.architecture`), another front end could make the same one, and every reading takes
+a `Program` and nothing else.
 
 Its structure is static and hashable; its numbers (hyper-parameters and data) are the leaves of
 a pytree. So a jitted reading compiles once for a structure, and moving a hyper-parameter never
@@ -12,20 +12,23 @@ compiles anything.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import jax
 import numpy as np
 
 from ..errors import ProgramError
-from .instructions import Captured, Carry, Constant, InitialVector, InputMatMul, MatMul, Op, Readout, Repeat, Shape
+from .axes import Shape
+from .instructions import Captured, Carry, Constant, Delayed, Op, Readout, Repeat, Source
 
 if TYPE_CHECKING:
     from .listing import Line
 
 Kind = Literal["vector", "scalar", "output"]
+F = TypeVar("F", bound=Callable[..., Any])
 
 MOST_INSTRUCTIONS = 20_000
 """Of one program. Every reading compiles each of them; at a thousand, compiling takes about a minute."""
@@ -75,6 +78,15 @@ class Instruction:
     shape: Shape
 
 
+_methods: dict[str, Callable[..., Any]] = {}
+
+
+def method(function: F) -> F:
+    """Register what a `Program` method of this name does: it is built on programs, so its module stands above."""
+    _methods[function.__name__] = function
+    return function
+
+
 @dataclass(frozen=True)
 class Program:
     """Instructions in order, the parameters they use, and the numbers they read.
@@ -108,6 +120,11 @@ class Program:
         )
 
     def __hash__(self) -> int:
+        return self._hash
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        """Of the structure, by which what was found out and compiled for it is looked up, often for one kernel."""
         return hash(self._structure())
 
     def _structure(self) -> tuple[Any, ...]:
@@ -121,6 +138,19 @@ class Program:
         """The same structure with other numbers; with none, just the structure."""
         return dataclasses.replace(self, constants=constants, data=data)
 
+    def written_again(
+        self, instructions: Sequence[Instruction], place: Callable[[int], int], **changes: Any
+    ) -> Program:
+        """The same program in other instructions; `place` says where the value of an old one is found."""
+        parameters = tuple(
+            dataclasses.replace(p, std=place(p.std), multiplier=place(p.multiplier), lr=place(p.lr))
+            for p in changes.pop("parameters", self.parameters)
+        )
+        output = place(self.output)  # which may write more instructions
+        return dataclasses.replace(
+            self, instructions=tuple(instructions), parameters=parameters, output=output, **changes
+        )
+
     @property
     def output_is_readout(self) -> bool:
         """Whether f is a readout vᵀx/√n (else it is a scalar of the program, such as 1ᵀx/n)."""
@@ -129,12 +159,44 @@ class Program:
     def uses(self, parameter: int) -> Iterator[int]:
         """The places of the instructions that use a parameter, readouts of a vector included."""
         for place, instruction in enumerate(self.instructions):
-            if getattr(instruction.op, "parameter", None) == parameter:
+            if isinstance(instruction.op, Source) and instruction.op.parameter == parameter:
                 yield place
 
     def users(self, place: int) -> Iterator[int]:
         """The places of the instructions that take the value made at `place`."""
         return (later for later, i in enumerate(self.instructions) if place in i.args)
+
+    def number(self, place: int) -> Any:
+        """A scalar made from constants alone: a parameter's std, multiplier or lr."""
+        instruction = self.instructions[place]
+        if isinstance(instruction.op, Constant):
+            return self.constants[instruction.op.index]
+        return instruction.op.evaluate(*(self.number(a) for a in instruction.args))
+
+    def variance(self, parameter: Parameter) -> Any:
+        """σ²: the variance that a MatMul by the parameter gives to a vector of unit second moment."""
+        return (self.number(parameter.multiplier) * self.number(parameter.std)) ** 2 / parameter.fan
+
+    def parameter_of(self, place: int) -> Parameter:
+        """The parameter that an instruction uses."""
+        op = self.instructions[place].op
+        assert isinstance(op, Source)
+        return self.parameters[op.parameter]
+
+    def delayed(self, place: int) -> tuple[int, int]:
+        """Of what the step before made: where the steps make it, and where its value before the first step is."""
+        instruction = self.instructions[place]
+        assert isinstance(instruction.op, Delayed)
+        return instruction.op.source, instruction.args[0]
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs f has."""
+        return self.instructions[self.output].shape[0]
+
+    def vectors(self, place: int) -> list[int]:
+        """The places of an instruction's arguments that are vectors."""
+        return [a for a in self.instructions[place].args if self.instructions[a].kind == "vector"]
 
     @property
     def has_repeats(self) -> bool:
@@ -163,33 +225,23 @@ class Program:
 
         Raises `ProgramError` where a derivative is not a function (that of a step).
         """
-        from .backward import backward
-
-        return backward(self.unrolled(), independent_copy=assume_gia).program
+        return _methods["backward"](self.unrolled(), independent_copy=assume_gia).program
 
     def lines(self) -> tuple[Line, ...]:
         """The lines of the listing, from which text, LaTeX and graph are made."""
-        from .listing import lines
-
-        return lines(self)
+        return _methods["lines"](self)
 
     def to_text(self) -> str:
         """The instructions as numbered lines of text."""
-        from .listing import to_text
-
-        return to_text(self)
+        return _methods["to_text"](self)
 
     def to_latex(self) -> str:
         """The instructions as an aligned LaTeX environment."""
-        from .listing import to_latex
-
-        return to_latex(self)
+        return _methods["to_latex"](self)
 
     def to_graph(self) -> dict[str, list[dict[str, Any]]]:
         """The instructions as nodes and the values they pass as edges, in plain dictionaries."""
-        from .listing import to_graph
-
-        return to_graph(self)
+        return _methods["to_graph"](self)
 
     def __str__(self) -> str:
         return self.to_text()
@@ -242,7 +294,7 @@ class _Unroller:
             if isinstance(op, Repeat):
                 places[place] = self._repeat(op, program.instructions[instruction.args[0]], args)
                 continue
-            if isinstance(op, InputMatMul | InitialVector | MatMul):
+            if isinstance(op, Source):
                 if op.parameter not in new_parameters:
                     new_parameters[op.parameter] = self._parameter(program.parameters[op.parameter], places, suffix)
                 op = dataclasses.replace(op, parameter=new_parameters[op.parameter])

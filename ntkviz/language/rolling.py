@@ -20,43 +20,17 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from . import axes
 from . import instructions as ops
-from .instructions import Op, Rule, Shape
+from .axes import AtStep, AxesMap, EveryStep, Shape
+from .gradient_instructions import OfGradients
+from .instructions import Delayed, Op
 from .program import Instruction, Program
+from .rules import Rules
 
 FEWEST_STEPS = 4
-
-
-@dataclass(frozen=True)
-class Delayed(Op):
-    """What the step before made at `source`, a later place; before the first step, the argument."""
-
-    source: int
-    linear = True
-
-
-@dataclass(frozen=True)
-class AtStep(Rule):
-    """What one step made: an entry of the last leading axis."""
-
-    step: int
-
-    def __call__(self, x, ndim):
-        return x[(slice(None),) * (ndim - 1) + (self.step,)]
-
-
-@dataclass(frozen=True)
-class EveryStep(Rule):
-    """The same at each of `steps` steps."""
-
-    steps: int
-
-    def __call__(self, x, ndim):
-        shape = (*x.shape[:ndim], self.steps, *x.shape[ndim:])
-        return jnp.broadcast_to(jnp.expand_dims(x, ndim), shape)
 
 
 @dataclass(frozen=True)
@@ -146,7 +120,6 @@ class Before(NamedTuple):
 
 
 Argument = Fixed | Each | Now | Before
-NOT_IN_LOOPS = (ops.BatchNorm, ops.Repeat, ops.Readout, ops.InputMatMul, ops.InitialVector, ops.Data)
 
 
 def _runs(program: Program) -> list[Run]:
@@ -168,13 +141,14 @@ def _token(instruction: Instruction) -> Any:
     """What has to be the same at every step."""
     if isinstance(instruction.op, ops.Constant):
         return ops.Constant, instruction.shape
-    if _is_index(instruction):
-        return ops.Index, instruction.op.shape_in, instruction.kind, instruction.shape
+    if (index := _index(instruction)) is not None:
+        return axes.Index, index.shape_in, instruction.kind, instruction.shape
     return instruction.op, instruction.kind, instruction.shape
 
 
-def _is_index(instruction: Instruction) -> bool:
-    return isinstance(instruction.op, ops.Rearrange) and isinstance(instruction.op.rule, ops.Index)
+def _index(instruction: Instruction) -> ops.Rearrange | None:
+    op = instruction.op
+    return op if isinstance(op, ops.Rearrange) and isinstance(op.how, axes.Index) else None
 
 
 def _longest_loop(program: Program, tokens: np.ndarray, start: int, stop: int) -> Run | None:
@@ -217,7 +191,7 @@ def _arguments(program: Program, run: Run) -> list[list[Argument]] | None:
     found: list[list[Argument]] = []
     for position in range(run.length):
         members = [program.instructions[k] for k in run.members(position)]
-        if isinstance(members[0].op, NOT_IN_LOOPS):
+        if not callable(over_steps.entry(type(members[0].op))):
             return None
         arguments = [_argument(run, places) for places in zip(*(m.args for m in members), strict=True)]
         if any(a is None for a in arguments) or (_varies(members) and not isinstance(arguments[0], Fixed)):
@@ -230,7 +204,7 @@ def _arguments(program: Program, run: Run) -> list[list[Argument]] | None:
 
 def _varies(members: list[Instruction]) -> bool:
     """Whether the steps take different entries of something."""
-    return _is_index(members[0]) and any(m.op != members[0].op for m in members)
+    return _index(members[0]) is not None and any(m.op != members[0].op for m in members)
 
 
 def _same_kind(program: Program, a: int, b: int) -> bool:
@@ -273,26 +247,16 @@ class _Writer:
             else:
                 self._outside(place, self.program.instructions[place])
                 place += 1
-        parameters = tuple(
-            dataclasses.replace(p, std=self._place(p.std), multiplier=self._place(p.multiplier), lr=self._place(p.lr))
-            for p in self.program.parameters
-        )
-        program = dataclasses.replace(
-            self.program,
-            instructions=tuple(self.instructions),
-            parameters=parameters,
-            output=self._place(self.program.output),
-        )
-        return Rolled(program, tuple(self.loops))
+        return Rolled(self.program.written_again(self.instructions, self._place), tuple(self.loops))
 
     def _write(self, op: Op, args: tuple[int, ...], kind: Any, shape: Shape) -> int:
         self.instructions.append(Instruction(op, args, kind, shape))
         return len(self.instructions) - 1
 
-    def _rearranged(self, rule: Rule, x: int) -> int:
+    def _rearranged(self, how: AxesMap, x: int) -> int:
         old = self.instructions[x]
-        shape = ops.rearranged_shape(rule, old.shape)
-        return self._write(ops.Rearrange(rule, old.shape, shape), (x,), old.kind, shape)
+        shape = axes.rearranged_shape(how, old.shape)
+        return self._write(ops.Rearrange(how, old.shape, shape), (x,), old.kind, shape)
 
     def _place(self, old: int) -> int:
         """Where a value of the old program is to be found."""
@@ -303,23 +267,22 @@ class _Writer:
 
     def _outside(self, old: int, instruction: Instruction) -> None:
         if isinstance(instruction.op, ops.Join) and any(a in self.stacks for a in instruction.args):
-            self.places[old] = self._join(instruction)
+            self.places[old] = self._join(instruction.op, instruction)
         else:
             args = tuple(self._place(a) for a in instruction.args)
             self.places[old] = self._write(instruction.op, args, instruction.kind, instruction.shape)
 
-    def _join(self, instruction: Instruction) -> int:
+    def _join(self, op: ops.Join, instruction: Instruction) -> int:
         """A Join of what steps made: their axis moved to where it belongs."""
         shapes = {self.program.instructions[a].shape for a in instruction.args}
-        axis = instruction.op.axis
         if len(shapes) > 1:
             args = tuple(self._place(a) for a in instruction.args)
-            return self._write(instruction.op, args, instruction.kind, instruction.shape)
+            return self._write(op, args, instruction.kind, instruction.shape)
         gathered = self._gathered(instruction.args)
         last = len(self.instructions[gathered].shape) - 1
-        order = (*range(axis), last, *range(axis, last))
-        moved = gathered if axis == last else self._rearranged(ops.Permute(order), gathered)
-        return moved if instruction.op.new_axis else self._rearranged(ops.Reshape(instruction.shape), moved)
+        order = (*range(op.axis), last, *range(op.axis, last))
+        moved = gathered if op.axis == last else self._rearranged(axes.Permute(order), gathered)
+        return moved if op.new_axis else self._rearranged(axes.Reshape(instruction.shape), moved)
 
     def _gathered(self, olds: tuple[int, ...]) -> int:
         """Values of the old program of one shape side by side, along a new last axis."""
@@ -331,8 +294,8 @@ class _Writer:
                 continue
             steps = [self.stacks[old][1] for old in members]
             whole = steps == list(range(self.instructions[stack].shape[-1]))
-            key = (Ellipsis, ops.freeze(np.array(steps)))
-            parts.append(stack if whole else self._rearranged(ops.Index(key), stack))
+            key = (Ellipsis, axes.freeze(np.array(steps)))
+            parts.append(stack if whole else self._rearranged(axes.Index(key), stack))
         if len(parts) == 1:
             return parts[0]
         first = self.instructions[parts[0]]
@@ -370,7 +333,7 @@ class _Writer:
             if position not in made:
                 args = tuple(made[a.position] if isinstance(a, Now) else inputs[a] for a in here)
                 old = self.program.instructions[run.start + position]
-                made[position] = self._write(_over_steps(old.op), args, old.kind, (*old.shape, run.steps))
+                made[position] = self._write(over_steps(old.op), args, old.kind, (*old.shape, run.steps))
                 body.append((made[position], dataclasses.replace(old, args=args)))
         for argument, place in inputs.items():
             if isinstance(argument, Before):
@@ -387,7 +350,7 @@ class _Writer:
                 return self._rearranged(EveryStep(run.steps), self._place(place))
             case Each(places):
                 gathered = self._gathered(places)  # perhaps an array of an earlier loop, so it gets a name of its own
-                return self._rearranged(ops.Reshape(self.instructions[gathered].shape), gathered)
+                return self._rearranged(axes.Reshape(self.instructions[gathered].shape), gathered)
             case Before(_, start):
                 first = self._place(start)
                 old = self.instructions[first]
@@ -399,16 +362,17 @@ class _Writer:
         assert isinstance(argument, Fixed)
         x = self._place(argument.place)
         shape = self.instructions[x].shape
-        window = _window([m.op.rule.key for m in members])
+        indices = [index.how for m in members if (index := _index(m)) is not None]
+        window = _window([index.key for index in indices if isinstance(index, axes.Index)])
         if window is not None:
             key, axis = window
-            taken = self._rearranged(ops.Index(key), x)
+            taken = self._rearranged(axes.Index(key), x)
             last = len(self.instructions[taken].shape) - 1
             order = (*(k for k in range(last + 1) if k != axis), axis)
-            return taken if axis == last else self._rearranged(ops.Permute(order), taken)
+            return taken if axis == last else self._rearranged(axes.Permute(order), taken)
         numbers = np.arange(int(np.prod(shape, dtype=int))).reshape(shape)
-        entries = np.stack([m.op.rule(numbers, numbers.ndim) for m in members], axis=-1)
-        return self._rearranged(ops.Index((ops.freeze(entries),)), self._rearranged(ops.Reshape((-1,)), x))
+        entries = np.stack([index(numbers, numbers.ndim) for index in indices], axis=-1)
+        return self._rearranged(axes.Index((axes.freeze(entries),)), self._rearranged(axes.Reshape((-1,)), x))
 
 
 def _window(keys: list[tuple[Any, ...]]) -> tuple[tuple[Any, ...], int] | None:
@@ -418,24 +382,32 @@ def _window(keys: list[tuple[Any, ...]]) -> tuple[tuple[Any, ...], int] | None:
         return None
     (place,) = moving
     entries = [key[place] for key in keys]
-    plain = all(isinstance(k, ops.Frozen) and k.kind == "slice" for k in keys[0][:place])
+    plain = all(isinstance(k, axes.Frozen) and k.kind == "slice" for k in keys[0][:place])
     if not plain or not all(isinstance(k, int) and k >= 0 for k in entries):
         return None
     step = entries[1] - entries[0]
     if step == 0 or entries != list(range(entries[0], entries[0] + step * len(entries), step)):
         return None
     stop = entries[-1] + step
-    window = ops.freeze(slice(entries[0], stop if stop >= 0 else None, step))
+    window = axes.freeze(slice(entries[0], stop if stop >= 0 else None, step))
     return (*keys[0][:place], window, *keys[0][place + 1 :]), place
 
 
-def _over_steps(op: Op) -> Op:
-    """The same instruction for arrays with a last axis of steps."""
-    match op:
-        case ops.Contract(subscripts):
-            theta, vectors, out = ops.split_subscripts(subscripts)
-            return ops.Contract(f"{theta}Y,{vectors}Y->{out}Y")
-        case ops.ScalarFunction(fn, name):
-            return ops.ScalarFunction(OverSteps(fn), name)
-        case _:
-            return op
+over_steps = Rules("the same for arrays with a last axis of steps")
+
+
+over_steps.rule(Op)(lambda op: op)
+
+
+@over_steps.rule(ops.Contract)
+def _(op: ops.Contract) -> Op:
+    theta, vectors, out = ops.split_subscripts(op.subscripts)
+    return ops.Contract(f"{theta}Y,{vectors}Y->{out}Y")
+
+
+over_steps.rule(ops.ScalarFunction)(lambda op: ops.ScalarFunction(OverSteps(op.fn), op.name))
+
+
+over_steps.refuse(ops.BatchNorm, ops.OfLayers, ops.Readout, why="a loop that has it stays written out")
+over_steps.refuse(ops.InputMatMul, ops.InitialVector, ops.Data, why="it stands outside of loops")
+over_steps.refuse(OfGradients, why="loops are found in the forward program")

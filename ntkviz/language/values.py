@@ -17,7 +17,7 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ..errors import ProgramError
 from . import instructions as ops
-from .instructions import Rule, Shape
+from .axes import AxesMap, BroadcastTo, Index, Pad, Permute, Reshape, Shape, Sum, freeze, rearranged_shape
 from .nonlinearities import Nonlinearity, multiply
 
 if TYPE_CHECKING:
@@ -58,15 +58,15 @@ class Value:
 
     # Everything below rearranges leading axes; `_rearranged` does it for vectors and scalars alike.
 
-    def _rearranged(self, rule: Rule) -> Any:
+    def _rearranged(self, how: AxesMap) -> Any:
         try:
-            shape = ops.rearranged_shape(rule, self.shape)
+            shape = rearranged_shape(how, self.shape)
         except (TypeError, ValueError, IndexError) as problem:
             raise ProgramError(
-                f"{type(rule).__name__.lower()} does not fit the leading shape {self.shape} "
+                f"{type(how).__name__.lower()} does not fit the leading shape {self.shape} "
                 f"(the width axis is not visible; average over it with nv.moment): {clause(problem)}."
             ) from problem
-        op = ops.Rearrange(rule, self.shape, shape)
+        op = ops.Rearrange(how, self.shape, shape)
         return self._net.record(op, (self,), type(self), shape)
 
     def _axes(self, axis: int | Sequence[int] | None) -> Shape:
@@ -89,7 +89,7 @@ class Value:
             )
         if any(isinstance(k, Value) for k in keys):
             raise ProgramError("A program cannot be indexed by its own values; index with plain whole numbers.")
-        rule = ops.Index(tuple(ops.freeze(k) for k in keys))
+        rule = Index(tuple(freeze(k) for k in keys))
         try:
             rule.check(self.shape)
         except IndexError as problem:
@@ -102,28 +102,28 @@ class Value:
         if -1 in target:
             known = int(np.prod([s for s in target if s != -1]))
             target = tuple(int(np.prod(self.shape)) // max(known, 1) if s == -1 else s for s in target)
-        return self._rearranged(ops.Reshape(target))
+        return self._rearranged(Reshape(target))
 
     def transpose(self, *axes: Any) -> Any:
         """Permute the leading axes (reverse them by default)."""
         order = tuple(axes[0]) if len(axes) == 1 and not isinstance(axes[0], int) else axes
-        return self._rearranged(ops.Permute(order or tuple(reversed(range(self.ndim)))))
+        return self._rearranged(Permute(order or tuple(reversed(range(self.ndim)))))
 
     def broadcast_to(self, shape: Shape) -> Any:
         """Repeat along new or length-one leading axes, as `numpy.broadcast_to`."""
-        return self if tuple(shape) == self.shape else self._rearranged(ops.BroadcastTo(tuple(shape)))
+        return self if tuple(shape) == self.shape else self._rearranged(BroadcastTo(tuple(shape)))
 
     def pad(self, widths: Sequence[tuple[int, int]]) -> Any:
         """Zeros before and after along each leading axis, as `numpy.pad`."""
-        return self._rearranged(ops.Pad(tuple((int(a), int(b)) for a, b in widths)))
+        return self._rearranged(Pad(tuple((int(a), int(b)) for a, b in widths)))
 
     def sum(self, axis: int | Sequence[int] | None = None) -> Any:
         """Sum over leading axes (all of them by default)."""
-        return self._rearranged(ops.Sum(self._axes(axis)))
+        return self._rearranged(Sum(self._axes(axis)))
 
     def mean(self, axis: int | Sequence[int] | None = None) -> Any:
         """Average over leading axes (all of them by default); never over the width."""
-        return self._rearranged(ops.Sum(self._axes(axis), average=True))
+        return self._rearranged(Sum(self._axes(axis), average=True))
 
 
 class Vector(Value):
@@ -284,7 +284,7 @@ class Output(Value):
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __neg__ = __pow__ = _refuse
     __getitem__ = _refuse
 
-    def _rearranged(self, rule: Rule) -> Any:
+    def _rearranged(self, how: AxesMap) -> Any:
         self._refuse()
 
 

@@ -7,13 +7,20 @@ Programs II, arXiv:2006.14548). Where second moments determine that limit, it is
 
 from __future__ import annotations
 
+import functools
+from dataclasses import dataclass
+
+import jax
 from jax import Array
 
-from ..errors import HyperparameterError, shown
+from ..errors import HyperparameterError, NoForwardLimitError, shown
 from ..language.program import Program
+from ..language.shorthand import with_places
 from .bounded import bounded
-from .forward import refuse_correction_terms
-from .moments import ForwardMoments
+from .forward import correction_terms
+from .kernels import Reason
+from .moments import Moments
+from .views import View
 
 
 def limit_scalars(program: Program) -> dict[int, Array]:
@@ -26,12 +33,29 @@ def limit_scalars(program: Program) -> dict[int, Array]:
     """
     if not isinstance(program, Program):
         raise HyperparameterError(f"A program is needed, such as nv.program(arch, x), not {shown(program)}.")
-    return _scalars(program.unrolled())
+    as_written = program.unrolled()
+    program, places = with_places(as_written)
+    reasons = [*correction_terms(program), *jax.eval_shape(_limits, program).refused]
+    if reasons:
+        raise NoForwardLimitError(reasons[0].text)
+    numbers = _scalars(program).numbers
+    return {k: numbers[places[k]] for k, i in enumerate(as_written.instructions) if i.kind == "scalar"}
 
 
-@bounded
-def _scalars(program: Program) -> dict[int, Array]:
-    refuse_correction_terms(program)
-    moments = ForwardMoments((program, program))
+@functools.partial(jax.tree_util.register_dataclass, data_fields=["numbers"], meta_fields=["refused"])
+@dataclass(frozen=True)
+class _Scalars:
+    """The limits by place, and why second moments do not give them, if so."""
+
+    numbers: dict[int, Array]
+    refused: tuple[Reason, ...]
+
+
+@functools.partial(jax.jit, inline=True)  # traced once: to see whether it applies, and to calculate
+def _limits(program: Program) -> _Scalars:
+    moments = Moments(View((program, program)))
     scalars = (place for place, instruction in enumerate(program.instructions) if instruction.kind == "scalar")
-    return {place: moments.number(0, place) for place in scalars}
+    return _Scalars({place: moments.number((0, place)) for place in scalars}, tuple(moments.refused))
+
+
+_scalars = bounded(_limits)

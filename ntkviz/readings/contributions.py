@@ -20,25 +20,21 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..errors import InputError
+from ..errors import InputError, NoForwardLimitError
 from ..language import instructions as ops
 from ..language.architecture import Architecture, check_architecture, check_data
+from ..language.axes import Shape
 from ..language.program import Instruction, Parameter, Program
-from .aligned import Vector, of_all_pairs
+from ..language.shorthand import in_full
 from .bounded import bounded
-from .dual import Dual
-from .finite import (
-    at_readout_scale,
-    check_width,
-    gradient_scale,
-    products_in_full,
-    random_key,
-    sample_parameters,
-    uses_of_parameters,
-)
-from .forward import kernels_from, refuse_correction_terms
-from .moments import ForwardMoments
-from .parameters import ParameterNumbers, check_one_network_reads
+from .finite import uses_of_parameters
+from .forward import correction_terms, kernels_from
+from .kernel_pair import KernelPair
+from .moments import Moments, of_all_pairs
+from .networks import at_readout_scale, check_width, products_in_full, random_key, sample_parameters
+from .parameters import check_one_network_reads
+from .uses import gradient_scale
+from .views import Vector, View
 
 Shares = dict[tuple[int, int], Array]  # of each pair of places, one in each program, for all pairs of entries there
 
@@ -88,7 +84,8 @@ def _programs(arch: Architecture, x1: Any, x2: Any) -> tuple[Program, Program]:
     first = arch.trace(data1)
     second = first if data1 is data2 else arch.trace(data2)
     check_one_network_reads(arch, first, second)
-    return biases_as_inputs(first.unrolled()), biases_as_inputs(second.unrolled())
+    first, second = (biases_as_inputs(in_full(program).unrolled()) for program in (first, second))
+    return first, second
 
 
 def biases_as_inputs(program: Program) -> Program:
@@ -117,23 +114,8 @@ def biases_as_inputs(program: Program) -> Program:
             args.append(len(instructions) - 1 if a in declared else places[a])
         places[place] = len(instructions)
         instructions.append(dataclasses.replace(instruction, args=tuple(args)))
-    parameters = tuple(
-        dataclasses.replace(
-            p,
-            kind="input" if k in biases else p.kind,
-            std=places[p.std],
-            multiplier=places[p.multiplier],
-            lr=places[p.lr],
-        )
-        for k, p in enumerate(program.parameters)
-    )
-    return dataclasses.replace(
-        program,
-        instructions=tuple(instructions),
-        parameters=parameters,
-        output=places[program.output],
-        constants=tuple(constants),
-    )
+    parameters = [dataclasses.replace(p, kind="input") if k in biases else p for k, p in enumerate(program.parameters)]
+    return program.written_again(instructions, places.__getitem__, parameters=parameters, constants=tuple(constants))
 
 
 def _is_bias(program: Program, parameter: int) -> bool:
@@ -149,29 +131,31 @@ def _is_bias(program: Program, parameter: int) -> bool:
 # --- infinite width ----------------------------------------------------------------------------------
 
 
-class _SharedMoments(ForwardMoments):
-    """Forward kernels in which each pair of uses adds a share, 1 as a rule, of what it adds to the tangent."""
+class _Shared(View):
+    """Two networks in which each pair of uses adds a share, 1 as a rule, of what it adds to the tangent."""
 
     def __init__(self, programs: tuple[Program, Program], shares: Shares):
         super().__init__(programs)
         self.shares = shares
 
-    def own_tangent(self, a: int, b: int, own: Array) -> Array:
-        return own * self.shares[a, b]
+    def own_tangent(self, left: Vector, right: Vector, own: Array) -> Array:
+        return own * self.shares[left[1], right[1]]
 
-    def _equal_places(self, left: Vector, right: Vector) -> Dual | None:
-        return of_all_pairs(self, left, right)  # of which all have a share
+    def aligned(self, m: Moments, left: Vector, right: Vector) -> KernelPair:
+        return of_all_pairs(m, left, right)  # of which all have a share
 
 
 @bounded
 def _split(program: Program, program_bar: Program) -> dict[str, Array]:
-    refuse_correction_terms(program)
     places, places_bar = _places_of_uses(program), _places_of_uses(program_bar)
     pairs = [(a, b) for name in places for a in places[name] for b in places_bar.get(name, [])]
     shapes = {(a, b): program.instructions[a].shape + program_bar.instructions[b].shape for a, b in pairs}
 
     def ntk(shares: Shares) -> Array:
-        return kernels_from(_SharedMoments((program, program_bar), shares)).ntk[0, 0]
+        found = kernels_from(Moments(_Shared((program, program_bar), shares)))
+        for reason in (*correction_terms(program), *found.refused):
+            raise NoForwardLimitError(reason.text)
+        return found.ntk[0, 0]
 
     terms = jax.grad(ntk)({pair: jnp.ones(shape) for pair, shape in shapes.items()})
     return {
@@ -189,14 +173,14 @@ def _places_of_uses(program: Program) -> dict[str, list[int]]:
     """Where the program uses each trained parameter, in order."""
     found: dict[str, list[int]] = {}
     for place, instruction in enumerate(program.instructions):
-        if isinstance(instruction.op, ops.InputMatMul | ops.InitialVector | ops.MatMul):
+        if isinstance(instruction.op, ops.Source):
             parameter = program.parameters[instruction.op.parameter]
             if parameter.trainable:
-                found.setdefault(_label(parameter, getattr(instruction.op, "index", ())), []).append(place)
+                found.setdefault(_label(parameter, instruction.op.index), []).append(place)
     return found
 
 
-def _label(parameter: Parameter, index: ops.Shape) -> str:
+def _label(parameter: Parameter, index: Shape) -> str:
     """The parameter's name, and which of an array of matrices it is."""
     return parameter.name + "".join(f"[{i}]" for i in index)
 
@@ -208,13 +192,12 @@ def _label(parameter: Parameter, index: ops.Shape) -> str:
 def _split_network(program: Program, program_bar: Program, width: int, key: Array) -> dict[str, Array]:
     parameters = sample_parameters(program, width, key)
     here, there = (uses_of_parameters(p, parameters, example_outputs=1) for p in (program, program_bar))
-    numbers = ParameterNumbers(program)
     split: dict[str, Array] = {}
     for use, one in here.items():
         if use not in there:
             continue
         declared, other = program.parameters[use[0]], there[use]
-        rate = gradient_scale(declared, numbers, width)
+        rate = gradient_scale(program, use[0], width)
         scale = 1 if at_readout_scale(program) else width
         with products_in_full():
             split[_label(declared, use[1])] = rate * scale * (one.a[0] @ other.a[0].T) * (one.b[0] @ other.b[0].T)

@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import InputError
 from ..language.architecture import Architecture
 from ..language.program import Program
+from ..language.shorthand import in_full
 from .one_by_one import reads_one_by_one
 from .ragged import Data, Group
 
@@ -68,7 +69,7 @@ def _whole_and_one(arch: Architecture, data: Data) -> tuple[Program, Program | N
         one = arch.trace(_first(data))
     except Exception:  # an author's code may fail in any way where it needs a whole batch
         return whole, None
-    return whole, one if reads_one_by_one(whole, one) else None
+    return whole, one if reads_one_by_one(in_full(whole), in_full(one)) else None
 
 
 def check_in_groups(arch: Architecture, groups: list[Group], what: str) -> None:

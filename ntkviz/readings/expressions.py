@@ -4,7 +4,7 @@ A coordinate's limit Z is written as Σ coefficient · Π φ(L), each L an affin
 Gaussians (the Ẑ's). Expected products split over independent groups of L's; within a group one or
 two L's are an expectation of `ntkviz.gaussian`, and polynomial factors of further L's are removed by
 Gaussian integration by parts (Stein's lemma, of which Isserlis' theorem is the polynomial case).
-What does not fit raises `NotExactError`, and is sampled instead.
+What does not fit is kept as a reason (`Expectations.beyond`), and the program is sampled instead.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array
 
 from ..gaussian.expectation import Expectation, pair_expectation, single_expectation
-from ..language.nonlinearities import Nonlinearity, identity, relu, step
+from ..language.nonlinearities import Nonlinearity, identity, polynomial, relu, step
+from .error import Error, relative_error
+from .kernels import Reason
+from .zero import ZERO, none_if_zero, written
 
-Number = Any  # a float or a traced scalar
+Number = Any  # a float, a traced scalar or ZERO
 MOST_EXPECTATIONS = 500
 """Products of sums have many terms; beyond so many expectations compiling them takes minutes, and sampling seconds."""
 
@@ -31,16 +33,12 @@ _single = jax.jit(single_expectation, static_argnames="phi")
 _pair = jax.jit(pair_expectation, static_argnames=("phi", "psi"))
 
 
-class NotExactError(Exception):
-    """An expectation that this algebra does not integrate."""
-
-
 @dataclass(eq=False)
 class Affine:
-    """mean + Σ coefficient·(basis Gaussian); `mean` is `None` where it is zero by form."""
+    """mean + Σ coefficient·(basis Gaussian)."""
 
     coefficients: dict[int, Number]
-    mean: Number | None = None
+    mean: Number = ZERO
 
 
 class Factor(NamedTuple):
@@ -84,6 +82,8 @@ class Expression:
 
     def scaled(self, factor: Number) -> Expression:
         """factor·Z."""
+        if factor is ZERO:
+            return NOTHING
         return Expression(tuple(Term(t.coefficient * factor, t.factors) for t in self.terms))
 
     def affine(self) -> Affine | None:
@@ -100,25 +100,24 @@ class Expression:
         if len(self.terms) == 1 and self.terms[0].factors and self.terms[0].coefficient is _ONE:
             return self.terms[0].factors[0].argument
         coefficients: dict[int, Number] = {}
-        mean: Number | None = None
+        mean: Number = ZERO
         for coefficient, factors in self.terms:
             if not factors:
-                mean = coefficient if mean is None else mean + coefficient
+                mean = mean + coefficient
                 continue
             argument = factors[0].argument
             for basis, c in argument.coefficients.items():
                 coefficients[basis] = coefficients.get(basis, 0.0) + coefficient * c
-            if argument.mean is not None:
-                mean = (0.0 if mean is None else mean) + coefficient * argument.mean
+            mean = mean + coefficient * argument.mean
         return Affine(coefficients, mean)
 
-    def apply(self, phi: Nonlinearity, theta: tuple[Number, ...]) -> Expression:
-        """φ(Z; θ): of an affine Z, or, for a polynomial φ, of any."""
+    def apply(self, phi: Nonlinearity, theta: tuple[Number, ...]) -> Expression | None:
+        """φ(Z; θ): of an affine Z, or, for a polynomial φ, of any; `None` where the algebra does not have it."""
         argument = self.affine()
         if argument is not None:
             return Expression((Term(1.0, (Factor(phi, argument, theta),)),))
         if not phi.coefficients:
-            raise NotExactError(f"{phi.name} of a non-Gaussian vector")
+            return None
         result = Expression.constant(phi.coefficients[-1])
         for coefficient in reversed(phi.coefficients[:-1]):
             result = result * self
@@ -128,80 +127,88 @@ class Expression:
 
 
 _ONE = 1.0
+NOTHING = Expression(())
 
 
 class Expectations:
     """Expectations of expressions, given the covariances of the basis Gaussians.
 
-    `covariances[i, j]` (i ≤ j) is absent where it is zero by form. `None` means such a zero.
+    - `covariances[i, j]` (i ≤ j) is absent where it is zero by form.
+    - `beyond`: why the algebra does not have what it was asked for. From the first reason on, all it says is `ZERO`.
     """
 
     def __init__(self) -> None:
         self.covariances: dict[tuple[int, int], Number] = {}
-        self.errors: list[Array] = []
-        self._products: dict[tuple[int, int], tuple[Expression, Expression, Number | None]] = {}
+        self.errors: list[Error] = []
+        self.beyond: list[Reason] = []
+        self._products: dict[tuple[int, int], tuple[Expression, Expression, Number]] = {}
+
+    def refuse(self, why: str) -> Any:
+        """Remember what does not fit."""
+        self.beyond.append(Reason("samples", why))
+        return ZERO
 
     # --- second moments of arguments -------------------------------------------------------------
 
-    def covariance(self, a: Affine, b: Affine) -> Number | None:
+    def covariance(self, a: Affine, b: Affine) -> Number:
         """Cov(L, L̄)."""
-        parts = [
+        parts = (
             c * d * self.covariances[min(i, j), max(i, j)]
             for i, c in a.coefficients.items()
             for j, d in b.coefficients.items()
             if (min(i, j), max(i, j)) in self.covariances
-        ]
-        return _total(parts)
+        )
+        return sum(parts, ZERO)
 
     def _variance(self, a: Affine) -> Number:
-        value = self.covariance(a, a)
-        return jnp.zeros(()) if value is None else value
+        return written(self.covariance(a, a), ())
 
     # --- expectations of expressions ---------------------------------------------------------------
 
-    def mean(self, z: Expression) -> Number | None:
+    def mean(self, z: Expression) -> Number:
         """E Z."""
-        return _total(self._term(t.coefficient, t.factors) for t in z.terms)
+        return sum((self._term(t.coefficient, t.factors) for t in z.terms), ZERO)
 
-    def product(self, z: Expression, w: Expression) -> Number | None:
+    def product(self, z: Expression, w: Expression) -> Number:
         """E[Z W], remembered."""
         key = (min(id(z), id(w)), max(id(z), id(w)))
+        if self.beyond:
+            return ZERO
         if key not in self._products:
             self._products[key] = (z, w, self.mean(z * w))  # holds z and w, so that their ids stay theirs
         return self._products[key][2]
 
-    def expected_derivative(self, z: Expression, basis: int) -> Number | None:
+    def expected_derivative(self, z: Expression, basis: int) -> Number:
         """E[∂Z/∂Ẑ] for a basis Gaussian Ẑ, scalars held fixed."""
-        parts = []
-        for term in z.terms:
-            for argument, factors in _by_argument(term.factors).items():
-                if basis in argument.coefficients:
-                    slope = self._expected_slope(term, argument, factors)
-                    if slope is not None:
-                        parts.append(argument.coefficients[basis] * slope)
-        return _total(parts)
+        parts = (
+            argument.coefficients[basis] * self._expected_slope(term, argument, factors)
+            for term in z.terms
+            for argument, factors in _by_argument(term.factors).items()
+            if basis in argument.coefficients
+        )
+        return sum(parts, ZERO)
 
-    def _expected_slope(self, term: Term, argument: Affine, factors: list[Factor]) -> Number | None:
+    def _expected_slope(self, term: Term, argument: Affine, factors: list[Factor]) -> Number:
         """coefficient · E[∂_L Π φ(L) · (the other factors)]."""
         if all(f.phi.derivative() is not None for f in factors):
-            return _total(self._term(term.coefficient, fs) for fs in _differentiated(term.factors, argument))
+            return sum((self._term(term.coefficient, fs) for fs in _differentiated(term.factors, argument)), ZERO)
         # A jump: its derivative is no function, but Stein's lemma needs none.
         component = next(c for c in self._components(term.factors) if argument in c)
         if len(component) > 1:
-            raise NotExactError("the derivative of a jump between dependent vectors")
+            return self.refuse("the derivative of a jump between dependent vectors")
         variance = self._variance(argument)
         centred = Affine(argument.coefficients)  # L − E L
         weighted = self._term(term.coefficient, (*term.factors, Factor(identity, centred)))
-        return None if weighted is None else weighted / jnp.where(variance > 0, variance, 1.0)
+        return weighted / jnp.where(variance > 0, variance, 1.0)
 
     # --- expectations of products of factors -------------------------------------------------------
 
-    def _term(self, coefficient: Number, factors: tuple[Factor, ...]) -> Number | None:
+    def _term(self, coefficient: Number, factors: tuple[Factor, ...]) -> Number:
         value = coefficient
         for component in self._components(factors):
-            expected = self._component(component)
-            if expected is None:
-                return None
+            expected = ZERO if self.beyond else self._component(component)
+            if expected is ZERO:
+                return ZERO
             value = value * expected
         return value
 
@@ -209,7 +216,7 @@ class Expectations:
         """Factors by argument, arguments in groups independent of each other."""
         groups: list[dict[Affine, list[Factor]]] = []
         for argument, own in _by_argument(factors).items():
-            touching = [g for g in groups if any(self.covariance(argument, other) is not None for other in g)]
+            touching = [g for g in groups if any(self.covariance(argument, other) is not ZERO for other in g)]
             merged: dict[Affine, list[Factor]] = {}
             for group in touching:
                 merged |= group
@@ -217,7 +224,7 @@ class Expectations:
             groups.append(merged | {argument: own})
         return groups
 
-    def _component(self, component: dict[Affine, list[Factor]]) -> Number | None:
+    def _component(self, component: dict[Affine, list[Factor]]) -> Number:
         sides = [(argument, _Product.of(factors)) for argument, factors in component.items()]
         if len(sides) == 1:
             return self._one(*sides[0])
@@ -225,12 +232,11 @@ class Expectations:
             return self._two(*sides)
         return self._by_parts(component)
 
-    def _one(self, argument: Affine, product: _Product) -> Number | None:
+    def _one(self, argument: Affine, product: _Product) -> Number:
         if product.phi is identity:
             return argument.mean
-        result = _single(product.phi, self._variance(argument), theta=product.theta, mean=argument.mean)
-        self._add_error(result)
-        return result.value
+        result = _single(product.phi, self._variance(argument), theta=product.theta, mean=none_if_zero(argument.mean))
+        return self._with_error(result)
 
     def _two(self, first: tuple[Affine, _Product], second: tuple[Affine, _Product]) -> Number:
         (a, p), (b, q) = first, second
@@ -242,62 +248,48 @@ class Expectations:
             self._variance(b),
             theta=p.theta,
             theta_bar=q.theta,
-            mean_x=a.mean,
-            mean_y=b.mean,
+            mean_x=none_if_zero(a.mean),
+            mean_y=none_if_zero(b.mean),
         )
-        self._add_error(result)
+        return self._with_error(result)
+
+    def _with_error(self, result: Expectation) -> Number:
+        self.errors.append(relative_error(result))
+        if len(self.errors) > MOST_EXPECTATIONS:
+            return self.refuse(f"more than {MOST_EXPECTATIONS} expectations")
         return result.value
 
-    def _add_error(self, result: Expectation) -> None:
-        self.errors.append(result.error / (result.size + jnp.finfo(float).tiny))
-        if len(self.errors) > MOST_EXPECTATIONS:
-            raise NotExactError(f"more than {MOST_EXPECTATIONS} expectations")
-
-    def _by_parts(self, component: dict[Affine, list[Factor]]) -> Number | None:
+    def _by_parts(self, component: dict[Affine, list[Factor]]) -> Number:
         """E[L·F] = E[L] E[F] + Σ_j Cov(L, L_j) E[∂_j F], for a polynomial factor's L."""
         for argument, factors in component.items():
             if all(f.phi.coefficients for f in factors):
                 rest = tuple(f for other, fs in component.items() if other is not argument for f in fs)
                 return self._polynomial_by_parts(argument, _multiply_out(factors), rest)
-        raise NotExactError("three or more dependent vectors under functions that are not polynomials")
+        return self.refuse("three or more dependent vectors under functions that are not polynomials")
 
     def _polynomial_by_parts(
         self, argument: Affine, coefficients: tuple[float, ...], rest: tuple[Factor, ...]
-    ) -> Number | None:
-        parts = []
-        for power, coefficient in enumerate(coefficients):
-            if coefficient:
-                parts.append(self._power_by_parts(coefficient, argument, power, rest))
-        return _total(parts)
+    ) -> Number:
+        parts = (self._power_by_parts(c, argument, power, rest) for power, c in enumerate(coefficients) if c)
+        return sum(parts, ZERO)
 
-    def _power_by_parts(self, coefficient: Number, a: Affine, power: int, rest: tuple[Factor, ...]) -> Number | None:
+    def _power_by_parts(self, coefficient: Number, a: Affine, power: int, rest: tuple[Factor, ...]) -> Number:
         if power == 0:
             return self._term(coefficient, rest)
         below = (Factor(identity, a),) * (power - 1)
-        parts = []
-        if a.mean is not None:
-            parts.append(self._term(coefficient * a.mean, (*below, *rest)))
+        total = ZERO if a.mean is ZERO else self._term(coefficient * a.mean, (*below, *rest))
         if power > 1:
             shorter = self._power_by_parts(coefficient * (power - 1), a, power - 2, rest)
-            parts.append(None if shorter is None else self._variance(a) * shorter)
+            total = total + self._variance(a) * shorter
         for other in _by_argument(rest):
             across = self.covariance(a, other)
-            if across is None:
+            if across is ZERO:
                 continue
             if any(f.phi.derivative() is None for f in rest if f.argument is other):
-                raise NotExactError("integration by parts meets a jump")
+                return self.refuse("integration by parts meets a jump")
             for factors in _differentiated(rest, other):
-                slope = self._term(coefficient, (*below, *factors))
-                parts.append(None if slope is None else across * slope)
-        return _total(parts)
-
-
-def _total(parts: Iterable[Number | None]) -> Number | None:
-    total = None
-    for part in parts:
-        if part is not None:
-            total = part if total is None else total + part
-    return total
+                total = total + across * self._term(coefficient, (*below, *factors))
+        return total
 
 
 def _by_argument(factors: Iterable[Factor]) -> dict[Affine, list[Factor]]:
@@ -369,14 +361,12 @@ def _multiply_out(polynomials: list[Factor]) -> tuple[float, ...]:
 
 @functools.lru_cache(maxsize=512)
 def _polynomial_of(coefficients: tuple[float, ...]) -> Nonlinearity:
-    from ..language.nonlinearities import polynomial
-
     return identity if coefficients == identity.coefficients else polynomial("polynomial", *coefficients)
 
 
 @functools.lru_cache(maxsize=512)
 def _product_nonlinearity(phis: tuple[tuple[Nonlinearity, int], ...]) -> Nonlinearity:
-    def fn(x, *theta):
+    def fn(x: Any, *theta: Any) -> Any:
         value, used = jnp.ones_like(x), 0
         for phi, count in phis:
             value = value * phi.fn(x, *theta[used : used + count])

@@ -42,7 +42,7 @@ def check_batches(program: Program) -> None:
                 f"The NTK of batchnorm over {instruction.shape[op.axis]} rows is infinite; give it "
                 f"{FEWEST_ROWS} rows or more."
             )
-        if isinstance(op, ops.InputMatMul | ops.InitialVector | ops.MatMul):
+        if isinstance(op, ops.Source):
             below = below or program.parameters[op.parameter].trainable
         if isinstance(op, ops.Repeat):
             check_batches(op.body)

@@ -15,95 +15,113 @@ For an MLP this is the textbook recursion (Jacot et al. 2018); no architecture h
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..errors import NoForwardLimitError
 from ..language import instructions as ops
 from ..language.program import Program
 from ..language.rolling import Rolled, roll
-from .dual import Dual
-from .loops import EntangledStepsError, LoopMoments
-from .moments import ForwardMoments
+from . import repeats  # noqa: F401  its rules are among those of the tables
+from .forward_rules import gaussian_pair
+from .kernel_pair import KernelPair
+from .kernels import LimitKernels, Reason
+from .kind import Kind, kind_of
+from .loops import Loops
+from .moments import Moments
+from .views import Vector, View
+from .zero import linear, written
 
 
-class ForwardKernels(NamedTuple):
-    """NNGP and NTK of two batches, `(|X|, |X̄|)`, and an estimate of their relative error."""
-
-    nngp: Array
-    ntk: Array
-    error: Array
-
-
-def forward_kernels(program: Program, program_bar: Program) -> ForwardKernels:
+def forward_kernels(program: Program, program_bar: Program) -> LimitKernels:
     """The limit NNGP and NTK between a network on X and on X̄ (Tensor Programs II, Theorem "NTK limit").
 
-    The two programs come from one architecture. Raises `NoForwardLimitError` when second moments
-    do not determine the limit, naming the instruction.
+    The two programs come from one architecture. Where second moments do not determine the limit, the result says so
+    (`refused`), naming the instruction.
     """
-    refuse_correction_terms(program)
-    rolled, rolled_bar = roll(program), roll(program_bar)
-    if rolled or rolled_bar:
-        try:
-            return kernels_from(LoopMoments((rolled or Rolled(program, ()), rolled_bar or Rolled(program_bar, ()))))
-        except (EntangledStepsError, NoForwardLimitError):
-            pass  # pair by pair it is, or refused with the place the author knows
-    return kernels_from(ForwardMoments((program, program_bar)))
+    return kernels_of(kind_of(program, program_bar))(program, program_bar)
 
 
-def kernels_from(moments: ForwardMoments) -> ForwardKernels:
+@functools.partial(jax.jit, inline=True)  # traced once: to see whether it applies, and to calculate
+def pair_by_pair(program: Program, program_bar: Program) -> LimitKernels:
+    """The kernels by the rules as they are; of a loop over time every pair of steps is asked for by itself."""
+    found = kernels_from(Moments(View((program, program_bar))))
+    return dataclasses.replace(found, refused=(*correction_terms(program), *found.refused))
+
+
+@functools.partial(jax.jit, inline=True)
+def over_time(program: Program, program_bar: Program) -> LimitKernels:
+    """The kernels by one scan over the steps of each loop."""
+    rolled = roll(program) or Rolled(program, ()), roll(program_bar) or Rolled(program_bar, ())
+    return kernels_from(Moments(Loops(rolled)))
+
+
+@functools.lru_cache(maxsize=512)
+def kernels_of(kind: Kind) -> Any:
+    """Which of the two gives the kernels of programs: `over_time` if they have loops whose moments one scan gives."""
+    first, second = kind.structures
+    if not (roll(first) or roll(second)) or correction_terms(first):
+        return pair_by_pair
+    return pair_by_pair if refusals(over_time, kind) else over_time
+
+
+def refusals(kernels: Any, kind: Kind) -> tuple[Reason, ...]:
+    """Why a reading does not give the limit of such programs: a trace tells, the one that calculates too."""
+    return jax.eval_shape(kernels, *kind.programs()).refused
+
+
+def kernels_from(moments: Moments) -> LimitKernels:
     """The kernels that the moments of two copies give, errors as of `forward_kernels`."""
-    program, program_bar = moments.programs
-    v, x = program.instructions[program.output].args
-    v_bar, x_bar = program_bar.instructions[program_bar.output].args
-    readout = moments.gaussian_pair(0, v, 1, v_bar, equal_places=True)
-    assert readout is not None  # one parameter in both copies
-    parameter = moments.parameter(0, v)
+    (v, x), (v_bar, x_bar) = (
+        [(copy, a) for a in program.instructions[program.output].args] for copy, program in enumerate(moments.programs)
+    )
+    readout = gaussian_pair(moments, v, v_bar, equal_places=True)
+    fan = moments.parameter(v).fan
     k = _same_position(moments, v, x, x_bar)
     # f = Σ_p v_pᵀx_p/√(fan n): with v independent of x only equal positions p meet.
-    v2 = _first(readout.value) / parameter.fan
-    nngp = v2 * k.value
-    ntk = jnp.zeros_like(nngp) if readout.tangent is None else _first(readout.tangent) / parameter.fan * k.value
-    if k.tangent is not None:
-        ntk = ntk + v2 * k.tangent
-    return ForwardKernels(nngp, ntk, moments.relative_error())
+    v2, own = (linear(lambda part: part.ravel()[0] / fan, part) for part in (readout.value, readout.tangent))
+    shape = moments.programs[0].outputs, moments.programs[1].outputs
+    kxx = written(k.value, shape)
+    nngp, ntk = v2 * kxx, own * kxx + v2 * k.tangent
+    return LimitKernels(nngp, written(ntk, shape), moments.error(), tuple(moments.refused))
 
 
-def refuse_correction_terms(program: Program) -> None:
+def correction_terms(program: Program) -> list[Reason]:
     """Wᵀ on what W made gives Z^{Wᵀy} a part Ż that is not Gaussian (Tensor Programs III, Theorem 2.10)."""
-    made_by: list[set[tuple[Any, ...]]] = []  # the matrices each value was made with
+    made_by: list[set[ops.MatMul]] = []  # the matrices each value was made with
     for place, instruction in enumerate(program.instructions):
         op, made = instruction.op, set().union(*(made_by[a] for a in instruction.args))
         if isinstance(op, ops.MatMul):
-            if (op.parameter, op.index, not op.transpose) in made:
-                raise NoForwardLimitError(
-                    f"Instruction {place} multiplies by the transpose of matrix "
-                    f"{program.parameters[op.parameter].name} what that matrix made, which adds terms that the "
-                    "forward kernels do not have; use the general reading."
-                )
-            made.add((op.parameter, op.index, op.transpose))
-        if isinstance(op, ops.Repeat):
-            refuse_correction_terms(op.body)
+            if op.opposite in made:
+                return [
+                    Reason(
+                        "general",
+                        f"Instruction {place} multiplies by the transpose of matrix "
+                        f"{program.parameter_of(place).name} what that matrix made, which adds terms that the "
+                        "forward kernels do not have; use the general reading.",
+                    )
+                ]
+            made.add(op)
+        if isinstance(op, ops.Repeat) and (below := correction_terms(op.body)):
+            return below
         made_by.append(made)
+    return []
 
 
-def _first(diagonal: Array) -> Array:
-    return diagonal.ravel()[0]
-
-
-def _same_position(moments: ForwardMoments, v: int, x: int, x_bar: int) -> Dual:
+def _same_position(m: Moments, v: Vector, x: Vector, x_bar: Vector) -> KernelPair:
     """Σ_p E[x_p x̄_p] for all pairs of outputs, p the positions with a readout of their own."""
-    positions = moments.instruction(0, v).shape
-    shapes = moments.instruction(0, x).shape, moments.instruction(1, x_bar).shape
-    a, b = (shape[: len(shape) - len(positions)] for shape in shapes)
+    positions = m.shape(v)
+    a, b = (m.shape(side)[: len(m.shape(side)) - len(positions)] for side in (x, x_bar))
     if math.prod(a) == math.prod(b) == 1:
-        k = moments.aligned((0, x), (1, x_bar))
-        return Dual(jnp.zeros(a + b)) if k is None else k.map(lambda m: m.sum().reshape(a + b))
-    k = moments.moment(0, x, 1, x_bar)
-    if k is None:
-        return Dual(jnp.zeros(a + b))
+        return m.aligned(x, x_bar).map(lambda k: k.sum().reshape(a + b))
     size = math.prod(positions)
-    return k.map(lambda m: jnp.einsum("apbp->ab", m.reshape((math.prod(a), size, math.prod(b), size))).reshape(a + b))
+
+    def trace(k: Array) -> Array:
+        return jnp.einsum("apbp->ab", k.reshape((math.prod(a), size, math.prod(b), size))).reshape(a + b)
+
+    return m.moment(x, x_bar).map(trace)

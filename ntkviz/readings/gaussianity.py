@@ -15,22 +15,15 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..language import gradient_instructions as grads
 from ..language import instructions as ops
-from ..language.backward import (
-    BatchNormGradient,
-    Fill,
-    Identity,
-    OverRoot,
-    PairMoment,
-    ScalarGradient,
-    Slope,
-    Transposed,
-)
 from ..language.instructions import Op
+from ..language.maximum import Maximum, Subtract
 from ..language.nonlinearities import (
     Nonlinearity,
     abs,
@@ -39,12 +32,12 @@ from ..language.nonlinearities import (
     erf_gate_slope,
     erf_slope,
     minus_sin,
-    multiply,
     sign,
     sin,
     tanh,
 )
 from ..language.program import Instruction, Program
+from ..language.rules import Rules
 
 
 class Form(NamedTuple):
@@ -65,11 +58,24 @@ def form(program: Program) -> Form:
 
 @functools.lru_cache(maxsize=256)
 def _form(structure: Program) -> Form:
-    return _Reader(structure).read()
+    known = Known(structure)
+    for place, instruction in enumerate(structure.instructions):
+        op = instruction.op
+        known.signs.append(signs.of(op, place)(op, known, instruction, *(known.signs[a] for a in instruction.args)))
+        # A number contains no Gaussian, nor does a vector that is zero, or the same in every coordinate.
+        known.zero.append(_is_zero(op, [known.zero[a] for a in instruction.args]))
+        contains = instruction.kind == "vector" and not known.zero[place]
+        known.contains.append(gaussians.of(op, place)(op, known, place) if contains else frozenset())
+        constant = not known.contains[place]
+        known.zero[place] |= constant and bool(np.any(known.signs[place] == -1))
+        vectors = [a for a in instruction.args if known.contains[a]]
+        known.gaussian.append(constant or is_gaussian.of(op, place)(op, known, place, vectors))
+    places = (k for k, i in enumerate(structure.instructions) if i.kind == "vector")
+    return Form(frozenset(k for k in places if known.gaussian[k]), known.corrections)
 
 
-class _Reader:
-    """Goes through a program once; everything is by place.
+class Known:
+    """What is known of the earlier values of a program, by place.
 
     - `signs`: for each parameter, whether flipping it leaves the limit (1), flips it (−1), or neither (0);
     - `contains`: the places of the Gaussians in Z, none for a constant;
@@ -84,107 +90,137 @@ class _Reader:
         self.gaussian: list[bool] = []
         self.corrections: dict[int, tuple[int, ...]] = {}
 
-    def read(self) -> Form:
-        for place, instruction in enumerate(self.program.instructions):
-            self.signs.append(self._signs(instruction))
-            self.contains.append(self._contains(place, instruction))
-            is_constant = not self.contains[place]
-            self.zero.append(self._is_zero(instruction) or (is_constant and bool(np.any(self.signs[place] == -1))))
-            self.gaussian.append(is_constant or self._is_gaussian(place, instruction))
-        vectors = (k for k, i in enumerate(self.program.instructions) if i.kind == "vector")
-        return Form(frozenset(k for k in vectors if self.gaussian[k]), self.corrections)
+    def unchanged(self) -> np.ndarray:
+        """The signs of what no parameter flips."""
+        return np.ones(len(self.program.parameters), dtype=int)
 
-    # --- signs ---------------------------------------------------------------------------------
-
-    def _signs(self, instruction: Instruction) -> np.ndarray:
-        args = [self.signs[a] for a in instruction.args]
-        unchanged = np.ones(len(self.program.parameters), dtype=int)
-        match instruction.op:
-            case Identity():
-                return unchanged
-            case ops.InputMatMul(parameter) | ops.InitialVector(parameter) | ops.MatMul(parameter):
-                flipped = unchanged.copy()
-                flipped[parameter] = -1
-                return flipped * args[0] if args else flipped
-            case ops.Add() | ops.Shift() | ops.Join() | ops.ScalarFunction(operator.add | operator.sub):
-                return _common([self.signs[a] for a in instruction.args if not self.zero[a]] or [unchanged])
-            case ops.Nonlin(phi) as op if phi is not multiply:
-                return np.where(args[0] == -1, _sign_of(op), args[0]) if len(args) == 1 else _if_unchanged(args)
-            case ops.BatchNorm() | ops.Moment() | ops.Rearrange() | OverRoot() | Fill():
-                return args[0]
-            case BatchNormGradient():
-                return args[1] * args[0] ** 2  # flipping the batch changes nothing in its derivative
-            case ScalarGradient():
-                return args[0] * _if_unchanged(args[1:])
-            case op if _is_product(op):
-                return np.prod(args, axis=0)
-            case _:
-                return unchanged if not args else _if_unchanged(args)
-
-    # --- what Z contains -----------------------------------------------------------------------
-
-    def _contains(self, place: int, instruction: Instruction) -> frozenset[int]:
-        match instruction.op:
-            case _ if instruction.kind != "vector" or self._is_zero(instruction):
-                return frozenset()
-            case ops.InputMatMul() | ops.InitialVector():
-                return frozenset([place])
-            case ops.MatMul():
-                self.corrections[place] = self._corrections(place, instruction)
-                return frozenset([place]).union(*(self.contains[y] for y in self.corrections[place]))
-            case Fill():
-                return frozenset()
-            case ops.Nonlin(phi) if len(phi.coefficients) == 1:
-                return frozenset()
-            case _:
-                return frozenset().union(*(self.contains[a] for a in instruction.args))
-
-    def _corrections(self, place: int, instruction: Instruction) -> tuple[int, ...]:
-        op, (x,) = instruction.op, instruction.args
-        transposed = ops.MatMul(op.parameter, op.index, not op.transpose)
-        found = []
-        for earlier in sorted(self.contains[x]):
-            if self.program.instructions[earlier].op == transposed and not np.any(
-                self.signs[x] * self.signs[earlier] == -1
-            ):
-                found.append(self.program.instructions[earlier].args[0])
-        return tuple(found)
-
-    def _is_zero(self, instruction: Instruction) -> bool:
-        zeros = [self.zero[a] for a in instruction.args]
-        if _is_product(instruction.op):
-            return any(zeros)
-        return bool(zeros) and zeros[0] and isinstance(instruction.op, Fill | ops.Moment | ops.Rearrange | OverRoot)
-
-    # --- Gaussian or not -----------------------------------------------------------------------
-
-    def _is_gaussian(self, place: int, instruction: Instruction) -> bool:
-        vectors = [a for a in instruction.args if self.contains[a]]
-        match instruction.op:
-            case ops.MatMul():
-                return all(self.gaussian[y] for y in self.corrections[place])
-            case ops.Nonlin(phi) if phi is multiply:
-                return len(vectors) == 1 and self.gaussian[vectors[0]]
-            case ops.Nonlin(phi):
-                return len(phi.coefficients) == 2 and self.gaussian[vectors[0]]
-            case op if op.linear or isinstance(op, ops.InputMatMul | ops.InitialVector | ops.Shift):
-                return all(self.gaussian[a] for a in vectors)
-            case _:
-                return False
+    def all_of(self, places: Iterable[int]) -> frozenset[int]:
+        """The Gaussians in some values."""
+        return frozenset().union(*(self.contains[a] for a in places))
 
 
-def _is_product(op: Op) -> bool:
-    """Whether an instruction is a product of its arguments, summed over leading axes or coordinates."""
-    if isinstance(op, ops.Nonlin):
-        return op.phi is multiply
-    return isinstance(op, ops.Scale | ops.Contract | ops.Readout | PairMoment | Transposed)
+def _is_zero(op: Op, zeros: list[bool]) -> bool:
+    if op.multiplies:
+        return any(zeros)
+    return bool(zeros) and zeros[0] and isinstance(op, grads.Fill | ops.Moment | ops.Rearrange | grads.OverRoot)
 
 
-def _common(signs: list[np.ndarray]) -> np.ndarray:
-    return np.where(np.all(np.stack(signs) == signs[0], axis=0), signs[0], 0)
+# --- what flipping a parameter does: `(op, what is known, the instruction, *signs of the arguments)` --------------
+
+signs = Rules("its signs")
 
 
-def _if_unchanged(signs: list[np.ndarray]) -> np.ndarray:
+signs.rule(ops.Data, ops.Constant, grads.Identity)(lambda op, known, instruction, *args: known.unchanged())
+
+
+@signs.rule(ops.Source)
+def _(op: ops.Source, known: Known, instruction: Instruction, *args: np.ndarray) -> np.ndarray:
+    flipped = known.unchanged()
+    flipped[op.parameter] = -1
+    return flipped * args[0] if args else flipped
+
+
+@signs.rule(ops.Add, ops.Shift, ops.Join)
+def _(op: Op, known: Known, instruction: Instruction, *args: np.ndarray) -> np.ndarray:
+    """Those that all have in common, but for what is zero."""
+    some = [sign for sign, a in zip(args, instruction.args, strict=True) if not known.zero[a]] or [known.unchanged()]
+    return np.where(np.all(np.stack(some) == some[0], axis=0), some[0], 0)
+
+
+@signs.rule(ops.ScalarFunction)
+def _(op: ops.ScalarFunction, known: Known, instruction: Instruction, *args: np.ndarray) -> np.ndarray:
+    if op.fn in (operator.add, operator.sub):
+        return signs(ops.Add(), known, instruction, *args)
+    return _if_unchanged(args)
+
+
+@signs.rule(ops.Nonlin)
+def _(op: ops.Nonlin, known: Known, instruction: Instruction, *args: np.ndarray) -> np.ndarray:
+    if op.multiplies:
+        return args[0] * args[1]
+    return np.where(args[0] == -1, _sign_of(op), args[0]) if len(args) == 1 else _if_unchanged(args)
+
+
+signs.rule(Maximum)(lambda op, known, instruction, *args: _if_unchanged(args))
+signs.rule(Subtract)(lambda op, known, instruction, *args: signs(ops.Add(), known, instruction, *args))
+signs.rule(ops.Product)(lambda op, known, instruction, *args: np.prod(args, axis=0))
+
+
+@signs.rule(ops.BatchNorm, ops.Moment, ops.Rearrange, grads.OverRoot, grads.Fill)
+def _(op: Op, known: Known, instruction: Instruction, x: np.ndarray, *_: np.ndarray) -> np.ndarray:
+    return x
+
+
+@signs.rule(grads.BatchNormGradient)
+def _(op: Op, known: Known, instruction: Instruction, x: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    return gradient * x**2  # flipping the batch changes nothing in its derivative
+
+
+signs.rule(grads.ScalarGradient)(lambda op, known, instruction, gradient, *args: gradient * _if_unchanged(args))
+
+
+# --- the Gaussians in Z of a vector that is not zero: `(op, what is known, place)` ---------------------------------
+
+gaussians = Rules("the Gaussians in its limit")
+
+
+gaussians.rule(Op)(lambda op, known, place: known.all_of(known.program.instructions[place].args))
+gaussians.rule(ops.InputMatMul, ops.InitialVector)(lambda op, known, place: frozenset([place]))
+
+
+@gaussians.rule(ops.MatMul)
+def _(op: ops.MatMul, known: Known, place: int) -> frozenset[int]:
+    """Ẑ, and what Ż = σ² Σ_y Z^y E[∂Z^x/∂Ẑ^{Wᵀy}] contains over the y whose coefficient no sign makes zero."""
+    (x,) = known.program.instructions[place].args
+    known.corrections[place] = tuple(
+        known.program.instructions[earlier].args[0]
+        for earlier in sorted(known.contains[x])
+        if known.program.instructions[earlier].op == op.opposite
+        and not np.any(known.signs[x] * known.signs[earlier] == -1)
+    )
+    return frozenset([place]) | known.all_of(known.corrections[place])
+
+
+gaussians.rule(grads.Fill)(lambda op, known, place: frozenset())
+
+
+@gaussians.rule(ops.Nonlin)
+def _(op: ops.Nonlin, known: Known, place: int) -> frozenset[int]:
+    constant = len(op.phi.coefficients) == 1
+    return frozenset() if constant else known.all_of(known.program.instructions[place].args)
+
+
+# --- Gaussian or not: `(op, what is known, place, the arguments that are no constants)` ----------------------------
+
+is_gaussian = Rules("whether its limit is Gaussian")
+
+
+is_gaussian.rule(Op)(lambda op, known, place, vectors: False)
+
+
+@is_gaussian.rule(ops.Linear, ops.InputMatMul, ops.InitialVector, ops.Shift)
+def _(op: Op, known: Known, place: int, vectors: list[int]) -> bool:
+    return all(known.gaussian[a] for a in vectors)
+
+
+@is_gaussian.rule(ops.MatMul)
+def _(op: ops.MatMul, known: Known, place: int, vectors: list[int]) -> bool:
+    return all(known.gaussian[y] for y in known.corrections[place])
+
+
+@is_gaussian.rule(ops.Nonlin)
+def _(op: ops.Nonlin, known: Known, place: int, vectors: list[int]) -> bool:
+    if op.multiplies:
+        return len(vectors) == 1 and known.gaussian[vectors[0]]
+    return len(op.phi.coefficients) == 2 and known.gaussian[vectors[0]]
+
+
+for table in (signs, gaussians, is_gaussian):
+    table.refuse(ops.OfLayers, why="write the repeated layers out first (Program.unrolled)")
+    table.refuse(ops.Delayed, why="the form is read off the program as written")
+
+
+def _if_unchanged(signs: Sequence[np.ndarray]) -> np.ndarray:
     """1 where flipping a parameter changes none of the arguments."""
     return np.all(np.stack(signs) == 1, axis=0).astype(int)
 
@@ -194,7 +230,7 @@ _ODD, _EVEN = {erf, sin, tanh, sign, minus_sin}, {abs, cos, erf_slope, erf_gate_
 
 def _sign_of(op: Any) -> int:
     """φ(−x) = ±φ(x), or 0."""
-    if isinstance(op, Slope):
+    if isinstance(op, grads.Slope):
         return -_sign(op.of)
     return _sign(op.phi)
 

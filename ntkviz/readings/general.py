@@ -26,9 +26,9 @@ from ..language.backward import BackwardProgram, backward
 from ..language.gia import check_program
 from ..language.program import Program
 from .bounded import bounded
+from .error import Error, ErrorKind, scaled
 from .exact import exact_kernels
-from .expressions import NotExactError
-from .forward import ForwardKernels
+from .kernels import LimitKernels, Reason
 from .kind import Kind, kind_of
 from .sampled import dimensions, sampled_kernels
 
@@ -36,20 +36,21 @@ REPLICATES = 16  # independent scrambles, whose spread is the reported standard 
 LOG2_SAMPLES = 12
 
 
-def general_kernels(program: Program, program_bar: Program, *, assume_gia: bool) -> ForwardKernels:
+def general_kernels(program: Program, program_bar: Program, *, assume_gia: bool, exact: bool) -> LimitKernels:
     """NNGP and NTK between the outputs of two stacks of runs of one architecture.
 
     The programs have their repeats written out, and their data carry a leading stack axis: many
-    examples one by one, or one whole batch. The kernels are `(stack·outputs, stack·outputs)`.
+    examples one by one, or one whole batch. The kernels are `(stack·outputs, stack·outputs)`. `exact` asks for the
+    algebra, which has to have all expectations (`beyond_algebra`).
 
     Raises `NotIntegrableError` for a nonlinearity with a jump that JAX's derivative leaves out.
     """
     for instruction in program.instructions:
         if isinstance(instruction.op, ops.Nonlin):
             check_slopes(instruction.op.phi, len(instruction.args) - instruction.op.phi.arity)
-    if _is_exact(_kind_of_one(program, program_bar), assume_gia):
+    if exact:
         return _exact(program, program_bar, assume_gia)
-    return _as_forward_kernels(sample(program, program_bar, assume_gia=assume_gia))
+    return _as_limit_kernels(sample(program, program_bar, assume_gia=assume_gia))
 
 
 @functools.lru_cache(maxsize=256)
@@ -77,25 +78,30 @@ def _kind_of_one(program: Program, program_bar: Program) -> Kind:
     return kind_of(one, other)
 
 
+def beyond_algebra(program: Program, program_bar: Program, assume_gia: bool) -> tuple[Reason, ...]:
+    """Why the exact algebra cannot integrate stacks of runs: what it ran into, in the trace that calculates too."""
+    return _traced(_kind_of_one(program, program_bar), assume_gia).refused
+
+
+def exact_error_kind(program: Program, program_bar: Program, assume_gia: bool) -> ErrorKind:
+    """What the errors of exact algebra are."""
+    return _traced(_kind_of_one(program, program_bar), assume_gia).error.kind
+
+
 @functools.lru_cache(maxsize=256)
-def _is_exact(kind: Kind, assume_gia: bool) -> bool:
-    """Whether the exact algebra can integrate the program, found out by letting it try."""
-    try:
-        jax.eval_shape(functools.partial(_exact_pair, assume_gia=assume_gia), *kind.programs())
-    except NotExactError:
-        return False
-    return True
+def _traced(kind: Kind, assume_gia: bool) -> LimitKernels:
+    return jax.eval_shape(functools.partial(_exact_pair, assume_gia=assume_gia), *kind.programs())
 
 
 @functools.partial(jax.jit, static_argnames="assume_gia", inline=True)  # traced once: to try, and to calculate
-def _exact_pair(program: Program, program_bar: Program, *, assume_gia: bool) -> ForwardKernels:
+def _exact_pair(program: Program, program_bar: Program, *, assume_gia: bool) -> LimitKernels:
     both = _with_gradients(program, assume_gia), _with_gradients(program_bar, assume_gia)
     return exact_kernels(both, _passes(program))
 
 
 # A few numbers for each pair by a long formula: compiling takes the time, so LLVM is not asked to improve the code.
 @bounded(static_argnames="assume_gia", compiler_options={"xla_backend_optimization_level": 0})
-def _exact_pairs(program: Program, program_bar: Program, assume_gia: bool) -> ForwardKernels:
+def _exact_pairs(program: Program, program_bar: Program, assume_gia: bool) -> LimitKernels:
     def pair(data, data_bar):
         return _exact_pair(program.with_data(*data), program_bar.with_data(*data_bar), assume_gia=assume_gia)
 
@@ -103,9 +109,9 @@ def _exact_pairs(program: Program, program_bar: Program, assume_gia: bool) -> Fo
     return rows(program.data, program_bar.data)
 
 
-def _exact(program: Program, program_bar: Program, assume_gia: bool) -> ForwardKernels:
+def _exact(program: Program, program_bar: Program, assume_gia: bool) -> LimitKernels:
     kernels = _exact_pairs(program, program_bar, assume_gia)
-    return ForwardKernels(_side_by_side(kernels.nngp), _side_by_side(kernels.ntk), kernels.error)
+    return LimitKernels(_side_by_side(kernels.nngp), _side_by_side(kernels.ntk), kernels.error)
 
 
 def _side_by_side(blocks: Array) -> Array:
@@ -137,10 +143,10 @@ def sample(program: Program, program_bar: Program, *, assume_gia: bool, seed: in
     return Sampled(nngps.mean(axis=0), ntks.mean(axis=0), *errors)
 
 
-def _as_forward_kernels(kernels: Sampled) -> ForwardKernels:
+def _as_limit_kernels(kernels: Sampled) -> LimitKernels:
     scale = jnp.maximum(jnp.max(jnp.abs(kernels.nngp)), jnp.max(jnp.abs(kernels.ntk)))
     error = jnp.maximum(jnp.max(kernels.nngp_error), jnp.max(kernels.ntk_error))
-    return ForwardKernels(kernels.nngp, kernels.ntk, error / jnp.maximum(scale, jnp.finfo(float).tiny))
+    return LimitKernels(kernels.nngp, kernels.ntk, Error(scaled(error, scale), "standard error"))
 
 
 def _joined(program: Program, program_bar: Program) -> tuple[tuple[Program, ...], slice, slice]:

@@ -83,7 +83,10 @@ def gram(
     groups2 = None if x2 is None else _groups(arch, x2, "x2", side)
     work = _split(arch, groups1, groups2, side)
     layout = work.layout()
-    store = Memory(layout) if folder is None else Folder(folder, layout, _identity(arch, groups1, groups2, side))
+    store: Memory | Folder = Memory(layout)
+    if folder is not None:
+        probe = infinite_ntk(arch, _one(groups1[0].data, 0), _one((groups2 or groups1)[-1].data, -1))
+        store = Folder(folder, layout, _identity(arch, groups1, groups2, side, probe), probe.error_kind)
     missing, total = store.missing(), len(work.pairs)
     with (
         contextlib.closing(_calculated(work, missing, scheduler)) as blocks,
@@ -164,13 +167,14 @@ def _groups(arch: Architecture, x: Any, what: str, side: int) -> list[Group]:
     return groups
 
 
-def _identity(arch: Architecture, groups1: list[Group], groups2: list[Group] | None, side: int) -> dict[str, Any]:
+def _identity(
+    arch: Architecture, groups1: list[Group], groups2: list[Group] | None, side: int, probe: Kernels
+) -> dict[str, Any]:
     """What tells this calculation from others, by the words for it: a folder goes on with the same one only.
 
     A name such as `<lambda>` does not say what a function does, and where it is in memory changes from run to run:
-    the kernels of two inputs do say.
+    the kernels `probe` of two inputs do say.
     """
-    probe = infinite_ntk(arch, _one(groups1[0].data, 0), _one((groups2 or groups1)[-1].data, -1))
     return {
         "architecture": re.sub(r" at 0x[0-9a-fA-F]+", "", repr(arch)),
         "x1": _digest(groups1),

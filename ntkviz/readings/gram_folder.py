@@ -24,6 +24,7 @@ import numpy as np
 from numpy.lib.format import open_memmap, write_array_header_1_0
 
 from ..errors import InputError
+from .error import AbsoluteError, ErrorKind
 from .infinite import Kernels
 
 KERNELS = ("nngp", "ntk")
@@ -62,7 +63,7 @@ class Memory:
     def __init__(self, layout: Layout):
         self._layout = layout
         self._matrices = {name: np.empty(layout.shape) for name in KERNELS}
-        self._error = 0.0
+        self._errors: list[float] = []
 
     def missing(self) -> list[int]:
         """The blocks to calculate."""
@@ -72,22 +73,22 @@ class Memory:
         """Keep a block."""
         for name, matrix in self._matrices.items():
             self._layout.put(matrix, number, getattr(kernels, name))
-        self._error = max(self._error, kernels.error)
+        self._errors.append(kernels.error)
 
     def kernels(self) -> Kernels:
         """The result."""
-        return Kernels(**self._matrices, error=self._error)
+        return Kernels(**self._matrices, error=AbsoluteError.largest(self._errors))
 
 
 class Folder:
-    """Kernels in a folder; of `identity`, the folder goes on with the same calculation only.
+    """Kernels in a folder, whose errors mean `error_kind`; of `identity`, it goes on with the same calculation only.
 
     Raises `InputError` for a folder that cannot be made or written, is too small for the result, holds other files,
     or the kernels of another calculation.
     """
 
-    def __init__(self, path: str | os.PathLike[str], layout: Layout, identity: dict[str, Any]):
-        self._layout, self._path = layout, Path(path)
+    def __init__(self, path: str | os.PathLike[str], layout: Layout, identity: dict[str, Any], error_kind: ErrorKind):
+        self._layout, self._path, self._error_kind = layout, Path(path), error_kind
         try:
             self._path.mkdir(parents=True, exist_ok=True)
             self._claim(identity)
@@ -155,7 +156,7 @@ class Folder:
     def kernels(self) -> Kernels:
         """The result, as read-only memory maps."""
         nngp, ntk = (open_memmap(self._file(name), mode="r") for name in KERNELS)
-        return Kernels(nngp, ntk, float(np.max(np.load(self._file("finished")))))
+        return Kernels(nngp, ntk, AbsoluteError(np.max(np.load(self._file("finished"))), self._error_kind))
 
     def _file(self, name: str) -> Path:
         return self._path / f"{name}.npy"

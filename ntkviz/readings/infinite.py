@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import dataclasses
 import functools
 import math
 from collections.abc import Callable
@@ -10,23 +11,24 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Literal, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from .. import machine
-from ..errors import HyperparameterError, NoForwardLimitError
-from ..language.architecture import Architecture, check_architecture, one_of, truth
-from ..language.gia import check_program
+from ..errors import HyperparameterError
+from ..language.architecture import Architecture, check_architecture, check_data, one_of, truth
 from ..language.program import Program
+from ..language.shorthand import in_full
 from .bounded import bounded
 from .cost import largest_written
+from .error import AbsoluteError, Error, ErrorKind, weaker
 from .examples import Piece, check_in_groups, equal_pieces, traced
 from .finiteness import check_batches, check_finite
-from .forward import ForwardKernels, forward_kernels
-from .general import general_kernels
+from .forward import kernels_of, over_time, pair_by_pair
+from .general import beyond_algebra, exact_error_kind, general_kernels
+from .kernels import LimitKernels
 from .kind import Kind, kind_of
-from .moments import NeedsUnrolling
 from .parameters import check_one_network_reads
+from .plan import Plan, forward_plan
 from .ragged import Data, between_groups, group_by_shape, joined
 
 Method = Literal["auto", "forward", "general"]
@@ -37,12 +39,17 @@ class Kernels(NamedTuple):
 
     - `nngp`: E[f(x) f(x̄)] at initialisation, `(|x1|, |x2|)`.
     - `ntk`: the limit neural tangent kernel, `(|x1|, |x2|)`.
-    - `error`: an estimate of the absolute error of the entries of both.
+    - `error`: an estimate of the absolute error of the entries of both; `error_kind` says what it means.
     """
 
     nngp: np.ndarray
     ntk: np.ndarray
     error: float
+
+    @property
+    def error_kind(self) -> ErrorKind:
+        """What `error` is: `"rounding"` of closed forms, `"estimate"` of integrals, `"standard error"` of samples."""
+        return getattr(self.error, "kind", "estimate")
 
 
 def infinite_ntk(
@@ -89,7 +96,7 @@ def infinite_ntk(
     nngp, ntk = (
         joined([[getattr(k, part) for k in row] for row in blocks], groups1, groups2) for part in ("nngp", "ntk")
     )
-    error = max(k.error for row in blocks for k in row)
+    error = AbsoluteError.largest(k.error for row in blocks for k in row)
     check_finite(nngp, "The limit NNGP")
     check_finite(ntk, "The limit NTK")
     check_finite(error, "The error of the limit")
@@ -98,104 +105,103 @@ def infinite_ntk(
 
 def _between(arch: Architecture, data1: Data, data2: Data, method: Method, assume_gia: bool) -> Kernels:
     """The kernels between inputs of one shape each."""
-    first, second, separate = traced(arch, data1, data2)
-    check_one_network_reads(arch, first, second)
-    programs = first, second
-    for program in programs:
-        check_batches(program)
-    if method == "general" or assume_gia:
-        return _as_kernels(_general(programs, data1, data2, separate, assume_gia))
-    kind = kind_of(*programs)
-    verdict = _verdict(kind)
-    if isinstance(verdict, NoForwardLimitError):
-        if method == "forward":
-            raise verdict
-        return _as_kernels(_general(programs, data1, data2, separate, assume_gia))
-    if verdict == "written out":
-        programs = programs[0].unrolled(), programs[1].unrolled()
+    task = _Task.of(arch, data1, data2)
+    plan = _plan(task, method, assume_gia)
+    if plan.reading in ("symbolic Z", "sampled Z"):
+        return _as_kernels(general_kernels(*task.stacks(), assume_gia=assume_gia, exact=plan.reading == "symbolic Z"))
+    programs, kind = (task.first, task.second), task.kind
+    if plan.written_out:
+        programs = task.first.unrolled(), task.second.unrolled()
         kind = kind_of(*programs)
-    return _as_kernels(_in_blocks(programs, kind, data1, data2) if separate else _whole(*programs))
+    return _as_kernels(
+        _in_blocks(programs, kind, data1, data2) if task.separate else _whole[kernels_of(kind)](*programs)
+    )
+
+
+def explain(arch: Architecture, x: Any, *, assume_gia: bool = False) -> Plan:
+    """How `nv.infinite_ntk(arch, x)` finds the limit, and why so: `print(nv.explain(arch, x))`.
+
+    **Arguments**: an architecture, a batch of inputs of one shape, and `assume_gia`, as of `infinite_ntk`.
+
+    **Returns** a `Plan`: which reading, the instruction that makes it leave a better one, and what the error of the
+    answer means. Nothing is calculated.
+
+    Raises as `infinite_ntk` does.
+    """
+    data = check_data(x)
+    return _plan(_Task.of(check_architecture(arch), data, data), "auto", truth(assume_gia, "assume_gia"))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """Two batches of one shape each and their programs, of one example each where examples are `separate`."""
+
+    data: tuple[Data, Data]
+    separate: bool
+    first: Program
+    second: Program
+
+    @classmethod
+    def of(cls, arch: Architecture, data1: Data, data2: Data) -> _Task:
+        first, second, separate = traced(arch, data1, data2)
+        check_one_network_reads(arch, first, second)
+        programs = (full := in_full(first)), full if second is first else in_full(second)
+        for program in programs:
+            check_batches(program)
+        return cls((data1, data2), separate, *programs)
+
+    @functools.cached_property
+    def kind(self) -> Kind:
+        """Their kind."""
+        return kind_of(self.first, self.second)
+
+    def stacks(self) -> tuple[Program, Program]:
+        """The programs written out, each with a stack of data: of examples, each a batch of one, or of one batch."""
+        first = self.first.unrolled().with_data(*_stacked(self.data[0], self.separate))
+        if self.data[0] is self.data[1]:  # one stack of runs, not two that happen to be equal
+            return first, first
+        return first, self.second.unrolled().with_data(*_stacked(self.data[1], self.separate))
+
+
+def _stacked(data: Data, separate: bool) -> Data:
+    return tuple(d[:, None] if separate else d[None] for d in data)
+
+
+def _plan(task: _Task, method: Method, assume_gia: bool) -> Plan:
+    """Which reading gives the kernels; raises `NoForwardLimitError` where it is asked for one that does not."""
+    reasons: tuple[str, ...] = ("The gradients are those of independent matrices, which only the Z calculus has.",)
+    if not assume_gia:
+        reasons = ("The method 'general' is asked for.",)
+    if method != "general" and not assume_gia:
+        found = forward_plan(task.kind)
+        if isinstance(found, Plan):
+            return found
+        if method == "forward":
+            raise found
+        reasons = (str(found),)
+    beyond = beyond_algebra(*task.stacks(), assume_gia)
+    if not beyond:
+        return Plan("symbolic Z", exact_error_kind(*task.stacks(), assume_gia), reasons)
+    return Plan("sampled Z", "standard error", (*reasons, f"Exact algebra does not have {beyond[0].text}."))
 
 
 def _transposed(kernels: Kernels) -> Kernels:
     return Kernels(kernels.nngp.T, kernels.ntk.T, kernels.error)
 
 
-def _as_kernels(kernels: ForwardKernels) -> Kernels:
+def _as_kernels(kernels: LimitKernels) -> Kernels:
     nngp, ntk = np.asarray(kernels.nngp), np.asarray(kernels.ntk)
     scale = max(max(kernel.max(), -kernel.min()) for kernel in (nngp, ntk))  # np.abs would copy them
-    return Kernels(nngp, ntk, float(np.max(kernels.error) * scale))
-
-
-# --- whether the forward kernels do, and for which form of the program ---------------------------
-
-
-def check_forward(program: Program) -> None:
-    """Refuse a program whose limit the forward kernels do not give as it is written."""
-    verdict = _verdict(kind_of(program, program))
-    if isinstance(verdict, NoForwardLimitError):
-        raise verdict
-    if verdict == "written out":
-        raise NoForwardLimitError("Repeated layers of this architecture use vectors from outside; use infinite_ntk.")
-
-
-@functools.lru_cache(maxsize=512)
-def _verdict(kind: Kind) -> Literal["as it is", "written out"] | NoForwardLimitError:
-    """Whether the forward kernels give the limit, with repeats as they are or written out, or why not."""
-    report = check_program(kind.structures[0])
-    if not report.passes:
-        return NoForwardLimitError(report.refusal("the forward kernels do not give its NTK; use method='general'"))
-    try:
-        _try_forward(*kind.programs())
-        return "as it is"
-    except NoForwardLimitError as problem:
-        if not kind.structures[0].has_repeats:
-            return problem
-    except NeedsUnrolling:
-        pass
-    try:
-        _try_forward(*map(_layers_twice, kind.programs()))
-        return "written out"
-    except NoForwardLimitError as problem:
-        return problem
-
-
-def _try_forward(program: Program, program_bar: Program) -> None:
-    jax.eval_shape(_forward, program, program_bar)
-
-
-def _layers_twice(program: Program) -> Program:
-    """The program written out with every repeated block twice: what two layers refuse, more will."""
-    twice = program.with_numbers(tuple(np.full(c.shape, 2, c.dtype) for c in program.constants), program.data)
-    return twice.unrolled().with_numbers(program.constants, program.data)
-
-
-# --- the general reading -----------------------------------------------------------------------------
-
-
-def _general(
-    programs: tuple[Program, Program], data1: Data, data2: Data, separate: bool, assume_gia: bool
-) -> ForwardKernels:
-    first, second = (
-        p.unrolled().with_data(*_stacked(d, separate)) for p, d in zip(programs, (data1, data2), strict=True)
-    )
-    # One batch with itself is one stack of runs, not two that happen to be equal.
-    return general_kernels(first, first if data1 is data2 else second, assume_gia=assume_gia)
-
-
-def _stacked(data: Data, separate: bool) -> Data:
-    """Data with a leading stack axis: of examples, each a batch of one, or of one whole batch."""
-    return tuple(d[:, None] if separate else d[None] for d in data)
+    return Kernels(nngp, ntk, AbsoluteError(np.max(kernels.error.value) * scale, kernels.error.kind))
 
 
 # --- evaluation ----------------------------------------------------------------------------------
 
-_forward = jax.jit(forward_kernels, inline=True)  # traced once: to see whether it applies, and to calculate
-_whole = bounded(forward_kernels)
+_whole = {kernels: bounded(kernels) for kernels in (pair_by_pair, over_time)}
 
 
 @functools.lru_cache(maxsize=512)
-def _pairs(structures: tuple[Program, Program]) -> Any:
+def _pairs(structures: tuple[Program, Program], kernels_of_two: Any) -> Any:
     """All pairs of examples; what depends on one example is computed once for it, not for each pair.
 
     A function of numbers only: between the blocks of one kernel nobody looks at the program again.
@@ -203,25 +209,25 @@ def _pairs(structures: tuple[Program, Program]) -> Any:
     structure, structure_bar = structures
 
     @bounded(compiler_options={"xla_cpu_prefer_vector_width": 512})
-    def pairs(constants: Data, constants_bar: Data, data: Data, data_bar: Data) -> ForwardKernels:
-        if len(data[0]) == len(data_bar[0]) == 1:  # already traced, by `_verdict`
-            return _forward(
+    def pairs(constants: Data, constants_bar: Data, data: Data, data_bar: Data) -> LimitKernels:
+        if len(data[0]) == len(data_bar[0]) == 1:  # already traced, for the plan
+            return kernels_of_two(
                 structure.with_numbers(constants, data), structure_bar.with_numbers(constants_bar, data_bar)
             )
 
-        def pair(example: Data, example_bar: Data) -> ForwardKernels:
+        def pair(example: Data, example_bar: Data) -> LimitKernels:
             one = structure.with_numbers(constants, tuple(d[None] for d in example))
             other = structure_bar.with_numbers(constants_bar, tuple(d[None] for d in example_bar))
-            kernels = _forward(one, other)
-            return ForwardKernels(kernels.nngp[0, 0], kernels.ntk[0, 0], kernels.error)
+            kernels = kernels_of_two(one, other)
+            return LimitKernels(kernels.nngp[0, 0], kernels.ntk[0, 0], kernels.error)
 
         kernels = jax.vmap(jax.vmap(pair, in_axes=(None, 0)), in_axes=(0, None))(data, data_bar)
-        return kernels._replace(error=jnp.max(kernels.error))
+        return dataclasses.replace(kernels, error=kernels.error.largest())
 
     return pairs
 
 
-def _in_blocks(programs: tuple[Program, Program], kind: Kind, data1: Data, data2: Data) -> ForwardKernels:
+def _in_blocks(programs: tuple[Program, Program], kind: Kind, data1: Data, data2: Data) -> LimitKernels:
     """The kernels block by block, a thread for each core: memory is set by the block and not by the whole."""
     _expect_large_arrays()
     most = _block_side(kind)
@@ -229,26 +235,26 @@ def _in_blocks(programs: tuple[Program, Program], kind: Kind, data1: Data, data2
     rows = _pieces(data1, most)
     columns = rows if symmetric else _pieces(data2, most)
     nngp, ntk = (np.empty((len(data1[0]), len(data2[0]))) for _ in range(2))
-    pairs = _pairs(kind.structures)
+    pairs = _pairs(kind.structures, kernels_of(kind))
     constants = tuple(p.constants for p in programs)
 
-    def calculated(row: _Side, column: _Side) -> ForwardKernels:
+    def calculated(row: _Side, column: _Side) -> LimitKernels:
         return pairs(*constants, row.data, column.data)
 
-    def put(row: _Side, column: _Side, block: ForwardKernels) -> float:
+    def put(row: _Side, column: _Side, block: LimitKernels) -> Error:
         for kernel, part in ((nngp, block.nngp), (ntk, block.ntk)):
             new = np.asarray(part)[row.piece.known :, column.piece.known :]
             kernel[row.piece.new, column.piece.new] = new
             if symmetric and row is not column:
                 kernel[column.piece.new, row.piece.new] = new.T
-        return float(block.error)
+        return block.error
 
     blocks = [(row, column) for i, row in enumerate(rows) for column in (columns[i:] if symmetric else columns)]
     first, *others = blocks
     begun = calculated(*first)  # compiles, and goes on by itself
     tasks = [_in_thread(lambda row, column: put(row, column, calculated(row, column)), *block) for block in others]
     errors = [put(*first, begun), *(task.result() for task in tasks)]
-    return ForwardKernels(nngp, ntk, max(errors))  # type: ignore[arg-type]
+    return LimitKernels(nngp, ntk, Error(max(float(e.value) for e in errors), weaker(*(e.kind for e in errors))))
 
 
 @functools.cache
@@ -267,7 +273,7 @@ def _threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(machine.cores(), thread_name_prefix="ntkviz")
 
 
-def _in_thread(calculation: Callable[..., float], *args: Any) -> Future[float]:
+def _in_thread(calculation: Callable[..., Error], *args: Any) -> Future[Error]:
     return _threads().submit(contextvars.copy_context().run, calculation, *args)
 
 
@@ -300,4 +306,4 @@ def _block_side(kind: Kind) -> int:
 @functools.lru_cache(maxsize=512)
 def _largest_array(kind: Kind) -> int:
     """Numbers in the largest array that the kernel of one pair of inputs takes."""
-    return largest_written(_forward.trace(*kind.programs()).jaxpr.jaxpr)
+    return largest_written(kernels_of(kind).trace(*kind.programs()).jaxpr.jaxpr)

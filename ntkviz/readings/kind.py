@@ -24,7 +24,9 @@ class Kind(NamedTuple):
 
 def kind_of(first: Program, second: Program) -> Kind:
     """The kind of two programs."""
-    return Kind((first.with_numbers(), second.with_numbers()), (_shapes(first), _shapes(second)))
+    one = first.with_numbers(), _shapes(first)
+    other = one if second is first else (second.with_numbers(), _shapes(second))
+    return Kind((one[0], other[0]), (one[1], other[1]))
 
 
 def _shapes(program: Program) -> tuple[Any, Any]:
@@ -33,4 +35,6 @@ def _shapes(program: Program) -> tuple[Any, Any]:
 
 
 def _shape(number: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(np.shape(number), np.asarray(number).dtype)
+    return jax.ShapeDtypeStruct(
+        np.shape(number), number.dtype if hasattr(number, "dtype") else np.asarray(number).dtype
+    )

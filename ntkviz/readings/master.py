@@ -26,8 +26,8 @@ from ..gaussian.sobol import sobol_normal
 from ..language.architecture import whole_number
 from ..language.program import Program
 from .bounded import bounded
-from .finite import check_width, random_key, run, sample_parameters
 from .gaussianity import form
+from .networks import check_width, random_key, run, sample_parameters
 from .sampled import SampledZ, dimensions
 
 SCRAMBLES = 16  # independent ones, whose spread is the reported standard error

@@ -1,644 +1,332 @@
 """Means and second moments of the limits Z of two networks' vectors, and the tangents of the latter.
 
-One copy of the network reads X, another X̄. The rules by which each instruction makes moments from those of
-its arguments are here; `ntkviz.readings.forward` says why the tangents give the NTK.
+One copy of the network reads X, another X̄. `Moments` answers what is asked of them, each question once; a `View`
+says what is looked at (whole programs, the layers of a `Repeat`, one step of a loop), and tables of rules say what
+each instruction makes of the moments of its arguments. `ntkviz.readings.forward` says why the tangents give the NTK.
 """
 
 from __future__ import annotations
 
-import functools
 import math
-import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from ..errors import NoForwardLimitError
-from ..gaussian.expectation import Expectation, pair_expectation, pair_with_slopes, single_expectation
-from ..gaussian.families import relu_factor
 from ..language import instructions as ops
-from ..language.instructions import Shape
-from ..language.nonlinearities import Nonlinearity, identity, multiply
-from ..language.program import Program
-from .aligned import Vector, aligned, are_moved_alike, moved, of_all_pairs, pick_aligned
-from .dual import Dual, Law, sum_of
-from .rows import by_rows
-
-Pair = tuple[int, int]
-EVERY_PAIR: tuple[Pair, ...] = ((0, 0), (0, 1), (1, 1))
-"""Of the two copies of a network."""
+from ..language.axes import Shape, on_both_sides
+from ..language.nonlinearities import Nonlinearity, identity
+from ..language.program import Instruction, Parameter
+from .error import Error, total
+from .kernel_pair import KernelPair
+from .kernels import Reason
+from .views import Vector, View, gaussian, mean, one_side, one_side_aligned, scalar, two_sides, two_sides_aligned
+from .zero import ZERO, linear, none_if_zero, written
 
 
-class Given(NamedTuple):
-    """What the body of a `Repeat` is told about its inputs, for each copy (or pair of copies).
+class Function(NamedTuple):
+    """φ(x; θ) of one Gaussian vector x."""
 
-    The moments of the pairs of copies in `all_pairs` are of all pairs of places, those of the others of equal places.
-    """
-
-    moments: dict[Pair, Dual | None]
-    means: dict[int, Array | None]
-    scalars: dict[int, tuple[Array | None, ...]]
-    carry_is_gaussian: bool
-    all_pairs: frozenset[Pair] = frozenset(EVERY_PAIR)
+    phi: Nonlinearity
+    x: Vector
+    theta: tuple[Any, ...]
 
 
-class ForwardMoments:
+class Law(NamedTuple):
+    """The laws of Gaussians x, and the parameters θ of φ(x; θ): arrays of one shape, a mean of exactly zero `None`."""
+
+    variance: Array
+    mean: Array | None
+    theta: tuple[Array, ...]
+
+
+class Moments:
     """Means and second moments of the Z's of two copies of a program, computed when asked for.
 
-    A vector is named by its copy (0 for X, 1 for X̄) and its place in that copy's program.
-    `None` stands for an exact, structural zero throughout: independence costs nothing, and no
-    rounding makes a zero mean nonzero.
+    - `refused`: why they do not give the limit, if they do not: the numbers mean nothing then.
+    - `errors`: the relative error of every expectation.
     """
 
-    def __init__(self, programs: tuple[Program, Program], given: Given | None = None):
-        self.programs = programs
-        self.given = given
-        self._moments: dict[tuple[int, int, int, int], Dual | None] = {}
-        self._aligned: dict[tuple[Vector, Vector], Dual | None] = {}
-        self._means: dict[tuple[int, int], Array | None] = {}
-        self._scalars: dict[tuple[int, int], Array | None] = {}
-        self._scales: dict[tuple[int, int], tuple[Array, Array]] = {}
-        self._errors: list[Array] = []
-        self._repeat_is_gaussian: dict[tuple[int, int], bool] = {}
+    def __init__(self, view: View, refused: list[Reason] | None = None):
+        self.view, self.programs = view, view.programs
+        self.refused: list[Reason] = [] if refused is None else refused
+        self.errors: list[Error] = []
+        self.known: dict[tuple[Vector, Vector], KernelPair] = {}
+        self.known_aligned: dict[tuple[Vector, Vector], KernelPair] = {}
+        self.known_means: dict[Vector, Any] = {}
+        self.known_scales: dict[tuple[int, int], tuple[Array, Array]] = {}
+        self.known_gaussian: dict[Vector, bool] = {}
+        self.known_scalars: dict[Vector, Any] = {}
+        self._under_way: set[Any] = set()
 
-    def relative_error(self) -> Array:
+    def error(self) -> Error:
         """The sum of the relative errors of all expectations, to first order in each."""
-        return sum(self._errors, jnp.zeros(()))
+        return total(self.errors)
 
-    def instruction(self, copy: int, place: int):
-        return self.programs[copy].instructions[place]
+    def refuse(self, reason: Reason) -> None:
+        """Remember why these moments do not give the limit."""
+        if reason not in self.refused:
+            self.refused.append(reason)
 
-    def parameter(self, copy: int, place: int):
+    # --- the programs ------------------------------------------------------------------------------
+
+    def instruction(self, v: Vector) -> Instruction:
+        """The instruction that makes a value."""
+        return self.programs[v[0]].instructions[v[1]]
+
+    def op(self, v: Vector) -> Any:
+        """What that instruction does."""
+        return self.instruction(v).op
+
+    def shape(self, v: Vector) -> Shape:
+        """The leading shape of a value."""
+        return self.instruction(v).shape
+
+    def common_shape(self, left: Vector, right: Vector) -> Shape:
+        """To which the leading axes of two arrays broadcast."""
+        return np.broadcast_shapes(self.shape(left), self.shape(right))
+
+    def args(self, v: Vector) -> list[Vector]:
+        """What a value is made of."""
+        return [(v[0], a) for a in self.instruction(v).args]
+
+    def vectors(self, v: Vector) -> list[Vector]:
+        """The vectors it is made of."""
+        return [(v[0], a) for a in self.programs[v[0]].vectors(v[1])]
+
+    def parameter(self, v: Vector) -> Parameter:
         """The parameter an instruction uses."""
-        program = self.programs[copy]
-        return program.parameters[program.instructions[place].op.parameter]
+        return self.programs[v[0]].parameter_of(v[1])
 
-    # --- scalars and means: constants of one copy --------------------------------------------
+    # --- each question once -------------------------------------------------------------------------
 
-    def scalar(self, copy: int, place: int) -> Array | None:
-        """The limit of a scalar."""
-        key = (copy, place)
-        if key not in self._scalars:
-            self._scalars[key] = self._scalar(copy, place)
-        return self._scalars[key]
+    def _once(self, known: dict[Any, Any], key: Any, itself: Any, answer: Callable[[], Any]) -> Any:
+        """The answer to a question; `itself`, and a refusal, where it depends on itself."""
+        if key in known:
+            return known[key]
+        asked = id(known), key
+        if asked in self._under_way:
+            self.refuse(Reason("pair by pair", "a moment of two steps depends on one that is not known yet"))
+            return itself
+        self._under_way.add(asked)
+        found = answer()
+        self._under_way.discard(asked)
+        return known.setdefault(key, found)
 
-    def number(self, copy: int, place: int) -> Array:
-        """The limit of a scalar, a structural zero written as 0."""
-        value = self.scalar(copy, place)
-        return jnp.zeros(self.instruction(copy, place).shape) if value is None else value
+    def scalar(self, v: Vector) -> Any:
+        """The limit of a scalar, or `ZERO`."""
 
-    def _scalar(self, copy: int, place: int) -> Array | None:
-        program, instruction = self.programs[copy], self.instruction(copy, place)
-        match instruction.op:
-            case ops.Constant(index):
-                return jnp.asarray(program.constants[index])
-            case ops.Data(index):
-                return jnp.asarray(program.data[index], dtype=float)
-            case ops.Captured(index):
-                assert self.given is not None
-                return self.given.scalars[copy][index]
-            case ops.Moment():
-                return self.mean(copy, instruction.args[0])
-            case ops.ScalarFunction(fn) if fn is operator.neg:
-                value = self.scalar(copy, instruction.args[0])
-                return None if value is None else -value
-            case op:
-                return op.evaluate(*(self.number(copy, a) for a in instruction.args))
+        def answer() -> Any:
+            found = self.view.scalar(self, v)
+            return scalar(self.op(v), self, v) if found is None else found
 
-    def mean(self, copy: int, place: int) -> Array | None:
-        """E Z of a vector, of its leading shape; `None` if zero by the program's form."""
-        key = (copy, place)
-        if key not in self._means:
-            self._means[key] = self._mean(copy, place)
-        return self._means[key]
+        return self._once(self.known_scalars, v, ZERO, answer)
 
-    def _mean(self, copy: int, place: int) -> Array | None:
-        instruction = self.instruction(copy, place)
-        match instruction.op:
-            case ops.InputMatMul() | ops.InitialVector() | ops.MatMul() | ops.BatchNorm():
-                return None
-            case ops.Carry():
-                assert self.given is not None
-                return self.given.means[copy]
-            case ops.Repeat():
-                self._run_repeat(copy, place, set())
-                return self._means[copy, place]
-            case ops.Shift():
-                x, shift = instruction.args
-                return _plus(self.mean(copy, x), self.scalar(copy, shift), instruction.shape)
-            case ops.Nonlin():
-                return self._mean_of_nonlin(copy, place)
-            case _:
-                return self.linear_at_places(copy, place, [self.mean(copy, a) for a in self._vectors(copy, place)])
+    def number(self, v: Vector) -> Array:
+        """The limit of a scalar, `ZERO` written as 0."""
+        return written(self.scalar(v), self.shape(v))
 
-    def _mean_of_nonlin(self, copy: int, place: int) -> Array:
-        instruction = self.instruction(copy, place)
-        phi = instruction.op.phi
-        if phi is multiply:
-            k = self.aligned(*((copy, a) for a in instruction.args))
-            return jnp.zeros(instruction.shape) if k is None else k.value
-        _, x, theta = self.unary(copy, place)
-        result = single_expectation(phi, self.variance(copy, x), theta=theta, mean=self.mean(copy, x))
-        self.add_error(result)
-        return jnp.broadcast_to(result.value, instruction.shape)
+    def mean(self, v: Vector) -> Any:
+        """E Z of a vector, of its leading shape; `ZERO` if zero by the program's form."""
 
-    # --- second moments, within a copy and between the two ------------------------------------
+        def answer() -> Any:
+            found = self.view.mean(self, v)
+            return mean(self.op(v), self, v) if found is None else found
 
-    def variance(self, copy: int, place: int) -> Array:
-        """Var Z of each vector of a Gaussian array."""
-        k = self.aligned_covariance((copy, place), (copy, place))
-        return jnp.zeros(self.instruction(copy, place).shape) if k is None else k.value
+        return self._once(self.known_means, v, ZERO, answer)
 
-    def aligned_covariance(self, left: Vector, right: Vector) -> Dual | None:
-        """Cov(Z^a, Z^b) at equal places."""
-        means = self.mean(*left), self.mean(*right)
-        k = self.aligned(left, right)
-        return k if means[0] is None or means[1] is None else sum_of(k, Dual(-means[0] * means[1]))
-
-    def aligned(self, left: Vector, right: Vector) -> Dual | None:
-        """E[Z^a Z^b] at equal places, of the shape to which the leading axes of both broadcast."""
-        if right < left:
-            left, right = right, left
-        if (left, right) not in self._aligned:
-            self._aligned[left, right] = self._equal_places(left, right)
-        return self._aligned[left, right]
-
-    def _equal_places(self, left: Vector, right: Vector) -> Dual | None:
-        return of_all_pairs(self, left, right) if (*left, *right) in self._moments else aligned(self, left, right)
-
-    def covariance(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
-        """Cov(Z^a, Z^b) for all pairs: shape `(*leading of a, *leading of b)`."""
-        k = self.moment(copy_a, a, copy_b, b)
-        mean_a, mean_b = self.mean(copy_a, a), self.mean(copy_b, b)
-        if mean_a is None or mean_b is None:
-            return k
-        product = _outer(mean_a, mean_b)
-        return Dual(-product) if k is None else Dual(k.value - product, k.tangent)
-
-    def moment(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
-        """E[Z^a Z^b] for all pairs: shape `(*leading of a, *leading of b)`."""
-        if (copy_b, b) < (copy_a, a):
-            return self._swap(self.moment(copy_b, b, copy_a, a), copy_b, b, copy_a, a)
-        key = (copy_a, a, copy_b, b)
-        if key not in self._moments:
-            self._moments[key] = self._moment(copy_a, a, copy_b, b)
-        return self._moments[key]
-
-    def _swap(self, k: Dual | None, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
-        ndim_a, ndim_b = (len(self.instruction(c, i).shape) for c, i in ((copy_a, a), (copy_b, b)))
-        order = (*range(ndim_a, ndim_a + ndim_b), *range(ndim_a))
-        return None if k is None else k.map(lambda m: jnp.transpose(m, order))
-
-    def _moment(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
-        op_a, op_b = self.instruction(copy_a, a).op, self.instruction(copy_b, b).op
-        left, right = (copy_a, a), (copy_b, b)
-        if math.prod(self.instruction(*left).shape) == 1 and are_moved_alike(self, left, right):
-            k, shape = moved(self, left, right), self.instruction(*left).shape * 2
-            return None if k is None else k.map(lambda m: m.reshape(shape))
-        if rule := ops.on_both_sides(op_a, op_b):
-            (x,), (y,) = (self.instruction(*v).args for v in (left, right))
-            k = self.moment(copy_a, x, copy_b, y)
-            return None if k is None else k.map(lambda m: rule(m, m.ndim))
-        affine_a, affine_b = (op.linear or isinstance(op, ops.Shift) for op in (op_a, op_b))
-        # Of two, the later one first: then all windows of a convolution meet in one moment of what they look at.
-        if affine_a and (a >= b or not affine_b):
-            return self._left(copy_a, a, copy_b, b)
-        if isinstance(op_b, ops.Add):
-            return self._added(left, right, side=1)
-        if affine_b:
-            return self._swap(self._left(copy_b, b, copy_a, a), copy_b, b, copy_a, a)
-        if isinstance(op_a, ops.Repeat) or isinstance(op_b, ops.Repeat):
-            return self._repeat_pair(copy_a, a, copy_b, b)
-        if self.is_source(op_a) and self.is_source(op_b):
-            return self.gaussian_pair(copy_a, a, copy_b, b)
-        batchnorms = self._batchnorm_relu(copy_a, a), self._batchnorm_relu(copy_b, b)
-        if all(x is not None for x in batchnorms):
-            factor = relu_factor(op_a.phi) * relu_factor(op_b.phi)
-            k = self._batchnorm_pair(copy_a, batchnorms[0], copy_b, batchnorms[1])
-            return k if factor == 1 else k.map(lambda m: factor * m)
-        return self._unary_pair(copy_a, a, copy_b, b)
-
-    def _left(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
-        """Take instruction a, linear or a shift, off the left side."""
-        if isinstance(self.instruction(copy_a, a).op, ops.Add):
-            return self._added((copy_a, a), (copy_b, b), side=0)
-        if isinstance(self.instruction(copy_a, a).op, ops.Shift):
-            return self._shifted(copy_a, a, copy_b, b)
-        right = self.instruction(copy_b, b).shape
-        ks = [self.moment(copy_a, x, copy_b, b) for x in self._vectors(copy_a, a)]
-
-        def flat(part):
-            arrays = [None if k is None else getattr(k, part) for k in ks]
-            shapes = [self.instruction(copy_a, x).shape for x in self._vectors(copy_a, a)]
-            return [
-                None if k is None else k.reshape((*s, math.prod(right))) for k, s in zip(arrays, shapes, strict=True)
-            ]
-
-        value = self._linear(copy_a, a, flat("value"), right)
-        return None if value is None else Dual(value, self._linear(copy_a, a, flat("tangent"), right))
-
-    def linear_at_places(self, copy: int, place: int, numbers: list[Array | None]) -> Array | None:
-        """Apply a linear instruction to one number for each place, as to a vector of one coordinate."""
-        return self._linear(copy, place, [None if n is None else n[..., None] for n in numbers], ())
-
-    def _linear(self, copy: int, place: int, vectors: list[Array | None], right: Shape) -> Array | None:
-        """Apply a linear instruction to arrays whose last axis stands for the other side of a kernel."""
-        if all(v is None for v in vectors):
-            return None
-        instruction = self.instruction(copy, place)
-        width = next(v.shape[-1] for v in vectors if v is not None)
-        places = self._vectors(copy, place)
-        filled = [
-            jnp.zeros((*self.instruction(copy, p).shape, width)) if v is None else v
-            for p, v in zip(places, vectors, strict=True)
-        ]
-        scalars = [self.number(copy, a) for a in instruction.args if self.instruction(copy, a).kind == "scalar"]
-        return instruction.op.evaluate(*filled, *scalars).reshape((*instruction.shape, *right))
-
-    def _vectors(self, copy: int, place: int) -> list[int]:
-        return [a for a in self.instruction(copy, place).args if self.instruction(copy, a).kind == "vector"]
-
-    def _added(self, left: Vector, right: Vector, side: int) -> Dual | None:
-        """Take the Add that is on the given side off it: the sum of the moments of what it adds."""
-        sides, total = [left, right], None
-        copy, place = sides[side]
-        shapes = self.instruction(*left).shape, self.instruction(*right).shape
-        for added in self.instruction(copy, place).args:
-            sides[side] = copy, added
-            k = self.moment(*sides[0], *sides[1])
-            old = tuple(self.instruction(*v).shape for v in sides)
-            total = sum_of(total, None if k is None else _grown(k, old, shapes))
-        return total
-
-    def _shifted(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
-        x, shift = self.instruction(copy_a, a).args
-        shape, rest = self.instruction(copy_a, a).shape, self.instruction(copy_b, b).shape
-        k, theta, mean = self.moment(copy_a, x, copy_b, b), self.scalar(copy_a, shift), self.mean(copy_b, b)
-        if k is not None:
-            k = _grown(k, (self.instruction(copy_a, x).shape, rest), (shape, rest))
-        if theta is None or mean is None:
-            return k
-        product = jnp.broadcast_to(_outer(jnp.broadcast_to(theta, shape), mean), shape + rest)
-        return sum_of(k, Dual(product))
-
-    # --- sources of Gaussians: initial vectors and matrix multiplications ---------------------
-
-    def is_source(self, op: ops.Op) -> bool:
-        return isinstance(op, ops.InputMatMul | ops.InitialVector | ops.MatMul | ops.Carry)
-
-    def gaussian_pair(self, copy_a: int, a: int, copy_b: int, b: int, *, equal_places: bool = False) -> Dual | None:
-        """Two vectors made by parameters: the same one correlates them, different ones do not."""
-        op_a, op_b = self.instruction(copy_a, a).op, self.instruction(copy_b, b).op
-        if isinstance(op_a, ops.Carry) and isinstance(op_b, ops.Carry):
-            return self._running((copy_a, a), (copy_b, b), equal_places)
-        if not _one_parameter(op_a, op_b):
-            return None
-        gram = self._gram((copy_a, a), (copy_b, b), equal_places)
-        if gram is None:
-            return None
-        variance, rate = self._scale(copy_a, a)  # K ↦ m²s²K; tangent ↦ m²s²K̇ + lr m²K, the second term free of s
-        if self.one_copy(copy_a, copy_b):
-            return Dual(variance * gram.value)
-        tangent = None if gram.tangent is None else variance * gram.tangent
-        if self.parameter(copy_a, a).trainable:
-            own = self.own_tangent(a, b, rate * gram.value)
-            tangent = own if tangent is None else tangent + own
-        return Dual(variance * gram.value, tangent)
-
-    def _scale(self, copy: int, place: int) -> tuple[Array, Array]:
-        """m²s² of the parameter that a source uses, and lr m²; of one input of a matrix."""
-        op, parameter = self.instruction(copy, place).op, self.parameter(copy, place)
-        key = (copy, op.parameter)
-        if key not in self._scales:
-            fan = 1 if isinstance(op, ops.InitialVector) else parameter.fan
-            std, multiplier, lr = (self.number(copy, p) for p in (parameter.std, parameter.multiplier, parameter.lr))
-            m2 = multiplier**2 / fan
-            self._scales[key] = m2 * std**2, lr * m2
-        return self._scales[key]
-
-    def _gram(self, left: Vector, right: Vector, equal_places: bool) -> Dual | None:
-        """⟨x, y⟩ of what one parameter is applied to on each side: for one that is a vector itself, the number 1."""
-        op, shape = self.instruction(*left).op, self.instruction(*left).shape
-        if isinstance(op, ops.InitialVector):
-            ones: Any = np.ones(shape) if equal_places else np.eye(math.prod(shape)).reshape(shape * 2)
-            return Dual(ones)
-        x, y = ((copy, self.instruction(copy, place).args[0]) for copy, place in (left, right))
-        if isinstance(op, ops.InputMatMul):
-            data = self.number(*x), self.number(*y)
-            return Dual(_gram_at_equal_places(*data) if equal_places else _gram(*data))
-        return self.aligned(x, y) if equal_places else self.moment(*x, *y)
-
-    def _running(self, left: Vector, right: Vector, equal_places: bool) -> Dual | None:
-        """What a `Repeat` was told of the running arrays."""
-        assert self.given is not None
-        pair = left[0], right[0]
-        k, (shape_a, shape_b) = self.given.moments[pair], (self.instruction(*v).shape for v in (left, right))
-        if k is None or equal_places == (pair not in self.given.all_pairs):
-            return k
-        if equal_places:
-            return k.map(lambda part: pick_aligned(part, shape_a, shape_b, shape_a))
-        if math.prod(shape_a) > 1:
-            raise NeedsAllPairs
-        return k.map(lambda part: part.reshape(shape_a + shape_b))
-
-    def one_copy(self, copy_a: int, copy_b: int) -> bool:
-        """Whether two vectors are of one network, whose moments have no tangent."""
-        return copy_a == copy_b
-
-    def own_tangent(self, a: int, b: int, own: Array) -> Array:
-        """What training a parameter adds to the tangent between its use at `a` in copy 0 and at `b` in copy 1."""
-        return own
-
-    # --- nonlinearities of one Gaussian --------------------------------------------------------
-
-    def is_gaussian(self, copy: int, place: int) -> bool:
+    def is_gaussian(self, v: Vector) -> bool:
         """Whether a vector is an affine image of Gaussian sources, whatever the numbers."""
-        op = self.instruction(copy, place).op
-        if isinstance(op, ops.Carry):
-            return self.given is not None and self.given.carry_is_gaussian
-        if isinstance(op, ops.Repeat):
-            return self._repeat_gaussian(copy, place)
-        if self.is_source(op):
-            return True
-        if op.linear or isinstance(op, ops.Shift):
-            return all(self.is_gaussian(copy, x) for x in self._vectors(copy, place))
-        return False
+        found = self.view.is_gaussian(self, v)
+        return gaussian(self.op(v), self, v) if found is None else found
 
-    def unary(self, copy: int, place: int) -> tuple[Nonlinearity, int, tuple[Array, ...]]:
-        """A vector as φ(x; θ) of one Gaussian vector x (φ = identity for a source)."""
-        instruction = self.instruction(copy, place)
-        if self.is_source(instruction.op) and self.is_gaussian(copy, place):
-            return identity, place, ()
-        if not isinstance(instruction.op, ops.Nonlin) or instruction.op.phi.arity != 1:
-            raise NoForwardLimitError(
-                f"Instruction {place} ({_name(instruction.op)}) is not a function of one Gaussian vector."
-            )
-        x, *thetas = instruction.args
-        if not self.is_gaussian(copy, x):
-            raise NoForwardLimitError(f"Instruction {place} applies {_name(instruction.op)} to a non-Gaussian vector.")
-        return instruction.op.phi, x, tuple(self.number(copy, t) for t in thetas)
+    def variance(self, v: Vector) -> Array:
+        """Var Z of each vector of a Gaussian array."""
+        found = self.view.variance(self, v)
+        return written(self.aligned_covariance(v, v).value, self.shape(v)) if found is None else found
 
-    def _unary_pair(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
-        """E[φ(x)ψ(y)] of all pairs, and its tangent."""
-        (phi, x, theta), (psi, y, theta_bar) = self.unary(copy_a, a), self.unary(copy_b, b)
-        k = self.covariance(copy_a, x, copy_b, y)
-        if k is None:
-            return _independent(self.mean(copy_a, a), self.mean(copy_b, b))
-        shape_a, shape_b = self.instruction(copy_a, a).shape, self.instruction(copy_b, b).shape
-
-        def left(m):
-            return jnp.broadcast_to(m, shape_a).reshape(shape_a + (1,) * len(shape_b))
-
-        def right(m):
-            return jnp.broadcast_to(m, shape_b)
-
-        of_x = Law(*(jax.tree.map(left, part) for part in self.law(copy_a, x, theta)))
-        of_y = Law(*(jax.tree.map(right, part) for part in self.law(copy_b, y, theta_bar)))
-        return self.of_functions(
-            phi, psi, k, lambda function, kxy: by_rows(function, of_x, of_y, kxy, shape_a, shape_b)
+    def moment(self, left: Vector, right: Vector) -> KernelPair:
+        """E[Z^a Z^b] for all pairs: shape `(*leading of a, *leading of b)`."""
+        if right < left:
+            return self.swapped(self.moment(right, left), right, left)
+        return self._once(
+            self.known,
+            (left, right),
+            KernelPair(),
+            lambda: self.view.moment(self, left, right) or all_pairs(self, left, right),
         )
 
-    def of_functions(self, phi: Nonlinearity, psi: Nonlinearity, k: Dual, evaluate: Callable[..., Any]) -> Dual:
-        """E[φ(x)ψ(y)], and by Price's theorem the tangent E[φ′(x)ψ′(y)] K̇(x, y).
+    def aligned(self, left: Vector, right: Vector) -> KernelPair:
+        """E[Z^a Z^b] at equal places, of the shape to which the leading axes of both broadcast."""
+        first, second = sorted((left, right))
 
-        `evaluate(function, kxy)` gives the laws of x and y to a function of those and the covariance.
-        """
-        slopes = k.tangent is not None
-        if slopes and (phi.derivative() is None or psi.derivative() is None):
-            raise NoForwardLimitError(
-                f"{phi.name} has no derivative that is a function, so the NTK has no limit; "
-                "use a continuous nonlinearity."
+        def answer() -> KernelPair:
+            if found := self.view.aligned(self, first, second):
+                return found
+            if (first, second) in self.known:
+                return of_all_pairs(self, first, second)
+            shape = self.common_shape(first, second)
+            return equal_places(self, first, second).map(lambda k: jnp.broadcast_to(k, shape))
+
+        return self._once(self.known_aligned, (first, second), KernelPair(), answer)
+
+    # --- what follows from these --------------------------------------------------------------------
+
+    def covariance(self, left: Vector, right: Vector) -> KernelPair:
+        """Cov(Z^a, Z^b) for all pairs: shape `(*leading of a, *leading of b)`."""
+        return self.moment(left, right) + KernelPair(-linear(outer, self.mean(left), self.mean(right)))
+
+    def aligned_covariance(self, left: Vector, right: Vector) -> KernelPair:
+        """Cov(Z^a, Z^b) at equal places."""
+        means = self.mean(left), self.mean(right)
+        return self.aligned(left, right) + KernelPair(-means[0] * means[1])
+
+    def swapped(self, k: KernelPair, left: Vector, right: Vector) -> KernelPair:
+        """A moment of `left` and `right` as one of `right` and `left`."""
+        a, b = len(self.shape(left)), len(self.shape(right))
+        order = (*range(a, a + b), *range(a))
+        return k.map(lambda m: jnp.transpose(m, order))
+
+    def law(self, x: Vector, theta: tuple[Any, ...]) -> Law:
+        """The law of a Gaussian, beside the parameters of a function of it."""
+        return Law(self.variance(x), none_if_zero(self.mean(x)), theta)
+
+    def is_source(self, v: Vector) -> bool:
+        """Whether a vector is a Gaussian of its own, not made of others."""
+        return isinstance(self.op(v), ops.Source | ops.Carry)
+
+    def function(self, v: Vector) -> Function | None:
+        """A vector as φ(x; θ) of one Gaussian vector x (φ = identity for a source), or else a refusal."""
+        op, place = self.op(v), v[1]
+        if self.is_source(v) and self.is_gaussian(v):
+            return Function(identity, v, ())
+        if not isinstance(op, ops.Nonlin) or op.phi.arity != 1:
+            self.refuse(
+                Reason("general", f"Instruction {place} ({_name(op)}) is not a function of one Gaussian vector.")
             )
-        found = evaluate(functools.partial(_expectations, phi, psi, slopes), k.value)
-        for expectation in found:
-            self.add_error(expectation)
-        return Dual(found[0].value, found[1].value * k.tangent if slopes else None)
-
-    def law(self, copy: int, x: int, theta: tuple[Array, ...]) -> Law:
-        return Law(self.variance(copy, x), self.mean(copy, x), theta)
-
-    def add_error(self, result: Expectation) -> None:
-        self._errors.append(result.relative_error())
-
-    # --- batch normalisation followed by relu: a nonlinearity of a whole batch ---------------
-
-    def is_batchnorm_relu(self, copy: int, place: int) -> bool:
-        """Whether a vector is a·relu of what batch normalisation made of a whole batch, which its moments need."""
-        return self._batchnorm_relu(copy, place) is not None
-
-    def _batchnorm_relu(self, copy: int, place: int) -> int | None:
-        """The Gaussian batch x if the vector is a·relu(batchnorm(x)) over the only axis."""
-        op = self.instruction(copy, place).op
-        args = self.instruction(copy, place).args
-        if not isinstance(op, ops.Nonlin) or len(args) > 1 or relu_factor(op.phi) == 0:
             return None
-        inner = self.instruction(copy, args[0])
-        if not isinstance(inner.op, ops.BatchNorm) or len(inner.shape) != 1:
+        x, *thetas = self.args(v)
+        if not self.is_gaussian(x):
+            self.refuse(Reason("general", f"Instruction {place} applies {_name(op)} to a non-Gaussian vector."))
             return None
-        (x,) = inner.args
-        return x if self.is_gaussian(copy, x) and self.mean(copy, x) is None else None
-
-    def _batchnorm_pair(self, copy_a: int, x: Any, copy_b: int, y: Any) -> Dual:
-        """E[relu(batchnorm(x)) relu(batchnorm(y))]."""
-        from ..gaussian.batchnorm import batchnorm_relu, batchnorm_relu_single
-
-        k = self.covariance(copy_a, x, copy_b, y)
-        if k is None:
-            raise NoForwardLimitError("Two batch normalisations of independent vectors meet; use the general reading.")
-        if copy_a == copy_b and x == y:
-            value, error = batchnorm_relu_single(k.value)
-            self._errors.append(error)
-            return Dual(value)
-        k_aa, k_bb = self.covariance(copy_a, x, copy_a, x), self.covariance(copy_b, y, copy_b, y)
-        assert k_aa is not None
-        assert k_bb is not None
-        tangent = jnp.zeros_like(k.value) if k.tangent is None else k.tangent
-        result = batchnorm_relu(k_aa.value, k.value, k_bb.value, tangent)
-        self._errors.append(result.error)
-        return Dual(result.value, None if k.tangent is None else result.tangent)
-
-    # --- repeated layers ------------------------------------------------------------------------
-
-    def _repeat_gaussian(self, copy: int, place: int) -> bool:
-        key = (copy, place)
-        if key not in self._repeat_is_gaussian:
-            instruction = self.instruction(copy, place)
-            body = instruction.op.body
-            start = self.is_gaussian(copy, instruction.args[1])
-            inside = ForwardMoments((body, body), Given({}, {}, {}, carry_is_gaussian=True))
-            self._repeat_is_gaussian[key] = start and inside.is_gaussian(copy, body.output)
-        return self._repeat_is_gaussian[key]
-
-    def _repeat_pair(self, copy_a: int, a: int, copy_b: int, b: int) -> Dual | None:
-        self._check_same_repeat((copy_a, a), (copy_b, b))
-        self._run_repeat(copy_a, a, {(copy_a, copy_b)})
-        return self._moments[copy_a, a, copy_b, b]
-
-    def repeated_aligned(self, left: Vector, right: Vector) -> Dual | None:
-        """What a `Repeat` makes of both copies, at equal places."""
-        self._check_same_repeat(left, right)
-        self._run_repeat(*left, set())
-        key = (*left, *right)
-        return of_all_pairs(self, left, right) if key in self._moments else self._aligned[left, right]
-
-    def _check_same_repeat(self, left: Vector, right: Vector) -> None:
-        repeats = [self._repeats(c) for c in (0, 1)]
-        (copy_a, a), (copy_b, b) = left, right
-        if a not in repeats[copy_a] or b not in repeats[copy_b] or repeats[copy_a].index(a) != repeats[copy_b].index(b):
-            raise NeedsUnrolling
-
-    def _repeats(self, copy: int) -> list[int]:
-        return [k for k, i in enumerate(self.programs[copy].instructions) if isinstance(i.op, ops.Repeat)]
-
-    def _run_repeat(self, copy: int, place: int, needed: set[Pair]) -> None:
-        """Carry the moments of both copies through all layers of a `Repeat`, once.
-
-        Of all pairs of places for the `needed` pairs of copies; for the others of equal places, if the layers do with
-        that.
-        """
-        which = self._repeats(copy).index(place)
-        places = tuple(self._repeats(c)[which] for c in (0, 1))
-        shapes = {self.instruction(c, p).shape for c, p in enumerate(places)}
-        enough = [pairs for pairs in ALL_PAIRS if needed <= pairs and ((0, 1) in pairs or len(shapes) == 1)]
-        for all_pairs in enough:
-            try:
-                return self._carry_through(places, all_pairs)
-            except NeedsAllPairs:
-                pass
-
-    def _carry_through(self, places: tuple[int, ...], all_pairs: frozenset[Pair]) -> None:
-        loops = tuple(self.instruction(c, p) for c, p in enumerate(places))
-        starts = tuple(loop.args[1] for loop in loops)
-        scalars = {c: tuple(self.scalar(c, a) for a in loops[c].args[2:]) for c in (0, 1)}
-        gaussian = all(self._repeat_gaussian(c, p) for c, p in enumerate(places))
-        bodies = (loops[0].op.body, loops[1].op.body)
-
-        def of(moments: ForwardMoments, vectors: tuple[int, ...]) -> dict[Pair, Dual | None]:
-            pairs = {(c, d): ((c, vectors[c]), (d, vectors[d])) for c, d in EVERY_PAIR}
-            return {
-                pair: moments.moment(*left, *right) if pair in all_pairs else moments.aligned(left, right)
-                for pair, (left, right) in pairs.items()
-            }
-
-        @functools.partial(jax.jit, inline=True)  # traced once: to see what it makes nonzero, and to calculate
-        def layer(state):
-            moments, means, error = state
-            inside = ForwardMoments(bodies, Given(moments, means, scalars, gaussian, all_pairs))
-            outs = tuple(body.output for body in bodies)
-            new_moments = of(inside, outs)
-            new_means = {c: inside.mean(c, outs[c]) for c in (0, 1)}
-            return new_moments, new_means, error + inside.relative_error()
-
-        state = of(self, starts), {c: self.mean(c, starts[c]) for c in (0, 1)}, jnp.zeros(())
-        state = with_zeros_of(layer, state)
-        times = self.number(0, loops[0].args[0])
-        moments, means, error = jax.lax.fori_loop(0, times, lambda _, s: fill(layer(s), s), state)
-        self._errors.append(error)
-        for c, d in EVERY_PAIR:
-            if (c, d) in all_pairs:
-                self._moments[c, places[c], d, places[d]] = moments[c, d]
-            else:
-                self._aligned[(c, places[c]), (d, places[d])] = moments[c, d]
-        for c in (0, 1):
-            self._means[c, places[c]] = means[c]
+        return Function(op.phi, x, tuple(self.number(t) for t in thetas))
 
 
-ALL_PAIRS: tuple[frozenset[Pair], ...] = frozenset(), frozenset({(0, 1)}), frozenset(EVERY_PAIR)
-"""Pairs of copies of whose places a `Repeat` may carry all pairs, the fewest first."""
+# --- all pairs of places ------------------------------------------------------------------------------
 
 
-class NeedsAllPairs(Exception):
-    """A layer lets different places meet, of which it was told only what equal ones have in common."""
+def all_pairs(m: Moments, left: Vector, right: Vector) -> KernelPair:
+    """E[Z^a Z^b] for all pairs of places, by the rules."""
+    op_a, op_b = m.op(left), m.op(right)
+    if math.prod(m.shape(left)) == 1 and are_moved_alike(m, left, right):
+        shape = m.shape(left) * 2
+        return moved(m, left, right).map(lambda k: k.reshape(shape))
+    if isinstance(op_a, ops.Rearrange) and isinstance(op_b, ops.Rearrange):
+        how = on_both_sides(op_a.how, len(op_a.shape_in), op_b.how, len(op_b.shape_in))
+        if how is not None:
+            return m.moment(*m.args(left), *m.args(right)).map(lambda k: how(k, k.ndim))
+    a, b = (isinstance(op, ops.Linear | ops.Shift) for op in (op_a, op_b))
+    # Of two, the later one first: then all windows of a convolution meet in one moment of what they look at.
+    if a and (left[1] >= right[1] or not b):
+        return one_side(op_a, m, left, right)
+    if isinstance(op_b, ops.Add):
+        return added(m, left, right, side=1)
+    if b:
+        return m.swapped(one_side(op_b, m, right, left), right, left)
+    return two_sides(op_b if isinstance(op_b, ops.Repeat) else op_a, m, left, right)
 
 
-class NeedsUnrolling(Exception):
-    """A repeated block meets vectors outside it; the program must be written out."""
+def added(m: Moments, left: Vector, right: Vector, side: int) -> KernelPair:
+    """Take the Add that is on the given side off it: the sum of the moments of what it adds."""
+    sides, found = [left, right], KernelPair()
+    shapes = m.shape(left), m.shape(right)
+    for part in m.args(sides[side]):
+        sides[side] = part
+        found = found + grown(m.moment(*sides), (m.shape(sides[0]), m.shape(sides[1])), shapes)
+    return found
 
 
-def with_zeros_of(layer, state):
-    """Write structural zeros of the state as numbers where a layer makes them nonzero."""
-    while True:
-        filled = fill(state, jax.eval_shape(layer, state))
-        if structure(filled) == structure(state):
-            return jax.tree.map(lambda leaf: jnp.asarray(leaf, float), state)
-        state = filled
-
-
-def structure(tree: Any) -> Any:
-    return jax.tree.structure(tree)
-
-
-def fill(state, other):
-    """`state` with zeros where it has a structural zero and `other` has numbers."""
-    if state is None:
-        return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), other)
-    if other is None:
-        return state
-    if isinstance(state, dict):
-        return {key: fill(state[key], other[key]) for key in state}
-    if isinstance(state, Dual):
-        return Dual(*(fill(s, o) for s, o in zip(state, other, strict=True)))
-    if isinstance(state, tuple):
-        return tuple(fill(s, o) for s, o in zip(state, other, strict=True))
-    return state
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _expectations(
-    phi: Nonlinearity, psi: Nonlinearity, slopes: bool, of_x: Law, of_y: Law, kxy: Array
-) -> tuple[Expectation, ...]:
-    """E[φ(x)ψ(y)] and, with `slopes`, E[φ′(x)ψ′(y)]. A function of its own, so that alike layers are traced once."""
-    moments = of_x.variance, kxy, of_y.variance
-    laws: dict[str, Any] = {"theta": of_x.theta, "theta_bar": of_y.theta, "mean_x": of_x.mean, "mean_y": of_y.mean}
-    if slopes:
-        return pair_with_slopes(phi, psi, *moments, **laws)
-    return (pair_expectation(phi, psi, *moments, **laws),)
-
-
-def _one_parameter(op_a: ops.Op, op_b: ops.Op) -> bool:
-    """Whether two sources are one parameter, applied in the same way."""
-    if type(op_a) is not type(op_b) or op_a.parameter != op_b.parameter:
-        return False
-    return not isinstance(op_a, ops.MatMul) or (op_a.index, op_a.transpose) == (op_b.index, op_b.transpose)
-
-
-def _name(op: ops.Op) -> str:
-    return op.phi.name if isinstance(op, ops.Nonlin) else type(op).__name__
-
-
-def _outer(a: Array, b: Array) -> Array:
-    return a.reshape(a.shape + (1,) * b.ndim) * b
-
-
-def _grown(k: Dual, old: tuple[Shape, ...], new: tuple[Shape, ...]) -> Dual:
+def grown(k: KernelPair, old: tuple[Shape, Shape], new: tuple[Shape, Shape]) -> KernelPair:
     """A moment whose two sides have the leading shapes `old`, each side broadcast to that of `new` as in NumPy."""
     filled = sum(((1,) * (len(n) - len(o)) + o for o, n in zip(old, new, strict=True)), ())
     return k.map(lambda m: jnp.broadcast_to(m.reshape(filled), sum(new, ())))
 
 
-def _independent(mean_a: Array | None, mean_b: Array | None) -> Dual | None:
-    return None if mean_a is None or mean_b is None else Dual(_outer(mean_a, mean_b))
+# --- equal places: P numbers for P places, where all pairs would be P² ---------------------------------
+#
+# A variance asks for no more, nor does a readout with weights of its own for each position. Sums of two vectors,
+# matrices, nonlinearities and whatever moves vectors alike on both sides make equal places of equal places. The others,
+# sums over places above all, make different places meet: there all pairs are asked for, and the equal ones are taken.
 
 
-def _plus(mean: Array | None, shift: Array | None, shape: Shape) -> Array | None:
-    if mean is None and shift is None:
-        return None
-    return jnp.broadcast_to((0.0 if mean is None else mean) + (0.0 if shift is None else shift), shape)
+def equal_places(m: Moments, left: Vector, right: Vector) -> KernelPair:
+    """E[Z^a_p Z^b_p] for all places p, by the rules; of any shape that broadcasts to that of both."""
+    later_first = ((left, right), (right, left)) if left[1] >= right[1] else ((right, left), (left, right))
+    for vector, rest in later_first:
+        if callable(rule := one_side_aligned.entry(type(m.op(vector)))):
+            return rule(m.op(vector), m, vector, rest)
+    shapes = m.shape(left), m.shape(right)
+    if shapes[0] != shapes[1] and 1 in map(math.prod, shapes):
+        return of_all_pairs(m, left, right)
+    if are_moved_alike(m, left, right):
+        return moved(m, left, right)
+    rule = two_sides_aligned.entry(type(m.op(left)))
+    found = rule(m.op(left), m, left, right) if callable(rule) else None
+    return of_all_pairs(m, left, right) if found is None else found
 
 
-def _gram_at_equal_places(x: Array, y: Array) -> Array:
-    """⟨ξ, ξ̄⟩ of rows at equal places, of the leading shape of both; of one place without an axis for it, which XLA
-    would move about when there are many pairs of inputs."""
-    shape = jnp.broadcast_shapes(x.shape[:-1], y.shape[:-1])
-    if math.prod(shape) == 1:
-        return jnp.dot(x.ravel(), y.ravel()).reshape(shape)
-    return jnp.einsum("...d,...d->...", x, y)
+def of_all_pairs(m: Moments, left: Vector, right: Vector) -> KernelPair:
+    """The equal places among all pairs of places."""
+    shape_a, shape_b, shape = m.shape(left), m.shape(right), m.common_shape(left, right)
+    return m.moment(left, right).map(lambda part: pick_aligned(part, shape_a, shape_b, shape))
 
 
-def _gram(x: Array, y: Array) -> Array:
-    """⟨ξ, ξ̄⟩ for all pairs of rows: `(*leading of x, *leading of y)`."""
-    return jnp.tensordot(x, y, axes=((x.ndim - 1,), (y.ndim - 1,)))
+def pick_aligned(k: Array, shape_a: Shape, shape_b: Shape, shape: Shape) -> Array:
+    """From all pairs of entries of two arrays, those that meet when the two are broadcast to `shape`."""
+    if 1 in (math.prod(shape_a), math.prod(shape_b)):  # one entry meets all
+        return jnp.broadcast_to(k.reshape(max(shape_a, shape_b, key=math.prod)), shape)
+    rows, columns = (jnp.broadcast_to(jnp.arange(math.prod(s)).reshape(s), shape) for s in (shape_a, shape_b))
+    return k.reshape(math.prod(shape_a), math.prod(shape_b))[rows, columns]
+
+
+def are_moved_alike(m: Moments, left: Vector, right: Vector) -> bool:
+    """Whether one instruction, which lets no places meet, moved vectors of the same shapes on both sides."""
+    one, other = m.op(left), m.op(right)
+    return one.moves and one == other and [*map(m.shape, m.args(left))] == [*map(m.shape, m.args(right))]
+
+
+def moved(m: Moments, left: Vector, right: Vector) -> KernelPair:
+    """What such an instruction makes of vectors, it makes of their moments at equal places too."""
+    ks = [m.aligned(a, b) for a, b in zip(m.args(left), m.args(right), strict=True)]
+    if isinstance(m.op(left), ops.Rearrange):
+        return ks[0].map(m.op(left).evaluate)
+    return KernelPair(*(linear_at_places(m, left, [getattr(k, part) for k in ks]) for part in ("value", "tangent")))
+
+
+# --- linear instructions -------------------------------------------------------------------------------
+
+
+def linear_at_places(m: Moments, v: Vector, numbers: list[Any]) -> Any:
+    """Apply a linear instruction to one number for each place, as to a vector of one coordinate."""
+    return apply_linear(m, v, [linear(lambda n: n[..., None], number) for number in numbers], ())
+
+
+def apply_linear(m: Moments, v: Vector, arrays: list[Any], right: Shape) -> Any:
+    """Apply a linear instruction to arrays whose last axis stands for the other side of a kernel, of shape `right`."""
+    width = next((a.shape[-1] for a in arrays if a is not ZERO), None)
+    if width is None:
+        return ZERO
+    filled = [written(a, (*m.shape(x), width)) for x, a in zip(m.vectors(v), arrays, strict=True)]
+    scalars = [m.number(a) for a in m.args(v) if m.instruction(a).kind == "scalar"]
+    return m.op(v).evaluate(*filled, *scalars).reshape((*m.shape(v), *right))
+
+
+def outer(a: Array, b: Array) -> Array:
+    """a b for all pairs of entries."""
+    return a.reshape(a.shape + (1,) * b.ndim) * b
+
+
+def _name(op: ops.Op) -> str:
+    return op.phi.name if isinstance(op, ops.Nonlin) else type(op).__name__

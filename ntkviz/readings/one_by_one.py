@@ -18,27 +18,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..language import axes
 from ..language import instructions as ops
-from ..language.instructions import Op, Shape
+from ..language.axes import AxesMap, Shape
+from ..language.instructions import Op
 from ..language.program import Instruction, Parameter, Program
+from ..language.rules import Rules
+from .examples_axis import Each, ExamplesMeetError, Of, Whose, of_all_examples
 from .functions import Functions, number_value
-
-
-class Each(NamedTuple):
-    """Values of all examples along `axis`, whose entries are (…, example, `inner` entries of that example)."""
-
-    axis: int
-    inner: int = 1
-
-
-class Of(NamedTuple):
-    """The value of one example, by its number."""
-
-    example: int
-
-
-Whose = Each | Of | None
-"""Of which examples a value is; `None` if it is the same whatever they are."""
 
 
 class Found(NamedTuple):
@@ -46,10 +33,6 @@ class Found(NamedTuple):
 
     place: int
     whose: Whose
-
-
-class ExamplesMeetError(Exception):
-    """A value of the batch's program is not recognised in the single example's."""
 
 
 def reads_one_by_one(many: Program, one: Program) -> bool:
@@ -157,46 +140,35 @@ class _Matching:
                 return ops.Nonlin, self.functions.like(phi)
             case ops.ScalarFunction(fn, _, mixes):
                 return ops.ScalarFunction, self.functions.like(fn), mixes
-            case ops.Rearrange(ops.Index() as rule, shape):
-                return ops.Index, tuple(_entries(rule, shape))
+            case ops.Rearrange(axes.Index() as rule, shape):
+                return axes.Index, tuple(_entries(rule, shape))
             case ops.Rearrange(rule):
                 return rule
         return op
 
     def _match(self, instruction: Instruction) -> Found:
-        op, args = instruction.op, [self.found[a] for a in instruction.args]
-        whose = {a.whose for a in args} - {None}
-        match op:
-            case ops.Data():
-                return self._recognised(instruction, op, (), Each(0))
-            case ops.Constant(index):
-                name, axis = self.numbers[index]
-                return self._recognised(instruction, name, (), None if axis is None else Each(axis))
-            case ops.Carry() | ops.Captured():
-                return self._recognised(instruction, op, (), self.given[op])
-            case ops.Repeat():
-                return self._repeated(instruction, args)
-            case ops.Join() if whose == {Of(k) for k in range(self.size)}:
-                return self._joined(instruction, args)
-            case ops.Rearrange(ops.BroadcastTo()) if not whose:
-                return self._broadcast(instruction, args[0])
-        plain, then = self._plain(op), next(iter(whose), None)
+        return like.of(instruction.op)(instruction.op, self, instruction, [self.found[a] for a in instruction.args])
+
+    def applied(self, instruction: Instruction, args: list[Found]) -> Found:
+        """What is applied alike to every entry of the examples' axis, or to the values of one example."""
+        plain, whose = self._plain(instruction.op), {a.whose for a in args} - {None}
+        then = next(iter(whose), None)
         if any(isinstance(w, Each) for w in whose):
             if any(isinstance(w, Of) for w in whose):
                 raise ExamplesMeetError
             plain, then = self._of_one_example(instruction, [a.whose for a in args])
         elif len(whose) > 1:
             raise ExamplesMeetError
-        return self._recognised(instruction, plain, tuple(a.place for a in args), then)
+        return self.recognised(instruction, plain, tuple(a.place for a in args), then)
 
-    def _recognised(self, instruction: Instruction, plain: Any, args: tuple[int, ...], whose: Whose) -> Found:
+    def recognised(self, instruction: Instruction, plain: Any, args: tuple[int, ...], whose: Whose) -> Found:
         """The operation on these arguments in `one`."""
         place = self.places.get((plain, args))
         if place is None:
             raise ExamplesMeetError
-        return self._checked(instruction, Found(place, whose))
+        return self.checked(instruction, Found(place, whose))
 
-    def _checked(self, instruction: Instruction, found: Found) -> Found:
+    def checked(self, instruction: Instruction, found: Found) -> Found:
         """What was found, if its shape is the one it must have."""
         shape = self.one.instructions[found.place].shape
         if isinstance(found.whose, Each):
@@ -210,47 +182,27 @@ class _Matching:
     def _of_one_example(self, instruction: Instruction, whose: list[Any]) -> tuple[Any, Whose]:
         """The operation that `one` must have, in its plain form, and whose values come out."""
         op, shapes = instruction.op, [self.many.instructions[a].shape for a in instruction.args]
-        (shape, *_), (each, *_) = shapes, whose
-        match op:
-            case ops.Nonlin() | ops.Shift() | ops.Add() | ops.Scale():
-                then = _broadcast_together(shapes, whose, len(instruction.shape))
-            case ops.ScalarFunction(_, _, int() as mixes):
-                then = _broadcast_together(shapes, whose, len(instruction.shape), mixes)
-            case ops.MatMul() | ops.Moment():
-                then = each
-            case ops.InputMatMul() if each.axis < len(shape) - 1:
-                then = each
-            case ops.BatchNorm(axis) if each.axis != axis:
-                then = each
-            case ops.Readout() if each is None and whose[1].axis < len(shapes[1]) - len(shape):
-                then = whose[1]
-            case ops.Contract(subscripts):
-                then = _contracted(subscripts, whose)
-            case ops.Join(axis, new_axis) if set(whose) == {each} and (new_axis or each.axis != axis):
-                then = Each(each.axis + (new_axis and axis <= each.axis), each.inner)
-            case ops.Rearrange(rule):
-                return self._rearranged(rule, shape, each)
-            case _:
-                raise ExamplesMeetError
-        return self._plain(op), then
+        if isinstance(op, ops.Rearrange):
+            return self._rearranged(op.how, shapes[0], whose[0])
+        return self._plain(op), of_all_examples.of(op)(op, shapes, whose, len(instruction.shape))
 
-    def _rearranged(self, rule: ops.Rule, shape: Shape, each: Each) -> tuple[Any, Whose]:
+    def _rearranged(self, how: AxesMap, shape: Shape, each: Each) -> tuple[Any, Whose]:
         axis, inner = each
-        match rule:
-            case ops.Index():
-                return self._indexed(rule, shape, each)
-            case ops.Permute(axes):
-                return rule, Each(axes.index(axis), inner)
-            case ops.Sum(axes) if axis not in axes:
-                return rule, Each(axis - sum(a < axis for a in axes), inner)
-            case ops.Pad(widths) if widths[axis] == (0, 0):
-                return rule, each
-            case ops.BroadcastTo(target):
+        match how:
+            case axes.Index():
+                return self._indexed(how, shape, each)
+            case axes.Permute(order):
+                return how, Each(order.index(axis), inner)
+            case axes.Sum(summed) if axis not in summed:
+                return how, Each(axis - sum(a < axis for a in summed), inner)
+            case axes.Pad(widths) if widths[axis] == (0, 0):
+                return how, each
+            case axes.BroadcastTo(target):
                 then = Each(axis + len(target) - len(shape), inner)
-                return ops.BroadcastTo(_with_length(target, then.axis, shape[axis] // self.size)), then
-            case ops.Reshape(target):
+                return axes.BroadcastTo(_with_length(target, then.axis, shape[axis] // self.size)), then
+            case axes.Reshape(target):
                 then = self._reshaped(target, math.prod(shape[:axis]) * (shape[axis] // self.size // inner))
-                return ops.Reshape(_with_length(target, then.axis, target[then.axis] // self.size)), then
+                return axes.Reshape(_with_length(target, then.axis, target[then.axis] // self.size)), then
         raise ExamplesMeetError
 
     def _reshaped(self, target: Shape, before: int) -> Each:
@@ -261,40 +213,40 @@ class _Matching:
                 return Each(axis, length // self.size // outer)
         raise ExamplesMeetError
 
-    def _indexed(self, rule: ops.Index, shape: Shape, each: Each) -> tuple[Any, Whose]:
+    def _indexed(self, rule: axes.Index, shape: Shape, each: Each) -> tuple[Any, Whose]:
         entries, length = _entries(rule, shape), shape[each.axis] // self.size
         position = [k for k, entry in enumerate(entries) if entry is not None][each.axis]
         match entries[position]:
             case range() as taken if taken == range(length * self.size):
                 entries[position] = range(length)
-                return (ops.Index, tuple(entries)), Each(_axis_after(rule, shape, position, each.axis), each.inner)
+                return (axes.Index, tuple(entries)), Each(_axis_after(rule, shape, position, each.axis), each.inner)
             case range() as taken if len(taken) == length == 1:
                 entries[position] = range(1)
-                return (ops.Index, tuple(entries)), Of(taken[0])
+                return (axes.Index, tuple(entries)), Of(taken[0])
             case int() as example if length == 1:
                 entries[position] = 0
-                return (ops.Index, tuple(entries)), Of(example)
+                return (axes.Index, tuple(entries)), Of(example)
         raise ExamplesMeetError
 
     # --- the batch's axis made ------------------------------------------------------------------------
 
-    def _broadcast(self, instruction: Instruction, arg: Found) -> Found:
+    def broadcast(self, how: AxesMap, instruction: Instruction, arg: Found) -> Found:
         """What is the same for all examples, repeated: as a whole, or for each of them."""
-        op, (given,) = instruction.op, instruction.args
-        if (op.rule, (arg.place,)) in self.places:
-            return self._recognised(instruction, op.rule, (arg.place,), None)
+        (given,) = instruction.args
+        if (how, (arg.place,)) in self.places:
+            return self.recognised(instruction, how, (arg.place,), None)
         shape = self.many.instructions[given].shape
         before = (1,) * (len(instruction.shape) - len(shape)) + shape
         for axis, length in enumerate(instruction.shape):
             if length != self.size or before[axis] != 1:
                 continue
             of_one = _with_length(instruction.shape, axis, 1)
-            place = arg.place if of_one == shape else self.places.get((ops.BroadcastTo(of_one), (arg.place,)))
+            place = arg.place if of_one == shape else self.places.get((axes.BroadcastTo(of_one), (arg.place,)))
             if place is not None:
-                return self._checked(instruction, Found(place, Each(axis)))
+                return self.checked(instruction, Found(place, Each(axis)))
         raise ExamplesMeetError
 
-    def _joined(self, instruction: Instruction, args: list[Found]) -> Found:
+    def joined(self, axis: int, instruction: Instruction, args: list[Found]) -> Found:
         """One example after the other, each with the same values of its own."""
         count, rest = divmod(len(args), self.size)
         places = tuple(a.place for a in args[:count])
@@ -302,57 +254,68 @@ class _Matching:
             part = args[example * count : (example + 1) * count]
             if rest or tuple(a.place for a in part) != places or {a.whose for a in part} - {None, Of(example)}:
                 raise ExamplesMeetError
-        axis = instruction.op.axis
-        return self._recognised(instruction, instruction.op, places, Each(axis, instruction.shape[axis] // self.size))
+        return self.recognised(instruction, instruction.op, places, Each(axis, instruction.shape[axis] // self.size))
 
-    def _repeated(self, instruction: Instruction, args: list[Found]) -> Found:
+    def repeated(self, body: Program, instruction: Instruction, args: list[Found]) -> Found:
         """A layer that hands on the values it is given of the same examples does so any number of times."""
         times, carry, *captured = args
         given: dict[Op, Whose] = {ops.Carry(): carry.whose} | {ops.Captured(k): a.whose for k, a in enumerate(captured)}
         places = tuple(a.place for a in args)
         for place, other in enumerate(self.one.instructions):
             if isinstance(other.op, ops.Repeat) and self._alike(other.args) == places and times.whose is None:
-                body, body_of_one = instruction.op.body, other.op.body
+                body_of_one = other.op.body
                 layer = _Matching(body, body_of_one, self.size, given=given)
                 layer.check_parameters()
                 if layer.is_found(body.output, body_of_one.output, carry.whose):
-                    return self._checked(instruction, Found(place, carry.whose))
+                    return self.checked(instruction, Found(place, carry.whose))
         raise ExamplesMeetError
+
+
+# --- the rules ---------------------------------------------------------------------------------------
+
+
+like = Rules("its like in the program of one example")
+"""What a value of the batch's program is in that of one example, by `(matching, instruction, arguments found)`."""
+like.rule(ops.Op)(lambda op, matching, instruction, args: matching.applied(instruction, args))
+like.rule(ops.Data)(lambda op, matching, instruction, args: matching.recognised(instruction, op, (), Each(0)))
+like.rule(ops.Repeat)(lambda op, matching, instruction, args: matching.repeated(op.body, instruction, args))
+like.refuse(ops.Delayed, why="the loops of a program are found later")
+
+
+@like.rule(ops.Constant)
+def _(op: ops.Constant, matching: _Matching, instruction: Instruction, args: list[Found]) -> Found:
+    name, axis = matching.numbers[op.index]
+    return matching.recognised(instruction, name, (), None if axis is None else Each(axis))
+
+
+@like.rule(ops.Carry, ops.Captured)
+def _(op: Op, matching: _Matching, instruction: Instruction, args: list[Found]) -> Found:
+    return matching.recognised(instruction, op, (), matching.given[op])
+
+
+@like.rule(ops.Join)
+def _(op: ops.Join, matching: _Matching, instruction: Instruction, args: list[Found]) -> Found:
+    if {a.whose for a in args} - {None} == {Of(k) for k in range(matching.size)}:
+        return matching.joined(op.axis, instruction, args)
+    return matching.applied(instruction, args)
+
+
+@like.rule(ops.Rearrange)
+def _(op: ops.Rearrange, matching: _Matching, instruction: Instruction, args: list[Found]) -> Found:
+    if isinstance(op.how, axes.BroadcastTo) and args[0].whose is None:
+        return matching.broadcast(op.how, instruction, args[0])
+    return matching.applied(instruction, args)
 
 
 # --- shapes and axes -----------------------------------------------------------------------------------
 
 
-def _broadcast_together(shapes: list[Shape], whose: list[Any], ndim: int, mixes: int = 0) -> Each:
-    """Whose entries an elementwise operation gives, which may mix the last `mixes` axes."""
-    met = {(each.axis - len(shape), each.inner) for shape, each in zip(shapes, whose, strict=True) if each}
-    (from_right, inner), *others = met
-    alike = (s[from_right] for s, each in zip(shapes, whose, strict=True) if each is None and len(s) >= -from_right)
-    if others or -from_right <= mixes or any(length != 1 for length in alike):
-        raise ExamplesMeetError
-    return Each(ndim + from_right, inner)
-
-
-def _contracted(subscripts: str, whose: list[Any]) -> Each:
-    theta, vectors, out = ops.split_subscripts(subscripts)
-    letters = (vectors, theta)
-    met = {(names[each.axis], each.inner) for names, each in zip(letters, whose, strict=True) if each}
-    (letter, inner), *others = met
-    if (
-        others
-        or letter not in out
-        or any(n.count(letter) != (e is not None) for n, e in zip(letters, whose, strict=True))
-    ):
-        raise ExamplesMeetError
-    return Each(out.index(letter), inner)
-
-
-def _entries(rule: ops.Index, shape: Shape) -> list[Any]:
+def _entries(rule: axes.Index, shape: Shape) -> list[Any]:
     """An entry for each axis, slices as ranges and whole numbers from 0, and `None` for each new axis."""
     lengths, entries = iter(shape), list[Any]()
     for entry in rule.written_out(len(shape)):
         match entry:
-            case ops.Frozen("slice", value):
+            case axes.Frozen("slice", value):
                 entries.append(range(*slice(*value).indices(next(lengths))))
             case bool():  # a new axis of length 1 or 0
                 raise ExamplesMeetError
@@ -366,12 +329,12 @@ def _entries(rule: ops.Index, shape: Shape) -> list[Any]:
     return entries
 
 
-def _axis_after(rule: ops.Index, shape: Shape, position: int, axis: int) -> int:
+def _axis_after(rule: axes.Index, shape: Shape, position: int, axis: int) -> int:
     """Where an axis goes that the entry at `position` of an index takes as a whole."""
     key = list(rule.written_out(len(shape)))
-    key[position] = ops.freeze(slice(None))
+    key[position] = axes.freeze(slice(None))
     of_two, of_three = (
-        ops.Index(tuple(key))(np.broadcast_to(False, _with_length(shape, axis, n)), len(shape)).shape for n in (2, 3)
+        axes.Index(tuple(key))(np.broadcast_to(False, _with_length(shape, axis, n)), len(shape)).shape for n in (2, 3)
     )
     return [two == three for two, three in zip(of_two, of_three, strict=True)].index(False)
 

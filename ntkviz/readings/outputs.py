@@ -14,7 +14,7 @@ from ..language.architecture import Architecture, check_architecture
 from ..language.program import Program
 from .bounded import bounded
 from .examples import check_in_groups
-from .finite import check_width, random_key, run, sample_parameters
+from .networks import check_width, random_key, run, sample_parameters
 from .parameters import check_one_network_reads
 from .ragged import group_by_shape
 

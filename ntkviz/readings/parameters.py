@@ -1,4 +1,4 @@
-"""What a program says of its parameters: their numbers, and whether another program has the same ones."""
+"""Whether two programs have the same parameters: only what one network reads can be compared."""
 
 from __future__ import annotations
 
@@ -8,22 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..language import instructions as ops
 from ..language.architecture import Architecture
 from ..language.program import Parameter, Program
-
-
-class ParameterNumbers:
-    """The numbers (std, multiplier, lr) of parameters: scalars made from constants alone."""
-
-    def __init__(self, program: Program):
-        self.program = program
-
-    def __call__(self, place: int) -> Any:
-        instruction = self.program.instructions[place]
-        if isinstance(instruction.op, ops.Constant):
-            return self.program.constants[instruction.op.index]
-        return instruction.op.evaluate(*(self(a) for a in instruction.args))
 
 
 def check_one_network_reads(arch: Architecture, first: Program, second: Program) -> None:
@@ -53,5 +39,5 @@ def _shape(parameter: Parameter) -> tuple[Any, ...]:
 
 def _numbers(program: Program, parameter: Parameter) -> list[Any]:
     """Its standard deviation, multiplier and learning-rate factor."""
-    numbers = ParameterNumbers(program)
-    return [np.asarray(numbers(place)).tolist() for place in (parameter.std, parameter.multiplier, parameter.lr)]
+    places = parameter.std, parameter.multiplier, parameter.lr
+    return [np.asarray(program.number(place)).tolist() for place in places]

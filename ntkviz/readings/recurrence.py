@@ -21,7 +21,7 @@ from ..language.architecture import Architecture, check_architecture, check_data
 from ..language.nonlinearities import multiply
 from ..language.program import Program
 from .bounded import bounded
-from .finite import check_width, random_key, run, sample_parameters
+from .networks import check_width, random_key, run, sample_parameters
 from .sampled import SampledZ, dimensions
 
 LOG2_SAMPLES = 11
@@ -131,8 +131,8 @@ def _over_time(program: Program, values: Sequence[Array]) -> Recurrence:
 
 def _states(program: Program) -> list[int]:
     """Where the states s¹, …, s^T are: what the first matrix multiplies, and what is read out."""
-    products = [i for i in program.instructions if isinstance(i.op, ops.MatMul)]
-    multiplied = [i.args[0] for i in products if i.op.parameter == products[0].op.parameter]
+    products = [(i.op.parameter, i.args[0]) for i in program.instructions if isinstance(i.op, ops.MatMul)]
+    multiplied = [x for parameter, x in products if parameter == products[0][0]]
     return [*multiplied, program.instructions[program.output].args[1]]
 
 

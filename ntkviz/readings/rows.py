@@ -14,7 +14,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from ..language.instructions import Shape
+from ..language.axes import Shape
 
 NUMBERS = 2**12
 """Pairs in the rows that are calculated at once; fewer pairs than that need no loop."""

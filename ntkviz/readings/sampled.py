@@ -21,8 +21,9 @@ from jax import Array
 
 from ..language import instructions as ops
 from ..language.backward import BackwardProgram, Use
-from ..language.program import Parameter, Program
-from .parameters import ParameterNumbers
+from ..language.program import Program
+from ..language.rules import Rules
+from .uses import Matrix, Uses, ntk_from_uses, of_vector, pairs_of_uses, side_by_side
 
 
 class Normals:
@@ -87,7 +88,7 @@ def _square_root(matrix: Array) -> Array:
 
 
 class SampledZ:
-    """Runs programs that share parameters on one set of samples."""
+    """Runs programs that share parameters on one set of samples; what a rule of `sampled` reads."""
 
     def __init__(self, normals: Array):
         self.normals = Normals(normals)
@@ -101,76 +102,76 @@ class SampledZ:
         `program.data` carries a leading stack axis. Vectors come out as `(stack, *leading,
         samples)`, scalars as `(stack, *leading)`.
         """
-        stack = len(program.data[0])
         values: list[Array] = []
-        for instruction in program.instructions:
+        for place, instruction in enumerate(program.instructions):
             args = [values[a] for a in instruction.args]
-            match instruction.op:
-                case ops.Data(index):
-                    value = jnp.asarray(program.data[index])
-                case ops.Constant(index):
-                    constant = jnp.asarray(program.constants[index])
-                    value = jnp.broadcast_to(constant, (stack, *constant.shape))
-                case ops.InputMatMul(k):
-                    value = self._input(program, program.parameters[k], args[0])
-                case ops.InitialVector(k):
-                    value = self._initial(program, program.parameters[k], stack)
-                case ops.MatMul() as op:
-                    value = self._matmul(program, op, args[0])
-                case ops.Readout():
-                    value = jax.vmap(instruction.op.evaluate)(*args) / self.samples
-                case op if not args:
-                    constant = op.evaluate()
-                    value = jnp.broadcast_to(constant, (stack, *constant.shape))
-                case op:
-                    value = jax.vmap(op.evaluate)(*args)
+            value = sampled.of(instruction.op, place)(instruction.op, self, program, *args)
             if instruction.kind == "vector":  # a vector that is the same in every coordinate, too
                 value = jnp.broadcast_to(value, (*value.shape[:-1], self.samples))
             values.append(value)
         return values
 
-    def _input(self, program: Program, parameter: Parameter, data: Array) -> Array:
-        rows = data.reshape(-1, data.shape[-1]) * variance(program, parameter) ** 0.5
-        family = self.families.setdefault(parameter.name, GaussianFamily.empty(rows.shape[-1], self.samples))
-        return family.draw(rows, self.normals).reshape((*data.shape[:-1], self.samples))
+    def family(self, key: Any, width: int) -> GaussianFamily:
+        """The Gaussians made so far by what `key` names, with features of a given length."""
+        return self.families.setdefault(key, GaussianFamily.empty(width, self.samples))
 
-    def _initial(self, program: Program, parameter: Parameter, stack: int) -> Array:
-        if parameter.name not in self.vectors:
-            drawn = self.normals.take(math.prod(parameter.shape)).reshape((*parameter.shape, self.samples))
-            self.vectors[parameter.name] = drawn * (variance(program, parameter) * parameter.fan) ** 0.5
-        vector = self.vectors[parameter.name]
+
+sampled = Rules("a limit Z from samples")
+"""The samples of a value, by `(the sampler, the program, *samples of the arguments)`."""
+sampled.refuse(ops.OfLayers, why="write the repeated layers out first (Program.unrolled)")
+sampled.refuse(ops.Delayed, why="the Z calculus takes the steps of a loop one after the other")
+
+
+def _stacked(value: Any, program: Program) -> Array:
+    """The same value for each example of the stack."""
+    value = jnp.asarray(value)
+    return jnp.broadcast_to(value, (len(program.data[0]), *value.shape))
+
+
+@sampled.rule(ops.Op)
+def _(op: ops.Op, z: SampledZ, program: Program, *args: Array) -> Array:
+    return jax.vmap(op.evaluate)(*args) if args else _stacked(op.evaluate(), program)
+
+
+sampled.rule(ops.Data)(lambda op, z, program: jnp.asarray(program.data[op.index]))
+sampled.rule(ops.Constant)(lambda op, z, program: _stacked(program.constants[op.index], program))
+sampled.rule(ops.Readout)(lambda op, z, program, v, x: jax.vmap(op.evaluate)(v, x) / z.samples)
+
+
+@sampled.rule(ops.InputMatMul)
+def _(op: ops.InputMatMul, z: SampledZ, program: Program, data: Array) -> Array:
+    parameter = program.parameters[op.parameter]
+    rows = data.reshape(-1, data.shape[-1]) * program.variance(parameter) ** 0.5
+    made = z.family(parameter.name, rows.shape[-1]).draw(rows, z.normals)
+    return made.reshape((*data.shape[:-1], z.samples))
+
+
+@sampled.rule(ops.InitialVector)
+def _(op: ops.InitialVector, z: SampledZ, program: Program) -> Array:
+    parameter = program.parameters[op.parameter]
+    if parameter.name not in z.vectors:
+        drawn = z.normals.take(math.prod(parameter.shape)).reshape((*parameter.shape, z.samples))
         # The stored vector is multiplier·ω; `variance` divides by fan, which belongs to the readout.
-        return jnp.broadcast_to(vector, (stack, *vector.shape))
-
-    def _matmul(self, program: Program, op: ops.MatMul, x: Array) -> Array:
-        parameter = program.parameters[op.parameter]
-        key = (parameter.name, op.index)
-        sigma2 = variance(program, parameter)
-        rows = x.reshape(-1, self.samples)
-        empty = GaussianFamily.empty(self.samples, self.samples)
-        z = self.families.setdefault((*key, op.transpose), empty).draw(
-            rows * (sigma2 / self.samples) ** 0.5, self.normals
-        )
-        opposite = self.families.get((*key, not op.transpose))
-        if opposite is not None:
-            # features = √(σ²/N)·y, so Ż = σ² D y = √(σ² N) D features.
-            z = z + (sigma2 * self.samples) ** 0.5 * opposite.expected_derivatives(rows) @ opposite.features
-        return z.reshape(x.shape)
+        z.vectors[parameter.name] = drawn * (program.variance(parameter) * parameter.fan) ** 0.5
+    return _stacked(z.vectors[parameter.name], program)
 
 
-def variance(program: Program, parameter: Parameter) -> Any:
-    """σ²: the variance that a MatMul by the parameter gives to a vector of unit second moment."""
-    numbers = ParameterNumbers(program)
-    return (numbers(parameter.multiplier) * numbers(parameter.std)) ** 2 / parameter.fan
+@sampled.rule(ops.MatMul)
+def _(op: ops.MatMul, z: SampledZ, program: Program, x: Array) -> Array:
+    parameter = program.parameters[op.parameter]
+    key, sigma2 = (parameter.name, op.index), program.variance(parameter)
+    rows = x.reshape(-1, z.samples)
+    drawn = z.family((*key, op.transpose), z.samples).draw(rows * (sigma2 / z.samples) ** 0.5, z.normals)
+    opposite = z.families.get((*key, not op.transpose))
+    if opposite is not None:
+        # features = √(σ²/N)·y, so Ż = σ² D y = √(σ² N) D features.
+        drawn = drawn + (sigma2 * z.samples) ** 0.5 * opposite.expected_derivatives(rows) @ opposite.features
+    return drawn.reshape(x.shape)
 
 
 def dimensions(program: Program, stack: int) -> int:
     """How many normal samples a run takes at most."""
-    size = 0
-    for instruction in program.instructions:
-        if isinstance(instruction.op, ops.InputMatMul | ops.MatMul | ops.InitialVector):
-            size += math.prod(instruction.shape) * stack
-    return size
+    return stack * sum(math.prod(i.shape) for i in program.instructions if isinstance(i.op, ops.Source))
 
 
 # --- kernels from samples --------------------------------------------------------------------------
@@ -181,8 +182,18 @@ def sampled_kernels(programs: tuple[BackwardProgram, ...], readout_passes: bool,
     sampler = SampledZ(normals)
     runs = [(p, sampler.run(p.program)) for p in programs]
     nngp = [[_nngp(*first, *second, readout_passes) for second in runs] for first in runs]
-    ntk = [[_ntk(*first, *second) for second in runs] for first in runs]
-    return jnp.block(nngp), jnp.block(ntk)
+    uses = [_uses(*run) for run in runs]
+    program = programs[0].program
+    sizes = [len(p.program.data[0]) * p.program.outputs for p in programs]
+    # A sample is a coordinate of a network; its gradients are √n or n times those of f.
+    ntk = [
+        [
+            ntk_from_uses(program, u, w, pairs_of_uses, width=sampler.samples, zero=jnp.zeros((rows, columns)))
+            for w, columns in zip(uses, sizes, strict=True)
+        ]
+        for u, rows in zip(uses, sizes, strict=True)
+    ]
+    return jnp.block(nngp), jnp.block(ntk) / sampler.samples
 
 
 def _nngp(p: BackwardProgram, values: list[Array], q: BackwardProgram, other: list[Array], passes: bool) -> Array:
@@ -191,46 +202,24 @@ def _nngp(p: BackwardProgram, values: list[Array], q: BackwardProgram, other: li
     v, x = p.program.instructions[p.program.output].args
     _, y = q.program.instructions[q.program.output].args
     positions = len(p.program.instructions[v].shape)
-    parameter = p.program.parameters[p.program.instructions[v].op.parameter]
     flat = [
         m.reshape((-1, math.prod(m.shape[m.ndim - 1 - positions : -1]), m.shape[-1])) for m in (values[x], other[y])
     ]
-    return variance(p.program, parameter) * jnp.einsum("ipz,jpz->ij", *flat) / flat[0].shape[-1]
+    return p.program.variance(p.program.parameter_of(v)) * jnp.einsum("ipz,jpz->ij", *flat) / flat[0].shape[-1]
 
 
-def _ntk(p: BackwardProgram, values: list[Array], q: BackwardProgram, other: list[Array]) -> Array:
-    """Σ over pairs of uses of one parameter of lr m²n E[a ā] E[b b̄] (Tensor Programs II, eq. of the NTK)."""
-    numbers = ParameterNumbers(p.program)
-    total = jnp.zeros([m.program.instructions[m.program.output].shape[0] * len(m.program.data[0]) for m in (p, q)])
-    for use in p.uses:
-        parameter = p.program.parameters[use.parameter]
-        rate = numbers(parameter.lr) * numbers(parameter.multiplier) ** 2
-        rate = rate / parameter.fan if parameter.kind != "vector" else rate
-        for use_bar in q.uses:
-            if (parameter.name, use.index) == (q.program.parameters[use_bar.parameter].name, use_bar.index):
-                total = total + rate * _pair_of_uses(p, use, values, q, use_bar, other)
-    return total
+def _uses(p: BackwardProgram, values: list[Array]) -> dict[Matrix, Uses]:
+    """What goes into each parameter and the gradients at what comes out, `(stack·outputs, uses, samples)`."""
 
+    def side(place: int, is_gradient: bool) -> Array:
+        value = values[place]
+        stack, outputs = len(value), p.program.outputs
+        if not is_gradient:
+            value = jnp.broadcast_to(value[:, None], (stack, outputs, *value.shape[1:]))
+        return value.reshape(stack * outputs, -1, value.shape[-1])
 
-def _pair_of_uses(
-    p: BackwardProgram, use: Use, values: list[Array], q: BackwardProgram, use_bar: Use, other: list[Array]
-) -> Array:
-    """Σ over pairs of leading places of E[a ā] E[b b̄], `(outputs, outputs)`."""
-    a, a_bar = (_side(m, u.a, u.gradient_first) for m, u in ((values, use), (other, use_bar)))
-    in_a = jnp.einsum("eolz,fpmz->eofplm", a, a_bar) / a.shape[-1]
-    if use.b is None or use_bar.b is None:
-        size = in_a.shape[-1]
-        in_b = jnp.eye(size).reshape(1, 1, 1, 1, size, size)
-    else:
-        b, b_bar = (_side(m, u.b, not u.gradient_first) for m, u in ((values, use), (other, use_bar)))
-        samples = b.shape[-1] if p.program.parameters[use.parameter].kind == "matrix" else 1
-        in_b = jnp.einsum("eolz,fpmz->eofplm", b, b_bar) / samples
-    total = jnp.sum(in_a * in_b, axis=(-2, -1))
-    return total.reshape(total.shape[0] * total.shape[1], -1)
+    def use(u: Use) -> tuple[Matrix, Uses]:
+        a = side(u.a, u.gradient_first)
+        return (u.parameter, u.index), of_vector(a) if u.b is None else Uses(a, side(u.b, not u.gradient_first))
 
-
-def _side(values: list[Array], place: Any, is_gradient: bool) -> Array:
-    """`(stack, outputs, places, samples)`, with one for `outputs` where there is no such axis."""
-    value = values[place]
-    outputs = value.shape[1] if is_gradient else 1
-    return value.reshape(value.shape[0], outputs, -1, value.shape[-1])
+    return side_by_side(map(use, p.uses))

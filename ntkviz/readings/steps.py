@@ -10,11 +10,10 @@ import numpy as np
 
 from ..language import instructions as ops
 from ..language.architecture import Architecture, program
-from ..language.backward import Identity
+from ..language.gradient_instructions import Identity
 from ..language.listing import Line
 from ..language.program import Program
 from .master import Law, Limit, coordinates, limit_law
-from .sampled import variance
 
 Psi = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -129,7 +128,7 @@ class Walkthrough:
     def _fresh(self, line: Line, limit: Limit) -> float:
         """The standard deviation σ √E (Z^x)² of Ẑ^{Wx}: that of Wx if W were new to the program."""
         instruction = self.program.instructions[line.place]
-        sigma2 = float(variance(self.program, self.program.parameters[instruction.op.parameter]))
+        sigma2 = float(self.program.variance(self.program.parameter_of(line.place)))
         law = limit.vectors[instruction.args[0]]
         return float(np.sqrt(sigma2 * (np.ravel(law.mean)[0] ** 2 + np.ravel(law.std)[0] ** 2)))
 

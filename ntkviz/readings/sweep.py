@@ -16,10 +16,14 @@ from jax import Array
 from ..errors import HyperparameterError, InputError
 from ..language.architecture import Architecture, check_architecture, check_data, listed
 from ..language.program import Program
+from ..language.shorthand import in_full
 from .bounded import bounded
+from .error import AbsoluteError
 from .finiteness import check_batches, check_finite
-from .forward import ForwardKernels, forward_kernels
-from .infinite import Kernels, check_forward
+from .forward import forward_kernels
+from .infinite import Kernels
+from .kernels import LimitKernels
+from .plan import check_forward
 
 
 def sweep(arch: Architecture, x: Any, **axes: Iterable[float]) -> Kernels:
@@ -50,7 +54,7 @@ def sweep(arch: Architecture, x: Any, **axes: Iterable[float]) -> Kernels:
     for name, values in grid.items():
         if not values:
             raise HyperparameterError(f"The axis {name} has no values; give it at least one.")
-    first = arch(**{name: values[0] for name, values in grid.items()}).trace(data)
+    first = in_full(arch(**{name: values[0] for name, values in grid.items()}).trace(data))
     check_batches(first)
     check_forward(first)
     varied = _varied_constants(arch, data, first, grid)
@@ -60,7 +64,7 @@ def sweep(arch: Architecture, x: Any, **axes: Iterable[float]) -> Kernels:
     nngp, ntk = (np.asarray(k).reshape(*shape, *k.shape[1:]) for k in (kernels.nngp, kernels.ntk))
     check_finite((nngp, ntk), "The limit at some points of the grid")
     scale = max(np.max(np.abs(nngp)), np.max(np.abs(ntk)))
-    return Kernels(nngp, ntk, float(np.max(kernels.error) * scale))
+    return Kernels(nngp, ntk, AbsoluteError(np.max(kernels.error.value) * scale, kernels.error.kind))
 
 
 def _varied_constants(
@@ -75,7 +79,7 @@ def _varied_constants(
     varied: dict[int, np.ndarray] = {}
 
     def constants(**values: Any) -> tuple[Any, ...]:
-        program = arch(**values).trace(data)
+        program = in_full(arch(**values).trace(data))
         if program.with_numbers() != first.with_numbers():
             raise HyperparameterError(
                 f"{', '.join(grid)}: not only numbers of the program change along these axes but the program itself; "
@@ -99,10 +103,10 @@ def _varied_constants(
 
 
 @bounded(static_argnames=("places", "count"))
-def _at_every_point(program: Program, points: tuple[Array, ...], places: tuple[int, ...], count: int) -> ForwardKernels:
+def _at_every_point(program: Program, points: tuple[Array, ...], places: tuple[int, ...], count: int) -> LimitKernels:
     """The kernels with the constants at `places` replaced by the entries of the arrays `points`, `(count,)` each."""
 
-    def at_point(numbers: tuple[Array, ...]) -> ForwardKernels:
+    def at_point(numbers: tuple[Array, ...]) -> LimitKernels:
         constants = list(program.constants)
         for place, number in zip(places, numbers, strict=True):
             constants[place] = number

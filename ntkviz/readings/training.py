@@ -14,16 +14,9 @@ from ..language.architecture import Architecture, check_architecture, check_data
 from ..language.program import Program
 from .bounded import bounded
 from .examples import one_example
-from .finite import (
-    at_readout_scale,
-    check_width,
-    ntk_of_batches,
-    ntk_of_examples,
-    random_key,
-    run,
-    sample_parameters,
-)
-from .parameters import ParameterNumbers, check_one_network_reads
+from .finite import ntk_of_batches, ntk_of_examples
+from .networks import at_readout_scale, check_width, random_key, run, sample_parameters
+from .parameters import check_one_network_reads
 
 
 class Training(NamedTuple):
@@ -109,9 +102,8 @@ def _train(
     width: int,
 ) -> tuple[Array, Array, Array, Array]:
     start = sample_parameters(program, width, key)
-    numbers = ParameterNumbers(program)
     scale = 1.0 if at_readout_scale(program) else width
-    rates = [rate * scale * jnp.asarray(numbers(p.lr)) if p.trainable else 0.0 for p in program.parameters]
+    rates = [rate * scale * jnp.asarray(program.number(p.lr)) if p.trainable else 0.0 for p in program.parameters]
     y = jnp.asarray(targets, jnp.float32)
 
     def loss(parameters):

@@ -20,8 +20,9 @@ import ntkviz as nv
 from ntkviz.gaussian.sobol import replicates
 from ntkviz.language.gia import check_program
 from ntkviz.readings.examples import examples_are_separate
-from ntkviz.readings.finite import ntk_of_batches, ntk_of_examples, sample_parameters
+from ntkviz.readings.finite import ntk_of_batches, ntk_of_examples
 from ntkviz.readings.general import differentiated
+from ntkviz.readings.networks import sample_parameters
 from ntkviz.readings.sampled import dimensions, sampled_kernels
 
 from .programs import Example

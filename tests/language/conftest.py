@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import ntkviz as nv
-from ntkviz.readings.finite import run, sample_parameters
+from ntkviz.readings.networks import run, sample_parameters
 
 WIDTH = 5
 

@@ -9,10 +9,11 @@ import pytest
 
 import ntkviz as nv
 from ntkviz.errors import ProgramError
-from ntkviz.language import backward, gradient_listing, instructions, listing
+from ntkviz.language import axes, gradient_instructions, gradient_listing, instructions, notation
+from ntkviz.language.axes import AxesMap
 from ntkviz.language.gia import readout_parameter
-from ntkviz.language.instructions import Op, Rule
-from ntkviz.readings.finite import ParameterNumbers, run, sample_parameters
+from ntkviz.language.instructions import Linear, Op
+from ntkviz.readings.networks import run, sample_parameters
 
 WIDTH = 6
 VECTORS, SEQUENCES = (3, 4), (2, 3, 2)
@@ -85,7 +86,7 @@ def program_of(rng):
 
 def output_of(program, parameters, added):
     """f, written without the engine's multiplications, and with something added to each value."""
-    numbers = ParameterNumbers(program)
+    numbers = program.number
     readout = readout_parameter(program)
     values = []
     for place, instruction in enumerate(program.instructions):
@@ -323,10 +324,12 @@ def classes(base, *modules):
 
 
 def test_every_instruction_says_how_it_is_written():
-    only_before_unrolling = {instructions.Repeat, instructions.Carry, instructions.Captured}
-    for op in set(classes(Op, instructions, backward)) - only_before_unrolling:
-        assert listing.formula.dispatch(op) is not listing.formula.dispatch(Op), op
-        if op.linear and not issubclass(op, backward.Transposed):
-            assert gradient_listing.transposed.dispatch(op) is not gradient_listing.transposed.dispatch(Op), op
-    for rule in classes(Rule, instructions):
-        assert gradient_listing.put_back.dispatch(rule) is not gradient_listing.put_back.dispatch(Rule), rule
+    kinds = {instructions.Linear, instructions.Product, instructions.Source, gradient_instructions.OfGradients}
+    for op in set(classes(Op, instructions, gradient_instructions)) - kinds:
+        if issubclass(op, instructions.OfLayers | instructions.Delayed):  # no listing has them
+            continue
+        assert notation.formula.entry(op) is not notation.formula.entry(Op), op
+        if issubclass(op, Linear) and not issubclass(op, gradient_instructions.Transposed):
+            assert gradient_listing.transposed.entry(op) is not gradient_listing.transposed.entry(Op), op
+    for how in set(classes(AxesMap, axes)) - {axes.SumTo, axes.AtStep, axes.EveryStep}:
+        assert gradient_listing.put_back.entry(how) is not gradient_listing.put_back.entry(AxesMap), how

@@ -8,7 +8,8 @@ import pytest
 
 import ntkviz as nv
 from ntkviz.language.instructions import Op
-from ntkviz.language.listing import Formula, Page, call, formula
+from ntkviz.language.listing import Page
+from ntkviz.language.notation import Formula, call, formula
 from ntkviz.language.program import Instruction, Program
 
 
@@ -161,7 +162,7 @@ class Heard(Op):
     """One that says how it is written."""
 
 
-@formula.register
+@formula.rule(Heard)
 def _(op: Heard, page: Page, x: Formula) -> Formula:
     return call("♪", x)
 

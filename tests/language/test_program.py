@@ -6,7 +6,7 @@ import pytest
 
 import ntkviz as nv
 from ntkviz.errors import HyperparameterError, InputError, ProgramError
-from ntkviz.language import instructions as ops
+from ntkviz.language import axes
 
 mlp = nv.architectures.mlp
 
@@ -197,24 +197,20 @@ def test_negative_learning_rates_and_numbers_that_are_not_finite_are_refused(rng
 @pytest.mark.parametrize(
     ("left", "right"),
     [
-        (ops.Index((ops.freeze(slice(1, 3)),)), ops.Index((1, ops.freeze(slice(None, None, 2))))),
-        (ops.Index((Ellipsis, 2)), ops.Index((0, None))),
-        (ops.Pad(((0, 1), (2, 0))), ops.Pad(((1, 1), (0, 3)))),
+        (axes.Index((axes.freeze(slice(1, 3)),)), axes.Index((1, axes.freeze(slice(None, None, 2))))),
+        (axes.Index((Ellipsis, 2)), axes.Index((0, None))),
+        (axes.Pad(((0, 1), (2, 0))), axes.Pad(((1, 1), (0, 3)))),
     ],
 )
 def test_rearranging_both_sides_of_a_kernel_at_once_is_as_one_after_the_other(rng, left, right):
     kernel = rng.normal(size=(4, 3, 2, 5))
-    one, other = (
-        ops.Rearrange(rule, shape, ops.rearranged_shape(rule, shape))
-        for rule, shape in ((left, kernel.shape[:2]), (right, kernel.shape[2:]))
-    )
-    on_left = left(kernel, 2)
-    first = len(one.shape_out)
+    on_left, shape = left(kernel, 2), axes.rearranged_shape(right, kernel.shape[2:])
+    first = len(axes.rearranged_shape(left, kernel.shape[:2]))
     both = np.stack([right(row, 2) for row in on_left.reshape(-1, *kernel.shape[2:])])
-    rule = ops.on_both_sides(one, other)
-    np.testing.assert_array_equal(rule(kernel, 4), both.reshape(*on_left.shape[:first], *other.shape_out))
+    how = axes.on_both_sides(left, 2, right, 2)
+    np.testing.assert_array_equal(how(kernel, 4), both.reshape(*on_left.shape[:first], *shape))
 
 
 def test_arrays_of_places_are_not_taken_at_once():
-    places = ops.Rearrange(ops.Index((ops.freeze([0, 1]),)), (3,), (2,))
-    assert ops.on_both_sides(places, places) is None
+    places = axes.Index((axes.freeze([0, 1]),))
+    assert axes.on_both_sides(places, 1, places, 1) is None

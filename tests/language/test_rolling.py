@@ -7,7 +7,7 @@ import pytest
 import ntkviz as nv
 from ntkviz.language.instructions import Join
 from ntkviz.language.rolling import Delayed, roll
-from ntkviz.readings.finite import run, sample_parameters
+from ntkviz.readings.networks import run, sample_parameters
 
 
 def program(fn, steps, **hyper):

@@ -42,24 +42,28 @@ TESTS = {
     "language/gia": "language/test_gia",
     "language/nonlinearities": "language/test_values gaussian/test_closed_forms gaussian/test_quadrature",
     "language/rolling": "language/test_rolling readings/test_loops",
-    "readings/aligned": "readings/test_aligned readings/test_forward",
     "readings/contributions": "readings/test_contributions",
     "readings/deviation": "readings/test_deviation",
     "readings/exact": "readings/test_general",
     "readings/expressions": "readings/test_expressions readings/test_general",
     "readings/finite": "readings/test_finite readings/test_recurrence readings/test_loops",
     "readings/forward": "readings/test_forward readings/test_loops readings/test_infinite",
+    "readings/forward_rules": "readings/test_aligned readings/test_forward readings/test_infinite readings/test_loops "
+    "architectures/test_oracles",
     "readings/gaussianity": "readings/test_master",
     "readings/general": "readings/test_general readings/test_sampled",
     "readings/loops": "readings/test_loops readings/test_infinite",
     "readings/master": "readings/test_master",
     "readings/moments": "readings/test_aligned readings/test_forward readings/test_infinite readings/test_loops "
     "architectures/test_oracles",
+    "readings/networks": "readings/test_finite readings/test_loops readings/test_outputs",
     "readings/outputs": "readings/test_outputs",
     "readings/recurrence": "readings/test_recurrence",
+    "readings/repeats": "readings/test_aligned readings/test_forward readings/test_infinite",
     "readings/rows": "readings/test_rows readings/test_forward",
     "readings/sampled": "readings/test_sampled readings/test_general",
     "readings/training": "readings/test_training",
+    "readings/uses": "readings/test_finite readings/test_sampled readings/test_contributions",
 }
 """The modules that are changed, and the tests of each, the nearest first."""
 

@@ -7,10 +7,12 @@ import pytest
 import ntkviz as nv
 from ntkviz import architectures
 from ntkviz.gaussian.expectation import pair_expectation, square_expectation
-from ntkviz.readings.aligned import pick_aligned
 from ntkviz.readings.cost import largest_written
-from ntkviz.readings.infinite import _forward
-from ntkviz.readings.moments import ForwardMoments
+from ntkviz.readings.forward import kernels_of
+from ntkviz.readings.kind import kind_of
+from ntkviz.readings.moments import Moments, pick_aligned
+from ntkviz.readings.views import View
+from ntkviz.readings.zero import ZERO
 
 random = np.random.default_rng(0)
 
@@ -39,12 +41,12 @@ PROGRAMS = {
 @jax.jit
 def of_each_vector(programs):
     """Its moments with itself at equal places, within a copy and between both: asked for, and picked of all pairs."""
-    asked, every = ForwardMoments(programs), ForwardMoments(programs)
+    asked, every = Moments(View(programs)), Moments(View(programs))
     vectors = [p for p, i in enumerate(programs[0].instructions) if i.kind == "vector" and p != programs[0].output]
     found = []
     for p, c, d in [(p, c, d) for p in vectors for c, d in ((0, 0), (0, 1), (1, 1))]:
-        shape, k = programs[0].instructions[p].shape, every.moment(c, p, d, p)
-        picked = None if k is None else k.map(lambda part, shape=shape: pick_aligned(part, shape, shape, shape))
+        shape, k = programs[0].instructions[p].shape, every.moment((c, p), (d, p))
+        picked = k.map(lambda part, shape=shape: pick_aligned(part, shape, shape, shape))
         found.append((asked.aligned((c, p), (d, p)), picked))
     return found
 
@@ -55,9 +57,9 @@ def test_equal_places_are_those_of_all_pairs(name):
     found = of_each_vector(tuple(arch.trace((random.normal(size=shape),)) for _ in range(2)))
     assert len(found) > 10
     for asked, picked in found:
-        for one, other in zip(asked or (None,), picked or (None,), strict=True):
-            assert (one is None) == (other is None)
-            if one is not None:
+        for one, other in ((asked.value, picked.value), (asked.tangent, picked.tangent)):
+            assert (one is ZERO) == (other is ZERO)
+            if one is not ZERO:
                 np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
 
 
@@ -65,7 +67,7 @@ def test_equal_places_are_those_of_all_pairs(name):
 def test_only_an_average_makes_all_pairs_of_pixels_meet(pooling, growth):
     def numbers(side):
         program = nv.program(architectures.cnn(depth=3, pooling=pooling), np.ones((1, side, side, 1)))
-        return largest_written(_forward.trace(program, program).jaxpr.jaxpr)
+        return largest_written(kernels_of(kind_of(program, program)).trace(program, program).jaxpr.jaxpr)
 
     assert numbers(16) / numbers(8) == pytest.approx(growth, rel=0.1)
 
@@ -74,7 +76,7 @@ def test_only_an_average_makes_all_pairs_of_pixels_meet(pooling, growth):
 def test_only_an_average_makes_all_pairs_of_steps_meet(pooling, growth):
     def numbers(steps):
         program = nv.program(architectures.rnn(pooling=pooling), np.ones((1, steps, 1)))
-        return largest_written(_forward.trace(program, program).jaxpr.jaxpr)
+        return largest_written(kernels_of(kind_of(program, program)).trace(program, program).jaxpr.jaxpr)
 
     assert numbers(64) / numbers(32) == pytest.approx(growth, rel=0.1)
 

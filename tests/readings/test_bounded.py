@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ntkviz as nv
-from ntkviz.readings import bounded, finite
+from ntkviz.readings import bounded, finite, networks
 from ntkviz.readings.cost import Cost, cost_of, work_of
 
 
@@ -32,7 +32,7 @@ def one_example(arch, x):
 def test_memory_is_what_the_compiler_allots(arch, x, width):
     program, other = one_example(arch, x), one_example(arch, x[::-1])
     compiled = jax.jit(finite.ntk_of_examples, static_argnums=3)
-    parameters = finite.sample_parameters(program, width, jax.random.key(0))
+    parameters = networks.sample_parameters(program, width, jax.random.key(0))
     traced = compiled.trace(program, other, parameters, width)
     stats = traced.lower().compile().memory_analysis()
     allotted = stats.temp_size_in_bytes + stats.argument_size_in_bytes + stats.output_size_in_bytes

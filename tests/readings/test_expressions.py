@@ -9,7 +9,8 @@ from scipy.special import erf, gamma
 
 import ntkviz as nv
 from ntkviz.language import nonlinearities as nl
-from ntkviz.readings.expressions import Expectations, Expression, NotExactError
+from ntkviz.readings.expressions import Expectations, Expression
+from ntkviz.readings.zero import ZERO, written
 
 COVARIANCE = np.array([[1.3, 0.4, -0.2], [0.4, 0.9, 0.5], [-0.2, 0.5, 1.1]])
 MEANS = (0.3, -0.7, 0.5)
@@ -50,7 +51,7 @@ def test_powers_agree_with_isserlis(gaussians, powers):
     factors = [z for z, power in zip(zs, powers, strict=True) for _ in range(power)]
     value = expectations.mean(product(factors))
     expected = isserlis([k for k, power in enumerate(powers) for _ in range(power)])
-    assert float(0.0 if value is None else value) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+    assert float(written(value, ())) == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
 @pytest.mark.parametrize("power", [0, 1, 2, 3])
@@ -75,9 +76,9 @@ def test_expected_derivatives_obey_steins_lemma(gaussians, phi, psi):
     (x, y, z), expectations = gaussians
     expression = product([y.apply(phi, ()), z.apply(psi, ()), x])
     slopes = [expectations.expected_derivative(expression, k) for k in range(3)]
-    by_stein = sum(COVARIANCE[0, k] * float(slope) for k, slope in enumerate(slopes) if slope is not None)
+    by_stein = sum(COVARIANCE[0, k] * float(slope) for k, slope in enumerate(slopes) if slope is not ZERO)
     direct = expectations.mean(x * expression)
-    assert by_stein == pytest.approx(float(0.0 if direct is None else direct), rel=1e-10, abs=1e-12)
+    assert by_stein == pytest.approx(float(written(direct, ())), rel=1e-10, abs=1e-12)
 
 
 def test_the_mean_slope_of_a_jump_comes_from_steins_lemma(gaussians):
@@ -103,16 +104,27 @@ def test_independent_factors_multiply():
     expectations = Expectations()
     expectations.covariances[0, 0] = expectations.covariances[1, 1] = 0.7
     x, y = Expression.gaussian(0), Expression.gaussian(1)
-    assert expectations.mean(x * y) is None  # zero by form
+    assert expectations.mean(x * y) is ZERO
     relu = x.apply(nv.relu, ())
     assert float(expectations.mean(relu * y * y)) == pytest.approx(0.7 * np.sqrt(0.7 / (2 * np.pi)), rel=1e-12)
 
 
-def test_what_does_not_fit_says_so(gaussians):
+@pytest.mark.parametrize(
+    ("ask", "why"),
+    [
+        (
+            lambda e, x, y, z: e.mean(product([g.apply(nv.erf, ()) for g in (x, y, z)])),
+            "three or more dependent vectors",
+        ),
+        (
+            lambda e, x, y, z: e.expected_derivative(x.apply(nv.step, ()) * y.apply(nv.erf, ()), 0),
+            "the derivative of a jump between dependent vectors",
+        ),
+    ],
+)
+def test_what_does_not_fit_says_so(gaussians, ask, why):
     (x, y, z), expectations = gaussians
-    with pytest.raises(NotExactError, match="three or more dependent vectors"):
-        expectations.mean(product([g.apply(nv.erf, ()) for g in (x, y, z)]))
-    with pytest.raises(NotExactError, match="the derivative of a jump between dependent vectors"):
-        expectations.expected_derivative(x.apply(nv.step, ()) * y.apply(nv.erf, ()), 0)
-    with pytest.raises(NotExactError, match="erf of a non-Gaussian vector"):
-        x.apply(nv.erf, ()).apply(nv.erf, ())
+    assert ask(expectations, x, y, z) is ZERO
+    assert why in expectations.beyond[0].text
+    assert expectations.mean(x.apply(nv.square, ())) is ZERO  # nothing more is calculated
+    assert x.apply(nv.erf, ()).apply(nv.erf, ()) is None

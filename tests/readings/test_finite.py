@@ -10,8 +10,10 @@ from products import is_in_full, some_products
 
 import ntkviz as nv
 from ntkviz.errors import HyperparameterError, InputError
-from ntkviz.readings import finite
-from ntkviz.readings.finite import Uses, _examples_at_once, ntk_of_examples, random_key, run, sample_parameters
+from ntkviz.readings import uses
+from ntkviz.readings.finite import _examples_at_once, ntk_of_examples
+from ntkviz.readings.networks import random_key, run, sample_parameters
+from ntkviz.readings.uses import Uses
 
 WIDTH = 16
 
@@ -168,11 +170,11 @@ def test_blocks_are_as_large_as_memory_allows(arch, shape, width, most):
 
 @pytest.mark.parametrize("columns", [3, 11])
 def test_products_of_gradients_are_those_of_whole_gradients(rng, monkeypatch, columns):
-    monkeypatch.setattr(finite, "_CACHED", 100)  # two of seven rows at a time: one is left over
-    u, w = (Uses(*(rng.normal(size=(*uses, n)) for n in (7, columns))) for uses in ((3, 5), (2, 4)))
+    monkeypatch.setattr(uses, "_CACHED", 100)  # two of seven rows at a time: one is left over
+    u, w = (Uses(*(rng.normal(size=(*size, n)) for n in (7, columns))) for size in ((3, 5), (2, 4)))
     gradients = [np.einsum("iur,iuc->irc", *m).reshape(len(m.a), -1) for m in (u, w)]
-    np.testing.assert_allclose(finite._products_of_gradients([u, w]), gradients[0] @ gradients[1].T, rtol=1e-9)
-    np.testing.assert_allclose(finite._products_of_gradients([u]), gradients[0] @ gradients[0].T, rtol=1e-9)
+    np.testing.assert_allclose(uses._products_of_gradients([u, w]), gradients[0] @ gradients[1].T, rtol=1e-9)
+    np.testing.assert_allclose(uses._products_of_gradients([u]), gradients[0] @ gradients[0].T, rtol=1e-9)
 
 
 def test_the_same_seed_gives_the_same_network(rng):

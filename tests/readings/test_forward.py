@@ -5,7 +5,7 @@ import pytest
 
 import ntkviz as nv
 from ntkviz.errors import NoForwardLimitError
-from ntkviz.readings.aligned import pick_aligned
+from ntkviz.readings.moments import pick_aligned
 
 PHI_AT_ONE = 2 / np.pi * np.arcsin(2 / 3)
 """E erf(z)² for z ~ N(0, 1)."""

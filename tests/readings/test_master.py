@@ -13,9 +13,9 @@ from ntkviz.errors import HyperparameterError
 from ntkviz.gaussian.sobol import sobol_normal
 from ntkviz.language import as_nonlinearity
 from ntkviz.readings import master
-from ntkviz.readings.finite import run, sample_parameters
 from ntkviz.readings.gaussianity import form
 from ntkviz.readings.master import coordinates, expectation, limit_law, master_theorem
+from ntkviz.readings.networks import run, sample_parameters
 
 pytestmark = pytest.mark.wide
 

@@ -6,7 +6,7 @@ from scipy.special import erf
 
 import ntkviz as nv
 from ntkviz.errors import HyperparameterError, InputError
-from ntkviz.readings.finite import random_key, sample_parameters
+from ntkviz.readings.networks import random_key, sample_parameters
 from ntkviz.readings.recurrence import tail
 
 STEPS = 6

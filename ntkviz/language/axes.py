@@ -1,0 +1,201 @@
+"""Linear maps of the leading axes of an array of vectors (or of scalars): indexing, reshaping, summing …
+
+An `AxesMap` is what a `Rearrange` does. It takes NumPy or JAX arrays, whatever stands behind the leading axes.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class AxesMap:
+    """A linear map of leading axes, given how many there are (`ndim`).
+
+    - `moves`: whether each entry of the result is one entry of the argument, or zero; sums are not.
+    """
+
+    moves: ClassVar[bool] = True
+
+    def __call__(self, x: Any, ndim: int) -> Any:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Index(AxesMap):
+    """x[key]; `key` uses the leading axes only."""
+
+    key: tuple[Any, ...]
+
+    def __call__(self, x: Any, ndim: int) -> Any:
+        return x[tuple(_thaw(k) for k in self.written_out(ndim))]
+
+    def written_out(self, ndim: int) -> tuple[Any, ...]:
+        """The key with an entry for each of `ndim` axes."""
+        key = self.key if Ellipsis in self.key else (*self.key, Ellipsis)
+        used = sum(1 for k in key if k is not None and k is not Ellipsis)
+        position = key.index(Ellipsis)
+        rest = (freeze(slice(None)),) * (ndim - used)
+        return (*key[:position], *rest, *key[position + 1 :])
+
+    def check(self, shape: Shape) -> None:
+        """Raise `IndexError` if the key does not fit: JAX would clamp an index that is too large."""
+        entries = [k for k in self.written_out(len(shape)) if k is not None]
+        slices = [isinstance(k, Frozen) and k.kind == "slice" for k in entries]
+        lengths = [1 if free else n for n, free in zip(shape, slices, strict=True)]  # not a whole batch to try it on
+        self(np.broadcast_to(False, lengths), len(shape))
+
+    @property
+    def takes_axes_apart(self) -> bool:
+        """Whether each axis is indexed by itself: arrays would be broadcast with those of other axes."""
+        return not any(isinstance(k, Frozen) and k.kind == "array" for k in self.key)
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A slice or an integer array inside an index, in a form that can be hashed."""
+
+    kind: str
+    value: tuple[Any, ...]
+
+
+def freeze(key: Any) -> Any:
+    """Make one entry of an index hashable."""
+    if isinstance(key, slice):
+        return Frozen("slice", (key.start, key.stop, key.step))
+    if key is None or key is Ellipsis or isinstance(key, int):
+        return key
+    array = np.asarray(key)
+    return Frozen("array", (tuple(array.ravel().tolist()), array.shape, str(array.dtype)))
+
+
+def _thaw(key: Any) -> Any:
+    if not isinstance(key, Frozen):
+        return key
+    if key.kind == "slice":
+        return slice(*key.value)
+    values, shape, dtype = key.value
+    return np.asarray(values, dtype=dtype).reshape(shape)
+
+
+@dataclass(frozen=True)
+class Reshape(AxesMap):
+    """Reshape the leading axes."""
+
+    shape: Shape
+
+    def __call__(self, x: Any, ndim: int) -> Any:
+        return x.reshape(self.shape + x.shape[ndim:])
+
+
+@dataclass(frozen=True)
+class Permute(AxesMap):
+    """Permute the leading axes."""
+
+    axes: Shape
+
+    def __call__(self, x: Any, ndim: int) -> Any:
+        return x.transpose((*self.axes, *range(ndim, x.ndim)))
+
+
+@dataclass(frozen=True)
+class BroadcastTo(AxesMap):
+    """Broadcast the leading axes."""
+
+    shape: Shape
+
+    def __call__(self, x: Any, ndim: int) -> Any:
+        grown = x.reshape((1,) * (len(self.shape) - ndim) + x.shape)
+        return x.__array_namespace__().broadcast_to(grown, self.shape + x.shape[ndim:])
+
+
+@dataclass(frozen=True)
+class Sum(AxesMap):
+    """Sum (or average) over some leading axes."""
+
+    axes: Shape
+    average: bool = False
+    moves = False
+
+    def __call__(self, x: Any, ndim: int) -> Any:
+        return x.mean(axis=self.axes) if self.average else x.sum(axis=self.axes)
+
+
+@dataclass(frozen=True)
+class Pad(AxesMap):
+    """Zeros before and after along each leading axis."""
+
+    widths: tuple[tuple[int, int], ...]
+
+    def __call__(self, x: Any, ndim: int) -> Any:
+        pad = np.pad if isinstance(x, np.ndarray) else jnp.pad
+        return pad(x, self.widths + ((0, 0),) * (x.ndim - ndim))
+
+
+# --- those that no author writes --------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SumTo(AxesMap):
+    """Sum out what broadcasting repeated: from `(outputs, *big)` to `(outputs, *shape)`, as gradients need."""
+
+    shape: Shape
+    moves = False
+
+    def __call__(self, x: Any, ndim: int) -> Any:
+        axes = tuple(1 + k for k in broadcast_axes(self.shape, x.shape[1:ndim]))
+        return x.sum(axis=axes).reshape((x.shape[0], *self.shape, *x.shape[ndim:]))
+
+
+@dataclass(frozen=True)
+class AtStep(AxesMap):
+    """What one step of a loop made: an entry of the last leading axis."""
+
+    step: int
+
+    def __call__(self, x: Any, ndim: int) -> Any:
+        return x[(slice(None),) * (ndim - 1) + (self.step,)]
+
+
+@dataclass(frozen=True)
+class EveryStep(AxesMap):
+    """The same at each of `steps` steps of a loop."""
+
+    steps: int
+
+    def __call__(self, x: Any, ndim: int) -> Any:
+        shape = (*x.shape[:ndim], self.steps, *x.shape[ndim:])
+        return jnp.broadcast_to(jnp.expand_dims(x, ndim), shape)
+
+
+# --- what is asked about them -----------------------------------------------------------------
+
+
+def broadcast_axes(small: Shape, big: Shape) -> Shape:
+    """The axes of `big` along which broadcasting repeats an array of shape `small`."""
+    extra = len(big) - len(small)
+    return tuple(k for k, size in enumerate(big) if k < extra or (small[k - extra] == 1 and size != 1))
+
+
+def on_both_sides(left: AxesMap, ndim: int, right: AxesMap, ndim_right: int) -> AxesMap | None:
+    """One map of kernels whose first `ndim` axes `left` rearranges and whose others `right`; `None` if it takes two."""
+    match left, right:
+        case Index(), Index() if left.takes_axes_apart and right.takes_axes_apart:
+            return Index(left.written_out(ndim) + right.written_out(ndim_right))
+        case Pad(widths), Pad(others):
+            return Pad(widths + others)
+    return None
+
+
+@functools.lru_cache(maxsize=4096)
+def rearranged_shape(how: AxesMap, shape: Shape) -> Shape:
+    """The leading shape after `how`; raises what NumPy would."""
+    return jax.eval_shape(lambda x: how(x, len(shape)), jax.ShapeDtypeStruct(shape, "float32")).shape

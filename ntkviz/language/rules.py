@@ -1,0 +1,71 @@
+"""A reading of programs as a table: for each class of instruction, the function that reads it.
+
+As JAX keeps a registry of rules for each of its interpreters. An instruction is found by its class, then by those it
+extends, so that one rule may serve all linear instructions, or all. What a table does not hold is refused by name:
+
+```python
+value = Rules("a value")
+
+
+@value.rule(ops.Shift)
+def _(op, x, shift):
+    return x + shift
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ..errors import ProgramError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Why a reading has no rule for an instruction."""
+
+    why: str
+
+
+class Rules:
+    """The rules of one reading; called with an instruction and what its rule takes besides.
+
+    - `what`: what a rule gives, as the refusal says it: "a gradient".
+    """
+
+    def __init__(self, what: str):
+        self.what = what
+        self.entries: dict[type, Callable[..., Any] | Refused] = {}
+
+    def rule(self, *classes: type) -> Callable[[F], F]:
+        """Register the decorated function `(op, …)` for some classes of instructions."""
+
+        def register(function: F) -> F:
+            self.entries.update(dict.fromkeys(classes, function))
+            return function
+
+        return register
+
+    def refuse(self, *classes: type, why: str) -> None:
+        """Say why there is no rule for some classes of instructions."""
+        self.entries.update(dict.fromkeys(classes, Refused(why)))
+
+    def entry(self, kind: type) -> Callable[..., Any] | Refused | None:
+        """What the table holds for a class of instructions: its own entry, or that of the next class it extends."""
+        return next((self.entries[c] for c in kind.__mro__ if c in self.entries), None)
+
+    def of(self, op: Any, place: int | None = None) -> Callable[..., Any]:
+        """The rule of an instruction; raises `ProgramError` with its name (and place) where there is none."""
+        found = self.entry(type(op))
+        if callable(found):
+            return found
+        name = type(op).__name__ if place is None else f"Instruction {place} ({type(op).__name__})"
+        why = "" if found is None else f": {found.why}"
+        raise ProgramError(f"{name} has no rule for {self.what}{why}.")
+
+    def __call__(self, op: Any, *args: Any) -> Any:
+        return self.of(op)(op, *args)

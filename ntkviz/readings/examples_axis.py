@@ -1,0 +1,112 @@
+"""Along which axis of a value the examples of a batch stand, from one instruction to the next."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ..language import instructions as ops
+from ..language.axes import Shape
+from ..language.instructions import Op
+from ..language.rules import Rules
+
+
+class Each(NamedTuple):
+    """Values of all examples along `axis`, whose entries are (…, example, `inner` entries of that example)."""
+
+    axis: int
+    inner: int = 1
+
+
+class Of(NamedTuple):
+    """The value of one example, by its number."""
+
+    example: int
+
+
+Whose = Each | Of | None
+"""Of which examples a value is; `None` if it is the same whatever they are."""
+
+
+class ExamplesMeetError(Exception):
+    """A value of the batch's program is not recognised in the single example's."""
+
+
+of_all_examples = Rules("its examples")
+"""Whose values come out where those of all examples go in, by `(shapes of the arguments, whose they are, ndim)`."""
+
+
+@of_all_examples.rule(ops.Op)
+def _(op: Op, shapes: list[Shape], whose: list[Any], ndim: int) -> Each:
+    raise ExamplesMeetError  # as far as is known
+
+
+@of_all_examples.rule(ops.Nonlin, ops.Shift, ops.Add, ops.Scale)
+def _(op: Op, shapes: list[Shape], whose: list[Any], ndim: int) -> Each:
+    return _broadcast_together(shapes, whose, ndim)
+
+
+@of_all_examples.rule(ops.ScalarFunction)
+def _(op: ops.ScalarFunction, shapes: list[Shape], whose: list[Any], ndim: int) -> Each:
+    if op.mixes is None:
+        raise ExamplesMeetError
+    return _broadcast_together(shapes, whose, ndim, op.mixes)
+
+
+of_all_examples.rule(ops.MatMul, ops.Moment)(lambda op, shapes, whose, ndim: whose[0])
+
+
+@of_all_examples.rule(ops.InputMatMul)
+def _(op: ops.InputMatMul, shapes: list[Shape], whose: list[Any], ndim: int) -> Each:
+    return _if(whose[0].axis < len(shapes[0]) - 1, whose[0])
+
+
+@of_all_examples.rule(ops.BatchNorm)
+def _(op: ops.BatchNorm, shapes: list[Shape], whose: list[Any], ndim: int) -> Each:
+    return _if(whose[0].axis != op.axis, whose[0])
+
+
+@of_all_examples.rule(ops.Readout)
+def _(op: ops.Readout, shapes: list[Shape], whose: list[Any], ndim: int) -> Each:
+    return _if(whose[0] is None and whose[1].axis < len(shapes[1]) - len(shapes[0]), whose[1])
+
+
+@of_all_examples.rule(ops.Contract)
+def _(op: ops.Contract, shapes: list[Shape], whose: list[Any], ndim: int) -> Each:
+    return _contracted(op.subscripts, whose)
+
+
+@of_all_examples.rule(ops.Join)
+def _(op: ops.Join, shapes: list[Shape], whose: list[Any], ndim: int) -> Each:
+    each = _if(len(set(whose)) == 1 and (op.new_axis or whose[0].axis != op.axis), whose[0])
+    return Each(each.axis + (op.new_axis and op.axis <= each.axis), each.inner)
+
+
+def _if(condition: bool, whose: Any) -> Any:
+    """What comes out, if examples stay apart."""
+    if not condition:
+        raise ExamplesMeetError
+    return whose
+
+
+def _broadcast_together(shapes: list[Shape], whose: list[Any], ndim: int, mixes: int = 0) -> Each:
+    """Whose entries an elementwise operation gives, which may mix the last `mixes` axes."""
+    met = {(each.axis - len(shape), each.inner) for shape, each in zip(shapes, whose, strict=True) if each}
+    (from_right, inner), *others = met
+    alike = (s[from_right] for s, each in zip(shapes, whose, strict=True) if each is None and len(s) >= -from_right)
+    if others or -from_right <= mixes or any(length != 1 for length in alike):
+        raise ExamplesMeetError
+    return Each(ndim + from_right, inner)
+
+
+def _contracted(subscripts: str, whose: list[Any]) -> Each:
+    theta, vectors, out = ops.split_subscripts(subscripts)
+    letters = (vectors, theta)
+    met = {(names[each.axis], each.inner) for names, each in zip(letters, whose, strict=True) if each}
+    (letter, inner), *others = met
+    if (
+        others
+        or letter not in out
+        or any(n.count(letter) != (e is not None) for n, e in zip(letters, whose, strict=True))
+    ):
+        raise ExamplesMeetError
+    return Each(out.index(letter), inner)
