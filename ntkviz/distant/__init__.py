@@ -2,5 +2,5 @@
 
 A process like that, a student's kernel say, never imports JAX: to it the engine's modules are distant ones, and what
 they hold are `Remote`s. Describing (architectures, programs) costs nothing; a question is asked of the cluster, which
-answers equal questions of everybody once.
+caches identical requests.
 """

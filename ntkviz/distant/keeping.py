@@ -1,4 +1,4 @@
-"""A scheduler that remembers: finished answers stay on the cluster for whoever asks the same next."""
+"""A scheduler that caches: finished answers stay on the cluster, for the next identical request."""
 
 from __future__ import annotations
 
