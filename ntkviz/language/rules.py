@@ -40,23 +40,30 @@ class Rules:
     def __init__(self, what: str):
         self.what = what
         self.entries: dict[type, Callable[..., Any] | Refused] = {}
+        self._found: dict[type, Callable[..., Any] | Refused | None] = {}
 
     def rule(self, *classes: type) -> Callable[[F], F]:
         """Register the decorated function `(op, …)` for some classes of instructions."""
 
         def register(function: F) -> F:
-            self.entries.update(dict.fromkeys(classes, function))
+            self._add(classes, function)
             return function
 
         return register
 
     def refuse(self, *classes: type, why: str) -> None:
         """Say why there is no rule for some classes of instructions."""
-        self.entries.update(dict.fromkeys(classes, Refused(why)))
+        self._add(classes, Refused(why))
+
+    def _add(self, classes: tuple[type, ...], entry: Callable[..., Any] | Refused) -> None:
+        self.entries.update(dict.fromkeys(classes, entry))
+        self._found.clear()
 
     def entry(self, kind: type) -> Callable[..., Any] | Refused | None:
         """What the table holds for a class of instructions: its own entry, or that of the next class it extends."""
-        return next((self.entries[c] for c in kind.__mro__ if c in self.entries), None)
+        if kind not in self._found:
+            self._found[kind] = next((self.entries[c] for c in kind.__mro__ if c in self.entries), None)
+        return self._found[kind]
 
     def of(self, op: Any, place: int | None = None) -> Callable[..., Any]:
         """The rule of an instruction; raises `ProgramError` with its name (and place) where there is none."""
