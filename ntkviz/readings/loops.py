@@ -8,15 +8,15 @@ applied is decided here, by two views:
   Equal steps only (variances, and a last state with a last state): a scan over t with both sides at step t.
 - `AtStep`, of one side or both at step t of such a scan.
 
-So the rules are traced a few times, however long the sequences are, and the work is steps² or steps. Programs
-whose steps cannot be taken in this order are refused; they have to be asked pair by pair.
+So the rules are traced a few times, however long the sequences are, and the work is steps² or steps. Where steps
+cannot be taken in this order, moments are refused, and pairs have to be asked for one by one.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -58,8 +58,10 @@ class Loops(View):
 
     def __init__(self, rolled: tuple[Rolled, Rolled]):
         super().__init__((rolled[0].program, rolled[1].program))
-        self._loops = tuple(_loop_of_each_place(r.loops) for r in rolled)
-        self._read_next = tuple(_read_next(p) for p in self.programs)
+        self._loops = [
+            {place: loop for loop in r.loops for place in (*loop.inputs, *(p for p, _ in loop.body))} for r in rolled
+        ]
+        self._read_next = [{i.op.source for i in p.instructions if isinstance(i.op, Delayed)} for p in self.programs]
         self._asking: set[Vector] = set()
         self._at_equal_steps: dict[tuple[Vector, Vector], KernelPair] = {}
         self._of_one_step: dict[Side, Program] = {}
@@ -346,9 +348,7 @@ class OneNetworkAtStep(AtStep):
         return m.mean((0, pair[0])) if pair[1] == MEAN else m.moment((0, pair[0]), (0, pair[1]))
 
     def _is_made_here(self, v: Vector) -> bool:
-        loop = self.sides[0].loop
-        assert loop is not None
-        return any(place == v[1] for place, _ in loop.body)
+        return self._has_steps(v) and not self._is_input(v)
 
     def scalar(self, m: Moments, v: Vector) -> Any:
         return None if self._is_made_here(v) else self._here(v, self.whole.scalar(self.there(v)))
@@ -395,12 +395,3 @@ def _delay(first: Any, later: Any, shape: Shape, axis: int) -> Any:
     start, whole = written(first, (*shape[:axis], *shape[axis + 1 :])), written(later, shape)
     steps = jax.lax.slice_in_dim(whole, 0, shape[axis] - 1, axis=axis)
     return jnp.concatenate([jnp.expand_dims(start, axis), steps], axis=axis)
-
-
-def _loop_of_each_place(loops: Iterable[Loop]) -> dict[int, Loop]:
-    return {place: loop for loop in loops for place in (*loop.inputs, *(p for p, _ in loop.body))}
-
-
-def _read_next(program: Program) -> set[int]:
-    """What the next step reads."""
-    return {i.op.source for i in program.instructions if isinstance(i.op, Delayed)}
