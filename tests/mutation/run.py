@@ -32,12 +32,23 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / ".cache" / "mutation"
 
 TESTS = {
+    "gaussian/adaptive": "gaussian/test_certified gaussian/test_quadrature",
+    "gaussian/adaptive_pairs": "gaussian/test_certified gaussian/test_quadrature",
     "gaussian/arctangent": "gaussian/test_arctangent gaussian/test_closed_forms",
     "gaussian/batchnorm": "gaussian/test_batchnorm",
+    "gaussian/cells": "gaussian/test_enclosures gaussian/test_certified",
     "gaussian/closed_forms": "gaussian/test_closed_forms",
+    "gaussian/enclosures": "gaussian/test_enclosures gaussian/test_certified",
     "gaussian/expectation": "gaussian/test_closed_forms gaussian/test_quadrature",
+    "gaussian/exponential_sums": "gaussian/test_families",
+    "gaussian/families": "gaussian/test_families test_names",
+    "gaussian/functions": "gaussian/test_enclosures",
+    "gaussian/host": "gaussian/test_certified",
+    "gaussian/jumps": "gaussian/test_certified",
+    "gaussian/pieces": "gaussian/test_enclosures gaussian/test_certified",
     "gaussian/quadrature": "gaussian/test_quadrature",
     "gaussian/sobol": "gaussian/test_sobol",
+    "gaussian/strips": "gaussian/test_enclosures gaussian/test_certified",
     "language/backward": "language/test_backward",
     "language/gia": "language/test_gia",
     "language/nonlinearities": "language/test_values gaussian/test_closed_forms gaussian/test_quadrature",
