@@ -5,12 +5,19 @@ from typing import Any
 
 
 def shown(value: Any) -> str:
-    """A value as it stands in an error's sentence: on one line, and short."""
+    """A value as an error message quotes it: on one line, and short.
+
+    Args:
+        value: Any object.
+
+    Returns:
+        Its `repr`, cut short.
+    """
     return " ".join(reprlib.repr(value).split())
 
 
 class NtkvizError(ValueError):
-    """Any refusal of ntkviz. Its message is one sentence, fit to be shown to a reader."""
+    """Base class of every deliberate error. Its message is one sentence, fit to be shown to a reader."""
 
 
 class InputError(NtkvizError):
@@ -30,16 +37,16 @@ class NoForwardLimitError(NtkvizError):
 
 
 class NotFiniteError(NtkvizError):
-    """What was asked for is infinite, or no number at all."""
+    """What was asked for is infinite or NaN."""
 
 
 class ClusterError(NtkvizError):
-    """The Dask cluster that was named cannot be reached, or cannot do the work."""
+    """The named Dask cluster cannot be reached, or cannot do the work."""
 
 
 class TooLargeError(NtkvizError):
-    """A calculation would need more memory than there is; it was not started."""
+    """A calculation would need more memory than is free; it was not started."""
 
 
 class NotIntegrableError(NtkvizError):
-    """An expectation of a nonlinearity that cannot be bounded, or that does not exist."""
+    """A nonlinearity has an expectation that cannot be bounded, or that does not exist."""

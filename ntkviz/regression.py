@@ -39,10 +39,11 @@ from .readings.ragged import Group, group_by_shape
 
 
 class Prediction(NamedTuple):
-    """The Gaussian that the network's outputs at the test inputs follow, over random initialisations.
+    """The Gaussian law of the network's outputs at the test inputs, over random initialisations.
 
-    - `mean`: `(*times, test)`, or `(*times, test, outputs)` if the targets have outputs.
-    - `covariance`: `(*times, test, test)`, the same for every output; None if it was not asked for.
+    Attributes:
+        mean: `(*times, test)`, or `(*times, test, outputs)` if the targets have outputs; in the units of the targets.
+        covariance: `(*times, test, test)`, the same for every output; `None` if it was not asked for.
     """
 
     mean: np.ndarray
@@ -57,23 +58,27 @@ def fit(arch: Architecture, x_train: Any, y_train: Any, x_test: Any = None, *, c
     wide.gradient_flow(t=3.0).mean, wide.nngp_posterior(noise=0.1).covariance
     ```
 
-    **Arguments**
+    Source: Lee et al. 2019 (arXiv:1902.06720), §2; Yang & Littwin 2021 (arXiv:2105.03703) for any architecture.
 
-    - `arch`: an architecture that passes the Simple GIA Check. The output of one that fails is read at
-      scale 1/n, where it is a fixed number and no Gaussian.
-    - `x_train`, `x_test`: batches of inputs as for `infinite_ntk`; `x_test=None` means `x_train` again.
-      Where the examples of a batch meet, each is one input of its own: with batch normalisation it is
-      normalised by its own statistics, and nodes of a graph do not meet those of the other batch. For
-      training and test nodes of one graph, put a `Regression` together from the kernels of all nodes.
-    - `y_train`: targets, `(train,)` or `(train, outputs)`. The untrained network's mean is zero, so
-      centre them. To follow one finite network rather than the average over all, give Y − f₀(X) and
-      add its f₀ to the mean.
-    - `covariance`: False spares the kernels between test inputs, if only the means are wanted.
+    Args:
+        arch: An architecture that passes the Simple GIA Check. The output of one that fails is read at scale 1/n,
+            where it is a deterministic number and not Gaussian.
+        x_train: A batch of inputs, as for `infinite_ntk`. Where the examples of a batch meet, each batch is one
+            input of its own: with batch normalisation it is normalised by its own statistics, and nodes of a graph do
+            not meet those of the other batch. For training and test nodes of one graph, put a `Regression` together
+            from the kernels of all nodes.
+        y_train: Targets, `(train,)` or `(train, outputs)`. The untrained network's mean is zero, so centre them. To
+            follow one finite network rather than the average over all, give Y − f₀(X) and add its f₀ to the mean.
+        x_test: Another batch, as `x_train`; `None` means `x_train` again.
+        covariance: `False` spares the kernels between test inputs, if only the means are wanted.
 
-    **Returns** a `Regression`: the kernels are computed here, once, whatever it is then asked.
+    Returns:
+        A `Regression`. The kernels are computed here, once, whatever it is then asked.
 
-    Raises `InputError` for unusable inputs or targets and for infinite kernels, `HyperparameterError`
-    for an architecture that fails the check; else as `infinite_ntk` does.
+    Raises:
+        InputError: The inputs or targets cannot be used, or a kernel is infinite.
+        HyperparameterError: The architecture fails the check, or `covariance` is not a bool.
+        NtkvizError: Whatever else `infinite_ntk` raises.
     """
     covariance = truth(covariance, "covariance")
     groups = group_by_shape(x_train, "x_train")
@@ -93,16 +98,18 @@ class Regression:
 
     `fit` makes one from inputs; kernels that were computed elsewhere may be put together by hand.
 
-    - `y_train`: `(train,)` or `(train, outputs)`.
-    - `train`: the kernels between training inputs, `(train, train)`.
-    - `cross`: the kernels from test to training inputs, `(test, train)`.
-    - `test`: the kernels between test inputs, `(test, test)`; None if no covariance is wanted.
-
     Equal inputs, or anything else that makes a kernel singular, are an ordinary case: in a direction
     where the kernel vanishes, to within its own error, the network cannot tell the training inputs
     apart, and there it never moves.
 
-    Raises `InputError` for targets or kernels that are not real and finite or do not fit each other.
+    Attributes:
+        y_train: Targets, `(train,)` or `(train, outputs)`.
+        train: The kernels between training inputs, `(train, train)`.
+        cross: The kernels from test to training inputs, `(test, train)`.
+        test: The kernels between test inputs, `(test, test)`; `None` if no covariance is wanted.
+
+    Raises:
+        InputError: The targets or kernels are not real and finite, or their shapes do not fit each other.
     """
 
     y_train: np.ndarray
@@ -121,12 +128,19 @@ class Regression:
     def nngp_posterior(self, noise: float = 0.0) -> Prediction:
         """What Bayes' rule concludes from the targets: the posterior of the NNGP.
 
-        Mean K(x,X)(K + σ²)⁻¹Y, covariance K(x,x̄) − K(x,X)(K + σ²)⁻¹K(X,x̄). `noise` is σ, the standard
-        deviation of the noise of the targets. The covariance is that of f itself; a new noisy target
-        has σ² more. With σ = 0 it is also where gradient flow ends if only the readout is trained.
+        Mean K(x,X)(K + σ²)⁻¹Y, covariance K(x,x̄) − K(x,X)(K + σ²)⁻¹K(X,x̄). The covariance is that of f itself; a new
+        noisy target has σ² more. With σ = 0 it is also where gradient flow ends if only the readout is trained.
 
-        Source: Lee et al. 2018 (arXiv:1711.00165), §2.4. Raises `HyperparameterError` for a noise that
-        is not a number ≥ 0.
+        Source: Lee et al. 2018 (arXiv:1711.00165), §2.4.
+
+        Args:
+            noise: σ ≥ 0, the standard deviation of the noise of the targets, in their units.
+
+        Returns:
+            The posterior, `mean` `(test,)` or `(test, outputs)` and `covariance` `(test, test)`.
+
+        Raises:
+            HyperparameterError: The noise is not a number ≥ 0.
         """
         variance = number(noise, "noise", at_least=0) ** 2
         noisy = self.train.nngp + variance * np.eye(len(self.y_train))
@@ -136,13 +150,21 @@ class Regression:
     def gradient_flow(self, t: Any = np.inf) -> Prediction:
         """What gradient flow has made of the network at time t: dω/dt = −lr·∂L/∂ω, L = ½ Σ (f − Y)².
 
-        Along each eigenvector of the NTK the error decays by itself, as e^{−λt}: large eigenvalues are
-        learned first. `t` is a time in [0, ∞], or an array of times. At 0 the network is untrained; at
-        ∞ it fits the targets. L sums over training inputs and outputs; if it is to be their mean,
-        divide t by their number.
+        Along each eigenvector of the NTK the error decays independently, as e^{−λt}: large eigenvalues are
+        learned first. At t = 0 the network is untrained; at ∞ it fits the targets. L sums over training
+        inputs and outputs; if it is to be their mean, divide t by their number.
 
-        Source: Lee et al. 2019 (arXiv:1902.06720), Theorem 2.2. Raises `HyperparameterError` for a
-        time that is not a number ≥ 0.
+        Source: Lee et al. 2019 (arXiv:1902.06720), Theorem 2.2.
+
+        Args:
+            t: A time in [0, ∞], in units of 1/λ, or an array of times `(*times,)`.
+
+        Returns:
+            The law of the outputs: `mean` `(*times, test)` or `(*times, test, outputs)`, and `covariance`
+            `(*times, test, test)`.
+
+        Raises:
+            HyperparameterError: A time is not a number ≥ 0.
         """
         times = _nonnegative(t, "t", kinds="iuf", wanted="a time ≥ 0, infinity included, or an array of times")
         modes = self._ntk_modes
@@ -153,11 +175,20 @@ class Regression:
 
         A step multiplies the error along an eigenvector by 1 − rate·λ, where gradient flow in the same
         time has e^{−rate·λ}: for a small rate both agree at t = steps·rate, and above
-        `learning_rate_bound()` the errors grow with every step. `steps` is a whole number ≥ 0, or an
-        array of them.
+        `learning_rate_bound()` the errors grow with every step.
 
-        Source: Lee et al. 2019 (arXiv:1902.06720), §2.2. Raises `HyperparameterError` for steps that
-        are not whole numbers ≥ 0 and for a rate that is not a number > 0.
+        Source: Lee et al. 2019 (arXiv:1902.06720), §2.2.
+
+        Args:
+            steps: A whole number ≥ 0, or an array of them `(*times,)`.
+            rate: The learning rate, > 0, in units of 1/λ.
+
+        Returns:
+            The law of the outputs: `mean` `(*times, test)` or `(*times, test, outputs)`, and `covariance`
+            `(*times, test, test)`.
+
+        Raises:
+            HyperparameterError: The steps are not whole numbers ≥ 0, or the rate is not a number > 0.
         """
         counts = _nonnegative(steps, "steps", kinds="iu", wanted="a whole number ≥ 0 or an array of them")
         modes = self._ntk_modes
@@ -168,8 +199,11 @@ class Regression:
         """The rate above which gradient descent on L = ½ Σ (f − Y)² diverges: 2/λ_max(Θ).
 
         Below it |1 − rate·λ| < 1 for every eigenvalue λ of the NTK between training inputs. If L is to
-        be the mean, the bound is as many times larger as L has terms. It is infinite if nothing is
-        trained. (Lee et al. 2019, Theorem 2.1, ask for the slightly smaller 2/(λ_min + λ_max).)
+        be the mean, the bound is as many times larger as L has terms. (Lee et al. 2019, arXiv:1902.06720,
+        Theorem 2.1, ask for the slightly smaller 2/(λ_min + λ_max).)
+
+        Returns:
+            The bound, in units of 1/λ; infinite if nothing is trained.
         """
         rates = self._ntk_modes.rates
         return float(2 / rates[-1]) if len(rates) else np.inf
@@ -192,8 +226,9 @@ class Regression:
 class Modes(NamedTuple):
     """The eigenvectors of a kernel between training inputs, without those on which it vanishes.
 
-    - `rates`: the eigenvalues λ > 0, ascending, `(rank,)`; the NTK's are the rates of learning.
-    - `directions`: the eigenvectors V, `(train, rank)`.
+    Attributes:
+        rates: The eigenvalues λ > 0, ascending, `(rank,)`; the NTK's are the rates of learning.
+        directions: The eigenvectors V, `(train, rank)`.
     """
 
     rates: np.ndarray
@@ -213,20 +248,23 @@ def one_hot(labels: Any, classes: Sequence[Any] | np.ndarray) -> np.ndarray:
     Each row sums to zero, as the untrained network's outputs do on average. The class to predict is
     that of the largest mean, `np.asarray(classes)[prediction.mean.argmax(axis=-1)]`.
 
-    **Arguments**
+    Source: Lee et al. 2018 (arXiv:1711.00165), §3.
 
-    - `labels`: the class of each input, `(train,)`.
-    - `classes`: the C classes, in the order of the columns.
+    Args:
+        labels: The class of each input, `(train,)`.
+        classes: The C classes, in the order of the columns.
 
-    **Returns** targets `(train, C)`. Source: Lee et al. 2018 (arXiv:1711.00165), §3.
+    Returns:
+        The targets, `(train, C)`.
 
-    Raises `InputError` for labels that are not a list of these classes.
+    Raises:
+        InputError: The labels are not a list of these classes.
     """
     try:
         labels, classes = np.asarray(labels), np.asarray(classes)
         unknown = np.setdiff1d(labels, classes)
     except (TypeError, ValueError) as problem:
-        raise InputError("The labels or the classes are no plain lists of values that can be compared.") from problem
+        raise InputError("The labels or the classes are not plain lists of values that can be compared.") from problem
     if labels.ndim != 1:
         raise InputError(f"The labels have shape {labels.shape}; they must be (train,), the class of each input.")
     if len(unknown):

@@ -11,15 +11,23 @@ import numpy as np
 class Slope(NamedTuple):
     """The exponent of a power law, measured.
 
-    - `value`: the slope of log mean against log size; NaN where it has none.
-    - `error`: its standard error; NaN where it is not known.
+    Attributes:
+        value: The slope of log mean against log size; NaN where it has none.
+        error: Its standard error; NaN where it is not known.
     """
 
     value: float
     error: float
 
     def agrees_with(self, exponent: float) -> bool:
-        """Whether an exponent is within two standard errors; never, where the error is not known."""
+        """Whether an exponent is within two standard errors.
+
+        Args:
+            exponent: The exponent that is expected.
+
+        Returns:
+            `True` if so; never where the error is not known.
+        """
         return abs(self.value - exponent) <= 2 * self.error + 1e-9  # rounding, where samples do not differ at all
 
 

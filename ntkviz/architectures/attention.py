@@ -14,20 +14,32 @@ def attention(
     heads: int = 1,
     tied: bool = False,
     scaling: str = "1/n",
-    temperature=1.0,
-    sigma_u=1.0,
-    sigma_w=1.0,
-    sigma_v=1.0,
+    temperature: float = 1.0,
+    sigma_u: float = 1.0,
+    sigma_w: float = 1.0,
+    sigma_v: float = 1.0,
 ):
     """q_i = W_qξ_i, k_i = W_kξ_i, y_i = W_yξ_i; A = softmax_j(⟨q_i, k_j⟩/n / temperature);
     x_i = Σ_heads W_o Σ_j A_ij y_j / √heads; f = vᵀ(mean_i x_i)/√n.
 
     Inputs `(batch, time, d)`, or a list of sequences `(time, d)`. Every head has matrices of its
-    own: W_q, W_k and W_y (the values) with std `sigma_u`, W_o with std `sigma_w`. Independent W_q
-    and W_k give scores that vanish as 1/√n: in the limit every token attends to all alike.
-    `tied=True` takes W_k = W_q, and the scores converge to σ_u²⟨ξ_i, ξ_j⟩/d. `scaling` can be
-    `"1/n"` only. Source: Vaswani et al. 2017; the scaling 1/n of Tensor Programs II; Hron et al.
-    2020 (arXiv:2006.10540).
+    own. Independent W_q and W_k give scores that vanish as 1/√n: in the limit every token attends
+    to all alike. With W_k = W_q the scores converge to σ_u²⟨ξ_i, ξ_j⟩/d.
+
+    Source: Vaswani et al. 2017 (arXiv:1706.03762); the scaling 1/n of Tensor Programs II
+    (arXiv:2006.14548); Hron et al. 2020 (arXiv:2006.10540).
+
+    Args:
+        heads: The number of heads, ≥ 1.
+        tied: `True` takes W_k = W_q in each head.
+        scaling: The factor of the scores ⟨q_i, k_j⟩; `"1/n"` is the only choice.
+        temperature: What the scores are divided by, > 0.
+        sigma_u: The standard deviation of W_q, W_k and W_y (the values).
+        sigma_w: The standard deviation of W_o.
+        sigma_v: The standard deviation of the readout v.
+
+    Raises:
+        HyperparameterError: The scaling is not `"1/n"`, `heads` not a whole number ≥ 1, or the temperature not > 0.
     """
     x.axes("batch time d")
     heads = whole_number(heads, "heads", at_least=1)
@@ -35,7 +47,7 @@ def attention(
     if scaling != "1/n":
         raise HyperparameterError(
             f"The scaling is {scaling!r}; it must be '1/n': at 1/√n the scores stay random at infinite width and "
-            "are no scalars of a tensor program."
+            "are not scalars of a tensor program."
         )
 
     def head(h):

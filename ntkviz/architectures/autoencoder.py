@@ -8,12 +8,19 @@ from ..language import architecture, as_nonlinearity
 
 
 @architecture
-def tied_autoencoder(net, x, *, nonlinearity: Any = "erf", sigma_w=1.0, sigma_v=1.0):
-    """x = φ(Uξ); h = Wx; y = Wᵀφ(h); f = vᵀφ(y)/√n; U and W with std `sigma_w`.
+def tied_autoencoder(net, x, *, nonlinearity: Any = "erf", sigma_w: float = 1.0, sigma_v: float = 1.0):
+    """x = φ(Uξ); h = Wx; y = Wᵀφ(h); f = vᵀφ(y)/√n.
 
     Inputs `(batch, d)`. The decoder uses the encoder's matrix transposed, and Wᵀφ(h) is *not*
     Gaussian in the limit: Z^y = Ẑ^y + σ_w² E[φ′(Z^h)] Z^x. The Simple GIA Check passes; the limit
-    needs the general reading. Source: Tensor Programs III (arXiv:2009.10685), §2.
+    needs the general reading.
+
+    Source: Tensor Programs III (arXiv:2009.10685), §2.
+
+    Args:
+        nonlinearity: φ: a name, a nonlinearity or a JAX function.
+        sigma_w: The standard deviation of U and W.
+        sigma_v: The standard deviation of the readout v.
     """
     x.axes("batch d")
     phi = as_nonlinearity(nonlinearity)

@@ -16,10 +16,12 @@ from ..language.values import Matrix, Vector
 class Shared:
     """What the blocks of one network have in common.
 
-    - `net`, `sigma_w`: where matrices are declared, and with which standard deviation.
-    - `kept`: the vectors that the next "skip" adds: those after the last one, at first Uξ.
-    - `fresh`: how many matrices "W" has made.
-    - `a`: the matrix A, once a block has asked for it.
+    Attributes:
+        net: Where matrices are declared.
+        sigma_w: Their standard deviation.
+        kept: The vectors that the next "skip" adds: those after the last one, at first Uξ.
+        fresh: How many matrices "W" has made.
+        a: The matrix A, once a block has asked for it.
     """
 
     net: Any
@@ -29,12 +31,20 @@ class Shared:
     a: Matrix | None = None
 
     def new(self) -> Matrix:
-        """A matrix of its own."""
+        """A matrix of its own.
+
+        Returns:
+            A fresh matrix, with the next number in its name.
+        """
         self.fresh += 1
         return self.net.matrix(f"W{self.fresh}", std=self.sigma_w)
 
     def the_one(self) -> Matrix:
-        """The matrix A: the same random matrix each time."""
+        """The matrix A.
+
+        Returns:
+            The same random matrix each time.
+        """
         if self.a is None:
             self.a = self.net.matrix("A", std=self.sigma_w)
         return self.a
@@ -73,22 +83,32 @@ MOST = 8  # blocks in a list
 
 
 @architecture
-def from_blocks(net, x, *, blocks: Sequence[str] = ("relu", "W", "relu"), readout: str = "random", sigma_w=1.5):
+def from_blocks(
+    net, x, *, blocks: Sequence[str] = ("relu", "W", "relu"), readout: str = "random", sigma_w: float = 1.5
+):
     """x⁰ = Uξ/√d; xᵏ⁺¹ = blockₖ(xᵏ) for each of `blocks`; f by `readout` of the last, averaged over tokens.
 
     Inputs `(batch, time, d)`; without the block "attention" tokens meet in the average only. U has
-    std 1. The blocks, at most 8 in any order:
+    std 1. The blocks:
 
     - `"W"`: W x with a fresh matrix W; `"A"`: A x, with the same matrix A wherever it stands; `"A.T"`: Aᵀ x.
-      All with std `sigma_w`.
     - `"relu"`, `"gelu"`, `"erf"`: the nonlinearity.
     - `"layernorm"`: (x − mean)/std over the width.
     - `"attention"`: x_i ← Σ_j softmax_j(⟨x_i, x_j⟩/n) x_j over the tokens.
     - `"skip"`: adds the vectors after the last `"skip"`, or Uξ if there is none.
 
-    The readouts: `"random"` vᵀx/√n, `"shifted"` (v + 1)ᵀx/n, `"mean"` 1ᵀx/n, `"tied"` x⁰ᵀx/n. Only the first
-    passes the Simple GIA Check. Any such list is a program of NETSOR⊤ with moments, and has a limit (Yang, Tensor
-    Programs III, arXiv:2009.10685).
+    Any such list is a program of NETSOR⊤ with moments, and has a limit.
+
+    Source: Tensor Programs III (arXiv:2009.10685).
+
+    Args:
+        blocks: Names of blocks, at most 8 in any order.
+        readout: `"random"` vᵀx/√n, `"shifted"` (v + 1)ᵀx/n, `"mean"` 1ᵀx/n or `"tied"` x⁰ᵀx/n, v with std 1. Only the
+            first passes the Simple GIA Check.
+        sigma_w: The standard deviation of all matrices W and A.
+
+    Raises:
+        HyperparameterError: There are more than 8 blocks, or a block or the readout is unknown.
     """
     x.axes("batch time d")
     one_of(readout, "readout", tuple(READOUTS))

@@ -21,18 +21,32 @@ def cnn(
     padding: str = "SAME",
     pooling: str = "flatten",
     nonlinearity: Any = "relu",
-    sigma_w=1.5,
-    sigma_b=0.1,
-    sigma_v=1.0,
+    sigma_w: float = 1.5,
+    sigma_b: float = 0.1,
+    sigma_v: float = 1.0,
 ):
     """h¹_p = Σ_o W¹_oξ_{p+o} + b¹; hˡ⁺¹_p = Σ_o Wˡ⁺¹_oφ(hˡ_{p+o}) + bˡ⁺¹; f reads φ(h^depth).
 
     Inputs `(batch, length, channels)` or `(batch, height, width, channels)`; p runs over the P
-    positions, o over the offsets of a filter of `filter_size` to a side. Stride 1; fan_in =
-    filter positions × channels, also at the border. `padding`: `"SAME"` (zeros beyond the
-    border) or `"VALID"`. `pooling`: `"flatten"`, f = Σ_p v_pᵀφ(h_p)/√(nP), each position with
-    weights of its own, or `"average"`, f = vᵀ(mean_p φ(h_p))/√n. Source: Tensor Programs II,
-    §2; Novak et al. 2019 (arXiv:1810.05148) for the kernels.
+    positions, o over the offsets of a filter. Stride 1; fan_in = filter positions × channels, also
+    at the border.
+
+    Source: Tensor Programs II (arXiv:2006.14548), §2; Novak et al. 2019 (arXiv:1810.05148) for the kernels.
+
+    Args:
+        depth: The number of convolutions, ≥ 1.
+        filter_size: The positions to a side of a filter, ≥ 1.
+        padding: `"SAME"` (zeros beyond the border) or `"VALID"`.
+        pooling: `"flatten"`, f = Σ_p v_pᵀφ(h_p)/√(nP), each position with weights of its own, or `"average"`,
+            f = vᵀ(mean_p φ(h_p))/√n.
+        nonlinearity: φ: a name, a nonlinearity or a JAX function.
+        sigma_w: The standard deviation of the weights W.
+        sigma_b: The standard deviation of the biases b.
+        sigma_v: The standard deviation of the readout v.
+
+    Raises:
+        InputError: The inputs have another number of axes, or are too small for so many `"VALID"` filters.
+        HyperparameterError: `depth`, `filter_size`, `padding` or `pooling` is not as said here.
     """
     if x.ndim not in (3, 4):
         raise InputError(

@@ -17,21 +17,30 @@ def gru(
     pooling: str = "last",
     gate: Any = "erf_gate",
     nonlinearity: Any = "erf",
-    sigma_w=1.0,
-    sigma_u=1.0,
-    sigma_b=0.0,
-    sigma_v=1.0,
-    forget_bias=0.0,
+    sigma_w: float = 1.0,
+    sigma_u: float = 1.0,
+    sigma_b: float = 0.0,
+    sigma_v: float = 1.0,
+    forget_bias: float = 0.0,
 ):
     """The gated recurrent unit: zᵗ, rᵗ = γ(Uξᵗ + W sᵗ⁻¹ + b), gates z and r each with its own U, W, b;
     cᵗ = φ(U_cξᵗ + W_c(rᵗ ∘ sᵗ⁻¹) + b_c); sᵗ = zᵗ ∘ sᵗ⁻¹ + (1 − zᵗ) ∘ cᵗ, s⁰ = 0.
 
     f = vᵀs^T/√n, or vᵀ(mean_t sᵗ)/√n. Inputs `(batch, time, d)`, or a list of sequences `(time, d)`.
-    `forget_bias` is a number added in front of the update gate's γ and not trained: above 0 the unit keeps
-    its state for longer (Tallec and Ollivier 2018, arXiv:1804.11188). `gate` γ: `"erf_gate"`, (1 + erf)/2,
-    or `"sigmoid"`; `nonlinearity` φ: `"erf"`, or `"tanh"`.
-    Source: Cho et al. 2014 (arXiv:1406.1078); Tensor Programs II, §2. The products of gates and
-    states need the general reading.
+    The products of gates and states need the general reading.
+
+    Source: Cho et al. 2014 (arXiv:1406.1078); Tensor Programs II (arXiv:2006.14548), §2.
+
+    Args:
+        pooling: Which state is read out: `"last"`, or the `"average"` over time.
+        gate: γ: `"erf_gate"`, (1 + erf)/2, or `"sigmoid"`.
+        nonlinearity: φ: `"erf"` or `"tanh"`.
+        sigma_w: The standard deviation of the matrices W, which multiply states.
+        sigma_u: The standard deviation of the input matrices U.
+        sigma_b: The standard deviation of the biases b.
+        sigma_v: The standard deviation of the readout v.
+        forget_bias: A number added to the argument of the update gate's γ, not trained: above 0 the unit keeps its
+            state for longer (Tallec and Ollivier 2018, arXiv:1804.11188).
     """
     gamma, phi = as_nonlinearity(gate), as_nonlinearity(nonlinearity)
     update, reset, candidate = (
@@ -60,21 +69,30 @@ def lstm(
     pooling: str = "last",
     gate: Any = "erf_gate",
     nonlinearity: Any = "erf",
-    sigma_w=1.0,
-    sigma_u=1.0,
-    sigma_b=0.0,
-    sigma_v=1.0,
-    forget_bias=0.0,
+    sigma_w: float = 1.0,
+    sigma_u: float = 1.0,
+    sigma_b: float = 0.0,
+    sigma_v: float = 1.0,
+    forget_bias: float = 0.0,
 ):
     """The long short-term memory: iᵗ, oᵗ, gᵗ = γ(Uξᵗ + W sᵗ⁻¹ + b), gates i, o and g (forget) each with its own
     U, W, b; aᵗ = φ(U_aξᵗ + W_a sᵗ⁻¹ + b_a); cᵗ = gᵗ ∘ cᵗ⁻¹ + iᵗ ∘ aᵗ; sᵗ = oᵗ ∘ φ(cᵗ), c⁰ = s⁰ = 0.
 
     f = vᵀs^T/√n, or vᵀ(mean_t sᵗ)/√n. Inputs `(batch, time, d)`, or a list of sequences `(time, d)`.
-    `forget_bias` is a number added in front of the forget gate's γ and not trained: above 0 the cell
-    remembers for longer (Gers et al. 2000; Jozefowicz et al. 2015 recommend 1, for a sigmoid). `gate` γ:
-    `"erf_gate"`, (1 + erf)/2, or `"sigmoid"`; `nonlinearity` φ: `"erf"`, or `"tanh"`.
-    Source: Gers et al. 2000, the cell of Hochreiter and Schmidhuber 1997 with a forget gate. The
-    products of gates and states need the general reading.
+    The products of gates and states need the general reading.
+
+    Source: Gers et al. 2000, the cell of Hochreiter and Schmidhuber 1997 with a forget gate.
+
+    Args:
+        pooling: Which state is read out: `"last"`, or the `"average"` over time.
+        gate: γ: `"erf_gate"`, (1 + erf)/2, or `"sigmoid"`.
+        nonlinearity: φ: `"erf"` or `"tanh"`.
+        sigma_w: The standard deviation of the matrices W, which multiply states.
+        sigma_u: The standard deviation of the input matrices U.
+        sigma_b: The standard deviation of the biases b.
+        sigma_v: The standard deviation of the readout v.
+        forget_bias: A number added to the argument of the forget gate's γ, not trained: above 0 the cell remembers for
+            longer (Gers et al. 2000; Jozefowicz et al. 2015 recommend 1, for a sigmoid).
     """
     gamma, phi = as_nonlinearity(gate), as_nonlinearity(nonlinearity)
     take_in, forget, give_out, candidate = (

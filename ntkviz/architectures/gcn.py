@@ -11,12 +11,32 @@ from ..language import architecture, as_nonlinearity, whole_number
 
 
 @architecture
-def gcn(net, graphs, *, depth: int = 2, nonlinearity: Any = "relu", sigma_w=1.5, sigma_b=0.1, sigma_v=1.0):
+def gcn(
+    net,
+    graphs,
+    *,
+    depth: int = 2,
+    nonlinearity: Any = "relu",
+    sigma_w: float = 1.5,
+    sigma_b: float = 0.1,
+    sigma_v: float = 1.0,
+):
     """h¹ = ÂξW¹ + b¹; hˡ⁺¹ = Âφ(hˡ)Wˡ⁺¹ + bˡ⁺¹, Â = D^(−1/2)(A + I)D^(−1/2); f = vᵀ(mean_i φ(h_i^depth))/√n.
 
     Inputs `(features, adjacency)`, `(batch, nodes, d)` and `(batch, nodes, nodes)`, or two lists
     for graphs of different sizes; edge weights ≥ 0, D the row sums of A + I. Rows of h are nodes.
+
     Source: Kipf and Welling 2017 (arXiv:1609.02907).
+
+    Args:
+        depth: The number of graph convolutions, ≥ 1.
+        nonlinearity: φ: a name, a nonlinearity or a JAX function.
+        sigma_w: The standard deviation of the weights W.
+        sigma_b: The standard deviation of the biases b.
+        sigma_v: The standard deviation of the readout v.
+
+    Raises:
+        InputError: The inputs are not a pair of such shapes.
     """
     if not isinstance(graphs, tuple) or len(graphs) != 2:
         raise InputError(

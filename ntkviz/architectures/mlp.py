@@ -8,11 +8,28 @@ from ..language import architecture, as_nonlinearity, whole_number
 
 
 @architecture
-def mlp(net, x, *, depth: int = 2, nonlinearity: Any = "relu", sigma_w=1.5, sigma_b=0.1, sigma_v=1.0):
+def mlp(
+    net,
+    x,
+    *,
+    depth: int = 2,
+    nonlinearity: Any = "relu",
+    sigma_w: float = 1.5,
+    sigma_b: float = 0.1,
+    sigma_v: float = 1.0,
+):
     """h¹ = W¹ξ + b¹; hˡ⁺¹ = Wˡ⁺¹φ(hˡ) + bˡ⁺¹; f = vᵀφ(h^depth)/√n. No readout bias.
 
-    Inputs `(batch, d)`. `depth` counts hidden layers; every dense map is Wx/√fan_in. Source:
-    Tensor Programs II, §2; Jacot et al. 2018 for its NTK.
+    Inputs `(batch, d)`. Every dense map is Wx/√fan_in.
+
+    Source: Tensor Programs II (arXiv:2006.14548), §2; Jacot et al. 2018 (arXiv:1806.07572) for its NTK.
+
+    Args:
+        depth: The number of hidden layers, ≥ 1.
+        nonlinearity: φ: a name, a nonlinearity or a JAX function.
+        sigma_w: The standard deviation of the weights W.
+        sigma_b: The standard deviation of the biases b.
+        sigma_v: The standard deviation of the readout v.
     """
     x.axes("batch d")
     phi = as_nonlinearity(nonlinearity)

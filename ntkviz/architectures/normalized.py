@@ -9,14 +9,31 @@ from ..language import architecture, as_nonlinearity, batchnorm, layernorm, numb
 
 @architecture
 def layernorm_mlp(
-    net, x, *, depth: int = 2, nonlinearity: Any = "relu", sigma_w=1.5, sigma_b=0.1, sigma_v=1.0, eps=0.0
+    net,
+    x,
+    *,
+    depth: int = 2,
+    nonlinearity: Any = "relu",
+    sigma_w: float = 1.5,
+    sigma_b: float = 0.1,
+    sigma_v: float = 1.0,
+    eps=0.0,
 ):
     """h¹ = W¹ξ + b¹; hˡ⁺¹ = Wˡ⁺¹φ(LN(hˡ)) + bˡ⁺¹; f = vᵀφ(LN(h^depth))/√n.
 
     Inputs `(batch, d)`. LN(h) = (h − mean)/√(variance + `eps`) over the width, no affine map. Its
     statistics are Moments: they converge to constants, so that the limit is that of a
-    perceptron with rescaled layers. Source: Tensor Programs II, appendix on layernorm; Ba et
-    al. 2016 (arXiv:1607.06450).
+    perceptron with rescaled layers.
+
+    Source: Tensor Programs II (arXiv:2006.14548), appendix on layernorm; Ba et al. 2016 (arXiv:1607.06450).
+
+    Args:
+        depth: The number of hidden layers, ≥ 1.
+        nonlinearity: φ: a name, a nonlinearity or a JAX function.
+        sigma_w: The standard deviation of the weights W.
+        sigma_b: The standard deviation of the biases b.
+        sigma_v: The standard deviation of the readout v.
+        eps: What is added to the variance, in its units.
     """
     x.axes("batch d")
     phi = as_nonlinearity(nonlinearity)
@@ -31,14 +48,22 @@ def layernorm_mlp(
 
 
 @architecture
-def batchnorm_mlp(net, x, *, depth: int = 1, nonlinearity: Any = "relu", sigma_w=1.0, sigma_v=1.0):
+def batchnorm_mlp(net, x, *, depth: int = 1, nonlinearity: Any = "relu", sigma_w: float = 1.0, sigma_v: float = 1.0):
     """hˡ = Wˡxˡ⁻¹ for each of the B rows; xˡ = φ((hˡ − mean_B)/std_B); f_i = vᵀx_i^depth/√n.
 
     Inputs `(B, d)`, B ≥ 2: a batch is *one* input, and kernels relate the rows of two batches.
     std with 1/B, no ε, no biases, no affine map. Batch normalisation is a nonlinearity of B
     vectors at once. With relu the expectation is integrated to 1e-8; within one batch the NTK
-    is finite only if B ≥ 4. Source: Tensor Programs II, Figure 1 and appendix on batchnorm;
-    Yang et al. 2019 (arXiv:1902.08129).
+    is finite only if B ≥ 4.
+
+    Source: Tensor Programs II (arXiv:2006.14548), Figure 1 and appendix on batchnorm; Yang et al. 2019
+    (arXiv:1902.08129).
+
+    Args:
+        depth: The number of hidden layers, ≥ 1.
+        nonlinearity: φ: a name, a nonlinearity or a JAX function.
+        sigma_w: The standard deviation of the weights W.
+        sigma_v: The standard deviation of the readout v.
     """
     x.axes("batch d")
     phi = as_nonlinearity(nonlinearity)

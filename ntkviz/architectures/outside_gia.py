@@ -11,10 +11,15 @@ from ..language import architecture, as_nonlinearity, inner, moment, whole_numbe
 def mean_readout_mlp(net, x, *, depth: int = 2, nonlinearity: Any = "square"):
     """x¹ = Uξ/√d + 1; hˡ = Wˡxˡ⁻¹/√n, xˡ = φ(hˡ) for l = 2…depth; f = 1ᵀx^depth/n. All σ = 1.
 
-    Inputs `(batch, d)`; the 1 of x¹ is not trained. The readout 1 is no random vector, so the
-    check fails. Depth 2 with one number as input is the counterexample of Tensor Programs II,
-    §"When GIA fails": with C = 1 + ξξ̄ the NTK is 4C² + 8Cξξ̄, while independent gradients give
-    4C² + 4Cξξ̄.
+    Inputs `(batch, d)`; the 1 of x¹ is not trained. The readout 1 is not a random vector, so the
+    check fails. Depth 2 with one number as input is the counterexample of Tensor Programs II: with
+    C = 1 + ξξ̄ the NTK is 4C² + 8Cξξ̄, while independent gradients give 4C² + 4Cξξ̄.
+
+    Source: Tensor Programs II (arXiv:2006.14548), §"When GIA fails".
+
+    Args:
+        depth: The number of layers, ≥ 1.
+        nonlinearity: φ: a name, a nonlinearity or a JAX function.
     """
     x.axes("batch d")
     phi = as_nonlinearity(nonlinearity)
@@ -28,12 +33,18 @@ def mean_readout_mlp(net, x, *, depth: int = 2, nonlinearity: Any = "square"):
 
 
 @architecture
-def tied_readout(net, x, *, nonlinearity: Any = "relu", sigma_u=1.0, sigma_w=1.0):
+def tied_readout(net, x, *, nonlinearity: Any = "relu", sigma_u: float = 1.0, sigma_w: float = 1.0):
     """x = φ(Uξ/√d); f = xᵀφ(Wx/√n)/n.
 
     Inputs `(batch, d)`. The readout is the interior vector x, as in a language model whose
     output reuses its embedding; the check fails, and independent gradients give a wrong NTK.
-    Source: the Simple GIA Check of Tensor Programs II.
+
+    Source: the Simple GIA Check of Tensor Programs II (arXiv:2006.14548).
+
+    Args:
+        nonlinearity: φ: a name, a nonlinearity or a JAX function.
+        sigma_u: The standard deviation of the embedding U.
+        sigma_w: The standard deviation of W.
     """
     x.axes("batch d")
     phi = as_nonlinearity(nonlinearity)

@@ -8,12 +8,29 @@ from ..language import architecture, as_nonlinearity, whole_number
 
 
 @architecture
-def resnet(net, x, *, depth: int = 2, nonlinearity: Any = "relu", sigma_w=1.5, sigma_b=0.1, sigma_v=1.0):
+def resnet(
+    net,
+    x,
+    *,
+    depth: int = 2,
+    nonlinearity: Any = "relu",
+    sigma_w: float = 1.5,
+    sigma_b: float = 0.1,
+    sigma_v: float = 1.0,
+):
     """x¹ = W¹ξ + b¹; xˡ⁺¹ = xˡ + Wˡ⁺¹φ(xˡ) + bˡ⁺¹; f = vᵀφ(x^depth)/√n.
 
-    Inputs `(batch, d)`. `depth` counts the vectors xˡ: one dense layer and depth − 1 residual
-    blocks. Source: Tensor Programs II, §2; He et al. 2016 with the nonlinearity before the
-    weights ("pre-activation", arXiv:1603.05027).
+    Inputs `(batch, d)`.
+
+    Source: Tensor Programs II (arXiv:2006.14548), §2; He et al. 2016 (arXiv:1603.05027) with the nonlinearity before
+    the weights ("pre-activation").
+
+    Args:
+        depth: The number of vectors xˡ, ≥ 1: one dense layer and depth − 1 residual blocks.
+        nonlinearity: φ: a name, a nonlinearity or a JAX function.
+        sigma_w: The standard deviation of the weights W.
+        sigma_b: The standard deviation of the biases b.
+        sigma_v: The standard deviation of the readout v.
     """
     x.axes("batch d")
     phi = as_nonlinearity(nonlinearity)

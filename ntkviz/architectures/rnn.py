@@ -9,13 +9,30 @@ from ..language import architecture, as_nonlinearity, one_of, stack
 
 @architecture
 def rnn(
-    net, x, *, nonlinearity: Any = "erf", pooling: str = "last", sigma_w=1.0, sigma_u=1.0, sigma_b=0.0, sigma_v=1.0
+    net,
+    x,
+    *,
+    nonlinearity: Any = "erf",
+    pooling: str = "last",
+    sigma_w: float = 1.0,
+    sigma_u: float = 1.0,
+    sigma_b: float = 0.0,
+    sigma_v=1.0,
 ):
     """hᵗ = Uξᵗ + W sᵗ⁻¹ + b; sᵗ = φ(hᵗ), s⁰ = 0; f = vᵀs^T/√n, or vᵀ(mean_t sᵗ)/√n.
 
     Inputs `(batch, time, d)`, or a list of sequences `(time, d)` of different lengths. One U,
-    one W, one b for all t. `pooling`: `"last"` or `"average"`. Source: Tensor Programs II, §2
-    and Figure 1.
+    one W, one b for all t.
+
+    Source: Tensor Programs II (arXiv:2006.14548), §2 and Figure 1.
+
+    Args:
+        nonlinearity: φ: a name, a nonlinearity or a JAX function.
+        pooling: Which state is read out: `"last"`, or the `"average"` over time.
+        sigma_w: The standard deviation of W, which multiplies states.
+        sigma_u: The standard deviation of the input matrix U.
+        sigma_b: The standard deviation of the bias b.
+        sigma_v: The standard deviation of the readout v.
     """
     _, time, _ = x.axes("batch time d")
     phi = as_nonlinearity(nonlinearity)
@@ -28,6 +45,17 @@ def rnn(
 
 
 def pooled(states: list[Any], pooling: str) -> Any:
-    """The last state, or the average over time."""
+    """The last state, or the average over time.
+
+    Args:
+        states: Vectors of leading shape `(batch,)`, one for each step.
+        pooling: `"last"` or `"average"`.
+
+    Returns:
+        Vectors of leading shape `(batch,)`.
+
+    Raises:
+        HyperparameterError: `pooling` is neither.
+    """
     one_of(pooling, "pooling", ("last", "average"))
     return states[-1] if pooling == "last" else stack(states, axis=1).mean(1)

@@ -9,15 +9,35 @@ from ..language import architecture, as_nonlinearity, inner, layernorm, number, 
 
 @architecture
 def transformer(
-    net, x, *, depth: int = 1, temperature=1.0, nonlinearity: Any = "relu", sigma_u=1.0, sigma_w=1.0, sigma_v=1.0
+    net,
+    x,
+    *,
+    depth: int = 1,
+    temperature: float = 1.0,
+    nonlinearity: Any = "relu",
+    sigma_u: float = 1.0,
+    sigma_w: float = 1.0,
+    sigma_v=1.0,
 ):
     """k_i = Uxˡ⁻¹_i; A = softmax_j(⟨k_i, k_j⟩/n / temperature); y_i = k_i + Σ_j A_ij k_j; z = LN(y);
     xˡ = LN(W²φ(W¹z) + z); f = vᵀ(mean_i x_i^depth)/√n. U, W¹, W² differ from layer to layer.
 
     Inputs `(batch, time, d)`, or a list of sequences `(time, d)`; x⁰ = ξ, so that the first U is
     an input matrix. Keys, queries and values share U. LN over the width, no affine map, no ε.
-    The scores ⟨k_i, k_j⟩/n are Moments, so attention converges to constants. Source: Tensor
-    Programs II, Figure 1 and appendix.
+    The scores ⟨k_i, k_j⟩/n are Moments, so attention converges to constants.
+
+    Source: Tensor Programs II (arXiv:2006.14548), Figure 1 and appendix.
+
+    Args:
+        depth: The number of layers, ≥ 1.
+        temperature: What the scores are divided by, > 0.
+        nonlinearity: φ: a name, a nonlinearity or a JAX function.
+        sigma_u: The standard deviation of the matrices U.
+        sigma_w: The standard deviation of the matrices W¹ and W².
+        sigma_v: The standard deviation of the readout v.
+
+    Raises:
+        HyperparameterError: `depth` is not a whole number ≥ 1, or the temperature is not > 0.
     """
     x.axes("batch time d")
     phi = as_nonlinearity(nonlinearity)

@@ -51,7 +51,7 @@ class Estimated(NamedTuple):
 
 
 class ClosedForm(NamedTuple):
-    """An expectation of which only rounding is an error, so nobody has to look at its numbers to know it."""
+    """An expectation of which only rounding is an error, so that its error is known statically."""
 
     value: Array
 

@@ -29,9 +29,18 @@ class Architecture:
     nv.architectures.rnn(sigma_w=1.4, parametrization="ntk4a")
     ```
 
-    Frozen and printable, and it can be pickled: by the name of its function, or by value where that is no module's,
-    for which `cloudpickle` has to be installed. Raises `HyperparameterError` for a hyper-parameter the function does
-    not have, or an unknown parametrization.
+    Frozen and printable. It can be pickled: by the name of its function, or, if the function is not in an importable
+    module, by value, for which `cloudpickle` has to be installed.
+
+    Attributes:
+        fn: The author's function `(net, inputs, *, …)`.
+        hyper: Names and values of the hyper-parameters, in the order of the function's signature.
+        parametrization: `"ntk"` (every ω ~ N(0, 1), the multiplier carries σ) or `"ntk4a"` (ω ~ N(0, σ²)); the outputs
+            have the same law, the NTKs differ (Tensor Programs IV, §3).
+
+    Raises:
+        HyperparameterError: When called with a hyper-parameter that the function does not have, or with an unknown
+            parametrization.
     """
 
     fn: Callable[..., Any]
@@ -69,7 +78,19 @@ class Architecture:
         return f"{self.fn.__name__}({', '.join([*settings, f'parametrization={self.parametrization!r}'])})"
 
     def trace(self, data: tuple[np.ndarray, ...]) -> Program:
-        """Run the author's function once on handles and return the program it wrote."""
+        """Run the author's function once on handles and return the program it wrote.
+
+        Args:
+            data: The inputs, finite arrays with a common batch axis, first.
+
+        Returns:
+            The program, its repeated layers written once.
+
+        Raises:
+            ProgramError: A rule of the language is broken; the message names the instruction.
+            InputError: The architecture does not read data of these shapes.
+            HyperparameterError: A hyper-parameter has a value that makes no sense.
+        """
         net = Network(self.parametrization)
         inputs = tuple(net.record(ops.Data(k), (), Scalar, d.shape) for k, d in enumerate(data))
         try:
@@ -95,6 +116,15 @@ def architecture(fn: Callable[..., Any]) -> Architecture:
 
     The function declares parameters with `net`, computes with them as with NumPy arrays, and
     returns `net.readout(…)`, of shape `(batch,)`. Every hyper-parameter needs a default.
+
+    Args:
+        fn: The function. It is given a `Network` and the inputs as a `Scalar`, or a tuple of them.
+
+    Returns:
+        The architecture, with the default of every hyper-parameter.
+
+    Raises:
+        ProgramError: `fn` is not a function, or a hyper-parameter has no default.
     """
     if not inspect.isroutine(fn):
         raise ProgramError(f"nv.architecture takes a function (net, inputs, *, …), not {shown(fn)}.")
@@ -130,20 +160,25 @@ def check_data(x: Any, what: str = "x") -> tuple[np.ndarray, ...]:
 def program(arch: Architecture, x: Any) -> Program:
     """The tensor program of an architecture on inputs `x`, repeated layers written out.
 
-    **Arguments**
+    Source: Yang, Tensor Programs II (arXiv:2006.14548), for the language.
 
-    - `arch`: an architecture.
-    - `x`: its inputs, batch first: `(batch, d)`, `(batch, time, d)`, or a tuple of such arrays.
+    Args:
+        arch: An architecture.
+        x: Its inputs, batch first: `(batch, d)`, `(batch, time, d)`, or a tuple of such arrays.
 
-    **Returns** a `Program`: instructions with their types; `.to_text()`, `.to_latex()`, `.to_graph()`.
+    Returns:
+        The instructions with their types; print them by `.to_text()`, `.to_latex()`, `.to_graph()`.
 
-    Raises `InputError` for unusable data and `ProgramError` for a broken rule of the language.
+    Raises:
+        InputError: The data cannot be used.
+        HyperparameterError: `arch` is not an architecture, or a hyper-parameter makes no sense.
+        ProgramError: A rule of the language is broken.
     """
     return check_architecture(arch).trace(check_data(x)).unrolled()
 
 
 def check_architecture(arch: Any) -> Architecture:
-    """Refuse what is not an `Architecture`, with the usual remedy."""
+    """Return an `Architecture` as it is; refuse anything else, and say what to give instead."""
     if not isinstance(arch, Architecture):
         raise HyperparameterError(
             f"An architecture is needed, such as nv.architectures.mlp(), not {type(arch).__name__}."
@@ -189,7 +224,7 @@ def one_of(value: Any, name: str, choices: tuple[str, ...]) -> str:
 
 
 def listed(values: Any, name: str, *, of: str) -> Sequence[Any]:
-    """Several values `of` some kind, from a list or the like; raises `HyperparameterError` for what is none."""
+    """Several values `of` some kind, from a list or the like; raises `HyperparameterError` for anything else."""
     if isinstance(values, range):  # as it is: it may be long
         return values
     try:

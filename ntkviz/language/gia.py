@@ -20,7 +20,12 @@ from .program import Parameter, Program
 
 @dataclass(frozen=True)
 class GIAReport:
-    """Whether the Simple GIA Check passes, and if not, why: one sentence for each broken rule."""
+    """Whether the Simple GIA Check passes, and if not, why.
+
+    Attributes:
+        passes: Whether gradients may be computed as if the matrices of the backward pass were independent.
+        reasons: One sentence for each broken rule; empty if the check passes.
+    """
 
     passes: bool
     reasons: tuple[str, ...]
@@ -31,7 +36,14 @@ class GIAReport:
         return "The Simple GIA Check fails. " + " ".join(self.reasons)
 
     def refusal(self, consequence: str) -> str:
-        """Why the check fails and what follows from it, as the one sentence of an error."""
+        """Why the check fails and what follows from it, as the one sentence of an error.
+
+        Args:
+            consequence: What follows, as a main clause without a full stop.
+
+        Returns:
+            The sentence.
+        """
         why = "; ".join(reason.rstrip(".") for reason in self.reasons)
         return f"{why}, so the Simple GIA Check fails and {consequence}."
 
@@ -41,12 +53,24 @@ def simple_gia_check(arch: Architecture, x: Any) -> GIAReport:
 
     W and Wᵀ both in the *forward* pass do not break it. A failure does not say that the NTK has
     no limit: it says that the limit needs the correction terms of `infinite_ntk(…, method="general")`.
+
+    Source: Tensor Programs II (arXiv:2006.14548), Condition 1.
+
+    Args:
+        arch: An architecture.
+        x: Its inputs, as for `program`; only their shapes matter.
+
+    Returns:
+        The report; nothing is computed for it.
+
+    Raises:
+        NtkvizError: Whatever `program` raises.
     """
     return check_program(program(arch, x))
 
 
 def check_program(prog: Program) -> GIAReport:
-    """The same for a program; what its gradients do with the readout is no matter."""
+    """The same for a program; what its gradients do with the readout does not matter."""
     reasons = tuple(_broken_rules(prog.forward))
     return GIAReport(not reasons, reasons)
 

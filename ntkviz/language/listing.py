@@ -29,16 +29,16 @@ from .program import Instruction, Parameter, Program, method
 class Line:
     """One line of a listing.
 
-    **Fields**
-
-    - `place`: the number of the instruction that makes the value, as error messages and the
-      Simple GIA Check name it.
-    - `name`, `name_latex`: what later lines call the value.
-    - `type`: `"data"`, `"initial G-var"`, `"G-var"`, `"X-var"`, `"scalar"` or `"output"`.
-    - `formula_text`, `formula_latex`: what it is equal to.
-    - `shape`: its leading shape (for data, the whole shape).
-    - `depends_on`: the places of the earlier lines it uses.
-    - `written_inside`: the places of the instructions that have no line but are part of this one.
+    Attributes:
+        place: The number of the instruction that makes the value, as error messages and the Simple GIA Check name it.
+        name: What later lines call the value.
+        type: `"data"`, `"initial G-var"`, `"G-var"`, `"X-var"`, `"scalar"` or `"output"`.
+        formula_text: What it is equal to, as text.
+        formula_latex: The same in LaTeX.
+        shape: Its leading shape (for data, the whole shape).
+        depends_on: The places of the earlier lines it uses.
+        name_latex: Its name in LaTeX.
+        written_inside: The places of the instructions that have no line but are part of this one.
     """
 
     place: int

@@ -41,9 +41,17 @@ class Subtract(Linear):
 
 
 def maximum(x: Vector, y: Vector) -> Vector:
-    """max(x, y) on every coordinate, leading axes broadcast as in NumPy; a maxout unit is one of two linear maps.
+    """max(x, y) on every coordinate; a maxout unit is the maximum of two linear maps.
 
-    Raises `ProgramError` for what is no vector of a program, or does not broadcast.
+    Args:
+        x: Vectors of a program, of leading shape `(*leading,)`.
+        y: Others, whose leading shape broadcasts with that of `x` as in NumPy.
+
+    Returns:
+        The vectors max(x, y), of the broadcast leading shape.
+
+    Raises:
+        ProgramError: An argument is not a vector of a program, or the shapes do not broadcast.
     """
     if not isinstance(x, Vector) or not isinstance(y, Vector):
         raise ProgramError("nv.maximum takes two vectors of a program, such as W @ x.")

@@ -25,10 +25,17 @@ MOST_LAYERS = 100_000  # that `repeat` repeats; the infinite-width reading takes
 class Network:
     """Records the instructions of one network while its architecture's function runs.
 
-    **Parametrization** (abc, Tensor Programs IV §3): with `"ntk"` every ω ~ N(0, 1) and its
-    multiplier carries σ (Jacot et al., neural-tangents); with `"ntk4a"` ω ~ N(0, σ²) and the
-    multiplier does not (the reference code of Tensor Programs II). Outputs have the same law;
-    gradients, and so NTKs, differ.
+    With the parametrization `"ntk"` every ω ~ N(0, 1) and its multiplier carries σ (Jacot et al. 2018,
+    neural-tangents); with `"ntk4a"` ω ~ N(0, σ²) and the multiplier does not (the reference code of
+    Tensor Programs II). Outputs have the same law; gradients, and so NTKs, differ.
+
+    Source: abc-parametrizations, Tensor Programs IV (arXiv:2011.14522), §3.
+
+    Attributes:
+        parametrization: `"ntk"` or `"ntk4a"`.
+        instructions: What has been written down so far.
+        parameters: The parameters declared so far.
+        constants: The numbers of the program so far, in the order `Constant` instructions name them.
     """
 
     def __init__(self, parametrization: str):
@@ -43,7 +50,22 @@ class Network:
     # --- parameters -----------------------------------------------------------------------
 
     def input(self, name: str, data: Any, *, std: Any = 1.0, lr: Any = 1.0, trainable: bool = True) -> Vector:
-        """Uξ/√d for data of shape `(*leading, d)`: initial Gaussian vectors, one for each row."""
+        """Uξ/√d: initial Gaussian vectors, one for each row of the data.
+
+        Args:
+            name: The name of the input matrix U ∈ R^{n×d}, used once in a program.
+            data: Data of shape `(*leading, d)`, d ≥ 1.
+            std: σ ≥ 0, the standard deviation of an entry of U.
+            lr: The factor ≥ 0 of the learning rate for U.
+            trainable: `False` leaves U out of the NTK and of training.
+
+        Returns:
+            Vectors of leading shape `(*leading,)`.
+
+        Raises:
+            ProgramError: The data has no last axis of length ≥ 1, or the name is taken.
+            HyperparameterError: `std` or `lr` is not a finite number ≥ 0.
+        """
         data = self.scalar(data)
         if data.ndim < 1 or data.shape[-1] == 0:
             raise ProgramError(
@@ -62,7 +84,23 @@ class Network:
         lr: Any = 1.0,
         trainable: bool = True,
     ) -> Matrix:
-        """A matrix W ∈ R^{n×n}, applied as Wx/√(fan·n); with `shape`, an array of independent ones."""
+        """A matrix W ∈ R^{n×n}, applied as Wx/√(fan·n).
+
+        Args:
+            name: Its name, used once in a program.
+            std: σ ≥ 0, the standard deviation of its entries.
+            shape: The shape of an array of independent matrices, to be indexed before use; `()` is one matrix.
+            fan: The factor of fan_in besides the width, such as the positions of a filter.
+            lr: The factor ≥ 0 of the learning rate for W.
+            trainable: `False` leaves W out of the NTK and of training.
+
+        Returns:
+            The matrix, or the array of matrices.
+
+        Raises:
+            ProgramError: The name is taken.
+            HyperparameterError: `std` or `lr` is not a finite number ≥ 0.
+        """
         place = self._parameter(name, "matrix", fan, tuple(shape), std, lr, trainable)
         return Matrix(self, place, tuple(shape))
 
@@ -77,23 +115,63 @@ class Network:
         lr: Any = 1.0,
         trainable: bool = True,
     ) -> Vector:
-        """A parameter in R^n (with `shape`, an array of independent ones); its mean is not trained."""
+        """A parameter in R^n.
+
+        Args:
+            name: Its name, used once in a program.
+            std: σ ≥ 0, the standard deviation of its coordinates.
+            mean: The mean of its coordinates, which is not trained.
+            shape: The shape of an array of independent vectors; `()` is one vector.
+            fan: The factor of fan_in besides the width, where it is read out.
+            lr: The factor ≥ 0 of the learning rate.
+            trainable: `False` leaves it out of the NTK and of training.
+
+        Returns:
+            Vectors of leading shape `shape`.
+
+        Raises:
+            ProgramError: The name is taken.
+            HyperparameterError: `std` or `lr` is not a finite number ≥ 0.
+        """
         zero_mean = isinstance(mean, int | float) and mean == 0
         place = self._parameter(name, "vector", fan, tuple(shape), std, lr, trainable, zero_mean)
         v = self.record(ops.InitialVector(place), (), Vector, tuple(shape))
         return v if zero_mean else v + mean
 
     def bias(self, name: str, *, std: Any = 0.0, lr: Any = 1.0, trainable: bool = True) -> Vector:
-        """A bias b ∈ R^n, added to whatever it is broadcast to."""
+        """A bias b ∈ R^n, added to whatever it is broadcast to.
+
+        Args:
+            name: Its name, used once in a program.
+            std: σ ≥ 0, the standard deviation of its coordinates.
+            lr: The factor ≥ 0 of the learning rate for b.
+            trainable: `False` leaves b out of the NTK and of training.
+
+        Returns:
+            One vector, of leading shape `()`.
+
+        Raises:
+            ProgramError: The name is taken.
+            HyperparameterError: `std` or `lr` is not a finite number ≥ 0.
+        """
         return self.vector(name, std=std, lr=lr, trainable=trainable)
 
     def readout(self, v: str | Vector, x: Vector, *, std: Any = 1.0, mean: Any = 0.0, axes: int = 0) -> Output:
-        """f = vᵀx/√n for each vector of `x`.
+        """The output f = vᵀx/√n for each vector of `x`, or f = Σ_p v_pᵀx_p/√(nP) over P positions.
 
-        With `axes` > 0 each position of the last so many leading axes has its own v, and
-        f = Σ_p v_pᵀx_p/√(nP). `v` is the name of a new parameter, or a vector of the program
-        made by `net.vector`, to be used in other places too (the Simple GIA Check then fails,
-        and f is read at scale 1/n).
+        Args:
+            v: The name of a new parameter, or a vector of the program made by `net.vector`, to be used in other places
+                too (the Simple GIA Check then fails, and f is read at scale 1/n).
+            x: Vectors of leading shape `(batch, *positions)`.
+            std: σ ≥ 0, the standard deviation of the coordinates of a new v.
+            mean: The mean of the coordinates of a new v, which is not trained.
+            axes: How many of the last leading axes of `x` are positions, each with its own v.
+
+        Returns:
+            The output, of leading shape `(batch,)`.
+
+        Raises:
+            ProgramError: `x` is not a vector of the program, or `axes` or the shape of `v` does not fit it.
         """
         if not isinstance(x, Vector):
             raise ProgramError("net.readout reads vectors of the program.")
@@ -147,6 +225,18 @@ class Network:
         The layers being alike, they are written down once, and their number stays a number:
         changing it compiles nothing in the infinite-width reading. A layer that uses vectors
         or matrices from outside (shared weights) is written out instead.
+
+        Args:
+            times: The number of layers, from 0 to 100 000.
+            layer: A function of a network and the vectors below, which returns vectors of the same leading shape.
+            x: The vectors below the first layer.
+
+        Returns:
+            The vectors above the last layer, of the leading shape of `x`.
+
+        Raises:
+            HyperparameterError: `times` is not a whole number in this range.
+            ProgramError: A layer does not keep the leading shape, or breaks another rule of the language.
         """
         if not isinstance(times, int | np.integer) or times < 0:
             raise HyperparameterError(f"The number of layers is {shown(times)}; it must be a whole number ≥ 0.")
@@ -172,7 +262,18 @@ class Network:
     # --- writing instructions down ----------------------------------------------------------
 
     def scalar(self, x: Any) -> Scalar:
-        """A number, array or scalar as a scalar of this program."""
+        """A number, array or scalar as a scalar of this program.
+
+        Args:
+            x: A finite real number, an array of them `(*leading,)`, or a scalar of this program.
+
+        Returns:
+            The scalar, of leading shape `(*leading,)`.
+
+        Raises:
+            ProgramError: `x` is another kind of value, or not an array of real numbers.
+            HyperparameterError: A number is not finite.
+        """
         if isinstance(x, Scalar):
             return x
         if isinstance(x, Value):
@@ -189,10 +290,20 @@ class Network:
         return self.record(ops.Constant(len(self.constants) - 1), (), Scalar, number.shape)
 
     def scalar_function(self, fn: Callable[..., Any], *args: Any, name: str, mixes: int | None = None) -> Scalar:
-        """A function of scalars, recorded under `name`.
+        """A function of scalars, recorded under a name.
 
-        `mixes` promises that it mixes so many of the last axes at most, 0 that it is elementwise: then a function of
-        each example's scalars is known to be one. `None` promises nothing.
+        Args:
+            fn: A JAX function of as many arrays as there are `args`.
+            *args: Scalars of this program, or numbers.
+            name: How it is printed.
+            mixes: A promise that `fn` mixes no more than so many of the last axes, 0 that it is elementwise: then a
+                function of each example's scalars is known to be one. `None` promises nothing.
+
+        Returns:
+            The scalars `fn(*args)`.
+
+        Raises:
+            ProgramError: `fn` does not fit scalars of these shapes.
         """
         scalars = tuple(self.scalar(a) for a in args)
         try:
@@ -202,20 +313,55 @@ class Network:
         return self.record(ops.ScalarFunction(fn, name, mixes), scalars, Scalar, shape)
 
     def function(self, phi: Nonlinearity, parameters: int) -> Nonlinearity:
-        """A nonlinearity as it is while this program is written; see `Nonlinearity.as_it_is_now`."""
+        """A nonlinearity as it is while this program is written; see `Nonlinearity.as_it_is_now`.
+
+        Args:
+            phi: The nonlinearity.
+            parameters: How many parameters θ it is given.
+
+        Returns:
+            The same object each time in one program.
+
+        Raises:
+            ProgramError: The function does not act on each coordinate by itself.
+        """
         if (phi, parameters) not in self.functions:
             self.functions[phi, parameters] = phi.as_it_is_now(parameters)
         return self.functions[phi, parameters]
 
     def record(self, op: Op, args: tuple[Value, ...], kind: type[V], shape: Shape) -> V:
-        """Write one instruction down and hand out its value."""
+        """Write one instruction down.
+
+        Args:
+            op: What is done.
+            args: The values it is done to.
+            kind: The class of the resulting handle.
+            shape: The leading shape of the result.
+
+        Returns:
+            The handle of its value.
+
+        Raises:
+            ProgramError: The program has become too long, or an argument belongs to another program.
+        """
         check_length(len(self.instructions) + 1)
         places = tuple(self.place(a) for a in args)
         self.instructions.append(Instruction(op, places, kind.kind, tuple(shape)))  # type: ignore[arg-type]
         return kind(self, len(self.instructions) - 1, shape)
 
     def place(self, value: Value) -> int:
-        """Where a value of this program stands; refuses one of another program."""
+        """The place of the instruction that makes a value of this program.
+
+        Args:
+            value: The handle.
+
+        Returns:
+            The place in `instructions`.
+
+        Raises:
+            ProgramError: The value belongs to another program.
+            UsesOutsideError: A repeated layer mixes its vectors with those outside, so that `repeat` writes it out.
+        """
         if isinstance(value._net, Block) and value._net.outer is self:
             raise UsesOutsideError  # a repeated layer mixes its vectors with this one's
         if value._net is not self:
@@ -223,7 +369,14 @@ class Network:
         return value._place
 
     def check_owns_parameter(self, matrix: Matrix) -> None:
-        """Refuse a matrix declared in another program."""
+        """Refuse a matrix declared in another program.
+
+        Args:
+            matrix: The matrix.
+
+        Raises:
+            ProgramError: It belongs to another program.
+        """
         if matrix._net is not self:
             raise ProgramError("A matrix of another program is used; declare it with this one's net.")
 

@@ -34,21 +34,20 @@ class Nonlinearity:
     `nv.nonlinearity`. Calling it on vectors of a program records an instruction; calling it
     on arrays evaluates it.
 
-    **Fields**
-
-    - `name`: how it is printed.
-    - `fn`: the function, elementwise in all its arguments: `arity` vectors, then parameters θ.
-    - `arity`: how many vectors it takes.
-    - `smooth`: `False` when `fn` is said to have a kink or a jump. Expectations do not rely on it: they find kinks and
-      jumps, wherever they are, in what `fn` is made of.
-    - `derivatives`: its partial derivatives as nonlinearities of the same signature, one for
-      each vector; left empty, JAX differentiates `fn`. `None` in place of a derivative says
-      that it is not a function (the derivative of a step).
-    - `coefficients`: for a polynomial Σ cₖ xᵏ, its (c₀, c₁, …), by which it is recognised.
-    - `derivative_of`: the nonlinearity whose partial derivative this was made as, and by which argument.
-
     Two nonlinearities are equal only if they are the same object, so that a compiled
     calculation is found again by it.
+
+    Attributes:
+        name: How it is printed.
+        fn: The function, elementwise in all its arguments: `arity` vectors, then parameters θ.
+        arity: How many vectors it takes.
+        smooth: `False` when `fn` is said to have a kink or a jump. Expectations do not rely on it: they find kinks and
+            jumps, wherever they are, in what `fn` is made of.
+        derivatives: Its partial derivatives as nonlinearities of the same signature, one for each vector; left empty,
+            JAX differentiates `fn`. `None` in place of a derivative says that it is not a function (that of a step).
+        latex: How it is printed in LaTeX; left empty, by its name.
+        coefficients: For a polynomial Σ cₖ xᵏ, its (c₀, c₁, …), by which it is recognised.
+        derivative_of: The nonlinearity of which this is a partial derivative, and by which argument.
     """
 
     name: str
@@ -96,7 +95,14 @@ class Nonlinearity:
         return self  # frozen
 
     def derivative(self, argument: int = 0) -> Nonlinearity | None:
-        """∂φ/∂x for the vector (or ∂φ/∂θ for the parameter) in place `argument`; `None` if that is no function."""
+        """The partial derivative ∂φ/∂x by a vector, or ∂φ/∂θ by a parameter.
+
+        Args:
+            argument: The place of the vector, or of the parameter, among the arguments of `fn`, from 0.
+
+        Returns:
+            The derivative, of the same signature; `None` if it is not a function, as where φ jumps.
+        """
         if argument < len(self.derivatives):
             return self.derivatives[argument]
         if self.formula is not None and jumps_of(self.formula):
@@ -109,10 +115,18 @@ class Nonlinearity:
         return formula_of(self.fn) if self.arity == 1 else None
 
     def as_it_is_now(self, parameters: int) -> Nonlinearity:
-        """This nonlinearity of the function as it is now: another one if variables that the function reads changed.
+        """This nonlinearity as its function is now: another one if variables that the function reads have changed.
 
-        So nothing compiled for the old function stands for the new one. Raises `ProgramError` for a function that does
-        not act on each coordinate by itself when it is given `parameters` parameters.
+        So nothing that was compiled for the old function stands for the new one.
+
+        Args:
+            parameters: How many parameters θ the function is given after its vectors.
+
+        Returns:
+            This object if the function is as it was, else another one.
+
+        Raises:
+            ProgramError: The function does not act on each coordinate by itself when given so many parameters.
         """
         if self.coefficients or globals().get(self.name) is self:
             return self
@@ -149,11 +163,19 @@ def nonlinearity(fn: Callable[..., Any], *, arity: int = 1, smooth: bool = True)
 
     The same function always gives the same nonlinearity, so define it once, outside the
     architecture. What it reads from outside may change: it is looked at whenever an architecture
-    is read. `smooth=False` notes that it has a kink or a jump, at 0 or anywhere; expectations find them by
-    themselves. A function with a jump has an NNGP kernel but no NTK, and is refused there.
+    is read. A function with a jump has an NNGP kernel but no NTK, for which it is refused. Where it is
+    used, `ProgramError` is raised for a function that does not act on each coordinate by itself.
 
-    Raises `HyperparameterError` for what is not a function. Where it is used, `ProgramError` is
-    raised for a function that does not act on each coordinate by itself.
+    Args:
+        fn: A hashable function of `arity` arrays and any parameters after them, elementwise.
+        arity: How many vectors it takes, ≥ 1.
+        smooth: `False` notes that it has a kink or a jump, at 0 or anywhere; expectations find these by themselves.
+
+    Returns:
+        The nonlinearity, to be called on vectors of a program or on arrays.
+
+    Raises:
+        HyperparameterError: `fn` is not a function, `arity` not a whole number ≥ 1, or `smooth` not a bool.
     """
     if not callable(fn) or not isinstance(fn, Hashable):
         raise HyperparameterError(f"nv.nonlinearity takes a JAX function such as jnp.tanh, not {shown(fn)}.")

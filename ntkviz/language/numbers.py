@@ -10,8 +10,8 @@ from ..errors import InputError, NtkvizError
 def real_array(given: Any, what: str, otherwise: str, refusal: type[NtkvizError] = InputError) -> np.ndarray:
     """`given` as an array of floats: itself, if it is one.
 
-    Raises `refusal` for what is no array of numbers, with the sentence `otherwise`, and for complex numbers in `what`,
-    of which NumPy would drop a part.
+    Raises `refusal` for anything but an array of numbers, with the sentence `otherwise`, and for complex numbers in
+    `what`, of which NumPy would drop a part.
     """
     try:
         array = np.asarray(given)

@@ -91,14 +91,16 @@ def method(function: F) -> F:
 class Program:
     """Instructions in order, the parameters they use, and the numbers they read.
 
-    **Fields**
+    Source: NETSOR⊤ with moments, Tensor Programs II (arXiv:2006.14548).
 
-    - `instructions`: each refers to earlier ones by their place in this tuple.
-    - `parameters`: the random initial values, by the place instructions refer to.
-    - `output`: the place of the network's output f, of shape `(batch,)`.
-    - `constants`, `data`: the numbers, in the order `Constant` and `Data` instructions name them.
-    - `gradients`: for each value that has a gradient, its place and that of the gradient; empty
-      unless the program came from `backward`.
+    Attributes:
+        instructions: Each refers to earlier ones by their place in this tuple.
+        parameters: The random initial values, by the place instructions refer to.
+        output: The place of the network's output f, of shape `(batch,)`.
+        constants: Numbers and hyper-parameters, in the order `Constant` instructions name them.
+        data: The inputs, in the order `Data` instructions name them.
+        gradients: For each value that has a gradient, its place and that of the gradient; empty
+            unless the program came from `backward`.
     """
 
     instructions: tuple[Instruction, ...]
@@ -131,17 +133,41 @@ class Program:
         return self.instructions, self.parameters, self.output, self.gradients
 
     def with_data(self, *data: Any) -> Program:
-        """The same program reading other data (of the same shapes, but for what a reading batches)."""
+        """The same program reading other data.
+
+        Args:
+            *data: As many arrays as before, of the same shapes (but for an axis that a reading adds in front).
+
+        Returns:
+            The program.
+        """
         return dataclasses.replace(self, data=data)
 
     def with_numbers(self, constants: tuple[Any, ...] = (), data: tuple[Any, ...] = ()) -> Program:
-        """The same structure with other numbers; with none, just the structure."""
+        """The same structure with other numbers.
+
+        Args:
+            constants: The new constants; none leaves the structure alone.
+            data: The new data; none leaves the structure alone.
+
+        Returns:
+            The program.
+        """
         return dataclasses.replace(self, constants=constants, data=data)
 
     def written_again(
         self, instructions: Sequence[Instruction], place: Callable[[int], int], **changes: Any
     ) -> Program:
-        """The same program in other instructions; `place` says where the value of an old one is found."""
+        """The same program in other instructions.
+
+        Args:
+            instructions: The new instructions.
+            place: Where the value of an old instruction is found among the new ones.
+            **changes: Other attributes that change, by name.
+
+        Returns:
+            The program, with its output and parameters at the new places.
+        """
         parameters = tuple(
             dataclasses.replace(p, std=place(p.std), multiplier=place(p.multiplier), lr=place(p.lr))
             for p in changes.pop("parameters", self.parameters)
@@ -157,34 +183,76 @@ class Program:
         return isinstance(self.instructions[self.output].op, Readout)
 
     def uses(self, parameter: int) -> Iterator[int]:
-        """The places of the instructions that use a parameter, readouts of a vector included."""
+        """The instructions that use a parameter, readouts of a vector included.
+
+        Args:
+            parameter: Its place in `parameters`.
+
+        Returns:
+            Their places, ascending.
+        """
         for place, instruction in enumerate(self.instructions):
             if isinstance(instruction.op, Source) and instruction.op.parameter == parameter:
                 yield place
 
     def users(self, place: int) -> Iterator[int]:
-        """The places of the instructions that take the value made at `place`."""
+        """The instructions that take the value made at `place`.
+
+        Args:
+            place: The place of an instruction.
+
+        Returns:
+            Their places, ascending.
+        """
         return (later for later, i in enumerate(self.instructions) if place in i.args)
 
     def number(self, place: int) -> Any:
-        """A scalar made from constants alone: a parameter's std, multiplier or lr."""
+        """A scalar made from constants alone: a parameter's std, multiplier or lr.
+
+        Args:
+            place: The place of the instruction that makes it.
+
+        Returns:
+            Its value, a number or an array.
+        """
         instruction = self.instructions[place]
         if isinstance(instruction.op, Constant):
             return self.constants[instruction.op.index]
         return instruction.op.evaluate(*(self.number(a) for a in instruction.args))
 
     def variance(self, parameter: Parameter) -> Any:
-        """σ²: the variance that a MatMul by the parameter gives to a vector of unit second moment."""
+        """σ²: the variance that a MatMul by the parameter gives to a vector of unit second moment.
+
+        Args:
+            parameter: A parameter of this program.
+
+        Returns:
+            (multiplier · std)²/fan, dimensionless.
+        """
         return (self.number(parameter.multiplier) * self.number(parameter.std)) ** 2 / parameter.fan
 
     def parameter_of(self, place: int) -> Parameter:
-        """The parameter that an instruction uses."""
+        """The parameter that an instruction uses.
+
+        Args:
+            place: The place of the instruction, which must use one.
+
+        Returns:
+            The parameter.
+        """
         op = self.instructions[place].op
         assert isinstance(op, Source)
         return self.parameters[op.parameter]
 
     def delayed(self, place: int) -> tuple[int, int]:
-        """Of what the step before made: where the steps make it, and where its value before the first step is."""
+        """Where the value that the previous step of a loop made comes from.
+
+        Args:
+            place: The place of a `Delayed` instruction.
+
+        Returns:
+            The place at which the steps make it, and that of its value before the first step.
+        """
         instruction = self.instructions[place]
         assert isinstance(instruction.op, Delayed)
         return instruction.op.source, instruction.args[0]
@@ -195,7 +263,14 @@ class Program:
         return self.instructions[self.output].shape[0]
 
     def vectors(self, place: int) -> list[int]:
-        """The places of an instruction's arguments that are vectors."""
+        """The arguments of an instruction that are vectors.
+
+        Args:
+            place: The place of the instruction.
+
+        Returns:
+            Their places, in the order of the arguments.
+        """
         return [a for a in self.instructions[place].args if self.instructions[a].kind == "vector"]
 
     @property
@@ -204,7 +279,14 @@ class Program:
         return any(isinstance(i.op, Repeat) for i in self.instructions)
 
     def unrolled(self) -> Program:
-        """The same program with each repeated block written out, its parameters numbered."""
+        """The same program with each repeated block written out, its parameters numbered.
+
+        Returns:
+            The program; itself if nothing is repeated.
+
+        Raises:
+            ProgramError: The program written out is too long to be compiled, or two parameters get the same name.
+        """
         return _Unroller(self).result() if self.has_repeats else self
 
     @property
@@ -216,31 +298,56 @@ class Program:
         return dataclasses.replace(self, instructions=self.instructions[:length], gradients=())
 
     def backward(self, *, assume_gia: bool = False) -> Program:
-        """The program followed by its gradients, which are a tensor program too (Tensor Programs II, §"Backprop").
+        """The program followed by its gradients, which are a tensor program too.
 
         Each gradient has one more leading axis, the first: which output of the batch is
         differentiated. A vector's is dx = √n ∂f/∂x for a readout f = vᵀx/√n, and n ∂f/∂x for an
-        output of scale 1/n. With `assume_gia` the gradients use independent copies W′ of the
-        matrices, as if the gradient independence assumption held.
+        output of scale 1/n.
 
-        Raises `ProgramError` where a derivative is not a function (that of a step).
+        Source: Tensor Programs II (arXiv:2006.14548), §"Backprop".
+
+        Args:
+            assume_gia: `True` lets the gradients use independent copies W′ of the matrices, as if the gradient
+                independence assumption held.
+
+        Returns:
+            The program with `gradients`, its repeated layers written out.
+
+        Raises:
+            ProgramError: A derivative is not a function (that of a step).
         """
         return _methods["backward"](self.unrolled(), independent_copy=assume_gia).program
 
     def lines(self) -> tuple[Line, ...]:
-        """The lines of the listing, from which text, LaTeX and graph are made."""
+        """The lines of the listing, from which text, LaTeX and graph are made.
+
+        Returns:
+            The lines worth reading, in order, repeated layers written out.
+        """
         return _methods["lines"](self)
 
     def to_text(self) -> str:
-        """The instructions as numbered lines of text."""
+        """The instructions as numbered lines of text.
+
+        Returns:
+            Lines `places  name : type shape = formula`, in columns.
+        """
         return _methods["to_text"](self)
 
     def to_latex(self) -> str:
-        """The instructions as an aligned LaTeX environment."""
+        """The instructions as LaTeX.
+
+        Returns:
+            An `aligned` environment, for display mode.
+        """
         return _methods["to_latex"](self)
 
     def to_graph(self) -> dict[str, list[dict[str, Any]]]:
-        """The instructions as nodes and the values they pass as edges, in plain dictionaries."""
+        """The instructions as nodes and the values they pass as edges.
+
+        Returns:
+            Under `"nodes"` dictionaries `{id, label, type, shape, formula}`, under `"edges"` `{source, target}`.
+        """
         return _methods["to_graph"](self)
 
     def __str__(self) -> str:

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
 
 class Value:
-    """A value of the program being written, known by its place and its leading shape."""
+    """A value of the program being written, known by its place and its leading shape.
+
+    Attributes:
+        shape: The leading shape; the width axis is never part of it.
+        ndim: The number of leading axes.
+    """
 
     __array_ufunc__ = None  # NumPy arrays leave arithmetic to the handle
     kind: str = ""
@@ -50,7 +55,18 @@ class Value:
         return f"{type(self).__name__}(leading shape {self.shape})"
 
     def apply_nonlinearity(self, phi: Nonlinearity, args: tuple[Any, ...]) -> Any:
-        """A nonlinearity acts on coordinates, which only vectors have."""
+        """Refuse a nonlinearity: it acts on coordinates, which only vectors have.
+
+        Args:
+            phi: The nonlinearity.
+            args: Its vectors, then its parameters θ.
+
+        Returns:
+            Vectors, where the value is a `Vector`; any other has none.
+
+        Raises:
+            ProgramError: The value is not a vector.
+        """
         raise ProgramError(f"{phi.name} is for vectors of a program, such as W @ x, not for {self!r}.")
 
     def __bool__(self) -> bool:
@@ -97,7 +113,17 @@ class Value:
         return self._rearranged(rule)
 
     def reshape(self, *shape: Any) -> Any:
-        """Reshape the leading axes."""
+        """Reshape the leading axes, as `numpy.reshape`.
+
+        Args:
+            *shape: The new leading shape, as whole numbers or one tuple; −1 in one place is worked out.
+
+        Returns:
+            A value of the same kind.
+
+        Raises:
+            ProgramError: The shape does not hold as many vectors or scalars.
+        """
         target = tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape
         if -1 in target:
             known = int(np.prod([s for s in target if s != -1]))
@@ -105,34 +131,102 @@ class Value:
         return self._rearranged(Reshape(target))
 
     def transpose(self, *axes: Any) -> Any:
-        """Permute the leading axes (reverse them by default)."""
+        """Permute the leading axes, as `numpy.transpose`.
+
+        Args:
+            *axes: The new order, as whole numbers or one tuple; the reverse by default.
+
+        Returns:
+            A value of the same kind.
+
+        Raises:
+            ProgramError: They are not a permutation of the leading axes.
+        """
         order = tuple(axes[0]) if len(axes) == 1 and not isinstance(axes[0], int) else axes
         return self._rearranged(Permute(order or tuple(reversed(range(self.ndim)))))
 
     def broadcast_to(self, shape: Shape) -> Any:
-        """Repeat along new or length-one leading axes, as `numpy.broadcast_to`."""
+        """Repeat along new or length-one leading axes, as `numpy.broadcast_to`.
+
+        Args:
+            shape: The new leading shape.
+
+        Returns:
+            A value of the same kind.
+
+        Raises:
+            ProgramError: The leading shape does not broadcast to it.
+        """
         return self if tuple(shape) == self.shape else self._rearranged(BroadcastTo(tuple(shape)))
 
     def pad(self, widths: Sequence[tuple[int, int]]) -> Any:
-        """Zeros before and after along each leading axis, as `numpy.pad`."""
+        """Zeros before and after along each leading axis, as `numpy.pad`.
+
+        Args:
+            widths: How many before and how many after, for each leading axis.
+
+        Returns:
+            A value of the same kind.
+
+        Raises:
+            ProgramError: There is not one pair for each leading axis.
+        """
         return self._rearranged(Pad(tuple((int(a), int(b)) for a, b in widths)))
 
     def sum(self, axis: int | Sequence[int] | None = None) -> Any:
-        """Sum over leading axes (all of them by default)."""
+        """Sum over leading axes.
+
+        Args:
+            axis: One leading axis or several; all of them by default.
+
+        Returns:
+            A value of the same kind, without these axes.
+
+        Raises:
+            ProgramError: An axis does not exist.
+        """
         return self._rearranged(Sum(self._axes(axis)))
 
     def mean(self, axis: int | Sequence[int] | None = None) -> Any:
-        """Average over leading axes (all of them by default); never over the width."""
+        """Average over leading axes; never over the width (`nv.moment` does that).
+
+        Args:
+            axis: One leading axis or several; all of them by default.
+
+        Returns:
+            A value of the same kind, without these axes.
+
+        Raises:
+            ProgramError: An axis does not exist.
+        """
         return self._rearranged(Sum(self._axes(axis), average=True))
 
 
 class Vector(Value):
-    """An array of width-n vectors of leading shape `shape`."""
+    """An array of width-n vectors of leading shape `shape`.
+
+    Sums, differences and products are coordinate by coordinate, with vectors or with scalars, leading axes broadcast as
+    in NumPy.
+
+    Attributes:
+        kind: `"vector"`.
+    """
 
     kind = "vector"
 
     def apply_nonlinearity(self, phi: Nonlinearity, args: tuple[Any, ...]) -> Vector:
-        """φ of vectors `args[:arity]` and scalars after them, recorded as a Nonlin."""
+        """φ of vectors and scalars, recorded as a Nonlin.
+
+        Args:
+            phi: The nonlinearity.
+            args: As many vectors as its arity, then scalars θ; leading shapes broadcast as in NumPy.
+
+        Returns:
+            Vectors of the broadcast leading shape.
+
+        Raises:
+            ProgramError: There are too few vectors, the shapes do not broadcast, or φ is not elementwise.
+        """
         vectors, scalars = args[: phi.arity], args[phi.arity :]
         if not all(isinstance(v, Vector) for v in vectors) or len(vectors) < phi.arity:
             raise ProgramError(f"{phi.name} takes {phi.arity} vector(s) of the program before its parameters.")
@@ -182,12 +276,26 @@ class Vector(Value):
 
 
 class Scalar(Value):
-    """An array of scalars: data, numbers, and moments, which converge to constants."""
+    """An array of scalars: data, numbers, and moments, which converge to constants.
+
+    Attributes:
+        kind: `"scalar"`.
+    """
 
     kind = "scalar"
 
     def axes(self, names: str) -> Shape:
-        """The sizes of the axes, refusing data of another rank: `batch, d = x.axes("batch d")`."""
+        """The sizes of the axes, refusing data of another rank: `batch, d = x.axes("batch d")`.
+
+        Args:
+            names: The axes that are expected, separated by spaces.
+
+        Returns:
+            The shape.
+
+        Raises:
+            InputError: The data has another number of axes.
+        """
         if len(names.split()) != self.ndim:
             from ..errors import InputError
 
@@ -238,7 +346,12 @@ class Scalar(Value):
 
 
 class Matrix:
-    """A width × width Gaussian matrix (or an array of them, to be indexed); `W @ x`, `W.T @ x`."""
+    """An n × n Gaussian matrix (or an array of them, to be indexed); `W @ x`, `W.T @ x`.
+
+    Attributes:
+        shape: The shape of the array of matrices; `()` for one.
+        T: The transpose.
+    """
 
     __array_ufunc__ = None
 
@@ -271,7 +384,11 @@ class Matrix:
 
 
 class Output(Value):
-    """The network's output f = vᵀx/√n: random even in the limit, so nothing may be computed from it."""
+    """The network's output f = vᵀx/√n: random even in the limit, so nothing may be computed from it.
+
+    Attributes:
+        kind: `"output"`.
+    """
 
     kind = "output"
 
@@ -313,7 +430,18 @@ def _is_number(x: Any, value: float) -> bool:
 def moment(x: Vector) -> Scalar:
     """θ = (1/n) Σ_α x_α for each vector of the array: a scalar that converges to E Z^x.
 
-    `nv.moment(nv.square(x))` is the second moment, `nv.inner(x, y)` the one of a product.
+    `nv.moment(nv.square(x))` is the second moment, `nv.inner(x, y)` that of a product.
+
+    Source: Tensor Programs II (arXiv:2006.14548), the rule Moment.
+
+    Args:
+        x: Vectors of leading shape `(*leading,)`.
+
+    Returns:
+        Scalars of shape `(*leading,)`.
+
+    Raises:
+        ProgramError: `x` is not a vector of a program.
     """
     if not isinstance(x, Vector):
         raise ProgramError("nv.moment averages the coordinates of vectors of a program.")
@@ -321,7 +449,18 @@ def moment(x: Vector) -> Scalar:
 
 
 def inner(x: Vector, y: Vector) -> Scalar:
-    """⟨x, y⟩/n, leading axes broadcast as in NumPy: a scalar that converges to E Z^x Z^y."""
+    """⟨x, y⟩/n: a scalar that converges to E Z^x Z^y.
+
+    Args:
+        x: Vectors of leading shape `(*leading,)`.
+        y: Vectors whose leading shape broadcasts with that of `x` as in NumPy.
+
+    Returns:
+        Scalars of the broadcast shape.
+
+    Raises:
+        ProgramError: An argument is not a vector of a program, or the shapes do not broadcast.
+    """
     return moment(_vector(x, "inner") * _vector(y, "inner"))
 
 
@@ -339,17 +478,51 @@ def _join(values: Sequence[Any], axis: int, new_axis: bool) -> Any:
 
 
 def stack(values: Sequence[Any], axis: int = 0) -> Any:
-    """Stack arrays of vectors (or of scalars) along a new leading axis."""
+    """Stack arrays of vectors, or of scalars, along a new leading axis.
+
+    Args:
+        values: Values of one kind and one leading shape, at least one.
+        axis: The place of the new axis in the result.
+
+    Returns:
+        A value of the same kind, with one more leading axis.
+
+    Raises:
+        ProgramError: The values are not of one kind, or their shapes do not fit together.
+    """
     return _join(values, axis, new_axis=True)
 
 
 def concatenate(values: Sequence[Any], axis: int = 0) -> Any:
-    """Join arrays of vectors (or of scalars) along a leading axis they have."""
+    """Join arrays of vectors, or of scalars, along a leading axis they have.
+
+    Args:
+        values: Values of one kind, at least one, whose leading shapes agree on the other axes.
+        axis: The axis along which they are joined.
+
+    Returns:
+        A value of the same kind.
+
+    Raises:
+        ProgramError: The values are not of one kind, or their shapes do not fit together.
+    """
     return _join(values, axis, new_axis=False)
 
 
 def einsum(subscripts: str, coefficients: Any, vectors: Vector) -> Vector:
-    """Σ θ x over leading axes: scalars first, vectors second, `"bij,bj->bi"` with explicit output."""
+    """Σ θ x over leading axes, as `numpy.einsum`.
+
+    Args:
+        subscripts: The axes of the scalars first, of the vectors second, and of the result: `"bij,bj->bi"`.
+        coefficients: The scalars θ, or an array of numbers.
+        vectors: The vectors x.
+
+    Returns:
+        Vectors of the leading shape that the subscripts name.
+
+    Raises:
+        ProgramError: The subscripts are not text, have an ellipsis, or do not fit the shapes.
+    """
     theta = _vector(vectors, "einsum")._net.scalar(coefficients)
     if not isinstance(subscripts, str):
         raise ProgramError(f"einsum takes its subscripts as text such as 'bij,bj->bi', not {subscripts!r}.")
@@ -366,7 +539,20 @@ def einsum(subscripts: str, coefficients: Any, vectors: Vector) -> Vector:
 
 
 def batchnorm(x: Vector, axis: int = 0) -> Vector:
-    """(x − mean)/std over one leading axis (0, the batch, by default), std with 1/B and no ε."""
+    """(x − mean)/std over one leading axis, coordinate by coordinate; std with 1/B and no ε, no affine map.
+
+    Source: Tensor Programs II (arXiv:2006.14548), appendix on batchnorm; Yang et al. 2019 (arXiv:1902.08129).
+
+    Args:
+        x: Vectors of leading shape `(*leading,)`.
+        axis: The axis of B ≥ 2 rows; the batch by default.
+
+    Returns:
+        Vectors of the same leading shape.
+
+    Raises:
+        ProgramError: `x` is not a vector of a program, or the axis does not exist or has one row only.
+    """
     (axis,) = _vector(x, "batchnorm")._axes(axis)
     if x.shape[axis] < 2:
         raise ProgramError(
@@ -376,7 +562,20 @@ def batchnorm(x: Vector, axis: int = 0) -> Vector:
 
 
 def layernorm(x: Vector, eps: float = 0.0) -> Vector:
-    """(x − mean)/std over the coordinates of each vector, as two Moments; no affine map."""
+    """(x − mean)/√(variance + ε) over the coordinates of each vector, as two Moments; no affine map.
+
+    Source: Tensor Programs II (arXiv:2006.14548), appendix on layernorm; Ba et al. 2016 (arXiv:1607.06450).
+
+    Args:
+        x: Vectors of leading shape `(*leading,)`.
+        eps: ε ≥ 0, in the units of x².
+
+    Returns:
+        Vectors of the same leading shape.
+
+    Raises:
+        ProgramError: `x` is not a vector of a program.
+    """
     centred = _vector(x, "layernorm") - moment(x)
     return centred * (inner(centred, centred) + eps) ** -0.5
 
@@ -386,12 +585,32 @@ def _softmax(x):
 
 
 def softmax(x: Scalar) -> Scalar:
-    """The softmax of scalars over their last axis."""
+    """The softmax of scalars over their last axis.
+
+    Args:
+        x: Scalars of shape `(*leading, k)`.
+
+    Returns:
+        Scalars of the same shape; those along the last axis add up to 1.
+
+    Raises:
+        ProgramError: `x` is not a scalar of a program.
+    """
     return _scalar(x, "softmax")._map(_softmax, "softmax", mixes=1)
 
 
 def sqrt(x: Scalar) -> Scalar:
-    """The square root of scalars."""
+    """The square root of scalars.
+
+    Args:
+        x: Scalars ≥ 0, of any shape.
+
+    Returns:
+        Scalars of the same shape.
+
+    Raises:
+        ProgramError: `x` is not a scalar of a program.
+    """
     return _scalar(x, "sqrt")._map(jnp.sqrt, "sqrt")
 
 

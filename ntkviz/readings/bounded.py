@@ -97,15 +97,21 @@ def _is_known(options: dict[str, Any]) -> bool:
 def cost(calculation: Callable[..., Any], *args: Any, **kwargs: Any) -> Cost:
     """What a reading would need, found without doing it: `nv.cost(nv.empirical_ntk, arch, x, width=4096, key=0)`.
 
-    **Arguments**: a function of `ntkviz` that calculates, and its arguments.
-
-    **Returns** a `Cost`: `memory` in bytes, `seconds` on this machine and those of `compiling`, and in words, ``about
-    3 GB and 40 s``. Good to a factor of 3 where matrix products or closed forms take the time. Loops of unknown
+    The estimate is good to a factor of 3 where matrix products or closed forms take the time. Loops of unknown
     length, as in the integrals of batch normalisation, count once: there the time is a lower bound. Compiling counts
     for what this process has not compiled yet; where it is most of the time, the words add ``less if done before``,
     for it takes less if an earlier process kept what it compiled.
 
-    Raises what the calculation itself would refuse, but no `TooLargeError`.
+    Args:
+        calculation: A function of `ntkviz` that calculates.
+        *args: Its arguments.
+        **kwargs: Its keyword arguments.
+
+    Returns:
+        Memory in bytes, seconds on this machine and those of compiling; printed, ``about 3 GB and 40 s``.
+
+    Raises:
+        NtkvizError: Whatever the calculation itself raises, but no `TooLargeError`.
     """
     found: dict[Jaxpr, Cost] = {}
     token = _found.set(found)

@@ -24,12 +24,22 @@ from .views import View
 
 
 def limit_scalars(program: Program) -> dict[int, Array]:
-    """The limits θ̊ `(*leading,)` of a program's scalars, by place in `program.unrolled()`.
+    """The limits θ̊ of a program's scalars, where second moments determine them.
 
     Changing hyper-parameters or data of the same program compiles nothing new.
 
-    Raises `NoForwardLimitError` where second moments do not determine a scalar (use `limit_law` there), and
-    `HyperparameterError` for what is not a program.
+    Source: the Master Theorem of Tensor Programs II (arXiv:2006.14548).
+
+    Args:
+        program: `nv.program(arch, x)`.
+
+    Returns:
+        Arrays `(*leading,)`, by place in `program.unrolled()`.
+
+    Raises:
+        NoForwardLimitError: Second moments do not determine a scalar; use `limit_law` there.
+        HyperparameterError: `program` is not a program.
+        TooLargeError: It would need more memory than is free.
     """
     if not isinstance(program, Program):
         raise HyperparameterError(f"A program is needed, such as nv.program(arch, x), not {shown(program)}.")

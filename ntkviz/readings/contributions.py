@@ -42,20 +42,24 @@ Shares = dict[tuple[int, int], Array]  # of each pair of places, one in each pro
 def infinite_contributions(arch: Architecture, x1: Any, x2: Any = None) -> dict[str, np.ndarray]:
     """The limit NTK of two inputs, parameter by parameter and use by use.
 
-    **Arguments**
+    A bias is used once for each vector it is added to. Each matrix of an array of them, such as a filter's, has a name
+    with its index. Changing hyper-parameters of the same architecture compiles nothing new.
 
-    - `arch`: an architecture whose limit the forward kernels give (`nv.infinite_ntk` with the method
-      `"forward"`).
-    - `x1`, `x2`: one input each, with a batch axis of length 1; `x2=None` means `x1` again. The two may
-      have different shapes, such as sequences of different lengths.
+    Source: Tensor Programs II (arXiv:2006.14548), §"NTK from backprop".
 
-    **Returns** for each parameter's name an array `(uses in x1, uses in x2)`, uses in the order of the
-    program; the sum over all arrays is the NTK. A bias is used once for each vector it is added to. Each
-    matrix of an array of them, such as a filter's, has a name with its index.
+    Args:
+        arch: An architecture whose limit the forward kernels give (`nv.infinite_ntk` with the method `"forward"`).
+        x1: One input, with a batch axis of length 1.
+        x2: Another, which may have another shape, such as a sequence of another length; `None` means `x1` again.
 
-    Changing hyper-parameters of the same architecture compiles nothing new.
+    Returns:
+        For each parameter's name an array `(uses in x1, uses in x2)`, uses in the order of the program. The sum over
+        all arrays is the NTK.
 
-    Raises `NoForwardLimitError` for other architectures, and as `infinite_ntk` for unusable arguments.
+    Raises:
+        NoForwardLimitError: The forward kernels do not give the limit.
+        InputError: The data cannot be used, or a batch has more than one input.
+        NtkvizError: Whatever else `infinite_ntk` raises.
     """
     programs = _programs(arch, x1, x2)
     split = _split(*programs)
@@ -65,8 +69,24 @@ def infinite_contributions(arch: Architecture, x1: Any, x2: Any = None) -> dict[
 def empirical_contributions(arch: Architecture, x1: Any, x2: Any = None, *, width: int, key: Any) -> dict[str, Array]:
     """The empirical NTK of two inputs of one random network, parameter by parameter and use by use.
 
-    Arguments and result as of `infinite_contributions`, for any architecture; `width` and `key` as of
-    `empirical_ntk`, whose entry for the same key the sum over all arrays is.
+    Source: Tensor Programs II (arXiv:2006.14548), §"NTK from backprop".
+
+    Args:
+        arch: Any architecture.
+        x1: One input, with a batch axis of length 1.
+        x2: Another, which may have another shape; `None` means `x1` again.
+        width: n ≥ 1.
+        key: A JAX random key, or an integer seed.
+
+    Returns:
+        For each parameter's name an array `(uses in x1, uses in x2)`, as of `infinite_contributions`. The sum over all
+        arrays is the entry of `empirical_ntk` for the same key.
+
+    Raises:
+        HyperparameterError: The width is below 1, or the key cannot be used.
+        InputError: The data cannot be used, or a batch has more than one input.
+        ProgramError: A rule of the language is broken.
+        TooLargeError: It would need more memory than is free.
     """
     programs = _programs(arch, x1, x2)
     check_width(width)

@@ -84,9 +84,10 @@ TRANSCENDENTAL = frozenset(
 class Cost:
     """What a calculation needs.
 
-    - `memory`: bytes, at the most.
-    - `seconds`: on this machine, each time.
-    - `compiling`: seconds that come before, once.
+    Attributes:
+        memory: Bytes, at the most.
+        seconds: On this machine, each time.
+        compiling: Seconds that come before, once.
     """
 
     memory: float = 0.0
@@ -94,12 +95,26 @@ class Cost:
     compiling: float = 0.0
 
     def then(self, other: Cost) -> Cost:
-        """This calculation and then another: their seconds add up, and the larger memory counts."""
+        """This calculation and then another: their seconds add up, and the larger memory counts.
+
+        Args:
+            other: The cost of the other.
+
+        Returns:
+            The cost of both.
+        """
         seconds, compiling = self.seconds + other.seconds, self.compiling + other.compiling
         return Cost(max(self.memory, other.memory), seconds, compiling)
 
     def repeated(self, times: int) -> Cost:
-        """The same calculation `times` over, with other random numbers say: it is compiled once."""
+        """The same calculation many times over, with other random numbers say: it is compiled once.
+
+        Args:
+            times: How many times.
+
+        Returns:
+            The cost of all of them.
+        """
         return Cost(self.memory, times * self.seconds, self.compiling)
 
     @property

@@ -23,22 +23,38 @@ class Deviation(NamedTuple):
 
 
 class DeviationTable(tuple[Deviation, ...]):
-    """Rows `(width, seed, relative_frobenius)`; iterates over rows, and knows its slope."""
+    """Rows `(width, seed, relative_frobenius)`, a tuple of them; knows its slope."""
 
     def means(self) -> dict[int, float]:
-        """The deviation at each width, averaged over seeds."""
+        """The deviation at each width, averaged over seeds.
+
+        Returns:
+            ‖Θ_n − Θ‖_F / ‖Θ‖_F by width n, ascending.
+        """
         return {w: float(np.mean([r.relative_frobenius for r in self if r.width == w])) for w in self.widths()}
 
     def widths(self) -> list[int]:
-        """The widths, ascending."""
+        """The widths that were sampled.
+
+        Returns:
+            Each width n once, ascending.
+        """
         return sorted({row.width for row in self})
 
     def slope(self) -> float:
-        """The log–log slope of the mean deviation against width; −1/2 is what the theory says. NaN for one width."""
+        """The log–log slope of the mean deviation against width; the theory says −1/2.
+
+        Returns:
+            The slope; NaN for one width.
+        """
         return self._slope().value
 
     def slope_error(self) -> float:
-        """The standard error of `slope`, from how much networks of one width differ; NaN if some width has only one."""
+        """How far `slope` can be trusted, from how much networks of one width differ.
+
+        Returns:
+            The standard error of `slope`; NaN if some width has only one network.
+        """
         return self._slope().error
 
     def _slope(self) -> Slope:
@@ -46,15 +62,22 @@ class DeviationTable(tuple[Deviation, ...]):
 
 
 def deviation(arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Iterable[int] | int) -> DeviationTable:
-    """Measure ‖Θ_n − Θ‖_F / ‖Θ‖_F of random networks of several widths (Tensor Programs II, Figure 1).
+    """Measure ‖Θ_n − Θ‖_F / ‖Θ‖_F of random networks of several widths.
 
-    **Arguments**
+    Source: Tensor Programs II (arXiv:2006.14548), Figure 1.
 
-    - `arch`, `x`: an architecture and a batch of inputs.
-    - `widths`: the widths n to sample.
-    - `seeds`: the seeds of the networks at each width, or how many.
+    Args:
+        arch: An architecture.
+        x: A batch of inputs.
+        widths: The widths n ≥ 1 to sample.
+        seeds: The seeds of the networks at each width, or how many networks.
 
-    Raises as `infinite_ntk` and `empirical_ntk` do, and `NotFiniteError` where the limit is zero.
+    Returns:
+        A row for each width and seed.
+
+    Raises:
+        NotFiniteError: The limit is zero, so that distances relative to it are infinite.
+        NtkvizError: Whatever else `infinite_ntk` and `empirical_ntk` raise.
     """
     return DeviationTable(deviations(arch, x, widths=widths, seeds=seeds))
 

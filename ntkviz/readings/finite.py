@@ -33,19 +33,25 @@ from .uses import Matrix, Uses, ntk_from_uses, of_vector, pairs_of_uses, side_by
 def empirical_ntk(arch: Architecture, x1: Any, x2: Any = None, *, width: int, key: Any) -> Array:
     """The NTK Θ_n = Σ lr·⟨∂f/∂ω, ∂f̄/∂ω⟩ of one random network of a given width.
 
-    **Arguments**
+    Source: Jacot et al. 2018 (arXiv:1806.07572).
 
-    - `arch`: an architecture.
-    - `x1`, `x2`: two batches of inputs, arrays or lists; `x2=None` means `x1` again. Where examples meet, each is one
-      input, as for `infinite_ntk`.
-    - `width`: n ≥ 1.
-    - `key`: a JAX random key, or an integer seed.
+    Args:
+        arch: An architecture.
+        x1: A batch of inputs, an array or a list. Where examples meet, the batch is one input, as for `infinite_ntk`.
+        x2: Another batch; `None` means `x1` again.
+        width: n ≥ 1.
+        key: A JAX random key, or an integer seed.
 
-    **Returns** an array `(|x1|, |x2|)`, float32. For an output that fails the Simple GIA Check,
-    which is read at scale 1/n, n·⟨∇f, ∇f̄⟩ (the quantity that has a limit).
+    Returns:
+        An array `(|x1|, |x2|)`, float32. For an output that fails the Simple GIA Check, which is read at scale 1/n,
+        n·⟨∇f, ∇f̄⟩ (the quantity that has a limit).
 
-    Raises `HyperparameterError` for a width below 1 or an unusable key, `InputError` for unusable data,
-    `NotFiniteError` for a network whose NTK is not a finite number.
+    Raises:
+        HyperparameterError: The width is below 1, or the key cannot be used.
+        InputError: The data cannot be used.
+        NotFiniteError: The NTK of this network is not finite.
+        ProgramError: A rule of the language is broken.
+        TooLargeError: It would need more memory than is free.
     """
     check_architecture(arch)
     check_width(width)

@@ -51,29 +51,33 @@ def gram(
     Of one batch with itself only the blocks on and above the diagonal are calculated. Besides the result and the
     inputs, memory is set by the block: with a `folder` the result too is on disk.
 
-    **Arguments**
+    Args:
+        arch: An architecture that treats its inputs one by one: no batch normalisation, nor anything else in which
+            the examples of a batch meet.
+        x1: A batch of inputs, an array or a list.
+        x2: Another batch; `None` means `x1` again.
+        block: Inputs to a side of a block, ≥ 1. A kill costs what was being calculated, one block or, on a cluster,
+            those in flight. Smaller suits architectures whose kernels are slow; below some hundreds, starting a block
+            of an MLP takes longer than calculating it.
+        folder: Where the result is kept, in the files `nngp.npy` and `ntk.npy`; made if it is not there. The same
+            call again calculates only what is missing. `None` keeps the result in memory.
+        scheduler: The address of a Dask scheduler (`"tcp://…:8786"`) or a `distributed.Client`, whose workers, where
+            ntkviz must be installed, calculate the blocks; those of a worker that dies are done again. `None` means the
+            environment variable `NTKVIZ_DASK_SCHEDULER`; if that is not set, this process calculates.
+        progress: `True` draws a bar on stderr; a function `(done, total)` is called at the start and after every
+            block instead.
 
-    - `arch`: an architecture that treats its inputs one by one: no batch normalisation, nor anything else in which
-      the examples of a batch meet.
-    - `x1`, `x2`: two batches of inputs, arrays or lists; `x2=None` means `x1` again.
-    - `block`: inputs to a side of a block, ≥ 1. A kill costs what was being calculated, one block or, on a cluster,
-      those in flight. Smaller suits architectures whose kernels are slow; below some hundreds, starting a block of
-      an MLP takes longer than calculating it.
-    - `folder`: where the result is kept, in the files `nngp.npy` and `ntk.npy`, made if it is not there. The same
-      call again calculates only what is missing. `None` keeps the result in memory.
-    - `scheduler`: the address of a Dask scheduler (`"tcp://…:8786"`) or a `distributed.Client`, whose workers, where
-      ntkviz must be installed, calculate the blocks; those of a worker that dies are done again. `None` means the
-      environment variable `NTKVIZ_DASK_SCHEDULER`; if that is not set, this process calculates.
-    - `progress`: `True` draws a bar on stderr; a function `(done, total)` is called at the start and after every
-      block instead.
+    Returns:
+        Kernels `(|x1|, |x2|)`, float64: NumPy arrays, or read-only memory maps of the files in `folder`. Where
+        expectations have to be sampled, each block has its own samples, the same in every run: an entry then depends on
+        `block`, and agrees with that of `infinite_ntk` to within a few times `error` only.
 
-    **Returns** `Kernels(nngp, ntk, error)`, float64, `(|x1|, |x2|)`: NumPy arrays, or read-only memory maps of the
-    files in `folder`. Where expectations have to be sampled, each block has its own samples, the same in every run:
-    an entry then depends on `block`, and agrees with that of `infinite_ntk` to within a few times `error` only.
-
-    Raises what `infinite_ntk` raises; `InputError` for an architecture that reads a batch as one input, and for a
-    folder that cannot be used or holds the kernels of another calculation; `HyperparameterError` for an unusable
-    option; `ClusterError` when the cluster cannot be reached, or cannot do the work.
+    Raises:
+        InputError: The architecture reads a batch as one input, the data cannot be used, or the folder cannot be used
+            or holds the kernels of another calculation.
+        HyperparameterError: An option cannot be used.
+        ClusterError: The cluster cannot be reached, or cannot do the work.
+        NtkvizError: Whatever else `infinite_ntk` raises.
     """
     check_architecture(arch)
     side = whole_number(block, "The block", at_least=1)

@@ -37,9 +37,10 @@ Method = Literal["auto", "forward", "general"]
 class Kernels(NamedTuple):
     """The kernels of the infinitely wide network between two batches.
 
-    - `nngp`: E[f(x) f(x̄)] at initialisation, `(|x1|, |x2|)`.
-    - `ntk`: the limit neural tangent kernel, `(|x1|, |x2|)`.
-    - `error`: an estimate of the absolute error of the entries of both; `error_kind` says what it means.
+    Attributes:
+        nngp: E[f(x) f(x̄)] at initialisation, `(|x1|, |x2|)`.
+        ntk: The limit neural tangent kernel, `(|x1|, |x2|)`.
+        error: An estimate of the absolute error of the entries of both; `error_kind` says what it means.
     """
 
     nngp: np.ndarray
@@ -55,32 +56,38 @@ class Kernels(NamedTuple):
 def infinite_ntk(
     arch: Architecture, x1: Any, x2: Any = None, *, method: Method = "auto", assume_gia: bool = False
 ) -> Kernels:
-    """The NNGP and the NTK in the limit of infinite width (Tensor Programs II, main theorem).
-
-    **Arguments**
-
-    - `arch`: an architecture.
-    - `x1`, `x2`: two batches of inputs, batch first; `x2=None` means `x1` again. Inputs of
-      different shapes (sequences of different lengths) come as a list. Where the examples of a batch
-      meet (batch normalisation, a graph whose nodes they are, code that asks for their number), which
-      is found out, each batch is one input, and the kernels relate their rows.
-    - `method`: `"forward"` carries the forward kernels and their tangents, which is right when the
-      Simple GIA Check passes; `"general"` follows the backward pass too (Tensor Programs III) and is
-      always right; `"auto"` takes the first where it applies.
-    - `assume_gia`: give the answer of the gradient independence assumption instead, where the
-      backward pass uses independent copies of the matrices: right if the check passes, else wrong.
-
-    **Returns** `Kernels(nngp, ntk, error)`, float64 NumPy arrays. An output that fails the check is
-    read at scale 1/n: there `nngp` is the product of its deterministic limits, and `ntk` the limit
-    of n·⟨∇f, ∇f̄⟩. Where expectations had to be sampled, `error` is the largest standard error.
+    """The NNGP and the NTK in the limit of infinite width.
 
     Changing hyper-parameters of the same architecture compiles nothing new.
 
-    Raises `InputError` for unusable data, `HyperparameterError` for an unusable hyper-parameter,
-    `ProgramError` for a broken rule of the language, `NoForwardLimitError` when the method
-    `"forward"` does not apply to the architecture, `NotFiniteError` for a limit that is infinite, as with
-    batch normalisation of fewer than four rows, or no number, `NotIntegrableError` for a nonlinearity with a jump
-    or one whose expectations cannot be bounded.
+    Source: Tensor Programs II, main theorem (arXiv:2006.14548), for the method `"forward"`; Tensor Programs III
+    (arXiv:2009.10685), the Master Theorem, for `"general"`.
+
+    Args:
+        arch: An architecture.
+        x1: A batch of inputs, batch first. Inputs of different shapes (sequences of different lengths) come as a list.
+            Where the examples of a batch meet (batch normalisation, a graph whose nodes they are, code that asks for
+            their number), which is found out, each batch is one input, and the kernels relate their rows.
+        x2: Another batch; `None` means `x1` again.
+        method: `"forward"` carries the forward kernels and their tangents, which is right when the Simple GIA Check
+            passes; `"general"` follows the backward pass too and is always right; `"auto"` takes the first where it
+            applies.
+        assume_gia: `True` gives the answer of the gradient independence assumption instead, where the backward pass
+            uses independent copies of the matrices: right if the check passes, else wrong.
+
+    Returns:
+        Kernels `(|x1|, |x2|)`, float64 NumPy arrays. An output that fails the check is read at scale 1/n: there `nngp`
+        is the product of its deterministic limits, and `ntk` the limit of n·⟨∇f, ∇f̄⟩. Where expectations had to be
+        sampled, `error` is the largest standard error.
+
+    Raises:
+        InputError: The data cannot be used.
+        HyperparameterError: A hyper-parameter or an option cannot be used.
+        ProgramError: A rule of the language is broken.
+        NoForwardLimitError: The method `"forward"` does not apply to the architecture.
+        NotFiniteError: The limit is infinite, as with batch normalisation of fewer than four rows, or NaN.
+        NotIntegrableError: A nonlinearity has a jump, or expectations that cannot be bounded.
+        TooLargeError: It would need more memory than is free.
     """
     check_architecture(arch)
     one_of(method, "The method", ("auto", "forward", "general"))
@@ -121,12 +128,17 @@ def _between(arch: Architecture, data1: Data, data2: Data, method: Method, assum
 def explain(arch: Architecture, x: Any, *, assume_gia: bool = False) -> Plan:
     """How `nv.infinite_ntk(arch, x)` finds the limit, and why so: `print(nv.explain(arch, x))`.
 
-    **Arguments**: an architecture, a batch of inputs of one shape, and `assume_gia`, as of `infinite_ntk`.
+    Args:
+        arch: An architecture.
+        x: A batch of inputs of one shape.
+        assume_gia: As of `infinite_ntk`.
 
-    **Returns** a `Plan`: which reading, the instruction that makes it leave a better one, and what the error of the
-    answer means. Nothing is calculated.
+    Returns:
+        Which reading is taken, the instruction that rules out a better one, and what the error of the answer means.
+        No kernel is calculated.
 
-    Raises as `infinite_ntk` does.
+    Raises:
+        NtkvizError: Whatever `infinite_ntk` raises before it calculates.
     """
     data = check_data(x)
     return _plan(_Task.of(check_architecture(arch), data, data), "auto", truth(assume_gia, "assume_gia"))
@@ -204,7 +216,7 @@ _whole = {kernels: bounded(kernels) for kernels in (pair_by_pair, over_time)}
 def _pairs(structures: tuple[Program, Program], kernels_of_two: Any) -> Any:
     """All pairs of examples; what depends on one example is computed once for it, not for each pair.
 
-    A function of numbers only: between the blocks of one kernel nobody looks at the program again.
+    A function of numbers only: the program is not looked at again between the blocks of one kernel.
     """
     structure, structure_bar = structures
 
@@ -261,7 +273,7 @@ def _in_blocks(programs: tuple[Program, Program], kind: Kind, data1: Data, data2
 def _expect_large_arrays() -> None:
     """Let malloc keep the memory of one kernel for the next.
 
-    That of glibc gives what is freed back to the system, which clears it for who asks again: a fifth of the time of a
+    That of glibc gives what is freed back to the OS, which must zero it on reallocation: a fifth of the time of a
     kernel of 500 inputs. How much it keeps, it learns from the largest array freed so far, up to 32 MB, and blocks are
     small. This array is never written to, so there is nothing to clear.
     """

@@ -37,10 +37,12 @@ LOG2_SAMPLES = 12
 class Law(NamedTuple):
     """The law of Z for an array of vectors: what each coordinate is distributed like when n is large.
 
-    - `samples`: draws of Z, `(*leading, samples)`, the same draws for all vectors of a program.
-    - `mean`, `std`: of Z, `(*leading,)`.
-    - `gaussian`: whether the form of the program makes Z Gaussian, so that N(mean, std²) is its law.
-    - `corrections`: for Wx, the places of the vectors y whose Z^y make up Ż in Z = Ẑ + Ż.
+    Attributes:
+        samples: Draws of Z, `(*leading, samples)`, the same draws for all vectors of a program.
+        mean: The mean of Z, `(*leading,)`.
+        std: The standard deviation of Z, `(*leading,)`.
+        gaussian: Whether the form of the program makes Z Gaussian, so that N(mean, std²) is its law.
+        corrections: For Wx, the places of the vectors y whose Z^y make up Ż in Z = Ẑ + Ż.
     """
 
     samples: Array
@@ -51,14 +53,24 @@ class Law(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """The limits of a program's values, by place: laws of vectors, and numbers θ̊ `(*leading,)` of scalars."""
+    """The limits of a program's values, by place.
+
+    Attributes:
+        vectors: The law of Z for each array of vectors.
+        scalars: The numbers θ̊ `(*leading,)` for each array of scalars.
+    """
 
     vectors: dict[int, Law]
     scalars: dict[int, Array]
 
 
 class Estimate(NamedTuple):
-    """An expectation and the standard error of its value, over independent scrambles of the samples."""
+    """An expectation, from independent scrambles of the samples.
+
+    Attributes:
+        value: The expectation.
+        error: The standard error of `value`.
+    """
 
     value: Array
     error: Array
@@ -67,9 +79,10 @@ class Estimate(NamedTuple):
 class MasterTheorem(NamedTuple):
     """Both sides of the Master Theorem.
 
-    - `empirical`: (1/n) Σ_α ψ(h_α) of one random network.
-    - `limit`: E ψ(Z).
-    - `error`: the standard error of `limit`.
+    Attributes:
+        empirical: (1/n) Σ_α ψ(h_α) of one random network.
+        limit: E ψ(Z).
+        error: The standard error of `limit`.
     """
 
     empirical: float
@@ -78,16 +91,22 @@ class MasterTheorem(NamedTuple):
 
 
 def coordinates(program: Program, *, width: int, key: Any, draws: int | None = None) -> dict[int, Array]:
-    """The values of one random network of width n, by place: vectors `(*leading, n)`, scalars `(*leading,)`.
+    """The values of one random network of width n, or of several.
 
-    **Arguments**
+    Args:
+        program: `nv.program(arch, x)`, or the same `.backward()`.
+        width: n ≥ 1.
+        key: A JAX random key, or an integer seed.
+        draws: How many independent networks instead of one, ≥ 1; they are the first axis of every value then.
 
-    - `program`: `nv.program(arch, x)`, or the same `.backward()`.
-    - `width`: n ≥ 1.
-    - `key`: a JAX random key, or an integer seed.
-    - `draws`: how many independent networks instead of one; they are the first axis of every value then.
+    Returns:
+        By place in the program written out, vectors `(*leading, n)` and scalars `(*leading,)`. An output vᵀx/√n is not
+        among them.
 
-    Raises `HyperparameterError` for a width or a number of draws below 1, or what is not a program.
+    Raises:
+        HyperparameterError: The width or the number of draws is below 1, the key cannot be used, or `program` is not a
+            program.
+        TooLargeError: It would need more memory than is free.
     """
     program = _checked(program)
     check_width(width)
@@ -99,7 +118,17 @@ def coordinates(program: Program, *, width: int, key: Any, draws: int | None = N
 def limit_law(program: Program) -> Limit:
     """The limits of all values of a program: the law of Z for vectors, θ̊ for scalars.
 
-    Raises `HyperparameterError` for what is not a program.
+    Source: the Master Theorem of Tensor Programs III (arXiv:2009.10685).
+
+    Args:
+        program: `nv.program(arch, x)`, or the same `.backward()`.
+
+    Returns:
+        Laws and numbers, by place in the program written out.
+
+    Raises:
+        HyperparameterError: `program` is not a program.
+        TooLargeError: It would need more memory than is free.
     """
     program = _checked(program)
     draws = _draws(program)
@@ -118,7 +147,17 @@ def limit_law(program: Program) -> Limit:
 def expectation(program: Program, psi: Callable[..., Any], vectors: Sequence[Any]) -> Estimate:
     """E ψ(Z), by samples.
 
-    Arguments and errors as of `master_theorem`.
+    Args:
+        program: As of `master_theorem`.
+        psi: As of `master_theorem`.
+        vectors: As of `master_theorem`.
+
+    Returns:
+        The expectation and its standard error.
+
+    Raises:
+        HyperparameterError: As of `master_theorem`.
+        TooLargeError: It would need more memory than is free.
     """
     program = _checked(program)
     chosen = _chosen(program, vectors, psi)
@@ -136,18 +175,23 @@ def master_theorem(
     nv.master_theorem(program, lambda g, dg: g * dg, ["g1", "dg1"], width=1024, key=0)
     ```
 
-    **Arguments**
+    Source: Tensor Programs III (arXiv:2009.10685), Theorem "NETSOR⊤ Master Theorem".
 
-    - `program`: `nv.program(arch, x)`, or the same `.backward()`.
-    - `psi`: a function of as many arrays of coordinates as there are `vectors`, elementwise.
-    - `vectors`: names in the listing, or places of instructions; `("x1", 0, 2)` is the vector at
-      `[0, 2]` of an array of vectors.
-    - `width`, `key`: n ≥ 1, and a JAX random key or an integer seed.
+    Args:
+        program: `nv.program(arch, x)`, or the same `.backward()`.
+        psi: A function ψ of as many arrays of coordinates as there are `vectors`, elementwise.
+        vectors: Names in the listing, or places of instructions; `("x1", 0, 2)` is the vector at `[0, 2]` of an array
+            of vectors.
+        width: n ≥ 1.
+        key: A JAX random key, or an integer seed.
 
-    **Returns** `MasterTheorem(empirical, limit, error)`.
+    Returns:
+        The empirical average, its limit, and the standard error of the limit.
 
-    Raises `HyperparameterError` for what is not a program, an unknown vector, an index that is missing
-    or does not fit, a ψ that does not take the vectors or is not elementwise, or a width below 1.
+    Raises:
+        HyperparameterError: `program` is not a program, a vector is unknown, an index is missing or does not fit, ψ
+            does not take the vectors or is not elementwise, or the width is below 1.
+        TooLargeError: It would need more memory than is free.
     """
     chosen = _chosen(_checked(program), vectors, psi)
     empirical = _average(psi, chosen, coordinates(program, width=width, key=key))
@@ -251,7 +295,7 @@ def _one(program: Program, named: dict[str, int], vector: Any) -> _Vector:
     place = named.get(name, -1) if isinstance(name, str) else name
     if isinstance(place, float) or place not in range(len(program)) or program.instructions[place].kind != "vector":
         names = ", ".join(k for k, p in named.items() if program.instructions[p].kind == "vector")
-        raise HyperparameterError(f"{shown(name)} is no vector of the program; its vectors are {names}.")
+        raise HyperparameterError(f"{shown(name)} is not a vector of the program; its vectors are {names}.")
     shape = program.instructions[place].shape
     if not index and np.prod(shape) == 1:
         index = [0] * len(shape)

@@ -22,22 +22,24 @@ from .ragged import group_by_shape
 def sample_outputs(arch: Architecture, x: Any, *, width: int, draws: int, key: Any) -> np.ndarray:
     """f(x) of many independent random networks: as n grows, draws from N(0, `infinite_ntk(arch, x).nngp`).
 
-    **Arguments**
-
-    - `arch`: an architecture.
-    - `x`: a batch of inputs, an array or a list; every network reads all of them.
-    - `width`: n ≥ 1.
-    - `draws`: how many networks, at least one.
-    - `key`: a JAX random key, or an integer seed. The first networks of a key are the same however
-      many follow.
-
-    **Returns** a NumPy array `(draws, |x|)`, float32.
-
     Changing hyper-parameters of the same architecture compiles nothing new, and memory does not grow
     with the number of draws.
 
-    Raises `HyperparameterError` for a width or a number of draws below 1 or an unusable key,
-    `InputError` for unusable data.
+    Args:
+        arch: An architecture.
+        x: A batch of inputs, an array or a list; every network reads all of them.
+        width: n ≥ 1.
+        draws: How many networks, ≥ 1.
+        key: A JAX random key, or an integer seed. The first networks of a key are the same however many follow.
+
+    Returns:
+        A NumPy array `(draws, |x|)`, float32.
+
+    Raises:
+        HyperparameterError: The width or the number of draws is below 1, or the key cannot be used.
+        InputError: The data cannot be used.
+        ProgramError: A rule of the language is broken.
+        TooLargeError: It would need more memory than is free.
     """
     check_architecture(arch)
     check_width(width)

@@ -37,10 +37,11 @@ DOES: dict[Reading, str] = {
 class Plan:
     """How `nv.infinite_ntk` finds a limit.
 
-    - `reading`: `"forward kernels"`, `"forward kernels over time"`, `"symbolic Z"` or `"sampled Z"`.
-    - `reasons`: why no better reading is taken, one sentence each; empty for the first.
-    - `error_kind`: what the error of the answer is: `"rounding"`, `"estimate"` or `"standard error"`.
-    - `written_out`: whether layers that the architecture repeats are written out one by one.
+    Attributes:
+        reading: `"forward kernels"`, `"forward kernels over time"`, `"symbolic Z"` or `"sampled Z"`.
+        error_kind: What the error of the answer is: `"rounding"`, `"estimate"` or `"standard error"`.
+        reasons: Why no better reading is taken, one sentence each; empty for the first.
+        written_out: Whether layers that the architecture repeats are written out one by one.
     """
 
     reading: Reading
@@ -57,7 +58,7 @@ class Plan:
 
 @functools.lru_cache(maxsize=512)
 def forward_plan(kind: Kind) -> Plan | NoForwardLimitError:
-    """By which forward kernels programs are read, or what to tell who asks for them."""
+    """By which forward kernels programs are read, or the error for a caller who insists on them."""
     report = check_program(kind.structures[0])
     if not report.passes:
         return NoForwardLimitError(report.refusal("the forward kernels do not give its NTK; use method='general'"))

@@ -30,10 +30,11 @@ LOG2_SAMPLES = 11
 class Recurrence(NamedTuple):
     """What a recurrent network makes of two sequences, step by step.
 
-    - `distance`: √(E(s^t − s̄^t)²), `(T,)`, between the states of the two; E is the mean over coordinates,
-      or over samples of Z.
-    - `gates`: by name, the coordinates (or samples) of each gate reading the first sequence, `(steps, n)`.
-      A gate that is not used at the first step, where there is no state, has one step less.
+    Attributes:
+        distance: √(E(s^t − s̄^t)²), `(T,)`, between the states of the two; E is the mean over coordinates,
+            or over samples of Z.
+        gates: By name, the coordinates (or samples) of each gate reading the first sequence, `(steps, n)`.
+            A gate that is not used at the first step, where there is no state, has one step fewer.
     """
 
     distance: Array
@@ -43,14 +44,21 @@ class Recurrence(NamedTuple):
 def recurrence(arch: Architecture, x: Any, *, width: int, key: Any) -> Recurrence:
     """One random network of width n over time.
 
-    **Arguments**
+    Args:
+        arch: `nv.architectures.rnn`, `gru` or `lstm`, or one written like them: f reads the last state, and the first
+            matrix multiplies the states.
+        x: Two sequences, `(2, T, d)`, T ≥ 2.
+        width: n ≥ 1.
+        key: A JAX random key, or an integer seed.
 
-    - `arch`: `nv.architectures.rnn`, `gru` or `lstm`, or one written like them: f reads the last state, and
-      the first matrix multiplies the states.
-    - `x`: two sequences, `(2, T, d)`.
-    - `width`, `key`: n ≥ 1, and a JAX random key or an integer seed.
+    Returns:
+        The distance of the states `(T,)`, and the gates `(steps, n)` by name.
 
-    Raises `InputError` for other inputs, `HyperparameterError` for an architecture without such states.
+    Raises:
+        InputError: `x` is not two sequences of two steps or more.
+        HyperparameterError: The architecture has no such states, the width is below 1, or the key cannot be used.
+        ProgramError: A rule of the language is broken.
+        TooLargeError: It would need more memory than is free.
     """
     program = _program(arch, x)
     check_width(width)
@@ -60,8 +68,22 @@ def recurrence(arch: Architecture, x: Any, *, width: int, key: Any) -> Recurrenc
 def recurrence_limit(arch: Architecture, x: Any, *, scramble: int = 0) -> Recurrence:
     """The limit of `recurrence` from 2048 samples of the Z's.
 
-    `scramble`: which samples; several are independent of each other, and their spread is the error.
-    Changing hyper-parameters of the same architecture compiles nothing new. Raises as `recurrence` does.
+    Changing hyper-parameters of the same architecture compiles nothing new.
+
+    Args:
+        arch: As of `recurrence`.
+        x: Two sequences, `(2, T, d)`, T ≥ 2.
+        scramble: Which samples, a whole number ≥ 0; several are independent of each other, and their spread is the
+            error.
+
+    Returns:
+        The distance of the states `(T,)`, and the gates `(steps, samples)` by name.
+
+    Raises:
+        InputError: `x` is not two sequences of two steps or more.
+        HyperparameterError: The architecture has no such states, or `scramble` is not a whole number ≥ 0.
+        ProgramError: A rule of the language is broken.
+        TooLargeError: It would need more memory than is free.
     """
     program = _program(arch, x)
     scramble = whole_number(scramble, "scramble", at_least=0)
@@ -96,7 +118,17 @@ def tail(distance: Sequence[float] | np.ndarray) -> Tail:
 
 
 def half_life(distance: Sequence[float] | np.ndarray) -> float:
-    """In how many steps a distance halves, from its `tail`; infinite if it does not fade, 0 if it is gone at once."""
+    """In how many steps a distance halves, from its `tail`.
+
+    Args:
+        distance: A distance ≥ 0 at each step, `(T,)`.
+
+    Returns:
+        Steps; infinite if the distance does not fade, 0 if it is gone at once.
+
+    Raises:
+        InputError: `distance` is not a list of finite numbers.
+    """
     slope = tail(distance).slope
     return float(-np.log(2) / slope) if slope < 0 else float("inf")
 

@@ -23,12 +23,15 @@ KINDS = ("given", "MatMul", "Nonlin", "Moment", "output")
 class Step(NamedTuple):
     """One line of a program with its limit. Of an array of vectors it is the first one.
 
-    - `line`: as in the listing; `kind`: one of `KINDS`; `backward`: whether it belongs to the gradients.
-    - `sources`: the numbers of the steps it uses.
-    - `limit`: the law of Z. A scalar has one without spread, θ̊; an output vᵀx/√n, which stays random
-      from network to network, has the Gaussian law N(0, E (Z^v Z^x)²).
-    - `returning`: the names of the y whose Z^y make up Ż of a line Wx, and `fresh` the standard
-      deviation of its other part Ẑ; None if Ż is zero.
+    Attributes:
+        line: As in the listing.
+        kind: One of `KINDS`.
+        backward: Whether it belongs to the gradients.
+        sources: The numbers of the steps it uses.
+        limit: The law of Z. A scalar has one without spread, θ̊; an output vᵀx/√n, which stays random
+            from network to network, has the Gaussian law N(0, E (Z^v Z^x)²).
+        returning: The names of the y whose Z^y make up Ż of a line Wx.
+        fresh: The standard deviation of its other part Ẑ; `None` if Ż is zero.
     """
 
     line: Line
@@ -43,9 +46,11 @@ class Step(NamedTuple):
 class Average(NamedTuple):
     """What the Master Theorem says about the terms of a line.
 
-    - `of`: `"vector"`: the terms are ψ of its coordinates; `"Moment"`: what a Moment averages;
-      `"output"`: v_α x_α of an output vᵀx/√n.
-    - `expected`, `spread`: mean and standard deviation of one term in the limit.
+    Attributes:
+        of: `"vector"`: the terms are ψ of its coordinates; `"Moment"`: what a Moment averages;
+            `"output"`: v_α x_α of an output vᵀx/√n.
+        expected: The mean of one term in the limit.
+        spread: The standard deviation of one term in the limit.
     """
 
     of: str
@@ -61,8 +66,20 @@ class Average(NamedTuple):
 class Walkthrough:
     """An architecture's program, forward and backward, to step through; its limit is calculated once.
 
-    Of several outputs the first one's gradients are meant. Data is not counted as a line. A readout vᵀx must
+    The gradients are those of the first output. Data is not counted as a line. A readout vᵀx must
     pass the Simple GIA Check: of one at scale 1/n the limit would be a number.
+
+    Args:
+        arch: An architecture.
+        x: Its inputs, as for `program`.
+
+    Attributes:
+        program: The program with its gradients, written out.
+        lines: The lines of the listing, without the data.
+        network: A function `(width, key)` that gives the values of one random network, by place.
+
+    Raises:
+        NtkvizError: Whatever `program` and `Program.backward` raise.
     """
 
     def __init__(self, arch: Architecture, x: Any):
@@ -101,7 +118,14 @@ class Walkthrough:
         )
 
     def kind(self, line: Line) -> str:
-        """Which of `KINDS` a line is."""
+        """Which of `KINDS` a line is.
+
+        Args:
+            line: One of `lines`.
+
+        Returns:
+            `"given"`, `"MatMul"`, `"Nonlin"`, `"Moment"` or `"output"`.
+        """
         if line.place == self.program.output:
             return "output"
         match self.program.instructions[line.place].op:
@@ -137,7 +161,15 @@ class Walkthrough:
         return {k: np.asarray(v) for k, v in coordinates(self.program, width=width, key=key).items()}
 
     def value(self, number: int, network: dict[int, np.ndarray]) -> np.ndarray:
-        """What a line is in a `network`: the n coordinates of a vector, or an array of one number."""
+        """What a line is in one network.
+
+        Args:
+            number: The number of the line in `lines`.
+            network: The values of a network, as `network(width, key)` gives them.
+
+        Returns:
+            The n coordinates of a vector `(n,)`, or an array of one number `(1,)`.
+        """
         line = self.lines[number]
         if line.place not in network:
             terms = self._line_terms(line, network, lambda h, g: h)
@@ -148,13 +180,27 @@ class Walkthrough:
     def terms(self, number: int, network: dict[int, np.ndarray], psi: Psi) -> np.ndarray:
         """The n terms, one for each coordinate α, of the average that belongs to a line.
 
-        ψ(h_α, g_α) for a vector h, with g the program's first vector; the summands of a Moment and of
-        an output vᵀx/√n; none for a number calculated from other numbers.
+        Args:
+            number: The number of the line in `lines`.
+            network: The values of a network, as `network(width, key)` gives them.
+            psi: A function ψ of two arrays of coordinates, elementwise.
+
+        Returns:
+            ψ(h_α, g_α) for a vector h, with g the program's first vector; the summands of a Moment and of an output
+            vᵀx/√n; `(n,)`. Empty for a number calculated from other numbers.
         """
         return self._line_terms(self.lines[number], network, psi)
 
     def average(self, number: int, psi: Psi) -> Average | None:
-        """The limit of the average over a line's terms; None if it has none."""
+        """The limit of the average over a line's terms, by the Master Theorem.
+
+        Args:
+            number: The number of the line in `lines`.
+            psi: A function ψ of two arrays of coordinates, elementwise.
+
+        Returns:
+            Mean and standard deviation of one term; `None` if the line has none.
+        """
         terms = self._line_terms(self.lines[number], self._samples, psi)
         if not terms.size:
             return None

@@ -33,20 +33,22 @@ def sweep(arch: Architecture, x: Any, **axes: Iterable[float]) -> Kernels:
     nv.sweep(nv.architectures.mlp(), x, sigma_w=np.linspace(0.5, 3, 31), sigma_b=[0.0, 0.1]).nngp   # (31, 2, |x|, |x|)
     ```
 
-    **Arguments**
-
-    - `arch`: an architecture that passes the Simple GIA Check.
-    - `x`: a batch of inputs of one shape.
-    - `axes`: hyper-parameters that are numbers, each with its values. The number of layers made by `net.repeat`
-      is one; a nonlinearity or a filter size is none, it makes another program.
-
-    **Returns** `Kernels(nngp, ntk, error)`, kernels of shape `(*grid, |x|, |x|)`, the axes in the order given.
-
     Other values on a grid of the same size compile nothing new.
 
-    Raises `HyperparameterError` for an axis without values, or one that changes the program and not only its
-    numbers; `NoForwardLimitError` for an architecture that the forward kernels do not describe; else as
-    `infinite_ntk`.
+    Args:
+        arch: An architecture that passes the Simple GIA Check.
+        x: A batch of inputs of one shape.
+        **axes: Hyper-parameters that are numbers, each with its values. The number of layers made by `net.repeat` is
+            allowed; a nonlinearity or a filter size is not, for it makes another program.
+
+    Returns:
+        Kernels of shape `(*grid, |x|, |x|)`, the axes in the order given.
+
+    Raises:
+        HyperparameterError: An axis has no values, or changes the program and not only its numbers.
+        InputError: A number of the program depends on several axes at once, or the data cannot be used.
+        NoForwardLimitError: The forward kernels do not describe the architecture.
+        NtkvizError: Whatever else `infinite_ntk` raises.
     """
     check_architecture(arch)
     data = check_data(x)

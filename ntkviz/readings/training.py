@@ -20,12 +20,13 @@ from .parameters import check_one_network_reads
 
 
 class Training(NamedTuple):
-    """What one network says before, during and after its training, float32.
+    """The outputs and kernels of one network before, during and after its training, float32.
 
-    - `train`: its outputs on the training inputs, `(*times, train)`.
-    - `test`: its outputs on the test inputs, `(*times, test)`.
-    - `ntk_before`, `ntk_after`: its NTK between training inputs at the start and after the last step,
-      `(train, train)`.
+    Attributes:
+        train: Its outputs on the training inputs, `(*times, train)`.
+        test: Its outputs on the test inputs, `(*times, test)`.
+        ntk_before: Its NTK between training inputs at the start, `(train, train)`.
+        ntk_after: The same after the last step.
     """
 
     train: np.ndarray
@@ -34,7 +35,11 @@ class Training(NamedTuple):
     ntk_after: np.ndarray
 
     def ntk_change(self) -> float:
-        """How far the kernel moved, ‖Θ_after − Θ_before‖_F / ‖Θ_before‖_F; 0 for a network linear in its parameters."""
+        """How far the kernel moved.
+
+        Returns:
+            ‖Θ_after − Θ_before‖_F / ‖Θ_before‖_F; 0 for a network linear in its parameters.
+        """
         return float(np.linalg.norm(self.ntk_after - self.ntk_before) / np.linalg.norm(self.ntk_before))
 
 
@@ -54,25 +59,34 @@ def train(
     A step is ω ← ω − learning_rate·lr·∂L/∂ω with L = ½ Σ (f − y)² over the training inputs, lr being the
     parameter's own factor. In the NTK parametrization (either preset) the same learning rate serves every width,
     and as the width grows the outputs follow `regression.fit(…).gradient_descent(steps, learning_rate)`,
-    started at the network's own f₀.
-
-    **Arguments**
-
-    - `arch`: an architecture. If it fails the Simple GIA Check, its output is read at scale 1/n and the learning
-      rate is multiplied by n, as its NTK is.
-    - `x_train`, `y_train`: training inputs, all of one shape, and their targets, `(train,)`.
-    - `x_test`: other inputs at which to follow the network; `None` means `x_train` again. Where
-      the examples of a batch meet, as in batch normalisation, each is one input of its own.
-    - `width`: n ≥ 1. `key`: a JAX random key, or an integer seed; the network is that of
-      `empirical_ntk` with the same key.
-    - `learning_rate`: a number ≥ 0. Above about 2/λ_max of the NTK (`Regression.learning_rate_bound`)
-      outputs grow without bound.
-    - `steps`: after how many steps to look, a whole number ≥ 0 or an increasing list of them.
-
-    **Returns** a `Training`. Other learning rates, hyper-parameters and steps (as many of them) compile nothing new.
+    started at the network's own f₀. Other learning rates, hyper-parameters and steps (as many of them) compile
+    nothing new.
 
     Source: Lee et al. 2019 (arXiv:1902.06720) for the limit; Yang & Littwin 2021 (arXiv:2105.03703) for any
-    architecture. Raises `HyperparameterError` and `InputError` for what is not as said here.
+    architecture.
+
+    Args:
+        arch: An architecture. If it fails the Simple GIA Check, its output is read at scale 1/n and the learning
+            rate is multiplied by n, as its NTK is.
+        x_train: Training inputs, all of one shape. Where the examples of a batch meet, as in batch normalisation, the
+            batch is one input.
+        y_train: Their targets, `(train,)`.
+        x_test: Other inputs at which to follow the network, an input of their own where examples meet; `None` means
+            `x_train` again.
+        width: n ≥ 1.
+        key: A JAX random key, or an integer seed; the network is that of `empirical_ntk` with the same key.
+        learning_rate: A number ≥ 0, in units of 1/λ. Above about 2/λ_max of the NTK (`Regression.learning_rate_bound`)
+            outputs grow without bound.
+        steps: After how many steps to look, a whole number ≥ 0 or an increasing list of them.
+
+    Returns:
+        Outputs on training and test inputs at each of the steps, and the NTK before and after.
+
+    Raises:
+        HyperparameterError: The width, key, learning rate or steps are not as said here.
+        InputError: The inputs or targets cannot be used.
+        ProgramError: A rule of the language is broken.
+        TooLargeError: It would need more memory than is free.
     """
     check_architecture(arch)
     check_width(width)
