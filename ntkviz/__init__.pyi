@@ -36,7 +36,7 @@ from .language.nonlinearities import (
     tanh as tanh,
 )
 from .language.program import Program as Program
-from .language.values import (
+from .language.functions import (
     batchnorm as batchnorm,
     concatenate as concatenate,
     einsum as einsum,

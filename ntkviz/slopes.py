@@ -38,12 +38,12 @@ def log_log_slope(samples: Mapping[int, Sequence[float]]) -> Slope:
     to be independent, so its variance is Σ w² (standard error of the mean / mean)², to first order. This says how
     much the slope would vary with other samples; it does not say whether the means lie on a line.
 
-    **Arguments**
+    Args:
+        samples: The measurements at each size, positive numbers.
 
-    - `samples`: the measurements at each size, positive numbers.
-
-    There is no slope (NaN) before there are two sizes or where a mean is not positive, and no error where a size has a
-    single sample.
+    Returns:
+        The slope and its standard error. There is no slope (NaN) before there are two sizes or where a mean is not
+        positive, and no error where a size has a single sample.
     """
     sizes = sorted(size for size, values in samples.items() if len(values))
     means = np.array([np.mean(samples[size]) for size in sizes])

@@ -150,14 +150,25 @@ def pair_expectation(
 ) -> Expectation:
     """E[φ(x; θ) ψ(y; θ̄)] for jointly Gaussian (x, y).
 
-    **Arguments** (arrays broadcast; variances kept apart as a column and a row, (n, 1) and (1, m),
-    are cheaper for functions without a closed form, which are then expanded n + m times)
+    Arrays broadcast; variances kept apart as a column and a row, (n, 1) and (1, m), are cheaper for functions without
+    a closed form, which are then expanded n + m times.
 
-    - `kxx`, `kxy`, `kyy`: second *central* moments; a `kxy` beyond ±√(kxx kyy), or within roundings of it, is it.
-    - `theta`, `theta_bar`: the parameters of φ and ψ.
-    - `mean_x`, `mean_y`: means, `None` for exactly zero (which has more closed forms).
+    Args:
+        phi: φ, of one vector.
+        psi: ψ, of one vector.
+        kxx: The variance of x.
+        kxy: The covariance; one beyond ±√(kxx kyy), or within roundings of it, is taken to be that.
+        kyy: The variance of y.
+        theta: The parameters of φ.
+        theta_bar: The parameters of ψ.
+        mean_x: The mean of x, `None` for exactly zero (which has more closed forms).
+        mean_y: The mean of y, as `mean_x`.
 
-    **Raises** `ValueError` for a nonlinearity of more than one vector.
+    Returns:
+        The expectations, of the broadcast shape, with their errors.
+
+    Raises:
+        ValueError: A nonlinearity takes more than one vector.
     """
     x, y = _argument(phi, theta, kxx, mean_x), _argument(psi, theta_bar, kyy, mean_y)
     kxy = jnp.asarray(kxy, dtype=float)

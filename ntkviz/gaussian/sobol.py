@@ -73,14 +73,18 @@ def expectation_sobol(
 ) -> Estimated:
     """E fn(x¹, …, xᵈ; θ) for Gaussian (x¹, …, xᵈ) of covariance K.
 
-    **Arguments**
+    Args:
+        fn: Elementwise in its `d` arguments and the parameters after them.
+        covariance: (..., d, d), positive semidefinite; leading axes are done one after another.
+        mean: (..., d), zero if `None`.
+        theta: Arrays of the leading shape.
+        log2_points: The logarithm to base 2 of the number of points.
+        count: How many independent scramblings of them.
+        seed: Which scramblings.
 
-    - `fn`: elementwise in its `d` arguments and the parameters after them.
-    - `covariance`: (..., d, d), positive semidefinite; leading axes are done one after another.
-    - `mean`: (..., d), zero if `None`. `theta`: arrays of the leading shape.
-    - `log2_points`, `count`, `seed`: `count` independent scramblings of 2**log2_points points.
-
-    The error is `STANDARD_ERRORS` standard errors of the mean of the scramblings.
+    Returns:
+        Expectations of the leading shape, the error being `STANDARD_ERRORS` standard errors of the mean of the
+        scramblings.
     """
     points = replicates(jnp.shape(covariance)[-1], log2_points, seed, count)
 

@@ -15,11 +15,11 @@ _jax.config.update("jax_enable_x64", True)
 
 from . import backward, gradient_listing  # which give programs their methods, and the listing its gradients
 from .architecture import Architecture, architecture, number, one_of, program, whole_number
+from .functions import batchnorm, concatenate, einsum, inner, layernorm, moment, softmax, sqrt, stack
 from .gia import GIAReport, simple_gia_check
 from .maximum import maximum
 from .nonlinearities import Nonlinearity, as_nonlinearity, nonlinearity
 from .program import Program
-from .values import batchnorm, concatenate, einsum, inner, layernorm, moment, softmax, sqrt, stack
 
 __all__ = [
     "Architecture",

@@ -10,10 +10,7 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from numpy.lib.array_utils import normalize_axis_index
 
 from ..errors import ProgramError
 from . import instructions as ops
@@ -171,6 +168,8 @@ class Value:
         Raises:
             ProgramError: There is not one pair for each leading axis.
         """
+        if len(widths) != self.ndim:
+            raise ProgramError(f"pad takes a pair of numbers for each of the {self.ndim} leading axes, not {widths!r}.")
         return self._rearranged(Pad(tuple((int(a), int(b)) for a, b in widths)))
 
     def sum(self, axis: int | Sequence[int] | None = None) -> Any:
@@ -342,7 +341,7 @@ class Scalar(Value):
         if not isinstance(vectors, Vector):
             raise ProgramError("θ @ x takes scalars on the left and vectors on the right.")
         letters = "abcdefghij"[: self.ndim - 2]
-        return einsum(f"{letters}kl,{letters}l->{letters}k", self, vectors)
+        return contracted(f"{letters}kl,{letters}l->{letters}k", self, vectors)
 
 
 class Matrix:
@@ -405,6 +404,22 @@ class Output(Value):
         self._refuse()
 
 
+def contracted(subscripts: str, theta: Scalar, vectors: Vector) -> Vector:
+    """Σ θ x over leading axes, recorded as a Contract; the subscripts as of `nv.einsum`."""
+    if not isinstance(subscripts, str):
+        raise ProgramError(f"einsum takes its subscripts as text such as 'bij,bj->bi', not {subscripts!r}.")
+    if "." in subscripts:
+        raise ProgramError(f"einsum '{subscripts}' has an ellipsis; name every leading axis by a letter.")
+    try:
+        operands, out = subscripts.replace(" ", "").split("->")
+        shape = ops.contracted_shape(f"{operands}->{out}", theta.shape, vectors.shape)
+    except (TypeError, ValueError) as problem:
+        raise ProgramError(
+            f"einsum '{subscripts}' does not fit {theta.shape} and {vectors.shape}: {clause(problem)}."
+        ) from problem
+    return vectors._net.record(ops.Contract(f"{operands}->{out}"), (vectors, theta), Vector, shape)
+
+
 def broadcast(name: str, *values: Value) -> Shape:
     """The common leading shape, or an error that names the operation."""
     try:
@@ -422,209 +437,3 @@ def clause(problem: Exception) -> str:
 
 def _is_number(x: Any, value: float) -> bool:
     return isinstance(x, int | float) and x == value
-
-
-# --- functions of handles ---------------------------------------------------------------------
-
-
-def moment(x: Vector) -> Scalar:
-    """θ = (1/n) Σ_α x_α for each vector of the array: a scalar that converges to E Z^x.
-
-    `nv.moment(nv.square(x))` is the second moment, `nv.inner(x, y)` that of a product.
-
-    Source: Tensor Programs II (arXiv:2006.14548), the rule Moment.
-
-    Args:
-        x: Vectors of leading shape `(*leading,)`.
-
-    Returns:
-        Scalars of shape `(*leading,)`.
-
-    Raises:
-        ProgramError: `x` is not a vector of a program.
-    """
-    if not isinstance(x, Vector):
-        raise ProgramError("nv.moment averages the coordinates of vectors of a program.")
-    return x._net.record(ops.Moment(), (x,), Scalar, x.shape)
-
-
-def inner(x: Vector, y: Vector) -> Scalar:
-    """⟨x, y⟩/n: a scalar that converges to E Z^x Z^y.
-
-    Args:
-        x: Vectors of leading shape `(*leading,)`.
-        y: Vectors whose leading shape broadcasts with that of `x` as in NumPy.
-
-    Returns:
-        Scalars of the broadcast shape.
-
-    Raises:
-        ProgramError: An argument is not a vector of a program, or the shapes do not broadcast.
-    """
-    return moment(_vector(x, "inner") * _vector(y, "inner"))
-
-
-def _join(values: Sequence[Any], axis: int, new_axis: bool) -> Any:
-    values = list(values)
-    if not values or not all(isinstance(v, Vector | Scalar) and type(v) is type(values[0]) for v in values):
-        raise ProgramError("nv.stack and nv.concatenate take a non-empty list of values of one kind.")
-    shapes = tuple(v.shape for v in values)
-    try:
-        op = ops.Join(normalize_axis_index(axis, len(shapes[0]) + new_axis), new_axis)
-        shape = ops.function_shape(op.evaluate, shapes)
-    except (TypeError, ValueError, IndexError) as problem:
-        raise ProgramError(f"The leading shapes {list(shapes)} do not fit together: {clause(problem)}.") from problem
-    return values[0]._net.record(op, tuple(values), type(values[0]), shape)
-
-
-def stack(values: Sequence[Any], axis: int = 0) -> Any:
-    """Stack arrays of vectors, or of scalars, along a new leading axis.
-
-    Args:
-        values: Values of one kind and one leading shape, at least one.
-        axis: The place of the new axis in the result.
-
-    Returns:
-        A value of the same kind, with one more leading axis.
-
-    Raises:
-        ProgramError: The values are not of one kind, or their shapes do not fit together.
-    """
-    return _join(values, axis, new_axis=True)
-
-
-def concatenate(values: Sequence[Any], axis: int = 0) -> Any:
-    """Join arrays of vectors, or of scalars, along a leading axis they have.
-
-    Args:
-        values: Values of one kind, at least one, whose leading shapes agree on the other axes.
-        axis: The axis along which they are joined.
-
-    Returns:
-        A value of the same kind.
-
-    Raises:
-        ProgramError: The values are not of one kind, or their shapes do not fit together.
-    """
-    return _join(values, axis, new_axis=False)
-
-
-def einsum(subscripts: str, coefficients: Any, vectors: Vector) -> Vector:
-    """Σ θ x over leading axes, as `numpy.einsum`.
-
-    Args:
-        subscripts: The axes of the scalars first, of the vectors second, and of the result: `"bij,bj->bi"`.
-        coefficients: The scalars θ, or an array of numbers.
-        vectors: The vectors x.
-
-    Returns:
-        Vectors of the leading shape that the subscripts name.
-
-    Raises:
-        ProgramError: The subscripts are not text, have an ellipsis, or do not fit the shapes.
-    """
-    theta = _vector(vectors, "einsum")._net.scalar(coefficients)
-    if not isinstance(subscripts, str):
-        raise ProgramError(f"einsum takes its subscripts as text such as 'bij,bj->bi', not {subscripts!r}.")
-    if "." in subscripts:
-        raise ProgramError(f"einsum '{subscripts}' has an ellipsis; name every leading axis by a letter.")
-    try:
-        operands, out = subscripts.replace(" ", "").split("->")
-        shape = ops.contracted_shape(f"{operands}->{out}", theta.shape, vectors.shape)
-    except (TypeError, ValueError) as problem:
-        raise ProgramError(
-            f"einsum '{subscripts}' does not fit {theta.shape} and {vectors.shape}: {clause(problem)}."
-        ) from problem
-    return vectors._net.record(ops.Contract(f"{operands}->{out}"), (vectors, theta), Vector, shape)
-
-
-def batchnorm(x: Vector, axis: int = 0) -> Vector:
-    """(x − mean)/std over one leading axis, coordinate by coordinate; std with 1/B and no ε, no affine map.
-
-    Source: Tensor Programs II (arXiv:2006.14548), appendix on batchnorm; Yang et al. 2019 (arXiv:1902.08129).
-
-    Args:
-        x: Vectors of leading shape `(*leading,)`.
-        axis: The axis of B ≥ 2 rows; the batch by default.
-
-    Returns:
-        Vectors of the same leading shape.
-
-    Raises:
-        ProgramError: `x` is not a vector of a program, or the axis does not exist or has one row only.
-    """
-    (axis,) = _vector(x, "batchnorm")._axes(axis)
-    if x.shape[axis] < 2:
-        raise ProgramError(
-            f"batchnorm over an axis of length {x.shape[axis]} divides by zero; give it two rows or more."
-        )
-    return x._net.record(ops.BatchNorm(axis), (x,), Vector, x.shape)
-
-
-def layernorm(x: Vector, eps: float = 0.0) -> Vector:
-    """(x − mean)/√(variance + ε) over the coordinates of each vector, as two Moments; no affine map.
-
-    Source: Tensor Programs II (arXiv:2006.14548), appendix on layernorm; Ba et al. 2016 (arXiv:1607.06450).
-
-    Args:
-        x: Vectors of leading shape `(*leading,)`.
-        eps: ε ≥ 0, in the units of x².
-
-    Returns:
-        Vectors of the same leading shape.
-
-    Raises:
-        ProgramError: `x` is not a vector of a program.
-    """
-    centred = _vector(x, "layernorm") - moment(x)
-    return centred * (inner(centred, centred) + eps) ** -0.5
-
-
-def _softmax(x):
-    return jax.nn.softmax(x, axis=-1)
-
-
-def softmax(x: Scalar) -> Scalar:
-    """The softmax of scalars over their last axis.
-
-    Args:
-        x: Scalars of shape `(*leading, k)`.
-
-    Returns:
-        Scalars of the same shape; those along the last axis add up to 1.
-
-    Raises:
-        ProgramError: `x` is not a scalar of a program.
-    """
-    return _scalar(x, "softmax")._map(_softmax, "softmax", mixes=1)
-
-
-def sqrt(x: Scalar) -> Scalar:
-    """The square root of scalars.
-
-    Args:
-        x: Scalars ≥ 0, of any shape.
-
-    Returns:
-        Scalars of the same shape.
-
-    Raises:
-        ProgramError: `x` is not a scalar of a program.
-    """
-    return _scalar(x, "sqrt")._map(jnp.sqrt, "sqrt")
-
-
-def _scalar(x: Any, name: str) -> Scalar:
-    if not isinstance(x, Scalar):
-        raise ProgramError(f"nv.{name} is for scalars of a program, such as nv.inner(x, y), not for {_named(x)}.")
-    return x
-
-
-def _vector(x: Any, name: str) -> Vector:
-    if not isinstance(x, Vector):
-        raise ProgramError(f"nv.{name} is for vectors of a program, such as W @ x, not for {_named(x)}.")
-    return x
-
-
-def _named(x: Any) -> str:
-    return repr(x) if isinstance(x, Value) else f"a value of type {type(x).__name__}"

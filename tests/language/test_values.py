@@ -152,6 +152,7 @@ MISTAKES = {
     "an index array too large": (lambda net, h: h[np.array([0, 5])], "index does not fit"),
     "an index of the program": (lambda net, h: h[nv.moment(h)], "cannot be indexed by its own values"),
     "a wrong reshape": (lambda net, h: h.reshape(3), r"reshape does not fit the leading shape \(2,\)"),
+    "zeros along too few axes": (lambda net, h: h[:, None].pad([(1, 1)]), "pair of numbers for each of the 2 leading"),
     "shapes that do not broadcast": (
         lambda net, h: h + net.vector("a", shape=(3,)),
         r"\+ cannot combine leading shapes",
