@@ -31,7 +31,7 @@ from holdings import Holdings, Household, apart  # noqa: E402
 from reader import Answer, reading_over_websocket  # noqa: E402
 from serving import serving  # noqa: E402
 
-from ntkviz.app.serve import DRAWING  # noqa: E402
+from ntkviz.app.server.lesson import DRAWING  # noqa: E402
 
 IDLE = 0.6  # seconds in two that a class's dashboard may compute at rest: its engine's processes take half of it
 PREHEATING = 600  # seconds in which a kernel of each chapter, with nothing compiled yet, is ready for certain

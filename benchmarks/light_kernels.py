@@ -16,6 +16,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from ntkviz.app import chapters
 from ntkviz.app.classroom import engine
 
 ROOT = Path(__file__).parents[1]
@@ -64,11 +65,12 @@ def measured(chapter: Path, environment: dict[str, str]) -> dict:
 
 def main(names: list[str]) -> None:
     """Print a row for each chapter."""
-    chapters = [path for path in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb")) if path.stem != "00_home"]
+    folder = ROOT / "notebooks"
+    lessons = [folder / chapter.file for chapter in chapters(folder) if chapter.number]
     print(f"{'chapter':<26}{'MB':>16}{'ratio':>7}   {'slider, ms: median and 95 %':>28}")
     print(f"{'':<26}{'itself':>8}{'light':>8}{'':>10}{'itself':>15}{'light':>15}")
     with engine() as far:
-        for chapter in chapters:
+        for chapter in lessons:
             if names and chapter.stem not in names:
                 continue
             itself, light = measured(chapter, {}), measured(chapter, far)

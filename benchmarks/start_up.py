@@ -31,7 +31,8 @@ from holdings import Household  # noqa: E402
 from pages import FLAGS, PATIENCE  # noqa: E402
 from serving import serving  # noqa: E402
 
-from ntkviz.app.serve import DRAWING  # noqa: E402
+from ntkviz.app import chapters  # noqa: E402
+from ntkviz.app.server.lesson import DRAWING  # noqa: E402
 
 # Notes, in milliseconds since the page was asked for, the first frame in which all plots are drawn, by the page's
 # preview or by its widgets, and the first in which its widgets have drawn them.
@@ -114,14 +115,14 @@ def with_waiting_kernels(browser: Browser) -> None:
         household.rest()
         print("From asking for the page, a kernel waiting")
         pictures, controls = [], []
-        for notebook in sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))[1:]:
+        for chapter in chapters(ROOT / "notebooks")[1:]:
             time.sleep(DRAWING)
             household.rest()  # until the kernel that takes the last one's place is ready, too
-            page, *seconds = first_picture(browser, server.chapter(notebook.name))
+            page, *seconds = first_picture(browser, server.chapter(chapter.file))
             pictures.append(seconds[0])
             controls.append(seconds[1])
             print(
-                f"  {notebook.stem:25} page {page:5.2f} s   picture {seconds[0]:5.2f} s   controls {seconds[1]:5.2f} s",
+                f"  {chapter.name:25} page {page:5.2f} s   picture {seconds[0]:5.2f} s   controls {seconds[1]:5.2f} s",
                 flush=True,
             )
         for name, found in (("picture", pictures), ("controls", controls)):

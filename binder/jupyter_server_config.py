@@ -6,7 +6,9 @@ from pathlib import Path
 from jupyter_server.auth import PasswordIdentityProvider, User
 from jupyter_server.base.handlers import JupyterHandler
 
-from ntkviz.app.serve import CONFIG, HOME, JUPYTER_PATH, chapters, keep_compiled_code
+from ntkviz.app import chapters
+from ntkviz.app.serve import keep_compiled_code
+from ntkviz.app.server.dashboard import CONFIG, HOME, JUPYTER_PATH
 
 NOTEBOOKS = Path.cwd() / "notebooks"
 

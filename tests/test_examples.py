@@ -45,7 +45,7 @@ def picture() -> dict[str, Any]:
 
 STAND_INS: dict[str, Callable[[], dict[str, Any]]] = {
     "ntkviz.app": picture,
-    "ntkviz.app.controls.Controls": lambda: vars(app),
+    "ntkviz.app.pages.controls.Controls": lambda: vars(app),
     "ntkviz.language.notation": lambda: vars(listing) | vars(notation) | {"MyOp": type("MyOp", (), {})},
     "ntkviz.language.rules": lambda: {"ops": instructions, "Rules": Rules},
     "ntkviz.language.nonlinearities.nonlinearity": inside_an_architecture,

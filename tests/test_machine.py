@@ -9,7 +9,7 @@ import pytest
 
 import ntkviz as nv
 from ntkviz import machine
-from ntkviz.app.serve import ENGINE, Dashboard
+from ntkviz.app.server.dashboard import ENGINE, Dashboard
 from ntkviz.errors import TooLargeError
 from ntkviz.readings import bounded
 

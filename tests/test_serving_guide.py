@@ -19,6 +19,7 @@ from traitlets.config import Config
 from voila.voila_kernel_manager import voila_kernel_manager_factory
 
 from ntkviz.app import classroom, serve, thumbnails
+from ntkviz.app.server.dashboard import CONFIG, Dashboard
 
 # Nginx's words: a string, the end of a directive, the begin or end of a block, or anything else.
 WORD = re.compile(r'"[^"]*"|[;{}]|[^\s;{}"]+')
@@ -110,10 +111,10 @@ def readable(trait: TraitType, value: str) -> None:
 
 
 def test_every_option_of_the_dashboard_is_one(root):
-    known, given = traits(serve.Dashboard), []
+    known, given = traits(Dashboard), []
     for line in commands(root):
         for name, value in re.findall(r"--([\w.]+)(?:=(\S+))?(?![\w.-])", line):
-            owner, trait = serve.Dashboard.aliases.get(name, name).split(".")
+            owner, trait = Dashboard.aliases.get(name, name).split(".")
             assert trait in known.get(owner, {}), f"--{name}"
             if value and not value.startswith("$"):  # a variable of make
                 readable(known[owner][trait], value)
@@ -133,7 +134,7 @@ def test_nginx_passes_to_the_port_and_the_name_that_the_unit_serves(unit, nginx)
     assert backends == {f"http://127.0.0.1:{options['port']}"}
     assert ("server", "server_name", options["Dashboard.hosts"]) in nginx
     assert options["Voila.port_retries"] == "0"  # or it would take another port, where nginx does not look
-    assert serve.CONFIG.Voila.ip == "127.0.0.1"
+    assert CONFIG.Voila.ip == "127.0.0.1"
 
 
 def test_nginx_passes_websockets_and_limits_pages(nginx):
@@ -197,7 +198,7 @@ def test_every_page_that_an_address_opens_exists(root, guide, configured):
 
 
 def test_every_setting_of_binder_is_one(configured):
-    known = traits(serve.Dashboard, ServerApp, LabApp)
+    known = traits(Dashboard, ServerApp, LabApp)
     config = configured("binder/jupyter_server_config.py")
     unknown = {f"{owner}.{name}" for owner in config for name in config[owner] if name not in known.get(owner, {})}
     assert {name for name in unknown if name.split(".")[0] not in ELSEWHERE} == set()

@@ -8,29 +8,30 @@ app.Picture(controls, [plot], at_once=infinite_side, as_it_comes=finite_side)
 ```
 """
 
-from .attention import AttentionPair, WeightCloud
-from .chapter import Cards, Chapter, chapters
-from .company import CompanyPlot, TwoBatches
-from .contribution_maps import ContributionMaps
-from .controls import Choice, Controls, Slider, Steps
-from .curves import CurvesPlot, LawPlot
-from .data import Digits, digits
-from .distributions import CoordinateHistogram, FunctionDraws
-from .exercise import Exercise
-from .experiments import Experiment, experiments
-from .figure_1 import Curve, DeviationCurves, SlopePlot
-from .listing import Listing
-from .memory import GatePlot, MemoryPlot
-from .panel import Part, Plot
-from .phase import LayersPlot, PhaseDiagram
-from .picture import Picture
-from .pixels import PixelPlot
-from .plots import ConvergencePlot, KernelPair
-from .quiz import Quiz
-from .running_average import RunningAverage
-from .score import ScorePlot
-from .shift import ImagePair, ShiftPlot
-from .step_law import StepLaw
-from .tables import table
-from .task import Task
-from .training import CertaintyPlot, LeavingPlot, TrainingCurves
+from .course.chapter import Cards, Chapter, chapters
+from .course.data import Digits, digits
+from .course.experiments import Experiment, experiments
+from .exercises.exercise import Exercise
+from .exercises.quiz import Quiz
+from .exercises.task import Task
+from .pages.controls import Choice, Controls, Slider, Steps
+from .pages.picture import Picture
+from .plots.attention import AttentionPair, WeightCloud
+from .plots.contribution_maps import ContributionMaps
+from .plots.convergence import ConvergencePlot
+from .plots.curves import CurvesPlot, LawPlot
+from .plots.distributions import CoordinateHistogram, FunctionDraws
+from .plots.extra_point import CompanyPlot, TwoBatches
+from .plots.figure_1 import Curve, DeviationCurves, SlopePlot
+from .plots.kernel_pair import KernelPair
+from .plots.memory import GatePlot, MemoryPlot
+from .plots.panel import Part, Plot
+from .plots.phase import LayersPlot, PhaseDiagram
+from .plots.pixels import PixelPlot
+from .plots.shift import ImagePair, ShiftPlot
+from .plots.training import CertaintyPlot, LeavingPlot, TrainingCurves
+from .style.tables import table
+from .walkthrough.listing import Listing
+from .walkthrough.running_average import RunningAverage
+from .walkthrough.score import ScorePlot
+from .walkthrough.step_law import StepLaw

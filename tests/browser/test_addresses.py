@@ -12,7 +12,7 @@ import nbformat.v4 as nb
 import pytest
 from serving import Server, ask, serving, tells_paths
 
-from ntkviz.app import serve
+from ntkviz.app.server import dashboard as served
 
 KERNEL = "00000000-0000-0000-0000-000000000000"
 UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "a2V5"}
@@ -57,9 +57,9 @@ def server(folder) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def places(folder) -> list[str]:
     """Where a name can stand in the addresses that the dashboard answers: all that is registered, with `{}`."""
-    dashboard = serve.Dashboard(config=serve.CONFIG)
+    dashboard = served.Dashboard(config=served.CONFIG)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JUPYTER_PATH", str(serve.JUPYTER_PATH))
+        patch.setenv("JUPYTER_PATH", str(served.JUPYTER_PATH))
         patch.setattr(dashboard, "listen", lambda: None)
         dashboard.initialize([str(folder)])
         dashboard.start()

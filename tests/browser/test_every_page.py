@@ -10,10 +10,12 @@ from axe_playwright_python.sync_playwright import DEFAULT_OPTIONS, Axe
 from pages import open_chapter, reading, until
 from playwright.sync_api import Locator, Page, expect
 
+from ntkviz.app import chapters
+
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / ".cache" / "screenshots"
 NOTEBOOKS = {path.stem: json.loads(path.read_text()) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
-PICTURES = [name for name in NOTEBOOKS if name[:2].isdigit() and name[:2] != "00"]
+PICTURES = [chapter.name for chapter in chapters(ROOT / "notebooks") if chapter.number]
 LOOKS = [(1366, 768, "light"), (1366, 768, "dark"), (1920, 1080, "light"), (820, 1180, "dark")]
 
 # All that the plots of a page show, as one text: numbers, marks and words.

@@ -10,7 +10,10 @@ from pages import open_chapter, reading, until
 from playwright.sync_api import Locator, Page, expect
 from serving import Server, serving
 
-NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+from ntkviz.app import chapters
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = [FOLDER / chapter.file for chapter in chapters(FOLDER)]
 
 AS_TOLD = '''
 import time

@@ -20,8 +20,8 @@ from serving import Server, ask, serving, tells_paths
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
-from ntkviz.app.page_channel import MOST_PARTS, PROTOCOL, STATES, split
-from ntkviz.app.page_policy import HEADERS, policy
+from ntkviz.app.server.page_channel import MOST_PARTS, PROTOCOL, STATES, split
+from ntkviz.app.server.page_policy import HEADERS, policy
 
 LESSON = """
 import os

@@ -24,8 +24,8 @@ import numpy as np
 
 import ntkviz as nv
 from ntkviz import app
-from ntkviz.app import picture
-from ntkviz.app.controls import Controls, Slider
+from ntkviz.app.pages import picture
+from ntkviz.app.pages.controls import Controls, Slider
 
 from .agreement import is_sentence
 
@@ -38,7 +38,7 @@ def _picture_code(path: Path) -> str | None:
     return next((source for source in code if "app.Picture(" in source), None)
 
 
-CHAPTERS = [path.stem for path in sorted(NOTEBOOKS.glob("[0-9]*.ipynb")) if _picture_code(path)]
+CHAPTERS = [chapter.name for chapter in app.chapters(NOTEBOOKS) if _picture_code(NOTEBOOKS / chapter.file)]
 
 
 def open_picture(chapter: str) -> app.Picture:

@@ -3,11 +3,13 @@
 import argparse
 from pathlib import Path
 
-from . import THUMBNAILS
+from ..course.chapter import DRAWINGS, chapters
+from . import draw
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("names", nargs="*", metavar="NAME", help="of a chapter, 02_ntk, say")
-if unknown := set(named := parser.parse_args().names) - set(THUMBNAILS):
-    parser.error(f"no drawing is known for {', '.join(sorted(unknown))}; give it a line in THUMBNAILS")
-for name in named or THUMBNAILS:
-    Path(__file__).with_name(f"{name}.svg").write_text(f"{THUMBNAILS[name]()}\n", encoding="utf-8")
+known = [chapter.name for chapter in chapters("notebooks") if chapter.number]
+if unknown := set(named := parser.parse_args().names) - set(known):
+    parser.error(f"notebooks/ holds no chapter {', '.join(sorted(unknown))}")
+for name in named or known:
+    Path(str(DRAWINGS), f"{name}.svg").write_text(f"{draw(name)}\n", encoding="utf-8")

@@ -8,8 +8,8 @@ from ...language import architecture
 from ...language.nonlinearities import relu
 from ...readings.finite import empirical_ntk
 from ...readings.infinite import infinite_ntk
-from ..data import digits
-from ..theme import FINITE, LIMIT, THIRD
+from ..course.data import digits
+from ..style.theme import FINITE, LIMIT, THIRD
 from .drawing import across, dots, down, polyline, svg
 
 

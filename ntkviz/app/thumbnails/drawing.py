@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from plotly.colors import sample_colorscale
 
-from ..theme import LIMIT, MUTED, SEQUENTIAL
+from ..style.theme import LIMIT, MUTED, SEQUENTIAL
 
 WIDTH, HEIGHT = 320, 170
 

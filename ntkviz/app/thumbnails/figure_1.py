@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ...readings.deviation import deviation
-from ..experiments import experiments
-from ..theme import MUTED, SERIES
+from ..course.experiments import experiments
+from ..style.theme import MUTED, SERIES
 from .drawing import across, dots, down, polyline, svg
 
 WIDTHS = np.array([16, 128, 1024])  # each width compiles anew

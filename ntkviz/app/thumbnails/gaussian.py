@@ -7,7 +7,7 @@ import numpy as np
 from ... import architectures
 from ...readings.infinite import infinite_ntk
 from ...readings.outputs import sample_outputs
-from ..theme import FINITE, LIMIT
+from ..style.theme import FINITE, LIMIT
 from .drawing import across, down, polyline, svg
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from ... import architectures
 from ...readings.finite import empirical_ntk
 from ...readings.infinite import infinite_ntk
-from ..theme import FINITE, LIMIT, THIRD
+from ..style.theme import FINITE, LIMIT, THIRD
 from .drawing import across, dots, down, polyline, svg
 
 

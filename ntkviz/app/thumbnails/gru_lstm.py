@@ -6,7 +6,7 @@ import numpy as np
 
 from ... import architectures
 from ...readings.recurrence import recurrence, recurrence_limit
-from ..theme import FINITE, LIMIT
+from ..style.theme import FINITE, LIMIT
 from .drawing import across, down, polyline, svg
 
 STEPS = 6

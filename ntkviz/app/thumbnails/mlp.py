@@ -7,7 +7,7 @@ from plotly.colors import sample_colorscale
 
 from ... import architectures
 from ...readings.sweep import sweep
-from ..theme import LIMIT, SEQUENTIAL
+from ..style.theme import LIMIT, SEQUENTIAL
 from .drawing import HEIGHT, WIDTH, polyline, svg
 
 

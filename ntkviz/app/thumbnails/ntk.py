@@ -7,7 +7,7 @@ import numpy as np
 from ... import architectures
 from ...readings.finite import empirical_ntk
 from ...readings.infinite import infinite_ntk
-from ..data import digits
+from ..course.data import digits
 from .drawing import arrow, heatmap, svg
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ... import architectures
 from ...readings.infinite import infinite_ntk
-from ..data import digits
-from ..theme import FINITE, LIMIT, THIRD
+from ..course.data import digits
+from ..style.theme import FINITE, LIMIT, THIRD
 from .drawing import arrow, heatmap, svg
 
 BLOCKS = ("relu", "W", "skip", "W", "relu")

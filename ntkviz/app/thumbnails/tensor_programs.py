@@ -8,9 +8,9 @@ import numpy as np
 
 from ... import architectures
 from ...readings.steps import Walkthrough
-from .. import normal
-from ..score import COLOURS, LETTERS
-from ..theme import FINITE, LIMIT, MUTED
+from ..plots import statistics
+from ..style.theme import FINITE, LIMIT, MUTED
+from ..walkthrough.score import COLOURS, LETTERS
 from .drawing import HEIGHT, polyline, svg
 
 FIRST, ROWS, LIT, HIGH = 3, 6, 7, 24
@@ -23,14 +23,14 @@ def draw() -> str:
     sample = program.value(LIT, program.network(1024, 1))
     heights, edges = np.histogram(sample, 21, (-3, 3), density=True)
     std = program.steps[LIT].limit.std
-    left, base, scale = 205 + 15 * (edges + 3), HEIGHT - 30, 100 / normal.density(0, 0, std)
+    left, base, scale = 205 + 15 * (edges + 3), HEIGHT - 30, 100 / statistics.density(0, 0, std)
     bars = "".join(
         f'<rect x="{x:.1f}" y="{base - scale * h:.1f}" width="{left[1] - left[0]:.1f}" height="{scale * h:.1f}" '
         f'fill="{FINITE}" fill-opacity="0.5"/>'
         for x, h in zip(left, heights, strict=False)
     )
     z = np.linspace(-3, 3, 61)
-    law = polyline(205 + 15 * (z + 3), base - scale * normal.density(z, 0, std), LIMIT)
+    law = polyline(205 + 15 * (z + 3), base - scale * statistics.density(z, 0, std), LIMIT)
     return svg(rows + bars + law, "lines of a program and the law of one of them")
 
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from ... import architectures, regression
 from ...readings.training import train
-from ..data import digits
-from ..theme import FINITE, LIMIT
+from ..course.data import digits
+from ..style.theme import FINITE, LIMIT
 from .drawing import across, down, polyline, svg
 
 STEPS = np.array([0, 1, 2, 4, 8, 16, 32, 64, 128])

@@ -1,0 +1,1 @@
+"""Questions to the reader, and what checks the answers."""

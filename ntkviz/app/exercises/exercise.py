@@ -1,0 +1,69 @@
+"""An exercise: a question, a field, and a check that answers with what was measured."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import ipywidgets as widgets
+
+from ...errors import InputError
+from ..pages.controls import shortened
+from .task import Task
+
+LARGEST = 10**15  # more than any page measures, and few enough digits to be written out
+
+
+class Exercise(Task):
+    """A question answered by a number. `check(answer)` returns whether it is right and one sentence why.
+
+    The field takes decimal numbers if `start` is one (1.0, not 1), else whole ones. What is typed is read here and
+    not by the browser, whose fields for whole numbers take the first digits and drop the rest: 1e4 would be 1. What
+    is no such number is refused by a sentence, stays in the field, and is not checked.
+    """
+
+    def __init__(self, question: str, label: str, check: Callable[[Any], tuple[bool, str]], start: float):
+        read = decimal_number if isinstance(start, float) else whole_number
+        self._field = widgets.Text(
+            value=str(start), description=label, continuous_update=False, style={"description_width": "initial"}
+        )
+        super().__init__(question, lambda: check(read(self._field.value)), button="Measure", beside=(self._field,))
+        self._field.observe(lambda change: self.ask(), names="value")  # after its verdict is gone
+
+
+def decimal_number(text: str) -> float:
+    """The number that a reader typed; raises `InputError` if it is none, or not finite."""
+    return float(_number(text, "a number such as 1.25"))
+
+
+def whole_number(text: str) -> int:
+    """The whole number that a reader typed: 10000, 10,000 and 1e4 are the same; raises `InputError` if it is none."""
+    wanted = "a whole number such as 1000"
+    grouped = re.fullmatch(r"[+-]?\d{1,3}([,\u202f\u00a0 ]\d{3})+", _plain(text))
+    number = _number(re.sub(r"[^\d+-]", "", _plain(text)) if grouped else text, wanted)
+    if number != number.to_integral_value():
+        raise _refusal(text, wanted)
+    return int(number)
+
+
+def _number(text: str, wanted: str) -> Decimal:
+    try:
+        number = Decimal(_plain(text))
+    except InvalidOperation:
+        raise _refusal(text, wanted) from None
+    if not number.is_finite():
+        raise _refusal(text, wanted)
+    if not -LARGEST <= number <= LARGEST:
+        raise InputError(f"{shortened(text.strip())} is more than this page can measure; type a smaller number.")
+    return number
+
+
+def _plain(text: str) -> str:
+    return text.strip().replace("−", "-")  # the minus sign that pages write
+
+
+def _refusal(text: str, wanted: str) -> InputError:
+    typed = shortened(text.strip())
+    return InputError(f"“{typed}” is not {wanted}." if typed else f"Type {wanted}.")

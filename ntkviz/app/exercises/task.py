@@ -1,0 +1,69 @@
+"""A task: a question about what the reader has built on the page, and a check that looks at it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from html import escape
+from typing import Any
+
+import ipywidgets as widgets
+
+from ..pages.background import Background, Update
+
+
+class Task:
+    """A question answered by doing. `check()` returns whether it is done and one sentence why.
+
+    The check may take seconds: it runs beside the page, and asking again drops it. A refusal by
+    `ntkviz` (a width of 0, say) is shown as its sentence.
+
+    - `question`: what to do, as HTML.
+    - `button`: what is on the button that asks the check; `beside` stands left of it.
+    - `about`: the widgets that the check reads, `beside` unless named. A verdict goes when one of them moves.
+    """
+
+    def __init__(
+        self,
+        question: str,
+        check: Callable[[], tuple[bool, str]],
+        button: str = "Check mine",
+        beside: Sequence[widgets.Widget] = (),
+        about: Sequence[widgets.Widget] | None = None,
+    ):
+        self._check = check
+        self._background = Background()
+        ask = widgets.Button(description=button)
+        ask.add_class("nv-button")
+        ask.on_click(lambda _: self.ask())
+        self._verdict = widgets.HTML()
+        for widget in beside if about is None else about:
+            widget.observe(lambda change: self.forget(), names="value")
+        answer = widgets.HBox([*beside, ask])
+        answer.add_class("nv-answer")
+        self.widget = widgets.VBox([widgets.HTML(question), answer, self._verdict])
+        self.widget.add_class("nv-exercise")
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        return self.widget._repr_mimebundle_(**kwargs)
+
+    def ask(self) -> None:
+        """Check what the page holds now."""
+        self._verdict.value = "measuring …"
+
+        def measure() -> Iterator[Update]:
+            right, why = self._check()
+            yield lambda: self._show("nv-right" if right else "nv-wrong", "Yes." if right else "Not yet.", why)
+
+        self._background.run(measure, on_end=self._end)
+
+    def forget(self) -> None:
+        """What the check looked at, or looks at, is no more: there is no verdict."""
+        self._background.cancel()
+        self._verdict.value = ""
+
+    def _end(self, error: str | None) -> None:
+        if error is not None:
+            self._show("nv-wrong", "", error)
+
+    def _show(self, style: str, verdict: str, why: str) -> None:
+        self._verdict.value = f'<span role="status"><span class="{style}">{verdict}</span> {escape(why)}</span>'

@@ -1,0 +1,48 @@
+"""The CSV files of a picture: each says which plot, page and settings its numbers are of, and how to read it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib import metadata
+from zlib import crc32
+
+from ..plots.panel import Panel
+from .controls import Controls
+
+UNSAFE = re.compile(r"[^A-Za-z0-9_.=-]+")  # what a file's name had better not hold
+LONGEST = 60  # characters of the settings in a file's name
+
+
+def csv_file(plot: Panel, controls: Controls, page: str = "", link: str = "") -> dict[str, str]:
+    """The numbers in one plot as a file: its `name`, and its `text` with lines of comment above.
+
+    - `page`, `link`: the chapter's name (`02_ntk`) and its address, as the page says them; JupyterLab's says none.
+    """
+    words = ["ntkviz", _safe(page), plot.name, state_name(controls)]
+    text = "".join(f"# {' '.join(line.split())}\n" for line in _comments(plot, controls, page, link)) + plot.to_csv()
+    return {"name": "-".join(filter(None, words)) + ".csv", "text": text}
+
+
+def _comments(plot: Panel, controls: Controls, page: str, link: str) -> Iterator[str]:
+    yield f"ntkviz {metadata.version('ntkviz')}"
+    if page:
+        yield f"page: {page}"
+    yield f"plot: {plot.name}"
+    yield f"settings: {'; '.join(f'{name}={value}' for name, value in controls.settings().items())}"
+    if link:
+        yield f"link: {link}"
+    if plot.left_out:
+        yield f"left out, because not calculated for these settings: {plot.left_out}"
+    yield 'read it with: pandas.read_csv(file, comment="#")'
+
+
+def state_name(controls: Controls) -> str:
+    """The state as part of a file's name: what is not as at the start, in safe characters. No two states share one."""
+    whole = "-".join(f"{name}={value}" for name, value in controls.moved().items()) or "start"
+    safe = _safe(whole)
+    return safe if safe == whole else f"{safe}-{crc32(whole.encode()):08x}"
+
+
+def _safe(text: str) -> str:
+    return UNSAFE.sub("_", text)[:LONGEST]

@@ -1,0 +1,224 @@
+"""A picture: controls, plots, and the two sides that answer a move: at once, and as it comes."""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import ipywidgets as widgets
+
+from ...readings.cost import Cost
+from ..plots.panel import Panel, Plot
+from ..style.theme import LOW
+from .background import Background, Update, sentence
+from .controls import Controls
+from .csv_files import csv_file
+from .in_browser import Connection, Toolbar
+from .preview import preview
+
+CALCULATING = "calculating …"
+WAITING = "finishing the previous calculation …"
+LATE = 0.1  # seconds an answer at once may take; then the page says that it does not have it yet
+PATIENCE, LARGE = 3, 1e8  # seconds and bytes below which a calculation is not worth a word
+ROW = 6  # controls beside each other on a laptop; under two rows of them plots are lower, and the foot stays in view
+
+
+class Picture:
+    """Controls above plots; every move is answered twice.
+
+    - `at_once(controls)` runs in the move itself and should take milliseconds: the infinite-width side. If it takes
+      longer, the page dims what it shows meanwhile.
+    - `as_it_comes(controls)` is a generator that runs beside the page: the finite-width side. It
+      yields functions that show what it found; each is one of the `steps` of the progress bar
+      (a number, or a function of the controls).
+    - `estimate(controls)`: the `nv.cost` of each of the calculations of `as_it_comes`, said before its long part, and
+      before its first step if that is long in coming.
+    - `prepare`: things to compile in quiet moments.
+    - `layout`: a class of the stylesheet that says how wide each plot is.
+    - `below`: panels that stand elsewhere on the page and follow the controls, too.
+
+    The finite-width side goes beyond its first step only once a page shows the picture. A move drops what
+    the one before still computes. A refusal by `ntkviz` is shown as its sentence. What has not been drawn for the
+    controls as they stand, because it is still being calculated or was refused or cancelled, is dimmed and tells no
+    numbers (`panel.py`). Show a picture by leaving it at the end of a cell.
+    """
+
+    def __init__(
+        self,
+        controls: Controls,
+        plots: Sequence[Panel],
+        *,
+        at_once: Callable[[Controls], object],
+        as_it_comes: Callable[[Controls], Iterator[Update]] | None = None,
+        steps: int | Callable[[Controls], int] = 1,
+        estimate: Callable[[Controls], Iterable[Cost]] | None = None,
+        prepare: Iterable[Update] = (),
+        layout: str = "",
+        below: Sequence[Panel] = (),
+    ):
+        self.controls, self.panels = controls, [*plots, *below]
+        self._steps = steps if callable(steps) else lambda controls: steps
+        self._at_once, self._as_it_comes, self._estimate = at_once, as_it_comes, estimate
+        self._background = Background(watched=False)
+        self._refused: str | None = None
+        self._waits, self._cost = False, ""
+        self._answering = threading.Lock()
+
+        self._error = widgets.HTML(layout={"display": "none"})
+        self._error.add_class("nv-error")
+        self._progress = widgets.IntProgress(max=1)
+        self._status = widgets.HTML()
+        self._status.add_class("nv-status")
+        self._cancel = widgets.Button(description="Cancel", tooltip="Stop the calculation")
+        self._cancel.on_click(lambda button: self.cancel())
+        self._toolbar = Toolbar()
+        self._toolbar.on_msg(lambda toolbar, message, buffers: self._on_tool(message))
+        figures = widgets.Box([plot.widget for plot in plots])
+        figures.add_class("nv-figures")
+        if layout:
+            figures.add_class(layout)
+        if len(controls.widget.children) > ROW:
+            figures.add_class("nv-low")
+            for plot in plots:
+                if isinstance(plot, Plot) and plot.figure.layout.height > LOW:
+                    plot.figure.layout.height = LOW
+        sampling = [self._progress, self._cancel, self._status] if as_it_comes else [self._status]
+        foot = widgets.HBox([*sampling, self._toolbar])
+        foot.add_class("nv-foot")
+        self.widget = widgets.VBox([controls.widget, self._error, figures, foot, Connection()])
+        self.widget.add_class("nv-picture")
+
+        controls.observe(self._move)
+        self.refresh()
+        self._background.prepare(prepare)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        return self.widget._repr_mimebundle_(**kwargs) | preview(self.widget, self.controls.to_link())
+
+    def refresh(self) -> None:
+        """Answer the controls as they are now."""
+        self._background.cancel()
+        self._toolbar.state = self.controls.to_link()
+        for panel in self.panels:
+            panel.outdate()
+        try:
+            with self._saying_if_late():
+                self._at_once(self.controls)
+        except Exception as error:
+            self._finish(sentence(error))
+            return
+        finally:
+            for panel in self.panels:
+                panel.settle()
+        self._show_error(self._refused)
+        self._refused = None
+        self._status.value = ""
+        if self._as_it_comes is None:
+            return
+        self._progress.max, self._progress.value = self._steps(self.controls) + (self._estimate is not None), 0
+        self._waits, self._cost = False, ""
+        self._say_work()
+        self._cancel.disabled = False
+        forecast = self._forecast if self._estimate else None
+        self._background.run(self._calculation, self._step, self._finish, self._wait, forecast)
+
+    @contextmanager
+    def _saying_if_late(self) -> Iterator[None]:
+        """Dim what is out of date if the answer is late. The event loop is busy with it, so a thread of its own does.
+
+        A move answered in time costs no message: what it draws is current before anybody has dimmed it.
+        """
+        answered = threading.Event()
+
+        def say() -> None:
+            with self._answering:
+                if not answered.is_set():
+                    self._status.value, self._progress.value = CALCULATING, 0
+                    for panel in self.panels:
+                        panel.settle()
+
+        timer = threading.Timer(LATE, contextvars.copy_context().run, [say])
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            with self._answering:
+                answered.set()
+
+    def _calculation(self) -> Iterator[Update]:
+        """`as_it_comes`, and between its first step and the others, when the controls have come to rest, its cost."""
+        assert self._as_it_comes is not None
+        steps = self._as_it_comes(self.controls)
+        yield from itertools.islice(steps, 1)
+        if self._estimate is not None:
+            yield self._forecast()  # this is a step, too
+        yield from steps
+
+    def _forecast(self) -> Update:
+        """Estimate what `as_it_comes` costs; gives what says so."""
+        assert self._estimate is not None
+        cost = functools.reduce(Cost.then, self._estimate(self.controls), Cost())
+
+        def say() -> None:
+            self._cost = str(cost) if cost.total >= PATIENCE or cost.memory >= LARGE else ""
+            self._say_work()
+
+        return say
+
+    def _say_work(self) -> None:
+        """What goes on, and what it costs where that is known and worth a word."""
+        if self._waits:
+            self._status.value = f"{WAITING} then {self._cost}" if self._cost else WAITING
+        else:
+            self._status.value = f"{CALCULATING} {self._cost}".strip()
+
+    def _move(self) -> None:
+        self._background.watch()
+        self.refresh()
+
+    def cancel(self) -> None:
+        """Stop the finite-width side; what it would have drawn anew stays out of date."""
+        self._background.cancel()
+        self._finish(None, "Stopped; move a control to go on.")
+
+    def _wait(self, waiting: bool) -> None:
+        self._waits = waiting
+        self._say_work()
+
+    def _step(self) -> None:
+        self._progress.value += 1
+
+    def _finish(self, error: str | None, status: str = "") -> None:
+        self._cancel.disabled = True
+        self._status.value = status
+        if error is not None:
+            self._progress.value = 0
+            self._show_error(error)
+        elif not status:
+            self._progress.value = self._progress.max
+
+    def _show_error(self, message: str | None) -> None:
+        self._error.value = f'<div role="alert">{_escaped(message)}</div>' if message else ""
+        self._error.layout.display = None if message else "none"
+
+    def _on_tool(self, message: dict[str, Any]) -> None:
+        self._background.watch()
+        if "reset" in message:
+            self.controls.reset()
+            self.refresh()
+        elif "link" in message and message["link"] != self.controls.to_link():
+            self._refused = self.controls.from_link(message["link"])
+            self.refresh()
+        elif "csv" in message:
+            self._toolbar.send({"files": [csv_file(panel, self.controls, **message["csv"]) for panel in self.panels]})
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

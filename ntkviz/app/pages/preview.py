@@ -1,0 +1,62 @@
+"""What a page of the dashboard shows until its widgets are there: the picture as it was when the page was made.
+
+A kernel that waited for its reader has made its page long before, so the page comes at once; Jupyter's code in the
+browser then needs seconds to fetch every widget from the kernel and to draw it. The page therefore brings its picture
+along as markup and as what plotly.js draws, and `static/preview.js` shows that until the widgets have drawn theirs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from html import escape
+from typing import Any
+
+import ipywidgets as widgets
+
+from .. import upstream
+from ..style.theme import PAGE_HAS_PLOTLY, Figure
+
+MIME = "application/vnd.ntkviz.preview+json"
+READY_SOON = "Getting the controls ready …"
+
+
+def preview(picture: widgets.Widget, state: str) -> dict[str, dict[str, Any]]:
+    """A picture as part of a cell's output, by type: nothing but on the dashboard, whose pages can draw it.
+
+    - `state`: of the picture's controls, as in a link; a page opened with another one does not show the preview.
+    """
+    if PAGE_HAS_PLOTLY not in os.environ:
+        return {}
+    figures: list[dict[str, Any]] = []
+    return {MIME: {"html": _markup(picture, figures), "figures": figures, "state": state}}
+
+
+def _markup(widget: widgets.Widget, figures: list[dict[str, Any]]) -> str:
+    """A widget as HTML that looks like it, its figures left empty and added to `figures` in order."""
+    classes = " ".join(upstream.css_classes(widget))
+    if isinstance(widget, Figure):
+        figures.append(json.loads(widget.to_json()) | {"config": upstream.configuration(widget)})
+        return '<div class="nv-preview-figure"></div>'
+    if "nv-foot" in upstream.css_classes(widget):
+        return f'<div class="{classes} nv-status">{READY_SOON}</div>'
+    if isinstance(widget, widgets.Box):
+        return f'<div class="{classes}">{"".join(_markup(child, figures) for child in widget.children)}</div>'
+    if isinstance(widget, widgets.HTML):
+        place = ' style="display: none"' if widget.layout.display == "none" else ""
+        return f'<div class="{classes} widget-html"{place}><div class="widget-html-content">{widget.value}</div></div>'
+    if "nv-control" in upstream.css_classes(widget):
+        return _control(widget, classes)
+    return ""
+
+
+def _control(widget: widgets.Widget, classes: str) -> str:
+    """The label of a slider or a list, and its value: above the line on which it moves, or in the list."""
+    label = f'<span class="widget-label">{widget.description}</span>'
+    if isinstance(widget, widgets.Dropdown):
+        shown = f"<select disabled><option>{escape(widget.label)}</option></select>"
+        return f'<div class="{classes} widget-inline-hbox widget-dropdown">{label}{shown}</div>'
+    value = format(widget.value, widget.readout_format) if isinstance(widget, widgets.FloatSlider) else widget.value
+    shown = escape(getattr(widget, "label", None) or str(value))
+    parts = f'{label}<span class="widget-readout">{shown}</span><div class="slider-container"><div class="slider">'
+    return f'<div class="{classes} widget-inline-hbox">{parts}</div></div></div>'

@@ -1,0 +1,193 @@
+"""Attention between the words of a sentence: as a map, and the weights of one word over many random networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..style import theme
+from .panel import Part, Plot
+
+
+class AttentionPair(Plot):
+    """Two attention maps side by side on one colour scale, from 0 to 1; each row is one word's weights and sums to 1.
+
+    - `left`, `right`: what they are, as headings.
+    - `words`: named along both axes, `(T,)`; a map of fewer words is one of the first of them.
+    """
+
+    def __init__(self, left: str, right: str, words: Sequence[str], name: str = "attention"):
+        super().__init__(name)
+        self._titles, self._words, self._names = (left, right), list(words), _numbered(words)
+        count = len(self._words)
+        blank = np.full((count, count), np.nan)
+        figure = self.figure
+        for side, number in enumerate(("", "2")):
+            figure.add_heatmap(z=blank, xaxis=f"x{number}", yaxis=f"y{number}", coloraxis="coloraxis", xgap=1, ygap=1)
+            figure.data[-1].customdata = [[f"from {a} to {b}" for b in self._names] for a in self._names]
+            figure.data[-1].hovertemplate = f"{self._titles[side]}<br>%{{customdata}}: %{{z:.3f}}<extra></extra>"
+            figure.add_shape(
+                type="rect", xref=f"x{number}", yref=f"y{number}", x0=-0.5, x1=count - 0.5, y0=-0.5, y1=0.5
+            )
+        self.parts = [Part(f"“{left}”", [0]), Part(f"“{right}”", [1])]
+        figure.update_shapes(line={"color": theme.LIMIT, "width": 3})
+        axis: dict[str, Any] = {
+            "tickvals": list(range(count)),
+            "ticktext": self._words,
+            "ticks": "",
+            "showgrid": False,
+            "fixedrange": True,
+            "constrain": "domain",
+        }
+        across = axis | {"range": [-0.5, count - 0.5], "tickangle": -45, "constraintoward": "left"}
+        down = axis | {"range": [count - 0.5, -0.5], "constraintoward": "top"}
+        figure.update_layout(
+            xaxis=across | {"domain": [0, 0.43]},
+            yaxis=down | {"scaleanchor": "x"},
+            xaxis2=across | {"domain": [0.5, 0.93], "anchor": "y2"},
+            yaxis2=down | {"scaleanchor": "x2", "anchor": "x2"},
+            coloraxis={
+                "colorscale": theme.SEQUENTIAL,
+                "cmin": 0,
+                "cmax": 1,
+                "colorbar": {"thickness": 12, "outlinewidth": 0, "x": 0.94, "len": 0.9, "y": 1, "yanchor": "top"},
+            },
+            margin={"l": 52, "r": 40, "t": theme.HEADING, "b": 50},
+            annotations=[
+                theme.heading(title, xref=x, x=-0.5) for title, x in zip(self._titles, ("x", "x2"), strict=True)
+            ],
+        )
+
+    def show(self, left: np.ndarray | None = None, right: np.ndarray | None = None, chosen: int | None = None) -> None:
+        """Show one map or both, `(T, T)`, and frame the row of the word `chosen`."""
+        given = [part for part, weights in zip(self.parts, (left, right), strict=True) if weights is not None]
+        with self.drawing(*given):
+            if left is not None:
+                self.figure.data[0].z = self._padded(left)
+            if right is not None:
+                self.figure.data[1].z = self._padded(right)
+        if chosen is not None:
+            self.figure.update_shapes(y0=chosen - 0.5, y1=chosen + 0.5, x1=self._count - 0.5)
+        if not all(part.drawn for part in self.parts):
+            self.say("")
+            return
+        sample, limit = self._maps()
+        number = f"{np.abs(sample - limit).max():.3f}" if all(part.current for part in self.parts) else "…"
+        self.say(f"Every row sums to 1. The largest difference between the two maps is <b>{number}</b>.")
+
+    @property
+    def _count(self) -> int:
+        """How many words the limit has."""
+        return int(np.isfinite(np.asarray(self.figure.data[1].z, dtype=float)).any(axis=1).sum())
+
+    def _padded(self, weights: np.ndarray) -> np.ndarray:
+        """A map with empty cells for the words that are left out."""
+        missing = len(self._words) - len(weights)
+        return np.pad(np.asarray(weights, dtype=float), (0, missing), constant_values=np.nan)
+
+    def _maps(self) -> tuple[np.ndarray, np.ndarray]:
+        """Both maps, of as many words as the limit has."""
+        shown = slice(self._count), slice(self._count)
+        left, right = (np.asarray(trace.z, dtype=float)[shown] for trace in self.figure.data)
+        return left, right
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        yield ("from", "to", *self._titles)
+        left, right = (
+            weights * (np.nan if part.outdated else 1) for weights, part in zip(self._maps(), self.parts, strict=True)
+        )
+        for row, column in np.ndindex(*right.shape):
+            yield self._names[row], self._names[column], float(left[row, column]), float(right[row, column])
+
+
+class WeightCloud(Plot):
+    """The attention weights of one word in many random networks, as dots about their limits.
+
+    - `words`: along the axis, `(T,)`; fewer weights are those of the first of them.
+
+    The first network added is the one of the map, drawn as a ring.
+    """
+
+    def __init__(self, heading: str, words: Sequence[str], name: str = "weights"):
+        super().__init__(name)
+        self._words = list(words)
+        self._limit, self._networks, self._width = np.full(len(self._words), np.nan), np.empty((0, len(words))), 1
+        figure = self.figure
+        figure.add_scatter(x=[], y=[], mode="markers", name="networks")
+        figure.data[0].marker.update(color=theme.FINITE, size=6, opacity=0.5)
+        figure.add_scatter(x=[], y=[], mode="lines", name="infinite width", line={"color": theme.LIMIT, "width": 3})
+        figure.add_scatter(x=[], y=[], mode="markers", name="the left one")
+        figure.data[2].marker.update(color=theme.FINITE, size=11, symbol="circle-open", line_width=2.5)
+        figure.update_traces(hovertemplate="%{y:.3f}<extra>%{fullData.name}</extra>")
+        figure.update_layout(
+            annotations=[theme.heading(heading, xref="paper", x=0, yshift=theme.HEADING - 12)],
+            xaxis={
+                "tickvals": list(range(len(self._words))),
+                "ticktext": self._words,
+                "range": [-0.6, len(self._words) - 0.4],
+                "tickangle": -45,
+                "showgrid": False,
+                "fixedrange": True,
+            },
+            yaxis={"title": "attention weight", "range": [-0.03, 1.03], "fixedrange": True, "nticks": 6},
+            legend={
+                "orientation": "h",
+                "x": 0,
+                "xanchor": "left",
+                "y": 1,
+                "yanchor": "bottom",
+                "bgcolor": "rgba(0,0,0,0)",
+                "font": {"size": 13},
+            },
+            margin={"l": 62, "r": 10, "t": 2 * theme.HEADING - 10, "b": 50},
+        )
+
+    def restart(self, limit: Sequence[float], width: int) -> None:
+        """Draw the limits of one word's weights, `(T,)`, and forget the networks; new ones are of this width."""
+        self._limit, self._width = np.asarray(limit, dtype=float), width
+        self._networks = np.empty((0, len(self._limit)))
+        self._draw()
+
+    def add(self, weights: Sequence[float]) -> None:
+        """The same weights in one more random network."""
+        self._networks = np.concatenate([self._networks, np.asarray(weights, dtype=float)[None]])
+        self._draw()
+
+    def spread(self) -> float:
+        """The standard deviation from one network to the next, over all words; NaN before there are two."""
+        if len(self._networks) < 2:
+            return float("nan")
+        return float(np.sqrt(np.mean(np.var(self._networks, axis=0, ddof=1))))
+
+    def _draw(self) -> None:
+        count, words = len(self._networks), np.arange(len(self._limit))
+        # Dots stand apart sideways in the order of the golden ratio: even, and the same at every drawing.
+        aside = (np.arange(count) * 0.618 % 1 - 0.5)[:, None] * 0.5
+        cloud, limit, one = self.figure.data
+        with self.drawing():
+            cloud.update(x=np.ravel(words + aside), y=np.ravel(self._networks))
+            limit.update(
+                x=np.ravel([words - 0.42, words + 0.42, np.full(len(words), np.nan)], order="F"),
+                y=np.repeat(self._limit, 3),
+            )
+            one.update(x=words if count else [], y=self._networks[0] if count else [])
+        if count < 2:
+            self.say("Two networks make a spread.")
+            return
+        self.say(
+            f"{count} networks of width {self._width:,} differ by ± <b>{self.spread():.3f}</b>; times √n that is "
+            f"<b>{self.spread() * self._width**0.5:.2f}</b>."
+        )
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        yield "network", "to", "weight", "limit"
+        for number, weights in enumerate(self._networks):
+            for word, weight, limit in zip(_numbered(self._words), weights, self._limit, strict=False):
+                yield number + 1, word, float(weight), float(limit)
+
+
+def _numbered(words: Sequence[str]) -> list[str]:
+    """Words with their places in the sentence, where one may stand twice: `the (1)`."""
+    return [f"{word} ({place})" for place, word in enumerate(words, 1)]

@@ -1,0 +1,159 @@
+"""The NTK of two sentences, taken apart by pairs of time steps: one random network beside the limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..style import theme
+from ..style.wording import figures, signed
+from .panel import Part, Plot
+
+LINEAR = 0.002
+"""Of the unit: up to here colours are linear, beyond it logarithmic."""
+
+ROUNDING = 1e-12  # of the unit: what is smaller is zero
+
+END = 1.1  # of the colour scale: room for its last marks
+
+MARKS = {"−1": -1, "−10%": -0.1, "−1%": -0.01, "0": 0, "1%": 0.01, "10%": 0.1, "1": 1}
+
+Parts = Mapping[str, np.ndarray]  # of each parameter, `(T, T̄)`, or `(1, 1)` for one that has no time
+
+
+def shade(share: np.ndarray | float) -> np.ndarray:
+    """Where numbers in units stand on the colour scale from −1 to 1: at asinh(share/LINEAR)/asinh(1/LINEAR)."""
+    return np.asarray(np.arcsinh(np.asarray(share) / LINEAR) / np.arcsinh(1 / LINEAR))
+
+
+class ContributionMaps(Plot):
+    """Two maps, of one network and of the limit: how much each pair of time steps adds to the NTK.
+
+    - `words`, `words_bar`: the words of the two sentences, along the axes.
+
+    Both sides are given as `{parameter: (T, T̄)}`; a parameter used once, such as the readout, is not on the map
+    and named under it. Circles mark the pairs of equal lag, T − t = T̄ − t̄.
+
+    Colours are logarithmic to both sides of zero: what is noise in a network is a hundredth of the largest cells, and
+    may be of either sign. They are relative to a `unit` that the caller keeps for all maps that are compared.
+    """
+
+    def __init__(self, left: str, right: str, words: Sequence[str], words_bar: Sequence[str], name: str = "pairs"):
+        super().__init__(name)
+        self._words, self._words_bar = list(words), list(words_bar)
+        self._sides: list[Parts | None] = [None, None]
+        self._unit = 1.0
+        self.parts = [Part(f"“{left}”", [0]), Part(f"“{right}”", [2])]
+        self._lengths = len(words), len(words_bar)
+        figure, (rows, columns) = self.figure, self._lengths
+        for axis in ("", "2"):
+            place = {"xaxis": f"x{axis}", "yaxis": f"y{axis}"}
+            figure.add_heatmap(z=np.full((rows, columns), np.nan), coloraxis="coloraxis", xgap=1.5, ygap=1.5, **place)
+            figure.data[-1].hovertemplate = "%{text}<extra></extra>"
+            figure.add_scatter(x=[], y=[], mode="markers", hoverinfo="skip", showlegend=False, **place)
+            figure.data[-1].marker.update(color="white", size=7, line={"color": "black", "width": 1})
+        across = {"tickvals": list(range(columns)), "ticktext": self._words_bar, "range": [-0.5, columns - 0.5]}
+        along = {"tickvals": list(range(rows)), "ticktext": self._words, "range": [rows - 0.5, -0.5]}
+        quiet = {"showgrid": False, "fixedrange": True, "constrain": "domain", "ticks": ""}
+        x = across | quiet | {"title": "word of the second sentence", "constraintoward": "left"}
+        y = along | quiet | {"constraintoward": "top"}
+        figure.update_layout(
+            xaxis=x | {"domain": [0, 0.43]},
+            yaxis=y | {"scaleanchor": "x", "title": "word of the first sentence"},
+            xaxis2=x | {"domain": [0.5, 0.93], "anchor": "y2"},
+            yaxis2=y | {"scaleanchor": "x2", "anchor": "x2"},
+            coloraxis={
+                "colorscale": theme.DIVERGING,
+                "cmin": -END,
+                "cmax": END,
+                "colorbar": {"thickness": 12, "outlinewidth": 0, "x": 0.95, "len": 0.86, "y": 1, "yanchor": "top"},
+            },
+            margin={"l": 62, "r": 50, "t": theme.HEADING, "b": 52},
+            annotations=[
+                theme.heading(title, xref=f"{axis} domain", x=0)
+                for title, axis in zip((left, right), ("x", "x2"), strict=True)
+            ],
+        )
+        bar = figure.layout.coloraxis.colorbar
+        bar.update(tickvals=[float(shade(mark)) for mark in MARKS.values()], ticktext=list(MARKS))
+
+    def restart(self, limit: Parts, length: int, length_bar: int, unit: float) -> None:
+        """Show the limit, for the first so many words of each; the network's map stays until there is another.
+
+        `unit`: the positive number that has the brightest colour.
+        """
+        self._sides[1], self._lengths, self._unit = limit, (length, length_bar), unit
+        self.outdate()
+        with self.drawing(self.parts[1]):
+            self.figure.layout.coloraxis.colorbar.title = {"text": f"× {figures(unit)}", "font": {"size": 13}}
+            self._draw(1)
+            steps = range(1, min(self._lengths) + 1)
+            for circles in self.figure.data[1::2]:
+                circles.update(x=[length_bar - k for k in steps], y=[length - k for k in steps])
+        self._read()
+
+    def add(self, network: Parts) -> None:
+        """Show a random network."""
+        self._sides[0] = network
+        with self.drawing(self.parts[0]):
+            self._draw(0)
+        self._read()
+
+    def equal_lag_share(self, side: int) -> float:
+        """How much of a map is in pairs of equal lag, of the sum of all absolute values; NaN if the map is zero."""
+        cells, (length, length_bar) = np.abs(self._map(side)), self._lengths
+        t, t_bar = np.indices(cells.shape)
+        total = cells.sum()
+        if total <= ROUNDING * self._unit:
+            return float("nan")
+        return float(cells[length - t == length_bar - t_bar].sum() / total)
+
+    def _over_time(self, side: int) -> dict[str, np.ndarray]:
+        """The parts that depend on time, within the lengths."""
+        parts = self._sides[side]
+        assert parts is not None
+        length, length_bar = self._lengths
+        return {name: np.asarray(p)[:length, :length_bar] for name, p in parts.items() if np.size(p) > 1}
+
+    def _map(self, side: int) -> np.ndarray:
+        return sum(self._over_time(side).values(), np.zeros(self._lengths))
+
+    def _draw(self, side: int) -> None:
+        shape = len(self._words), len(self._words_bar)
+        length, length_bar = self._lengths
+        cells, text = np.full(shape, np.nan), np.full(shape, "", dtype=object)
+        cells[:length, :length_bar] = self._map(side)
+        for t, t_bar in np.ndindex(length, length_bar):
+            split = "<br>".join(f"{name}: {signed(float(p[t, t_bar]), 4)}" for name, p in self._over_time(side).items())
+            text[t, t_bar] = (
+                f"{self._words[t]} ({t + 1}) and {self._words_bar[t_bar]} ({t_bar + 1}): "
+                f"<b>{signed(float(cells[t, t_bar]), 4)}</b><br>{split}"
+            )
+        self.figure.data[2 * side].update(z=shade(cells / self._unit), text=text)
+
+    def _read(self) -> None:
+        limit = self._sides[1]
+        assert limit is not None
+        within = self._over_time(1)
+        sums = {name: float(np.sum(within.get(name, part))) for name, part in limit.items()}
+        sums = {name: value if abs(value) > ROUNDING * self._unit else 0.0 for name, value in sums.items()}
+        said = f"In the limit Θ = <b>{figures(sum(sums.values()))}</b>: "
+        said += " + ".join(f"{figures(value)} from {name}" for name, value in sums.items()) + "."
+        share = self.equal_lag_share(1)
+        if np.isfinite(share):
+            said += f" Equal lags (white dots) hold <b>{share:.0%}</b> of the map"
+            said += f", in this network <b>{self.equal_lag_share(0):.0%}</b>." if self.parts[0].current else "."
+        self.say(said)
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        limit, network = self._sides[1], None if self.parts[0].outdated else self._sides[0]
+        assert limit is not None
+        yield "parameter", "first_step", "second_step", "limit", "network"
+        for name, part in limit.items():
+            within = self._over_time(1).get(name, part)
+            for place in np.ndindex(*np.shape(within)):
+                measured = "" if network is None else float(np.asarray(network[name])[place])
+                steps = (place[0] + 1, place[1] + 1) if name in self._over_time(1) else ("", "")
+                yield name, *steps, float(within[place]), measured

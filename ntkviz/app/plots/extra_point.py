@@ -1,0 +1,206 @@
+"""What one more point in a batch does to the kernel of all the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..style import theme
+from ..style.ranges import round_range
+from ..style.wording import share, signed
+from .panel import Plot
+from .statistics import network_spread
+
+
+class CompanyPlot(Plot):
+    """The kernel between one point of a batch and each of the others, with an extra point in the batch and without.
+
+    - `positions`: where the points of the batch stand on the axis, `(B,)`.
+    - `heading`, `x_title`, `y_title`: the words around the plot.
+
+    The last of `B + 1` numbers is the extra point's own. Blue points are the mean of the networks so far, bars the
+    standard deviation from one to the next.
+    """
+
+    def __init__(self, positions: Sequence[float], heading: str, x_title: str, y_title: str, name: str = "row"):
+        super().__init__(name)
+        self.positions = np.asarray(positions, dtype=float)
+        self._alone, self._together = np.full(len(self.positions), np.nan), np.full(len(self.positions) + 1, np.nan)
+        self._networks: list[np.ndarray] = []
+        self._extra, self._chosen, self._note = 0.0, 0, ""
+        figure = self.figure
+        figure.add_scatter(
+            x=[],
+            y=[],
+            mode="lines+markers",
+            name="with the extra point",
+            line={"color": theme.LIMIT, "width": 4},
+            marker_size=9,
+        )
+        figure.add_scatter(
+            x=[], y=[], mode="lines", name="without it", line={"color": theme.THIRD, "width": 4, "dash": "dash"}
+        )
+        figure.add_scatter(x=[], y=[], mode="markers", name="random networks, with it")
+        figure.data[2].marker.update(color=theme.FINITE, size=9)
+        figure.data[2].error_y.update(type="data", color=theme.FINITE, thickness=2, width=4)
+        figure.add_scatter(x=[], y=[], mode="markers", name="the extra point")
+        figure.data[3].marker.update(color=theme.LIMIT, size=15, symbol="diamond-open", line_width=3)
+        figure.update_traces(hovertemplate="%{y:.3g}<extra>%{fullData.name}</extra>")
+        low, high = np.min(self.positions), np.max(self.positions)
+        room = 0.09 * (high - low)
+        figure.update_layout(
+            annotations=[theme.heading(heading, xref="paper", x=0)],
+            xaxis={
+                "title": x_title,
+                "range": [low - room, high + room],
+                "tickvals": self.positions,
+                "ticktext": [f"ξ<sub>{k + 1}</sub>" for k in range(len(self.positions))],
+                "fixedrange": True,
+            },
+            yaxis={"title": y_title, "fixedrange": True, "zeroline": True},
+            legend={
+                "orientation": "h",
+                "x": 1,
+                "xanchor": "right",
+                "y": 1,
+                "yanchor": "bottom",
+                "bgcolor": "rgba(0,0,0,0)",
+                "font": {"size": 14},
+            },
+            margin={"l": 72, "r": 16, "t": 2 * theme.HEADING - 10, "b": 52},
+        )
+        figure.layout.annotations[0].update(yshift=theme.HEADING - 12)
+        figure.layout.yaxis.update(zerolinecolor=theme.MUTED, zerolinewidth=1)
+        for colour in (theme.MUTED, theme.LIMIT):
+            figure.add_vline(x=0, line={"color": colour, "width": 1.5, "dash": "dot"})
+
+    def restart(
+        self, alone: Sequence[float], together: Sequence[float], *, chosen: int, extra: float, note: str = ""
+    ) -> None:
+        """Draw the row of point `chosen` in both batches, `(B,)` and `(B + 1,)`, and forget the networks.
+
+        `extra` is where the extra point stands; `note` (HTML) is said after the numbers.
+        """
+        self._alone, self._together = np.asarray(alone, dtype=float), np.asarray(together, dtype=float)
+        self._chosen, self._extra, self._note, self._networks = chosen, float(extra), note, []
+        self._draw()
+
+    def add(self, network: Sequence[float]) -> None:
+        """One more random network on the batch with the extra point, `(B + 1,)`."""
+        self._networks.append(np.asarray(network, dtype=float))
+        self._draw()
+
+    def _draw(self) -> None:
+        mean, std = network_spread(self._networks, len(self._together))
+        bars = np.nan_to_num(std)
+        where = np.append(self.positions, self._extra)
+        reach = [self._alone, self._together, *([mean - bars, mean + bars] if self._networks else [])]
+        with_it, without, networks, extra = self.figure.data
+        with self.drawing():
+            with_it.update(x=self.positions, y=self._together[:-1])
+            without.update(x=self.positions, y=self._alone)
+            networks.update(x=where if self._networks else [], y=mean if self._networks else [])
+            networks.error_y.array = bars if self._networks else []
+            extra.update(x=where[-1:], y=self._together[-1:])
+            self.figure.layout.yaxis.range = round_range(reach)
+            for shape, x in zip(self.figure.layout.shapes, (self.positions[self._chosen], self._extra), strict=True):
+                shape.update(x0=x, x1=x)
+        self.say(f"{self._comparison(mean[self._chosen], std[self._chosen])} {self._note}")
+
+    def _comparison(self, mean: float, std: float) -> str:
+        k = self._chosen
+        before, after = self._alone[k], self._together[k]
+        said = (
+            f"ξ<sub>{k + 1}</sub> with itself: <b>{signed(before)}</b> without the extra point, <b>{signed(after)}</b> "
+        )
+        said += "with it"
+        if np.allclose(self._alone, self._together[:-1], rtol=0, atol=1e-9 * np.max(np.abs(self._alone))):
+            said += ": nobody is moved"
+        if np.isfinite(mean):
+            said += f"; networks <b>{signed(mean)}</b>" + (f" ± {std:.2f}" if np.isfinite(std) else "")
+        return said + "."
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        yield "point", "position", "without_extra", "with_extra", "networks_mean", "networks_std", "networks"
+        names = [*range(1, len(self.positions) + 1), "extra"]
+        where, alone = np.append(self.positions, self._extra), np.append(self._alone, np.nan)
+        for name, *row in zip(
+            names, where, alone, self._together, *network_spread(self._networks, len(self._together)), strict=True
+        ):
+            yield name, *map(float, row), len(self._networks)
+
+
+class TwoBatches(Plot):
+    """The kernel between all points of two batches, the second being the first and one more point.
+
+    - `count`: B, the points of the first batch.
+
+    The largest entry of the first batch's kernel is the unit of the colours: the extra point, which may stand
+    anywhere and be of any size, does not change them.
+    """
+
+    def __init__(self, count: int, heading: str, name: str = "batches"):
+        super().__init__(name)
+        self._count = count
+        self._kernel = np.full((2 * count + 1, 2 * count + 1), np.nan)
+        names = [str(k + 1) for k in range(count)]
+        self.names = [f"{k} without" for k in names] + [f"{k} with" for k in names] + ["extra"]
+        # A gap of half a square stands between the batches.
+        self._places = np.append(np.arange(count), np.arange(count, 2 * count + 1) + 0.5)
+        end = self._places[-1] + 0.5
+        figure = self.figure
+        for _ in range(4):
+            figure.add_heatmap(z=[], x=[], y=[], coloraxis="coloraxis", xgap=1, ygap=1)
+        axis = {
+            "tickvals": self._places,
+            "ticktext": [*names, *names, "+"],
+            "tickfont_size": 12,
+            "tickangle": 0,
+            "ticks": "",
+            "showgrid": False,
+            "fixedrange": True,
+            "constrain": "domain",
+        }
+        figure.update_layout(
+            annotations=[theme.heading(heading, xref="x", x=-0.5), *self._batch_names()],
+            xaxis=axis | {"range": [-0.5, end], "constraintoward": "left"},
+            yaxis=axis | {"range": [end, -0.5], "constraintoward": "top", "scaleanchor": "x"},
+            coloraxis={
+                "colorscale": theme.SEQUENTIAL,
+                "colorbar": {"thickness": 12, "outlinewidth": 0, "len": 1, "y": 1, "yanchor": "top", "nticks": 6},
+            },
+            margin={"l": 48, "r": 10, "t": theme.HEADING, "b": 48},
+        )
+
+    def _batch_names(self) -> Iterator[dict[str, Any]]:
+        """What each block of rows and of columns is, outside the numbers of its points."""
+        middles = (self._count - 1) / 2, (3 * self._count + 1) / 2
+        for middle, text in zip(middles, ("without it", "with it"), strict=True):
+            shared = {"text": text, "showarrow": False, "font": {"size": 14}}
+            yield shared | {"x": middle, "yref": "paper", "y": 0, "yshift": -22, "yanchor": "top"}
+            yield shared | {"y": middle, "xref": "paper", "x": 0, "xshift": -22, "xanchor": "right", "textangle": -90}
+
+    def show(self, alone: np.ndarray, across: np.ndarray, together: np.ndarray) -> None:
+        """Show the kernel of the first batch `(B, B)`, between the two `(B, B + 1)`, of the second `(B + 1, B + 1)`."""
+        b = self._count
+        self._kernel = np.block([[alone, across], [across.T, together]])
+        parts = [slice(0, b), slice(b, 2 * b + 1)]
+        with self.drawing():
+            for trace, (rows, columns) in zip(self.figure.data, [(r, c) for r in parts for c in parts], strict=True):
+                trace.update(x=self._places[columns], y=self._places[rows], z=self._kernel[rows, columns])
+                trace.customdata = [[f"{r} and {c}" for c in self.names[columns]] for r in self.names[rows]]
+                trace.hovertemplate = "points %{customdata}: %{z:.3g}<extra></extra>"
+            self.figure.layout.coloraxis.update(theme.kernel_colours(float(np.max(alone)), float(np.min(alone))))
+        within, between = (float(np.trace(block[:, :b])) / b for block in (alone, across))
+        apart = float(np.linalg.norm(together[:b, :b] - alone) / np.linalg.norm(alone))
+        self.say(
+            f"The extra point changes the kernel of the others by <b>{share(apart)}</b>. A point with itself: "
+            f"<b>{signed(within)}</b> within the batch, <b>{signed(between)}</b> across the two (mean)."
+        )
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        yield "row", "column", "kernel"
+        for row, column in np.ndindex(*self._kernel.shape):
+            yield self.names[row], self.names[column], float(self._kernel[row, column])

@@ -1,0 +1,104 @@
+"""Two kernels side by side on one colour scale, with the inputs drawn along their axes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..style import theme
+from ..style.wording import share
+from .panel import Part, Plot
+
+
+class KernelPair(Plot):
+    """Two kernels side by side on one colour scale from zero; the second one's largest entry is its unit.
+
+    - `left`, `right`: what they are, as headings.
+    - `pictures`: `(count, side, side)`, drawn along the axes.
+    - `hint`: what to look for, said after how far apart the two are.
+    - `names`: what each picture is called, else `image 1` and so on.
+    """
+
+    def __init__(
+        self,
+        left: str,
+        right: str,
+        pictures: np.ndarray,
+        hint: str = "",
+        name: str = "kernels",
+        *,
+        names: Sequence[str] | None = None,
+    ):
+        super().__init__(name)
+        self._hint, self._count = hint, len(pictures)
+        self._names = list(names or (f"image {k + 1}" for k in range(self._count)))
+        self._titles = (left, right)
+        figure = self.figure
+        blank = np.full((self._count, self._count), np.nan)
+        for side, axis in enumerate(("", "2")):
+            for x, y, strip in axis_strips(pictures):
+                figure.add_heatmap(
+                    z=strip, x=x, y=y, xaxis=f"x{axis}", yaxis=f"y{axis}", colorscale=theme.THUMBNAIL, zmin=0, zmax=1
+                )
+            figure.add_heatmap(z=blank, xaxis=f"x{axis}", yaxis=f"y{axis}", coloraxis="coloraxis", xgap=1, ygap=1)
+            figure.data[-1].customdata = [[f"{row} and {column}" for column in self._names] for row in self._names]
+            figure.data[-1].hovertemplate = f"{self._titles[side]}<br>%{{customdata}}: %{{z:.4g}}<extra></extra>"
+        for trace in (*figure.data[0:2], *figure.data[3:5]):
+            trace.update(showscale=False, hoverinfo="skip")
+        self._images = figure.data[2], figure.data[5]
+        self.parts = [Part(f"“{left}”", [2]), Part(f"“{right}”", [5])]
+        frame = {"visible": False, "range": [-2.0, self._count - 0.4], "constrain": "domain", "fixedrange": True}
+        down = frame | {"range": [self._count + 1.0, -0.6]}
+        figure.update_layout(
+            xaxis=frame | {"domain": [0, 0.46], "constraintoward": "left"},
+            yaxis=down | {"scaleanchor": "x", "constraintoward": "top"},
+            xaxis2=frame | {"domain": [0.48, 0.94], "anchor": "y2", "constraintoward": "left"},
+            yaxis2=down | {"scaleanchor": "x2", "anchor": "x2", "constraintoward": "top"},
+            coloraxis={
+                "colorscale": theme.SEQUENTIAL,
+                "colorbar": {"thickness": 12, "outlinewidth": 0, "x": 0.95, "len": 0.86, "y": 1, "yanchor": "top"},
+            },
+            margin={"l": 0, "r": 40, "t": theme.HEADING, "b": 0},
+            annotations=[
+                theme.heading(title, xref=axis, x=-0.5) for title, axis in zip(self._titles, ("x", "x2"), strict=True)
+            ],
+        )
+
+    def show(self, left: np.ndarray | None = None, right: np.ndarray | None = None) -> None:
+        """Show one kernel or both, each `(count, count)`; a new right one sets the colours."""
+        given = [part for part, kernel in zip(self.parts, (left, right), strict=True) if kernel is not None]
+        with self.drawing(*given):
+            if left is not None:
+                self._images[0].z = np.asarray(left, dtype=float)
+            if right is not None:
+                self._images[1].z = np.asarray(right, dtype=float)
+                unit = max(float(np.nanmax(np.abs(right))), 1e-300)
+                self.figure.layout.coloraxis.update(theme.kernel_colours(unit, float(np.nanmin(right))))
+        if not all(part.drawn for part in self.parts):
+            self.say("")
+            return
+        sample, limit = (np.asarray(image.z, dtype=float) for image in self._images)
+        apart = float(np.linalg.norm(sample - limit) / np.linalg.norm(limit))
+        number = share(apart) if all(part.current for part in self.parts) else "…"
+        self.say(f"The two are <b>{number}</b> apart (relative Frobenius norm). {self._hint}")
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        yield ("row", "column", *self._titles)
+        left, right = (
+            np.asarray(image.z, dtype=float) * (np.nan if part.outdated else 1)
+            for image, part in zip(self._images, self.parts, strict=True)
+        )
+        for row, column in np.ndindex(self._count, self._count):
+            yield self._names[row], self._names[column], left[row, column], right[row, column]
+
+
+def axis_strips(pictures: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """The pictures one below the other left of a heatmap, and one beside the other under it: x, y and ink of each."""
+    pictures = np.pad(pictures, ((0, 0), (1, 1), (1, 1)))  # a margin, so that they do not touch
+    count, side, _ = pictures.shape
+    along = (np.arange(count * side) + 0.5) / side - 0.5
+    across = (np.arange(side) + 0.5) / side * 1.1
+    yield across - 1.75, along, np.concatenate(list(pictures), axis=0)
+    yield along, across + count - 0.4, np.concatenate(list(pictures), axis=1)

@@ -1,0 +1,199 @@
+"""What a gated network does over time: its gates as random functions, and how fast it forgets its first token."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...readings.recurrence import half_life, tail
+from ..style import theme
+from .panel import Part, Plot
+
+MIDDLE = 0.16, 0.84  # the quantiles between which lie 68 %, of a Gaussian mean ± std
+LONG = 200  # steps: half-lives beyond cannot be told from none
+
+
+class GatePlot(Plot):
+    """A few coordinates of one gate of one network, step by step, over the middle 68 % of the limit and its mean.
+
+    A gate is between 0 and 1 and its law may be far from Gaussian: the band goes from one quantile to another, where
+    mean ± std would leave the values that a gate can have.
+    """
+
+    def __init__(self, heading: str, steps: int, shown: int = 12, name: str = "gates"):
+        super().__init__(name)
+        self._shown = shown
+        self._coordinates = np.empty((steps, 0))
+        self._mean = self._low = self._high = np.full(steps, np.nan)
+        figure = self.figure
+        figure.add_scatter(
+            x=[], y=[], mode="lines", fill="toself", fillcolor=theme.translucent(theme.LIMIT, 0.18), line_width=0
+        )
+        figure.add_scatter(x=[], y=[], mode="lines", name="coordinates of one network", line_width=1.3)
+        figure.data[1].line.color = theme.translucent(theme.FINITE, 0.7)
+        figure.add_scatter(x=[], y=[], mode="lines", name="infinite width: mean, middle 68%", line_width=3)
+        figure.data[2].line.color = theme.LIMIT
+        figure.update_traces(hoverinfo="skip")
+        figure.data[0].showlegend = False
+        self._limit, self._network = self.parts = [Part("The band", [0, 2]), Part("What is blue", [1])]
+        figure.update_layout(
+            annotations=[theme.heading(heading, xref="paper", x=0)],
+            xaxis={"title": "step t", "range": [0.7, steps + 0.3], "fixedrange": True, "nticks": 8},
+            yaxis={"title": "value of the gate", "range": [-0.02, 1.22], "tickvals": [0, 0.5, 1], "fixedrange": True},
+            legend=theme.legend(orientation="h", x=0, y=1.01),
+            margin={"l": 60, "r": 10, "t": theme.HEADING, "b": 48},
+        )
+
+    def restart(self, samples: np.ndarray, keeps: bool = False) -> None:
+        """Show the law of the limit, from samples of the gate `(steps, samples)`; the last of all steps come last.
+
+        `keeps`: whether the gate multiplies a memory; what this alone leaves of it is said too.
+        """
+        self._mean, (self._low, self._high) = np.mean(samples, axis=1), np.quantile(samples, MIDDLE, axis=1)
+        x = self._steps(len(self._mean))
+        band = np.concatenate([self._high, self._low[::-1]])
+        self.outdate()
+        with self.drawing(self._limit):
+            self.figure.data[0].update(x=np.concatenate([x, x[::-1]]), y=band)
+            self.figure.data[2].update(x=x, y=self._mean)
+        self.say(
+            f"At the last step <b>{self._mean[-1]:.2f}</b> on average in the limit, the middle 68% from "
+            f"{self._low[-1]:.2f} to {self._high[-1]:.2f}.{_alone(samples[-1]) if keeps else ''}"
+        )
+
+    def add(self, coordinates: np.ndarray) -> None:
+        """Show one network's gate, `(steps, n)`."""
+        self._coordinates = np.asarray(coordinates)[:, : self._shown]
+        lines = np.vstack([self._coordinates, np.full(self._coordinates.shape[1], np.nan)])
+        x = np.append(self._steps(len(self._coordinates)), np.nan)
+        with self.drawing(self._network):
+            self.figure.data[1].update(x=np.tile(x, lines.shape[1]), y=lines.T.ravel())
+        self.say(self._said)
+
+    def _steps(self, count: int) -> np.ndarray:
+        last = int(self.figure.layout.xaxis.range[1])
+        return np.arange(last - count + 1, last + 1)
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        count = self._coordinates.shape[1]
+        yield "step", "limit_mean", "limit_low", "limit_high", *(f"coordinate_{k + 1}" for k in range(count))
+        rows = self._coordinates if self._network.current else np.full((len(self._mean), count), np.nan)
+        limits = self._mean, self._low, self._high
+        for step, *limit, row in zip(self._steps(len(self._mean)), *limits, rows, strict=True):
+            yield int(step), *map(float, (*limit, *row))
+
+
+class MemoryPlot(Plot):
+    """How far apart two sequences keep a network's states, relative to the first step, on a logarithmic axis.
+
+    Distances are root mean squares; those of several networks, or of several samples of the limit, are put
+    together by their squares. The half-life is that of `half_life`.
+    """
+
+    def __init__(self, heading: str, steps: int, name: str = "memory"):
+        super().__init__(name)
+        self._x = np.arange(1, steps + 1)
+        self._limits: list[np.ndarray] = []
+        self._networks: list[np.ndarray] = []
+        self._other = np.full(steps, np.nan)
+        figure = self.figure
+        figure.add_scatter(x=[], y=[], mode="lines", name="random networks", line_width=1)
+        figure.data[0].line.color = theme.translucent(theme.FINITE, 0.5)
+        figure.add_scatter(x=[], y=[], mode="lines", name="infinite width", line_width=3.5)
+        figure.data[1].line.color = theme.LIMIT
+        figure.add_scatter(x=[], y=[], mode="lines", name="RNN without gates", line_width=3)
+        figure.data[2].line.color = theme.THIRD
+        figure.add_scatter(x=[], y=[], mode="lines", name="fitted line", line_width=2, showlegend=False)
+        figure.data[3].line.update(color=theme.MUTED, dash="dash")
+        figure.update_traces(hovertemplate="step %{x}: %{y:.2%}<extra>%{fullData.name}</extra>")
+        figure.update_layout(
+            annotations=[theme.heading(heading, xref="paper", x=0)],
+            xaxis={"title": "step t", "range": [0.7, steps + 0.3], "fixedrange": True, "nticks": 8},
+            yaxis={"title": "distance of the states", "type": "log", "tickformat": "~%", "fixedrange": True},
+            legend=theme.legend(orientation="h", x=0, y=1.01),
+            margin={"l": 72, "r": 10, "t": theme.HEADING, "b": 48},
+        )
+        figure.layout.yaxis.tickvals = [0.001, 0.01, 0.1, 1, 10]
+
+    def restart(self, limit: Sequence[float], other: Sequence[float]) -> None:
+        """Show the distances, `(steps,)`, of the limit and of an RNN's limit; networks and further samples go."""
+        self._limits, self._networks = [_relative(limit)], []
+        self._other = _relative(other)
+        self._draw()
+
+    def refine(self, limit: Sequence[float]) -> None:
+        """One more sample of the limit."""
+        self._limits.append(_relative(limit))
+        self._draw()
+
+    def add(self, network: Sequence[float]) -> None:
+        """The distances of one more random network."""
+        self._networks.append(_relative(network))
+        self._draw()
+
+    def limit(self) -> np.ndarray:
+        """The limit's distance at each step, relative to the first."""
+        return _together(self._limits)
+
+    def _draw(self) -> None:
+        networks, limit, other, line = self.figure.data
+        steps, slope, height = tail(self.limit())
+        with self.drawing():
+            limit.update(x=self._x, y=self.limit())
+            other.update(x=self._x, y=np.maximum(self._other, 1e-12))
+            line.update(x=steps + 1, y=np.exp(height + slope * steps) if len(steps) else [])
+            curves = [np.append(np.maximum(n, 1e-12), np.nan) for n in self._networks]
+            networks.update(x=np.tile(np.append(self._x, np.nan), len(curves)), y=np.ravel(curves))
+            top = max(1.0, *(float(np.max(c)) for c in (self.limit(), self._other, *self._networks)))
+            self.figure.layout.yaxis.range = [-3.2, np.log10(top) + 0.4]  # above: the legend's place
+        self._read()
+
+    def _read(self) -> None:
+        spread = [half_life(one) for one in self._limits]
+        error = np.std(spread, ddof=1) / len(spread) ** 0.5 if len(spread) > 1 and np.isfinite(spread).all() else np.nan
+        said = f"In the limit: {_fading(self.limit(), error)}; without gates: {_fading(self._other)}"
+        if self._networks:
+            count = len(self._networks)
+            said += f"; in {count} random network{'s' if count > 1 else ''}: {_fading(_together(self._networks))}"
+        self.say(said + ".")
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        yield "step", "limit", "rnn", *(f"network_{k + 1}" for k in range(len(self._networks)))
+        for row in zip(self._x, self.limit(), self._other, *self._networks, strict=True):
+            yield int(row[0]), *map(float, row[1:])
+
+
+def _alone(gate: np.ndarray) -> str:
+    """How fast a root mean square halves that is multiplied by independent samples of a gate at every step."""
+    left = float(np.sqrt(np.mean(np.square(gate))))
+    halving = np.log(0.5) / np.log(left) if left < 1 else np.inf
+    if halving > LONG:
+        return f" Independent draws of it leave more than half of a memory after <b>{LONG} steps</b>."
+    return f" Independent draws of it halve a memory in {_steps(halving)}."
+
+
+def _fading(distance: np.ndarray, error: float = np.nan) -> str:
+    """What becomes of a relative distance: its half-life, with the standard error where that is known."""
+    found = half_life(distance)
+    if found > LONG:
+        return "the distance <b>grows</b>" if distance[-1] > 1.05 else "the distance <b>does not fade</b>"
+    return f"half-life {_steps(found, error)}" if found > 0 else "<b>gone after one step</b>"
+
+
+def _steps(half_life: float, error: float = np.nan) -> str:
+    """A half-life in the digits that its error leaves or, where that is not known, that twenty steps can show."""
+    if not np.isfinite(error):
+        return f"<b>{half_life:.{1 if half_life < 20 else 0}f} steps</b>"
+    digits = 0 if error >= 1 else 1 if error >= 0.095 else 2
+    return f"<b>{half_life:.{digits}f} ± {max(error, 0.01):.{digits}f} steps</b>"
+
+
+def _relative(distance: Sequence[float]) -> np.ndarray:
+    distances = np.asarray(distance, dtype=float)
+    return distances / max(distances[0], np.finfo(float).tiny)
+
+
+def _together(distances: Sequence[np.ndarray]) -> np.ndarray:
+    return np.sqrt(np.mean(np.square(distances), axis=0))

@@ -1,0 +1,225 @@
+"""Order and chaos: a map over (σ_w, σ_b) of what many layers leave of a correlation, and one network layer by layer.
+
+Both plots are given numbers; where the edge is, and how a correlation moves, is calculated elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..style import theme
+from ..style.wording import signed
+from .panel import Plot
+
+REACH = 4  # powers of ten to both sides of 1 in which mean squares are told apart
+
+
+class PhaseDiagram(Plot):
+    """The correlation of two inputs after some layers, over a grid of σ_w and σ_b, with the edge χ₁ = 1.
+
+    - `sigma_w`, `sigma_b`: the grid, evenly spaced.
+
+    For a nonlinearity under which lengths explode, every correlation goes to 1 and the map would be of one colour:
+    `lengths=True` draws the mean square of a coordinate instead.
+    """
+
+    def __init__(self, sigma_w: Sequence[float], sigma_b: Sequence[float], name: str = "phase-diagram"):
+        super().__init__(name)
+        self.sigma_w, self.sigma_b = np.asarray(sigma_w, dtype=float), np.asarray(sigma_b, dtype=float)
+        self._correlation = self._square = self._slope = np.full((len(self.sigma_w), len(self.sigma_b)), np.nan)
+        figure = self.figure
+        figure.add_heatmap(
+            x=self.sigma_w,
+            y=self.sigma_b,
+            colorscale=theme.SEQUENTIAL,
+            colorbar={"thickness": 12, "outlinewidth": 0, "x": 1.01, "y": 0.5},
+        )
+        figure.add_contour(
+            x=self.sigma_w,
+            y=self.sigma_b,
+            contours={"start": 1, "end": 1, "size": 1, "coloring": "lines"},
+            colorscale=[[0, theme.LIMIT], [1, theme.LIMIT]],
+            line={"width": 3.5},
+            showscale=False,
+            hoverinfo="skip",
+        )
+        figure.add_scatter(x=[], y=[], mode="markers", hoverinfo="skip", showlegend=False)
+        figure.data[2].marker.update(color=theme.FINITE, size=17, line={"color": "white", "width": 3})
+        steps = [grid[1] - grid[0] for grid in (self.sigma_w, self.sigma_b)]
+        figure.update_layout(
+            annotations=[theme.heading("", xref="paper", x=0)],
+            xaxis={"title": "weights σ<sub>w</sub>", "range": _around(self.sigma_w, steps[0]), "fixedrange": True},
+            yaxis={"title": "biases σ<sub>b</sub>", "range": _around(self.sigma_b, steps[1]), "fixedrange": True},
+            margin={"l": 62, "r": 46, "t": theme.HEADING, "b": 52},
+        )
+
+    def on_pick(self, picked: Callable[[float, float], object]) -> None:
+        """Call `picked(σ_w, σ_b)` when a point of the map is clicked."""
+
+        def on_click(trace: Any, points: Any, state: Any) -> None:
+            if points.xs:
+                picked(float(points.xs[0]), float(points.ys[0]))
+
+        self.figure.data[0].on_click(on_click)
+
+    def show(
+        self,
+        correlation: np.ndarray,
+        square: np.ndarray,
+        slope: np.ndarray,
+        layer: int,
+        at: tuple[float, float],
+        slope_at: float,
+        growth_at: float,
+        *,
+        lengths: bool = False,
+    ) -> None:
+        """Draw a new map and where the reader is on it.
+
+        - `correlation`, `square`, `slope`: `(σ_w, σ_b)`, the correlation after `layer` layers, the mean square of a
+          coordinate there, and χ₁.
+        - `at`: the reader's (σ_w, σ_b), with χ₁ and the growth of a vector's mean square from one deep layer to
+          the next there.
+        """
+        self._correlation, self._square, self._slope = correlation, square, slope
+        field, edge, marker = self.figure.data
+        with self.drawing():
+            edge.z = slope.T
+            marker.update(x=[at[0]], y=[at[1]])
+            field.update(_lengths(square.T) if lengths else _correlations(correlation.T))
+            what = "Mean square" if lengths else "Correlation"
+            self.figure.layout.annotations[0].text = f"{what} after {layer} layer{'s' * (layer > 1)}"
+        slope_at = float(slope_at)
+        said = f"Orange: the edge χ₁ = 1. You are at χ₁ = <b>{signed(slope_at)}</b>, {_phase(slope_at, growth_at)}."
+        if lengths:
+            said += f" Correlations on the map: {signed(np.min(correlation))} to {signed(np.max(correlation))}."
+        self.say(said)
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        yield "sigma_w", "sigma_b", "correlation", "mean_square", "slope"
+        for i, j in np.ndindex(self._correlation.shape):
+            fields = (self._correlation[i, j], self._square[i, j], self._slope[i, j])
+            yield tuple(map(float, (self.sigma_w[i], self.sigma_b[j], *fields)))
+
+
+def _correlations(field: np.ndarray) -> dict[str, Any]:
+    """What the heatmap of a correlation, `(σ_b, σ_w)`, is drawn with."""
+    return {
+        "z": field,
+        "customdata": None,
+        "zmin": 0,
+        "zmax": 1,
+        "colorbar": {"tickvals": [0, 0.5, 1], "ticktext": ["0", "0.5", "1"]},
+        "hovertemplate": "σ_w = %{x:.2f}, σ_b = %{y:.2f}: %{z:.3f}<extra>correlation</extra>",
+    }
+
+
+def _lengths(field: np.ndarray) -> dict[str, Any]:
+    """What the heatmap of a mean square, `(σ_b, σ_w)`, is drawn with: its power of ten."""
+    return {
+        "z": np.log10(field),
+        "customdata": field,
+        "zmin": -REACH,
+        "zmax": REACH,
+        "colorbar": {
+            "tickvals": [-REACH, 0, REACH],
+            "ticktext": [f"10<sup>−{REACH}</sup>", "1", f"10<sup>{REACH}</sup>"],
+        },
+        "hovertemplate": "σ_w = %{x:.2f}, σ_b = %{y:.2f}: %{customdata:.3~g}<extra>mean square</extra>",
+    }
+
+
+def _around(grid: np.ndarray, step: float) -> list[float]:
+    """The range of an axis that shows every cell of a heatmap and nothing else."""
+    return [grid[0] - step / 2, grid[-1] + step / 2]
+
+
+def _phase(slope: float, growth: float) -> str:
+    """What a slope of the correlation map means, where the vectors' lengths settle and where they do not."""
+    if growth > 1.01:
+        return f"and each layer multiplies the mean square by {growth:.2f}: <b>lengths explode</b>"
+    if abs(slope - 1) < 0.01:
+        return "<b>the edge</b>: gradients keep their size"
+    return f"<b>{'order' if slope < 1 else 'chaos'}</b>: a layer multiplies gradients by {slope**0.5:.2f}"
+
+
+class LayersPlot(Plot):
+    """The correlation of two inputs against the number of layers: infinite width, its NTK, and random networks.
+
+    - `layers`: the numbers of layers.
+
+    Points are the mean of the networks so far, bars the standard deviation from one to the next.
+    """
+
+    def __init__(self, layers: Sequence[int], name: str = "layers"):
+        super().__init__(name)
+        self.layers = np.asarray(layers)
+        self._limit = self._tangent = np.full(len(self.layers), np.nan)
+        self._networks: list[np.ndarray] = []
+        self._marked = 0
+        figure = self.figure
+        figure.add_scatter(x=[], y=[], mode="lines", name="infinite width", line={"color": theme.LIMIT, "width": 4})
+        figure.add_scatter(
+            x=[], y=[], mode="lines", name="its NTK", line={"color": theme.THIRD, "width": 3, "dash": "dash"}
+        )
+        figure.add_scatter(x=[], y=[], mode="markers", name="random networks")
+        figure.data[2].marker.update(color=theme.FINITE, size=7)
+        figure.data[2].error_y.update(type="data", color=theme.FINITE, thickness=1.5, width=3)
+        figure.update_traces(hovertemplate="layer %{x}: %{y:.3f}<extra>%{fullData.name}</extra>")
+        figure.update_layout(
+            annotations=[theme.heading("Layer by layer", xref="paper", x=0)],
+            xaxis={"title": "layer ℓ", "range": [0, self.layers[-1] + 1], "fixedrange": True},
+            yaxis={"title": "correlation", "fixedrange": True, "tickvals": [-0.5, 0, 0.5, 1]},
+            legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom", "font": {"size": 13}},
+            margin={"l": 62, "r": 12, "t": theme.HEADING, "b": 52},
+        )
+        figure.layout.legend.bgcolor = "rgba(0,0,0,0)"
+        figure.add_vline(x=1, line={"color": theme.MUTED, "width": 1.5, "dash": "dot"})
+
+    def restart(self, limit: Sequence[float], tangent: Sequence[float], layer: int) -> None:
+        """Draw the correlations of the limit and of its NTK and forget the networks; read them at `layer`."""
+        self._limit, self._tangent = np.asarray(limit, dtype=float), np.asarray(tangent, dtype=float)
+        self._networks, self._marked = [], int(np.flatnonzero(self.layers == layer)[0])
+        self._draw()
+
+    def add(self, network: Sequence[float]) -> None:
+        """One more random network, measured after every layer."""
+        self._networks.append(np.asarray(network, dtype=float))
+        self._draw()
+
+    def _spread(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of the networks; NaN without one, and 0 for the deviation of only one."""
+        if not self._networks:
+            return np.full(len(self.layers), np.nan), np.full(len(self.layers), np.nan)
+        several = len(self._networks) > 1
+        return np.mean(self._networks, axis=0), np.std(self._networks, axis=0, ddof=int(several))
+
+    def _draw(self) -> None:
+        limit, tangent, networks = self.figure.data
+        mean, std = self._spread()
+        shown = slice(None) if self._networks else slice(0)
+        with self.drawing():
+            limit.update(x=self.layers, y=self._limit)
+            tangent.update(x=self.layers, y=self._tangent)
+            networks.update(x=self.layers[shown], y=mean[shown])
+            networks.error_y.array = std[shown]
+            lowest = min(0.0, *self._limit, *self._tangent, *(mean - std)[shown])
+            self.figure.layout.yaxis.range = [lowest - 0.05, 1.05]
+            self.figure.layout.shapes[0].update(x0=self.layers[self._marked], x1=self.layers[self._marked])
+        said = (
+            f"Layer {self.layers[self._marked]}: correlation <b>{signed(self._limit[self._marked])}</b>, "
+            f"of the NTK <b>{signed(self._tangent[self._marked])}</b>"
+        )
+        if self._networks:
+            said += f"; in networks <b>{signed(mean[self._marked])}</b>"
+        if len(self._networks) > 1:
+            said += f" ± {std[self._marked]:.2f}"
+        self.say(said + ".")
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        yield "layer", "correlation", "ntk_correlation", "networks_mean", "networks_std", "networks"
+        for layer, *row in zip(self.layers, self._limit, self._tangent, *self._spread(), strict=True):
+            yield int(layer), *map(float, row), len(self._networks)

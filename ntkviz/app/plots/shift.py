@@ -1,0 +1,169 @@
+"""An image and a second one that moves: the two drawn, and two kernels against how far it has moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..style import theme
+from ..style.ranges import round_up
+from ..style.wording import signed
+from .panel import Plot
+
+USUAL = 1.15
+"""Where the axis of what is left ends: at shift 0 all is left."""
+
+
+class ImagePair(Plot):
+    """Two images of one size, one above the other, each in its frame.
+
+    - `shape`: `(rows, columns)` of an image.
+    """
+
+    def __init__(self, heading: str, shape: tuple[int, int], name: str = "images"):
+        super().__init__(name)
+        rows, columns = shape
+        self._offsets = (0.0, rows + 2.2)
+        self._images = np.zeros((2, rows, columns))
+        figure = self.figure
+        for offset in self._offsets:
+            figure.add_heatmap(
+                z=self._images[0],
+                x=np.arange(columns) + 0.5,
+                y=offset + np.arange(rows) + 0.5,
+                colorscale=theme.THUMBNAIL,
+                zmin=0,
+                zmax=1,
+                showscale=False,
+                hoverinfo="skip",
+            )
+            figure.add_shape(
+                type="rect", x0=0, x1=columns, y0=offset, y1=offset + rows, line={"color": theme.MUTED, "width": 1}
+            )
+        hidden = {"visible": False, "fixedrange": True, "constrain": "domain"}
+        figure.update_layout(
+            annotations=[
+                theme.heading(heading, xref="paper", x=0),
+                *({"x": 0, "y": offset, "xanchor": "left", "yanchor": "bottom"} for offset in self._offsets),
+            ],
+            xaxis=hidden | {"range": [-0.1, columns + 0.1]},
+            yaxis=hidden | {"range": [self._offsets[1] + rows + 0.1, -1.4], "scaleanchor": "x"},
+            margin={"l": 4, "r": 4, "t": theme.HEADING, "b": 4},
+        )
+        for annotation in figure.layout.annotations[1:]:
+            annotation.update(showarrow=False, font={"size": 15, "color": theme.INK})
+
+    def show(self, first: np.ndarray, second: np.ndarray, titles: tuple[str, str], say: str) -> None:
+        """Draw two images with pixels between 0 and 1, what each is called, and the line under them."""
+        self._images = np.stack([first, second])
+        with self.drawing():
+            for trace, image in zip(self.figure.data, self._images, strict=True):
+                trace.z = image
+            for annotation, title in zip(self.figure.layout.annotations[1:], titles, strict=True):
+                annotation.text = title
+        self.say(say)
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        yield "image", "row", "column", "pixel"
+        for (image, row, column), pixel in np.ndenumerate(self._images):
+            yield image + 1, row, column, float(pixel)
+
+
+class ShiftPlot(Plot):
+    """Two kernels Θ(x, x′) against the shift of x′, each divided by its value at shift 0, and networks as they come.
+
+    - `shifts`: in pixels, 0 among them.
+    - `readouts`: what the two kernels are called; the first is dashed green, the second orange.
+
+    Points are the mean of the networks so far, bars the standard deviation from one to the next.
+    """
+
+    def __init__(self, shifts: Sequence[int], readouts: tuple[str, str], name: str = "shift"):
+        super().__init__(name)
+        self.shifts, self.readouts = np.asarray(shifts), readouts
+        self._origin, self._marked = int(np.flatnonzero(self.shifts == 0)[0]), 0
+        self._limits = np.full((2, len(self.shifts)), np.nan)
+        self._networks: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+        figure = self.figure
+        lines = {"color": theme.THIRD, "width": 4, "dash": "dash"}, {"color": theme.LIMIT, "width": 4}
+        for readout, line in zip(readouts, lines, strict=True):
+            figure.add_scatter(x=self.shifts, y=[], mode="lines", name=readout, line=line)
+        for readout, symbol in zip(readouts, ("diamond", "circle"), strict=True):
+            figure.add_scatter(x=[], y=[], mode="markers", name=f"networks, {readout}", showlegend=False)
+            figure.data[-1].marker.update(color=theme.FINITE, size=10, symbol=symbol)
+            figure.data[-1].error_y.update(type="data", color=theme.FINITE, thickness=2, width=4)
+        figure.add_scatter(x=[None], y=[None], mode="markers", name="random networks", marker={"color": theme.FINITE})
+        figure.data[-1].marker.size = 10
+        figure.update_traces(hovertemplate="moved by %{x}: %{y:.4f}<extra>%{fullData.name}</extra>")
+        room = 0.04 * np.ptp(self.shifts)
+        figure.update_layout(
+            annotations=[theme.heading("How much of the kernel is left", xref="paper", x=0)],
+            xaxis={"title": "shift of x′ in pixels", "tickvals": self.shifts, "fixedrange": True},
+            yaxis={"title": "Θ(x, x′) / Θ(x, x′ unmoved)", "fixedrange": True, "rangemode": "tozero"},
+            legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom", "font": {"size": 13}},
+            margin={"l": 66, "r": 12, "t": theme.HEADING, "b": 52},
+        )
+        figure.layout.xaxis.range = [self.shifts[0] - room, self.shifts[-1] + room]
+        figure.layout.legend.bgcolor = "rgba(0,0,0,0)"
+        figure.add_vline(x=0, line={"color": theme.MUTED, "width": 1.5, "dash": "dot"})
+
+    def restart(self, first: Sequence[float], second: Sequence[float], at: int) -> None:
+        """Draw the kernels Θ(x, x′) of the two readouts at all shifts, forget the networks, and read them at one."""
+        self._limits = np.stack([self._relative(first), self._relative(second)])
+        self._marked = int(np.flatnonzero(self.shifts == at)[0])
+        self._networks = ([], [])
+        self._draw()
+
+    def add(self, readout: int, kernel: Sequence[float]) -> None:
+        """The kernel of one more random network with readout 0 or 1, at all shifts."""
+        self._networks[readout].append(self._relative(kernel))
+        self._draw()
+
+    def _relative(self, kernel: Sequence[float]) -> np.ndarray:
+        numbers = np.asarray(kernel, dtype=float)
+        return numbers / numbers[self._origin]
+
+    def _spread(self, readout: int) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of the networks: empty before there is one, and 0 of only one."""
+        networks = self._networks[readout]
+        if not networks:
+            return np.empty(0), np.empty(0)
+        return np.mean(networks, axis=0), np.std(networks, axis=0, ddof=int(len(networks) > 1))
+
+    def _draw(self) -> None:
+        lines, points = self.figure.data[:2], self.figure.data[2:4]
+        reach = [0.0, *self._limits.ravel()]
+        with self.drawing():
+            for readout in (0, 1):
+                mean, std = self._spread(readout)
+                lines[readout].y = self._limits[readout]
+                points[readout].update(x=self.shifts[: len(mean)], y=mean)
+                points[readout].error_y.array = std
+                reach += [*(mean - std), *(mean + std)]
+            low, high = min(reach), max(reach)
+            self.figure.layout.yaxis.range = [
+                -round_up(-low) if low < 0 else 0.0,
+                USUAL if 1.04 * high <= USUAL else round_up(1.04 * high),
+            ]
+            self.figure.layout.shapes[0].update(x0=self.shifts[self._marked], x1=self.shifts[self._marked])
+        self.say(" ".join(map(self._read, (0, 1))))
+
+    def _read(self, readout: int) -> str:
+        mean, std = self._spread(readout)
+        said = f"{self.readouts[readout].capitalize()}: <b>{signed(self._limits[readout][self._marked])}</b>"
+        if len(mean):
+            said += f", networks <b>{signed(mean[self._marked])}</b>"
+        if len(self._networks[readout]) > 1:
+            said += f" ± {std[self._marked]:.2f}"
+        return said + "."
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        columns = [self._limits[0], self._limits[1]]
+        for readout in (0, 1):
+            columns += [c if len(c) else np.full(len(self.shifts), np.nan) for c in self._spread(readout)]
+        names = [readout.replace(" ", "_") for readout in self.readouts]
+        yield "shift", *names, *(f"{name}_networks_{what}" for name in names for what in ("mean", "std"))
+        for shift, *row in zip(self.shifts, *columns, strict=True):
+            yield int(shift), *map(float, row)

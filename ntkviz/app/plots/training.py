@@ -1,0 +1,319 @@
+"""Training seen from the kernel: one answer over time, how far networks leave the prediction, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...slopes import Slope, log_log_slope
+from ..style import theme
+from ..style.ranges import reaching, round_up
+from ..style.wording import signed, with_error
+from .kernel_pair import axis_strips
+from .panel import Plot
+
+DASHES = ("solid", "dash", "solid")
+THICKNESS = (1.8, 2.6, 4.0)
+USUAL_OUTPUTS = 3.0  # to both sides of zero: targets are ±1, and a network starts within ±2σ of 0
+USUAL_DISTANCES = (-3.0, 0.5)  # exponents of ten
+LESS = "less"
+DIVERGED = 100.0  # of a distance: what is beyond has left for good
+START = 0.5  # where a logarithmic axis of steps shows step 0
+
+
+class TrainingCurves(Plot):
+    """The output on one image against training steps: the ensemble's mean and band, and networks of three widths.
+
+    - `steps`: after how many steps the output is known, beginning with 0.
+    - `pictures`: `(images, side, side)`, of which one is shown beside the plot.
+    - `targets`: what the outputs −1 and 1 mean, `("9", "5")`.
+
+    The band is mean ± 2σ over random initialisations. A network's dotted line is what the kernel predicts
+    from the network's own start. At the right end stands the answer of Bayes' rule.
+    """
+
+    def __init__(self, steps: Sequence[int], pictures: np.ndarray, targets: tuple[str, str], name: str = "training"):
+        super().__init__(name)
+        self._steps, self._pictures = np.asarray(steps), np.asarray(pictures)
+        self._x = np.where(self._steps > 0, self._steps, START)
+        self._networks: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        figure, side = self.figure, self._pictures.shape[-1]
+        for edge in ("low", "high"):
+            figure.add_scatter(x=self._x, mode="lines", line_width=0, showlegend=False, hoverinfo="skip")
+            figure.data[-1].update(
+                fill="tonexty" if edge == "high" else None, fillcolor=theme.translucent(theme.LIMIT, 0.16)
+            )
+        figure.add_scatter(x=self._x, mode="lines", name="infinite width ± 2σ", line_color=theme.LIMIT, line_width=4)
+        for k in range(3):
+            figure.add_scatter(x=self._x, mode="lines", line_color=theme.FINITE, opacity=(0.75, 0.85, 1)[k])
+            figure.data[-1].line.update(width=THICKNESS[k], dash=DASHES[k])
+            figure.add_scatter(x=self._x, mode="lines", line_color=theme.LIMIT, showlegend=k == 2)
+            figure.data[-1].update(name="its own prediction", line_width=2, line_dash="dot")
+        figure.add_scatter(x=[], y=[], mode="markers", name="Bayes’ rule ± 2σ", marker_color=theme.THIRD)
+        figure.data[-1].marker.update(size=11, symbol="diamond")
+        figure.data[-1].error_y.update(type="data", color=theme.THIRD, thickness=2.5, width=6)
+        figure.update_traces(hovertemplate="step %{x}: %{y:.3f}<extra>%{fullData.name}</extra>")
+        figure.add_heatmap(z=np.zeros((side, side)), xaxis="x2", yaxis="y2", colorscale=theme.THUMBNAIL, zmin=0, zmax=1)
+        figure.data[-1].update(showscale=False, hoverinfo="skip")
+        for height in (-1, 1):
+            figure.add_hline(y=height, line={"color": theme.MUTED, "width": 1.5, "dash": "dot"})
+        hidden = {"visible": False, "fixedrange": True, "constrain": "domain"}
+        ticks = [START, *(4**k for k in range(6) if 4**k <= self._steps[-1])]
+        figure.update_layout(
+            annotations=[
+                theme.heading("What does it say about one image?", xref="paper", x=0),
+                theme.heading("the image", xref="paper", x=0.76),
+            ],
+            xaxis={"type": "log", "title": "steps of gradient descent", "domain": [0, 0.72], "fixedrange": True},
+            yaxis={"title": "output f", "fixedrange": True, "tickvals": [-2, -1, 0, 1, 2]},
+            xaxis2=hidden | {"domain": [0.76, 0.94], "anchor": "y2", "constraintoward": "left"},
+            yaxis2=hidden
+            | {"anchor": "x2", "scaleanchor": "x2", "autorange": "reversed", "constraintoward": "top"}
+            | {"domain": [0.62, 1]},
+            legend={
+                "x": 0.745,
+                "y": 0.5,
+                "yanchor": "top",
+                "traceorder": "normal",
+                "bgcolor": "rgba(0,0,0,0)",
+                "font": {"size": 14},
+            },
+            margin={"l": 82, "r": 6, "t": theme.HEADING, "b": 48},
+        )
+        figure.layout.xaxis.update(tickvals=ticks, ticktext=["0", *map(str, ticks[1:])])
+        figure.layout.xaxis.range = list(np.log10([START / 1.15, self._steps[-1] * 2]))
+        figure.layout.yaxis.ticktext = ["−2", f"“{targets[0]}” −1", "0", f"“{targets[1]}” +1", "2"]
+        self._targets = targets
+
+    def restart(self, image: int, mean: Any, std: Any, bayes: tuple[float, float], widths: Sequence[int]) -> None:
+        """Show the ensemble's answer on image number `image` at every step, `bayes` (mean, std), and no network yet."""
+        self._mean, self._std, self._bayes = np.asarray(mean), np.asarray(std), bayes
+        self._widths, self._networks = list(widths), {}
+        low, high, middle = self.figure.data[:3]
+        end = self.figure.data[9]
+        with self.drawing():
+            low.y, high.y, middle.y = self._mean - 2 * self._std, self._mean + 2 * self._std, self._mean
+            end.update(x=[1.45 * self._steps[-1]], y=[bayes[0]])
+            end.error_y.array = [2 * bayes[1]]
+            self.figure.data[10].z = self._pictures[image]
+            for k, width in enumerate(self._widths):
+                self.figure.data[3 + 2 * k].name = f"width {width:,}"
+        self._draw()
+
+    def add(self, width: int, output: Any, predicted: Any) -> None:
+        """One network's output on the image at every step, and what the kernel predicts from its own start."""
+        self._networks[width] = np.asarray(output), np.asarray(predicted)
+        self._draw()
+
+    def _draw(self) -> None:
+        nothing = np.full(len(self._x), np.nan)
+        heights = [self._mean[0] + 2 * self._std[0], *(abs(output[-1]) for output, _ in self._networks.values())]
+        highest = 1.05 * max((height for height in heights if height < 5), default=0.0)
+        reach = USUAL_OUTPUTS if highest <= USUAL_OUTPUTS else round_up(highest)
+        with self.drawing():
+            for k, width in enumerate(self._widths):
+                for trace, y in zip(
+                    self.figure.data[3 + 2 * k : 5 + 2 * k], self._networks.get(width, (nothing, nothing)), strict=True
+                ):
+                    trace.y = np.where(np.abs(y) < DIVERGED, y, np.nan)  # a network that diverges leaves the plot
+            self.figure.layout.yaxis.range = [-reach, reach]
+        said = f"At the end: infinite width <b>{signed(self._mean[-1])}</b> ± {2 * self._std[-1]:.2f}"
+        said += f", Bayes {signed(self._bayes[0])} ± {2 * self._bayes[1]:.2f}."
+        known = [(width, *self._networks[width]) for width in self._widths if width in self._networks]
+        if known:
+            apart = [f"{_apart(output[-1] - own[-1])} at width {width:,}" for width, output, own in known]
+            said += f" From its own prediction: {', '.join(apart)}."
+        self.say(said)
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        yield "step", "mean", "std", *(f"{what}_{n}" for n in self._networks for what in ("width", "predicted"))
+        columns = [column for pair in self._networks.values() for column in pair]
+        for row in zip(self._steps, self._mean, self._std, *columns, strict=True):
+            yield int(row[0]), *map(float, row[1:])
+
+
+def _trend(slope: Slope) -> str:
+    """Whether a distance gets less with width, more, or neither for sure."""
+    if abs(slope.value) <= 2 * slope.error:
+        return "neither less nor more for sure"
+    return LESS if slope.value < 0 else "<b>more</b>"
+
+
+def _apart(difference: float) -> str:
+    return f"<b>{abs(difference):.3f}</b>" if abs(difference) < DIVERGED else "<b>diverged</b>"
+
+
+class LeavingPlot(Plot):
+    """Two ways to leave the kernel's prediction, against width: in the outputs, and by a kernel that moves.
+
+    Points are trained networks, lines the means of those that did not diverge; the dashed lines fall as 1/√n and as
+    1/n, and the line below says whether the means do.
+    """
+
+    NAMES = ("outputs off", "kernel moved")
+
+    def __init__(self, widths: Sequence[int], name: str = "leaving"):
+        super().__init__(name)
+        self._points: dict[tuple[int, int], tuple[float, float]] = {}
+        self._stable = True
+        figure = self.figure
+        for name_, colour, mark in zip(self.NAMES, (theme.FINITE, theme.THIRD), ("circle", "square"), strict=True):
+            figure.add_scatter(x=[], y=[], mode="markers", showlegend=False, marker_color=colour, opacity=0.35)
+            figure.add_scatter(x=[], y=[], mode="lines+markers", name=name_, line_color=colour, line_width=2)
+            figure.data[-1].marker.update(size=10, symbol=mark)
+        for power, law in ((0.5, "∝ 1/√n"), (1.0, "∝ 1/n")):
+            figure.add_scatter(x=[], y=[], mode="lines", name=law, hoverinfo="skip", line_color=theme.MUTED)
+            figure.data[-1].line.update(dash="dash" if power == 0.5 else "dot", width=1.5)
+        for trace in figure.data[:4]:
+            trace.hovertemplate = "width %{x:,}: %{y:.2%}<extra></extra>"
+        figure.update_layout(
+            annotations=[theme.heading("How far do networks leave it?", xref="paper", x=0)],
+            xaxis={"type": "log", "title": "width n", "tickvals": list(widths), "fixedrange": True},
+            yaxis={"type": "log", "tickformat": ".2~%", "fixedrange": True, "range": list(USUAL_DISTANCES)},
+            legend={"x": 0.02, "y": 0.02, "yanchor": "bottom", "bgcolor": "rgba(0,0,0,0)", "font": {"size": 13}},
+            margin={"l": 62, "r": 10, "t": theme.HEADING, "b": 48},
+        )
+        figure.layout.xaxis.range = list(np.log10([widths[0] / 1.5, widths[-1] * 1.5]))
+        figure.layout.yaxis.tickvals = [0.001, 0.01, 0.1, 1]
+
+    def restart(self, stable: bool = True) -> None:
+        """Forget the networks; `stable`: whether new ones are trained at a rate well below where wide ones diverge."""
+        self._points, self._stable = {}, stable
+        self._draw()
+
+    def add(self, width: int, seed: int, outputs: float, kernel: float) -> None:
+        """One network trained: its distance from its own prediction, and the relative change of its kernel."""
+        self._points[width, seed] = outputs, kernel
+        self._draw()
+
+    def _by_width(self) -> tuple[dict[int, list[float]], dict[int, list[float]]]:
+        """Both distances of the networks of each width that did not diverge."""
+        found: tuple[dict[int, list[float]], dict[int, list[float]]] = {}, {}
+        for (width, _), both in sorted(self._points.items()):
+            if np.all(np.array(both) < DIVERGED):
+                for by_width, distance in zip(found, both, strict=True):
+                    by_width.setdefault(width, []).append(distance)
+        return found
+
+    def means(self) -> tuple[dict[int, float], dict[int, float]]:
+        """The means of both over the networks of each width that did not diverge."""
+        outputs, kernel = ({n: float(np.mean(ds)) for n, ds in found.items()} for found in self._by_width())
+        return outputs, kernel
+
+    def slopes(self) -> tuple[Slope, Slope]:
+        """The log–log slopes of both means with their standard errors, NaN before there are three widths."""
+        outputs, kernel = (
+            log_log_slope(found) if len(found) > 2 else Slope(np.nan, np.nan) for found in self._by_width()
+        )
+        return outputs, kernel
+
+    def _draw(self) -> None:
+        with self.drawing():
+            for k, means in enumerate(self.means()):
+                points, mean, law = self.figure.data[2 * k], self.figure.data[2 * k + 1], self.figure.data[4 + k]
+                points.update(x=[n for n, _ in self._points], y=[both[k] for both in self._points.values()])
+                n, y = np.array(list(means)), np.array(list(means.values()))
+                mean.update(x=n, y=y)
+                power = (0.5, 1.0)[k]
+                constant = np.exp(np.mean(np.log(y * n**power))) if len(n) else np.nan
+                law.update(x=n, y=constant / n**power if len(n) else [])
+            everything = [distance for both in self._points.values() for distance in both if distance < DIVERGED]
+            self.figure.layout.yaxis.range = reaching(USUAL_DISTANCES, everything)
+        self.say(" ".join(filter(None, (self._slopes_in_words(), self._diverged_in_words()))))
+
+    def _slopes_in_words(self) -> str:
+        slopes = self.slopes()
+        if not np.isfinite([slope.value for slope in slopes]).all():
+            return "Each point is one trained network."
+        outputs, kernel = slopes
+        said = f"Slopes: outputs {with_error(outputs)}, kernel {with_error(kernel)}"
+        if not np.isfinite([slope.error for slope in slopes]).all():
+            return f"{said} so far."
+        leaves, moves = (_trend(slope) for slope in slopes)
+        said += f". A wide network leaves its prediction {leaves}"
+        if self._stable and leaves == LESS and not outputs.agrees_with(-0.5):
+            said += ", though not as 1/√n: the narrow ones are too far from the limit for that"
+        said += f", and its kernel moves {moves}"
+        return said + ("." if self._stable else ": this learning rate is at the edge of stability.")
+
+    def _diverged_in_words(self) -> str:
+        count = len(self._points) - sum(map(len, self._by_width()[0].values()))
+        return f"Left out: {count} of {len(self._points)} networks, which diverged." if count else ""
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        yield "width", "seed", "outputs_off", "kernel_moved"
+        for (width, seed), both in sorted(self._points.items()):
+            yield width, seed, *both
+
+
+class CertaintyPlot(Plot):
+    """What several posteriors say about several images, each a mean with two standard deviations.
+
+    - `pictures`: `(images, side, side)`.
+    - `truth`: −1 or 1 for each.
+    - `posteriors`: by name, the means and the standard deviations.
+    - `targets`: what the outputs −1 and 1 mean.
+    - `shown`: which of the images are drawn; the others are counted only.
+    """
+
+    def __init__(
+        self,
+        pictures: np.ndarray,
+        truth: np.ndarray,
+        posteriors: Mapping[str, tuple[np.ndarray, np.ndarray]],
+        targets: tuple[str, str],
+        shown: Sequence[int],
+        name: str = "certainty",
+    ):
+        super().__init__(name)
+        self._truth, self._posteriors = np.asarray(truth), posteriors
+        drawn = np.asarray(shown)
+        figure, count = self.figure, len(drawn)
+        [x, y, strip] = list(axis_strips(np.asarray(pictures)[drawn]))[1]
+        figure.add_heatmap(x=x, y=y - count + 0.4, z=strip, colorscale=theme.THUMBNAIL, zmin=0, zmax=1, yaxis="y2")
+        figure.data[0].update(showscale=False, hoverinfo="skip")
+        for k, (label, (mean, std)) in enumerate(posteriors.items()):
+            figure.add_scatter(x=np.arange(count) + 0.24 * k - 0.12, y=mean[drawn], mode="markers", name=label)
+            colour = (theme.LIMIT, theme.THIRD)[k]
+            figure.data[-1].marker.update(color=colour, size=11, symbol=("circle", "diamond")[k])
+            figure.data[-1].error_y.update(type="data", array=2 * std[drawn], color=colour, thickness=2.5, width=4)
+            figure.data[-1].hovertemplate = "%{y:.2f}<extra>" + label + "</extra>"
+        figure.add_scatter(x=np.arange(count), y=self._truth[drawn], mode="markers", name="the truth", hoverinfo="skip")
+        figure.data[-1].marker.update(symbol="line-ew", size=30, line_width=3, line_color=theme.MUTED)
+        figure.add_hline(y=0, line={"color": theme.MUTED, "width": 1.5})
+        figure.update_layout(
+            annotations=[theme.heading("Images it has not seen", xref="paper", x=0)],
+            xaxis={"visible": False, "range": [-0.6, count - 0.4], "fixedrange": True},
+            yaxis={"title": "output f", "tickvals": [-1, 0, 1], "domain": [0.2, 1], "fixedrange": True},
+            yaxis2={"visible": False, "range": [1.15, -0.05], "domain": [0, 0.17], "fixedrange": True},
+            legend={
+                "orientation": "h",
+                "x": 1,
+                "xanchor": "right",
+                "y": 1.0,
+                "yanchor": "bottom",
+                "font": {"size": 14},
+            },
+            margin={"l": 82, "r": 10, "t": theme.HEADING, "b": 4},
+        )
+        figure.layout.yaxis.ticktext = [f"“{targets[0]}” −1", "0", f"“{targets[1]}” +1"]
+        self.say("<br>".join(self._counted(label, *posterior) for label, posterior in posteriors.items()))
+
+    def _counted(self, label: str, mean: np.ndarray, std: np.ndarray) -> str:
+        sure, right = np.abs(mean) > 2 * std, np.sign(mean) == self._truth
+        return (
+            f"{label}, of all {len(mean)}: sure (0 outside the bar) of <b>{sure.sum()}</b>{_right(right[sure])}; "
+            f"unsure of <b>{(~sure).sum()}</b>{_right(right[~sure])}."
+        )
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        yield "image", "truth", *(f"{label}_{what}" for label in self._posteriors for what in ("mean", "std"))
+        columns = [column for pair in self._posteriors.values() for column in pair]
+        for image, row in enumerate(zip(self._truth, *columns, strict=True)):
+            yield image, *map(float, row)
+
+
+def _right(right: np.ndarray) -> str:
+    return f", right on <b>{np.mean(right):.0%}</b>" if len(right) else ""

@@ -1,0 +1,230 @@
+"""The application: Voilà with our settings (``CONFIG``), our addresses, and kernels that wait for their readers.
+
+Pages ask no host but this server, so they work without a network. What strangers may ask of it is decided here
+(addresses), in ``page_channel.py`` (kernels) and in ``page_policy.py`` (browsers).
+"""
+
+import asyncio
+import logging
+import os
+import re
+import signal
+from functools import partial
+from importlib import metadata, resources
+from pathlib import Path
+
+from jupyter_events import EventLogger
+from tornado.ioloop import IOLoop
+from tornado.web import ErrorHandler, RedirectHandler, StaticFileHandler
+from traitlets import Instance, Int, List, Unicode, default
+from traitlets.config import Config
+from voila.app import Voila
+from voila.static_file_handler import TemplateStaticFileHandler
+from voila.tornado.handler import TornadoVoilaHandler
+
+from ... import machine
+from ...distant.asking import ENGINE
+from .. import upstream
+from ..course.chapter import chapters
+from ..style.theme import STATIC
+from .lesson import Lesson
+from .page_channel import PageChannel
+from .page_policy import guarded
+
+HOME = "00_home.ipynb"
+
+PLOTLY = Path(str(STATIC / "vendor" / "plotly-cartesian.min.js"))  # a third of plotly.js: all that our plots need
+
+# Voilà looks for `voila/templates/<name>` below each of these folders, and finds ours in this one.
+JUPYTER_PATH = Path(str(resources.files("ntkviz.app")))
+
+CONFIG = Config(
+    Voila={
+        "ip": "127.0.0.1",
+        "open_browser": False,
+        "log_level": logging.ERROR,
+        # A reader's own Jupyter settings are for their notebooks, not for this application.
+        "config_file_paths": [],
+        # Kernels talk through sockets in here, whose whole path must stay below 104 characters (macOS).
+        "connection_dir_root": "/tmp",
+        "kernel_websocket_connection_class": PageChannel,
+        "tornado_settings": {"websocket_max_message_size": 2**21},  # what plotly tells of a plot may reach 2¹⁸ bytes
+    },
+    VoilaConfiguration={
+        "template": "ntkviz",
+        "allow_template_override": "NO",
+        "allow_theme_override": "NO",
+        "strip_sources": True,
+        "file_allowlist": [r".*\.(png|svg)"],
+        # It draws plots that are no widgets, and would load plotly.js (5 MB) once more.
+        "extension_denylist": ["jupyterlab-plotly"],
+        # A kernel waits for the next reader of each chapter: a cold one takes seconds to import JAX.
+        "preheat_kernel": True,
+        "default_pool_size": 1,
+    },
+    # With a token, who knows it may read; nobody sets a password of the server's user.
+    PasswordIdentityProvider={"allow_password_change": False},
+    # Voilà would start them all at once; `Dashboard.warm` does it one by one.
+    VoilaKernelManager={"kernel_pools_config": {"default": {"pool_size": 0}}},
+    # Sockets that only this user can open, instead of TCP ports that everybody on a shared machine can.
+    KernelManager={"transport": "ipc"},
+    # A page that is closed ends its kernel; these seconds are for pages that could not say so (lost network).
+    AsyncMappingKernelManager={"cull_idle_timeout": 600, "cull_interval": 60},
+)
+
+
+class Dashboard(Voila):
+    """Serve a folder of notebooks as one application that starts at its ``00_home.ipynb``."""
+
+    hosts = List(
+        Unicode(),
+        config=True,
+        help="Names under which readers know this server, such as lessons.example.org behind a reverse proxy. Requests "
+        "for other names are refused, but for localhost; without any, all are allowed if --Voila.ip is set.",
+    )
+    embedded_in = List(
+        Unicode(),
+        config=True,
+        help="Origins whose pages may show the lessons in a frame, such as https://moodle.example.org (none at first).",
+    )
+    most_pages = Int(
+        min=1,
+        config=True,
+        help="How many pages may be open at one time, which is how many kernels readers can start; the next reader is "
+        "asked to wait. At first as many as fit into the memory of this machine, or of the container it runs in.",
+    )
+    # For all kernels: each would make one of its own, which `logging` keeps for ever.
+    event_logger = Instance(EventLogger, args=())
+    warming: asyncio.Task | None = None
+
+    @default("most_pages")
+    def _as_memory_allows(self) -> int:
+        # A class's kernels leave JAX to their engine, whose two workers hold 4 GB.
+        engine, page = (4e9, 120e6) if ENGINE in os.environ else (0, 550e6)
+        return max(1, int((machine.memory_total() - engine) / page))
+
+    def initialize(self, argv: list[str] | None = None) -> None:
+        """Read the command line.
+
+        Raises:
+            SystemExit: the folder to serve has no home notebook.
+        """
+        super().initialize(argv)
+        self.token = self.token or os.environ.get("JUPYTER_TOKEN")  # type: ignore[has-type]  # Jupyter's own way to keep it out of `ps`
+        if not Path(self.root_dir, HOME).is_file():
+            raise SystemExit(
+                f"There is no {HOME} in {self.root_dir}: name the folder of the notebooks, "
+                "as in `python -m ntkviz.app.serve notebooks`."
+            )
+        plotly = f"voila/plotly/{PLOTLY.name}?v={metadata.version('plotly')}"  # below the base URL
+        for_template = {"chapters": chapters(self.root_dir), "plotly": plotly}
+        self.voila_configuration.update_config(Config(VoilaConfiguration={"resources": for_template}))
+
+    def init_settings(self) -> dict:
+        """Voilà's settings, and the names under which it answers (else other sites could pose as this one)."""
+        at_home = self.ip in ("localhost", "127.0.0.1", "::1")
+        return super().init_settings() | {
+            "allow_remote_access": not at_home and not self.hosts,
+            "local_hostnames": ["localhost", *self.hosts],
+            "embedded_in": self.embedded_in,
+            "most_pages": self.most_pages,
+            "default_handler_class": guarded(ErrorHandler),
+            "default_handler_args": {"status_code": 404},
+        }
+
+    def init_handlers(self) -> list:
+        """Voilà's pages without its list of files and what no page asks for: the root leads to the home notebook."""
+        home = f"{self.base_url}voila/render/{HOME}"
+        unasked = ("tree", "api/contents", "api/themes", "query", "execution")
+        hidden = (r"/logout", *(f"{self.server_url}voila/{name}" for name in unasked))
+        ours = {
+            TornadoVoilaHandler: (f"{self.server_url}voila/render/(.*)", Lesson),
+            # Voilà's own address is for every template, and one that names none is an error in its code.
+            TemplateStaticFileHandler: (
+                f"{self.server_url}voila/templates/(ntkviz/static/.+)",
+                TemplateStaticFileHandler,
+            ),
+        }
+        kept = [
+            (*ours.get(rule[1], rule[:2]), *rule[2:])
+            for rule in super().init_handlers()
+            if rule[0] != self.server_url and not rule[0].startswith(hidden)
+        ]
+        added = [
+            (self.server_url, RedirectHandler, {"url": home, "permanent": False}),
+            (
+                f"{self.server_url}voila/plotly/({re.escape(PLOTLY.name)})",
+                StaticFileHandler,
+                {"path": str(PLOTLY.parent)},
+            ),
+        ]
+        return [(path, guarded(handler), *options) for path, handler, *options in [*added, *kept]]
+
+    def listen(self) -> None:
+        """Listen until interrupted, and say where, once the port is known."""
+        IOLoop.current().add_callback(self.announce)
+        if self.voila_configuration.preheat_kernel:
+            IOLoop.current().add_callback(self.start_warming)
+        super().listen()
+
+    def start_warming(self) -> None:
+        """Begin to `warm` the chapters."""
+        self.warming = asyncio.create_task(self.warm())
+
+    async def warm(self) -> None:
+        """Keep kernels waiting for each chapter, started one by one in reading order while no page is awaited.
+
+        When a class comes in, the machine is for those who wait. A reader who is ahead of this gets a kernel of their
+        own, as if none were ever started beforehand.
+        """
+        manager, size = self.kernel_manager, self.voila_configuration.default_pool_size
+        names = [chapter.file for chapter in chapters(self.root_dir)]
+        while True:
+            rest = manager.fill_delay
+            name = min(names, key=manager.get_pool_size)
+            if manager.get_pool_size(name) < size and not Lesson.awaited:
+                try:
+                    await self.start_waiting_kernel(name)
+                    rest = 0
+                except Exception:
+                    self.log.exception("no kernel could be started beforehand for %s", name)
+                    rest = 60
+            await asyncio.sleep(rest)
+
+    async def start_waiting_kernel(self, name: str) -> None:
+        """Start one more kernel for the next readers of a notebook, and run the notebook in it.
+
+        Raises:
+            Exception: whatever kept it from starting; then none waits.
+        """
+        manager = self.kernel_manager
+        config, size = manager.kernel_pools_config, manager.get_pool_size(name) + 1
+        manager.kernel_pools_config = {**config, name: {"pool_size": size}}
+        manager.fill_if_needed(delay=0, notebook_name=name)
+        manager.kernel_pools_config = config  # in which no pool fills itself
+        waiting = upstream.waiting_kernels(manager, name)
+        newest = waiting[-1]
+        try:
+            # Whoever is stopped meanwhile only stops waiting: Voilà trips over a start that is cancelled half-way.
+            await asyncio.shield((await asyncio.shield(newest))["task"])
+        except Exception:
+            if newest in waiting:
+                waiting.remove(newest)
+            raise
+
+    def announce(self) -> None:
+        """Print the address of the dashboard, which Ctrl-C ends from now on."""
+        signal.signal(signal.SIGINT, lambda *_: self.ioloop.add_callback_from_signal(self.ioloop.stop))
+        made = self.identity_provider.token_generated
+        token = f"?token={self.identity_provider.token}" if made else ""  # one that was chosen is known
+        print(f"ntkviz is open at {self.connection_url}{token} (Ctrl-C ends it)", flush=True)
+
+    def stop(self) -> None:
+        """End at once: a reader's kernel holds nothing to save. Voilà trips over kernels that are still starting."""
+        self.log.setLevel(logging.CRITICAL)  # a kernel that ends while it starts is no news
+        if self.warming:
+            self.warming.cancel()
+        if starting := upstream.all_waiting_kernels(self.kernel_manager):
+            self.ioloop.run_sync(partial(asyncio.wait, starting))
+        self.ioloop.run_sync(partial(self.kernel_manager.shutdown_all, now=True))
+        super().stop()

@@ -1,0 +1,159 @@
+"""The look, decided once: `static/ntkviz.css` holds the palette and the type; plots read it from there.
+
+Figures are made in the light palette on white, so that an exported PNG can be printed; on the page
+the stylesheet repaints their text, axes and background, which follows light and dark at once and
+without asking the kernel.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib import resources
+from typing import Any
+
+import plotly.graph_objects as go
+
+from .. import upstream
+from .wording import figures
+
+with upstream.without_iri_grammar():
+    from plotly.graph_objects import FigureWidget
+
+STATIC = resources.files("ntkviz.app") / "static"
+STYLESHEET = (STATIC / "ntkviz.css").read_text(encoding="utf-8")
+
+
+def variables(stylesheet: str = STYLESHEET) -> dict[str, str]:
+    """The custom properties `--nv-…` of the first rule (the light palette), by name without the prefix."""
+    first_rule = stylesheet[stylesheet.index("{") : stylesheet.index("}")]
+    return dict(re.findall(r"--nv-([\w-]+):\s*([^;]+);", first_rule))
+
+
+PALETTE = variables()
+FINITE, LIMIT, THIRD, INK, MUTED, RULE = (
+    PALETTE[name] for name in ("finite", "limit", "third", "ink", "muted", "rule")
+)
+
+# Up to five things that are neither: told apart by their marks as well, and at least 3 : 1 on white and on black.
+SERIES = [FINITE, LIMIT, THIRD, "#C0609A", "#7F8896"]
+MARKS = ["circle", "square", "diamond", "triangle-up", "star"]
+
+# "mako" of the viridis family: perceptually uniform, readable in all colour-vision deficiencies, and at home on
+# white as on black.
+SEQUENTIAL = ["#0B0405", "#2E1E3C", "#413D7B", "#37659E", "#348FA7", "#40B7AD", "#8AD9B1", "#DEF5E5"]
+
+# Negative numbers: "rocket", the warm twin of "mako". On `DIVERGING` zero is dark as on `SEQUENTIAL`, and both signs
+# grow bright, so that a positive number has one colour whether or not a plot has negative ones.
+NEGATIVE = ["#03051A", "#35193E", "#701F57", "#AD1759", "#E13342", "#F37651", "#F6B48F", "#FAEBDD"]
+DIVERGING = [*reversed(NEGATIVE[1:]), *SEQUENTIAL]
+
+# Thumbnails on axes are mid-grey on nothing, which reads on both backgrounds.
+THUMBNAIL = [[0, "rgba(120,128,140,0)"], [1, "rgba(120,128,140,1)"]]
+
+
+def template() -> go.layout.Template:
+    """The plotly template of every figure: quiet axes, no box, the page's fonts."""
+    axis = {
+        "gridcolor": RULE,
+        "linecolor": MUTED,
+        "tickcolor": MUTED,
+        "zeroline": False,
+        "tickfont": {"size": 14, "color": MUTED},
+        "title": {"font": {"size": 15, "color": INK}},
+    }
+    return go.layout.Template(
+        layout={
+            "font": {"family": PALETTE["font"], "size": 15, "color": INK},
+            "paper_bgcolor": PALETTE["paper"],
+            "plot_bgcolor": "rgba(0,0,0,0)",
+            "xaxis": axis,
+            "yaxis": axis,
+            "margin": {"l": 10, "r": 10, "t": 40, "b": 10},
+            "hoverlabel": {"font": {"size": 14}},
+            "colorscale": {"sequential": SEQUENTIAL},
+        }
+    )
+
+
+HEADING = 38  # pixels above a plot for its heading
+LOW = 336  # pixels: the height of a low plot, as the stylesheet says
+
+
+def heading(text: str, **place: Any) -> dict[str, Any]:
+    """The heading over a plot, at the same height in every figure: `xref` and `x` say where it begins."""
+    at_top = {"yref": "paper", "y": 1, "xanchor": "left", "yanchor": "bottom", "showarrow": False}
+    return {"text": text, "font": {"size": 17}} | at_top | place
+
+
+def legend(**place: Any) -> dict[str, Any]:
+    """A legend on nothing, at the height of the plot's top unless `place` says otherwise."""
+    return {"y": 1, "yanchor": "top", "font": {"size": 13}, "bgcolor": "rgba(0,0,0,0)"} | place
+
+
+BRIGHTEST = 1.25  # of the unit of a colour scale: networks may exceed the limit's largest entry by a quarter
+
+
+def kernel_colours(unit: float, lowest: float) -> dict[str, Any]:
+    """The colour axis of kernels: zero is dark, and `unit`, the same in all pictures that are compared, is bright.
+
+    Ticks count in units, and the title of the bar says what a unit is. If `lowest`, the smallest number to be seen, is
+    clearly negative, the axis is symmetric about zero.
+    """
+    negative = lowest < -0.005 * unit
+    top, marks = BRIGHTEST * unit, [-1, -0.5, 0, 0.5, 1] if negative else [0, 0.25, 0.5, 0.75, 1]
+    return {
+        "colorscale": DIVERGING if negative else SEQUENTIAL,
+        "cmin": -top if negative else 0.0,
+        "cmax": top,
+        "colorbar": {
+            "tickvals": [unit * mark for mark in marks],
+            "ticktext": [f"{mark:g}".replace("-", "−") for mark in marks],
+            "title": {"text": f"× {figures(unit)}", "font": {"size": 13}},
+        },
+    }
+
+
+def translucent(colour: str, opacity: float) -> str:
+    """A colour `"#rrggbb"` that lets the ground shine through."""
+    red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{opacity})"
+
+
+PAGE_HAS_PLOTLY = "NTKVIZ_PAGE_HAS_PLOTLY"  # set in the kernels of a dashboard whose pages load plotly.js themselves
+
+
+class Figure(FigureWidget):
+    """A plotly figure that a page opened later shows as it is now, not as it was when it was made.
+
+    The dashboard's pages draw it with their own plotly.js, which knows the kinds of plots with two axes.
+    """
+
+    if PAGE_HAS_PLOTLY in os.environ:
+        # plotly's own code would bring 5 MB of plotly.js along with each figure.
+        _esm = (STATIC / "figure.js").read_text(encoding="utf-8")
+
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
+        # A dashboard makes its figures before it shows them (and long before, in a kernel started beforehand).
+        if key is None and self._made:
+            upstream.renew_state(self)
+        return super().get_state(key, drop_defaults)
+
+    _made = False
+
+
+def figure(filename: str = "ntkviz") -> Figure:
+    """An empty figure in the house's look that fills its place and exports a sharp PNG of this name."""
+    # The stylesheet sets the height (it grows with Present); this is the same for the first drawing.
+    widget = Figure(layout={"template": template(), "autosize": True, "height": 376})
+    object.__setattr__(widget, "_made", True)
+    upstream.configure(
+        widget,
+        responsive=True,
+        displaylogo=False,
+        # Only what works here: a camera. "Share" would send the plot to another host.
+        modeBarButtons=[["toImage"]],
+        plotlyServerURL="",
+        toImageButtonOptions={"format": "png", "scale": 2, "filename": filename},
+    )
+    return widget

@@ -1,0 +1,95 @@
+"""Numbers and verdicts in words: the digits that a number deserves, and what a measured slope says about a law."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ...slopes import Slope, log_log_slope
+
+VAGUE = 0.125
+"""A standard error of a slope beyond which −1/2 cannot be told from −1/4 or −3/4."""
+
+FEWEST = 3
+"""Networks of each width from which on their spread is known well enough to judge a slope."""
+
+FAR = 0.2
+"""A relative deviation beyond which terms of higher order than 1/√n are no longer small: (1/√n)² is 4 %, not 1 %."""
+
+
+def signed(number: float, digits: int = 2) -> str:
+    """A number with a minus sign that is not a hyphen, and none before a zero."""
+    return f"{round(number, digits) + 0.0:,.{digits}f}".replace("-", "−")
+
+
+def figures(number: float) -> str:
+    """Two or three significant digits: a power of ten (HTML) where the number is large or small, 0.00 for nothing."""
+    size = abs(number)
+    if size == 0 or 0.1 <= size < 1000:
+        return signed(number, 2 if size < 9.995 else 1 if size < 99.95 else 0)
+    if 1e-3 <= size < 1e5:
+        return signed(number, 0) if size > 1 else f"{number:.2g}".replace("-", "−")
+    power = int(np.floor(np.log10(size)))
+    return f"{signed(number / 10.0**power)}·10<sup>{signed(power, 0)}</sup>"
+
+
+def decimals(spread: float) -> int:
+    """How many decimals numbers deserve that vary by so much: three digits of the spread, and two decimals at most."""
+    if not 0 < spread < np.inf:
+        return 2
+    return 3 if spread < 0.005 else int(np.clip(2 - np.floor(np.log10(spread)), 0, 2))
+
+
+def plus_minus(mean: float, std: float) -> str:
+    """A mean and how much single ones vary about it, where more than one is known (else NaN)."""
+    if not np.isfinite(std):
+        return f"<b>{figures(mean)}</b>"
+    digits = decimals(std)
+    return f"<b>{signed(mean, digits)}</b> ± {signed(std, digits)}"
+
+
+def share(distance: float) -> str:
+    """A distance relative to the limit's norm: in percent, or as a multiple where that would be thousands of them."""
+    if distance >= 10:
+        return f"{figures(distance)} × the limit’s norm"
+    return f"{distance:.0%}" if distance >= 1 else f"{distance:.1%}"
+
+
+def with_error(slope: Slope) -> str:
+    """A slope ± its standard error, where that is known."""
+    if not np.isfinite(slope.error):
+        return f"<b>{signed(slope.value)}</b>"
+    digits = 3 if 0 < slope.error < 0.005 else 2
+    return f"<b>{signed(slope.value, digits)}</b> ± {slope.error:.{digits}f}"
+
+
+def one_over_root(deviations: Mapping[int, Sequence[float]]) -> str:
+    """Whether deviations from a limit, of several networks at each width, fall as 1/√n: the slope, then the verdict."""
+    slope = log_log_slope(deviations)
+    if not np.isfinite(slope.value):
+        return "Each point is one random network; two widths make a slope, and the theory says −0.50."
+    said = f"Slope {with_error(slope)}"
+    if min(map(len, deviations.values())) < FEWEST:
+        so_far = f"Slope <b>{signed(slope.value)}</b> so far; the theory says −0.50."
+        return f"{so_far} More networks of each width will tell its error."
+    if not slope.agrees_with(-0.5):
+        return f"{said} (s.e.), not −0.50. {_why_not(deviations, slope)}"
+    if slope.error > VAGUE:
+        return f"{said} (s.e.): too uncertain to be held against the theory’s −0.50."
+    return f"{said} (s.e.) agrees with theory, −0.50: four times the width halves the distance."
+
+
+def _why_not(deviations: Mapping[int, Sequence[float]], slope: Slope) -> str:
+    """Why a slope is not −1/2, as far as the numbers tell: the law is one of wide networks."""
+    widths = sorted(deviations)
+    wide = widths[len(widths) // 2 :]
+    widest = float(np.mean(deviations[widths[-1]]))
+    if widest > FAR:
+        return f"That law is for wide networks; at width {widths[-1]:,} these are still <b>{share(widest)}</b> off."
+    above = log_log_slope({width: deviations[width] for width in wide})
+    if len(wide) > 2 and above.error <= VAGUE and above.agrees_with(-0.5):
+        return f"That law is for wide networks; from width {wide[0]:,} on it is {with_error(above)}, which agrees."
+    if abs(slope.value + 0.5) < 3 * slope.error:
+        return "Chance alone puts one slope in twenty so far off."
+    return "That law is for wide networks; at these widths, terms of higher order still bend the curve."

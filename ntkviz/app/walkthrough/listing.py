@@ -1,0 +1,48 @@
+"""The program of a network as a listing, line by line, over the verdict of the Simple GIA Check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import Any
+
+import ipywidgets as widgets
+
+from ...language import GIAReport, Program
+from ..plots.panel import Panel
+
+
+class Listing(Panel):
+    """The lines of a program: number, name, what it is equal to, and its kind, as the papers call it.
+
+    The numbers are those the check's reasons speak of. A program too long for its place is scrolled.
+    """
+
+    def __init__(self, heading: str, name: str = "program"):
+        self._body = widgets.HTML()
+        content = widgets.VBox([widgets.HTML(f"<h3>{escape(heading)}</h3>"), self._body])
+        super().__init__(name, content)
+        self.widget.add_class("nv-listing")
+        self._program: Program | None = None
+
+    def show(self, program: Program, report: GIAReport) -> None:
+        """Show one program and what the check says of it."""
+        self._program = program
+        rows = "".join(
+            f'<tr><td>{line.place}</td><th scope="row">{escape(line.name)}</th>'
+            f"<td>= {escape(line.formula_text)}</td><td>{escape(line.type)}</td></tr>"
+            for line in program.lines()
+        )
+        # Focusable, so that it can be scrolled by keyboard.
+        with self.drawing():
+            self._body.value = (
+                f'<div class="nv-lines" tabindex="0" role="region" aria-label="The lines of the program">'
+                f"<table><tbody>{rows}</tbody></table></div>"
+            )
+        style, word = ("nv-right", "passes") if report.passes else ("nv-wrong", "fails")
+        self.say(f'Simple GIA Check: <span class="{style}">{word}</span>. {escape(" ".join(report.reasons))}')
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        yield "line", "name", "formula", "kind"
+        for line in self._program.lines() if self._program else ():
+            yield line.place, line.name, line.formula_text, line.type

@@ -1,0 +1,100 @@
+"""What a reader types into an exercise: every way of writing a number is that number, and nothing else is one."""
+
+import json
+
+import pytest
+
+import ntkviz as nv
+from ntkviz.app import Exercise
+from ntkviz.app.exercises.exercise import decimal_number, whole_number
+from ntkviz.errors import InputError
+
+from ..conftest import wait_for
+
+
+@pytest.fixture
+def asked():
+    return []
+
+
+@pytest.fixture
+def exercise(asked):
+    """One that takes whole numbers and keeps in `asked` what it was asked."""
+
+    def check(answer):
+        asked.append(answer)
+        return answer == 10_000, "measured"
+
+    return Exercise("?", "width", check, start=1000)
+
+
+@pytest.mark.parametrize("typed", ["10000", "1e4", "1E4", "1.0e4", "10000.0", "10,000", "10 000", " 10000 ", "+1e+4"])
+def test_a_whole_number_can_be_written_in_many_ways(typed):
+    assert whole_number(typed) == 10_000
+
+
+@pytest.mark.parametrize("typed", ["1.5", "1e-1", "ten", "1e", "1,5", "1,00", "10k", "0x10", "nan", "inf", "12 3"])
+def test_what_is_no_whole_number_is_refused_by_one_sentence(typed):
+    with pytest.raises(InputError, match=f"^“{typed}” is not a whole number such as 1000[.]$"):
+        whole_number(typed)
+
+
+@pytest.mark.parametrize(("typed", "number"), [("1.25", 1.25), ("-0.4", -0.4), ("−0.4", -0.4), ("1e-1", 0.1), ("2", 2)])
+def test_a_decimal_number_can_be_written_in_many_ways(typed, number):
+    assert decimal_number(typed) == number
+
+
+@pytest.mark.parametrize("typed", ["1,25", "one", "nan", "-inf", "1.2.3"])
+def test_what_is_no_number_is_refused(typed):
+    with pytest.raises(InputError, match=r"is not a number such as 1\.25"):
+        decimal_number(typed)
+
+
+@pytest.mark.parametrize("read", [whole_number, decimal_number])
+def test_nothing_and_too_much_are_refused(read):
+    with pytest.raises(InputError, match=r"^Type a "):
+        read("  ")
+    for much in ("1e16", "-1e999999999"):
+        with pytest.raises(InputError, match="is more than this page can measure"):
+            read(much)
+
+
+def test_the_field_means_what_was_typed_and_keeps_what_it_refuses(exercise, asked):
+    exercise._field.value = "1e4"
+    wait_for(lambda: "Yes." in exercise._verdict.value)
+    assert asked == [10_000]
+    exercise._field.value = "many"
+    wait_for(lambda: "“many” is not a whole number" in exercise._verdict.value)
+    assert (asked, exercise._field.value) == ([10_000], "many")
+    exercise._field.value = "1e3"
+    wait_for(lambda: "Not yet." in exercise._verdict.value)
+    assert asked == [10_000, 1000]
+
+
+def test_decimal_numbers_are_taken_where_the_start_is_one(asked):
+    exercise = Exercise("?", "x", lambda answer: (bool(asked.append(answer)), "measured"), start=1.0)
+    exercise._field.value = "1.25"
+    wait_for(lambda: "measured" in exercise._verdict.value)
+    assert asked == [1.25]
+
+
+def test_no_page_has_a_field_that_a_browser_reads(root):
+    """Browsers take 1e4 for 1 in a field for whole numbers: pages ask through `Exercise` alone."""
+    for path in sorted((root / "notebooks").glob("*.ipynb")):
+        code = [
+            "".join(cell["source"]) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"
+        ]
+        assert "IntText" not in "".join(code), path
+        assert "FloatText" not in "".join(code), path
+
+
+def test_exercise_measures_and_refuses():
+    def check(width):
+        if width < 1:
+            raise nv.HyperparameterError("The width is 0; it must be a whole number ≥ 1.")
+        return width > 10, f"Width {width} was measured."
+
+    exercise = Exercise("How wide?", "width", check, start=1)
+    for answer, expected in (("5", "Not yet."), ("20", "Yes."), ("0", "whole number")):
+        exercise._field.value = answer
+        wait_for(lambda expected=expected: expected in exercise._verdict.value)

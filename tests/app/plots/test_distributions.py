@@ -1,0 +1,107 @@
+"""Coordinates and functions beside their Gaussian: what is shown is what was sampled, and counted in full."""
+
+import numpy as np
+import pytest
+
+import ntkviz as nv
+from ntkviz.app import CoordinateHistogram, FunctionDraws
+
+from ..conftest import csv_rows
+
+
+@pytest.fixture
+def histogram():
+    return CoordinateHistogram("coordinates", "h")
+
+
+@pytest.fixture
+def functions():
+    return FunctionDraws("networks", np.linspace(-1, 1, 5), "s", draws=6)
+
+
+def test_the_bell_stays_where_it_is():
+    rng, heights = np.random.default_rng(0), []
+    for share_of_zeros in (0.0, 0.0, 0.5):
+        histogram = CoordinateHistogram("heading", "h")
+        histogram.restart(std=2.0)
+        histogram.add(2 * rng.normal(size=(1, 16000)) * (rng.random((1, 16000)) >= share_of_zeros))
+        heights.append(histogram.figure.layout.yaxis.range[1])
+        assert heights[-1] > max(histogram.figure.data[0].y)
+    assert heights[:2] == pytest.approx([1.25 / (2 * (2 * np.pi) ** 0.5)] * 2)
+    assert heights[2] / heights[0] in (2, 4, 8, 16)
+
+
+def test_histogram_of_a_gaussian_is_its_density(histogram):
+    histogram.restart(std=2.0)
+    bars, line = histogram.figure.data
+    assert "Predicted variance <b>4.00</b>" in histogram.reading.value
+    assert line.y.max() == pytest.approx(1 / (2 * (2 * np.pi) ** 0.5))
+    for _ in range(2):
+        histogram.add(np.random.default_rng(0).normal(scale=2, size=(50, 400)))
+    expected = np.exp(-(bars.x**2) / 8) / (2 * (2 * np.pi) ** 0.5)
+    assert np.max(np.abs(bars.y - expected)) < 0.02
+    assert "40,000 coordinates of 100 networks" in histogram.reading.value
+    assert "in a Gaussian 0.3%" in histogram.reading.value
+
+
+def test_values_beyond_the_axis_are_counted(histogram):
+    histogram.restart(std=1.0)
+    histogram.add(np.array([[0.0, 100.0]]))
+    bars = histogram.figure.data[0]
+    assert np.sum(bars.y) * bars.width == pytest.approx(0.5)
+    assert "2 coordinates of 1 network:" in histogram.reading.value
+    assert "<b>50.0%</b>" in histogram.reading.value
+    heading, *numbers = csv_rows(histogram)
+    assert heading == ["from", "to", "density", "predicted_density"]
+    assert sum((float(b) - float(a)) * float(p) for a, b, _, p in numbers) == pytest.approx(1, abs=1e-3)
+
+
+def test_another_prediction_starts_another_sample_and_the_old_one_fades(histogram):
+    histogram.restart(std=1.0)
+    histogram.add(np.ones((1, 10)))
+    before = histogram.figure.data[0].y
+    histogram.restart(std=3.0)
+    assert np.array_equal(histogram.figure.data[0].y, before)
+    histogram.add(np.ones((1, 4)))
+    assert "4 coordinates" in histogram.reading.value
+
+
+def test_curves_are_drawn_apart_inside_bands(functions):
+    std = np.array([2.0, 1.0, 1.0, 1.0, 2.0])
+    functions.restart(std)
+    narrow, wide, curves, edges, one = functions.figure.data
+    assert narrow.y[0] == 2
+    assert wide.y[0] == 4
+    assert np.nanmax(edges.y) == 4
+    functions.add(np.stack([0.5 * std, 1.5 * std]))
+    functions.add(np.stack([1.5 * std, 3 * std]))
+    assert "4 networks: <b>25%</b>" in functions.reading.value
+    assert "<b>75%</b> inside ±2σ" in functions.reading.value
+    assert np.isnan(curves.y[5::6]).all()
+    assert np.array_equal(curves.y[6:11], 1.5 * std)
+    assert np.array_equal(one.y, 0.5 * std)
+    assert csv_rows(functions)[0] == ["network", "input", "output", "predicted_std"]
+    assert len(csv_rows(functions)) == 1 + 4 * 5
+
+
+def test_there_is_room_for_so_many_curves(functions):
+    functions.restart(np.ones(5))
+    functions.add(np.zeros((10, 5)))
+    assert "6 networks" in functions.reading.value
+    assert len(functions.figure.data[2].y) == len(functions.figure.data[2].x)
+
+
+def test_picture_of_real_networks_goes_gaussian(histogram):
+    """What chapter 1 shows: tails at width 1, none at width 256."""
+    network, point = nv.architectures.mlp(depth=2), [[1.0, 1.0]]
+    program = nv.program(network, point)
+    place = next(line.place for line in program.lines() if line.name == "x3")
+    law = nv.limit_law(program).vectors[place]
+    beyond = {}
+    for width, networks in ((1, 512), (256, 16)):
+        values = np.array([nv.coordinates(program, width=width, key=k)[place][0] for k in range(networks)])
+        histogram.restart(law.std.item())
+        histogram.add(values)
+        beyond[width] = np.mean(np.abs(values) > 3 * law.std.item())
+    assert beyond[1] > 0.01
+    assert beyond[256] < 0.006

@@ -1,0 +1,111 @@
+"""Figure 1: the experiments measure what they say, curves show what was given, slopes are those of the curves."""
+
+import numpy as np
+import pytest
+
+from ntkviz.app import Curve, DeviationCurves, SlopePlot
+from ntkviz.app.style import theme
+
+from ..conftest import csv_records, reading
+
+WIDTHS = [64, 128, 256]
+
+
+@pytest.fixture
+def plot():
+    curves = DeviationCurves(WIDTHS, most=6)
+    curves.restart(["RNN", "mean readout"], "ntk4a", WIDTHS, range(2))
+    return curves
+
+
+def fill(curves, c=2.0):
+    """Deviations exactly c/√n, twice as far from GIA's answer at every width."""
+    for name, width, seeds in curves.remaining():
+        one = c / width**0.5
+        curves.add(name, width, dict.fromkeys(seeds, (one,) if name == "RNN" else (one, 0.4)))
+
+
+def test_narrow_networks_come_first_and_what_is_known_is_not_measured_again(plot):
+    assert [width for _, width, _ in plot.remaining()] == [64, 64, 128, 128, 256, 256]
+    fill(plot)
+    assert not plot.remaining()
+    plot.restart(["RNN"], "ntk", WIDTHS, range(2))
+    assert len(plot.remaining()) == 3
+    assert not plot.curves()[0].deviations
+    plot.restart(["RNN"], "ntk4a", WIDTHS, range(3))
+    assert [seeds for _, _, seeds in plot.remaining()] == [[2]] * 3
+    assert plot.curves()[0].means() == pytest.approx({n: 2 / n**0.5 for n in WIDTHS})
+
+
+def test_curves_show_the_numbers_given(plot):
+    fill(plot)
+    rnn, mean, shortcut = (trace for trace in plot.figure.data[2:] if trace.visible)
+    assert rnn.y == pytest.approx([2 / n**0.5 for n in WIDTHS])
+    assert shortcut.y == pytest.approx([0.4] * 3)
+    assert shortcut.line.dash == "dot"
+    assert mean.line.color == shortcut.line.color != rnn.line.color
+    plot.restart(["RNN", "mean readout"], "ntk4a", WIDTHS, range(2), times_root=True)
+    assert plot.figure.data[2].y == pytest.approx([2.0] * 3)
+    rows = csv_records(plot)
+    assert len(rows) == 12
+    assert float(rows[0]["from_the_limit"]) == pytest.approx(0.25)
+    assert [row["from_gia_answer"] for row in rows[::6]] == ["", "0.4"]
+
+
+def test_guides_fall_as_one_over_the_root(plot):
+    guides = plot.figure.data[0]
+    x, y = np.array(guides.x[:2], dtype=float), np.array(guides.y[:2], dtype=float)
+    assert np.diff(np.log(y)) / np.diff(np.log(x)) == pytest.approx(-0.5)
+
+
+def test_bars_are_two_standard_errors(plot):
+    plot.add("RNN", 64, {0: (0.1,), 1: (0.3,)})
+    assert plot.figure.data[2].error_y.array == pytest.approx([2 * 0.1])  # std 0.1·√2, of the mean of two 0.1
+
+
+def test_slope_and_its_error_are_those_of_simulated_curves():
+    rng = np.random.default_rng(0)
+    noisy = [
+        Curve("a", False, {n: list(3 * n**-0.5 * np.exp(0.3 * rng.normal(size=20))) for n in WIDTHS}).slope()
+        for _ in range(300)
+    ]
+    slopes, errors = np.transpose(noisy)
+    assert np.mean(slopes) == pytest.approx(-0.5, abs=0.02)
+    assert np.mean(errors) == pytest.approx(np.std(slopes), rel=0.15)
+    assert np.isnan(Curve("a", False, {64: [1.0], 128: [1.0]}).slope()[0])
+
+
+def test_slope_plot_says_the_average_of_the_distances_to_the_limit(plot):
+    fill(plot)
+    slopes = SlopePlot()
+    slopes.show(plot.curves(), [plot.look(curve.name) for curve in plot.curves()])
+    assert slopes.figure.data[0].x == pytest.approx([-0.5, -0.5, 0.0])
+    assert "measured −0.50 on average, from −0.50 to −0.50" in reading(slopes)
+    name, slope, *_ = slopes.to_csv().splitlines()[3].split(",")
+    assert name == "mean readout (GIA)"
+    assert float(slope) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_slope_plot_names_the_curves_that_do_not_agree():
+    rng = np.random.default_rng(0)
+    curves = [
+        Curve(name, False, {n: list(n**slope * np.exp(0.05 * rng.normal(size=20))) for n in WIDTHS})
+        for name, slope in (("a", -0.5), ("b", -0.35))
+    ]
+    slopes = SlopePlot()
+    slopes.show(curves, [(theme.FINITE, "circle")] * 2)
+    said = reading(slopes)
+    assert "Within two standard errors of it: 1 of 2; further off: b." in said
+    slopes.show(curves[:1], [(theme.FINITE, "circle")])
+    assert reading(slopes).endswith("Within two standard errors of it: 1 of 1.")
+
+
+def test_no_law_is_claimed_before_a_network_is_measured(plot):
+    assert "follows" not in plot.reading.value
+    fill(plot)
+    assert "c of c/√n, is 2.00 on average." in reading(plot)
+
+
+def test_a_crowd_keeps_three_colours(plot):
+    plot.restart(["a", "b", "c", "d", "e", "f"], "ntk", WIDTHS, range(2))
+    assert [plot.look(name)[0] for name in "abcdef"] == theme.SERIES[:3] + [theme.MUTED] * 3

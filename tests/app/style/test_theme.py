@@ -1,0 +1,50 @@
+"""Colours: text can be read, marks stand out, and scales grow evenly."""
+
+import numpy as np
+import pytest
+
+from ntkviz.app.style import theme
+from ntkviz.app.style.theme import kernel_colours
+
+
+def luminance(colour):
+    channels = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+def contrast(one, other):
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def dark_palette():
+    rule = theme.STYLESHEET[theme.STYLESHEET.index(':root[data-nv-theme="dark"]') :]
+    return theme.PALETTE | theme.variables(rule)
+
+
+@pytest.mark.parametrize("palette", [theme.PALETTE, dark_palette()], ids=["light", "dark"])
+def test_contrast_of_text_and_of_marks(palette):
+    for ground in ("paper", "surface"):
+        for text in ("ink", "muted", "accent", "good", "bad"):
+            assert contrast(palette[text], palette[ground]) >= 4.5, (text, ground)
+    for mark in ("finite", "limit"):
+        assert contrast(palette[mark], palette["paper"]) >= 3, mark
+
+
+@pytest.mark.parametrize("colours", [theme.SEQUENTIAL, theme.NEGATIVE], ids=["positive", "negative"])
+def test_colormap_grows_evenly_in_lightness(colours):
+    lightness = np.array([116 * max(luminance(c), 0.0089) ** (1 / 3) - 16 for c in colours])
+    steps = np.diff(lightness)
+    assert (steps > 0).all()
+    assert steps.max() < 2 * steps.mean()
+
+
+@pytest.mark.parametrize("palette", [theme.PALETTE, dark_palette()], ids=["light", "dark"])
+def test_third_colour_stands_out(palette):
+    assert contrast(palette["third"], palette["paper"]) >= 3
+
+
+def test_a_unit_is_written_over_the_colours():
+    assert kernel_colours(979200.0, 0.0)["colorbar"]["title"]["text"] == "× 9.79·10<sup>5</sup>"
+    assert kernel_colours(2.0, -1e-9)["cmin"] == 0  # rounding is no sign

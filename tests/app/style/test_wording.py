@@ -1,0 +1,56 @@
+"""Numbers in words: as many digits as they deserve, no percentages in the thousands; and ranges that hold still."""
+
+import numpy as np
+import pytest
+
+from ntkviz.app.style.wording import figures, plus_minus, share, signed, with_error
+from ntkviz.slopes import Slope
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (0, "0.00"),
+        (0.4608, "0.46"),
+        (-0.06, "−0.06"),
+        (0.00123, "0.0012"),
+        (5.747, "5.75"),
+        (36.39, "36.4"),
+        (-206.1, "−206"),
+        (36850, "36,850"),
+        (979200.0, "9.79·10<sup>5</sup>"),
+        (3.1e-7, "3.10·10<sup>−7</sup>"),
+    ],
+)
+def test_figures(number, said):
+    assert figures(number) == said
+
+
+@pytest.mark.parametrize(
+    ("distance", "said"),
+    [(0.0042, "0.4%"), (0.142, "14.2%"), (1.4, "140%"), (58.5, "58.5 × the limit’s norm")],
+)
+def test_share(distance, said):
+    assert share(distance) == said
+
+
+@pytest.mark.parametrize(
+    ("mean", "std", "said"),
+    [
+        (1.0, 2**0.5, "<b>1.00</b> ± 1.41"),
+        (786.4, 22.84, "<b>786.4</b> ± 22.8"),
+        (4296.0, 816.0, "<b>4,296</b> ± 816"),
+        (0.51, 0.0028, "<b>0.510</b> ± 0.003"),
+        (0.51, 0.0, "<b>0.51</b> ± 0.00"),
+        (0.51, np.nan, "<b>0.51</b>"),
+    ],
+)
+def test_a_mean_has_the_decimals_of_its_spread(mean, std, said):
+    assert plus_minus(mean, std) == said
+
+
+def test_slopes_with_errors():
+    assert with_error(Slope(-0.512, 0.034)) == "<b>−0.51</b> ± 0.03"
+    assert with_error(Slope(-0.5123, 0.0012)) == "<b>−0.512</b> ± 0.001"
+    assert with_error(Slope(-0.5123, np.nan)) == "<b>−0.51</b>"
+    assert signed(-0.001) == "0.00"

@@ -1,0 +1,56 @@
+"""Private parts of other packages do what they are needed for, and are used in one file."""
+
+import ast
+import importlib
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ntkviz import app
+from ntkviz.app import KernelPair, upstream
+
+APP = Path(app.__file__).parent
+
+
+def private_parts(tree: ast.AST) -> set[str]:
+    """What an object keeps to itself and somebody else reads or sets: `other._part`, but no `_repr_…_` of IPython's."""
+    return {
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr[0] == "_" and node.attr[:2] != "__"
+        if not (isinstance(node.value, ast.Name) and node.value.id == "self") and not node.attr.startswith("_repr_")
+    }
+
+
+def test_the_search_finds_what_it_is_for():
+    tree = ast.parse("self._own, widget._config, self.figure._config, widget._repr_mimebundle_()")
+    assert private_parts(tree) == {"widget._config", "self.figure._config"}
+
+
+@pytest.mark.parametrize("file", sorted(APP.rglob("*.py")), ids=lambda file: str(file.relative_to(APP)))
+def test_one_file_uses_private_parts(file):
+    found = private_parts(ast.parse(file.read_text()))
+    assert bool(found) == (file.name == "upstream.py"), found
+
+
+def test_page_opened_later_gets_the_figure_as_it_is():
+    pair = KernelPair("sample", "limit", np.zeros((3, 8, 8)))
+    pair.show(left=np.eye(3), right=np.eye(3))
+    state = pair.figure.get_state()
+    assert len(state["_widget_data"]) == len(pair.figure.data)
+    assert state["_widget_layout"]["coloraxis"]["cmax"] == pytest.approx(1.25)
+
+
+def test_a_plot_is_exported_under_its_name():
+    options = upstream.configuration(KernelPair("sample", "limit", np.zeros((1, 8, 8)), name="kernels").figure)
+    assert options["toImageButtonOptions"]["filename"] == "ntkviz-kernels"
+    assert options["modeBarButtons"] == [["toImage"]]
+
+
+def test_a_package_is_missing_only_for_a_while(monkeypatch):
+    monkeypatch.delitem(sys.modules, "rfc3987_syntax", raising=False)
+    with upstream.without_iri_grammar(), pytest.raises(ModuleNotFoundError):
+        importlib.import_module("rfc3987_syntax")
+    assert "rfc3987_syntax" not in sys.modules

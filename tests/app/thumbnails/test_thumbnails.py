@@ -1,0 +1,31 @@
+"""The kept drawings are what their code draws."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ntkviz.app import chapters
+from ntkviz.app.course.chapter import DRAWINGS
+from ntkviz.app.thumbnails import draw
+
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+CHAPTERS = [chapter.name for chapter in chapters(Path(__file__).parents[3] / "notebooks") if chapter.number]
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_drawing_is_as_its_code_draws_it(name):
+    """`make thumbnails` renews it. Another machine may round otherwise: coordinates to a tenth, colours to one."""
+    kept, drawn = (DRAWINGS / f"{name}.svg").read_text("utf-8").strip(), draw(name)
+    assert NUMBER.sub("0", kept) == NUMBER.sub("0", drawn)
+    numbers = (np.array(NUMBER.findall(text), dtype=float) for text in (kept, drawn))
+    np.testing.assert_allclose(*numbers, atol=1)
+
+
+def test_nothing_is_kept_that_no_chapter_shows():
+    assert sorted(path.name for path in DRAWINGS.iterdir()) == [f"{name}.svg" for name in CHAPTERS]
+
+
+def test_thumbnail_draws_networks_and_their_band():
+    assert draw("01_gaussian").count("<polyline") == 32 + 2
