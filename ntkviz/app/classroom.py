@@ -1,4 +1,4 @@
-"""The dashboard for a class: students' kernels are light, and one engine calculates for all of them.
+"""The dashboard for a class: students' kernels are light, and one engine computes for all of them.
 
     python -m ntkviz.app.classroom notebooks --port=8866
 
@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from ..distant.asking import ENGINE
 from . import serve
 
-PATIENCE = 30  # seconds in which the engine must end
+PATIENCE = 30  # seconds that the engine has to shut down
 
 
 @contextlib.contextmanager
@@ -33,7 +33,7 @@ def engine() -> Iterator[dict[str, str]]:
         assert host.stdout
         announced = host.stdout.readline()
         if not announced:
-            raise SystemExit("The engine of the class did not start; what it said stands above.")
+            raise SystemExit("The engine of the class did not start; its messages are above.")
         try:
             yield json.loads(announced)
         finally:
@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> None:
         os.environ.update(environment)  # for the kernels; the engine's own processes run already
         if environment[ENGINE].startswith("tcp://"):
             print(
-                "The package cryptography is not installed: whoever has an account on this machine can use the engine, "
+                "The package cryptography is not installed: anyone with an account on this machine can use the engine, "
                 "in your name.",
                 flush=True,
             )

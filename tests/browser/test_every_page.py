@@ -194,7 +194,7 @@ def test_controls_move_the_picture_and_its_address_brings_it_back(name, page):
 
     page.goto("about:blank")
     page.goto(f"{address}&nonsense=1")
-    expect(page.get_by_role("alert")).to_contain_text("'nonsense' is no control of this page")
+    expect(page.get_by_role("alert")).to_contain_text("'nonsense' is not a control of this page")
     assert {label: value(control) for label, control in controls(page).items()} == left
     wait_for_pictures(page)
     page.get_by_role("button", name="Reset").click()

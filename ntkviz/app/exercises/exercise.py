@@ -20,8 +20,8 @@ class Exercise(Task):
     """A question answered by a number. `check(answer)` returns whether it is right and one sentence why.
 
     The field takes decimal numbers if `start` is one (1.0, not 1), else whole ones. What is typed is read here and
-    not by the browser, whose fields for whole numbers take the first digits and drop the rest: 1e4 would be 1. What
-    is no such number is refused by a sentence, stays in the field, and is not checked.
+    not by the browser, whose fields for whole numbers take the first digits and drop the rest: 1e4 would be 1. Anything
+    else is refused in one sentence, stays in the field, and is not checked.
     """
 
     def __init__(self, question: str, label: str, check: Callable[[Any], tuple[bool, str]], start: float):
@@ -34,12 +34,12 @@ class Exercise(Task):
 
 
 def decimal_number(text: str) -> float:
-    """The number that a reader typed; raises `InputError` if it is none, or not finite."""
+    """The number that a reader typed; raises `InputError` if it is not a number, or not finite."""
     return float(_number(text, "a number such as 1.25"))
 
 
 def whole_number(text: str) -> int:
-    """The whole number that a reader typed: 10000, 10,000 and 1e4 are the same; raises `InputError` if it is none."""
+    """The whole number that a reader typed: 10000, 10,000 and 1e4 are the same; raises `InputError` for others."""
     wanted = "a whole number such as 1000"
     grouped = re.fullmatch(r"[+-]?\d{1,3}([,\u202f\u00a0 ]\d{3})+", _plain(text))
     number = _number(re.sub(r"[^\d+-]", "", _plain(text)) if grouped else text, wanted)

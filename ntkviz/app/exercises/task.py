@@ -57,7 +57,7 @@ class Task:
         self._background.run(measure, on_end=self._end)
 
     def forget(self) -> None:
-        """What the check looked at, or looks at, is no more: there is no verdict."""
+        """Clear the verdict: what the check looked at, or is looking at, has changed."""
         self._background.cancel()
         self._verdict.value = ""
 

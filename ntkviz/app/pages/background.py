@@ -28,11 +28,11 @@ SLOW = 0.7
 """Seconds in which a first step should come; then its request says what it will cost."""
 
 REST = 0.25
-"""Seconds between a request's first step and its next: while a slider is being dragged, the machine is its own."""
+"""Seconds between a request's first step and its next: they leave the machine to a slider that is being dragged."""
 
 
 def sentence(error: Exception) -> str:
-    """What to show of an error: the message of ours; of others, which may hold paths, only what they are called."""
+    """What to show of an error: its message if it is ours, else only its type, as a message may contain paths."""
     if isinstance(error, NtkvizError):
         return str(error)
     log.error("unexpected error in a picture", exc_info=error)
@@ -124,7 +124,7 @@ class Background:
             self._next = None
 
     def watch(self) -> None:
-        """Somebody looks: from now on requests run to their end."""
+        """A reader is looking: from now on requests run to their end."""
         self._watched.set()
 
     # --- in the worker -------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ class Control(Protocol):
         """The value a link's text stands for; raises `HyperparameterError` with one sentence if there is none."""
 
 
-DIGITS = 10  # decimals of a slider's steps, and not those of their sums in binary
+DIGITS = 10  # decimals kept of a slider's value, which drops the rounding errors of binary sums
 
 
 class Slider:
@@ -61,7 +61,7 @@ class Slider:
 
     @property
     def value(self) -> float:
-        """Where it stands. Browsers add steps up in binary, and say 0.9000000000000001 where they mean 0.9."""
+        """Where it stands. Browsers add steps in binary and report 0.9000000000000001 where they mean 0.9."""
         return self._nearest(self.widget.value)
 
     @value.setter
@@ -210,12 +210,15 @@ class Controls:
         return urlencode(self.settings())
 
     def from_link(self, text: str) -> str | None:
-        """Take the state from a link; what is not in it or no good keeps its start. Returns what was refused."""
+        """Take the state from a link and return what was refused, if anything.
+
+        A control that the link leaves out, or gives an invalid value, returns to its start.
+        """
         values = {name: control.start for name, control in self._controls.items()}
         refused = []
         for name, given in parse_qsl(text, keep_blank_values=True):
             if name not in self._controls:
-                refused.append(f"{shortened(name)!r} is no control of this page")
+                refused.append(f"{shortened(name)!r} is not a control of this page")
                 continue
             try:
                 values[name] = self._controls[name].parse(given)

@@ -10,7 +10,7 @@ from zlib import crc32
 from ..plots.panel import Panel
 from .controls import Controls
 
-UNSAFE = re.compile(r"[^A-Za-z0-9_.=-]+")  # what a file's name had better not hold
+UNSAFE = re.compile(r"[^A-Za-z0-9_.=-]+")  # what a file name should not contain
 LONGEST = 60  # characters of the settings in a file's name
 
 

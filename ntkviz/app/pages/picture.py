@@ -23,8 +23,8 @@ from .preview import preview
 
 CALCULATING = "calculating …"
 WAITING = "finishing the previous calculation …"
-LATE = 0.1  # seconds an answer at once may take; then the page says that it does not have it yet
-PATIENCE, LARGE = 3, 1e8  # seconds and bytes below which a calculation is not worth a word
+LATE = 0.1  # seconds that `at_once` may take before the page says that it is still calculating
+PATIENCE, LARGE = 3, 1e8  # seconds and bytes below which the cost of a calculation is not mentioned
 ROW = 6  # controls beside each other on a laptop; under two rows of them plots are lower, and the foot stays in view
 
 
@@ -44,7 +44,7 @@ class Picture:
 
     The finite-width side goes beyond its first step only once a page shows the picture. A move drops what
     the one before still computes. A refusal by `ntkviz` is shown as its sentence. What has not been drawn for the
-    controls as they stand, because it is still being calculated or was refused or cancelled, is dimmed and tells no
+    current settings, because it is still being calculated or was refused or cancelled, is dimmed and shows no
     numbers (`panel.py`). Show a picture by leaving it at the end of a cell.
     """
 
@@ -173,7 +173,7 @@ class Picture:
         return say
 
     def _say_work(self) -> None:
-        """What goes on, and what it costs where that is known and worth a word."""
+        """What is going on, and what it costs where that is known and large."""
         if self._waits:
             self._status.value = f"{WAITING} then {self._cost}" if self._cost else WAITING
         else:

@@ -107,7 +107,7 @@ class WeightCloud(Plot):
 
     - `words`: along the axis, `(T,)`; fewer weights are those of the first of them.
 
-    The first network added is the one of the map, drawn as a ring.
+    The first network added is the one shown in the map; it is drawn as rings.
     """
 
     def __init__(self, heading: str, words: Sequence[str], name: str = "weights"):
@@ -174,7 +174,7 @@ class WeightCloud(Plot):
             )
             one.update(x=words if count else [], y=self._networks[0] if count else [])
         if count < 2:
-            self.say("Two networks make a spread.")
+            self.say("A spread takes two networks.")
             return
         self.say(
             f"{count} networks of width {self._width:,} differ by ± <b>{self.spread():.3f}</b>; times √n that is "
@@ -189,5 +189,5 @@ class WeightCloud(Plot):
 
 
 def _numbered(words: Sequence[str]) -> list[str]:
-    """Words with their places in the sentence, where one may stand twice: `the (1)`."""
+    """Words with their positions in the sentence, where one may occur twice: `the (1)`."""
     return [f"{word} ({place})" for place, word in enumerate(words, 1)]

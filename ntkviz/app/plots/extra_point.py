@@ -117,7 +117,7 @@ class CompanyPlot(Plot):
         )
         said += "with it"
         if np.allclose(self._alone, self._together[:-1], rtol=0, atol=1e-9 * np.max(np.abs(self._alone))):
-            said += ": nobody is moved"
+            said += ": the extra point changes nothing"
         if np.isfinite(mean):
             said += f"; networks <b>{signed(mean)}</b>" + (f" ± {std:.2f}" if np.isfinite(std) else "")
         return said + "."

@@ -228,7 +228,7 @@ class SlopePlot(Plot):
             dots.marker.symbol = [m + "-open" * c.gia for c, (_, m) in zip(curves, looks, strict=True)]
             self.figure.layout.yaxis.range = [len(curves) - 0.4, -0.6]
         known = {c.name: c.slope() for c in curves if not c.gia and np.isfinite(c.slope().value)}
-        self.say(_summary(known) if known else "Three widths make a slope; the law says −0.50.")
+        self.say(_summary(known) if known else "A slope takes three widths; the law says −0.50.")
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "curve", "slope", "standard_error"

@@ -1,7 +1,7 @@
-"""One part of a picture, and whether what it shows belongs to the controls as they stand.
+"""One part of a picture, and whether it shows the current settings of the controls.
 
 A move puts everything out of date. What a panel then draws, part by part, inside `drawing`, is current. What is not
-drawn anew (yet, or at all: the calculation was refused or cancelled) still shows earlier settings. It is dimmed, tells
+drawn anew (yet, or at all: the calculation was refused or cancelled) still shows earlier settings. It is dimmed, shows
 no number, says that it is out of date, and stays out of the CSV.
 """
 
@@ -31,7 +31,7 @@ class Part:
 
     - `name`: what it is called in “… is out of date”.
     - `traces`: the numbers of the traces that show it.
-    - `drawn`: whether it shows anything yet; `current`: whether that belongs to the controls as they stand.
+    - `drawn`: whether it shows anything yet; `current`: whether that is for the current settings.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Panel:
 
     @contextmanager
     def drawing(self, *parts: Part) -> Iterator[None]:
-        """What is drawn in this block, `parts` or the whole panel, belongs to the controls as they stand."""
+        """What is drawn in this block, `parts` or the whole panel, is for the current settings of the controls."""
         yield
         self._drawn(parts)
         self._undim()
@@ -138,7 +138,7 @@ class Plot(Panel):
 
     @contextmanager
     def drawing(self, *parts: Part) -> Iterator[None]:
-        """Besides: what is drawn goes to the page as one change, which dims the parts that are out of date, too."""
+        """As in `Panel`; what is drawn goes to the page as one change, which also dims the parts out of date."""
         with self.figure.batch_update():
             yield
             self._drawn(parts)
@@ -146,7 +146,7 @@ class Plot(Panel):
         self._undim()
 
     def _fade(self) -> None:
-        """Dim the parts that are out of date beside others that are current, and let them answer no pointer."""
+        """Dim the parts that are out of date beside others that are current, and ignore the pointer on them."""
         if self.outdated:
             return  # the stylesheet dims it all
         for part in self.parts:

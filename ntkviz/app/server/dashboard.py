@@ -62,7 +62,7 @@ CONFIG = Config(
         "preheat_kernel": True,
         "default_pool_size": 1,
     },
-    # With a token, who knows it may read; nobody sets a password of the server's user.
+    # Whoever knows the token may read; nobody may set a password.
     PasswordIdentityProvider={"allow_password_change": False},
     # Voilà would start them all at once; `Dashboard.warm` does it one by one.
     VoilaKernelManager={"kernel_pools_config": {"default": {"pool_size": 0}}},
@@ -80,20 +80,20 @@ class Dashboard(Voila):
         Unicode(),
         config=True,
         help="Names under which readers know this server, such as lessons.example.org behind a reverse proxy. Requests "
-        "for other names are refused, but for localhost; without any, all are allowed if --Voila.ip is set.",
+        "for other names except localhost are refused; if no name is given, all are allowed once --Voila.ip is set.",
     )
     embedded_in = List(
         Unicode(),
         config=True,
-        help="Origins whose pages may show the lessons in a frame, such as https://moodle.example.org (none at first).",
+        help="Origins whose pages may show the lessons in a frame, such as https://moodle.example.org (default: none).",
     )
     most_pages = Int(
         min=1,
         config=True,
-        help="How many pages may be open at one time, which is how many kernels readers can start; the next reader is "
-        "asked to wait. At first as many as fit into the memory of this machine, or of the container it runs in.",
+        help="How many pages may be open at once, which is how many kernels readers can start; the next reader is "
+        "asked to wait. By default as many as fit into the memory of this machine, or of the container it runs in.",
     )
-    # For all kernels: each would make one of its own, which `logging` keeps for ever.
+    # Shared by all kernels: each would create its own, which `logging` never releases.
     event_logger = Instance(EventLogger, args=())
     warming: asyncio.Task | None = None
 
@@ -121,7 +121,7 @@ class Dashboard(Voila):
         self.voila_configuration.update_config(Config(VoilaConfiguration={"resources": for_template}))
 
     def init_settings(self) -> dict:
-        """Voilà's settings, and the names under which it answers (else other sites could pose as this one)."""
+        """Voilà's settings, and the names under which it answers (otherwise other sites could pose as this one)."""
         at_home = self.ip in ("localhost", "127.0.0.1", "::1")
         return super().init_settings() | {
             "allow_remote_access": not at_home and not self.hosts,
@@ -139,7 +139,7 @@ class Dashboard(Voila):
         hidden = (r"/logout", *(f"{self.server_url}voila/{name}" for name in unasked))
         ours = {
             TornadoVoilaHandler: (f"{self.server_url}voila/render/(.*)", Lesson),
-            # Voilà's own address is for every template, and one that names none is an error in its code.
+            # Voilà's own route serves any template, and fails with an internal error if the address names none.
             TemplateStaticFileHandler: (
                 f"{self.server_url}voila/templates/(ntkviz/static/.+)",
                 TemplateStaticFileHandler,
@@ -205,7 +205,7 @@ class Dashboard(Voila):
         waiting = upstream.waiting_kernels(manager, name)
         newest = waiting[-1]
         try:
-            # Whoever is stopped meanwhile only stops waiting: Voilà trips over a start that is cancelled half-way.
+            # Cancelling this coroutine only stops the waiting: Voilà fails on a start that is cancelled half-way.
             await asyncio.shield((await asyncio.shield(newest))["task"])
         except Exception:
             if newest in waiting:
@@ -220,8 +220,8 @@ class Dashboard(Voila):
         print(f"ntkviz is open at {self.connection_url}{token} (Ctrl-C ends it)", flush=True)
 
     def stop(self) -> None:
-        """End at once: a reader's kernel holds nothing to save. Voilà trips over kernels that are still starting."""
-        self.log.setLevel(logging.CRITICAL)  # a kernel that ends while it starts is no news
+        """End at once: a reader's kernel holds nothing to save. Voilà fails on kernels that are still starting."""
+        self.log.setLevel(logging.CRITICAL)  # a kernel that ends while it starts is expected
         if self.warming:
             self.warming.cancel()
         if starting := upstream.all_waiting_kernels(self.kernel_manager):

@@ -62,7 +62,7 @@ class Lesson(TornadoVoilaHandler):
 
     @staticmethod
     def drawn() -> None:
-        """One page less that somebody waits for."""
+        """One page fewer is being waited for."""
         Lesson.awaited -= 1
 
     async def make(self, path: str | None) -> None:

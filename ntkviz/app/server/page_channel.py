@@ -2,7 +2,7 @@
 
 Jupyter's own channel would carry code to run, new widgets to make and limits of sliders to lift; and on the way back
 whatever the kernel says, with the server's paths in tracebacks. Whoever opens a page holds one end of its channel, so
-this one carries what our pages need, by name. What it refuses it drops and notes in the server's log.
+this one carries what our pages need, by name. What it refuses is dropped and noted in the server's log.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOVED = {"value", "index", "_view_count"}
 """The traits that a hand moves (``_view_count`` tells a widget that it is shown), besides plotly's ``_js2py_…``."""
 
 ANSWERS = {"status", "kernel_info_reply", "comm_info_reply", "comm_open", "comm_msg", "comm_close"}
-"""What a page hears. Tracebacks, warnings and prints of a kernel are for the server's log."""
+"""What a page receives. A kernel's tracebacks, warnings and printed output go to the server's log."""
 
 MOST_PARTS = 64  # of one message; ours have four and a few buffers
 
@@ -84,7 +84,7 @@ class PageChannel(ZMQChannelsWebsocketConnection):
             header, content = self.session.unpack(parts[0]), self.session.unpack(parts[3])
             return channel == b"shell" and may_ask(header["msg_type"], content)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            return False  # none that a page would send
+            return False  # malformed: no page of ours sends this
 
     def handle_outgoing_message(self, stream: Any, outgoing_msg: list[Any]) -> None:
         """Pass what the kernel says on to the page, if it is for a page."""

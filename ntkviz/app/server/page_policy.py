@@ -21,14 +21,14 @@ HEADERS = {
     "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 
-NO_NAME = re.compile(r"[\x00-\x1f\x7f\\]")  # in no name of a file here
+NO_NAME = re.compile(r"[\x00-\x1f\x7f\\]")  # characters that no file name here contains
 
 ADVICE = {
-    400: "The server cannot read this request. Open the page from the list of the chapters.",
-    403: "The server does not give this away. Open the page from the list of the chapters.",
-    404: "There is nothing at this address. Open the page from the list of the chapters.",
-    405: "This address is for other requests. Open the page from the list of the chapters.",
-    500: "The server has made a mistake, and noted it in its log. Try again; settings are kept in a page's address.",
+    400: "The server cannot read this request. Open the page from the list of chapters.",
+    403: "The server does not hand this out. Open the page from the list of chapters.",
+    404: "There is nothing at this address. Open the page from the list of chapters.",
+    405: "This address does not take such requests. Open the page from the list of chapters.",
+    500: "The server ran into an error and recorded it in its log. Try again; settings are kept in a page's address.",
 }
 
 

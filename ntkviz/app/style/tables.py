@@ -1,4 +1,4 @@
-"""A table of the page, in the house's look and readable by ear."""
+"""A table in the page's style that screen readers can read."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ VAGUE = 0.125
 """A standard error of a slope beyond which −1/2 cannot be told from −1/4 or −3/4."""
 
 FEWEST = 3
-"""Networks of each width from which on their spread is known well enough to judge a slope."""
+"""The fewest networks at each width whose spread is known well enough to judge a slope."""
 
 FAR = 0.2
 """A relative deviation beyond which terms of higher order than 1/√n are no longer small: (1/√n)² is 4 %, not 1 %."""
@@ -68,15 +68,15 @@ def one_over_root(deviations: Mapping[int, Sequence[float]]) -> str:
     """Whether deviations from a limit, of several networks at each width, fall as 1/√n: the slope, then the verdict."""
     slope = log_log_slope(deviations)
     if not np.isfinite(slope.value):
-        return "Each point is one random network; two widths make a slope, and the theory says −0.50."
+        return "Each point is one random network; a slope takes two widths, and the theory says −0.50."
     said = f"Slope {with_error(slope)}"
     if min(map(len, deviations.values())) < FEWEST:
         so_far = f"Slope <b>{signed(slope.value)}</b> so far; the theory says −0.50."
-        return f"{so_far} More networks of each width will tell its error."
+        return f"{so_far} Its error needs more networks at each width."
     if not slope.agrees_with(-0.5):
         return f"{said} (s.e.), not −0.50. {_why_not(deviations, slope)}"
     if slope.error > VAGUE:
-        return f"{said} (s.e.): too uncertain to be held against the theory’s −0.50."
+        return f"{said} (s.e.): too uncertain to test the theory’s −0.50."
     return f"{said} (s.e.) agrees with theory, −0.50: four times the width halves the distance."
 
 
@@ -91,5 +91,5 @@ def _why_not(deviations: Mapping[int, Sequence[float]], slope: Slope) -> str:
     if len(wide) > 2 and above.error <= VAGUE and above.agrees_with(-0.5):
         return f"That law is for wide networks; from width {wide[0]:,} on it is {with_error(above)}, which agrees."
     if abs(slope.value + 0.5) < 3 * slope.error:
-        return "Chance alone puts one slope in twenty so far off."
+        return "Chance alone puts one slope in twenty this far off."
     return "That law is for wide networks; at these widths, terms of higher order still bend the curve."

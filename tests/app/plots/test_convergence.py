@@ -49,7 +49,7 @@ def converging(slope, noise=0.0):
     [
         (-0.5, 0.1, "agrees with theory, −0.50: four times the width halves the distance."),
         (-0.35, 0.1, "not −0.50. That law is for wide networks; at these widths, terms"),
-        (-0.5, 2.5, "too uncertain to be held against the theory’s −0.50."),
+        (-0.5, 2.5, "too uncertain to test the theory’s −0.50."),
     ],
 )
 def test_the_line_under_a_slope_judges_it_by_its_error(slope, noise, verdict):
