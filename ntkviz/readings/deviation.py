@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..convergence import Slope, log_log_slope, relative_frobenius
 from ..errors import NotFiniteError
 from ..language.architecture import Architecture, listed, whole_number
-from ..slopes import Slope, log_log_slope
 from .finite import check_width, empirical_ntk
 from .infinite import infinite_ntk
 
@@ -95,4 +95,4 @@ def deviations(arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Iter
     for seed in listed(seeds, "seeds", of="whole numbers"):
         for width in widths:
             sampled = np.asarray(empirical_ntk(arch, x, width=width, key=seed), dtype=float)
-            yield Deviation(width, seed, float(np.linalg.norm(sampled - limit) / np.linalg.norm(limit)))
+            yield Deviation(width, seed, relative_frobenius(sampled, limit))

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from ..convergence import relative_frobenius
 from ..errors import HyperparameterError, InputError, shown
 from ..language.architecture import Architecture, check_architecture, check_data, number
 from ..language.program import Program
@@ -40,7 +41,7 @@ class Training(NamedTuple):
         Returns:
             ‖Θ_after − Θ_before‖_F / ‖Θ_before‖_F; 0 for a network linear in its parameters.
         """
-        return float(np.linalg.norm(self.ntk_after - self.ntk_before) / np.linalg.norm(self.ntk_before))
+        return relative_frobenius(self.ntk_after, self.ntk_before)
 
 
 def train(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ... import architectures as library
+from ...convergence import relative_frobenius
 from ...language.architecture import Architecture
 from ...language.gia import simple_gia_check
 from ...readings.finite import empirical_ntk
@@ -44,7 +45,7 @@ class Experiment:
     def distances(self, width: int, seed: int) -> tuple[float, ...]:
         """‖Θ_n − Θ‖_F / ‖Θ‖_F of one random network, for each of `answers`."""
         sample = np.asarray(empirical_ntk(self.arch, self.x, width=width, key=seed), dtype=float)
-        return tuple(float(np.linalg.norm(sample - theta) / np.linalg.norm(theta)) for theta in self.answers)
+        return tuple(relative_frobenius(sample, theta) for theta in self.answers)
 
 
 @functools.cache

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...slopes import Slope, log_log_slope
+from ...convergence import Slope, log_log_slope
 from ..style import theme
 from ..style.ranges import reaching
 from ..style.wording import one_over_root

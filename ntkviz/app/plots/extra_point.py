@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...convergence import relative_frobenius
 from ..style import theme
 from ..style.ranges import round_range
 from ..style.wording import share, signed
@@ -194,7 +195,7 @@ class TwoBatches(Plot):
                 trace.hovertemplate = "points %{customdata}: %{z:.3g}<extra></extra>"
             self.figure.layout.coloraxis.update(theme.kernel_colours(float(np.max(alone)), float(np.min(alone))))
         within, between = (float(np.trace(block[:, :b])) / b for block in (alone, across))
-        apart = float(np.linalg.norm(together[:b, :b] - alone) / np.linalg.norm(alone))
+        apart = relative_frobenius(together[:b, :b], alone)
         self.say(
             f"The extra point changes the kernel of the others by <b>{share(apart)}</b>. A point with itself: "
             f"<b>{signed(within)}</b> within the batch, <b>{signed(between)}</b> across the two (mean)."

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...slopes import Slope, log_log_slope, standard_error
+from ...convergence import Slope, log_log_slope, standard_error
 from ..style import theme
 from ..style.wording import figures, signed
 from .panel import Plot

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...convergence import relative_frobenius
 from ..style import theme
 from ..style.wording import share
 from .panel import Part, Plot
@@ -80,7 +81,7 @@ class KernelPair(Plot):
             self.say("")
             return
         sample, limit = (np.asarray(image.z, dtype=float) for image in self._images)
-        apart = float(np.linalg.norm(sample - limit) / np.linalg.norm(limit))
+        apart = relative_frobenius(sample, limit)
         number = share(apart) if all(part.current for part in self.parts) else "…"
         self.say(f"The two are <b>{number}</b> apart (relative Frobenius norm). {self._hint}")
 

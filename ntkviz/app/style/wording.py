@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ...slopes import Slope, log_log_slope
+from ...convergence import Slope, log_log_slope
 
 VAGUE = 0.125
 """A standard error of a slope beyond which −1/2 cannot be told from −1/4 or −3/4."""

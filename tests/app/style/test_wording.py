@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ntkviz.app.style.wording import figures, plus_minus, share, signed, with_error
-from ntkviz.slopes import Slope
+from ntkviz.convergence import Slope
 
 
 @pytest.mark.parametrize(

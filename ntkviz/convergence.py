@@ -1,4 +1,4 @@
-"""The slope of a power law: a line through the logarithms of means, and how far random samples let it be trusted."""
+"""How far from a limit, and how fast that falls: relative distances, and the slope of a power law with its error."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+
+def relative_frobenius(sample: np.ndarray, limit: np.ndarray) -> float:
+    """‖sample − limit‖_F / ‖limit‖_F of two matrices of one shape."""
+    return float(np.linalg.norm(sample - limit) / np.linalg.norm(limit))
 
 
 class Slope(NamedTuple):

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from ntkviz.convergence import Slope, log_log_slope, standard_error
 from ntkviz.readings.deviation import Deviation, DeviationTable
-from ntkviz.slopes import Slope, log_log_slope, standard_error
 
 WIDTHS = [64, 128, 256, 512]
 
