@@ -57,7 +57,7 @@ class BackwardProgram:
     forward_length: int
 
 
-@method
+@method("backward")
 def backward(program: Program, *, independent_copy: bool = False) -> BackwardProgram:
     """Append to a program (repeats written out) the instructions that compute its gradients.
 

@@ -52,13 +52,13 @@ class Line:
     written_inside: tuple[int, ...] = ()
 
 
-@method
+@method("lines")
 def lines(program: Program) -> tuple[Line, ...]:
     """The lines of a program worth reading, in order; repeated layers written out."""
     return Page(program.unrolled()).lines
 
 
-@method
+@method("to_text")
 def to_text(program: Program) -> str:
     """Numbered lines `places  name : type shape = formula`, in columns.
 
@@ -82,7 +82,7 @@ def to_text(program: Program) -> str:
     )
 
 
-@method
+@method("to_latex")
 def to_latex(program: Program) -> str:
     """An `aligned` environment, for display mode in MathJax or KaTeX."""
     body = (
@@ -92,7 +92,7 @@ def to_latex(program: Program) -> str:
     return "\\begin{aligned}\n" + " \\\\\n".join(body) + "\n\\end{aligned}"
 
 
-@method
+@method("to_graph")
 def to_graph(program: Program) -> dict[str, list[dict[str, Any]]]:
     """Nodes `{id, label, type, shape, formula}` and edges `{source, target}`, one node for a line."""
     written = lines(program)

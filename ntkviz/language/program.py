@@ -81,10 +81,14 @@ class Instruction:
 _methods: dict[str, Callable[..., Any]] = {}
 
 
-def method(function: F) -> F:
-    """Register what a `Program` method of this name does: it is built on programs, so its module stands above."""
-    _methods[function.__name__] = function
-    return function
+def method(name: str) -> Callable[[F], F]:
+    """Register what the method `name` of a `Program` does: it is built on programs, so its module stands above."""
+
+    def register(function: F) -> F:
+        _methods[name] = function
+        return function
+
+    return register
 
 
 @dataclass(frozen=True)
