@@ -11,7 +11,8 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ..errors import ProgramError
 from . import instructions as ops
-from .values import Scalar, Value, Vector, clause, contracted
+from .handle import Value, clause
+from .values import Scalar, Vector, contracted
 
 
 def moment(x: Vector) -> Scalar:

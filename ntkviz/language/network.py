@@ -11,11 +11,12 @@ import numpy as np
 from ..errors import HyperparameterError, ProgramError, shown
 from . import instructions as ops
 from .axes import Shape
+from .handle import Value
 from .instructions import Op
 from .nonlinearities import Nonlinearity
 from .numbers import real_array
 from .program import Instruction, Parameter, Program, check_length
-from .values import Matrix, Output, Scalar, Value, Vector
+from .values import Matrix, Output, Scalar, Vector
 
 V = TypeVar("V", bound=Value)
 PARAMETRIZATIONS = ("ntk", "ntk4a")

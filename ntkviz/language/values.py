@@ -1,204 +1,21 @@
-"""What an author computes with: NumPy-like handles for vectors, scalars and matrices.
-
-A handle stands for a value of the program being written. Its `shape` is the *leading* shape;
-the width axis is never visible, so nothing an author writes can depend on the width.
-"""
+"""What an author computes with: NumPy-like handles for vectors, scalars and matrices, and for the output."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from ..errors import ProgramError
 from . import instructions as ops
-from .axes import AxesMap, BroadcastTo, Index, Pad, Permute, Reshape, Shape, Sum, freeze, rearranged_shape
+from .axes import AxesMap, Shape
+from .handle import Value, clause
 from .nonlinearities import Nonlinearity, multiply
 
 if TYPE_CHECKING:
     from .network import Network
-
-
-class Value:
-    """A value of the program being written, known by its place and its leading shape.
-
-    Attributes:
-        shape: The leading shape; the width axis is never part of it.
-        ndim: The number of leading axes.
-    """
-
-    __array_ufunc__ = None  # NumPy arrays leave arithmetic to the handle
-    kind: str = ""
-
-    def __init__(self, net: Network, place: int, shape: Shape):
-        self._net, self._place, self.shape = net, place, tuple(shape)
-
-    @property
-    def ndim(self) -> int:
-        """The number of leading axes."""
-        return len(self.shape)
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise ProgramError(f"{self!r} has no leading axis to run over; its width axis is not visible.")
-        return self.shape[0]
-
-    def __iter__(self):
-        return (self[k] for k in range(len(self)))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(leading shape {self.shape})"
-
-    def apply_nonlinearity(self, phi: Nonlinearity, args: tuple[Any, ...]) -> Any:
-        """Refuse a nonlinearity: it acts on coordinates, which only vectors have.
-
-        Args:
-            phi: The nonlinearity.
-            args: Its vectors, then its parameters θ.
-
-        Returns:
-            Vectors, where the value is a `Vector`; any other has none.
-
-        Raises:
-            ProgramError: The value is not a vector.
-        """
-        raise ProgramError(f"{phi.name} is for vectors of a program, such as W @ x, not for {self!r}.")
-
-    def __bool__(self) -> bool:
-        raise ProgramError(f"{self!r} has no truth value: a program cannot branch on its own values.")
-
-    # Everything below rearranges leading axes; `_rearranged` does it for vectors and scalars alike.
-
-    def _rearranged(self, how: AxesMap) -> Any:
-        try:
-            shape = rearranged_shape(how, self.shape)
-        except (TypeError, ValueError, IndexError) as problem:
-            raise ProgramError(
-                f"{type(how).__name__.lower()} does not fit the leading shape {self.shape} "
-                f"(the width axis is not visible; average over it with nv.moment): {clause(problem)}."
-            ) from problem
-        op = ops.Rearrange(how, self.shape, shape)
-        return self._net.record(op, (self,), type(self), shape)
-
-    def _axes(self, axis: int | Sequence[int] | None) -> Shape:
-        given = range(self.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-        for a in given:
-            if not -self.ndim <= a < self.ndim:
-                raise ProgramError(
-                    f"Axis {a} does not exist in the leading shape {self.shape}; the width axis is not visible, "
-                    "use nv.moment to average over coordinates."
-                )
-        return tuple(sorted(a % self.ndim for a in given))
-
-    def __getitem__(self, key: Any) -> Any:
-        keys = key if isinstance(key, tuple) else (key,)
-        used = sum(1 for k in keys if k is not None and k is not Ellipsis)
-        if used > self.ndim:
-            raise ProgramError(
-                f"An index with {used} entries does not fit the leading shape {self.shape}; "
-                "the width axis is not visible and cannot be indexed."
-            )
-        if any(isinstance(k, Value) for k in keys):
-            raise ProgramError("A program cannot be indexed by its own values; index with plain whole numbers.")
-        rule = Index(tuple(freeze(k) for k in keys))
-        try:
-            rule.check(self.shape)
-        except IndexError as problem:
-            raise ProgramError(f"An index does not fit the leading shape {self.shape}: {clause(problem)}.") from problem
-        return self._rearranged(rule)
-
-    def reshape(self, *shape: Any) -> Any:
-        """Reshape the leading axes, as `numpy.reshape`.
-
-        Args:
-            *shape: The new leading shape, as whole numbers or one tuple; −1 in one place is worked out.
-
-        Returns:
-            A value of the same kind.
-
-        Raises:
-            ProgramError: The shape does not hold as many vectors or scalars.
-        """
-        target = tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape
-        if -1 in target:
-            known = int(np.prod([s for s in target if s != -1]))
-            target = tuple(int(np.prod(self.shape)) // max(known, 1) if s == -1 else s for s in target)
-        return self._rearranged(Reshape(target))
-
-    def transpose(self, *axes: Any) -> Any:
-        """Permute the leading axes, as `numpy.transpose`.
-
-        Args:
-            *axes: The new order, as whole numbers or one tuple; the reverse by default.
-
-        Returns:
-            A value of the same kind.
-
-        Raises:
-            ProgramError: They are not a permutation of the leading axes.
-        """
-        order = tuple(axes[0]) if len(axes) == 1 and not isinstance(axes[0], int) else axes
-        return self._rearranged(Permute(order or tuple(reversed(range(self.ndim)))))
-
-    def broadcast_to(self, shape: Shape) -> Any:
-        """Repeat along new or length-one leading axes, as `numpy.broadcast_to`.
-
-        Args:
-            shape: The new leading shape.
-
-        Returns:
-            A value of the same kind.
-
-        Raises:
-            ProgramError: The leading shape does not broadcast to it.
-        """
-        return self if tuple(shape) == self.shape else self._rearranged(BroadcastTo(tuple(shape)))
-
-    def pad(self, widths: Sequence[tuple[int, int]]) -> Any:
-        """Zeros before and after along each leading axis, as `numpy.pad`.
-
-        Args:
-            widths: How many before and how many after, for each leading axis.
-
-        Returns:
-            A value of the same kind.
-
-        Raises:
-            ProgramError: There is not one pair for each leading axis.
-        """
-        if len(widths) != self.ndim:
-            raise ProgramError(f"pad takes a pair of numbers for each of the {self.ndim} leading axes, not {widths!r}.")
-        return self._rearranged(Pad(tuple((int(a), int(b)) for a, b in widths)))
-
-    def sum(self, axis: int | Sequence[int] | None = None) -> Any:
-        """Sum over leading axes.
-
-        Args:
-            axis: One leading axis or several; all of them by default.
-
-        Returns:
-            A value of the same kind, without these axes.
-
-        Raises:
-            ProgramError: An axis does not exist.
-        """
-        return self._rearranged(Sum(self._axes(axis)))
-
-    def mean(self, axis: int | Sequence[int] | None = None) -> Any:
-        """Average over leading axes; never over the width (`nv.moment` does that).
-
-        Args:
-            axis: One leading axis or several; all of them by default.
-
-        Returns:
-            A value of the same kind, without these axes.
-
-        Raises:
-            ProgramError: An axis does not exist.
-        """
-        return self._rearranged(Sum(self._axes(axis), average=True))
 
 
 class Vector(Value):
@@ -427,12 +244,6 @@ def broadcast(name: str, *values: Value) -> Shape:
     except ValueError as problem:
         shapes = ", ".join(str(v.shape) for v in values)
         raise ProgramError(f"{name} cannot combine leading shapes {shapes}.") from problem
-
-
-def clause(problem: Exception) -> str:
-    """The first sentence of what NumPy or JAX complains of, to end a sentence of ours."""
-    first, *_ = str(problem).split("\n")
-    return first.split(". ")[0].rstrip(".")
 
 
 def _is_number(x: Any, value: float) -> bool:

@@ -11,31 +11,6 @@ from ntkviz.language.nonlinearities import as_nonlinearity, multiply
 
 
 @pytest.mark.parametrize(
-    "key",
-    [
-        np.s_[:, 1],
-        np.s_[:, -1],
-        np.s_[:, 1:3],
-        np.s_[:, ::-2],
-        np.s_[..., 2, :],
-        np.s_[:, None],
-        np.s_[:, 0, 1],
-        np.s_[:, [2, 0, 2]],
-        np.s_[:, np.array([[0, 1], [3, -1]])],
-        np.s_[:, 1:, np.array([0, 2])],
-        np.s_[:, np.int64(2)],
-        np.s_[...],
-    ],
-    ids=str,
-)
-def test_indexing(same_as_numpy, key):
-    keys = key if isinstance(key, tuple) else (key,)
-    has_ellipsis = any(k is Ellipsis for k in keys)
-    with_width = (*keys, slice(None)) if has_ellipsis else (*keys, Ellipsis)
-    same_as_numpy(lambda x: x[key], (4, 3), lambda x: x[with_width])
-
-
-@pytest.mark.parametrize(
     ("expression", "against"),
     [
         (lambda x: x + x[:, :1], None),
@@ -129,18 +104,6 @@ def test_attention_weights_times_vectors(same_as_numpy):
 def test_a_nonlinearity_of_several_vectors_with_parameters(same_as_numpy):
     gate = nv.nonlinearity(lambda a, b, c: a * b + c, arity=2)
     same_as_numpy(lambda x: gate(x, x[:, :1], nv.moment(x)), (3,), lambda x: x * x[:, :1] + x.mean(-1, keepdims=True))
-
-
-def test_handles_have_the_leading_shape_only(trace):
-    seen = []
-
-    def arch(net, x):
-        h = net.input("U", x)
-        seen.append((h.shape, h.ndim, len(h), [row.shape for row in h], repr(h)))
-        return net.readout("v", h)
-
-    trace(arch)
-    assert seen[0] == ((2,), 1, 2, [(), ()], "Vector(leading shape (2,))")
 
 
 MISTAKES = {
