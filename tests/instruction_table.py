@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
-from ntkviz.language import backward, gradient_instructions, instructions, notation, rolling, shorthand
+from ntkviz.language import backward, gradient_instructions, instructions, notation, shorthand, steps_axis
 from ntkviz.language.instructions import Op
 from ntkviz.language.rules import Refused, Rules
 from ntkviz.readings import exact, forward, gaussianity, networks, one_by_one, sampled, views
@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "instructions.md"
 READINGS: dict[str, tuple[Rules, ...]] = {
     "text": (notation.formula,),
     "gradient": (backward.pullback,),
-    "loops": (rolling.over_steps,),
+    "loops": (steps_axis.over_steps,),
     "examples": (one_by_one.like,),
     "network": (networks.value,),
     "forward kernels": (shorthand.short_for, views.scalar, views.mean, views.one_side, views.two_sides),
@@ -37,7 +37,7 @@ or the *default* of the reading, which is to `evaluate` it (text: to write its n
 look for the same instruction); *in full* means
 that it reads what the instruction is short for (`language/shorthand.py`); a number stands for a refusal, whose reason
 is below. The rules stand in tables (`ntkviz.language.rules.Rules`): `formula` in
-`language/notation.py` (text), `pullback` in `language/backward.py` (gradient), `over_steps` in `language/rolling.py`
+`language/notation.py` (text), `pullback` in `language/backward.py` (gradient), `over_steps` in `language/steps_axis.py`
 (loops), `like` in `readings/one_by_one.py` (examples), `value` in `readings/networks.py` (network), those of
 `readings/views.py`, filled by `forward_rules.py` and `repeats.py` (forward kernels), `sampled` in
 `readings/sampled.py`, `exact` in `readings/exact.py` (symbolic Z), `signs` in `readings/gaussianity.py`.

@@ -15,32 +15,19 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 
 from . import axes
 from . import instructions as ops
 from .axes import AtStep, AxesMap, EveryStep, Shape
-from .gradient_instructions import OfGradients
 from .instructions import Delayed, Op
 from .program import Instruction, Program
-from .rules import Rules
+from .steps_axis import over_steps
 
 FEWEST_STEPS = 4
-
-
-@dataclass(frozen=True)
-class OverSteps:
-    """A function of scalars at each step."""
-
-    fn: Callable[..., Any]
-
-    def __call__(self, *scalars):
-        return jax.vmap(self.fn, in_axes=-1, out_axes=-1)(*scalars)
 
 
 @dataclass(frozen=True)
@@ -391,23 +378,3 @@ def _window(keys: list[tuple[Any, ...]]) -> tuple[tuple[Any, ...], int] | None:
     stop = entries[-1] + step
     window = axes.freeze(slice(entries[0], stop if stop >= 0 else None, step))
     return (*keys[0][:place], window, *keys[0][place + 1 :]), place
-
-
-over_steps = Rules("the same for arrays with a last axis of steps")
-
-
-over_steps.rule(Op)(lambda op: op)
-
-
-@over_steps.rule(ops.Contract)
-def _(op: ops.Contract) -> Op:
-    theta, vectors, out = ops.split_subscripts(op.subscripts)
-    return ops.Contract(f"{theta}Y,{vectors}Y->{out}Y")
-
-
-over_steps.rule(ops.ScalarFunction)(lambda op: ops.ScalarFunction(OverSteps(op.fn), op.name))
-
-
-over_steps.refuse(ops.BatchNorm, ops.OfLayers, ops.Readout, why="a loop that has it stays written out")
-over_steps.refuse(ops.InputMatMul, ops.InitialVector, ops.Data, why="it stands outside of loops")
-over_steps.refuse(OfGradients, why="loops are found in the forward program")

@@ -53,6 +53,7 @@ TESTS = {
     "language/gia": "language/test_gia",
     "language/nonlinearities": "language/test_values gaussian/test_closed_forms gaussian/test_quadrature",
     "language/rolling": "language/test_rolling readings/test_loops",
+    "language/steps_axis": "language/test_rolling readings/test_loops",
     "readings/contributions": "readings/test_contributions",
     "readings/deviation": "readings/test_deviation",
     "readings/exact": "readings/test_general",
