@@ -13,7 +13,8 @@ import jax as _jax
 # imports this package first.
 _jax.config.update("jax_enable_x64", True)
 
-from . import backward, gradient_listing  # which give programs their methods, and the listing its gradients
+# These give programs their methods, and the listing its gradients.
+from . import backward, gradient_listing, unrolling
 from .architecture import Architecture, architecture, number, one_of, program, whole_number
 from .functions import batchnorm, concatenate, einsum, inner, layernorm, moment, softmax, sqrt, stack
 from .gia import GIAReport, simple_gia_check

@@ -22,7 +22,7 @@ import numpy as np
 
 from ..errors import ProgramError
 from .axes import Shape
-from .instructions import Captured, Carry, Constant, Delayed, Op, Readout, Repeat, Source
+from .instructions import Constant, Delayed, Op, Readout, Repeat, Source
 
 if TYPE_CHECKING:
     from .listing import Line
@@ -291,7 +291,7 @@ class Program:
         Raises:
             ProgramError: The program written out is too long to be compiled, or two parameters get the same name.
         """
-        return _Unroller(self).result() if self.has_repeats else self
+        return _methods["unrolled"](self) if self.has_repeats else self
 
     @property
     def forward(self) -> Program:
@@ -372,69 +372,3 @@ def _same_number(one: Any, other: Any) -> bool:
     if isinstance(one, jax.ShapeDtypeStruct) or isinstance(other, jax.ShapeDtypeStruct):
         return one == other
     return np.array_equal(one, other)
-
-
-class _Unroller:
-    """Writes the program out again, a repeated block `times` over."""
-
-    def __init__(self, program: Program):
-        self.program = program
-        self.instructions: list[Instruction] = []
-        self.parameters: list[Parameter] = []
-        self.names: set[str] = set()
-
-    def result(self) -> Program:
-        places = self._copy(self.program, {}, "")
-        return dataclasses.replace(
-            self.program,
-            instructions=tuple(self.instructions),
-            parameters=tuple(self.parameters),
-            output=places[self.program.output],
-        )
-
-    def _copy(self, program: Program, given: dict[Op, int], suffix: str) -> dict[int, int]:
-        """Append `program`, reading `given` for the inputs of a block; where each line went."""
-        places: dict[int, int] = {}
-        new_parameters: dict[int, int] = {}
-        for place, instruction in enumerate(program.instructions):
-            op = instruction.op
-            if op in given:
-                places[place] = given[op]
-                continue
-            args = tuple(places[a] for a in instruction.args)
-            if isinstance(op, Repeat):
-                places[place] = self._repeat(op, program.instructions[instruction.args[0]], args)
-                continue
-            if isinstance(op, Source):
-                if op.parameter not in new_parameters:
-                    new_parameters[op.parameter] = self._parameter(program.parameters[op.parameter], places, suffix)
-                op = dataclasses.replace(op, parameter=new_parameters[op.parameter])
-            places[place] = len(self.instructions)
-            self.instructions.append(dataclasses.replace(instruction, op=op, args=args))
-        return places
-
-    def _parameter(self, parameter: Parameter, places: dict[int, int], suffix: str) -> int:
-        name = parameter.name + suffix
-        if name in self.names:
-            raise ProgramError(f"Parameter {name} is declared twice: by this name, and as that of a repeated layer.")
-        self.names.add(name)
-        self.parameters.append(
-            dataclasses.replace(
-                parameter,
-                name=name,
-                std=places[parameter.std],
-                multiplier=places[parameter.multiplier],
-                lr=places[parameter.lr],
-            )
-        )
-        return len(self.parameters) - 1
-
-    def _repeat(self, op: Repeat, times: Instruction, args: tuple[int, ...]) -> int:
-        assert isinstance(times.op, Constant)
-        _, carry, *captured = args
-        count = int(self.program.constants[times.op.index])
-        check_length(count * len(op.body.instructions))
-        for layer in range(count):
-            given: dict[Op, int] = {Carry(): carry} | {Captured(k): place for k, place in enumerate(captured)}
-            carry = self._copy(op.body, given, f"[{layer + 1}]")[op.body.output]
-        return carry

@@ -11,32 +11,6 @@ from ntkviz.language import axes
 mlp = nv.architectures.mlp
 
 
-def by_hand(depth):
-    """The mlp, its layers written out by its author."""
-
-    @nv.architecture
-    def written_out(net, x, *, sigma_w=1.5, sigma_b=0.1, sigma_v=1.0):
-        h = net.input("W1", x, std=sigma_w) + net.bias("b1", std=sigma_b)
-        for k in range(1, depth):
-            h = net.matrix(f"W[{k}]", std=sigma_w) @ nv.relu(h) + net.bias(f"b[{k}]", std=sigma_b)
-        return net.readout("v", nv.relu(h), std=sigma_v)
-
-    return written_out
-
-
-@pytest.mark.parametrize("depth", [1, 2, 4])
-def test_an_unrolled_program_is_the_one_unrolled_by_hand(rng, depth):
-    x = rng.normal(size=(2, 3))
-    unrolled, hand = nv.program(mlp(depth=depth), x), nv.program(by_hand(depth), x)
-    assert not unrolled.has_repeats
-    without_numbers = [
-        [(line.name, line.type, line.formula_text, line.shape) for line in program.lines()]
-        for program in (unrolled, hand)
-    ]
-    assert without_numbers[0] == without_numbers[1]
-    assert [p.name for p in unrolled.parameters] == [p.name for p in hand.parameters]
-
-
 def test_the_numbers_are_leaves_and_the_structure_is_hashable(rng):
     x = rng.normal(size=(2, 3))
     one, other = (mlp(sigma_w=s, depth=d, sigma_b=b).trace((y,)) for s, d, b, y in ((1.5, 2, 0.1, x), (2, 7, 0, x + 1)))
