@@ -22,6 +22,7 @@ HANDED_OUT = {
     "language.handle": ["Value"],
     "language.listing": ["Line"],
     "language.network": ["Network"],
+    "language.recording": ["Recorder"],
     "language.values": ["Matrix", "Output", "Scalar", "Vector"],
     "readings.cost": ["Cost"],
     "readings.deviation": ["DeviationTable"],

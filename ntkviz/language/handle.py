@@ -17,7 +17,7 @@ from .axes import AxesMap, BroadcastTo, Index, Pad, Permute, Reshape, Shape, Sum
 from .nonlinearities import Nonlinearity
 
 if TYPE_CHECKING:
-    from .network import Network
+    from .recording import Recorder
 
 
 class Value:
@@ -31,7 +31,7 @@ class Value:
     __array_ufunc__ = None  # NumPy arrays leave arithmetic to the handle
     kind: str = ""
 
-    def __init__(self, net: Network, place: int, shape: Shape):
+    def __init__(self, net: Recorder, place: int, shape: Shape):
         self._net, self._place, self.shape = net, place, tuple(shape)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -12,18 +12,15 @@ from ..errors import HyperparameterError, ProgramError, shown
 from . import instructions as ops
 from .axes import Shape
 from .handle import Value
-from .instructions import Op
-from .nonlinearities import Nonlinearity
-from .numbers import real_array
-from .program import Instruction, Parameter, Program, check_length
+from .program import Parameter, Program
+from .recording import Recorder, UsesOutsideError
 from .values import Matrix, Output, Scalar, Vector
 
-V = TypeVar("V", bound=Value)
 PARAMETRIZATIONS = ("ntk", "ntk4a")
 MOST_LAYERS = 100_000  # that `repeat` repeats; the infinite-width reading takes seconds for them
 
 
-class Network:
+class Network(Recorder):
     """Records the instructions of one network while its architecture's function runs.
 
     With the parametrization `"ntk"` every ω ~ N(0, 1) and its multiplier carries σ (Jacot et al. 2018,
@@ -34,17 +31,13 @@ class Network:
 
     Attributes:
         parametrization: `"ntk"` or `"ntk4a"`.
-        instructions: What has been written down so far.
         parameters: The parameters declared so far.
-        constants: The numbers of the program so far, in the order `Constant` instructions name them.
     """
 
     def __init__(self, parametrization: str):
+        super().__init__()
         self.parametrization = parametrization
-        self.instructions: list[Instruction] = []
         self.parameters: list[Parameter] = []
-        self.constants: list[Any] = []
-        self.functions: dict[tuple[Nonlinearity, int], Nonlinearity] = {}  # as they were when first used
         self.names: set[str] = set()
         self.layer_names: set[str] = set()  # of the parameters of repeated layers, which get a number behind them
 
@@ -260,134 +253,11 @@ class Network:
             x = layer(Numbered(self, f"[{k + 1}]"), x)  # type: ignore[arg-type]
         return x
 
-    # --- writing instructions down ----------------------------------------------------------
-
-    def scalar(self, x: Any) -> Scalar:
-        """A number, array or scalar as a scalar of this program.
-
-        Args:
-            x: A finite real number, an array of them `(*leading,)`, or a scalar of this program.
-
-        Returns:
-            The scalar, of leading shape `(*leading,)`.
-
-        Raises:
-            ProgramError: `x` is another kind of value, or not an array of real numbers.
-            HyperparameterError: A number is not finite.
-        """
-        if isinstance(x, Scalar):
-            return x
-        if isinstance(x, Value):
-            raise ProgramError(f"A number or a scalar is needed here, not {x!r}.")
-        refusal = f"A number is needed here, not {type(x).__name__}."
-        # Floats: 1 and 1.0 are alike then, so that a move between them compiles nothing. A copy: authors may change x.
-        number = np.array(real_array(x, "What stands for a number", refusal, ProgramError))
-        if not np.all(np.isfinite(number)):
-            raise HyperparameterError("A number in the program is not finite; every hyper-parameter must be.")
-        return self._constant(number)
-
-    def _constant(self, number: np.ndarray) -> Scalar:
-        self.constants.append(number)
-        return self.record(ops.Constant(len(self.constants) - 1), (), Scalar, number.shape)
-
-    def scalar_function(self, fn: Callable[..., Any], *args: Any, name: str, mixes: int | None = None) -> Scalar:
-        """A function of scalars, recorded under a name.
-
-        Args:
-            fn: A JAX function of as many arrays as there are `args`.
-            *args: Scalars of this program, or numbers.
-            name: How it is printed.
-            mixes: A promise that `fn` mixes no more than so many of the last axes, 0 that it is elementwise: then a
-                function of each example's scalars is known to be one. `None` promises nothing.
-
-        Returns:
-            The scalars `fn(*args)`.
-
-        Raises:
-            ProgramError: `fn` does not fit scalars of these shapes.
-        """
-        scalars = tuple(self.scalar(a) for a in args)
-        try:
-            shape = ops.function_shape(fn, tuple(s.shape for s in scalars))
-        except (TypeError, ValueError) as problem:
-            raise ProgramError(f"{name} does not fit scalars of shapes {[s.shape for s in scalars]}.") from problem
-        return self.record(ops.ScalarFunction(fn, name, mixes), scalars, Scalar, shape)
-
-    def function(self, phi: Nonlinearity, parameters: int) -> Nonlinearity:
-        """A nonlinearity as it is while this program is written; see `Nonlinearity.as_it_is_now`.
-
-        Args:
-            phi: The nonlinearity.
-            parameters: How many parameters θ it is given.
-
-        Returns:
-            The same object each time in one program.
-
-        Raises:
-            ProgramError: The function does not act on each coordinate by itself.
-        """
-        if (phi, parameters) not in self.functions:
-            self.functions[phi, parameters] = phi.as_it_is_now(parameters)
-        return self.functions[phi, parameters]
-
-    def record(self, op: Op, args: tuple[Value, ...], kind: type[V], shape: Shape) -> V:
-        """Write one instruction down.
-
-        Args:
-            op: What is done.
-            args: The values it is done to.
-            kind: The class of the resulting handle.
-            shape: The leading shape of the result.
-
-        Returns:
-            The handle of its value.
-
-        Raises:
-            ProgramError: The program has become too long, or an argument belongs to another program.
-        """
-        check_length(len(self.instructions) + 1)
-        places = tuple(self.place(a) for a in args)
-        self.instructions.append(Instruction(op, places, kind.kind, tuple(shape)))  # type: ignore[arg-type]
-        return kind(self, len(self.instructions) - 1, shape)
-
-    def place(self, value: Value) -> int:
-        """The place of the instruction that makes a value of this program.
-
-        Args:
-            value: The handle.
-
-        Returns:
-            The place in `instructions`.
-
-        Raises:
-            ProgramError: The value belongs to another program.
-            UsesOutsideError: A repeated layer mixes its vectors with those outside, so that `repeat` writes it out.
-        """
-        if isinstance(value._net, Block) and value._net.outer is self:
-            raise UsesOutsideError  # a repeated layer mixes its vectors with this one's
-        if value._net is not self:
-            raise ProgramError("A value of another program is used; a program uses its own values only.")
-        return value._place
-
-    def check_owns_parameter(self, matrix: Matrix) -> None:
-        """Refuse a matrix declared in another program.
-
-        Args:
-            matrix: The matrix.
-
-        Raises:
-            ProgramError: It belongs to another program.
-        """
-        if matrix._net is not self:
-            raise ProgramError("A matrix of another program is used; declare it with this one's net.")
-
-
-class UsesOutsideError(Exception):
-    """A repeated layer reaches for a vector or matrix of the program around it."""
-
 
 class Block(Network):
     """Records the body of `repeat`; scalars from outside are captured, vectors are not."""
+
+    outer: Network
 
     def __init__(self, outer: Network, x: Vector):
         super().__init__(outer.parametrization)

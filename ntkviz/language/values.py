@@ -15,7 +15,7 @@ from .handle import Value, clause
 from .nonlinearities import Nonlinearity, multiply
 
 if TYPE_CHECKING:
-    from .network import Network
+    from .recording import Recorder
 
 
 class Vector(Value):
@@ -171,7 +171,7 @@ class Matrix:
 
     __array_ufunc__ = None
 
-    def __init__(self, net: Network, parameter: int, shape: Shape, index: Shape = (), transpose: bool = False):
+    def __init__(self, net: Recorder, parameter: int, shape: Shape, index: Shape = (), transpose: bool = False):
         self._net, self._parameter, self.shape = net, parameter, shape
         self._index, self._transpose = index, transpose
 

@@ -199,17 +199,3 @@ def test_an_array_of_matrices_is_run_over_to_its_end(trace):
         return net.readout("v", sum(w @ h for w in W))
 
     assert sum(type(i.op).__name__ == "MatMul" for i in trace(arch).instructions) == 2
-
-
-def test_programs_cannot_be_mixed(trace):
-    kept = []
-
-    def first(net, x):
-        kept.append((net.input("U", x), net.matrix("W")))
-        return net.readout("v", kept[0][0])
-
-    trace(first)
-    with pytest.raises(ProgramError, match="A value of another program is used"):
-        trace(lambda net, x: net.readout("v", net.input("U", x) + kept[0][0]))
-    with pytest.raises(ProgramError, match="A matrix of another program is used"):
-        trace(lambda net, x: net.readout("v", kept[0][1] @ net.input("U", x)))
