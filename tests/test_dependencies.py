@@ -9,6 +9,7 @@ from pathlib import Path
 import grimp
 import pytest
 
+LONGEST = 400  # lines of a module
 LINT = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"
 
 
@@ -49,6 +50,12 @@ def test_a_wrong_import_breaks_its_contract(copy, file, line, contract):
     done = lint(copy)
     assert done.returncode == 1, done.stdout
     assert re.search(rf"{contract}.* BROKEN", done.stdout), done.stdout
+
+
+def test_no_module_is_too_long_to_be_read_at_once(root):
+    lengths = {file: len(file.read_text().splitlines()) for file in (root / "ntkviz").rglob("*.py")}
+    assert len(lengths) > 100
+    assert {str(file.relative_to(root)): n for file, n in lengths.items() if n > LONGEST} == {}
 
 
 def test_the_map_names_every_folder_and_what_it_imports(root):
