@@ -14,6 +14,7 @@ be. Beyond it, |φ| is taken to be below exp(z²/8).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,11 @@ from ntkviz.gaussian.pieces import NODES, OUTWARDS, WIDENING, Pieces, find_piece
 REACH, FAR = 13.0, 45.0
 TERMS = 384
 """Hermite terms."""
+AT_ONCE = 2**16
+"""Numbers that a function is calculated of at once."""
+LAWS_AT_ONCE = 256
+NODES_AT_ONCE = 2**21
+"""Nodes of all laws, or pairs of them, that are held at once."""
 ROUNDING = 1e-14
 """Relative to the size of the summands."""
 SQRT_TAU = math.sqrt(2 * math.pi)
@@ -39,14 +45,24 @@ class Known(NamedTuple):
     pieces: Pieces
 
     def values(self, x: Array) -> Array:
-        return self.traced.values(x.ravel(), *map(np.asarray, self.theta)).reshape(x.shape)
+        return _some_at_a_time(lambda part: self.traced.values(part, *map(np.asarray, self.theta)), x)
 
     def noise(self, x: Array, inexact: Array) -> Array:
         """By how much φ(x) may be off, if x is off by `inexact` and by rounding."""
-        flat, off = x.ravel(), np.broadcast_to(inexact, x.shape).ravel()
-        unbounded = np.full_like(flat, np.inf)
-        found = self.traced.cells(flat - off, flat + off, flat, unbounded, *map(np.asarray, self.theta))
-        return (found.hi - found.lo).reshape(x.shape)
+
+        def spread(part: Array, off: Array) -> Array:
+            unbounded = np.full_like(part, np.inf)
+            found = self.traced.cells(part - off, part + off, part, unbounded, *map(np.asarray, self.theta))
+            return found.hi - found.lo
+
+        return _some_at_a_time(spread, x, inexact)
+
+
+def _some_at_a_time(function: Callable[..., Array], x: Array, *others: Array) -> Array:
+    """An elementwise function, which holds every step of its calculation, on `AT_ONCE` numbers at a time."""
+    flat = [np.broadcast_to(part, x.shape).ravel() for part in (x, *others)]
+    blocks = [function(*(part[at : at + AT_ONCE] for part in flat)) for at in range(0, x.size, AT_ONCE)]
+    return np.concatenate(blocks).reshape(x.shape) if blocks else np.empty(x.shape)
 
 
 class Laws(NamedTuple):
@@ -100,11 +116,16 @@ class Cut(NamedTuple):
         return Cut(self.law[each], start, stop, self.piece[each])
 
 
-def cut(pieces: Pieces, laws: Laws, reach: float, longest: float) -> Cut:
-    """[−reach, reach] cut at the ends of pieces, and into stretches of at most `longest`."""
+def met(pieces: Pieces, laws: Laws, reach: float) -> tuple[Array, Array]:
+    """The first and the last piece that each law meets within `reach`."""
     (m, d), last = laws, len(pieces.half) - 1
     first = np.clip(np.searchsorted(pieces.edges, m - reach * d, "right") - 1, 0, last)
-    final = np.clip(np.searchsorted(pieces.edges, m + reach * d, "left") - 1, first, last)
+    return first, np.clip(np.searchsorted(pieces.edges, m + reach * d, "left") - 1, first, last)
+
+
+def cut(pieces: Pieces, laws: Laws, reach: float, longest: float) -> Cut:
+    """[−reach, reach] cut at the ends of pieces, and into stretches of at most `longest`."""
+    (m, d), (first, final) = laws, met(pieces, laws, reach)
     count = final - first + 1
     law = np.repeat(np.arange(len(m)), count)
     piece = first[law] + np.arange(len(law)) - np.repeat(np.cumsum(count) - count, count)
@@ -189,8 +210,19 @@ def _unresolved(analytic: Array, width: Array, smooth: Array, stretches: Cut) ->
     return np.where(analytic, smooth, rough)
 
 
+def in_parts(places: Array, pieces: int) -> list[Array]:
+    """Places of laws, as many at a time as fit if each is cut into so many pieces."""
+    most = max(1, min(LAWS_AT_ONCE, NODES_AT_ONCE // (NODES * pieces)))
+    return np.array_split(places, math.ceil(len(places) / most))
+
+
 def line(phi: Known, laws: Laws, degree: int) -> Line:
-    """E[φ(m + d z) zᵈᵉᵍʳᵉᵉ]."""
+    """E[φ(m + d z) zᵈᵉᵍʳᵉᵉ], for some laws at a time."""
+    parts = [_line(phi, laws.take(at), degree) for at in in_parts(np.arange(len(laws.mean)), len(phi.pieces.half))]
+    return Line(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def _line(phi: Known, laws: Laws, degree: int) -> Line:
     stretches, count = cut(phi.pieces, laws, REACH, 2.4), len(laws.mean)
     z, x, weights = _nodes(stretches, laws)
     values, pieces = phi.values(x), phi.pieces
@@ -228,13 +260,12 @@ class Expansion(NamedTuple):
 
 LONGEST = 0.66
 """Stretches for Hermite polynomials: the last oscillates with wave number √TERMS = 20."""
-LAWS_AT_ONCE = 256
 
 
 def expand(phi: Known, laws: Laws) -> Expansion:
     """The expansions of φ under each law, some laws at a time."""
     count = len(laws.mean)
-    parts = [_expand(phi, laws.take(at)) for at in np.array_split(np.arange(count), math.ceil(count / LAWS_AT_ONCE))]
+    parts = [_expand(phi, laws.take(at)) for at in in_parts(np.arange(count), len(phi.pieces.half))]
     return Expansion(*(np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)))
 
 

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ntkviz.gaussian.adaptive import (
+    NODES_AT_ONCE,
     REACH,
     ROUNDING,
     SQRT_TAU,
@@ -25,7 +26,9 @@ from ntkviz.gaussian.adaptive import (
     cut,
     ellipse,
     expand,
+    in_parts,
     mehler,
+    met,
 )  # fmt: skip
 from ntkviz.gaussian.functions import Array
 from ntkviz.gaussian.pieces import NODES, WIDENING, Pieces
@@ -85,7 +88,8 @@ def _improved(
     poor = ~(found.error <= ENOUGH * found.size)
     at = np.flatnonzero(poor & (sine == 0))
     if len(at):
-        _put(found, at, diagonal(phi, psi, x.take(at), y.take(at), correlation[at]))
+        for some in in_parts(at, len(phi.pieces.half) + len(psi.pieces.half)):
+            _put(found, some, diagonal(phi, psi, x.take(some), y.take(some), correlation[some]))
     rest = np.flatnonzero(poor & (sine > 0))
     if not len(rest):
         return
@@ -214,10 +218,11 @@ class Plane:
         stretches, inner_bound = stretches.take(~little), inner_bound[~little]
         some = max(1, CHUNK // (8 * NODES**2))
         for at in range(0, len(stretches.law), some):
-            if self.left < 0:
-                return Line(value, np.full(count, np.inf), size)
             part, bound = stretches.take(np.arange(at, min(at + some, len(stretches.law)))), inner_bound[at : at + some]
-            values, sizes, errors = self._sums(part, bound, x, *given)
+            found = self._sums(part, bound, x, *given) if self.left >= 0 else None
+            if found is None or self.left < 0:  # more work than is worth it
+                return Line(value, np.full(count, np.inf), size)
+            values, sizes, errors = found
             for whole, these in zip((value, size, error), (values, sizes, errors), strict=True):
                 whole += _total(these, part.law, count)
         return Line(value, error + outside + ROUNDING * size, size)
@@ -286,7 +291,17 @@ class Plane:
         return (weights * values * g).sum(1), (weights * np.abs(values) * g_size).sum(1), error
 
     def _given(self, laws: Laws) -> Line:
-        """E[ψ(y)] for many laws of y, roundings of ψ left to `ROUNDING`."""
+        """E[ψ(y)] for many laws of y, roundings of ψ left to `ROUNDING`; of infinite error if that is too much work."""
+        first, final = met(self.psi.pieces, laws, INNER_REACH)
+        parts = np.cumsum(final - first + 1) * NODES // NODES_AT_ONCE
+        found = []
+        for at in np.split(np.arange(len(parts)), np.flatnonzero(np.diff(parts)) + 1):
+            if self.left < 0:
+                return Line(np.zeros(len(parts)), np.full(len(parts), np.inf), np.zeros(len(parts)))
+            found.append(self._given_some(laws.take(at)))
+        return Line(*(np.concatenate(part) for part in zip(*found, strict=True)))
+
+    def _given_some(self, laws: Laws) -> Line:
         pieces, count = self.psi.pieces, len(laws.mean)
         stretches = cut(pieces, laws, INNER_REACH, INNER_LONGEST)
         most = pieces.most[stretches.piece] * _mass(stretches)

@@ -1,6 +1,7 @@
 """Errors that nothing can fool: oscillations, bumps, kinks and jumps, against closed forms."""
 
 import functools
+import tracemalloc
 
 import jax
 import jax.numpy as jnp
@@ -249,3 +250,23 @@ def test_long_stretches_are_reported_and_a_small_error_noticed(name, stretches_t
     assert covered(name)
     monkeypatch.setattr(adaptive, "gauss_error", np.zeros_like)
     assert not covered(name)
+
+
+def test_many_pieces_are_held_a_part_at_a_time():
+    phi = adaptive.known(Traced(lambda x: jnp.tanh(x) * jnp.sin(300 * x), 1), (), Laws(np.zeros(1), np.ones(1)))
+    standard, rho = Laws(np.zeros(1), np.ones(1)), np.array([0.97])
+    tracemalloc.start()
+    found = adaptive_pairs.pairs(phi, phi, standard, standard, rho, np.sqrt(1 - rho**2))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4e8
+    assert abs(found.value[0]) <= found.error[0] <= 1e-10  # ½ E[tanh tanh cos(300(x − y))], e^−2700 of it
+
+
+def test_too_much_work_has_an_infinite_error_at_once(monkeypatch):
+    monkeypatch.setattr(adaptive_pairs, "BUDGET", 2**12)
+    phi = adaptive.known(Traced(lambda x: jnp.tanh(x) * jnp.sin(300 * x), 1), (), Laws(np.zeros(1), np.ones(1)))
+    standard, rho = Laws(np.zeros(1), np.ones(1)), np.array([0.97])
+    found = adaptive_pairs.pairs(phi, phi, standard, standard, rho, np.sqrt(1 - rho**2))
+    assert found.error[0] > 1e-7  # what Mehler's formula is certain of
+    assert abs(found.value[0]) <= found.error[0]

@@ -372,11 +372,11 @@ def test_what_is_said_not_to_be_gaussian_is_not():
 @pytest.mark.parametrize(
     ("psi", "vectors", "message"),
     [
-        (first, ["g9"], "'g9' is no vector of the program; its vectors are g1, b1, x1"),
-        (first, ["ξ"], "'ξ' is no vector of the program"),
-        (first, ["f"], "'f' is no vector of the program"),
-        (first, [99], "99 is no vector of the program"),
-        (first, [None], "None is no vector of the program"),
+        (first, ["g9"], "'g9' is not a vector of the program; its vectors are g1, b1, x1"),
+        (first, ["ξ"], "'ξ' is not a vector of the program"),
+        (first, ["f"], "'f' is not a vector of the program"),
+        (first, [99], "99 is not a vector of the program"),
+        (first, [None], "None is not a vector of the program"),
         (first, "g1", r"""The vectors are 'g1'; give a list of them, such as \["g1", "x1"\]"""),
         (first, [], "give a list of them"),
         (
