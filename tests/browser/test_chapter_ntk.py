@@ -73,7 +73,7 @@ def test_numbers_and_picture_can_be_taken_home(visit):
     chapter.get_by_role("button", name="CSV").click()
     chapter.wait_for_timeout(1500)
     texts = {file.suggested_filename: file.path().read_text("utf-8") for file in files}
-    assert sorted(texts) == ["ntkviz-02_ntk-deviation-depth=2.csv", "ntkviz-02_ntk-kernels-depth=2.csv"]
+    assert sorted(texts) == [f"ntkviz-02_ntk-{plot}-depth=2.csv" for plot in ("deviation", "kernels", "pixels")]
     for text in texts.values():
         assert re.search(r"^# settings: width=256; draw=1; depth=2;", text, re.MULTILINE)
         assert re.search(r"^# link: http://127.0.0.1:\d+/voila/render/02_ntk.ipynb#width=256&", text, re.MULTILINE)

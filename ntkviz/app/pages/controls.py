@@ -164,12 +164,14 @@ class Controls:
         return self._controls[name].value
 
     def observe(self, changed: Callable[[], None]) -> None:
-        """Call `changed` after every move of a control."""
+        """Call `changed` after every move of a control. Browsers that report 0.7000000000000001 move none."""
 
         def on_change(change: Any) -> None:
             if not self._quiet:
+                before = self._stand
                 self.set()
-                changed()
+                if self._stand != before:
+                    changed()
 
         for control in self._controls.values():
             control.widget.observe(on_change, names="value")
@@ -192,6 +194,7 @@ class Controls:
                 slider.widget.max = end(self)
         finally:
             self._quiet = False
+        self._stand = tuple(control.value for control in self._controls.values())
 
     def reset(self) -> None:
         """Back to the chapter's start (observers are not told)."""

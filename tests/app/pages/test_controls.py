@@ -110,3 +110,12 @@ def test_the_end_of_a_slider_follows_another_control():
     assert controls.line == 5
     controls.reset()
     assert (controls.line, slider.max) == (8, 30)
+
+
+def test_a_value_that_a_browser_reports_with_a_rounding_moves_nothing():
+    controls, moves = Controls(start=Slider("start", -1.0, 1.0, start=0.7, step=0.1)), []
+    controls.observe(lambda: moves.append(controls.start))
+    controls._controls["start"].widget.value = 0.7000000000000002
+    assert moves == []
+    controls._controls["start"].widget.value = 0.8
+    assert moves == [0.8]
