@@ -13,9 +13,9 @@ from .errors import (
     TooLargeError as TooLargeError,
 )
 from .language.architecture import Architecture as Architecture, architecture as architecture, program as program
-from .language.gia import GIAReport as GIAReport, simple_gia_check as simple_gia_check
+from .language.gradients.gia import GIAReport as GIAReport, simple_gia_check as simple_gia_check
 from .language.maximum import maximum as maximum
-from .language.nonlinearities import (
+from .language.nonlinearities.nonlinearity import (
     Nonlinearity as Nonlinearity,
     abs as abs,
     cos as cos,
@@ -47,25 +47,25 @@ from .language.functions import (
     sqrt as sqrt,
     stack as stack,
 )
-from .readings.bounded import cost as cost
-from .readings.constants import limit_scalars as limit_scalars
-from .readings.contributions import (
+from .execution.memory_limit import cost as cost
+from .kernels.constants import limit_scalars as limit_scalars
+from .kernels.contributions import (
     empirical_contributions as empirical_contributions,
     infinite_contributions as infinite_contributions,
 )
-from .readings.deviation import deviation as deviation
-from .readings.finite import empirical_ntk as empirical_ntk
-from .readings.gram import gram as gram
-from .readings.infinite import Kernels as Kernels, explain as explain, infinite_ntk as infinite_ntk
-from .readings.master import (
+from .kernels.deviation import deviation as deviation
+from .networks.finite import empirical_ntk as empirical_ntk
+from .kernels.gram import gram as gram
+from .kernels.infinite import Kernels as Kernels, explain as explain, infinite_ntk as infinite_ntk
+from .calculus.master import (
     MasterTheorem as MasterTheorem,
     coordinates as coordinates,
     limit_law as limit_law,
     master_theorem as master_theorem,
 )
-from .readings.outputs import sample_outputs as sample_outputs
-from .readings.plan import Plan as Plan
-from .readings.recurrence import half_life as half_life, recurrence as recurrence, recurrence_limit as recurrence_limit
-from .readings.steps import Walkthrough as Walkthrough
-from .readings.sweep import sweep as sweep
-from .readings.training import Training as Training, train as train
+from .networks.outputs import sample_outputs as sample_outputs
+from .kernels.plan import Plan as Plan
+from .calculus.recurrence import half_life as half_life, recurrence as recurrence, recurrence_limit as recurrence_limit
+from .calculus.walkthrough import Walkthrough as Walkthrough
+from .kernels.sweep import sweep as sweep
+from .networks.training import Training as Training, train as train

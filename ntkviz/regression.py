@@ -31,11 +31,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import HyperparameterError, InputError, shown
+from .execution.ragged import Group, group_by_shape
+from .kernels.infinite import Kernels, infinite_ntk
 from .language.architecture import Architecture, check_architecture, number, truth
-from .language.gia import check_program
+from .language.gradients.gia import check_program
 from .language.numbers import real_array
-from .readings.infinite import Kernels, infinite_ntk
-from .readings.ragged import Group, group_by_shape
 
 
 class Prediction(NamedTuple):

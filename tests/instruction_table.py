@@ -8,10 +8,18 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
-from ntkviz.language import backward, gradient_instructions, instructions, notation, shorthand, steps_axis
+from ntkviz.calculus import exact, gaussianity, sampled
+from ntkviz.execution import one_by_one
+from ntkviz.kernels.forward import kernels as forward
+from ntkviz.kernels.forward import views
+from ntkviz.language import instructions
+from ntkviz.language.gradients import backward
+from ntkviz.language.gradients import instructions as gradient_instructions
 from ntkviz.language.instructions import Op
+from ntkviz.language.rewriting import shorthand, steps_axis
 from ntkviz.language.rules import Refused, Rules
-from ntkviz.readings import exact, forward, gaussianity, networks, one_by_one, sampled, views
+from ntkviz.language.text import notation
+from ntkviz.networks import sampling as networks
 
 assert forward.kernels_from  # which needs the rules that fill the tables of `views`
 PAGE = Path(__file__).parents[1] / "docs" / "instructions.md"
@@ -34,13 +42,13 @@ HEAD = """# Instructions and readings
 
 What each reading has for each instruction of the language: a *rule* of its own (or of the kind of instruction it is),
 or the *default* of the reading, which is to `evaluate` it (text: to write its name; loops: to keep it; examples: to
-look for the same instruction); *in full* means
-that it reads what the instruction is short for (`language/shorthand.py`); a number stands for a refusal, whose reason
-is below. The rules stand in tables (`ntkviz.language.rules.Rules`): `formula` in
-`language/notation.py` (text), `pullback` in `language/backward.py` (gradient), `over_steps` in `language/steps_axis.py`
-(loops), `like` in `readings/one_by_one.py` (examples), `value` in `readings/networks.py` (network), those of
-`readings/views.py`, filled by `forward_rules.py` and `repeats.py` (forward kernels), `sampled` in
-`readings/sampled.py`, `exact` in `readings/exact.py` (symbolic Z), `signs` in `readings/gaussianity.py`.
+look for the same instruction); *in full* means that it reads what the instruction is short for
+(`language/rewriting/shorthand.py`); a number stands for a refusal, whose reason is below. The rules stand in tables
+(`ntkviz.language.rules.Rules`): `formula` in `language/text/notation.py` (text), `pullback` in
+`language/gradients/backward.py` (gradient), `over_steps` in `language/rewriting/steps_axis.py` (loops), `like` in
+`execution/one_by_one.py` (examples), `value` in `networks/sampling.py` (network), those of `kernels/forward/views.py`,
+filled by `rules.py` and `repeats.py` there (forward kernels), `sampled` in `calculus/sampled.py`, `exact` in
+`calculus/exact.py` (symbolic Z), `signs` in `calculus/gaussianity.py`.
 
 This page is made by `python -m tests.instruction_table`; a test keeps it true.
 

@@ -4,12 +4,16 @@ import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import grimp
 import pytest
 
 LONGEST = 400  # lines of a module
+MOST = 16  # modules of a folder
+OF_MANY = ("architectures/library.py", "architectures/oracles.py", "architectures/translation.py")
+"""What tests of all architectures together are called as if of."""
 LINT = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"
 
 
@@ -34,14 +38,14 @@ def test_contracts_hold(root):
 @pytest.mark.parametrize(
     ("file", "line", "contract"),
     [
-        ("readings/finite.py", "from ..app.style import theme", "Dependencies point one way"),
+        ("networks/finite.py", "from ..app.style import theme", "Dependencies point one way"),
         ("language/values.py", "def late():\n    from ..gaussian import sobol", "Dependencies point one way"),
         ("errors.py", "from .regression import fit", "Dependencies point one way"),
         ("new.py", "", "Dependencies point one way"),
         ("architectures/rnn.py", "from ..gaussian import sobol", "An architecture needs nothing but the language"),
         ("regression.py", "import plotly.graph_objects", "Only the app knows widgets and plots"),
         ("app/plots/panel.py", "from ..pages import controls", "The rooms of the app depend on each other one way"),
-        ("readings/finite.py", "from . import deviation", "No two modules need each other"),
+        ("calculus/limit_kernels.py", "from . import exact", "No two modules need each other"),
     ],
 )
 def test_a_wrong_import_breaks_its_contract(copy, file, line, contract):
@@ -56,6 +60,22 @@ def test_no_module_is_too_long_to_be_read_at_once(root):
     lengths = {file: len(file.read_text().splitlines()) for file in (root / "ntkviz").rglob("*.py")}
     assert len(lengths) > 100
     assert {str(file.relative_to(root)): n for file, n in lengths.items() if n > LONGEST} == {}
+
+
+def test_no_folder_is_too_full_to_be_seen_at_once(root):
+    counts = Counter(file.parent for file in (root / "ntkviz").rglob("*.py"))
+    assert {str(folder.relative_to(root)): n for folder, n in counts.items() if n > MOST} == {}
+
+
+def test_tests_mirror_the_package(root):
+    """A test file below a folder of the package's name tests the module of its own name."""
+    tests, package = root / "tests", root / "ntkviz"
+    rooms = {folder.name for folder in package.iterdir()}
+    files = [file.relative_to(tests) for file in tests.rglob("test_*.py")]
+    mirrors = [file for file in files if file.parts[0] in rooms and file.parts[0] not in ("app", "distant")]
+    assert len(mirrors) > 30
+    modules = {file.parent / f"{file.stem.removeprefix('test_')}.py" for file in mirrors}
+    assert {str(module) for module in modules if not (package / module).is_file()} == set(OF_MANY)
 
 
 def test_the_map_names_every_folder_and_what_it_imports(root):

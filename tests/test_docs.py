@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import ntkviz
-from ntkviz.language import Nonlinearity, nonlinearities
+from ntkviz.language import Nonlinearity
+from ntkviz.language.nonlinearities import nonlinearity as nonlinearities
 
 NONLINEARITIES = {name for name, value in vars(nonlinearities).items() if isinstance(value, Nonlinearity)} & {
     *ntkviz.__all__,

@@ -20,15 +20,15 @@ from ntkviz import errors
 PACKAGE = Path(__file__).parents[1] / "ntkviz"
 HANDED_OUT = {
     "language.handle": ["Value"],
-    "language.listing": ["Line"],
+    "language.text.listing": ["Line"],
     "language.network": ["Network"],
     "language.recording": ["Recorder"],
     "language.values": ["Matrix", "Output", "Scalar", "Vector"],
-    "readings.cost": ["Cost"],
-    "readings.deviation": ["DeviationTable"],
-    "readings.master": ["Estimate", "Law", "Limit"],
-    "readings.recurrence": ["Recurrence"],
-    "readings.steps": ["Average", "Step"],
+    "execution.cost": ["Cost"],
+    "kernels.deviation": ["DeviationTable"],
+    "calculus.master": ["Estimate", "Law", "Limit"],
+    "calculus.recurrence": ["Recurrence"],
+    "calculus.walkthrough": ["Average", "Step"],
 }
 RECORDS = ("dataclass", "dataclasses.dataclass")
 OLD_DIALECT = re.compile(r"\*\*(Arguments|Parameters|Returns|Raises|Fields)\*\*|^Raises `", re.MULTILINE)
@@ -149,7 +149,7 @@ def test_all_that_is_public_is_looked_at():
         "ntkviz.architectures.cnn.cnn",
         "ntkviz.language.program.Program.backward",
         "ntkviz.language.handle.Value.sum",
-        "ntkviz.readings.infinite.infinite_ntk",
+        "ntkviz.kernels.infinite.infinite_ntk",
         "ntkviz.regression.Regression.gradient_flow",
     } <= public().keys()
     assert len(public()) > 140

@@ -16,9 +16,10 @@ import pytest
 
 import ntkviz as nv
 from ntkviz import app
-from ntkviz.language import instructions, listing, notation
+from ntkviz.language import instructions
 from ntkviz.language.network import Network
 from ntkviz.language.rules import Rules
+from ntkviz.language.text import listing, notation
 from ntkviz.language.values import Scalar
 
 ROOT = Path(__file__).parents[1]
@@ -46,11 +47,11 @@ def picture() -> dict[str, Any]:
 STAND_INS: dict[str, Callable[[], dict[str, Any]]] = {
     "ntkviz.app": picture,
     "ntkviz.app.pages.controls.Controls": lambda: vars(app),
-    "ntkviz.language.notation": lambda: vars(listing) | vars(notation) | {"MyOp": type("MyOp", (), {})},
+    "ntkviz.language.text.notation": lambda: vars(listing) | vars(notation) | {"MyOp": type("MyOp", (), {})},
     "ntkviz.language.rules": lambda: {"ops": instructions, "Rules": Rules},
-    "ntkviz.language.nonlinearities.nonlinearity": inside_an_architecture,
-    "ntkviz.readings.gram.gram": lambda: {"x": vectors(3)},
-    "ntkviz.readings.sweep.sweep": lambda: {"x": vectors(2)},
+    "ntkviz.language.nonlinearities.nonlinearity.nonlinearity": inside_an_architecture,
+    "ntkviz.kernels.gram.gram": lambda: {"x": vectors(3)},
+    "ntkviz.kernels.sweep.sweep": lambda: {"x": vectors(2)},
     "ntkviz.regression.fit": lambda: {"x_train": vectors(4), "y_train": np.arange(4.0) - 1.5, "x_test": vectors(2)},
 }
 

@@ -11,7 +11,7 @@ import ntkviz as nv
 from ntkviz import machine
 from ntkviz.app.server.dashboard import ENGINE, Dashboard
 from ntkviz.errors import TooLargeError
-from ntkviz.readings import bounded
+from ntkviz.execution import memory_limit as bounded
 
 GB = 10**9
 NONE_V1 = 9223372036854771712  # how version 1 writes that there is no limit
@@ -197,7 +197,7 @@ def test_a_server_opens_as_many_pages_as_fit_into_the_pod(small_pod, monkeypatch
 
 def test_threads_are_as_many_as_the_pod_has_processors(small_pod):
     from ntkviz.distant import host
-    from ntkviz.readings import infinite
+    from ntkviz.kernels import infinite
 
     infinite._threads.cache_clear()
     bounded.quicker_code.cache_clear()

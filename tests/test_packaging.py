@@ -111,7 +111,7 @@ def test_import_star_shadows_no_builtin():
 
 
 def test_engine_needs_nothing_of_the_app():
-    loaded = loaded_with("ntkviz.readings.infinite")
+    loaded = loaded_with("ntkviz.kernels.infinite")
     assert "jax" in loaded
     assert {"IPython", "anywidget", "dask", "distributed", "ipywidgets", "plotly", "sklearn", "voila"}.isdisjoint(
         loaded

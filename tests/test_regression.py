@@ -11,8 +11,8 @@ from sklearn.datasets import load_digits
 import ntkviz as nv
 from ntkviz import regression
 from ntkviz.errors import HyperparameterError, InputError
-from ntkviz.readings.infinite import Kernels
-from ntkviz.readings.networks import run, sample_parameters
+from ntkviz.kernels.infinite import Kernels
+from ntkviz.networks.sampling import run, sample_parameters
 
 mlp = nv.architectures.mlp
 ERF = mlp(depth=2, nonlinearity="erf")

@@ -5,8 +5,8 @@ import numpy as np
 from worker import serve
 
 import ntkviz as nv
-from ntkviz.readings.bounded import bounded
-from ntkviz.readings.finite import ntk_of_examples
+from ntkviz.execution.memory_limit import bounded
+from ntkviz.networks.finite import ntk_of_examples
 
 
 def prepare(inputs, settings):

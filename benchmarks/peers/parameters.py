@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 import ntkviz as nv
-from ntkviz.readings.networks import sample_parameters
+from ntkviz.networks.sampling import sample_parameters
 
 
 def parameters(network: str, width: int, x: np.ndarray, hyper: dict[str, Any]) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import HyperparameterError
 from ..language import architecture, inner, layernorm, moment, one_of, softmax
-from ..language.nonlinearities import erf, gelu, relu
+from ..language.nonlinearities.nonlinearity import erf, gelu, relu
 from ..language.values import Matrix, Vector
 
 

@@ -11,7 +11,16 @@ from typing import Any
 
 from .remote import Remote
 
-PARTS = ("architectures", "gaussian", "language", "readings", "regression")
+PARTS = (
+    "architectures",
+    "calculus",
+    "execution",
+    "gaussian",
+    "kernels",
+    "language",
+    "networks",
+    "regression",
+)
 
 
 class DistantModule(ModuleType):

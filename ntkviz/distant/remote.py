@@ -15,7 +15,8 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from .asking import ask
 from .engine import STAYS, Refusal, Sketch, described, found, imported
 
-ANSWERS = "ntkviz.readings", "ntkviz.regression"  # calling these asks; calling anything else describes
+ANSWERS = tuple(f"ntkviz.{part}" for part in ("calculus", "execution", "kernels", "networks", "regression"))
+"""Calling these asks; calling anything else describes."""
 
 UNKNOWN = object()
 
@@ -28,7 +29,7 @@ class Remote(NDArrayOperatorsMixin):
 
     Attributes and calls make larger Remotes, which cost nothing. The cluster is asked
 
-    - by a call of what comes from `ntkviz.readings` or `ntkviz.regression`. Numbers, text, arrays, and lists of them
+    - by a call of what comes from a part of `ANSWERS`. Numbers, text, arrays, and lists of them
       arrive as they are; another object arrives as a Remote that knows its public data.
     - by whatever needs the value: `[…]`, iteration, `len`, `str`, `bool`, arithmetic, NumPy.
 

@@ -30,7 +30,7 @@ from ntkviz.gaussian.families import (
     as_exponential_sum,
     family_of,
 )
-from ntkviz.language.nonlinearities import Nonlinearity
+from ntkviz.language.nonlinearities.nonlinearity import Nonlinearity
 
 
 class Estimated(NamedTuple):

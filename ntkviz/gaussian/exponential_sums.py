@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from ntkviz.gaussian.closed_forms import geometry, polynomial_polynomial, polynomial_single
-from ntkviz.language.formulas import Polynomial, Smooth, about
+from ntkviz.language.nonlinearities.formulas import Polynomial, Smooth, about
 
 ROUNDING = 1e-15
 """Of each operation on a term, relative to the term."""

@@ -17,10 +17,10 @@ from jax import Array
 
 from ntkviz.gaussian import closed_forms as cf
 from ntkviz.gaussian.exponential_sums import ExponentialSum, exponential_sum
-from ntkviz.language import nonlinearities as nl
-from ntkviz.language.formulas import Exact, Smooth
-from ntkviz.language.nonlinearities import Nonlinearity
-from ntkviz.language.recognition import Formula, X
+from ntkviz.language.nonlinearities import nonlinearity as nl
+from ntkviz.language.nonlinearities.formulas import Exact, Smooth
+from ntkviz.language.nonlinearities.nonlinearity import Nonlinearity
+from ntkviz.language.nonlinearities.recognition import Formula, X
 
 
 class Powers(NamedTuple):

@@ -24,11 +24,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from ntkviz.gaussian.certified.enclosures import traced
+from ntkviz.gaussian.certified.host import Estimate, pair_on_host, single_on_host
+from ntkviz.gaussian.certified.jumps import primitives
+from ntkviz.gaussian.certified.strips import Strip, strip_of
 from ntkviz.gaussian.closed_forms import geometry
-from ntkviz.gaussian.enclosures import traced
-from ntkviz.gaussian.host import Estimate, pair_on_host, single_on_host
-from ntkviz.gaussian.jumps import primitives
-from ntkviz.gaussian.strips import Strip, strip_of
 
 REACH = 13.0
 """Integrals end at ±REACH standard deviations; beyond lies 1e-38 of the Gaussian."""

@@ -14,13 +14,15 @@ import jax as _jax
 _jax.config.update("jax_enable_x64", True)
 
 # These give programs their methods, and the listing its gradients.
-from . import backward, gradient_listing, unrolling
 from .architecture import Architecture, architecture, number, one_of, program, whole_number
 from .functions import batchnorm, concatenate, einsum, inner, layernorm, moment, softmax, sqrt, stack
-from .gia import GIAReport, simple_gia_check
+from .gradients import backward
+from .gradients.gia import GIAReport, simple_gia_check
 from .maximum import maximum
-from .nonlinearities import Nonlinearity, as_nonlinearity, nonlinearity
+from .nonlinearities.nonlinearity import Nonlinearity, as_nonlinearity, nonlinearity
 from .program import Program
+from .rewriting import unrolling
+from .text import gradients as gradient_listing
 
 __all__ = [
     "Architecture",

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import HyperparameterError, InputError, ProgramError, shown
 from . import instructions as ops
 from .network import PARAMETRIZATIONS, Network
-from .nonlinearities import Nonlinearity
+from .nonlinearities.nonlinearity import Nonlinearity
 from .numbers import real_array
 from .program import Program
 from .travelling import portable

@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import ProgramError
 from . import instructions as ops
 from .axes import AxesMap, BroadcastTo, Index, Pad, Permute, Reshape, Shape, Sum, freeze, rearranged_shape
-from .nonlinearities import Nonlinearity
+from .nonlinearities.nonlinearity import Nonlinearity
 
 if TYPE_CHECKING:
     from .recording import Recorder

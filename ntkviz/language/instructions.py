@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 
 from .axes import AxesMap, Shape
-from .nonlinearities import Nonlinearity, multiply
+from .nonlinearities.nonlinearity import Nonlinearity, multiply
 from .travelling import portable
 
 if TYPE_CHECKING:

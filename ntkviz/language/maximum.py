@@ -12,15 +12,15 @@ import jax.numpy as jnp
 
 from ..errors import ProgramError
 from .axes import broadcast_axes
-from .backward import Pullback, pullback
-from .gradient_instructions import Transposed
-from .gradient_listing import minus, summed, transposed
+from .gradients.backward import Pullback, pullback
+from .gradients.instructions import Transposed
 from .instructions import Add, Linear, Nonlin, Op
-from .listing import Page
-from .nonlinearities import relu, step
-from .notation import Formula, call, formula, plus
+from .nonlinearities.nonlinearity import relu, step
 from .program import Instruction
-from .shorthand import Writer, short_for
+from .rewriting.shorthand import Writer, short_for
+from .text.gradients import minus, summed, transposed
+from .text.listing import Page
+from .text.notation import Formula, call, formula, plus
 from .values import Vector, broadcast
 
 

@@ -25,7 +25,7 @@ from .axes import Shape
 from .instructions import Constant, Delayed, Op, Readout, Repeat, Source
 
 if TYPE_CHECKING:
-    from .listing import Line
+    from .text.listing import Line
 
 Kind = Literal["vector", "scalar", "output"]
 F = TypeVar("F", bound=Callable[..., Any])

@@ -12,7 +12,7 @@ from . import instructions as ops
 from .axes import Shape
 from .handle import Value
 from .instructions import Op
-from .nonlinearities import Nonlinearity
+from .nonlinearities.nonlinearity import Nonlinearity
 from .numbers import real_array
 from .program import Instruction, check_length
 from .values import Matrix, Scalar

@@ -12,7 +12,7 @@ from ..errors import ProgramError
 from . import instructions as ops
 from .axes import AxesMap, Shape
 from .handle import Value, clause
-from .nonlinearities import Nonlinearity, multiply
+from .nonlinearities.nonlinearity import Nonlinearity, multiply
 
 if TYPE_CHECKING:
     from .recording import Recorder
@@ -86,7 +86,7 @@ class Vector(Value):
     def __pow__(self, power: int) -> Vector:
         if power not in (1, 2, 3):
             raise ProgramError(f"x ** {power} is not written directly; use nv.nonlinearity(lambda x: x ** {power}).")
-        from .nonlinearities import cube, identity, square
+        from .nonlinearities.nonlinearity import cube, identity, square
 
         return cast(Vector, (identity, square, cube)[int(power) - 1](self))
 

@@ -17,13 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 
 import ntkviz as nv
+from ntkviz.calculus.general import differentiated
+from ntkviz.calculus.sampled import dimensions, sampled_kernels
+from ntkviz.execution.examples import examples_are_separate
 from ntkviz.gaussian.sobol import replicates
-from ntkviz.language.gia import check_program
-from ntkviz.readings.examples import examples_are_separate
-from ntkviz.readings.finite import ntk_of_batches, ntk_of_examples
-from ntkviz.readings.general import differentiated
-from ntkviz.readings.networks import sample_parameters
-from ntkviz.readings.sampled import dimensions, sampled_kernels
+from ntkviz.language.gradients.gia import check_program
+from ntkviz.networks.finite import ntk_of_batches, ntk_of_examples
+from ntkviz.networks.sampling import sample_parameters
 
 from .programs import Example
 

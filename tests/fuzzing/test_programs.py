@@ -35,7 +35,7 @@ def test_every_mistake_is_refused_when_it_is_written():
 
 def test_a_wrong_limit_is_noticed(monkeypatch):
     """The check of the check: a tenth more in the limit, and networks no longer approach it."""
-    import ntkviz.readings.infinite as infinite
+    import ntkviz.kernels.infinite as infinite
 
     right = infinite._as_kernels
     monkeypatch.setattr(infinite, "_as_kernels", lambda k: right(k)._replace(ntk=1.1 * np.asarray(k.ntk)))

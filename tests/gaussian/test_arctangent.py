@@ -3,10 +3,11 @@
 import jax
 import numpy as np
 import pytest
-from gauss_rule import coefficients
 from mpmath import mp
 
 from ntkviz.gaussian.arctangent import DENOMINATOR, OF_ARC, OF_LUNE, arctan, arctan2, lune
+
+from .gauss_rule import coefficients
 
 TANGENTS = np.concatenate([[0.0, 1.0], np.linspace(0, 1, 400)[1:-1], 10.0 ** np.arange(-150, 0, 7)])
 

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from one_dimensional import FUNCTIONS, SLOPE, norm, pair, single
 
 import ntkviz  # noqa: F401  (float64)
 from ntkviz.gaussian.closed_forms import geometry
 from ntkviz.gaussian.expectation import pair_expectation, pair_with_slopes, single_expectation
-from ntkviz.language import nonlinearities as nl
+from ntkviz.language.nonlinearities import nonlinearity as nl
+
+from .one_dimensional import FUNCTIONS, SLOPE, norm, pair, single
 
 COVARIANCES = np.array(
     [

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from jax.scipy.special import erf
 from jax.scipy.stats import norm
-from plane import expectation
 
 import ntkviz as nv
 from ntkviz.gaussian import closed_forms as cf
 from ntkviz.gaussian.expectation import pair_expectation, pair_with_slopes, single_expectation
 from ntkviz.gaussian.families import Exponential, Family, Gelu, GeluSlope, Powers, family_of, relu_factor
+
+from .plane import expectation
 
 COVARIANCES = np.array([(1.3, 0.4, 0.7), (2.0, -1.9, 2.0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (1e-12, 3e-13, 2e-12)])
 ALIKE = {

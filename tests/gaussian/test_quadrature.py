@@ -9,7 +9,7 @@ from scipy.special import erf, expit, ndtr
 import ntkviz  # noqa: F401  (float64)
 from ntkviz.gaussian import quadrature
 from ntkviz.gaussian.expectation import pair_expectation, pair_with_slopes, single_expectation
-from ntkviz.language import nonlinearities as nl
+from ntkviz.language.nonlinearities import nonlinearity as nl
 
 SMOOTH = {
     "tanh": (nl.tanh, np.tanh),

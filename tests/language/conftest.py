@@ -5,15 +5,9 @@ import numpy as np
 import pytest
 
 import ntkviz as nv
-from ntkviz.readings.networks import run, sample_parameters
+from ntkviz.networks.sampling import run, sample_parameters
 
 WIDTH = 5
-
-
-@pytest.fixture
-def rng():
-    """The same random numbers in every run."""
-    return np.random.default_rng(0)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 import ntkviz as nv
 from ntkviz.errors import ProgramError
 from ntkviz.language import instructions as ops
-from ntkviz.language import nonlinearities as nl
+from ntkviz.language.nonlinearities import nonlinearity as nl
 
 DATA = np.arange(6.0).reshape(2, 3) / 5
 

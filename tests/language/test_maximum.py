@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 import ntkviz as nv
 from ntkviz.errors import ProgramError
-from ntkviz.readings.networks import run, sample_parameters
+from ntkviz.networks.sampling import run, sample_parameters
 
 
 @nv.architecture

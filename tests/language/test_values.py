@@ -7,7 +7,7 @@ import pytest
 
 import ntkviz as nv
 from ntkviz.errors import HyperparameterError, ProgramError
-from ntkviz.language.nonlinearities import as_nonlinearity, multiply
+from ntkviz.language.nonlinearities.nonlinearity import as_nonlinearity, multiply
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Changes the engine's mathematics in one place at a time, and counts the changes that no test notices.
 
     python -m tests.mutation.run --sample 300 --seed 0
-    python -m tests.mutation.run --module readings/loops
+    python -m tests.mutation.run --module kernels/forward/loops
     python -m tests.mutation.run --again          # those that survived last time
 
 Each mutant is a copy of the repository with one small change (`mutants.py`), on which the tests of the changed module
@@ -32,50 +32,51 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / ".cache" / "mutation"
 
 TESTS = {
-    "gaussian/adaptive": "gaussian/test_certified gaussian/test_quadrature",
-    "gaussian/adaptive_pairs": "gaussian/test_certified gaussian/test_quadrature",
+    "gaussian/certified/adaptive": "gaussian/certified/test_adaptive gaussian/test_quadrature",
+    "gaussian/certified/adaptive_pairs": "gaussian/certified/test_adaptive gaussian/test_quadrature",
     "gaussian/arctangent": "gaussian/test_arctangent gaussian/test_closed_forms",
     "gaussian/batchnorm": "gaussian/test_batchnorm",
-    "gaussian/cells": "gaussian/test_enclosures gaussian/test_certified",
+    "gaussian/certified/cells": "gaussian/certified/test_enclosures gaussian/certified/test_adaptive",
     "gaussian/closed_forms": "gaussian/test_closed_forms",
-    "gaussian/enclosures": "gaussian/test_enclosures gaussian/test_certified",
+    "gaussian/certified/enclosures": "gaussian/certified/test_enclosures gaussian/certified/test_adaptive",
     "gaussian/expectation": "gaussian/test_closed_forms gaussian/test_quadrature",
+    "gaussian/error": "kernels/test_plan kernels/test_infinite",
     "gaussian/exponential_sums": "gaussian/test_families",
     "gaussian/families": "gaussian/test_families test_names",
-    "gaussian/functions": "gaussian/test_enclosures",
-    "gaussian/host": "gaussian/test_certified",
-    "gaussian/jumps": "gaussian/test_certified",
-    "gaussian/pieces": "gaussian/test_enclosures gaussian/test_certified",
+    "gaussian/certified/functions": "gaussian/certified/test_enclosures",
+    "gaussian/certified/host": "gaussian/certified/test_adaptive",
+    "gaussian/certified/jumps": "gaussian/certified/test_adaptive",
+    "gaussian/certified/pieces": "gaussian/certified/test_enclosures gaussian/certified/test_adaptive",
     "gaussian/quadrature": "gaussian/test_quadrature",
     "gaussian/sobol": "gaussian/test_sobol",
-    "gaussian/strips": "gaussian/test_enclosures gaussian/test_certified",
-    "language/backward": "language/test_backward",
-    "language/gia": "language/test_gia",
-    "language/nonlinearities": "language/test_values gaussian/test_closed_forms gaussian/test_quadrature",
-    "language/rolling": "language/test_rolling readings/test_loops",
-    "language/steps_axis": "language/test_rolling readings/test_loops",
-    "readings/contributions": "readings/test_contributions",
-    "readings/deviation": "readings/test_deviation",
-    "readings/exact": "readings/test_general",
-    "readings/expressions": "readings/test_expressions readings/test_general",
-    "readings/finite": "readings/test_finite readings/test_recurrence readings/test_loops",
-    "readings/forward": "readings/test_forward readings/test_loops readings/test_infinite",
-    "readings/forward_rules": "readings/test_aligned readings/test_forward readings/test_infinite readings/test_loops "
-    "architectures/test_oracles",
-    "readings/gaussianity": "readings/test_master",
-    "readings/general": "readings/test_general readings/test_sampled",
-    "readings/loops": "readings/test_loops readings/test_infinite",
-    "readings/master": "readings/test_master",
-    "readings/moments": "readings/test_aligned readings/test_forward readings/test_infinite readings/test_loops "
-    "architectures/test_oracles",
-    "readings/networks": "readings/test_finite readings/test_loops readings/test_outputs",
-    "readings/outputs": "readings/test_outputs",
-    "readings/recurrence": "readings/test_recurrence",
-    "readings/repeats": "readings/test_aligned readings/test_forward readings/test_infinite",
-    "readings/rows": "readings/test_rows readings/test_forward",
-    "readings/sampled": "readings/test_sampled readings/test_general",
-    "readings/training": "readings/test_training",
-    "readings/uses": "readings/test_finite readings/test_sampled readings/test_contributions",
+    "gaussian/certified/strips": "gaussian/certified/test_enclosures gaussian/certified/test_adaptive",
+    "language/gradients/backward": "language/gradients/test_backward",
+    "language/gradients/gia": "language/gradients/test_gia",
+    "language/nonlinearities/nonlinearity": "language/test_values gaussian/test_closed_forms gaussian/test_quadrature",
+    "language/rewriting/rolling": "language/rewriting/test_rolling kernels/forward/test_loops",
+    "language/rewriting/steps_axis": "language/rewriting/test_rolling kernels/forward/test_loops",
+    "kernels/contributions": "kernels/test_contributions",
+    "kernels/deviation": "kernels/test_deviation",
+    "calculus/exact": "calculus/test_general",
+    "calculus/expressions": "calculus/test_expressions calculus/test_general",
+    "networks/finite": "networks/test_finite calculus/test_recurrence kernels/forward/test_loops",
+    "kernels/forward/kernels": "kernels/forward/test_kernels kernels/forward/test_loops kernels/test_infinite",
+    "kernels/forward/rules": "kernels/forward/test_moments kernels/forward/test_kernels "
+    "kernels/test_infinite kernels/forward/test_loops architectures/test_oracles",
+    "calculus/gaussianity": "calculus/test_master",
+    "calculus/general": "calculus/test_general calculus/test_sampled",
+    "kernels/forward/loops": "kernels/forward/test_loops kernels/test_infinite",
+    "calculus/master": "calculus/test_master",
+    "kernels/forward/moments": "kernels/forward/test_moments kernels/forward/test_kernels "
+    "kernels/test_infinite kernels/forward/test_loops architectures/test_oracles",
+    "networks/sampling": "networks/test_finite kernels/forward/test_loops networks/test_outputs",
+    "networks/outputs": "networks/test_outputs",
+    "calculus/recurrence": "calculus/test_recurrence",
+    "kernels/forward/repeats": "kernels/forward/test_moments kernels/forward/test_kernels kernels/test_infinite",
+    "kernels/forward/row_blocks": "kernels/forward/test_row_blocks kernels/forward/test_kernels",
+    "calculus/sampled": "calculus/test_sampled calculus/test_general",
+    "networks/training": "networks/test_training",
+    "networks/uses": "networks/test_finite calculus/test_sampled kernels/test_contributions",
 }
 """The modules that are changed, and the tests of each, the nearest first."""
 

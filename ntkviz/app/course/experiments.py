@@ -16,10 +16,10 @@ import numpy as np
 
 from ... import architectures as library
 from ...convergence import relative_frobenius
+from ...kernels.infinite import infinite_ntk
 from ...language.architecture import Architecture
-from ...language.gia import simple_gia_check
-from ...readings.finite import empirical_ntk
-from ...readings.infinite import infinite_ntk
+from ...language.gradients.gia import simple_gia_check
+from ...networks.finite import empirical_ntk
 from .data import every_digit
 
 SENTENCES = "The brown fox jumps over the dog", "The quick brown fox jumps over the"

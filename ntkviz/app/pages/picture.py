@@ -12,7 +12,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ...readings.cost import Cost
+from ...execution.cost import Cost
 from ..plots.panel import Panel, Plot
 from ..style.theme import LOW
 from .background import Background, Update, sentence

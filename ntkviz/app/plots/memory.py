@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...readings.recurrence import half_life, tail
+from ...calculus.recurrence import half_life, tail
 from ..style import theme
 from .panel import Part, Plot
 

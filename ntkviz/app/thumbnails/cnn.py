@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...kernels.infinite import infinite_ntk
 from ...language import architecture
-from ...language.nonlinearities import relu
-from ...readings.finite import empirical_ntk
-from ...readings.infinite import infinite_ntk
+from ...language.nonlinearities.nonlinearity import relu
+from ...networks.finite import empirical_ntk
 from ..course.data import digits
 from ..style.theme import FINITE, LIMIT, THIRD
 from .drawing import across, dots, down, polyline, svg

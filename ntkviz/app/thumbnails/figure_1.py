@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...readings.deviation import deviation
+from ...kernels.deviation import deviation
 from ..course.experiments import experiments
 from ..style.theme import MUTED, SERIES
 from .drawing import across, dots, down, polyline, svg

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ... import architectures
-from ...readings.infinite import infinite_ntk
-from ...readings.outputs import sample_outputs
+from ...kernels.infinite import infinite_ntk
+from ...networks.outputs import sample_outputs
 from ..style.theme import FINITE, LIMIT
 from .drawing import across, down, polyline, svg
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ... import architectures
-from ...readings.finite import empirical_ntk
-from ...readings.infinite import infinite_ntk
+from ...kernels.infinite import infinite_ntk
+from ...networks.finite import empirical_ntk
 from ..style.theme import FINITE, LIMIT, THIRD
 from .drawing import across, dots, down, polyline, svg
 

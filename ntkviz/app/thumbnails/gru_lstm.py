@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ... import architectures
-from ...readings.recurrence import recurrence, recurrence_limit
+from ...calculus.recurrence import recurrence, recurrence_limit
 from ..style.theme import FINITE, LIMIT
 from .drawing import across, down, polyline, svg
 

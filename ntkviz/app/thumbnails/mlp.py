@@ -6,7 +6,7 @@ import numpy as np
 from plotly.colors import sample_colorscale
 
 from ... import architectures
-from ...readings.sweep import sweep
+from ...kernels.sweep import sweep
 from ..style.theme import LIMIT, SEQUENTIAL
 from .drawing import HEIGHT, WIDTH, polyline, svg
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ... import architectures
-from ...readings.infinite import infinite_ntk
+from ...kernels.infinite import infinite_ntk
 from ..course.data import digits
 from ..style.theme import FINITE, LIMIT, THIRD
 from .drawing import arrow, heatmap, svg

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ... import architectures
-from ...readings.contributions import infinite_contributions
+from ...kernels.contributions import infinite_contributions
 from .drawing import heatmap, svg
 
 STEPS = 4

@@ -7,7 +7,7 @@ from html import escape
 import numpy as np
 
 from ... import architectures
-from ...readings.steps import Walkthrough
+from ...calculus.walkthrough import Walkthrough
 from ..plots import statistics
 from ..style.theme import FINITE, LIMIT, MUTED
 from ..walkthrough.score import COLOURS, LETTERS

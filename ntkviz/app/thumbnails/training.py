@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ... import architectures, regression
-from ...readings.training import train
+from ...networks.training import train
 from ..course.data import digits
 from ..style.theme import FINITE, LIMIT
 from .drawing import across, down, polyline, svg

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ... import architectures
+from ...calculus.master import coordinates
+from ...kernels.constants import limit_scalars
 from ...language import program
-from ...readings.constants import limit_scalars
-from ...readings.master import coordinates
 from .drawing import arrow, heatmap, svg
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...readings.steps import Average
+from ...calculus.walkthrough import Average
 from ..plots.panel import Plot
 from ..style import theme
 from ..style.wording import signed

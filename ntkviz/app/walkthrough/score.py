@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...readings.steps import Step
+from ...calculus.walkthrough import Step
 from ..plots.panel import Plot
 from ..style import theme
 

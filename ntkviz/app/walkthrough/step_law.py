@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...readings.steps import Step
+from ...calculus.walkthrough import Step
 from ..plots import statistics
 from ..plots.panel import Plot
 from ..style import theme

@@ -10,7 +10,7 @@ import pytest
 import ntkviz as nv
 from ntkviz.app import Controls, KernelPair, Picture, Slider, upstream
 from ntkviz.app.plots.panel import OUTDATED
-from ntkviz.readings.cost import Cost
+from ntkviz.execution.cost import Cost
 
 from ..conftest import wait_for
 

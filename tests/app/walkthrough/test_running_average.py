@@ -5,7 +5,7 @@ import pytest
 
 import ntkviz as nv
 from ntkviz.app import RunningAverage
-from ntkviz.readings.steps import Walkthrough
+from ntkviz.calculus.walkthrough import Walkthrough
 
 from ..conftest import reading
 

@@ -4,7 +4,7 @@ import pytest
 
 import ntkviz as nv
 from ntkviz.app import ScorePlot
-from ntkviz.readings.steps import Walkthrough
+from ntkviz.calculus.walkthrough import Walkthrough
 
 from ..conftest import csv_records, reading
 

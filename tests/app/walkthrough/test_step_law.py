@@ -6,7 +6,7 @@ from scipy.stats import norm
 
 import ntkviz as nv
 from ntkviz.app import StepLaw
-from ntkviz.readings.steps import Walkthrough
+from ntkviz.calculus.walkthrough import Walkthrough
 
 from ..conftest import reading
 

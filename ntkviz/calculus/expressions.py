@@ -1,0 +1,377 @@
+"""The algebra of limits Z that can be integrated exactly: sums of products of functions of Gaussians.
+
+A coordinate's limit Z is written as Σ coefficient · Π φ(L), each L an affine combination of basis
+Gaussians (the Ẑ's). Expected products split over independent groups of L's; within a group one or
+two L's are an expectation of `ntkviz.gaussian`, and polynomial factors of further L's are removed by
+Gaussian integration by parts (Stein's lemma, of which Isserlis' theorem is the polynomial case).
+What does not fit is kept as a reason (`Expectations.beyond`), and the program is sampled instead.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from ..gaussian.error import Error, relative_error
+from ..gaussian.expectation import Expectation, pair_expectation, single_expectation
+from ..language.nonlinearities.nonlinearity import Nonlinearity, identity, polynomial, relu, step
+from ..language.zero import ZERO, none_if_zero, written
+from .limit_kernels import Reason
+
+Number = Any  # a float, a traced scalar or ZERO
+MOST_EXPECTATIONS = 500
+"""Products of sums have many terms; beyond so many expectations compiling them takes minutes, and sampling seconds."""
+
+# Traced once for all scalars under the same functions; a program has hundreds of them.
+_single = jax.jit(single_expectation, static_argnames="phi")
+_pair = jax.jit(pair_expectation, static_argnames=("phi", "psi"))
+
+
+@dataclass(eq=False)
+class Affine:
+    """mean + Σ coefficient·(basis Gaussian)."""
+
+    coefficients: dict[int, Number]
+    mean: Number = ZERO
+
+
+class Factor(NamedTuple):
+    """φ(L; θ)."""
+
+    phi: Nonlinearity
+    argument: Affine
+    theta: tuple[Number, ...] = ()
+
+
+class Term(NamedTuple):
+    """coefficient · Π factors."""
+
+    coefficient: Number
+    factors: tuple[Factor, ...]
+
+
+@dataclass(eq=False)
+class Expression:
+    """The limit Z of one vector, a sum of terms; no terms is zero."""
+
+    terms: tuple[Term, ...]
+    _affine: Affine | None = field(default=None, repr=False)
+
+    @classmethod
+    def constant(cls, value: Number) -> Expression:
+        """The same number in every coordinate."""
+        return cls((Term(value, ()),))
+
+    @classmethod
+    def gaussian(cls, basis: int) -> Expression:
+        """One basis Gaussian."""
+        return cls((Term(1.0, (Factor(identity, Affine({basis: 1.0})),)),))
+
+    def __add__(self, other: Expression) -> Expression:
+        return Expression(self.terms + other.terms)
+
+    def __mul__(self, other: Expression) -> Expression:
+        pairs = itertools.product(self.terms, other.terms)
+        return Expression(tuple(Term(s.coefficient * t.coefficient, s.factors + t.factors) for s, t in pairs))
+
+    def scaled(self, factor: Number) -> Expression:
+        """factor·Z."""
+        if factor is ZERO:
+            return NOTHING
+        return Expression(tuple(Term(t.coefficient * factor, t.factors) for t in self.terms))
+
+    def affine(self) -> Affine | None:
+        """Z as an affine combination of Gaussians, if it is one; always the same object."""
+        if self._affine is None and all(self._is_affine(t) for t in self.terms):
+            self._affine = self._combine()
+        return self._affine
+
+    @staticmethod
+    def _is_affine(term: Term) -> bool:
+        return not term.factors or (len(term.factors) == 1 and term.factors[0].phi is identity)
+
+    def _combine(self) -> Affine:
+        if len(self.terms) == 1 and self.terms[0].factors and self.terms[0].coefficient is _ONE:
+            return self.terms[0].factors[0].argument
+        coefficients: dict[int, Number] = {}
+        mean: Number = ZERO
+        for coefficient, factors in self.terms:
+            if not factors:
+                mean = mean + coefficient
+                continue
+            argument = factors[0].argument
+            for basis, c in argument.coefficients.items():
+                coefficients[basis] = coefficients.get(basis, 0.0) + coefficient * c
+            mean = mean + coefficient * argument.mean
+        return Affine(coefficients, mean)
+
+    def apply(self, phi: Nonlinearity, theta: tuple[Number, ...]) -> Expression | None:
+        """φ(Z; θ): of an affine Z, or, for a polynomial φ, of any; `None` where the algebra does not have it."""
+        argument = self.affine()
+        if argument is not None:
+            return Expression((Term(1.0, (Factor(phi, argument, theta),)),))
+        if not phi.coefficients:
+            return None
+        result = Expression.constant(phi.coefficients[-1])
+        for coefficient in reversed(phi.coefficients[:-1]):
+            result = result * self
+            if coefficient:
+                result = result + Expression.constant(coefficient)
+        return result
+
+
+_ONE = 1.0
+NOTHING = Expression(())
+
+
+class Expectations:
+    """Expectations of expressions, given the covariances of the basis Gaussians.
+
+    - `covariances[i, j]` (i ≤ j) is absent where it is zero by form.
+    - `beyond`: why the algebra does not have what it was asked for. From the first reason on, all it says is `ZERO`.
+    """
+
+    def __init__(self) -> None:
+        self.covariances: dict[tuple[int, int], Number] = {}
+        self.errors: list[Error] = []
+        self.beyond: list[Reason] = []
+        self._products: dict[tuple[int, int], tuple[Expression, Expression, Number]] = {}
+
+    def refuse(self, why: str) -> Any:
+        """Remember what does not fit."""
+        self.beyond.append(Reason("samples", why))
+        return ZERO
+
+    # --- second moments of arguments -------------------------------------------------------------
+
+    def covariance(self, a: Affine, b: Affine) -> Number:
+        """Cov(L, L̄)."""
+        parts = (
+            c * d * self.covariances[min(i, j), max(i, j)]
+            for i, c in a.coefficients.items()
+            for j, d in b.coefficients.items()
+            if (min(i, j), max(i, j)) in self.covariances
+        )
+        return sum(parts, ZERO)
+
+    def _variance(self, a: Affine) -> Number:
+        return written(self.covariance(a, a), ())
+
+    # --- expectations of expressions ---------------------------------------------------------------
+
+    def mean(self, z: Expression) -> Number:
+        """E Z."""
+        return sum((self._term(t.coefficient, t.factors) for t in z.terms), ZERO)
+
+    def product(self, z: Expression, w: Expression) -> Number:
+        """E[Z W], remembered."""
+        key = (min(id(z), id(w)), max(id(z), id(w)))
+        if self.beyond:
+            return ZERO
+        if key not in self._products:
+            self._products[key] = (z, w, self.mean(z * w))  # holds z and w, so that their ids stay theirs
+        return self._products[key][2]
+
+    def expected_derivative(self, z: Expression, basis: int) -> Number:
+        """E[∂Z/∂Ẑ] for a basis Gaussian Ẑ, scalars held fixed."""
+        parts = (
+            argument.coefficients[basis] * self._expected_slope(term, argument, factors)
+            for term in z.terms
+            for argument, factors in _by_argument(term.factors).items()
+            if basis in argument.coefficients
+        )
+        return sum(parts, ZERO)
+
+    def _expected_slope(self, term: Term, argument: Affine, factors: list[Factor]) -> Number:
+        """coefficient · E[∂_L Π φ(L) · (the other factors)]."""
+        if all(f.phi.derivative() is not None for f in factors):
+            return sum((self._term(term.coefficient, fs) for fs in _differentiated(term.factors, argument)), ZERO)
+        # A jump: its derivative is no function, but Stein's lemma needs none.
+        component = next(c for c in self._components(term.factors) if argument in c)
+        if len(component) > 1:
+            return self.refuse("the derivative of a jump between dependent vectors")
+        variance = self._variance(argument)
+        centred = Affine(argument.coefficients)  # L − E L
+        weighted = self._term(term.coefficient, (*term.factors, Factor(identity, centred)))
+        return weighted / jnp.where(variance > 0, variance, 1.0)
+
+    # --- expectations of products of factors -------------------------------------------------------
+
+    def _term(self, coefficient: Number, factors: tuple[Factor, ...]) -> Number:
+        value = coefficient
+        for component in self._components(factors):
+            expected = ZERO if self.beyond else self._component(component)
+            if expected is ZERO:
+                return ZERO
+            value = value * expected
+        return value
+
+    def _components(self, factors: tuple[Factor, ...]) -> list[dict[Affine, list[Factor]]]:
+        """Factors by argument, arguments in groups independent of each other."""
+        groups: list[dict[Affine, list[Factor]]] = []
+        for argument, own in _by_argument(factors).items():
+            touching = [g for g in groups if any(self.covariance(argument, other) is not ZERO for other in g)]
+            merged: dict[Affine, list[Factor]] = {}
+            for group in touching:
+                merged |= group
+            groups = [g for g in groups if not any(g is t for t in touching)]
+            groups.append(merged | {argument: own})
+        return groups
+
+    def _component(self, component: dict[Affine, list[Factor]]) -> Number:
+        sides = [(argument, _Product.of(factors)) for argument, factors in component.items()]
+        if len(sides) == 1:
+            return self._one(*sides[0])
+        if len(sides) == 2:
+            return self._two(*sides)
+        return self._by_parts(component)
+
+    def _one(self, argument: Affine, product: _Product) -> Number:
+        if product.phi is identity:
+            return argument.mean
+        result = _single(product.phi, self._variance(argument), theta=product.theta, mean=none_if_zero(argument.mean))
+        return self._with_error(result)
+
+    def _two(self, first: tuple[Affine, _Product], second: tuple[Affine, _Product]) -> Number:
+        (a, p), (b, q) = first, second
+        result = _pair(
+            p.phi,
+            q.phi,
+            self._variance(a),
+            jnp.asarray(self.covariance(a, b)),
+            self._variance(b),
+            theta=p.theta,
+            theta_bar=q.theta,
+            mean_x=none_if_zero(a.mean),
+            mean_y=none_if_zero(b.mean),
+        )
+        return self._with_error(result)
+
+    def _with_error(self, result: Expectation) -> Number:
+        self.errors.append(relative_error(result))
+        if len(self.errors) > MOST_EXPECTATIONS:
+            return self.refuse(f"more than {MOST_EXPECTATIONS} expectations")
+        return result.value
+
+    def _by_parts(self, component: dict[Affine, list[Factor]]) -> Number:
+        """E[L·F] = E[L] E[F] + Σ_j Cov(L, L_j) E[∂_j F], for a polynomial factor's L."""
+        for argument, factors in component.items():
+            if all(f.phi.coefficients for f in factors):
+                rest = tuple(f for other, fs in component.items() if other is not argument for f in fs)
+                return self._polynomial_by_parts(argument, _multiply_out(factors), rest)
+        return self.refuse("three or more dependent vectors under functions that are not polynomials")
+
+    def _polynomial_by_parts(
+        self, argument: Affine, coefficients: tuple[float, ...], rest: tuple[Factor, ...]
+    ) -> Number:
+        parts = (self._power_by_parts(c, argument, power, rest) for power, c in enumerate(coefficients) if c)
+        return sum(parts, ZERO)
+
+    def _power_by_parts(self, coefficient: Number, a: Affine, power: int, rest: tuple[Factor, ...]) -> Number:
+        if power == 0:
+            return self._term(coefficient, rest)
+        below = (Factor(identity, a),) * (power - 1)
+        total = ZERO if a.mean is ZERO else self._term(coefficient * a.mean, (*below, *rest))
+        if power > 1:
+            shorter = self._power_by_parts(coefficient * (power - 1), a, power - 2, rest)
+            total = total + self._variance(a) * shorter
+        for other in _by_argument(rest):
+            across = self.covariance(a, other)
+            if across is ZERO:
+                continue
+            if any(f.phi.derivative() is None for f in rest if f.argument is other):
+                return self.refuse("integration by parts meets a jump")
+            for factors in _differentiated(rest, other):
+                total = total + across * self._term(coefficient, (*below, *factors))
+        return total
+
+
+def _by_argument(factors: Iterable[Factor]) -> dict[Affine, list[Factor]]:
+    found: dict[Affine, list[Factor]] = {}
+    for factor in factors:
+        found.setdefault(factor.argument, []).append(factor)
+    return found
+
+
+def _differentiated(factors: tuple[Factor, ...], argument: Affine) -> list[tuple[Factor, ...]]:
+    """∂/∂L of a product of factors, by the product rule: a list of products."""
+    products = []
+    for k, factor in enumerate(factors):
+        slope = factor.phi.derivative()
+        if factor.argument is argument and slope is not None:
+            products.append((*factors[:k], Factor(slope, argument, factor.theta), *factors[k + 1 :]))
+    return products
+
+
+# --- products of functions of one argument -----------------------------------------------------------
+
+
+class _Product(NamedTuple):
+    """Π φ(L; θ) over the factors of one argument, as one nonlinearity."""
+
+    phi: Nonlinearity
+    theta: tuple[Number, ...]
+
+    @classmethod
+    def of(cls, factors: list[Factor]) -> _Product:
+        simpler = _simplified(factors)
+        if len(simpler) == 1:
+            return cls(simpler[0].phi, simpler[0].theta)
+        order = sorted(simpler, key=lambda f: (f.phi.name, id(f.phi)))
+        phis = tuple((f.phi, len(f.theta)) for f in order)
+        return cls(_product_nonlinearity(phis), tuple(t for f in order for t in f.theta))
+
+
+def _simplified(factors: list[Factor]) -> list[Factor]:
+    """Multiply polynomials out; step·step = step, step·relu = relu, step·x = relu."""
+    argument = factors[0].argument
+    polynomials = [f for f in factors if f.phi.coefficients]
+    others = [f for f in factors if not f.phi.coefficients]
+    powers = _multiply_out(polynomials)
+    steps = [f for f in others if f.phi is step]
+    if steps:
+        others = [f for f in others if f.phi is not step]
+        if any(f.phi is relu for f in others):
+            steps = []
+        elif len(powers) == 2 and powers[0] == 0:
+            steps, powers, others = [], (powers[1],), [*others, Factor(relu, argument)]
+        else:
+            steps = steps[:1]
+    others = others + steps
+    if powers == (1.0,) and others:
+        return others
+    return [Factor(_polynomial_of(powers), argument), *others]
+
+
+def _multiply_out(polynomials: list[Factor]) -> tuple[float, ...]:
+    powers: tuple[float, ...] = (1.0,)
+    for factor in polynomials:
+        product = [0.0] * (len(powers) + len(factor.phi.coefficients) - 1)
+        for (i, a), (j, b) in itertools.product(enumerate(powers), enumerate(factor.phi.coefficients)):
+            product[i + j] += a * b
+        powers = tuple(product)
+    return powers
+
+
+@functools.lru_cache(maxsize=512)
+def _polynomial_of(coefficients: tuple[float, ...]) -> Nonlinearity:
+    return identity if coefficients == identity.coefficients else polynomial("polynomial", *coefficients)
+
+
+@functools.lru_cache(maxsize=512)
+def _product_nonlinearity(phis: tuple[tuple[Nonlinearity, int], ...]) -> Nonlinearity:
+    def fn(x: Any, *theta: Any) -> Any:
+        value, used = jnp.ones_like(x), 0
+        for phi, count in phis:
+            value = value * phi.fn(x, *theta[used : used + count])
+            used += count
+        return value
+
+    fn.factors = phis  # type: ignore[attr-defined]  # any of which may be a derivative
+    return Nonlinearity("·".join(phi.name for phi, _ in phis), fn, smooth=all(phi.smooth for phi, _ in phis))

@@ -1,0 +1,242 @@
+"""Which vectors have a Gaussian limit: read off the program, never guessed from numbers.
+
+The limit of g = Wx is Z^g = Ẑ^g + Ż^g, where Ẑ is Gaussian and Ż = σ² Σ_y Z^y E[∂Z^x/∂Ẑ^{Wᵀy}] over
+the earlier uses Wᵀy (Tensor Programs III, Theorem "NETSOR⊤ Master Theorem"). So g is Gaussian if
+those y are, among them only the y whose coefficient is not zero. It is zero
+
+- where Z^x does not contain Ẑ^{Wᵀy};
+- where a sign says so. Every parameter ω has the law of −ω. If flipping ω flips Z^x but not
+  Ẑ^{Wᵀy} (or the other way round), ∂Z^x/∂Ẑ^{Wᵀy} is flipped too, and its mean is zero. Flipping a
+  readout v of its own flips every gradient and nothing of the forward pass: this is why the
+  Simple GIA Check suffices (Tensor Programs II).
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..language import instructions as ops
+from ..language.gradients import instructions as grads
+from ..language.instructions import Op
+from ..language.maximum import Maximum, Subtract
+from ..language.nonlinearities.nonlinearity import (
+    Nonlinearity,
+    abs,
+    cos,
+    erf,
+    erf_gate_slope,
+    erf_slope,
+    minus_sin,
+    sign,
+    sin,
+    tanh,
+)
+from ..language.program import Instruction, Program
+from ..language.rules import Rules
+
+
+class Form(NamedTuple):
+    """What the form of a program says about its limits, whatever its numbers.
+
+    - `gaussian`: the places of the vectors whose Z is Gaussian (a constant is, of variance zero).
+    - `corrections`: for each MatMul, the places of the vectors y whose Z^y make up its Ż.
+    """
+
+    gaussian: frozenset[int]
+    corrections: dict[int, tuple[int, ...]]
+
+
+def form(program: Program) -> Form:
+    """Read a program (repeats written out), with or without its gradients."""
+    return _form(program.with_numbers())
+
+
+@functools.lru_cache(maxsize=256)
+def _form(structure: Program) -> Form:
+    known = Known(structure)
+    for place, instruction in enumerate(structure.instructions):
+        op = instruction.op
+        known.signs.append(signs.of(op, place)(op, known, instruction, *(known.signs[a] for a in instruction.args)))
+        # A number contains no Gaussian, nor does a vector that is zero, or the same in every coordinate.
+        known.zero.append(_is_zero(op, [known.zero[a] for a in instruction.args]))
+        contains = instruction.kind == "vector" and not known.zero[place]
+        known.contains.append(gaussians.of(op, place)(op, known, place) if contains else frozenset())
+        constant = not known.contains[place]
+        known.zero[place] |= constant and bool(np.any(known.signs[place] == -1))
+        vectors = [a for a in instruction.args if known.contains[a]]
+        known.gaussian.append(constant or is_gaussian.of(op, place)(op, known, place, vectors))
+    places = (k for k, i in enumerate(structure.instructions) if i.kind == "vector")
+    return Form(frozenset(k for k in places if known.gaussian[k]), known.corrections)
+
+
+class Known:
+    """What is known of the earlier values of a program, by place.
+
+    - `signs`: for each parameter, whether flipping it leaves the limit (1), flips it (−1), or neither (0);
+    - `contains`: the places of the Gaussians in Z, none for a constant;
+    - `zero`: whether the limit is zero.
+    """
+
+    def __init__(self, program: Program):
+        self.program = program
+        self.signs: list[np.ndarray] = []
+        self.contains: list[frozenset[int]] = []
+        self.zero: list[bool] = []
+        self.gaussian: list[bool] = []
+        self.corrections: dict[int, tuple[int, ...]] = {}
+
+    def unchanged(self) -> np.ndarray:
+        """The signs of what no parameter flips."""
+        return np.ones(len(self.program.parameters), dtype=int)
+
+    def all_of(self, places: Iterable[int]) -> frozenset[int]:
+        """The Gaussians in some values."""
+        return frozenset().union(*(self.contains[a] for a in places))
+
+
+def _is_zero(op: Op, zeros: list[bool]) -> bool:
+    if op.multiplies:
+        return any(zeros)
+    return bool(zeros) and zeros[0] and isinstance(op, grads.Fill | ops.Moment | ops.Rearrange | grads.OverRoot)
+
+
+# --- what flipping a parameter does: `(op, what is known, the instruction, *signs of the arguments)` --------------
+
+signs = Rules("its signs")
+
+
+signs.rule(ops.Data, ops.Constant, grads.Identity)(lambda op, known, instruction, *args: known.unchanged())
+
+
+@signs.rule(ops.Source)
+def _(op: ops.Source, known: Known, instruction: Instruction, *args: np.ndarray) -> np.ndarray:
+    flipped = known.unchanged()
+    flipped[op.parameter] = -1
+    return flipped * args[0] if args else flipped
+
+
+@signs.rule(ops.Add, ops.Shift, ops.Join)
+def _(op: Op, known: Known, instruction: Instruction, *args: np.ndarray) -> np.ndarray:
+    """Those that all have in common, but for what is zero."""
+    some = [sign for sign, a in zip(args, instruction.args, strict=True) if not known.zero[a]] or [known.unchanged()]
+    return np.where(np.all(np.stack(some) == some[0], axis=0), some[0], 0)
+
+
+@signs.rule(ops.ScalarFunction)
+def _(op: ops.ScalarFunction, known: Known, instruction: Instruction, *args: np.ndarray) -> np.ndarray:
+    if op.fn in (operator.add, operator.sub):
+        return signs(ops.Add(), known, instruction, *args)
+    return _if_unchanged(args)
+
+
+@signs.rule(ops.Nonlin)
+def _(op: ops.Nonlin, known: Known, instruction: Instruction, *args: np.ndarray) -> np.ndarray:
+    if op.multiplies:
+        return args[0] * args[1]
+    return np.where(args[0] == -1, _sign_of(op), args[0]) if len(args) == 1 else _if_unchanged(args)
+
+
+signs.rule(Maximum)(lambda op, known, instruction, *args: _if_unchanged(args))
+signs.rule(Subtract)(lambda op, known, instruction, *args: signs(ops.Add(), known, instruction, *args))
+signs.rule(ops.Product)(lambda op, known, instruction, *args: np.prod(args, axis=0))
+
+
+@signs.rule(ops.BatchNorm, ops.Moment, ops.Rearrange, grads.OverRoot, grads.Fill)
+def _(op: Op, known: Known, instruction: Instruction, x: np.ndarray, *_: np.ndarray) -> np.ndarray:
+    return x
+
+
+@signs.rule(grads.BatchNormGradient)
+def _(op: Op, known: Known, instruction: Instruction, x: np.ndarray, gradient: np.ndarray) -> np.ndarray:
+    return gradient * x**2  # flipping the batch changes nothing in its derivative
+
+
+signs.rule(grads.ScalarGradient)(lambda op, known, instruction, gradient, *args: gradient * _if_unchanged(args))
+
+
+# --- the Gaussians in Z of a vector that is not zero: `(op, what is known, place)` ---------------------------------
+
+gaussians = Rules("the Gaussians in its limit")
+
+
+gaussians.rule(Op)(lambda op, known, place: known.all_of(known.program.instructions[place].args))
+gaussians.rule(ops.InputMatMul, ops.InitialVector)(lambda op, known, place: frozenset([place]))
+
+
+@gaussians.rule(ops.MatMul)
+def _(op: ops.MatMul, known: Known, place: int) -> frozenset[int]:
+    """Ẑ, and what Ż = σ² Σ_y Z^y E[∂Z^x/∂Ẑ^{Wᵀy}] contains over the y whose coefficient no sign makes zero."""
+    (x,) = known.program.instructions[place].args
+    known.corrections[place] = tuple(
+        known.program.instructions[earlier].args[0]
+        for earlier in sorted(known.contains[x])
+        if known.program.instructions[earlier].op == op.opposite
+        and not np.any(known.signs[x] * known.signs[earlier] == -1)
+    )
+    return frozenset([place]) | known.all_of(known.corrections[place])
+
+
+gaussians.rule(grads.Fill)(lambda op, known, place: frozenset())
+
+
+@gaussians.rule(ops.Nonlin)
+def _(op: ops.Nonlin, known: Known, place: int) -> frozenset[int]:
+    constant = len(op.phi.coefficients) == 1
+    return frozenset() if constant else known.all_of(known.program.instructions[place].args)
+
+
+# --- Gaussian or not: `(op, what is known, place, the arguments that are no constants)` ----------------------------
+
+is_gaussian = Rules("whether its limit is Gaussian")
+
+
+is_gaussian.rule(Op)(lambda op, known, place, vectors: False)
+
+
+@is_gaussian.rule(ops.Linear, ops.InputMatMul, ops.InitialVector, ops.Shift)
+def _(op: Op, known: Known, place: int, vectors: list[int]) -> bool:
+    return all(known.gaussian[a] for a in vectors)
+
+
+@is_gaussian.rule(ops.MatMul)
+def _(op: ops.MatMul, known: Known, place: int, vectors: list[int]) -> bool:
+    return all(known.gaussian[y] for y in known.corrections[place])
+
+
+@is_gaussian.rule(ops.Nonlin)
+def _(op: ops.Nonlin, known: Known, place: int, vectors: list[int]) -> bool:
+    if op.multiplies:
+        return len(vectors) == 1 and known.gaussian[vectors[0]]
+    return len(op.phi.coefficients) == 2 and known.gaussian[vectors[0]]
+
+
+for table in (signs, gaussians, is_gaussian):
+    table.refuse(ops.OfLayers, why="write the repeated layers out first (Program.unrolled)")
+    table.refuse(ops.Delayed, why="the form is read off the program as written")
+
+
+def _if_unchanged(signs: Sequence[np.ndarray]) -> np.ndarray:
+    """1 where flipping a parameter changes none of the arguments."""
+    return np.all(np.stack(signs) == 1, axis=0).astype(int)
+
+
+_ODD, _EVEN = {erf, sin, tanh, sign, minus_sin}, {abs, cos, erf_slope, erf_gate_slope}
+
+
+def _sign_of(op: Any) -> int:
+    """φ(−x) = ±φ(x), or 0."""
+    if isinstance(op, grads.Slope):
+        return -_sign(op.of)
+    return _sign(op.phi)
+
+
+def _sign(phi: Nonlinearity) -> int:
+    if phi.coefficients:
+        even, odd = any(phi.coefficients[::2]), any(phi.coefficients[1::2])
+        return 0 if even and odd else -1 if odd else 1
+    return -1 if phi in _ODD else 1 if phi in _EVEN else 0

@@ -1,0 +1,167 @@
+"""The infinite-width limit in general: forward and backward pass in one Z calculus.
+
+The gradients are a tensor program too (`ntkviz.language.gradients.backward`), so the Master Theorem for
+programs with a matrix and its transpose (Tensor Programs III) gives the limit whether or not the
+Simple GIA Check passes. Two answers make the lesson: the *correct* one, and the one *as if GIA
+held*, where the matrices of the backward pass are independent copies.
+
+Expectations are exact where the program stays within the algebra of `ntkviz.calculus.expressions`,
+and sampled, with a standard error, where it does not.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ..execution.memory_limit import bounded
+from ..execution.trace_signature import TraceSignature, trace_signature
+from ..gaussian.certified.jumps import check_slopes
+from ..gaussian.error import Error, ErrorKind, scaled
+from ..gaussian.sobol import replicates
+from ..language import instructions as ops
+from ..language.gradients.backward import BackwardProgram, backward
+from ..language.gradients.gia import check_program
+from ..language.program import Program
+from .exact import exact_kernels
+from .limit_kernels import LimitKernels, Reason
+from .sampled import dimensions, sampled_kernels
+
+REPLICATES = 16  # independent scrambles, whose spread is the reported standard error
+LOG2_SAMPLES = 12
+
+
+def general_kernels(program: Program, program_bar: Program, *, assume_gia: bool, exact: bool) -> LimitKernels:
+    """NNGP and NTK between the outputs of two stacks of runs of one architecture.
+
+    The programs have their repeats written out, and their data carry a leading stack axis: many
+    examples one by one, or one whole batch. The kernels are `(stack·outputs, stack·outputs)`. `exact` asks for the
+    algebra, which has to have all expectations (`beyond_algebra`).
+
+    Raises `NotIntegrableError` for a nonlinearity with a jump that JAX's derivative leaves out.
+    """
+    for instruction in program.instructions:
+        if isinstance(instruction.op, ops.Nonlin):
+            check_slopes(instruction.op.phi, len(instruction.args) - instruction.op.phi.arity)
+    if exact:
+        return _exact(program, program_bar, assume_gia)
+    return _as_limit_kernels(sample(program, program_bar, assume_gia=assume_gia))
+
+
+@functools.lru_cache(maxsize=256)
+def differentiated(structure: Program, assume_gia: bool) -> BackwardProgram:
+    """The program followed by its gradients; under GIA with independent matrices in them."""
+    return backward(structure, independent_copy=assume_gia)
+
+
+def _with_gradients(program: Program, assume_gia: bool) -> BackwardProgram:
+    derived = differentiated(program.with_numbers(), assume_gia)
+    whole = derived.program.with_numbers(program.constants, program.data)
+    return BackwardProgram(whole, derived.uses, derived.forward_length)
+
+
+def _passes(program: Program) -> bool:
+    return check_program(program.with_numbers()).passes
+
+
+# --- exact, pair by pair -----------------------------------------------------------------------------
+
+
+def _signature_of_one(program: Program, program_bar: Program) -> TraceSignature:
+    """The signature of a pair of runs, one of each stack."""
+    one, other = (p.with_data(*(d[0] for d in p.data)) for p in (program, program_bar))
+    return trace_signature(one, other)
+
+
+def beyond_algebra(program: Program, program_bar: Program, assume_gia: bool) -> tuple[Reason, ...]:
+    """Why the exact algebra cannot integrate stacks of runs: what it ran into, in the trace that calculates too."""
+    return _traced(_signature_of_one(program, program_bar), assume_gia).refused
+
+
+def exact_error_kind(program: Program, program_bar: Program, assume_gia: bool) -> ErrorKind:
+    """What the errors of exact algebra are."""
+    return _traced(_signature_of_one(program, program_bar), assume_gia).error.kind
+
+
+@functools.lru_cache(maxsize=256)
+def _traced(signature: TraceSignature, assume_gia: bool) -> LimitKernels:
+    return jax.eval_shape(functools.partial(_exact_pair, assume_gia=assume_gia), *signature.programs())
+
+
+@functools.partial(jax.jit, static_argnames="assume_gia", inline=True)  # traced once: to try, and to calculate
+def _exact_pair(program: Program, program_bar: Program, *, assume_gia: bool) -> LimitKernels:
+    both = _with_gradients(program, assume_gia), _with_gradients(program_bar, assume_gia)
+    return exact_kernels(both, _passes(program))
+
+
+# A few numbers for each pair by a long formula: compiling takes the time, so LLVM is not asked to improve the code.
+@bounded(static_argnames="assume_gia", compiler_options={"xla_backend_optimization_level": 0})
+def _exact_pairs(program: Program, program_bar: Program, assume_gia: bool) -> LimitKernels:
+    def pair(data, data_bar):
+        return _exact_pair(program.with_data(*data), program_bar.with_data(*data_bar), assume_gia=assume_gia)
+
+    rows = jax.vmap(jax.vmap(pair, in_axes=(None, 0)), in_axes=(0, None))
+    return rows(program.data, program_bar.data)
+
+
+def _exact(program: Program, program_bar: Program, assume_gia: bool) -> LimitKernels:
+    kernels = _exact_pairs(program, program_bar, assume_gia)
+    return LimitKernels(_side_by_side(kernels.nngp), _side_by_side(kernels.ntk), kernels.error)
+
+
+def _side_by_side(blocks: Array) -> Array:
+    """`(stack, stack, outputs, outputs)` as one matrix."""
+    rows, columns, *inner = blocks.shape
+    return blocks.transpose(0, 2, 1, 3).reshape(rows * inner[0], columns * inner[1])
+
+
+# --- sampled, all at once ------------------------------------------------------------------------------
+
+
+class Sampled(NamedTuple):
+    """Kernels averaged over independent scrambles, and the standard error of each entry."""
+
+    nngp: Array
+    ntk: Array
+    nngp_error: Array
+    ntk_error: Array
+
+
+def sample(program: Program, program_bar: Program, *, assume_gia: bool, seed: int = 0) -> Sampled:
+    """The kernels by sampling, whether or not they could be had exactly; arguments as `general_kernels`."""
+    programs, rows, columns = _joined(program, program_bar)
+    dimension = sum(dimensions(differentiated(p.with_numbers(), assume_gia).program, len(p.data[0])) for p in programs)
+    scrambles = replicates(dimension, LOG2_SAMPLES, seed, REPLICATES)
+    draws = [_one_draw(programs, assume_gia, jnp.asarray(normals)) for normals in scrambles]
+    nngps, ntks = (jnp.stack([k[rows, columns] for k in kernels]) for kernels in zip(*draws, strict=True))
+    errors = (jnp.std(kernels, axis=0, ddof=1) / REPLICATES**0.5 for kernels in (nngps, ntks))
+    return Sampled(nngps.mean(axis=0), ntks.mean(axis=0), *errors)
+
+
+def _as_limit_kernels(kernels: Sampled) -> LimitKernels:
+    scale = jnp.maximum(jnp.max(jnp.abs(kernels.nngp)), jnp.max(jnp.abs(kernels.ntk)))
+    error = jnp.maximum(jnp.max(kernels.nngp_error), jnp.max(kernels.ntk_error))
+    return LimitKernels(kernels.nngp, kernels.ntk, Error(scaled(error, scale), "standard error"))
+
+
+def _joined(program: Program, program_bar: Program) -> tuple[tuple[Program, ...], slice, slice]:
+    """One stack where both programs are of one structure, and where each one's outputs stand in it."""
+    outputs = [len(p.data[0]) * p.instructions[p.output].shape[0] for p in (program, program_bar)]
+    rows, columns = slice(0, outputs[0]), slice(outputs[0], sum(outputs))
+    if all(a is b for a, b in zip(program.data, program_bar.data, strict=True)):
+        return (program,), rows, rows
+    if program.with_numbers() != program_bar.with_numbers():
+        return (program, program_bar), rows, columns
+    data = (np.concatenate([a, b]) for a, b in zip(program.data, program_bar.data, strict=True))
+    return (program.with_data(*data),), rows, columns
+
+
+@bounded(static_argnames="assume_gia")
+def _one_draw(programs: tuple[Program, ...], assume_gia: bool, normals: Any):
+    both_passes = tuple(_with_gradients(program, assume_gia) for program in programs)
+    return sampled_kernels(both_passes, _passes(programs[0]), normals)

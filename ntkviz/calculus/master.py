@@ -1,0 +1,307 @@
+"""The Master Theorem as something to look at (Tensor Programs III, Theorem "NETSOR⊤ Master Theorem").
+
+For vectors h¹, …, hᵏ of a program and any ψ that grows no faster than a polynomial, as the width n
+goes to infinity,
+
+    (1/n) Σ_α ψ(h¹_α, …, hᵏ_α) → E ψ(Z^{h¹}, …, Z^{hᵏ})   almost surely.
+
+So the n coordinates look like n independent draws of the Z's. The left side is read off one random
+network, the right side off samples of the Z's; both for any program, with its gradients
+(`Program.backward`) or without.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ..errors import HyperparameterError, shown
+from ..execution.memory_limit import bounded
+from ..gaussian.sobol import sobol_normal
+from ..language.architecture import whole_number
+from ..language.program import Program
+from ..networks.sampling import check_width, random_key, run, sample_parameters
+from .gaussianity import form
+from .sampled import SampledZ, dimensions
+
+SCRAMBLES = 16  # independent ones, whose spread is the reported standard error
+LOG2_SAMPLES = 12
+
+
+class Law(NamedTuple):
+    """The law of Z for an array of vectors: what each coordinate is distributed like when n is large.
+
+    Attributes:
+        samples: Draws of Z, `(*leading, samples)`, the same draws for all vectors of a program.
+        mean: The mean of Z, `(*leading,)`.
+        std: The standard deviation of Z, `(*leading,)`.
+        gaussian: Whether the form of the program makes Z Gaussian, so that N(mean, std²) is its law.
+        corrections: For Wx, the places of the vectors y whose Z^y make up Ż in Z = Ẑ + Ż.
+    """
+
+    samples: Array
+    mean: Array
+    std: Array
+    gaussian: bool
+    corrections: tuple[int, ...]
+
+
+class Limit(NamedTuple):
+    """The limits of a program's values, by place.
+
+    Attributes:
+        vectors: The law of Z for each array of vectors.
+        scalars: The numbers θ̊ `(*leading,)` for each array of scalars.
+    """
+
+    vectors: dict[int, Law]
+    scalars: dict[int, Array]
+
+
+class Estimate(NamedTuple):
+    """An expectation, from independent scrambles of the samples.
+
+    Attributes:
+        value: The expectation.
+        error: The standard error of `value`.
+    """
+
+    value: Array
+    error: Array
+
+
+class MasterTheorem(NamedTuple):
+    """Both sides of the Master Theorem.
+
+    Attributes:
+        empirical: (1/n) Σ_α ψ(h_α) of one random network.
+        limit: E ψ(Z).
+        error: The standard error of `limit`.
+    """
+
+    empirical: float
+    limit: float
+    error: float
+
+
+def coordinates(program: Program, *, width: int, key: Any, draws: int | None = None) -> dict[int, Array]:
+    """The values of one random network of width n, or of several.
+
+    Args:
+        program: `nv.program(arch, x)`, or the same `.backward()`.
+        width: n ≥ 1.
+        key: A JAX random key, or an integer seed.
+        draws: How many independent networks instead of one, ≥ 1; they are the first axis of every value then.
+
+    Returns:
+        By place in the program written out, vectors `(*leading, n)` and scalars `(*leading,)`. An output vᵀx/√n is not
+        among them.
+
+    Raises:
+        HyperparameterError: The width or the number of draws is below 1, the key cannot be used, or `program` is not a
+            program.
+        TooLargeError: It would need more memory than is free.
+    """
+    program = _checked(program)
+    check_width(width)
+    if draws is None:
+        return _network(program, int(width), random_key(key))
+    return _networks(program, int(width), random_key(key), whole_number(draws, "draws", at_least=1))
+
+
+def limit_law(program: Program) -> Limit:
+    """The limits of all values of a program: the law of Z for vectors, θ̊ for scalars.
+
+    Source: the Master Theorem of Tensor Programs III (arXiv:2009.10685).
+
+    Args:
+        program: `nv.program(arch, x)`, or the same `.backward()`.
+
+    Returns:
+        Laws and numbers, by place in the program written out.
+
+    Raises:
+        HyperparameterError: `program` is not a program.
+        TooLargeError: It would need more memory than is free.
+    """
+    program = _checked(program)
+    draws = _draws(program)
+    first = next(draws)
+    moments = [_moments(program, first), *(_moments(program, values) for values in draws)]
+    means, variances = ({k: sum(m[k] for m in side) / SCRAMBLES for k in first} for side in zip(*moments, strict=True))
+    known = form(program)
+    vectors = {
+        k: Law(first[k], means[k], jnp.sqrt(variances[k]), k in known.gaussian, known.corrections.get(k, ()))
+        for k in first
+        if program.instructions[k].kind == "vector"
+    }
+    return Limit(vectors, {k: mean for k, mean in means.items() if k not in vectors})
+
+
+def expectation(program: Program, psi: Callable[..., Any], vectors: Sequence[Any]) -> Estimate:
+    """E ψ(Z), by samples.
+
+    Args:
+        program: As of `master_theorem`.
+        psi: As of `master_theorem`.
+        vectors: As of `master_theorem`.
+
+    Returns:
+        The expectation and its standard error.
+
+    Raises:
+        HyperparameterError: As of `master_theorem`.
+        TooLargeError: It would need more memory than is free.
+    """
+    program = _checked(program)
+    chosen = _chosen(program, vectors, psi)
+    means = jnp.stack([_average(psi, chosen, values) for values in _draws(program)])
+    return Estimate(jnp.mean(means), jnp.std(means, ddof=1) / SCRAMBLES**0.5)
+
+
+def master_theorem(
+    program: Program, psi: Callable[..., Any], vectors: Sequence[Any], *, width: int, key: Any
+) -> MasterTheorem:
+    """(1/n) Σ_α ψ(h_α) of one random network beside its limit E ψ(Z).
+
+    ```python
+    program = nv.program(nv.architectures.mlp(), [[1.0, -0.5]]).backward()
+    nv.master_theorem(program, lambda g, dg: g * dg, ["g1", "dg1"], width=1024, key=0)
+    ```
+
+    Source: Tensor Programs III (arXiv:2009.10685), Theorem "NETSOR⊤ Master Theorem".
+
+    Args:
+        program: `nv.program(arch, x)`, or the same `.backward()`.
+        psi: A function ψ of as many arrays of coordinates as there are `vectors`, elementwise.
+        vectors: Names in the listing, or places of instructions; `("x1", 0, 2)` is the vector at `[0, 2]` of an array
+            of vectors.
+        width: n ≥ 1.
+        key: A JAX random key, or an integer seed.
+
+    Returns:
+        The empirical average, its limit, and the standard error of the limit.
+
+    Raises:
+        HyperparameterError: `program` is not a program, a vector is unknown, an index is missing or does not fit, ψ
+            does not take the vectors or is not elementwise, or the width is below 1.
+        TooLargeError: It would need more memory than is free.
+    """
+    chosen = _chosen(_checked(program), vectors, psi)
+    empirical = _average(psi, chosen, coordinates(program, width=width, key=key))
+    limit = expectation(program, psi, vectors)
+    return MasterTheorem(float(empirical), float(limit.value), float(limit.error))
+
+
+# --- the two sides -----------------------------------------------------------------------------------
+
+
+@bounded(static_argnames="width")
+def _network(program: Program, width: int, key: Array) -> dict[int, Array]:
+    return _converging(program, run(program, sample_parameters(program, width, key)).values)
+
+
+@bounded(static_argnames=("width", "draws"))
+def _networks(program: Program, width: int, key: Array, draws: int) -> dict[int, Array]:
+    return jax.vmap(lambda number: _network(program, width, jax.random.fold_in(key, number)))(jnp.arange(draws))
+
+
+def _draws(program: Program) -> Iterator[dict[int, Array]]:
+    """All values, time and again, for independent samples of the Z's in the place of coordinates."""
+    stack_of_one = program.with_data(*(np.asarray(d)[None] for d in program.data))
+    for scramble in range(SCRAMBLES):
+        yield _draw(stack_of_one, jnp.asarray(sobol_normal(dimensions(program, 1), LOG2_SAMPLES, seed=scramble)))
+
+
+@bounded
+def _draw(stack_of_one: Program, normals: Array) -> dict[int, Array]:
+    values = SampledZ(normals).run(stack_of_one)
+    return _converging(stack_of_one, [value[0] for value in values])
+
+
+def _converging(program: Program, values: Sequence[Array]) -> dict[int, Array]:
+    """The vectors and scalars, by place; not a readout vᵀx/√n, which stays random."""
+    return {k: v for k, v in enumerate(values) if program.instructions[k].kind != "output"}
+
+
+@bounded
+def _moments(program: Program, values: dict[int, Array]) -> tuple[dict[int, Array], dict[int, Array]]:
+    """Mean and variance over the samples of each vector; a scalar has none, and is its own mean."""
+    vectors = {k for k in values if program.instructions[k].kind == "vector"}
+    means = {k: jnp.mean(v, axis=-1) if k in vectors else v for k, v in values.items()}
+    return means, {k: jnp.var(v, axis=-1) if k in vectors else jnp.zeros_like(v) for k, v in values.items()}
+
+
+def _average(psi: Callable[..., Any], chosen: list[_Vector], values: dict[int, Array]) -> Array:
+    """The average of ψ over coordinates, or over samples."""
+    arguments = [values[v.place][v.entry] for v in chosen]
+    result = jnp.asarray(psi(*arguments))
+    if result.shape != arguments[0].shape:
+        raise HyperparameterError(
+            f"ψ must act on each coordinate: of {len(arguments)} array(s) of shape {arguments[0].shape} it made one "
+            f"of shape {result.shape}."
+        )
+    return jnp.mean(result)
+
+
+# --- what was asked for --------------------------------------------------------------------------------
+
+
+class _Vector(NamedTuple):
+    """One vector: the place of its array, and where in it."""
+
+    place: int
+    entry: tuple[int, ...]
+
+
+def _checked(program: Any) -> Program:
+    if not isinstance(program, Program):
+        raise HyperparameterError(
+            f"A program is needed, such as nv.program(arch, x) or nv.program(arch, x).backward(), not {shown(program)}."
+        )
+    return program.unrolled()
+
+
+def _chosen(program: Program, vectors: Sequence[Any], psi: Callable[..., Any]) -> list[_Vector]:
+    """The vectors asked for, which must be as many as ψ takes."""
+    if isinstance(vectors, str) or not isinstance(vectors, Sequence) or not vectors:
+        raise HyperparameterError(f'The vectors are {shown(vectors)}; give a list of them, such as ["g1", "x1"].')
+    if not _takes(psi, len(vectors)):
+        raise HyperparameterError(
+            f"ψ must be a function of {len(vectors)} array(s), one for each vector, not {shown(psi)}."
+        )
+    named = {line.name: line.place for line in program.lines()}
+    return [_one(program, named, vector) for vector in vectors]
+
+
+def _takes(psi: Any, count: int) -> bool:
+    try:
+        inspect.signature(psi).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # some functions written in C do not tell
+        return True
+    return True
+
+
+def _one(program: Program, named: dict[str, int], vector: Any) -> _Vector:
+    name, *index = vector if isinstance(vector, tuple) and vector else (vector,)
+    place = named.get(name, -1) if isinstance(name, str) else name
+    if isinstance(place, float) or place not in range(len(program)) or program.instructions[place].kind != "vector":
+        names = ", ".join(k for k, p in named.items() if program.instructions[p].kind == "vector")
+        raise HyperparameterError(f"{shown(name)} is not a vector of the program; its vectors are {names}.")
+    shape = program.instructions[place].shape
+    if not index and np.prod(shape) == 1:
+        index = [0] * len(shape)
+    if len(index) != len(shape) or not all(k in range(size) for k, size in zip(index, shape, strict=True)):
+        raise HyperparameterError(
+            f"{shown(name)} is an array of vectors of leading shape {shape}; choose one of them, such as "
+            f"{(name, *(0 for _ in shape))!r}, not {shown(vector)}."
+        )
+    return _Vector(place, tuple(index))

@@ -1,0 +1,188 @@
+"""A recurrent network over time: how far apart two sequences keep its states, and what its gates do.
+
+Two sequences that differ in their first token alone give different states; how fast the difference
+fades is how fast the network forgets. With gates the limit of a state is not Gaussian (a product of a
+gate and a state), so at infinite width it is sampled, as `nv.limit_law` does for any program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ..errors import HyperparameterError, InputError
+from ..execution.memory_limit import bounded
+from ..gaussian.sobol import sobol_normal
+from ..language import instructions as ops
+from ..language.architecture import Architecture, check_architecture, check_data, whole_number
+from ..language.nonlinearities.nonlinearity import multiply
+from ..language.program import Program
+from ..networks.sampling import check_width, random_key, run, sample_parameters
+from .sampled import SampledZ, dimensions
+
+LOG2_SAMPLES = 11
+
+
+class Recurrence(NamedTuple):
+    """What a recurrent network makes of two sequences, step by step.
+
+    Attributes:
+        distance: √(E(s^t − s̄^t)²), `(T,)`, between the states of the two; E is the mean over coordinates,
+            or over samples of Z.
+        gates: By name, the coordinates (or samples) of each gate reading the first sequence, `(steps, n)`.
+            A gate that is not used at the first step, where there is no state, has one step fewer.
+    """
+
+    distance: Array
+    gates: dict[str, Array]
+
+
+def recurrence(arch: Architecture, x: Any, *, width: int, key: Any) -> Recurrence:
+    """One random network of width n over time.
+
+    Args:
+        arch: `nv.architectures.rnn`, `gru` or `lstm`, or one written like them: f reads the last state, and the first
+            matrix multiplies the states.
+        x: Two sequences, `(2, T, d)`, T ≥ 2.
+        width: n ≥ 1.
+        key: A JAX random key, or an integer seed.
+
+    Returns:
+        The distance of the states `(T,)`, and the gates `(steps, n)` by name.
+
+    Raises:
+        InputError: `x` is not two sequences of two steps or more.
+        HyperparameterError: The architecture has no such states, the width is below 1, or the key cannot be used.
+        ProgramError: A rule of the language is broken.
+        TooLargeError: It would need more memory than is free.
+    """
+    program = _program(arch, x)
+    check_width(width)
+    return _network(program, int(width), random_key(key))
+
+
+def recurrence_limit(arch: Architecture, x: Any, *, scramble: int = 0) -> Recurrence:
+    """The limit of `recurrence` from 2048 samples of the Z's.
+
+    Changing hyper-parameters of the same architecture compiles nothing new.
+
+    Args:
+        arch: As of `recurrence`.
+        x: Two sequences, `(2, T, d)`, T ≥ 2.
+        scramble: Which samples, a whole number ≥ 0; several are independent of each other, and their spread is the
+            error.
+
+    Returns:
+        The distance of the states `(T,)`, and the gates `(steps, samples)` by name.
+
+    Raises:
+        InputError: `x` is not two sequences of two steps or more.
+        HyperparameterError: The architecture has no such states, or `scramble` is not a whole number ≥ 0.
+        ProgramError: A rule of the language is broken.
+        TooLargeError: It would need more memory than is free.
+    """
+    program = _program(arch, x)
+    scramble = whole_number(scramble, "scramble", at_least=0)
+    normals = sobol_normal(dimensions(program, 1), LOG2_SAMPLES, seed=scramble)
+    return _limit(program.with_data(*(np.asarray(d)[None] for d in program.data)), jnp.asarray(normals))
+
+
+class Tail(NamedTuple):
+    """An exponential fitted to the end of a distance: log distance ≈ height + slope·step, steps counted from 0."""
+
+    steps: np.ndarray
+    slope: float
+    height: float
+
+
+FLOOR = 1e-3
+"""Of the first distance: below it, distances are rounding and sampling."""
+
+
+def tail(distance: Sequence[float] | np.ndarray) -> Tail:
+    """The line through the logarithm of a distance over the second half of the steps where it can be told from zero."""
+    [distances] = check_data(distance, "distance")
+    if distances.ndim != 1:
+        raise InputError(f"distance has shape {distances.shape}; it must be a list of numbers.")
+    gone = (distances < FLOOR * distances[0]) | (distances == 0)
+    count = int(np.argmax(gone)) if gone.any() else len(distances)
+    if count < 2:
+        return Tail(np.arange(0), -np.inf, 0.0)
+    steps = np.arange(min(count // 2, count - 2), count)
+    slope, height = np.polyfit(steps, np.log(distances[steps]), 1)
+    return Tail(steps, float(slope), float(height))
+
+
+def half_life(distance: Sequence[float] | np.ndarray) -> float:
+    """In how many steps a distance halves, from its `tail`.
+
+    Args:
+        distance: A distance ≥ 0 at each step, `(T,)`.
+
+    Returns:
+        Steps; infinite if the distance does not fade, 0 if it is gone at once.
+
+    Raises:
+        InputError: `distance` is not a list of finite numbers.
+    """
+    slope = tail(distance).slope
+    return float(-np.log(2) / slope) if slope < 0 else float("inf")
+
+
+def _program(arch: Architecture, x: Any) -> Program:
+    data = check_data(x)
+    if len(data) != 1 or data[0].ndim != 3 or len(data[0]) != 2 or data[0].shape[1] < 2:
+        raise InputError(f"Two sequences of two steps or more are needed, (2, time, d), not {data[0].shape}.")
+    program = check_architecture(arch).trace(data).unrolled()
+    if not program.output_is_readout or not any(isinstance(i.op, ops.MatMul) for i in program.instructions):
+        raise HyperparameterError(
+            f"{arch.fn.__name__} has no matrix that multiplies states, or no readout of the last."
+        )
+    return program
+
+
+@bounded(static_argnames="width")
+def _network(program: Program, width: int, key: Array) -> Recurrence:
+    return _over_time(program, run(program, sample_parameters(program, width, key)).values)
+
+
+@bounded
+def _limit(stack_of_one: Program, normals: Array) -> Recurrence:
+    return _over_time(stack_of_one, [value[0] for value in SampledZ(normals).run(stack_of_one)])
+
+
+def _over_time(program: Program, values: Sequence[Array]) -> Recurrence:
+    states = jnp.stack([values[place] for place in _states(program)])
+    gates = {name: jnp.stack([values[p][0] for p in places]) for name, places in _gates(program).items()}
+    return Recurrence(jnp.sqrt(jnp.mean((states[:, 0] - states[:, 1]) ** 2, axis=-1)), gates)
+
+
+def _states(program: Program) -> list[int]:
+    """Where the states s¹, …, s^T are: what the first matrix multiplies, and what is read out."""
+    products = [(i.op.parameter, i.args[0]) for i in program.instructions if isinstance(i.op, ops.MatMul)]
+    multiplied = [x for parameter, x in products if parameter == products[0][0]]
+    return [*multiplied, program.instructions[program.output].args[1]]
+
+
+def _gates(program: Program) -> dict[str, list[int]]:
+    """Where the gates are, by the name behind `U_`: nonlinearities of a sum in which one input matrix takes part."""
+    found: dict[str, list[int]] = {}
+    for place, instruction in enumerate(program.instructions):
+        if isinstance(instruction.op, ops.Nonlin) and instruction.op.phi is not multiply:
+            for name in _inputs_of(program, instruction.args[0]):
+                found.setdefault(name.removeprefix("U_"), []).append(place)
+    return found
+
+
+def _inputs_of(program: Program, place: int) -> set[str]:
+    """The input matrices that take part in a sum."""
+    instruction = program.instructions[place]
+    if isinstance(instruction.op, ops.InputMatMul):
+        return {program.parameters[instruction.op.parameter].name}
+    if not (instruction.op.linear or isinstance(instruction.op, ops.Shift)):
+        return set()
+    return set().union(*(_inputs_of(program, a) for a in instruction.args))

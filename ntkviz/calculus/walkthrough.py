@@ -1,0 +1,236 @@
+"""A program one line at a time: which kind of line it is, its limit, and its value in one random network."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..language import instructions as ops
+from ..language.architecture import Architecture, program
+from ..language.gradients.instructions import Identity
+from ..language.program import Program
+from ..language.text.listing import Line
+from .master import Law, Limit, coordinates, limit_law
+
+Psi = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+KINDS = ("given", "MatMul", "Nonlin", "Moment", "output")
+
+
+class Step(NamedTuple):
+    """One line of a program with its limit. Of an array of vectors it is the first one.
+
+    Attributes:
+        line: As in the listing.
+        kind: One of `KINDS`.
+        backward: Whether it belongs to the gradients.
+        sources: The numbers of the steps it uses.
+        limit: The law of Z. A scalar has one without spread, θ̊; an output vᵀx/√n, which stays random
+            from network to network, has the Gaussian law N(0, E (Z^v Z^x)²).
+        returning: The names of the y whose Z^y make up Ż of a line Wx.
+        fresh: The standard deviation of its other part Ẑ; `None` if Ż is zero.
+    """
+
+    line: Line
+    kind: str
+    backward: bool
+    sources: tuple[int, ...]
+    limit: Law
+    returning: tuple[str, ...]
+    fresh: float | None
+
+
+class Average(NamedTuple):
+    """What the Master Theorem says about the terms of a line.
+
+    Attributes:
+        of: `"vector"`: the terms are ψ of its coordinates; `"Moment"`: what a Moment averages;
+            `"output"`: v_α x_α of an output vᵀx/√n.
+        expected: The mean of one term in the limit.
+        spread: The standard deviation of one term in the limit.
+    """
+
+    of: str
+    expected: float
+    spread: float
+
+    @property
+    def settles(self) -> bool:
+        """Whether Σ/m → `expected` is what the line speaks of; an output is Σ/√m, as random as one term."""
+        return self.of != "output"
+
+
+class Walkthrough:
+    """An architecture's program, forward and backward, to step through; its limit is calculated once.
+
+    The gradients are those of the first output. Data is not counted as a line. A readout vᵀx must
+    pass the Simple GIA Check: of one at scale 1/n the limit would be a number.
+
+    Args:
+        arch: An architecture.
+        x: Its inputs, as for `program`.
+
+    Attributes:
+        program: The program with its gradients, written out.
+        lines: The lines of the listing, without the data.
+        network: A function `(width, key)` that gives the values of one random network, by place.
+
+    Raises:
+        NtkvizError: Whatever `program` and `Program.backward` raise.
+    """
+
+    def __init__(self, arch: Architecture, x: Any):
+        self.program: Program = program(arch, x).backward()
+        self._forward = len(self.program.forward)
+        self.lines = tuple(line for line in self.program.lines() if line.type != "data")
+        self._numbers = {line.place: k for k, line in enumerate(self.lines)}
+        self.network = functools.lru_cache(maxsize=4)(self._network)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    @functools.cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """All steps, in order."""
+        return tuple(self._step(line, self._limit) for line in self.lines)
+
+    @functools.cached_property
+    def _limit(self) -> Limit:
+        return limit_law(self.program)
+
+    @functools.cached_property
+    def _samples(self) -> dict[int, np.ndarray]:
+        return {k: np.asarray(law.samples) for k, law in self._limit.vectors.items()}
+
+    def _step(self, line: Line, limit: Limit) -> Step:
+        returning = limit.vectors[line.place].corrections if line.place in limit.vectors else ()
+        return Step(
+            line,
+            self.kind(line),
+            line.place >= self._forward,
+            tuple(self._numbers[k] for k in line.depends_on if k in self._numbers),
+            self._law(line, limit),
+            tuple(other.name for other in self.lines if other.place in returning),
+            self._fresh(line, limit) if returning else None,
+        )
+
+    def kind(self, line: Line) -> str:
+        """Which of `KINDS` a line is.
+
+        Args:
+            line: One of `lines`.
+
+        Returns:
+            `"given"`, `"MatMul"`, `"Nonlin"`, `"Moment"` or `"output"`.
+        """
+        if line.place == self.program.output:
+            return "output"
+        match self.program.instructions[line.place].op:
+            case ops.InputMatMul() | ops.InitialVector() | Identity():
+                return "given"
+            case ops.MatMul():
+                return "MatMul"
+            case _:
+                return "Nonlin" if line.type == "X-var" else "Moment"
+
+    def _law(self, line: Line, limit: Limit) -> Law:
+        if line.place in limit.vectors:
+            law = limit.vectors[line.place]
+            mean, std = np.ravel(law.mean)[0], np.ravel(law.std)[0]
+            return _law(first(law.samples), mean, std, law.gaussian, law.corrections)
+        if line.place in limit.scalars:
+            value = np.ravel(limit.scalars[line.place])[0]
+            return _law(np.array([value]), value, 0.0)
+        spread = np.std(self._line_terms(line, self._samples, lambda h, g: h))
+        from scipy.special import ndtri  # slow to import, and few steps show the law of a sum
+
+        return _law(spread * ndtri((np.arange(1000) + 0.5) / 1000), 0.0, spread)
+
+    def _fresh(self, line: Line, limit: Limit) -> float:
+        """The standard deviation σ √E (Z^x)² of Ẑ^{Wx}: that of Wx if W were new to the program."""
+        instruction = self.program.instructions[line.place]
+        sigma2 = float(self.program.variance(self.program.parameter_of(line.place)))
+        law = limit.vectors[instruction.args[0]]
+        return float(np.sqrt(sigma2 * (np.ravel(law.mean)[0] ** 2 + np.ravel(law.std)[0] ** 2)))
+
+    def _network(self, width: int, key: int) -> dict[int, np.ndarray]:
+        """All vectors and scalars of one random network, by place."""
+        return {k: np.asarray(v) for k, v in coordinates(self.program, width=width, key=key).items()}
+
+    def value(self, number: int, network: dict[int, np.ndarray]) -> np.ndarray:
+        """What a line is in one network.
+
+        Args:
+            number: The number of the line in `lines`.
+            network: The values of a network, as `network(width, key)` gives them.
+
+        Returns:
+            The n coordinates of a vector `(n,)`, or an array of one number `(1,)`.
+        """
+        line = self.lines[number]
+        if line.place not in network:
+            terms = self._line_terms(line, network, lambda h, g: h)
+            return np.array([np.sum(terms) / np.sqrt(len(terms))])
+        values = network[line.place]
+        return first(values) if self._is_vector(line.place) else np.ravel(values)[:1]
+
+    def terms(self, number: int, network: dict[int, np.ndarray], psi: Psi) -> np.ndarray:
+        """The n terms, one for each coordinate α, of the average that belongs to a line.
+
+        Args:
+            number: The number of the line in `lines`.
+            network: The values of a network, as `network(width, key)` gives them.
+            psi: A function ψ of two arrays of coordinates, elementwise.
+
+        Returns:
+            ψ(h_α, g_α) for a vector h, with g the program's first vector; the summands of a Moment and of an output
+            vᵀx/√n; `(n,)`. Empty for a number calculated from other numbers.
+        """
+        return self._line_terms(self.lines[number], network, psi)
+
+    def average(self, number: int, psi: Psi) -> Average | None:
+        """The limit of the average over a line's terms, by the Master Theorem.
+
+        Args:
+            number: The number of the line in `lines`.
+            psi: A function ψ of two arrays of coordinates, elementwise.
+
+        Returns:
+            Mean and standard deviation of one term; `None` if the line has none.
+        """
+        terms = self._line_terms(self.lines[number], self._samples, psi)
+        if not terms.size:
+            return None
+        if self._is_vector(self.lines[number].place):
+            return Average("vector", float(np.mean(terms)), float(np.std(terms)))
+        op, limit = self.program.instructions[self.lines[number].place].op, self.steps[number].limit
+        return Average("Moment" if isinstance(op, ops.Moment) else "output", float(limit.mean), float(np.std(terms)))
+
+    def _line_terms(self, line: Line, values: dict[int, np.ndarray], psi: Psi) -> np.ndarray:
+        instruction = self.program.instructions[line.place]
+        match instruction.op:
+            case ops.Moment():
+                return first(values[instruction.args[0]])
+            case ops.Readout():
+                v, x = (first(values[k]) for k in instruction.args)
+                return v * x
+            case _ if self._is_vector(line.place):
+                return psi(first(values[line.place]), first(values[self.lines[0].place]))
+            case _:
+                return np.array([])
+
+    def _is_vector(self, place: int) -> bool:
+        return self.program.instructions[place].kind == "vector"
+
+
+def first(values: Any) -> np.ndarray:
+    """The first vector of an array of vectors `(*leading, n)`."""
+    return np.asarray(values).reshape(-1, np.shape(values)[-1])[0]
+
+
+def _law(samples: Any, mean: Any, std: Any, gaussian: bool = True, corrections: tuple[int, ...] = ()) -> Law:
+    """A law in plain NumPy, which plots read without a detour through JAX."""
+    return Law(samples, mean, std, gaussian, corrections)

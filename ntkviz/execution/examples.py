@@ -1,0 +1,142 @@
+"""Whether a batch is many inputs or one: does each output depend on its own example alone?
+
+Most architectures treat the examples of a batch one by one, and a kernel entry then needs two
+examples only. Others let examples meet: batch normalisation, a graph whose nodes are the batch, a
+mean over it, or code that asks how large it is. There a batch is *one* input. Nothing is declared:
+the program of the whole batch is compared with that of one example (`one_by_one.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import InputError
+from ..language.architecture import Architecture
+from ..language.program import Program
+from ..language.rewriting.shorthand import in_full
+from .one_by_one import reads_one_by_one
+from .ragged import Data, Group
+
+
+class Traced(NamedTuple):
+    """The programs of two batches: of one example of each if examples are `separate`, else of all of them."""
+
+    first: Program
+    second: Program
+    separate: bool
+
+
+def traced(arch: Architecture, data1: Data, data2: Data) -> Traced:
+    """The programs that two batches are read by; those of equal shapes are traced once."""
+    whole, one = _whole_and_one(arch, data1)
+    if data1 is data2:
+        whole_bar, one_bar = whole, one
+    elif _shapes(data1) == _shapes(data2):  # all that a program depends on
+        whole_bar, one_bar = whole.with_data(*data2), one and one.with_data(*_first(data2))
+    else:
+        whole_bar, one_bar = _whole_and_one(arch, data2)
+    if one is None or one_bar is None:
+        return Traced(whole, whole_bar, False)
+    return Traced(one, one_bar, True)
+
+
+def _shapes(data: Data) -> list[tuple[int, ...]]:
+    return [d.shape for d in data]
+
+
+def _first(data: Data) -> Data:
+    return tuple(d[:1] for d in data)
+
+
+def one_example(arch: Architecture, data: Data) -> Program | None:
+    """The program that reads each example of a batch by itself, traced with one; `None` if examples meet."""
+    return _whole_and_one(arch, data)[1]
+
+
+def examples_are_separate(arch: Architecture, data: Data) -> bool:
+    """Whether output i is what the architecture gives for example i alone."""
+    return one_example(arch, data) is not None
+
+
+def _whole_and_one(arch: Architecture, data: Data) -> tuple[Program, Program | None]:
+    whole = arch.trace(data)
+    if len(data[0]) == 1:
+        return whole, whole
+    try:
+        one = arch.trace(_first(data))
+    except Exception:  # an author's code may fail in any way where it needs a whole batch
+        return whole, None
+    return whole, one if reads_one_by_one(in_full(whole), in_full(one)) else None
+
+
+def check_in_groups(arch: Architecture, groups: list[Group], what: str) -> None:
+    """Refuse, with `InputError`, inputs of several shapes for an architecture in which examples meet."""
+    if len(groups) > 1 and not separate_in_parts(arch, groups, lambda count: [count]):
+        raise InputError(
+            f"{arch.fn.__name__} reads a batch as one input, because of batch normalisation or the like, so the "
+            f"inputs of {what} must be of one shape."
+        )
+
+
+def separate_in_parts(arch: Architecture, groups: list[Group], sizes: Callable[[int], Iterable[int]]) -> bool:
+    """Whether examples are separate in each group, in a batch of as many as all groups have, and in parts of a group.
+
+    `sizes` gives those of the parts of a group from its own. Raises what the architecture does for a group itself.
+    """
+    total = sum(len(group.members) for group in groups)
+    return all(
+        examples_are_separate(arch, group.data)
+        and all(_separate_if_so_many(arch, group.data, size) for size in {total, *sizes(len(group.members))})
+        for group in groups
+    )
+
+
+def _separate_if_so_many(arch: Architecture, data: Data, size: int) -> bool:
+    try:
+        return size == len(data[0]) or examples_are_separate(arch, _of_size(data, size))
+    except Exception:  # as above
+        return False
+
+
+def _of_size(data: Data, size: int) -> Data:
+    """A batch of so many inputs of this shape; the first ones, or the very first one again and again."""
+    if size <= len(data[0]):
+        return tuple(d[:size] for d in data)
+    return tuple(np.broadcast_to(d[:1], (size, *d.shape[1:])) for d in data)
+
+
+def block_slices(size: int, block: int) -> Iterator[slice]:
+    """Consecutive slices of at most `block` that cover `range(size)`."""
+    return (slice(start, min(start + block, size)) for start in range(0, size, block))
+
+
+LANES = 8
+"""Float64 numbers that a processor takes at once, at most."""
+
+
+class Piece(NamedTuple):
+    """Some examples in a row, the first `known` of which are in the piece before too."""
+
+    examples: slice
+    known: int
+
+    @property
+    def new(self) -> slice:
+        """The examples that no piece before has."""
+        return slice(self.examples.start + self.known, self.examples.stop)
+
+
+def equal_pieces(size: int, most: int) -> list[Piece]:
+    """Pieces of one length, at most `most`, that cover `range(size)`, so that one compilation does for all.
+
+    Where the length does not divide `size`, neighbours overlap a little: also to make it a multiple of `LANES`, which
+    spares the compiler, and the processor, the loops over what is left.
+    """
+    count = -(-size // most)
+    length = min(most, size, -(-size // count // LANES) * LANES)
+    starts = [k * (size - length) // max(1, count - 1) for k in range(count)]
+    ends = [0, *(start + length for start in starts)]
+    return [Piece(slice(start, start + length), end - start) for start, end in zip(starts, ends, strict=False)]

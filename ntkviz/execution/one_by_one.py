@@ -1,0 +1,352 @@
+"""Whether a program reads the examples of its batch one by one, found in its instructions.
+
+A program written for a batch of B examples is compared with the one that the same architecture writes for a single
+example. Each value of the first is recognised as one of the second: the same for all examples, that of one example, or
+those of all examples along one axis. Where that succeeds up to the output, output i *is* the single example's output
+for example i, whatever the numbers: by induction over the instructions, each of which is applied either alike to every
+entry of the batch's axis or to one example's values.
+
+Nothing is run and no example is left out. What is not recognised counts as a meeting of examples: then the batch is
+read as one input, which is always right.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..language import axes
+from ..language import instructions as ops
+from ..language.axes import AxesMap, Shape
+from ..language.instructions import Op
+from ..language.program import Instruction, Parameter, Program
+from ..language.rules import Rules
+from .examples_axis import Each, ExamplesMeetError, Of, Whose, of_all_examples
+from .same_functions import Functions, number_value
+
+
+class Found(NamedTuple):
+    """A value of the batch's program: the place of its like in the single example's, and of which examples it is."""
+
+    place: int
+    whose: Whose
+
+
+def reads_one_by_one(many: Program, one: Program) -> bool:
+    """Whether output i of `many`, written for a batch, is what `one`, written for one example, gives for example i."""
+    size = len(many.data[0])
+    return size == 1 or _reads_one_by_one(many.with_numbers(), one.with_numbers(), size, *_numbers(many, one, size))
+
+
+@functools.lru_cache(maxsize=512)
+def _reads_one_by_one(
+    many: Program, one: Program, size: int, numbers: tuple[Number, ...], numbers_of_one: tuple[Number, ...]
+) -> bool:
+    try:
+        matching = _Matching(many, one, size, numbers, numbers_of_one)
+        matching.check_parameters()
+        return matching.is_found(many.output, one.output, Each(0))
+    except ExamplesMeetError:
+        return False
+
+
+# --- the numbers that the two programs read ----------------------------------------------------------
+
+
+class Number(NamedTuple):
+    """A constant by what it is: equal ones have one `name`; `axis` repeats the same for each example."""
+
+    name: int
+    axis: int | None = None
+
+
+def _numbers(many: Program, one: Program, size: int) -> tuple[tuple[Number, ...], tuple[Number, ...]]:
+    """The constants of both programs; what is unknown to the second has a name of its own."""
+    names: dict[Any, int] = {}
+    of_one = tuple(Number(names.setdefault(number_value(c), len(names))) for c in one.constants)
+    return tuple(_number(c, names, size) for c in many.constants), of_one
+
+
+def _number(constant: np.ndarray, names: dict[Any, int], size: int) -> Number:
+    known = names.get(number_value(constant))
+    if known is not None:
+        return Number(known)
+    for axis in (k for k, length in enumerate(constant.shape) if length == size):
+        first = constant.take([0], axis=axis)
+        if number_value(first) in names and np.all(constant == first):
+            return Number(names[number_value(first)], axis)
+    return Number(-1)
+
+
+# --- one instruction after the other -----------------------------------------------------------------
+
+
+class _Matching:
+    """Finds the values of `many` in `one`; `given` says whose the inputs of a repeated layer are."""
+
+    def __init__(
+        self,
+        many: Program,
+        one: Program,
+        size: int,
+        numbers: tuple[Number, ...] = (),
+        numbers_of_one: tuple[Number, ...] = (),
+        given: dict[Op, Whose] | None = None,
+    ):
+        self.many, self.one, self.size, self.numbers, self.given = many, one, size, numbers, given or {}
+        self.functions = Functions(one)
+        self.places: dict[Any, int] = {}  # of `one`, by operation and arguments
+        self.alike: list[int] = []  # for each place of `one` the first at which the same is calculated
+        for place, instruction in enumerate(one.instructions):
+            op = instruction.op
+            plain = numbers_of_one[op.index].name if isinstance(op, ops.Constant) else self._plain(op)
+            self.alike.append(self.places.setdefault((plain, self._alike(instruction.args)), place))
+        self.found: dict[int, Found] = {}
+        for place in self._used():
+            self.found[place] = self._match(many.instructions[place])
+
+    def check_parameters(self) -> None:
+        """Raise `ExamplesMeetError` unless the two programs have the same parameters."""
+        if len(self.many.parameters) != len(self.one.parameters):
+            raise ExamplesMeetError
+        for here, there in zip(self.many.parameters, self.one.parameters, strict=True):
+            numbers = [self.found[k] for k in _places_of_numbers(here)]
+            same = [Found(place, None) for place in self._alike(_places_of_numbers(there))]
+            if numbers != same or _declared(here) != _declared(there):
+                raise ExamplesMeetError
+
+    def is_found(self, place: int, place_of_one: int, whose: Whose) -> bool:
+        """Whether a value of `many` is that value of `one`, of these examples."""
+        return self.found[place] == Found(self.alike[place_of_one], whose)
+
+    def _alike(self, places: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(self.alike[place] for place in places)
+
+    def _used(self) -> list[int]:
+        """The places of `many` that the output and the parameters depend on, in order."""
+        used = {self.many.output, *(k for p in self.many.parameters for k in _places_of_numbers(p))}
+        for place in reversed(range(len(self.many))):
+            if place in used:
+                used.update(self.many.instructions[place].args)
+        return sorted(used)
+
+    def _plain(self, op: Op) -> Any:
+        """An operation in a form that is equal for equal operations."""
+        match op:
+            case ops.Nonlin(phi):
+                return ops.Nonlin, self.functions.like(phi)
+            case ops.ScalarFunction(fn, _, mixes):
+                return ops.ScalarFunction, self.functions.like(fn), mixes
+            case ops.Rearrange(axes.Index() as rule, shape):
+                return axes.Index, tuple(_entries(rule, shape))
+            case ops.Rearrange(rule):
+                return rule
+        return op
+
+    def _match(self, instruction: Instruction) -> Found:
+        return like.of(instruction.op)(instruction.op, self, instruction, [self.found[a] for a in instruction.args])
+
+    def applied(self, instruction: Instruction, args: list[Found]) -> Found:
+        """What is applied alike to every entry of the examples' axis, or to the values of one example."""
+        plain, whose = self._plain(instruction.op), {a.whose for a in args} - {None}
+        then = next(iter(whose), None)
+        if any(isinstance(w, Each) for w in whose):
+            if any(isinstance(w, Of) for w in whose):
+                raise ExamplesMeetError
+            plain, then = self._of_one_example(instruction, [a.whose for a in args])
+        elif len(whose) > 1:
+            raise ExamplesMeetError
+        return self.recognised(instruction, plain, tuple(a.place for a in args), then)
+
+    def recognised(self, instruction: Instruction, plain: Any, args: tuple[int, ...], whose: Whose) -> Found:
+        """The operation on these arguments in `one`."""
+        place = self.places.get((plain, args))
+        if place is None:
+            raise ExamplesMeetError
+        return self.checked(instruction, Found(place, whose))
+
+    def checked(self, instruction: Instruction, found: Found) -> Found:
+        """What was found, if its shape is the one it must have."""
+        shape = self.one.instructions[found.place].shape
+        if isinstance(found.whose, Each):
+            shape = _with_length(shape, found.whose.axis, shape[found.whose.axis] * self.size)
+        if shape != instruction.shape:
+            raise ExamplesMeetError
+        return found
+
+    # --- an operation on the values of all examples ------------------------------------------------
+
+    def _of_one_example(self, instruction: Instruction, whose: list[Any]) -> tuple[Any, Whose]:
+        """The operation that `one` must have, in its plain form, and whose values come out."""
+        op, shapes = instruction.op, [self.many.instructions[a].shape for a in instruction.args]
+        if isinstance(op, ops.Rearrange):
+            return self._rearranged(op.how, shapes[0], whose[0])
+        return self._plain(op), of_all_examples.of(op)(op, shapes, whose, len(instruction.shape))
+
+    def _rearranged(self, how: AxesMap, shape: Shape, each: Each) -> tuple[Any, Whose]:
+        axis, inner = each
+        match how:
+            case axes.Index():
+                return self._indexed(how, shape, each)
+            case axes.Permute(order):
+                return how, Each(order.index(axis), inner)
+            case axes.Sum(summed) if axis not in summed:
+                return how, Each(axis - sum(a < axis for a in summed), inner)
+            case axes.Pad(widths) if widths[axis] == (0, 0):
+                return how, each
+            case axes.BroadcastTo(target):
+                then = Each(axis + len(target) - len(shape), inner)
+                return axes.BroadcastTo(_with_length(target, then.axis, shape[axis] // self.size)), then
+            case axes.Reshape(target):
+                then = self._reshaped(target, math.prod(shape[:axis]) * (shape[axis] // self.size // inner))
+                return axes.Reshape(_with_length(target, then.axis, target[then.axis] // self.size)), then
+        raise ExamplesMeetError
+
+    def _reshaped(self, target: Shape, before: int) -> Each:
+        """Where the examples are in a new shape, `before` of whose numbers an example has before those of the next."""
+        for axis, length in enumerate(target):
+            outer, rest = divmod(before, math.prod(target[:axis]))
+            if rest == 0 and outer and length % (outer * self.size) == 0:
+                return Each(axis, length // self.size // outer)
+        raise ExamplesMeetError
+
+    def _indexed(self, rule: axes.Index, shape: Shape, each: Each) -> tuple[Any, Whose]:
+        entries, length = _entries(rule, shape), shape[each.axis] // self.size
+        position = [k for k, entry in enumerate(entries) if entry is not None][each.axis]
+        match entries[position]:
+            case range() as taken if taken == range(length * self.size):
+                entries[position] = range(length)
+                return (axes.Index, tuple(entries)), Each(_axis_after(rule, shape, position, each.axis), each.inner)
+            case range() as taken if len(taken) == length == 1:
+                entries[position] = range(1)
+                return (axes.Index, tuple(entries)), Of(taken[0])
+            case int() as example if length == 1:
+                entries[position] = 0
+                return (axes.Index, tuple(entries)), Of(example)
+        raise ExamplesMeetError
+
+    # --- the batch's axis made ------------------------------------------------------------------------
+
+    def broadcast(self, how: AxesMap, instruction: Instruction, arg: Found) -> Found:
+        """What is the same for all examples, repeated: as a whole, or for each of them."""
+        (given,) = instruction.args
+        if (how, (arg.place,)) in self.places:
+            return self.recognised(instruction, how, (arg.place,), None)
+        shape = self.many.instructions[given].shape
+        before = (1,) * (len(instruction.shape) - len(shape)) + shape
+        for axis, length in enumerate(instruction.shape):
+            if length != self.size or before[axis] != 1:
+                continue
+            of_one = _with_length(instruction.shape, axis, 1)
+            place = arg.place if of_one == shape else self.places.get((axes.BroadcastTo(of_one), (arg.place,)))
+            if place is not None:
+                return self.checked(instruction, Found(place, Each(axis)))
+        raise ExamplesMeetError
+
+    def joined(self, axis: int, instruction: Instruction, args: list[Found]) -> Found:
+        """One example after the other, each with the same values of its own."""
+        count, rest = divmod(len(args), self.size)
+        places = tuple(a.place for a in args[:count])
+        for example in range(self.size):
+            part = args[example * count : (example + 1) * count]
+            if rest or tuple(a.place for a in part) != places or {a.whose for a in part} - {None, Of(example)}:
+                raise ExamplesMeetError
+        return self.recognised(instruction, instruction.op, places, Each(axis, instruction.shape[axis] // self.size))
+
+    def repeated(self, body: Program, instruction: Instruction, args: list[Found]) -> Found:
+        """A layer that hands on the values it is given of the same examples does so any number of times."""
+        times, carry, *captured = args
+        given: dict[Op, Whose] = {ops.Carry(): carry.whose} | {ops.Captured(k): a.whose for k, a in enumerate(captured)}
+        places = tuple(a.place for a in args)
+        for place, other in enumerate(self.one.instructions):
+            if isinstance(other.op, ops.Repeat) and self._alike(other.args) == places and times.whose is None:
+                body_of_one = other.op.body
+                layer = _Matching(body, body_of_one, self.size, given=given)
+                layer.check_parameters()
+                if layer.is_found(body.output, body_of_one.output, carry.whose):
+                    return self.checked(instruction, Found(place, carry.whose))
+        raise ExamplesMeetError
+
+
+# --- the rules ---------------------------------------------------------------------------------------
+
+
+like = Rules("its like in the program of one example")
+"""What a value of the batch's program is in that of one example, by `(matching, instruction, arguments found)`."""
+like.rule(ops.Op)(lambda op, matching, instruction, args: matching.applied(instruction, args))
+like.rule(ops.Data)(lambda op, matching, instruction, args: matching.recognised(instruction, op, (), Each(0)))
+like.rule(ops.Repeat)(lambda op, matching, instruction, args: matching.repeated(op.body, instruction, args))
+like.refuse(ops.Delayed, why="the loops of a program are found later")
+
+
+@like.rule(ops.Constant)
+def _(op: ops.Constant, matching: _Matching, instruction: Instruction, args: list[Found]) -> Found:
+    name, axis = matching.numbers[op.index]
+    return matching.recognised(instruction, name, (), None if axis is None else Each(axis))
+
+
+@like.rule(ops.Carry, ops.Captured)
+def _(op: Op, matching: _Matching, instruction: Instruction, args: list[Found]) -> Found:
+    return matching.recognised(instruction, op, (), matching.given[op])
+
+
+@like.rule(ops.Join)
+def _(op: ops.Join, matching: _Matching, instruction: Instruction, args: list[Found]) -> Found:
+    if {a.whose for a in args} - {None} == {Of(k) for k in range(matching.size)}:
+        return matching.joined(op.axis, instruction, args)
+    return matching.applied(instruction, args)
+
+
+@like.rule(ops.Rearrange)
+def _(op: ops.Rearrange, matching: _Matching, instruction: Instruction, args: list[Found]) -> Found:
+    if isinstance(op.how, axes.BroadcastTo) and args[0].whose is None:
+        return matching.broadcast(op.how, instruction, args[0])
+    return matching.applied(instruction, args)
+
+
+# --- shapes and axes -----------------------------------------------------------------------------------
+
+
+def _entries(rule: axes.Index, shape: Shape) -> list[Any]:
+    """An entry for each axis, slices as ranges and whole numbers from 0, and `None` for each new axis."""
+    lengths, entries = iter(shape), list[Any]()
+    for entry in rule.written_out(len(shape)):
+        match entry:
+            case axes.Frozen("slice", value):
+                entries.append(range(*slice(*value).indices(next(lengths))))
+            case bool():  # a new axis of length 1 or 0
+                raise ExamplesMeetError
+            case int():
+                entries.append(entry % next(lengths))
+            case None:
+                entries.append(None)
+            case _:
+                next(lengths)
+                entries.append(entry)
+    return entries
+
+
+def _axis_after(rule: axes.Index, shape: Shape, position: int, axis: int) -> int:
+    """Where an axis goes that the entry at `position` of an index takes as a whole."""
+    key = list(rule.written_out(len(shape)))
+    key[position] = axes.freeze(slice(None))
+    of_two, of_three = (
+        axes.Index(tuple(key))(np.broadcast_to(False, _with_length(shape, axis, n)), len(shape)).shape for n in (2, 3)
+    )
+    return [two == three for two, three in zip(of_two, of_three, strict=True)].index(False)
+
+
+def _with_length(shape: Shape, axis: int, length: int) -> Shape:
+    return (*shape[:axis], length, *shape[axis + 1 :])
+
+
+def _places_of_numbers(parameter: Parameter) -> tuple[int, int, int]:
+    return parameter.std, parameter.multiplier, parameter.lr
+
+
+def _declared(parameter: Parameter) -> tuple[Any, ...]:
+    """What one network's parameter is, but for its numbers."""
+    return parameter.name, parameter.kind, parameter.fan, parameter.shape, parameter.trainable, parameter.zero_mean

@@ -1,0 +1,242 @@
+"""Numbers of which only a range over an interval, and a disc in the complex plane around that, are known.
+
+A `Cell` holds, of a number that depends on x, what is certain for *all* x of an interval, and of its analytic
+continuation to a disc around that interval. Real parts are interval arithmetic (Moore 1966). The continuation is
+kept in circular arithmetic (Gargantini and Henrici 1972), with real centres, as every function is real on the real
+axis. Every bound is rounded outwards.
+
+Where a branch is undecided on the interval, only the range is known and the disc is infinite: the function may have a
+kink or a jump there.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ntkviz.gaussian.certified.functions import FUNCTIONS, Array, Function
+
+ROUND = 2.0**-50
+"""Relative: more than any of these functions is off in NumPy or SciPy."""
+_tags = itertools.count(1)
+
+
+class Cell(NamedTuple):
+    """Arrays of one shape, its first axis over cells, or of length 1 there for what is the same in all.
+
+    - `lo`, `hi`: the range over the interval.
+    - `centre`, `radius`: a disc that holds the continuation.
+    - `tag`: which number it is; equal tags are equal numbers.
+    - `excess`: what this number is more than another, where that is better known than both.
+    """
+
+    lo: Array
+    hi: Array
+    centre: Array
+    radius: Array
+    tag: Array
+    excess: Excess | None = None
+
+    def map(self, change: Callable[[Array], Array]) -> Cell:
+        """The same numbers, rearranged."""
+        excess = None if self.excess is None else Excess(change(self.excess.over), self.excess.amount.map(change))
+        lo, hi, centre, radius, tag = map(change, self[:5])
+        return Cell(lo, hi, centre, radius, tag, excess)
+
+
+class Excess(NamedTuple):
+    """That a number is the one with the tag `over`, and `amount` more."""
+
+    over: Array
+    amount: Cell
+
+
+class Truth(NamedTuple):
+    """Whether something holds for all x of a cell (`yes`), or for none (`no`)."""
+
+    yes: Array
+    no: Array
+
+    def map(self, change: Callable[[Array], Array]) -> Truth:
+        return Truth(*(change(part) for part in self))
+
+
+def cell(lo: Array, hi: Array, centre: Array, radius: Array) -> Cell:
+    """A new number, its bounds rounded outwards; what is not known at all is unbounded."""
+    lo, hi, centre, radius = np.broadcast_arrays(lo, hi, centre, radius)
+    lo, hi = lo - ROUND * np.abs(lo), hi + ROUND * np.abs(hi)
+    unknown = np.isnan(lo) | np.isnan(hi)
+    lo, hi = np.where(unknown, -np.inf, lo), np.where(unknown, np.inf, hi)
+    lost = ~np.isfinite(centre) | np.isnan(radius)
+    radius = np.where(lost, np.inf, radius * (1 + ROUND) + ROUND * np.abs(np.where(lost, 0.0, centre)))
+    return Cell(lo, hi, np.where(lost, 0.0, centre), radius, _new_tags(lo.shape))
+
+
+def constant(value: Any) -> Cell:
+    """A number that does not depend on x."""
+    return points(np.asarray(value, dtype=float)[None])
+
+
+def points(a: Array) -> Cell:
+    """Numbers known exactly, the first axis over cells."""
+    a = np.atleast_1d(np.asarray(a, dtype=float))
+    return Cell(a, a, a, np.zeros_like(a), _new_tags(a.shape))
+
+
+def _new_tags(shape: tuple[int, ...]) -> Array:
+    entries = math.prod(shape[1:])
+    tags = np.fromiter(itertools.islice(_tags, entries), int, entries).reshape(1, *shape[1:])
+    return np.broadcast_to(tags, shape)
+
+
+def apply(f: Function, x: Cell) -> Cell:
+    """f(x)."""
+    lo, hi = f.range(x.lo, x.hi)
+    radius = np.where(np.isfinite(x.radius), f.radius(x.centre, x.radius), np.inf)
+    return cell(lo, hi, f.value(x.centre), radius)
+
+
+# --- arithmetic ------------------------------------------------------------------------------------
+
+
+def negative(x: Cell) -> Cell:
+    return cell(-x.hi, -x.lo, -x.centre, x.radius)
+
+
+def add(x: Cell, y: Cell) -> Cell:
+    return cell(x.lo + y.lo, x.hi + y.hi, x.centre + y.centre, x.radius + y.radius)
+
+
+def subtract(x: Cell, y: Cell) -> Cell:
+    difference = cell(x.lo - y.hi, x.hi - y.lo, x.centre - y.centre, x.radius + y.radius)
+    if y.excess is None:
+        return difference
+    return pick(y.excess.over == x.tag, negative(y.excess.amount), difference)
+
+
+def multiply(x: Cell, y: Cell) -> Cell:
+    ends = np.stack(np.broadcast_arrays(*(a * b for a in (x.lo, x.hi) for b in (y.lo, y.hi))))
+    ends = np.where(np.isnan(ends), 0.0, ends)  # 0 · ∞: an unbounded range, not an infinite number
+    radius = np.abs(x.centre) * y.radius + np.abs(y.centre) * x.radius + x.radius * y.radius
+    nothing = _is_zero(x) | _is_zero(y)
+    return cell(ends.min(0), ends.max(0), x.centre * y.centre, np.where(nothing, 0.0, radius))
+
+
+def _is_zero(x: Cell) -> Array:
+    return (x.centre == 0) & (x.radius == 0)
+
+
+def reciprocal(x: Cell) -> Cell:
+    free = (x.lo > 0) | (x.hi < 0)
+    lo, hi = np.where(free, 1 / x.hi, -np.inf), np.where(free, 1 / x.lo, np.inf)
+    c = np.abs(x.centre)
+    return cell(lo, hi, 1 / x.centre, np.where(x.radius < c, x.radius / (c * (c - x.radius)), np.inf))
+
+
+def log_add_exp(x: Cell, y: Cell) -> Cell:
+    """log(eˣ + eʸ) = max(x, y) + softplus(−|x − y|), for whichever is larger on the disc: smooth, though JAX writes it
+    with max and |·|. Its derivative eˣ/(eˣ + eʸ) is exp(x − log(eˣ + eʸ)), so what it is more than x is kept."""
+    d = subtract(x, y)
+    first = d.centre > 0
+    larger, gap = pick(first, x, y), pick(first, negative(d), d)
+    amount = apply(FUNCTIONS["softplus"], gap)
+    return add(larger, amount)._replace(excess=Excess(larger.tag, amount))
+
+
+# --- decisions --------------------------------------------------------------------------------------
+
+
+def _hull(x: Cell, y: Cell) -> Cell:
+    """One or the other, here or there."""
+    lo, hi = np.minimum(x.lo, y.lo), np.maximum(x.hi, y.hi)
+    return cell(lo, hi, np.zeros_like(lo), np.full_like(lo, np.inf))
+
+
+def pick(which: Array, x: Cell, y: Cell) -> Cell:
+    """x where `which`, else y."""
+    if np.all(which):
+        return x
+    lo, hi, centre, radius, tag = (np.where(which, a, b) for a, b in zip(x[:5], y[:5], strict=True))
+    return Cell(lo, hi, centre, radius, tag)
+
+
+def select(truth: Truth, if_no: Cell, if_yes: Cell) -> Cell:
+    same = if_yes.tag == if_no.tag
+    if np.all(truth.no | same):
+        return if_no
+    decided = pick(truth.yes | same, if_yes, if_no)
+    return pick(truth.yes | truth.no | same, decided, _hull(if_no, if_yes))
+
+
+def is_less(x: Cell, y: Cell) -> Truth:
+    """x < y."""
+    same = (x.tag == y.tag) | (_is_point(x, y) & (x.lo == y.lo))
+    return Truth(x.hi < y.lo, (x.lo > y.hi) | same)
+
+
+def is_at_most(x: Cell, y: Cell) -> Truth:
+    """x ≤ y."""
+    return opposite(is_less(y, x))
+
+
+def _is_point(x: Cell, y: Cell) -> Array:
+    return (x.lo == x.hi) & (y.lo == y.hi)
+
+
+def is_equal(x: Cell | Truth, y: Cell | Truth) -> Truth:
+    if isinstance(x, Truth) or isinstance(y, Truth):
+        assert isinstance(x, Truth)
+        assert isinstance(y, Truth)
+        return agree(x, y)
+    apart = (x.hi < y.lo) | (x.lo > y.hi)
+    return Truth((x.tag == y.tag) | (_is_point(x, y) & (x.lo == y.lo)), apart)
+
+
+def agree(x: Truth, y: Truth) -> Truth:
+    """Whether both hold or neither does."""
+    return Truth((x.yes & y.yes) | (x.no & y.no), (x.yes & y.no) | (x.no & y.yes))
+
+
+def opposite(truth: Truth) -> Truth:
+    return Truth(truth.no, truth.yes)
+
+
+def both(x: Truth, y: Truth) -> Truth:
+    return Truth(x.yes & y.yes, x.no | y.no)
+
+
+def either(x: Truth, y: Truth) -> Truth:
+    return opposite(both(opposite(x), opposite(y)))
+
+
+def largest(x: Cell, y: Cell) -> Cell:
+    """max(x, y). Where it is undecided, its range is better known than the hull."""
+    chosen = select(is_less(x, y), x, y)
+    return chosen._replace(lo=np.maximum(x.lo, y.lo), hi=np.maximum(x.hi, y.hi))
+
+
+def smallest(x: Cell, y: Cell) -> Cell:
+    """min(x, y)."""
+    chosen = select(is_less(x, y), y, x)
+    return chosen._replace(lo=np.minimum(x.lo, y.lo), hi=np.minimum(x.hi, y.hi))
+
+
+def absolute(x: Cell) -> Cell:
+    size = largest(x, negative(x))
+    return size._replace(lo=np.maximum(size.lo, 0.0))
+
+
+def stepwise(f: Callable[[Array], Array]) -> Callable[[Cell], Cell]:
+    """A function that is constant between jumps and rises at them, such as floor and sign."""
+
+    def of(x: Cell) -> Cell:
+        lo, hi = f(x.lo), f(x.hi)
+        touches = (x.lo != x.hi) & ((f(np.nextafter(x.lo, -np.inf)) != lo) | (f(np.nextafter(x.hi, np.inf)) != hi))
+        flat = (lo == hi) & ~touches
+        return cell(lo, hi, np.where(flat, lo, 0.0), np.where(flat, 0.0, np.inf))
+
+    return of

@@ -1,0 +1,147 @@
+"""Adaptive quadrature within calculations that JAX has compiled: a call back to NumPy once the numbers are known.
+
+No rule with a fixed number of nodes suits every function at every variance; with the numbers at hand a rule can choose
+its nodes. The call works under `jit`, `vmap` and `scan`, on any device, and compiles to next to nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.experimental.buffer_callback import buffer_callback
+
+from ntkviz.gaussian.certified import adaptive, adaptive_pairs
+from ntkviz.gaussian.certified.adaptive import Laws
+from ntkviz.gaussian.certified.enclosures import Traced, traced
+from ntkviz.gaussian.certified.jumps import Primitive, primitives
+
+Estimate = tuple[jax.Array, jax.Array, jax.Array]
+"""A value, its absolute error, and the size of what was summed (E|φψ| or a bound of it)."""
+Numbers = list[np.ndarray]
+
+
+class Law(Protocol):
+    """A function, and the law and the parameters of its argument."""
+
+    @property
+    def fn(self) -> Callable[..., Any]: ...
+    @property
+    def variance(self) -> jax.Array: ...
+    @property
+    def mean(self) -> jax.Array: ...
+    @property
+    def theta(self) -> tuple[jax.Array, ...]: ...
+
+
+def single_on_host(x: Law, degree: int) -> Estimate:
+    """E[φ(x) zᵈᵉᵍʳᵉᵉ]."""
+    return _called(_single(_read(x), degree), (x.mean, x.variance, *x.theta))
+
+
+def pair_on_host(x: Law, y: Law, correlation: jax.Array, sine: jax.Array) -> Estimate:
+    """E[φ(x) ψ(y)]."""
+    numbers = (x.mean, x.variance, y.mean, y.variance, correlation, sine, *x.theta, *y.theta)
+    return _called(_pair(_read(x), _read(y)), numbers)
+
+
+class _Function(NamedTuple):
+    """φ, how many parameters it has, and what it contains derivatives of."""
+
+    traced: Traced
+    parameters: int
+    primitives: tuple[Primitive, ...]
+
+    def known(self, theta: tuple[float, ...], laws: Laws) -> adaptive.Known:
+        return adaptive.known(self.traced, theta, laws)
+
+    def is_function(self, theta: tuple[float, ...], laws: Laws) -> bool:
+        """Whether nothing in it is the derivative of a jump."""
+        reach = float(laws.reach(adaptive.REACH).max(initial=0.0))
+        return not any(p.jumps(theta, reach) for p in self.primitives)
+
+
+def _read(x: Law) -> _Function:
+    count = len(x.theta)
+    return _Function(traced(x.fn, count), count, primitives(x.fn, count))
+
+
+def _checked(found: adaptive.Line, is_function: bool) -> adaptive.Line:
+    return found if is_function else found._replace(error=np.full_like(found.error, np.inf))
+
+
+# One callback for each question, so that JAX finds what it has traced for it.
+
+
+@functools.lru_cache(maxsize=1024)
+def _single(phi: _Function, degree: int) -> Callable[[Numbers], np.ndarray]:
+    def one(theta: tuple[float, ...], mean: np.ndarray, variance: np.ndarray) -> adaptive.Line:
+        laws = Laws(mean, np.sqrt(variance))
+        return _checked(adaptive.line(phi.known(theta, laws), laws, degree), phi.is_function(theta, laws))
+
+    return lambda numbers: _by_parameters(one, numbers[:2], numbers[2:])
+
+
+@functools.lru_cache(maxsize=1024)
+def _pair(phi: _Function, psi: _Function) -> Callable[[Numbers], np.ndarray]:
+    def one(theta: tuple[float, ...], *numbers: np.ndarray) -> adaptive.Line:
+        mean_x, variance_x, mean_y, variance_y, correlation, sine = numbers
+        x, y = Laws(mean_x, np.sqrt(variance_x)), Laws(mean_y, np.sqrt(variance_y))
+        of_x, of_y = theta[: phi.parameters], theta[phi.parameters :]
+        if (phi, of_x) == (psi, of_y):
+            first = second = phi.known(of_x, Laws(*map(np.concatenate, zip(x, y, strict=True))))
+        else:
+            first, second = phi.known(of_x, x), psi.known(of_y, y)
+        found = adaptive_pairs.pairs(first, second, x, y, correlation, sine)
+        return _checked(found, phi.is_function(of_x, x) and psi.is_function(of_y, y))
+
+    return lambda numbers: _by_parameters(one, numbers[:6], numbers[6:])
+
+
+def _by_parameters(calculate: Callable[..., adaptive.Line], numbers: Numbers, theta: Numbers) -> np.ndarray:
+    """(3, n): `calculate(θ, *numbers)` for all entries with the same θ at once; NaN where anything is no number."""
+    count = len(numbers[0])
+    result = np.full((3, count), np.nan)
+    sound = np.isfinite(np.stack([*numbers, *theta])).all(0)
+    rows, which = np.unique(np.stack([np.zeros(count), *theta])[:, sound], axis=1, return_inverse=True)
+    places, which = np.flatnonzero(sound), which.reshape(-1)
+    with np.errstate(all="ignore"):
+        for k, row in enumerate(rows.T):
+            at = places[which == k]
+            result[:, at] = calculate(tuple(map(float, row[1:])), *(a[at] for a in numbers))
+    return result
+
+
+def _called(calculate: Callable[[Numbers], np.ndarray], numbers: tuple[jax.Array, ...]) -> Estimate:
+    shape = jnp.broadcast_shapes(*(jnp.shape(a) for a in numbers))
+    numbers = tuple(a.reshape((1,) * (len(shape) - a.ndim) + a.shape) for a in map(jnp.asarray, numbers))  # for vmap
+    out = (jax.ShapeDtypeStruct(shape, float),) * 3
+    if jax.default_backend() == "cpu":
+        return buffer_callback(_into_buffers(calculate), out, vmap_method="broadcast_all")(*numbers)
+    return jax.pure_callback(_on_arrays(calculate), out, *numbers, vmap_method="broadcast_all")
+
+
+@functools.lru_cache(maxsize=4096)
+def _into_buffers(calculate: Callable[[Numbers], np.ndarray]) -> Callable[..., None]:
+    """On a CPU, a callback that is handed its numbers: one that has to ask JAX for them, as `jax.pure_callback`'s does,
+    may wait for ever for the threads that wait for it."""
+
+    def call(_: Any, out: Any, *numbers: Any) -> None:
+        for buffer, part in zip(out, _on_arrays(calculate)(*numbers), strict=True):
+            np.asarray(buffer)[...] = part
+
+    return call
+
+
+@functools.lru_cache(maxsize=4096)
+def _on_arrays(calculate: Callable[[Numbers], np.ndarray]) -> Callable[..., tuple[np.ndarray, ...]]:
+    def call(*numbers: Any) -> tuple[np.ndarray, ...]:
+        arrays = np.broadcast_arrays(*(np.asarray(a) for a in numbers))
+        shape = arrays[0].shape
+        return tuple(part.reshape(shape) for part in calculate([a.ravel() for a in arrays]))
+
+    return call

@@ -1,0 +1,174 @@
+"""The x axis in pieces on each of which a nonlinearity is as good as a polynomial, or known not to be.
+
+A piece is kept when the continuation of φ to a disc of twice its half-width is bounded by not much more than φ on the
+piece itself; else it is halved. Gauss–Legendre's error on it, and on any part of it, then follows (`gauss_error`): the
+validated integration of Petras (2002), self-validating and adaptive, as in Johansson (2018). Kinks, jumps and poles
+are what never passes however small, so halving closes in on them by itself; once known, pieces end there.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from ntkviz.gaussian.certified.enclosures import Traced
+from ntkviz.gaussian.certified.functions import Array
+
+NODES = 20
+"""Gauss–Legendre nodes on each piece."""
+WIDENING = 2.0
+"""The disc on which φ is bounded, in half-widths of its piece: an ellipse of ρ = 2 + √3, and (ρ⁻²)¹⁹ = 2e-22."""
+MOST_GROWTH = 1e5
+"""φ on the disc, in units of φ on the piece: what the error above leaves for."""
+LEAST_NOISE = 1e18
+"""And in units of the roundings with which φ is known: less error than these is no gain."""
+MOST_PIECES = 2**15
+SMALLEST = 1e-300
+"""Numbers closer to 0 are one piece."""
+SAMPLES = np.array([-0.9, -0.5, 0.0, 0.5, 0.9])
+OUTWARDS = 1.05
+"""The ratio of the intervals beyond the pieces, where only the range is known."""
+
+
+class Pieces(NamedTuple):
+    """Between ascending `edges` (n + 1,), for each piece (n,): the range [`lo`, `hi`] of φ, a bound of |φ| on the disc
+    (infinite where it is not known to be analytic). Then for pieces by their distance `inner` from 0, a bound of |φ| on
+    all up to there; and an `envelope`, the same for intervals from `outwards` on, which go on beyond the ends."""
+
+    edges: Array
+    lo: Array
+    hi: Array
+    bound: Array
+    inner: Array
+    most_so_far: Array
+    outwards: Array
+    envelope: Array
+
+    @property
+    def centre(self) -> Array:
+        return (self.edges[1:] + self.edges[:-1]) / 2
+
+    @property
+    def half(self) -> Array:
+        return (self.edges[1:] - self.edges[:-1]) / 2
+
+    @property
+    def most(self) -> Array:
+        """A bound of |φ| on each piece."""
+        return np.maximum(np.abs(self.lo), np.abs(self.hi))
+
+    @property
+    def breaks(self) -> Array:
+        """Where φ is not known to be analytic: the indices of those pieces."""
+        return np.flatnonzero(~np.isfinite(self.bound))
+
+    def within(self, reach: Array) -> Array:
+        """A bound of |φ| on [−reach, reach]; infinite beyond what is known."""
+        of_pieces = self.most_so_far[np.searchsorted(self.inner, reach, "right") - 1]
+        of_intervals = self.envelope[np.searchsorted(self.outwards, reach, "right") - 1]
+        return np.where(reach <= self.edges[-1], np.minimum(of_pieces, of_intervals), of_intervals)
+
+
+def find_pieces(traced: Traced, theta: tuple[float, ...], reach: float) -> Pieces:
+    """The pieces of φ(·; θ) on [−2ᵏ, 2ᵏ], the least such interval that holds [−reach, reach]."""
+    return _find_pieces(traced, theta, 2.0 ** np.ceil(np.log2(max(reach, 1.0))))
+
+
+@functools.lru_cache(maxsize=256)
+def _find_pieces(traced: Traced, theta: tuple[float, ...], reach: float) -> Pieces:
+    about = np.concatenate([np.geomspace(SMALLEST, reach * 2.0**-8, 2), reach * 2.0 ** np.arange(-7.0, 1)])
+    edges = np.concatenate([-about[::-1], about])
+    pieces = _halved(traced, theta, edges)
+    breaks = [(a, b) for a, b in _joined(pieces) if a > -SMALLEST or b < SMALLEST]
+    if breaks:
+        ends = np.unique(np.ravel(breaks))
+        inside = np.zeros(len(edges), bool)
+        for a, b in breaks:
+            inside |= (edges > a) & (edges < b)
+        pieces = _halved(traced, theta, np.unique(np.concatenate([edges[~inside], ends])))
+    start, stop, lo, hi, bound = pieces
+    near = np.where((start < 0) & (stop > 0), 0.0, np.minimum(np.abs(start), np.abs(stop)))
+    order = np.argsort(near)
+    most = np.maximum.accumulate(np.maximum(np.abs(lo), np.abs(hi))[order])
+    outwards = np.append(0.0, reach * OUTWARDS ** np.arange(-100.0, 30))
+    sides = [_range(traced, theta, s * outwards[:-1], s * outwards[1:]) for s in (1, -1)]
+    largest = np.maximum(*(np.maximum(np.abs(a), np.abs(b)) for a, b in sides))
+    envelope = np.append(np.maximum.accumulate(largest), np.inf)
+    return Pieces(np.append(start, stop[-1]), lo, hi, bound, near[order], most, outwards, envelope)
+
+
+def _range(traced: Traced, theta: tuple[float, ...], a: Array, b: Array) -> tuple[Array, Array]:
+    lo, hi = np.minimum(a, b), np.maximum(a, b)
+    found = traced.cells(lo, hi, (lo + hi) / 2, np.full_like(lo, np.inf), *map(np.asarray, theta))
+    return found.lo, found.hi
+
+
+def _halved(traced: Traced, theta: tuple[float, ...], edges: Array) -> tuple[Array, ...]:
+    """Start, end, range and bound of pieces that start as given and are halved until they are good, or tiny."""
+    constants = tuple(map(np.asarray, theta))
+    a, b, done = edges[:-1], edges[1:], []
+    finished = 0
+    while len(a):
+        c, h = a + (b - a) / 2, (b - a) / 2
+        found = traced.cells(a, b, c, WIDENING * h * (1 + 1e-12), *constants)
+        bound = np.abs(found.centre) + found.radius
+        samples = np.abs(traced.values((c + h * SAMPLES[:, None]).ravel(), *constants).reshape(len(SAMPLES), -1))
+        undefined = np.isnan(samples).all(0)
+        noise = _noise(traced, c, constants)
+        good = bound <= MOST_GROWTH * samples.max(0, initial=0, where=~np.isnan(samples)) + LEAST_NOISE * noise
+        tiny = h <= 64 * np.spacing(np.maximum(np.abs(a), np.abs(b))) + SMALLEST
+        ends = good | tiny | undefined | (finished + len(a) > MOST_PIECES)
+        bound = np.where(good, bound, np.inf)
+        done.append([part[ends] for part in (a, b, found.lo, found.hi, np.where(undefined, np.nan, bound))])
+        finished += int(ends.sum())
+        a, b, c = a[~ends], b[~ends], c[~ends]
+        a, b = np.concatenate([a, c]), np.concatenate([c, b])
+    parts = [np.concatenate(column) for column in zip(*done, strict=True)]
+    order = np.argsort(parts[0])
+    return tuple(part[order] for part in parts)
+
+
+def _noise(traced: Traced, x: Array, theta: tuple[Array, ...]) -> Array:
+    """By how much φ(x) may be off by rounding."""
+    found = traced.cells(x, x, x, np.full_like(x, np.inf), *theta)
+    return np.minimum(found.hi - found.lo, np.abs(found.hi) + np.abs(found.lo)) + SMALLEST
+
+
+def _joined(pieces: tuple[Array, ...]) -> list[tuple[float, float]]:
+    """The intervals in which breaks lie: pieces that are not good, neighbours together."""
+    start, stop, *_, bound = pieces
+    joined: list[tuple[float, float]] = []
+    for a, b in zip(start[np.isinf(bound)], stop[np.isinf(bound)], strict=True):
+        if joined and joined[-1][1] == a:
+            joined[-1] = (joined[-1][0], b)
+        else:
+            joined.append((a, b))
+    return joined
+
+
+def first_jump(traced: Traced, theta: tuple[float, ...], reach: float) -> float | None:
+    """Where on [−reach, reach] φ has different limits from the left and the right, closest to 0; `None` if nowhere."""
+    pieces = find_pieces(traced, theta, reach)
+    breaks = _joined((pieces.edges[:-1], pieces.edges[1:], pieces.bound))
+    if not breaks:
+        return None
+    ends = np.array(sorted(breaks, key=lambda ab: abs(ab[0] + ab[1])))
+    left, right = traced.values(ends.ravel(), *map(np.asarray, theta)).reshape(-1, 2).T
+    apart = np.abs(right - left) > SAME_LIMIT * (np.abs(left) + np.abs(right)) + STEEPEST * (ends[:, 1] - ends[:, 0])
+    return float(ends[apart][0].mean()) if apart.any() else None
+
+
+SAME_LIMIT, STEEPEST = 1e-7, 1e6
+"""Limits closer than this, relatively, differ by roundings, and others by a slope less than this."""
+
+
+def gauss_error(ellipse: Array, nodes: int = NODES) -> Array:
+    """The error of `nodes` Gauss–Legendre nodes on [−1, 1], per bound of the integrand on the ellipse with foci ±1
+    whose half axes add up to ρ = κ + √(κ² − 1), for κ = `ellipse`, the longer half axis (Trefethen, Approximation
+    Theory and Approximation Practice, Theorem 19.3)."""
+    kappa = np.maximum(ellipse, 1.0)
+    rho = kappa + np.sqrt(kappa**2 - 1)
+    with np.errstate(divide="ignore"):
+        return 64 / 15 * rho ** (-2.0 * (nodes - 1)) / np.maximum(1 - rho**-2.0, 0)

@@ -1,0 +1,78 @@
+"""Functions so tame that rules with fixed nodes are good for them, and by how much these may be off.
+
+The trapezoidal rule of step h on a function that is analytic and bounded by M for |Im z| ≤ b is off by at most
+2M/(exp(2πb/h) − 1) per length (Trefethen and Weideman 2014, Theorem 5.1). `Strip` holds such bounds for the
+whole axis: |φ(x + iy)| ≤ C_y (1 + |x|)ᵖ, found from enclosures of φ on discs that cover it.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from ntkviz.gaussian.certified import adaptive
+from ntkviz.gaussian.certified.adaptive import Laws
+from ntkviz.gaussian.certified.enclosures import Traced
+from ntkviz.gaussian.certified.functions import Array
+
+HEIGHTS = np.array([0.05, 0.1, 0.2, 0.4, 0.65, 0.9, 1.1, 1.3, 1.4, 1.5, 2.0, 2.6, 3.0, 4.0, 6.0, 9.0, 13.0])
+"""Closest where the poles of tanh and σ are, π/2 and π."""
+ROWS = 6
+"""Discs that cover a stretch as long as a third of the strip's height, near 0."""
+NEAR, FARTHEST, WIDER = 16.0, 1e40, 1.22
+"""Up to NEAR the discs are alike; beyond, each stretch is so much longer than the last, up to what counts as ∞."""
+POWERS = 0, 1, 2, 3, 4
+VARIANCES = np.array([0.1, 1.0, 4.0])
+"""For which fixed nodes and terms have to be enough, lest the adaptive rules be chosen."""
+TAME_ERROR = 1e-6
+
+
+class Strip(NamedTuple):
+    """`bounds` C_y for the `heights` y that have one, the `power` p, and a `slope`: |φ′(x)| ≤ slope (1 + |x|)ᵖ."""
+
+    heights: Array
+    bounds: Array
+    power: int
+    slope: float
+
+
+@functools.lru_cache(maxsize=1024)
+def strip_of(traced: Traced) -> Strip | None:
+    """The strip of a function without parameters, or `None` if it is not tame."""
+    strip = _strip(traced)
+    if strip is None:
+        return None
+    laws = Laws(np.zeros_like(VARIANCES), np.sqrt(VARIANCES))
+    expansion = adaptive.expand(adaptive.known(traced, (), laws), laws)
+    few = expansion.missed**2 > TAME_ERROR * expansion.norm**2
+    return None if np.any(few | ~np.isfinite(expansion.error)) else strip
+
+
+def _strip(traced: Traced) -> Strip | None:
+    cells = [_cover(y) for y in HEIGHTS]
+    sizes = [len(a) for a, _ in cells]
+    a, b = (np.concatenate(ends) for ends in zip(*cells, strict=True))
+    half = (b - a) / 2
+    radius = np.sqrt(np.repeat(HEIGHTS, sizes) ** 2 + half**2) * (1 + 1e-12)
+    found = traced.cells(a, b, (a + b) / 2, radius)
+    bound, near = np.abs(found.centre) + found.radius, 1 + np.minimum(np.abs(a), np.abs(b))
+    most = np.split(bound, np.cumsum(sizes)[:-1])
+    growth = np.split(near, np.cumsum(sizes)[:-1])
+    for power in POWERS:
+        bounds = np.array([np.max(m / g**power) for m, g in zip(most, growth, strict=True)])
+        far = np.array([np.max((m / g**power)[g > NEAR]) for m, g in zip(most, growth, strict=True)])
+        there = np.isfinite(bounds) & (far <= 1e3 * np.max(most[0][growth[0] < NEAR]))
+        if there.any():
+            heights, bounds = HEIGHTS[there], bounds[there]
+            return Strip(heights, bounds, power, float(np.min(bounds * (1 + heights) ** power / heights)))
+    return None
+
+
+def _cover(height: float) -> tuple[Array, Array]:
+    """Stretches of the axis, on each of which one disc holds all x + iy with |y| ≤ `height`."""
+    near = np.linspace(-NEAR, NEAR, int(np.ceil(2 * NEAR * ROWS / (2 * height))) + 1)
+    far = np.geomspace(NEAR, FARTHEST, int(np.log(FARTHEST / NEAR) / np.log(WIDER)) + 1)
+    edges = np.concatenate([-far[:0:-1], near, far[1:]])
+    return edges[:-1], edges[1:]

@@ -1,0 +1,1 @@
+"""Kernels at infinite width, and what is asked of them."""

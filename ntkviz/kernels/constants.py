@@ -1,0 +1,71 @@
+"""The constants that the scalars of a program converge to: attention weights, a layernorm's statistics.
+
+A Moment θ = (1/n) Σ_α φ(x_α) is random at finite width and tends to E φ(Z^x) (the Master Theorem of Tensor
+Programs II, arXiv:2006.14548). Where second moments determine that limit, it is calculated here without samples;
+`limit_law` samples it for any program.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import jax
+from jax import Array
+
+from ..calculus.limit_kernels import Reason
+from ..errors import HyperparameterError, NoForwardLimitError, shown
+from ..execution.memory_limit import bounded
+from ..language.program import Program
+from ..language.rewriting.shorthand import with_places
+from .forward.kernels import correction_terms
+from .forward.moments import Moments
+from .forward.views import View
+
+
+def limit_scalars(program: Program) -> dict[int, Array]:
+    """The limits θ̊ of a program's scalars, where second moments determine them.
+
+    Changing hyper-parameters or data of the same program compiles nothing new.
+
+    Source: the Master Theorem of Tensor Programs II (arXiv:2006.14548).
+
+    Args:
+        program: `nv.program(arch, x)`.
+
+    Returns:
+        Arrays `(*leading,)`, by place in `program.unrolled()`.
+
+    Raises:
+        NoForwardLimitError: Second moments do not determine a scalar; use `limit_law` there.
+        HyperparameterError: `program` is not a program.
+        TooLargeError: It would need more memory than is free.
+    """
+    if not isinstance(program, Program):
+        raise HyperparameterError(f"A program is needed, such as nv.program(arch, x), not {shown(program)}.")
+    as_written = program.unrolled()
+    program, places = with_places(as_written)
+    reasons = [*correction_terms(program), *jax.eval_shape(_limits, program).refused]
+    if reasons:
+        raise NoForwardLimitError(reasons[0].text)
+    numbers = _scalars(program).numbers
+    return {k: numbers[places[k]] for k, i in enumerate(as_written.instructions) if i.kind == "scalar"}
+
+
+@functools.partial(jax.tree_util.register_dataclass, data_fields=["numbers"], meta_fields=["refused"])
+@dataclass(frozen=True)
+class _Scalars:
+    """The limits by place, and why second moments do not give them, if so."""
+
+    numbers: dict[int, Array]
+    refused: tuple[Reason, ...]
+
+
+@functools.partial(jax.jit, inline=True)  # traced once: to see whether it applies, and to calculate
+def _limits(program: Program) -> _Scalars:
+    moments = Moments(View((program, program)))
+    scalars = (place for place, instruction in enumerate(program.instructions) if instruction.kind == "scalar")
+    return _Scalars({place: moments.number((0, place)) for place in scalars}, tuple(moments.refused))
+
+
+_scalars = bounded(_limits)

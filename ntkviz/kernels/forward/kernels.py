@@ -1,0 +1,127 @@
+"""The infinite-width limit by the tangent of the forward kernels (the Simple GIA Check passing).
+
+Two copies of the network read X and X̄. For the limits Z of their vectors we track second
+moments E[Z^x Z^y] within and between copies. Let the copies' parameters be ρ-correlated; by
+Price's theorem d/dρ E[f f̄] at ρ = 1 is Σ_i std_i² E[∂_i f ∂_i f̄]: the NTK is the *tangent* of
+the forward kernels. So every cross moment carries a tangent, and the rules are
+
+- parameter matrix: K ↦ m²s²n·K, tangent ↦ m²s²n·K̇ + lr·m²n·K;
+- Nonlin: K ↦ E[φφ̄], tangent ↦ E[φ′φ̄′] K̇ (Price);
+- Moment: a constant of its own copy, tangent 0;
+- linear instructions: applied to both sides of K and of K̇.
+
+For an MLP this is the textbook recursion (Jacot et al. 2018); no architecture has its own.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ...calculus.limit_kernels import LimitKernels, Reason
+from ...execution.trace_signature import TraceSignature, trace_signature
+from ...language import instructions as ops
+from ...language.program import Program
+from ...language.rewriting.rolling import Rolled, roll
+from ...language.zero import linear, written
+from . import repeats  # noqa: F401  its rules are among those of the tables
+from .kernel_pair import KernelPair
+from .loops import Loops
+from .moments import Moments
+from .rules import gaussian_pair
+from .views import Vector, View
+
+
+def forward_kernels(program: Program, program_bar: Program) -> LimitKernels:
+    """The limit NNGP and NTK between a network on X and on X̄ (Tensor Programs II, Theorem "NTK limit").
+
+    The two programs come from one architecture. Where second moments do not determine the limit, the result says so
+    (`refused`), naming the instruction.
+    """
+    return kernels_of(trace_signature(program, program_bar))(program, program_bar)
+
+
+@functools.partial(jax.jit, inline=True)  # traced once: to see whether it applies, and to calculate
+def pair_by_pair(program: Program, program_bar: Program) -> LimitKernels:
+    """The kernels by the rules as they are; of a loop over time every pair of steps is asked for by itself."""
+    found = kernels_from(Moments(View((program, program_bar))))
+    return dataclasses.replace(found, refused=(*correction_terms(program), *found.refused))
+
+
+@functools.partial(jax.jit, inline=True)
+def over_time(program: Program, program_bar: Program) -> LimitKernels:
+    """The kernels by one scan over the steps of each loop."""
+    rolled = roll(program) or Rolled(program, ()), roll(program_bar) or Rolled(program_bar, ())
+    return kernels_from(Moments(Loops(rolled)))
+
+
+@functools.lru_cache(maxsize=512)
+def kernels_of(signature: TraceSignature) -> Any:
+    """Which of the two gives the kernels of programs: `over_time` if they have loops whose moments one scan gives."""
+    first, second = signature.structures
+    if not (roll(first) or roll(second)) or correction_terms(first):
+        return pair_by_pair
+    return pair_by_pair if refusals(over_time, signature) else over_time
+
+
+def refusals(kernels: Any, signature: TraceSignature) -> tuple[Reason, ...]:
+    """Why a reading does not give the limit of such programs: a trace tells, the one that calculates too."""
+    return jax.eval_shape(kernels, *signature.programs()).refused
+
+
+def kernels_from(moments: Moments) -> LimitKernels:
+    """The kernels that the moments of two copies give, errors as of `forward_kernels`."""
+    (v, x), (v_bar, x_bar) = (
+        [(copy, a) for a in program.instructions[program.output].args] for copy, program in enumerate(moments.programs)
+    )
+    readout = gaussian_pair(moments, v, v_bar, equal_places=True)
+    fan = moments.parameter(v).fan
+    k = _same_position(moments, v, x, x_bar)
+    # f = Σ_p v_pᵀx_p/√(fan n): with v independent of x only equal positions p meet.
+    v2, own = (linear(lambda part: part.ravel()[0] / fan, part) for part in (readout.value, readout.tangent))
+    shape = moments.programs[0].outputs, moments.programs[1].outputs
+    kxx = written(k.value, shape)
+    nngp, ntk = v2 * kxx, own * kxx + v2 * k.tangent
+    return LimitKernels(nngp, written(ntk, shape), moments.error(), tuple(moments.refused))
+
+
+def correction_terms(program: Program) -> list[Reason]:
+    """Wᵀ on what W made gives Z^{Wᵀy} a part Ż that is not Gaussian (Tensor Programs III, Theorem 2.10)."""
+    made_by: list[set[ops.MatMul]] = []  # the matrices each value was made with
+    for place, instruction in enumerate(program.instructions):
+        op, made = instruction.op, set().union(*(made_by[a] for a in instruction.args))
+        if isinstance(op, ops.MatMul):
+            if op.opposite in made:
+                return [
+                    Reason(
+                        "general",
+                        f"Instruction {place} multiplies by the transpose of matrix "
+                        f"{program.parameter_of(place).name} what that matrix made, which adds terms that the "
+                        "forward kernels do not have; use the general reading.",
+                    )
+                ]
+            made.add(op)
+        if isinstance(op, ops.Repeat) and (below := correction_terms(op.body)):
+            return below
+        made_by.append(made)
+    return []
+
+
+def _same_position(m: Moments, v: Vector, x: Vector, x_bar: Vector) -> KernelPair:
+    """Σ_p E[x_p x̄_p] for all pairs of outputs, p the positions with a readout of their own."""
+    positions = m.shape(v)
+    a, b = (m.shape(side)[: len(m.shape(side)) - len(positions)] for side in (x, x_bar))
+    if math.prod(a) == math.prod(b) == 1:
+        return m.aligned(x, x_bar).map(lambda k: k.sum().reshape(a + b))
+    size = math.prod(positions)
+
+    def trace(k: Array) -> Array:
+        return jnp.einsum("apbp->ab", k.reshape((math.prod(a), size, math.prod(b), size))).reshape(a + b)
+
+    return m.moment(x, x_bar).map(trace)

@@ -1,0 +1,343 @@
+"""Means and second moments of the limits Z of two networks' vectors, and the tangents of the latter.
+
+One copy of the network reads X, another X̄. `Moments` answers what is asked of them, each question once; a `View`
+says what is looked at (whole programs, the layers of a `Repeat`, one step of a loop), and tables of rules say what
+each instruction makes of the moments of its arguments. `ntkviz.kernels.forward.kernels` says why the tangents give
+the NTK.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ...calculus.limit_kernels import Reason
+from ...gaussian.error import Error, total
+from ...language import instructions as ops
+from ...language.axes import Shape, on_both_sides
+from ...language.nonlinearities.nonlinearity import Nonlinearity, identity
+from ...language.program import Instruction, Parameter
+from ...language.zero import ZERO, linear, none_if_zero, written
+from .kernel_pair import KernelPair
+from .views import (
+    Vector,
+    View,
+    gaussian,
+    mean,
+    one_side,
+    one_side_aligned,
+    scalar,
+    two_sides,
+    two_sides_aligned,
+)
+
+
+class Function(NamedTuple):
+    """φ(x; θ) of one Gaussian vector x."""
+
+    phi: Nonlinearity
+    x: Vector
+    theta: tuple[Any, ...]
+
+
+class Law(NamedTuple):
+    """The laws of Gaussians x, and the parameters θ of φ(x; θ): arrays of one shape, a mean of exactly zero `None`."""
+
+    variance: Array
+    mean: Array | None
+    theta: tuple[Array, ...]
+
+
+class Moments:
+    """Means and second moments of the Z's of two copies of a program, computed when asked for.
+
+    - `refused`: why they do not give the limit, if they do not: the numbers mean nothing then.
+    - `errors`: the relative error of every expectation.
+    """
+
+    def __init__(self, view: View, refused: list[Reason] | None = None):
+        self.view, self.programs = view, view.programs
+        self.refused: list[Reason] = [] if refused is None else refused
+        self.errors: list[Error] = []
+        self.known: dict[tuple[Vector, Vector], KernelPair] = {}
+        self.known_aligned: dict[tuple[Vector, Vector], KernelPair] = {}
+        self.known_means: dict[Vector, Any] = {}
+        self.known_scales: dict[tuple[int, int], tuple[Array, Array]] = {}
+        self.known_gaussian: dict[Vector, bool] = {}
+        self.known_scalars: dict[Vector, Any] = {}
+        self._under_way: set[Any] = set()
+
+    def error(self) -> Error:
+        """The sum of the relative errors of all expectations, to first order in each."""
+        return total(self.errors)
+
+    def refuse(self, reason: Reason) -> None:
+        """Remember why these moments do not give the limit."""
+        if reason not in self.refused:
+            self.refused.append(reason)
+
+    # --- the programs ------------------------------------------------------------------------------
+
+    def instruction(self, v: Vector) -> Instruction:
+        """The instruction that makes a value."""
+        return self.programs[v[0]].instructions[v[1]]
+
+    def op(self, v: Vector) -> Any:
+        """What that instruction does."""
+        return self.instruction(v).op
+
+    def shape(self, v: Vector) -> Shape:
+        """The leading shape of a value."""
+        return self.instruction(v).shape
+
+    def common_shape(self, left: Vector, right: Vector) -> Shape:
+        """To which the leading axes of two arrays broadcast."""
+        return np.broadcast_shapes(self.shape(left), self.shape(right))
+
+    def args(self, v: Vector) -> list[Vector]:
+        """What a value is made of."""
+        return [(v[0], a) for a in self.instruction(v).args]
+
+    def vectors(self, v: Vector) -> list[Vector]:
+        """The vectors it is made of."""
+        return [(v[0], a) for a in self.programs[v[0]].vectors(v[1])]
+
+    def parameter(self, v: Vector) -> Parameter:
+        """The parameter an instruction uses."""
+        return self.programs[v[0]].parameter_of(v[1])
+
+    # --- each question once -------------------------------------------------------------------------
+
+    def _once(self, known: dict[Any, Any], key: Any, itself: Any, answer: Callable[[], Any]) -> Any:
+        """The answer to a question; `itself`, and a refusal, where it depends on itself."""
+        if key in known:
+            return known[key]
+        asked = id(known), key
+        if asked in self._under_way:
+            self.refuse(Reason("pair by pair", "a moment of two steps depends on one that is not known yet"))
+            return itself
+        self._under_way.add(asked)
+        found = answer()
+        self._under_way.discard(asked)
+        return known.setdefault(key, found)
+
+    def scalar(self, v: Vector) -> Any:
+        """The limit of a scalar, or `ZERO`."""
+
+        def answer() -> Any:
+            found = self.view.scalar(self, v)
+            return scalar(self.op(v), self, v) if found is None else found
+
+        return self._once(self.known_scalars, v, ZERO, answer)
+
+    def number(self, v: Vector) -> Array:
+        """The limit of a scalar, `ZERO` written as 0."""
+        return written(self.scalar(v), self.shape(v))
+
+    def mean(self, v: Vector) -> Any:
+        """E Z of a vector, of its leading shape; `ZERO` if zero by the program's form."""
+
+        def answer() -> Any:
+            found = self.view.mean(self, v)
+            return mean(self.op(v), self, v) if found is None else found
+
+        return self._once(self.known_means, v, ZERO, answer)
+
+    def is_gaussian(self, v: Vector) -> bool:
+        """Whether a vector is an affine image of Gaussian sources, whatever the numbers."""
+        found = self.view.is_gaussian(self, v)
+        return gaussian(self.op(v), self, v) if found is None else found
+
+    def variance(self, v: Vector) -> Array:
+        """Var Z of each vector of a Gaussian array."""
+        found = self.view.variance(self, v)
+        return written(self.aligned_covariance(v, v).value, self.shape(v)) if found is None else found
+
+    def moment(self, left: Vector, right: Vector) -> KernelPair:
+        """E[Z^a Z^b] for all pairs: shape `(*leading of a, *leading of b)`."""
+        if right < left:
+            return self.swapped(self.moment(right, left), right, left)
+        return self._once(
+            self.known,
+            (left, right),
+            KernelPair(),
+            lambda: self.view.moment(self, left, right) or all_pairs(self, left, right),
+        )
+
+    def aligned(self, left: Vector, right: Vector) -> KernelPair:
+        """E[Z^a Z^b] at equal places, of the shape to which the leading axes of both broadcast."""
+        first, second = sorted((left, right))
+
+        def answer() -> KernelPair:
+            if found := self.view.aligned(self, first, second):
+                return found
+            if (first, second) in self.known:
+                return of_all_pairs(self, first, second)
+            shape = self.common_shape(first, second)
+            return equal_places(self, first, second).map(lambda k: jnp.broadcast_to(k, shape))
+
+        return self._once(self.known_aligned, (first, second), KernelPair(), answer)
+
+    # --- what follows from these --------------------------------------------------------------------
+
+    def covariance(self, left: Vector, right: Vector) -> KernelPair:
+        """Cov(Z^a, Z^b) for all pairs: shape `(*leading of a, *leading of b)`."""
+        return self.moment(left, right) + KernelPair(-linear(outer, self.mean(left), self.mean(right)))
+
+    def aligned_covariance(self, left: Vector, right: Vector) -> KernelPair:
+        """Cov(Z^a, Z^b) at equal places."""
+        means = self.mean(left), self.mean(right)
+        return self.aligned(left, right) + KernelPair(-means[0] * means[1])
+
+    def swapped(self, k: KernelPair, left: Vector, right: Vector) -> KernelPair:
+        """A moment of `left` and `right` as one of `right` and `left`."""
+        a, b = len(self.shape(left)), len(self.shape(right))
+        order = (*range(a, a + b), *range(a))
+        return k.map(lambda m: jnp.transpose(m, order))
+
+    def law(self, x: Vector, theta: tuple[Any, ...]) -> Law:
+        """The law of a Gaussian, beside the parameters of a function of it."""
+        return Law(self.variance(x), none_if_zero(self.mean(x)), theta)
+
+    def is_source(self, v: Vector) -> bool:
+        """Whether a vector is a Gaussian of its own, not made of others."""
+        return isinstance(self.op(v), ops.Source | ops.Carry)
+
+    def function(self, v: Vector) -> Function | None:
+        """A vector as φ(x; θ) of one Gaussian vector x (φ = identity for a source), or else a refusal."""
+        op, place = self.op(v), v[1]
+        if self.is_source(v) and self.is_gaussian(v):
+            return Function(identity, v, ())
+        if not isinstance(op, ops.Nonlin) or op.phi.arity != 1:
+            self.refuse(
+                Reason("general", f"Instruction {place} ({_name(op)}) is not a function of one Gaussian vector.")
+            )
+            return None
+        x, *thetas = self.args(v)
+        if not self.is_gaussian(x):
+            self.refuse(Reason("general", f"Instruction {place} applies {_name(op)} to a non-Gaussian vector."))
+            return None
+        return Function(op.phi, x, tuple(self.number(t) for t in thetas))
+
+
+# --- all pairs of places ------------------------------------------------------------------------------
+
+
+def all_pairs(m: Moments, left: Vector, right: Vector) -> KernelPair:
+    """E[Z^a Z^b] for all pairs of places, by the rules."""
+    op_a, op_b = m.op(left), m.op(right)
+    if math.prod(m.shape(left)) == 1 and are_moved_alike(m, left, right):
+        shape = m.shape(left) * 2
+        return moved(m, left, right).map(lambda k: k.reshape(shape))
+    if isinstance(op_a, ops.Rearrange) and isinstance(op_b, ops.Rearrange):
+        how = on_both_sides(op_a.how, len(op_a.shape_in), op_b.how, len(op_b.shape_in))
+        if how is not None:
+            return m.moment(*m.args(left), *m.args(right)).map(lambda k: how(k, k.ndim))
+    a, b = (isinstance(op, ops.Linear | ops.Shift) for op in (op_a, op_b))
+    # Of two, the later one first: then all windows of a convolution meet in one moment of what they look at.
+    if a and (left[1] >= right[1] or not b):
+        return one_side(op_a, m, left, right)
+    if isinstance(op_b, ops.Add):
+        return added(m, left, right, side=1)
+    if b:
+        return m.swapped(one_side(op_b, m, right, left), right, left)
+    return two_sides(op_b if isinstance(op_b, ops.Repeat) else op_a, m, left, right)
+
+
+def added(m: Moments, left: Vector, right: Vector, side: int) -> KernelPair:
+    """Take the Add that is on the given side off it: the sum of the moments of what it adds."""
+    sides, found = [left, right], KernelPair()
+    shapes = m.shape(left), m.shape(right)
+    for part in m.args(sides[side]):
+        sides[side] = part
+        found = found + grown(m.moment(*sides), (m.shape(sides[0]), m.shape(sides[1])), shapes)
+    return found
+
+
+def grown(k: KernelPair, old: tuple[Shape, Shape], new: tuple[Shape, Shape]) -> KernelPair:
+    """A moment whose two sides have the leading shapes `old`, each side broadcast to that of `new` as in NumPy."""
+    filled = sum(((1,) * (len(n) - len(o)) + o for o, n in zip(old, new, strict=True)), ())
+    return k.map(lambda m: jnp.broadcast_to(m.reshape(filled), sum(new, ())))
+
+
+# --- equal places: P numbers for P places, where all pairs would be P² ---------------------------------
+#
+# A variance asks for no more, nor does a readout with weights of its own for each position. Sums of two vectors,
+# matrices, nonlinearities and whatever moves vectors alike on both sides make equal places of equal places. The others,
+# sums over places above all, make different places meet: there all pairs are asked for, and the equal ones are taken.
+
+
+def equal_places(m: Moments, left: Vector, right: Vector) -> KernelPair:
+    """E[Z^a_p Z^b_p] for all places p, by the rules; of any shape that broadcasts to that of both."""
+    later_first = ((left, right), (right, left)) if left[1] >= right[1] else ((right, left), (left, right))
+    for vector, rest in later_first:
+        if callable(rule := one_side_aligned.entry(type(m.op(vector)))):
+            return rule(m.op(vector), m, vector, rest)
+    shapes = m.shape(left), m.shape(right)
+    if shapes[0] != shapes[1] and 1 in map(math.prod, shapes):
+        return of_all_pairs(m, left, right)
+    if are_moved_alike(m, left, right):
+        return moved(m, left, right)
+    rule = two_sides_aligned.entry(type(m.op(left)))
+    found = rule(m.op(left), m, left, right) if callable(rule) else None
+    return of_all_pairs(m, left, right) if found is None else found
+
+
+def of_all_pairs(m: Moments, left: Vector, right: Vector) -> KernelPair:
+    """The equal places among all pairs of places."""
+    shape_a, shape_b, shape = m.shape(left), m.shape(right), m.common_shape(left, right)
+    return m.moment(left, right).map(lambda part: pick_aligned(part, shape_a, shape_b, shape))
+
+
+def pick_aligned(k: Array, shape_a: Shape, shape_b: Shape, shape: Shape) -> Array:
+    """From all pairs of entries of two arrays, those that meet when the two are broadcast to `shape`."""
+    if 1 in (math.prod(shape_a), math.prod(shape_b)):  # one entry meets all
+        return jnp.broadcast_to(k.reshape(max(shape_a, shape_b, key=math.prod)), shape)
+    rows, columns = (jnp.broadcast_to(jnp.arange(math.prod(s)).reshape(s), shape) for s in (shape_a, shape_b))
+    return k.reshape(math.prod(shape_a), math.prod(shape_b))[rows, columns]
+
+
+def are_moved_alike(m: Moments, left: Vector, right: Vector) -> bool:
+    """Whether one instruction, which lets no places meet, moved vectors of the same shapes on both sides."""
+    one, other = m.op(left), m.op(right)
+    return one.moves and one == other and [*map(m.shape, m.args(left))] == [*map(m.shape, m.args(right))]
+
+
+def moved(m: Moments, left: Vector, right: Vector) -> KernelPair:
+    """What such an instruction makes of vectors, it makes of their moments at equal places too."""
+    ks = [m.aligned(a, b) for a, b in zip(m.args(left), m.args(right), strict=True)]
+    if isinstance(m.op(left), ops.Rearrange):
+        return ks[0].map(m.op(left).evaluate)
+    return KernelPair(*(linear_at_places(m, left, [getattr(k, part) for k in ks]) for part in ("value", "tangent")))
+
+
+# --- linear instructions -------------------------------------------------------------------------------
+
+
+def linear_at_places(m: Moments, v: Vector, numbers: list[Any]) -> Any:
+    """Apply a linear instruction to one number for each place, as to a vector of one coordinate."""
+    return apply_linear(m, v, [linear(lambda n: n[..., None], number) for number in numbers], ())
+
+
+def apply_linear(m: Moments, v: Vector, arrays: list[Any], right: Shape) -> Any:
+    """Apply a linear instruction to arrays whose last axis stands for the other side of a kernel, of shape `right`."""
+    width = next((a.shape[-1] for a in arrays if a is not ZERO), None)
+    if width is None:
+        return ZERO
+    filled = [written(a, (*m.shape(x), width)) for x, a in zip(m.vectors(v), arrays, strict=True)]
+    scalars = [m.number(a) for a in m.args(v) if m.instruction(a).kind == "scalar"]
+    return m.op(v).evaluate(*filled, *scalars).reshape((*m.shape(v), *right))
+
+
+def outer(a: Array, b: Array) -> Array:
+    """a b for all pairs of entries."""
+    return a.reshape(a.shape + (1,) * b.ndim) * b
+
+
+def _name(op: ops.Op) -> str:
+    return op.phi.name if isinstance(op, ops.Nonlin) else type(op).__name__

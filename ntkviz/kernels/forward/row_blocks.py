@@ -1,0 +1,41 @@
+"""Functions of all pairs of two arrays' entries, calculated a few rows at a time.
+
+XLA fuses a closed form into whatever reads it. Where that moves numbers about (windows, padding), the form is then
+calculated number by number, and again for each reader. A loop over rows is a border that fusion does not cross, and
+its rows stay in the cache.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ...language.axes import Shape
+
+NUMBERS = 2**12
+"""Pairs in the rows that are calculated at once; fewer pairs than that need no loop."""
+
+
+def by_rows(function: Callable[[Any, Any, Any], Any], left: Any, right: Any, pairs: Any, rows: Shape, columns: Shape):
+    """`function(left, right, pairs)`, elementwise, for all pairs.
+
+    Trees of arrays: `left` broadcasts to `(*rows, 1, …)`, `right` to `columns`, `pairs` and the result to
+    `(*rows, *columns)`.
+    """
+    many, wide = math.prod(rows), math.prod(columns)
+    if many * wide <= NUMBERS:
+        return function(left, right, pairs)
+    at_once = max(n for n in range(1, many + 1) if many % n == 0 and (n == 1 or n * wide <= NUMBERS))
+
+    def cut(shape: Shape, last: int) -> Callable[[Any], Any]:
+        return lambda a: jnp.broadcast_to(a, shape).reshape(many // at_once, at_once, last)
+
+    left = jax.tree.map(cut((*rows, *[1] * len(columns)), 1), left)
+    pairs = jax.tree.map(cut((*rows, *columns), wide), pairs)
+    right = jax.tree.map(lambda a: jnp.broadcast_to(a, columns).reshape(wide), right)
+    found = jax.lax.map(lambda some: function(some[0], right, some[1]), (left, pairs))
+    return jax.tree.map(lambda a: a.reshape(*rows, *columns), found)

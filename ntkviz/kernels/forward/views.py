@@ -1,0 +1,75 @@
+"""What is asked of the limits of two networks, as tables of rules, and where it is asked.
+
+A `View` says what is looked at: whole programs, the layers of a `Repeat`, one step of a loop. It answers what is
+particular to it; all else is left to the rules of the tables, which are functions of `Moments` of any view.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from jax import Array
+
+from ...language.program import Program
+from ...language.rules import Rules
+from .kernel_pair import KernelPair
+
+if TYPE_CHECKING:
+    from .moments import Moments
+
+Vector = tuple[int, int]
+"""A vector array (or a scalar) by its copy of the network, 0 for X and 1 for X̄, and its place in that program."""
+
+scalar = Rules("the limit of a scalar")
+"""`(op, moments, vector)`: a number, or `ZERO`."""
+mean = Rules("a mean")
+"""`(op, moments, vector)`: E Z of a vector, of its leading shape, or `ZERO`."""
+gaussian = Rules("whether its limit is Gaussian")
+"""`(op, moments, vector)`: whether a vector is an affine image of Gaussian sources, whatever the numbers."""
+one_side = Rules("a second moment of what it makes of others")
+"""`(op, moments, left, right)`: E[Z^a Z^b] for all pairs of places, from the arguments of `left`."""
+two_sides = Rules("a second moment")
+"""`(op, moments, left, right)`: E[Z^a Z^b] where no instruction can be taken off one side."""
+one_side_aligned = Rules("a second moment at equal places of what it makes of others")
+"""`(op, moments, vector, rest)`: E[Z^a_p Z^b_p] from the arguments of `vector`, on whichever side that is."""
+two_sides_aligned = Rules("a second moment at equal places")
+"""`(op, moments, left, right)`: E[Z^a_p Z^b_p], or `None` where all pairs have to be asked for."""
+
+
+class View:
+    """What is looked at. It is asked before the tables are, and answers `None` where their rules hold as they are."""
+
+    def __init__(self, programs: tuple[Program, Program]):
+        self.programs = programs
+
+    def one_network(self, copy_a: int, copy_b: int) -> bool:
+        """Whether two copies are one network, whose moments have no tangent."""
+        return copy_a == copy_b
+
+    def own_tangent(self, left: Vector, right: Vector, own: Array) -> Array:
+        """What training a parameter adds to the tangent between two uses of it, the rules giving `own`."""
+        return own
+
+    def scalar(self, m: Moments, v: Vector) -> Any:
+        """The limit of a scalar."""
+        return None
+
+    def mean(self, m: Moments, v: Vector) -> Any:
+        """E Z."""
+        return None
+
+    def variance(self, m: Moments, v: Vector) -> Array | None:
+        """Var Z of each vector of a Gaussian array."""
+        return None
+
+    def is_gaussian(self, m: Moments, v: Vector) -> bool | None:
+        """Whether a vector is Gaussian."""
+        return None
+
+    def moment(self, m: Moments, left: Vector, right: Vector) -> KernelPair | None:
+        """E[Z^a Z^b] for all pairs of places."""
+        return None
+
+    def aligned(self, m: Moments, left: Vector, right: Vector) -> KernelPair | None:
+        """E[Z^a Z^b] at equal places."""
+        return None

@@ -1,0 +1,203 @@
+"""Where the blocks of a large kernel are kept: in memory, or in a folder that survives a kill at any moment.
+
+A folder holds
+
+- `calculation.json`: which calculation it is;
+- `nngp.npy`, `ntk.npy`: the kernels, of their full size from the start;
+- `finished.npy`: for each block −1, or, once its entries are on disk, its error.
+
+Every file appears under its name only when it is complete. A block's entries are flushed before its mark is written,
+and the mark is one aligned number, which no kill divides: a block that was half written has none, and is done again.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.format import open_memmap, write_array_header_1_0
+
+from ..errors import InputError
+from ..gaussian.error import AbsoluteError, ErrorKind
+from .infinite import Kernels
+
+KERNELS = ("nngp", "ntk")
+TO_DO = -1.0  # errors are ≥ 0
+_ITEM = np.dtype(np.float64).itemsize
+
+
+class Layout(NamedTuple):
+    """A matrix in blocks.
+
+    - `shape`: of the matrix.
+    - `places`: for each block its rows and its columns, as indices.
+    - `symmetric`: whether each block stands for its mirror image too.
+    """
+
+    shape: tuple[int, int]
+    places: list[tuple[np.ndarray, np.ndarray]]
+    symmetric: bool
+
+    def put(self, matrix: np.ndarray, number: int, values: np.ndarray) -> None:
+        """Write one block into the matrix."""
+        rows, columns = self.places[number]
+        matrix[np.ix_(rows, columns)] = values
+        if self.symmetric and rows is not columns:
+            matrix[np.ix_(columns, rows)] = values.T
+
+    def ends(self) -> np.ndarray:
+        """For each block, how many entries of the matrix, row by row, end with the block's last one, `(blocks,)`."""
+        both = [((r, c), (c, r)) if self.symmetric else ((r, c),) for r, c in self.places]
+        return np.array([max(int(r.max()) * self.shape[1] + int(c.max()) + 1 for r, c in pair) for pair in both])
+
+
+class Memory:
+    """Kernels in memory."""
+
+    def __init__(self, layout: Layout):
+        self._layout = layout
+        self._matrices = {name: np.empty(layout.shape) for name in KERNELS}
+        self._errors: list[float] = []
+
+    def missing(self) -> list[int]:
+        """The blocks to calculate."""
+        return list(range(len(self._layout.places)))
+
+    def write(self, number: int, kernels: Kernels) -> None:
+        """Keep a block."""
+        for name, matrix in self._matrices.items():
+            self._layout.put(matrix, number, getattr(kernels, name))
+        self._errors.append(kernels.error)
+
+    def kernels(self) -> Kernels:
+        """The result."""
+        return Kernels(**self._matrices, error=AbsoluteError.largest(self._errors))
+
+
+class Folder:
+    """Kernels in a folder, whose errors mean `error_kind`; of `identity`, it goes on with the same calculation only.
+
+    Raises `InputError` for a folder that cannot be made or written, is too small for the result, holds other files,
+    or the kernels of another calculation.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], layout: Layout, identity: dict[str, Any], error_kind: ErrorKind):
+        self._layout, self._path, self._error_kind = layout, Path(path), error_kind
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            self._claim(identity)
+            self._prepare()
+        except OSError as problem:
+            raise InputError(f"The folder {str(path)!r} cannot hold the kernels: {problem.strerror}.") from problem
+
+    def _claim(self, identity: dict[str, Any]) -> None:
+        file = self._path / "calculation.json"
+        others = InputError(f"The folder {str(self._path)!r} holds other files; give a new one.")
+        if not file.exists():
+            if any(other.name != _unfinished(file).name for other in self._path.iterdir()):
+                raise others
+            _make(file, lambda new: new.write_text(json.dumps(identity, indent=1)))
+        try:
+            known = json.loads(file.read_text())
+        except ValueError as problem:
+            raise others from problem
+        if not isinstance(known, dict) or known.keys() != identity.keys():
+            raise others
+        differ = [what for what in known if what != "kernels" and known[what] != identity[what]]
+        # Another machine rounds otherwise.
+        if not np.allclose(known["kernels"], identity["kernels"], rtol=1e-6, atol=1e-12, equal_nan=True):
+            differ = differ or ["architecture"]
+        if differ:
+            raise InputError(
+                f"The folder {str(self._path)!r} holds kernels of another {' and another '.join(differ)}; give a new "
+                "folder, or delete this one."
+            )
+
+    def _prepare(self) -> None:
+        """Make the files that are not there; what a file cut short has lost is to be calculated again."""
+        marks, blocks = self._file("finished"), len(self._layout.places)
+        if _size(marks) != _full_size((blocks,)):
+            _make(marks, lambda new: _new_array(new, (blocks,), TO_DO))
+        for name in KERNELS:
+            file, full = self._file(name), _full_size(self._layout.shape)
+            lost = full - _size(file)
+            if lost == 0:
+                continue
+            kept = math.prod(self._layout.shape) - math.ceil(lost / _ITEM)
+            finished = open_memmap(marks, mode="r+")
+            finished[self._layout.ends() > kept] = TO_DO
+            finished.flush()
+            if kept > 0:
+                _allocate(file, full)
+            else:
+                _make(file, lambda new: _new_array(new, self._layout.shape))
+
+    def missing(self) -> list[int]:
+        """The blocks to calculate."""
+        return np.flatnonzero(np.load(self._file("finished")) == TO_DO).tolist()
+
+    def write(self, number: int, kernels: Kernels) -> None:
+        """Keep a block: its entries first, then the mark that it is finished."""
+        for name in KERNELS:
+            # Mapped anew for each block: pages once touched would count as this process's memory until unmapped.
+            matrix = open_memmap(self._file(name), mode="r+")
+            self._layout.put(matrix, number, getattr(kernels, name))
+            matrix.flush()
+        finished = open_memmap(self._file("finished"), mode="r+")
+        finished[number] = kernels.error
+        finished.flush()
+
+    def kernels(self) -> Kernels:
+        """The result, as read-only memory maps."""
+        nngp, ntk = (open_memmap(self._file(name), mode="r") for name in KERNELS)
+        return Kernels(nngp, ntk, AbsoluteError(np.max(np.load(self._file("finished"))), self._error_kind))
+
+    def _file(self, name: str) -> Path:
+        return self._path / f"{name}.npy"
+
+
+def _make(file: Path, write: Callable[[Path], Any]) -> None:
+    """Let a file appear under its name only when it is written as a whole, and on disk."""
+    new = _unfinished(file)
+    write(new)
+    with new.open("rb") as written:
+        os.fsync(written.fileno())
+    new.replace(file)
+
+
+def _unfinished(file: Path) -> Path:
+    return file.with_name(f"{file.name}.unfinished")
+
+
+def _new_array(file: Path, shape: tuple[int, ...], fill: float = 0.0) -> None:
+    """An array on disk; of zeros, it takes neither time nor memory."""
+    array = open_memmap(file, mode="w+", dtype=np.float64, shape=shape)
+    _allocate(file, _full_size(shape))
+    if fill:
+        array[:] = fill
+        array.flush()
+
+
+def _allocate(file: Path, size: int) -> None:
+    """Take the room on disk now: a map that finds the disk full later ends the process."""
+    with file.open("r+b") as opened:
+        opened.truncate(size)
+        if hasattr(os, "posix_fallocate"):  # not on every system
+            os.posix_fallocate(opened.fileno(), 0, size)
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+def _full_size(shape: tuple[int, ...]) -> int:
+    """The bytes of a .npy file of float64."""
+    header = io.BytesIO()
+    write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": shape})
+    return len(header.getvalue()) + _ITEM * math.prod(shape)

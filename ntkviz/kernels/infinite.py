@@ -1,0 +1,321 @@
+"""`infinite_ntk`: the limit NNGP and NTK of an architecture, by whichever reading applies."""
+
+from __future__ import annotations
+
+import contextvars
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Literal, NamedTuple
+
+import jax
+import numpy as np
+
+from .. import machine
+from ..calculus.general import beyond_algebra, exact_error_kind, general_kernels
+from ..calculus.limit_kernels import LimitKernels
+from ..errors import HyperparameterError
+from ..execution.cost import largest_written
+from ..execution.examples import Piece, check_in_groups, equal_pieces, traced
+from ..execution.finiteness import check_batches, check_finite
+from ..execution.memory_limit import bounded
+from ..execution.ragged import Data, between_groups, group_by_shape, joined
+from ..execution.trace_signature import TraceSignature, trace_signature
+from ..gaussian.error import AbsoluteError, Error, ErrorKind, weaker
+from ..language.architecture import Architecture, check_architecture, check_data, one_of, truth
+from ..language.program import Program
+from ..language.rewriting.shorthand import in_full
+from ..networks.parameters import check_one_network_reads
+from .forward.kernels import kernels_of, over_time, pair_by_pair
+from .plan import Plan, forward_plan
+
+Method = Literal["auto", "forward", "general"]
+
+
+class Kernels(NamedTuple):
+    """The kernels of the infinitely wide network between two batches.
+
+    Attributes:
+        nngp: E[f(x) f(x̄)] at initialisation, `(|x1|, |x2|)`.
+        ntk: The limit neural tangent kernel, `(|x1|, |x2|)`.
+        error: An estimate of the absolute error of the entries of both; `error_kind` says what it means.
+    """
+
+    nngp: np.ndarray
+    ntk: np.ndarray
+    error: float
+
+    @property
+    def error_kind(self) -> ErrorKind:
+        """What `error` is: `"rounding"` of closed forms, `"estimate"` of integrals, `"standard error"` of samples."""
+        return getattr(self.error, "kind", "estimate")
+
+
+def infinite_ntk(
+    arch: Architecture, x1: Any, x2: Any = None, *, method: Method = "auto", assume_gia: bool = False
+) -> Kernels:
+    """The NNGP and the NTK in the limit of infinite width.
+
+    Changing hyper-parameters of the same architecture compiles nothing new.
+
+    Source: Tensor Programs II, main theorem (arXiv:2006.14548), for the method `"forward"`; Tensor Programs III
+    (arXiv:2009.10685), the Master Theorem, for `"general"`.
+
+    Args:
+        arch: An architecture.
+        x1: A batch of inputs, batch first. Inputs of different shapes (sequences of different lengths) come as a list.
+            Where the examples of a batch meet (batch normalisation, a graph whose nodes they are, code that asks for
+            their number), which is found out, each batch is one input, and the kernels relate their rows.
+        x2: Another batch; `None` means `x1` again.
+        method: `"forward"` carries the forward kernels and their tangents, which is right when the Simple GIA Check
+            passes; `"general"` follows the backward pass too and is always right; `"auto"` takes the first where it
+            applies.
+        assume_gia: `True` gives the answer of the gradient independence assumption instead, where the backward pass
+            uses independent copies of the matrices: right if the check passes, else wrong.
+
+    Returns:
+        Kernels `(|x1|, |x2|)`, float64 NumPy arrays. An output that fails the check is read at scale 1/n: there `nngp`
+        is the product of its deterministic limits, and `ntk` the limit of n·⟨∇f, ∇f̄⟩. Where expectations had to be
+        sampled, `error` is the largest standard error.
+
+    Raises:
+        InputError: The data cannot be used.
+        HyperparameterError: A hyper-parameter or an option cannot be used.
+        ProgramError: A rule of the language is broken.
+        NoForwardLimitError: The method `"forward"` does not apply to the architecture.
+        NotFiniteError: The limit is infinite, as with batch normalisation of fewer than four rows, or NaN.
+        NotIntegrableError: A nonlinearity has a jump, or expectations that cannot be bounded.
+        TooLargeError: It would need more memory than is free.
+    """
+    check_architecture(arch)
+    one_of(method, "The method", ("auto", "forward", "general"))
+    if truth(assume_gia, "assume_gia") and method == "forward":
+        raise HyperparameterError("The forward method has no backward pass; assume_gia goes with 'auto' or 'general'.")
+    groups1 = group_by_shape(x1, "x1")
+    groups2 = groups1 if x2 is None else group_by_shape(x2, "x2")
+    check_in_groups(arch, groups1, "x1")
+    check_in_groups(arch, groups2, "x2")
+    blocks = between_groups(
+        groups1, groups2, lambda one, other: _between(arch, one, other, method, assume_gia), _transposed
+    )
+    nngp, ntk = (
+        joined([[getattr(k, part) for k in row] for row in blocks], groups1, groups2) for part in ("nngp", "ntk")
+    )
+    error = AbsoluteError.largest(k.error for row in blocks for k in row)
+    check_finite(nngp, "The limit NNGP")
+    check_finite(ntk, "The limit NTK")
+    check_finite(error, "The error of the limit")
+    return Kernels(np.asarray(nngp), np.asarray(ntk), error)
+
+
+def _between(arch: Architecture, data1: Data, data2: Data, method: Method, assume_gia: bool) -> Kernels:
+    """The kernels between inputs of one shape each."""
+    task = _Task.of(arch, data1, data2)
+    plan = _plan(task, method, assume_gia)
+    if plan.reading in ("symbolic Z", "sampled Z"):
+        return _as_kernels(general_kernels(*task.stacks(), assume_gia=assume_gia, exact=plan.reading == "symbolic Z"))
+    programs, signature = (task.first, task.second), task.signature
+    if plan.written_out:
+        programs = task.first.unrolled(), task.second.unrolled()
+        signature = trace_signature(*programs)
+    return _as_kernels(
+        _in_blocks(programs, signature, data1, data2) if task.separate else _whole[kernels_of(signature)](*programs)
+    )
+
+
+def explain(arch: Architecture, x: Any, *, assume_gia: bool = False) -> Plan:
+    """How `nv.infinite_ntk(arch, x)` finds the limit, and why so: `print(nv.explain(arch, x))`.
+
+    Args:
+        arch: An architecture.
+        x: A batch of inputs of one shape.
+        assume_gia: As of `infinite_ntk`.
+
+    Returns:
+        Which reading is taken, the instruction that rules out a better one, and what the error of the answer means.
+        No kernel is calculated.
+
+    Raises:
+        NtkvizError: Whatever `infinite_ntk` raises before it calculates.
+    """
+    data = check_data(x)
+    return _plan(_Task.of(check_architecture(arch), data, data), "auto", truth(assume_gia, "assume_gia"))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """Two batches of one shape each and their programs, of one example each where examples are `separate`."""
+
+    data: tuple[Data, Data]
+    separate: bool
+    first: Program
+    second: Program
+
+    @classmethod
+    def of(cls, arch: Architecture, data1: Data, data2: Data) -> _Task:
+        first, second, separate = traced(arch, data1, data2)
+        check_one_network_reads(arch, first, second)
+        programs = (full := in_full(first)), full if second is first else in_full(second)
+        for program in programs:
+            check_batches(program)
+        return cls((data1, data2), separate, *programs)
+
+    @functools.cached_property
+    def signature(self) -> TraceSignature:
+        """Their signature."""
+        return trace_signature(self.first, self.second)
+
+    def stacks(self) -> tuple[Program, Program]:
+        """The programs written out, each with a stack of data: of examples, each a batch of one, or of one batch."""
+        first = self.first.unrolled().with_data(*_stacked(self.data[0], self.separate))
+        if self.data[0] is self.data[1]:  # one stack of runs, not two that happen to be equal
+            return first, first
+        return first, self.second.unrolled().with_data(*_stacked(self.data[1], self.separate))
+
+
+def _stacked(data: Data, separate: bool) -> Data:
+    return tuple(d[:, None] if separate else d[None] for d in data)
+
+
+def _plan(task: _Task, method: Method, assume_gia: bool) -> Plan:
+    """Which reading gives the kernels; raises `NoForwardLimitError` where it is asked for one that does not."""
+    reasons: tuple[str, ...] = ("The gradients are those of independent matrices, which only the Z calculus has.",)
+    if not assume_gia:
+        reasons = ("The method 'general' is asked for.",)
+    if method != "general" and not assume_gia:
+        found = forward_plan(task.signature)
+        if isinstance(found, Plan):
+            return found
+        if method == "forward":
+            raise found
+        reasons = (str(found),)
+    beyond = beyond_algebra(*task.stacks(), assume_gia)
+    if not beyond:
+        return Plan("symbolic Z", exact_error_kind(*task.stacks(), assume_gia), reasons)
+    return Plan("sampled Z", "standard error", (*reasons, f"Exact algebra does not have {beyond[0].text}."))
+
+
+def _transposed(kernels: Kernels) -> Kernels:
+    return Kernels(kernels.nngp.T, kernels.ntk.T, kernels.error)
+
+
+def _as_kernels(kernels: LimitKernels) -> Kernels:
+    nngp, ntk = np.asarray(kernels.nngp), np.asarray(kernels.ntk)
+    scale = max(max(kernel.max(), -kernel.min()) for kernel in (nngp, ntk))  # np.abs would copy them
+    return Kernels(nngp, ntk, AbsoluteError(np.max(kernels.error.value) * scale, kernels.error.kind))
+
+
+# --- evaluation ----------------------------------------------------------------------------------
+
+_whole = {kernels: bounded(kernels) for kernels in (pair_by_pair, over_time)}
+
+
+@functools.lru_cache(maxsize=512)
+def _pairs(structures: tuple[Program, Program], kernels_of_two: Any) -> Any:
+    """All pairs of examples; what depends on one example is computed once for it, not for each pair.
+
+    A function of numbers only: the program is not looked at again between the blocks of one kernel.
+    """
+    structure, structure_bar = structures
+
+    @bounded(compiler_options={"xla_cpu_prefer_vector_width": 512})
+    def pairs(constants: Data, constants_bar: Data, data: Data, data_bar: Data) -> LimitKernels:
+        if len(data[0]) == len(data_bar[0]) == 1:  # already traced, for the plan
+            return kernels_of_two(
+                structure.with_numbers(constants, data), structure_bar.with_numbers(constants_bar, data_bar)
+            )
+
+        def pair(example: Data, example_bar: Data) -> LimitKernels:
+            one = structure.with_numbers(constants, tuple(d[None] for d in example))
+            other = structure_bar.with_numbers(constants_bar, tuple(d[None] for d in example_bar))
+            kernels = kernels_of_two(one, other)
+            return LimitKernels(kernels.nngp[0, 0], kernels.ntk[0, 0], kernels.error)
+
+        kernels = jax.vmap(jax.vmap(pair, in_axes=(None, 0)), in_axes=(0, None))(data, data_bar)
+        return dataclasses.replace(kernels, error=kernels.error.largest())
+
+    return pairs
+
+
+def _in_blocks(programs: tuple[Program, Program], signature: TraceSignature, data1: Data, data2: Data) -> LimitKernels:
+    """The kernels block by block, a thread for each core: memory is set by the block and not by the whole."""
+    _expect_large_arrays()
+    most = _block_side(signature)
+    symmetric = data1 is data2  # of one batch with itself, what is below the diagonal is known
+    rows = _pieces(data1, most)
+    columns = rows if symmetric else _pieces(data2, most)
+    nngp, ntk = (np.empty((len(data1[0]), len(data2[0]))) for _ in range(2))
+    pairs = _pairs(signature.structures, kernels_of(signature))
+    constants = tuple(p.constants for p in programs)
+
+    def calculated(row: _Side, column: _Side) -> LimitKernels:
+        return pairs(*constants, row.data, column.data)
+
+    def put(row: _Side, column: _Side, block: LimitKernels) -> Error:
+        for kernel, part in ((nngp, block.nngp), (ntk, block.ntk)):
+            new = np.asarray(part)[row.piece.known :, column.piece.known :]
+            kernel[row.piece.new, column.piece.new] = new
+            if symmetric and row is not column:
+                kernel[column.piece.new, row.piece.new] = new.T
+        return block.error
+
+    blocks = [(row, column) for i, row in enumerate(rows) for column in (columns[i:] if symmetric else columns)]
+    first, *others = blocks
+    begun = calculated(*first)  # compiles, and goes on by itself
+    tasks = [_in_thread(lambda row, column: put(row, column, calculated(row, column)), *block) for block in others]
+    errors = [put(*first, begun), *(task.result() for task in tasks)]
+    return LimitKernels(nngp, ntk, Error(max(float(e.value) for e in errors), weaker(*(e.kind for e in errors))))
+
+
+@functools.cache
+def _expect_large_arrays() -> None:
+    """Let malloc keep the memory of one kernel for the next.
+
+    That of glibc gives what is freed back to the OS, which must zero it on reallocation: a fifth of the time of a
+    kernel of 500 inputs. How much it keeps, it learns from the largest array freed so far, up to 32 MB, and blocks are
+    small. This array is never written to, so there is nothing to clear.
+    """
+    np.empty(2**21)
+
+
+@functools.cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(machine.cores(), thread_name_prefix="ntkviz")
+
+
+def _in_thread(calculation: Callable[..., Error], *args: Any) -> Future[Error]:
+    return _threads().submit(contextvars.copy_context().run, calculation, *args)
+
+
+class _Side(NamedTuple):
+    """The inputs of some neighbouring rows (or columns) of a kernel."""
+
+    piece: Piece
+    data: Data
+
+
+def _pieces(data: Data, most: int) -> list[_Side]:
+    return [
+        _Side(piece, jax.device_put(tuple(d[piece.examples] for d in data)))
+        for piece in equal_pieces(len(data[0]), most)
+    ]
+
+
+def _block_side(signature: TraceSignature) -> int:
+    """Inputs to a side of a block: arrays of what a cache holds, or, on a GPU, of what keeps all of it at work.
+
+    One pair at a time where the cache holds a few: as fast, and half as long to compile. A pair counts as 4 numbers at
+    least, for more than 256 inputs to a side gain nothing.
+    """
+    numbers = _largest_array(signature)
+    most = 2**18 if jax.default_backend() == "cpu" else 2**24
+    side = math.isqrt(most // max(numbers, 4))
+    return side if side > 2 else 1
+
+
+@functools.lru_cache(maxsize=512)
+def _largest_array(signature: TraceSignature) -> int:
+    """Numbers in the largest array that the kernel of one pair of inputs takes."""
+    return largest_written(kernels_of(signature).trace(*signature.programs()).jaxpr.jaxpr)

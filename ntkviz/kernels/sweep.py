@@ -1,0 +1,118 @@
+"""`sweep`: the limit kernels at every point of a grid of hyper-parameters, in one calculation.
+
+Hyper-parameters are numbers that a program reads, so one program serves the whole grid: its numbers get an
+axis more, and JAX maps the forward kernels over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax import Array
+
+from ..calculus.limit_kernels import LimitKernels
+from ..errors import HyperparameterError, InputError
+from ..execution.finiteness import check_batches, check_finite
+from ..execution.memory_limit import bounded
+from ..gaussian.error import AbsoluteError
+from ..language.architecture import Architecture, check_architecture, check_data, listed
+from ..language.program import Program
+from ..language.rewriting.shorthand import in_full
+from .forward.kernels import forward_kernels
+from .infinite import Kernels
+from .plan import check_forward
+
+
+def sweep(arch: Architecture, x: Any, **axes: Iterable[float]) -> Kernels:
+    """The limit NNGP and NTK of one batch at every point of a grid of hyper-parameters.
+
+    ```python
+    nv.sweep(nv.architectures.mlp(), x, sigma_w=np.linspace(0.5, 3, 31), sigma_b=[0.0, 0.1]).nngp   # (31, 2, |x|, |x|)
+    ```
+
+    Other values on a grid of the same size compile nothing new.
+
+    Args:
+        arch: An architecture that passes the Simple GIA Check.
+        x: A batch of inputs of one shape.
+        **axes: Hyper-parameters that are numbers, each with its values. The number of layers made by `net.repeat` is
+            allowed; a nonlinearity or a filter size is not, for it makes another program.
+
+    Returns:
+        Kernels of shape `(*grid, |x|, |x|)`, the axes in the order given.
+
+    Raises:
+        HyperparameterError: An axis has no values, or changes the program and not only its numbers.
+        InputError: A number of the program depends on several axes at once, or the data cannot be used.
+        NoForwardLimitError: The forward kernels do not describe the architecture.
+        NtkvizError: Whatever else `infinite_ntk` raises.
+    """
+    check_architecture(arch)
+    data = check_data(x)
+    grid = {name: listed(values, f"The axis {name}", of="numbers") for name, values in axes.items()}
+    for name, values in grid.items():
+        if not values:
+            raise HyperparameterError(f"The axis {name} has no values; give it at least one.")
+    first = in_full(arch(**{name: values[0] for name, values in grid.items()}).trace(data))
+    check_batches(first)
+    check_forward(first)
+    varied = _varied_constants(arch, data, first, grid)
+    shape = tuple(map(len, grid.values()))
+    points = tuple(np.broadcast_to(numbers, shape).ravel() for numbers in varied.values())
+    kernels = _at_every_point(first, points, tuple(varied), int(np.prod(shape, dtype=int)))
+    nngp, ntk = (np.asarray(k).reshape(*shape, *k.shape[1:]) for k in (kernels.nngp, kernels.ntk))
+    check_finite((nngp, ntk), "The limit at some points of the grid")
+    scale = max(np.max(np.abs(nngp)), np.max(np.abs(ntk)))
+    return Kernels(nngp, ntk, AbsoluteError(np.max(kernels.error.value) * scale, kernels.error.kind))
+
+
+def _varied_constants(
+    arch: Architecture, data: tuple[Any, ...], first: Program, grid: dict[str, Sequence[Any]]
+) -> dict[int, np.ndarray]:
+    """The constants of the program that move along an axis, each as an array that broadcasts to the grid.
+
+    The program is written down once for each value of an axis, and not for each point: a constant that depends
+    on one hyper-parameter is known then. The far corner of the grid tells whether all of them do.
+    """
+    start = {name: values[0] for name, values in grid.items()}
+    varied: dict[int, np.ndarray] = {}
+
+    def constants(**values: Any) -> tuple[Any, ...]:
+        program = in_full(arch(**values).trace(data))
+        if program.with_numbers() != first.with_numbers():
+            raise HyperparameterError(
+                f"{', '.join(grid)}: not only numbers of the program change along these axes but the program itself; "
+                "compute such points one by one."
+            )
+        return program.constants
+
+    for axis, (name, values) in enumerate(grid.items()):
+        along = [constants(**start | {name: value}) for value in values]
+        for place, before in enumerate(first.constants):
+            numbers = np.array([c[place] for c in along])
+            if numbers.ndim == 1 and np.any(numbers != before):
+                varied[place] = numbers.reshape([-1 if k == axis else 1 for k in range(len(grid))])
+    corner = constants(**{name: values[-1] for name, values in grid.items()})
+    for place, number in enumerate(corner):
+        if not np.array_equal(varied[place].ravel()[-1] if place in varied else first.constants[place], number):
+            raise InputError(
+                f"A number of the program depends on several of {', '.join(grid)} at once; sweep one of them at a time."
+            )
+    return varied
+
+
+@bounded(static_argnames=("places", "count"))
+def _at_every_point(program: Program, points: tuple[Array, ...], places: tuple[int, ...], count: int) -> LimitKernels:
+    """The kernels with the constants at `places` replaced by the entries of the arrays `points`, `(count,)` each."""
+
+    def at_point(numbers: tuple[Array, ...]) -> LimitKernels:
+        constants = list(program.constants)
+        for place, number in zip(places, numbers, strict=True):
+            constants[place] = number
+        here = program.with_numbers(tuple(constants), program.data)
+        return forward_kernels(here, here)
+
+    return jax.vmap(at_point, axis_size=count)(points)

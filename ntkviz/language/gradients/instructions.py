@@ -1,0 +1,121 @@
+"""The instructions that only gradients need: no author writes them, `backward` does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+
+from ..axes import Shape
+from ..instructions import BatchNorm, Linear, Nonlin, Op, Product
+from ..nonlinearities.nonlinearity import Nonlinearity
+
+
+@dataclass(frozen=True)
+class OfGradients(Op):
+    """Stands behind a program, in its gradients, which are not differentiated again."""
+
+
+@dataclass(frozen=True)
+class Identity(OfGradients):
+    """The identity matrix over outputs f, as scalars; in their precision, which all gradients get from it."""
+
+    def evaluate(self, f: Any) -> Any:
+        return jnp.eye(len(f), dtype=f.dtype)
+
+
+@dataclass(frozen=True)
+class OverRoot(OfGradients):
+    """θ/√fan: the share of each position in a readout of several."""
+
+    fan: int
+
+    def evaluate(self, theta: Any) -> Any:
+        return theta / self.fan**0.5
+
+
+@dataclass(frozen=True)
+class Fill(OfGradients):
+    """The vector whose coordinates all equal θ; it has as many of them as x."""
+
+    def evaluate(self, theta: Any, x: Any) -> Any:
+        theta = jnp.asarray(theta)[..., None]
+        return jnp.broadcast_to(theta, (*theta.shape[:-1], x.shape[-1]))
+
+
+@dataclass(frozen=True)
+class Slope(OfGradients, Nonlin):
+    """∂φ/∂(argument `which`) of the nonlinearity `of`, a Nonlin again."""
+
+    of: Nonlinearity
+    which: int
+
+
+@dataclass(frozen=True)
+class Transposed(OfGradients, Product, Linear):
+    """The transpose of a linear instruction in its `which`-th vector, for each output.
+
+    `shapes` are the leading shapes of its vectors, `shape_out` that of its value.
+    """
+
+    op: Op
+    which: int
+    shapes: tuple[Shape, ...]
+    shape_out: Shape
+    _coordinate_axes: ClassVar[int] = 1
+
+    def evaluate(self, gradient: Any, *scalars: Any) -> Any:
+        def forward(*vectors: Any) -> Any:
+            return self.op.evaluate(*vectors, *scalars)
+
+        def one(g: Any) -> Any:
+            zeros = [jnp.zeros((*s, *g.shape[g.ndim - self._coordinate_axes :]), g.dtype) for s in self.shapes]
+            return jax.vjp(forward, *zeros)[1](g)[self.which]
+
+        return jax.vmap(one)(gradient)
+
+
+@dataclass(frozen=True)
+class TransposedOnScalars(Transposed):
+    """The same for a rearrangement of scalars, which have no coordinates."""
+
+    _coordinate_axes = 0
+
+
+@dataclass(frozen=True)
+class PairMoment(OfGradients, Product):
+    """θ = (1/n) Σ_α of an `einsum` of two arrays of vectors over leading axes (never a joint one over α)."""
+
+    subscripts: str
+
+    def evaluate(self, x: Any, y: Any) -> Any:
+        operands, out = self.subscripts.split("->")
+        a, b = operands.split(",")
+        return jnp.einsum(f"{a}Z,{b}Z->{out}", x, y) / x.shape[-1]
+
+
+@dataclass(frozen=True)
+class ScalarGradient(OfGradients):
+    """The gradient of a function of scalars of given shapes in its `which`-th argument, for each output."""
+
+    fn: Any
+    name: str
+    which: int
+    shapes: tuple[Shape, ...]
+
+    def evaluate(self, gradient: Any, *args: Any) -> Any:
+        arrays = [jnp.asarray(a, gradient.dtype) for a in args]
+        value, pullback = jax.vjp(self.fn, *arrays)
+        return jax.vmap(lambda g: pullback(g.reshape(value.shape))[self.which])(gradient)
+
+
+@dataclass(frozen=True)
+class BatchNormGradient(OfGradients):
+    """dx = (dy − mean dy − x̂ mean(x̂ dy))/std over the batch axis, x̂ the normalised batch."""
+
+    axis: int
+
+    def evaluate(self, x: Any, gradient: Any) -> Any:
+        return jax.vmap(jax.vjp(BatchNorm(self.axis).evaluate, x)[1])(gradient)[0]

@@ -1,0 +1,144 @@
+"""Whether a function acts on each entry of an array by itself, and what it is: read off what JAX makes of it.
+
+The function is traced on arrays of `SHAPE`, whose two axes no other array has by chance, so that each later array tells
+by its own shape along which of its axes the entries lie.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+from ...errors import ProgramError, shown
+
+SHAPE = (101, 103)
+"""Primes: an axis of a multiple of one is one of the function's argument, or several of its copies."""
+MIXES: dict[str, tuple[str, str]] = {
+    "reduce_sum": ("adds up", "axes"),
+    "reduce_prod": ("multiplies", "axes"),
+    "reduce_max": ("takes the largest of", "axes"),
+    "reduce_min": ("takes the smallest of", "axes"),
+    "reduce_and": ("asks about all of", "axes"),
+    "reduce_or": ("asks about all of", "axes"),
+    "argmax": ("takes the largest of", "axes"),
+    "argmin": ("takes the smallest of", "axes"),
+    "cumsum": ("adds up", "axis"),
+    "cumprod": ("multiplies", "axis"),
+    "cummax": ("takes the largest of", "axis"),
+    "cummin": ("takes the smallest of", "axis"),
+    "cumlogsumexp": ("adds up", "axis"),
+    "sort": ("sorts", "dimension"),
+    "rev": ("reverses", "dimensions"),
+    "concatenate": ("moves", "dimension"),
+}
+"""What primitives do along the axes that a parameter of theirs names."""
+CUTS = {"slice", "dynamic_slice", "gather", "pad", "top_k", "transpose"}
+"""Primitives that move entries, unless every axis of the argument comes out as it went in."""
+ALWAYS = {
+    "conv_general_dilated",
+    "fft",
+    "eigh",
+    "cholesky",
+    "triangular_solve",
+    "reduce_window",
+    "select_and_scatter_add",
+}
+
+
+def traced_elementwise(fn: Callable[..., Any], name: str, vectors: int, parameters: int) -> str:
+    """What JAX makes of a function of `vectors` arrays and `parameters` numbers, as text: equal only if it is the same.
+
+    Raises `ProgramError` if the function cannot be traced, lets different entries meet, or gives other than float64 for
+    float64.
+    """
+    arrays = [jax.ShapeDtypeStruct(SHAPE, np.float64)] * vectors
+    numbers = [jax.ShapeDtypeStruct((SHAPE[0], 1), np.float64)] * parameters
+    try:
+        traced = jax.make_jaxpr(lambda *args: fn(*args))(*arrays, *numbers)  # a new function: JAX remembers old ones
+    except jax.errors.TracerArrayConversionError as problem:
+        raise ProgramError(f"{name} calls NumPy, which JAX cannot follow; write it with jax.numpy.") from problem
+    except Exception as problem:
+        raise ProgramError(f"{name} fails on arrays: {shown(str(problem))}.") from problem
+    _check_result(name, traced.out_avals)
+    for doing in _mixing(traced.jaxpr):
+        raise ProgramError(
+            f"{name} {doing} different coordinates; a nonlinearity acts on each by itself, and an average over them is "
+            "nv.moment."
+        )
+    consts = [np.asarray(c) for c in _constants(traced)]
+    values = [(c.dtype.str, c.shape, c.tobytes()) for c in consts]
+    return re.sub(r" at 0x[0-9a-f]+", "", f"{traced}{values}")
+
+
+def _check_result(name: str, outs: list[Any]) -> None:
+    if len(outs) != 1:
+        raise ProgramError(f"{name} gives {len(outs)} arrays; a nonlinearity gives one.")
+    (out,) = outs
+    if out.dtype != np.float64:
+        raise ProgramError(f"{name} gives {out.dtype} for float64; it must give numbers of the type it is given.")
+    if out.shape != SHAPE[len(SHAPE) - len(out.shape) :] and out.shape != (SHAPE[0], 1):
+        raise ProgramError(
+            f"{name} makes shape {out.shape} of {SHAPE}; a nonlinearity acts on each coordinate by itself."
+        )
+
+
+def _jaxprs(value: Any) -> Iterator[Any]:
+    """The jaxprs inside the parameter of a primitive."""
+    if isinstance(value, tuple | list):
+        for item in value:
+            yield from _jaxprs(item)
+    elif hasattr(value, "eqns"):
+        yield getattr(value, "jaxpr", value)
+
+
+def _constants(closed: Any) -> Iterator[Any]:
+    """The arrays that a jaxpr, and those inside it, refer to."""
+    yield from closed.consts
+    for equation in closed.jaxpr.eqns:
+        for value in equation.params.values():
+            for item in value if isinstance(value, tuple | list) else [value]:
+                if hasattr(item, "consts"):
+                    yield from _constants(item)
+
+
+def _mixing(jaxpr: Any) -> Iterator[str]:
+    """What is done to different entries of the argument together."""
+    for equation in jaxpr.eqns:
+        for value in equation.params.values():
+            for inner in _jaxprs(value):
+                yield from _mixing(inner)
+        own = [v.aval.shape for v in equation.invars if any(map(_is_own, v.aval.shape))]
+        if own:
+            yield from _mixed_by(equation, own)
+
+
+def _is_own(size: int) -> bool:
+    """Whether an axis of this size is one of the function's argument."""
+    return size > 0 and any(size % own == 0 for own in SHAPE)
+
+
+def _mixed_by(equation: Any, shapes: list[tuple[int, ...]]) -> Iterator[str]:
+    primitive, params, shape = equation.primitive.name, equation.params, shapes[0]
+    if primitive in MIXES:
+        doing, where = MIXES[primitive]
+        axes = params[where]
+        if any(_is_own(shape[a]) for a in (axes if isinstance(axes, tuple | list) else (axes,))):
+            yield doing
+    elif primitive == "dot_general":
+        for v, axes in zip(equation.invars, params["dimension_numbers"][0], strict=True):
+            if any(_is_own(v.aval.shape[a]) for a in axes):
+                yield "adds up"
+    elif primitive == "scan" and params["num_carry"]:
+        first = params["num_consts"] + params["num_carry"]
+        if any(v.aval.shape and _is_own(v.aval.shape[0]) for v in equation.invars[first:]):
+            yield "goes along"
+    elif primitive in CUTS:
+        out = equation.outvars[0].aval.shape
+        if [s for s in out if _is_own(s)] != [s for s in shape if _is_own(s)]:
+            yield "moves or picks"
+    elif primitive in ALWAYS:
+        yield "combines"

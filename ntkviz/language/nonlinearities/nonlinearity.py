@@ -1,0 +1,292 @@
+"""Nonlinearities: the functions φ(x¹,…,xᵏ; θ¹,…,θˡ) a program applies coordinate by coordinate.
+
+A nonlinearity is a function with a name, and the name is for printing alone. Every reading at finite width (or on
+samples) calls the function; the infinite-width reading recognises it, as one of the objects below or by its formula
+(`recognition.py`), and integrates what it does not recognise by quadrature.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import types
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.special import erf as _erf
+from jax.scipy.stats import norm
+
+from ...errors import HyperparameterError, shown
+from ..travelling import portable
+from .elementwise import traced_elementwise
+from .recognition import Formula, formula_of, jumps_of
+
+
+@dataclass(frozen=True, eq=False)
+class Nonlinearity:
+    """A function applied to every coordinate of its vectors.
+
+    Use the ready ones (`nv.relu`, `nv.erf`, …) or make one from a plain JAX function with
+    `nv.nonlinearity`. Calling it on vectors of a program records an instruction; calling it
+    on arrays evaluates it.
+
+    Two nonlinearities are equal only if they are the same object, so that a compiled
+    calculation is found again by it.
+
+    Attributes:
+        name: How it is printed.
+        fn: The function, elementwise in all its arguments: `arity` vectors, then parameters θ.
+        arity: How many vectors it takes.
+        smooth: `False` when `fn` is said to have a kink or a jump. Expectations do not rely on it: they find kinks and
+            jumps, wherever they are, in what `fn` is made of.
+        derivatives: Its partial derivatives as nonlinearities of the same signature, one for each vector; left empty,
+            JAX differentiates `fn`. `None` in place of a derivative says that it is not a function (that of a step).
+        latex: How it is printed in LaTeX; left empty, by its name.
+        coefficients: For a polynomial Σ cₖ xᵏ, its (c₀, c₁, …), by which it is recognised.
+        derivative_of: The nonlinearity of which this is a partial derivative, and by which argument.
+    """
+
+    name: str
+    fn: Callable[..., Any]
+    arity: int = 1
+    smooth: bool = True
+    derivatives: tuple[Nonlinearity | None, ...] = ()
+    latex: str = ""
+    coefficients: tuple[float, ...] = ()
+    derivative_of: tuple[Nonlinearity, int] | None = None
+
+    def __call__(self, *args: Any) -> Any:
+        """Record `φ(x¹,…,xᵏ; θ¹,…)` on a program's vectors, or evaluate it on arrays."""
+        for arg in args:
+            if hasattr(arg, "apply_nonlinearity"):
+                return arg.apply_nonlinearity(self, args)
+        return self.fn(*args)
+
+    def __repr__(self) -> str:
+        return f"nv.{self.name}" if globals().get(self.name) is self else f"<nonlinearity {self.name}>"
+
+    def __post_init__(self) -> None:
+        for argument, derivative in enumerate(self.derivatives):
+            if derivative is not None and derivative.derivative_of is None:
+                object.__setattr__(derivative, "derivative_of", (self, argument))
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Pickle it by how it is had: it comes out as the same object, by which closed forms and code are found."""
+        if globals().get(self.name) is self:
+            return self.name
+        if self.derivative_of:
+            phi, argument = self.derivative_of
+            return Nonlinearity.derivative, (phi, argument)
+        if self.coefficients:
+            return polynomial, (self.name, *self.coefficients)
+        fn = portable(self.fn, Nonlinearity)
+        if nonlinearity(self.fn, arity=self.arity, smooth=self.smooth) is self:
+            return functools.partial(nonlinearity, arity=self.arity, smooth=self.smooth), (fn,)
+        return Nonlinearity, (self.name, fn, self.arity, self.smooth, self.derivatives, self.latex)
+
+    def __copy__(self) -> Nonlinearity:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Nonlinearity:
+        return self  # frozen
+
+    def derivative(self, argument: int = 0) -> Nonlinearity | None:
+        """The partial derivative ∂φ/∂x by a vector, or ∂φ/∂θ by a parameter.
+
+        Args:
+            argument: The place of the vector, or of the parameter, among the arguments of `fn`, from 0.
+
+        Returns:
+            The derivative, of the same signature; `None` if it is not a function, as where φ jumps.
+        """
+        if argument < len(self.derivatives):
+            return self.derivatives[argument]
+        if self.formula is not None and jumps_of(self.formula):
+            return None  # JAX would leave the jumps out
+        return _autodiff(self, argument)
+
+    @functools.cached_property
+    def formula(self) -> Formula | None:
+        """The formula of a function of one vector and no parameter, if one is known; see `recognition.py`."""
+        return formula_of(self.fn) if self.arity == 1 else None
+
+    def as_it_is_now(self, parameters: int) -> Nonlinearity:
+        """This nonlinearity as its function is now: another one if variables that the function reads have changed.
+
+        So nothing that was compiled for the old function stands for the new one.
+
+        Args:
+            parameters: How many parameters θ the function is given after its vectors.
+
+        Returns:
+            This object if the function is as it was, else another one.
+
+        Raises:
+            ProgramError: The function does not act on each coordinate by itself when given so many parameters.
+        """
+        if self.coefficients or globals().get(self.name) is self:
+            return self
+        text = traced_elementwise(self.fn, f"The nonlinearity {self.name}", self.arity, parameters)
+        meanings = self.__dict__.setdefault("_meanings", {})
+        known = meanings.setdefault(parameters, {})
+        if text not in known:
+            known[text] = dataclasses.replace(self) if known else self
+        return known[text]
+
+
+@functools.cache
+def _autodiff(phi: Nonlinearity, argument: int) -> Nonlinearity:
+    def fn(*args):
+        dtype = jnp.result_type(*args)
+        same = jnp.broadcast_arrays(*args)
+        flat = [jnp.ravel(jnp.asarray(a, dtype)) for a in same]
+        slope = jax.vmap(jax.grad(phi.fn, argnums=argument))(*flat)
+        return slope.reshape(same[0].shape)
+
+    if argument < phi.arity:
+        fn.derivative_of = phi  # type: ignore[attr-defined]  # who integrates it asks whether φ has a jump
+    prime = "′" if phi.arity == 1 else f"_{argument + 1}"
+    return Nonlinearity(phi.name + prime, fn, phi.arity, phi.smooth, derivative_of=(phi, argument))
+
+
+def nonlinearity(fn: Callable[..., Any], *, arity: int = 1, smooth: bool = True) -> Nonlinearity:
+    """Make a nonlinearity of a JAX function of `arity` coordinates (and parameters θ after them).
+
+    ```python
+    swish = nv.nonlinearity(lambda x: x * jax.nn.sigmoid(x))
+    h = swish(W @ x)
+    ```
+
+    The same function always gives the same nonlinearity, so define it once, outside the
+    architecture. What it reads from outside may change: it is looked at whenever an architecture
+    is read. A function with a jump has an NNGP kernel but no NTK, for which it is refused. Where it is
+    used, `ProgramError` is raised for a function that does not act on each coordinate by itself.
+
+    Args:
+        fn: A hashable function of `arity` arrays and any parameters after them, elementwise.
+        arity: How many vectors it takes, ≥ 1.
+        smooth: `False` notes that it has a kink or a jump, at 0 or anywhere; expectations find these by themselves.
+
+    Returns:
+        The nonlinearity, to be called on vectors of a program or on arrays.
+
+    Raises:
+        HyperparameterError: `fn` is not a function, `arity` not a whole number ≥ 1, or `smooth` not a bool.
+    """
+    if not callable(fn) or not isinstance(fn, Hashable):
+        raise HyperparameterError(f"nv.nonlinearity takes a JAX function such as jnp.tanh, not {shown(fn)}.")
+    if isinstance(arity, bool) or not isinstance(arity, int) or arity < 1:
+        raise HyperparameterError(f"arity is {shown(arity)}; it must be a whole number ≥ 1.")
+    if not isinstance(smooth, bool):
+        raise HyperparameterError(f"smooth is {shown(smooth)}; it must be True or False.")
+    return _made_of(_Itself(fn), arity, smooth)
+
+
+class _Itself:
+    """A function as a key. Other functions may say that they equal it, and it may come to equal others."""
+
+    def __init__(self, fn: Callable[..., Any]):
+        self.fn = fn
+        bound = getattr(fn, "__self__", None), getattr(fn, "__func__", None)
+        self._parts = bound if isinstance(fn, types.MethodType) else (fn,)  # a method is a new object each time
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and tuple(map(id, self._parts)) == tuple(map(id, other._parts))
+
+    def __hash__(self) -> int:
+        return hash(tuple(map(id, self._parts)))
+
+
+@functools.lru_cache(maxsize=1024)
+def _made_of(fn: _Itself, arity: int, smooth: bool) -> Nonlinearity:
+    return Nonlinearity(getattr(fn.fn, "__name__", "φ"), fn.fn, arity, smooth)
+
+
+@functools.cache
+def polynomial(name: str, *coefficients: float) -> Nonlinearity:
+    """The polynomial Σ cₖ xᵏ, its derivatives polynomials too (down to the constant 0)."""
+
+    def fn(x):
+        value = jnp.zeros_like(x)
+        for c in reversed(coefficients):
+            value = value * x + c
+        return value
+
+    if coefficients == (0.0,):
+        return Nonlinearity(name, fn, coefficients=coefficients)
+    slopes = tuple(k * c for k, c in enumerate(coefficients))[1:] or (0.0,)
+    return Nonlinearity(name, fn, derivatives=(polynomial(name + "′", *slopes),), coefficients=coefficients)
+
+
+step = Nonlinearity(
+    "step", lambda x: jnp.where(x > 0, 1.0, 0.0).astype(jnp.result_type(x)), smooth=False, derivatives=(None,)
+)
+sign = Nonlinearity("sign", jnp.sign, smooth=False, derivatives=(None,))
+# Both are written so that JAX's derivative at 0 is that of the table, step(0) = sign(0) = 0.
+relu = Nonlinearity("relu", lambda x: jnp.where(x > 0, x, 0), smooth=False, derivatives=(step,))
+abs = Nonlinearity("abs", lambda x: x * jnp.sign(x), smooth=False, derivatives=(sign,))
+leaky_step = Nonlinearity(
+    "leaky_step", lambda x, slope=0.2: jnp.where(x > 0, 1.0, slope), smooth=False, derivatives=(None,)
+)
+leaky_relu = Nonlinearity(
+    "leaky_relu", lambda x, slope=0.2: jnp.where(x > 0, x, slope * x), smooth=False, derivatives=(leaky_step,)
+)
+erf_slope = Nonlinearity("erf_slope", lambda x: 2 / math.sqrt(math.pi) * jnp.exp(-x * x))
+erf = Nonlinearity("erf", _erf, derivatives=(erf_slope,))
+erf_gate_slope = Nonlinearity("erf_gate_slope", lambda x: jnp.exp(-x * x) / math.sqrt(math.pi))
+erf_gate = Nonlinearity("erf_gate", lambda x: (1 + _erf(x)) / 2, derivatives=(erf_gate_slope,))
+gelu_slope = Nonlinearity("gelu_slope", lambda x: norm.cdf(x) + x * norm.pdf(x))
+gelu = Nonlinearity("gelu", lambda x: x * norm.cdf(x), derivatives=(gelu_slope,))
+sigmoid = Nonlinearity("sigmoid", jax.nn.sigmoid)
+tanh = Nonlinearity("tanh", jnp.tanh)
+minus_sin = Nonlinearity("minus_sin", lambda x: -jnp.sin(x))
+cos = Nonlinearity("cos", jnp.cos, derivatives=(minus_sin,))
+sin = Nonlinearity("sin", jnp.sin, derivatives=(cos,))
+exp = Nonlinearity("exp", jnp.exp)
+object.__setattr__(exp, "derivatives", (exp,))  # frozen, and its own derivative: only possible once it exists
+identity = polynomial("identity", 0.0, 1.0)
+square = polynomial("square", 0.0, 0.0, 1.0)
+cube = polynomial("cube", 0.0, 0.0, 0.0, 1.0)
+multiply = Nonlinearity("multiply", lambda x, y: x * y, arity=2)
+
+BY_NAME: dict[str, Nonlinearity] = {
+    phi.name: phi
+    for phi in (
+        relu,
+        erf,
+        abs,
+        leaky_relu,
+        gelu,
+        sigmoid,
+        tanh,
+        sin,
+        cos,
+        exp,
+        identity,
+        square,
+        cube,
+        step,
+        sign,
+        erf_gate,
+    )
+}
+
+
+def as_nonlinearity(phi: Any) -> Nonlinearity:
+    """A nonlinearity from its name in the table, from a plain JAX function, or unchanged.
+
+    Raises `HyperparameterError` for an unknown name, listing the known ones.
+    """
+    if isinstance(phi, Nonlinearity):
+        return phi
+    if isinstance(phi, str) and phi in BY_NAME:
+        return BY_NAME[phi]
+    if callable(phi):
+        return nonlinearity(phi)
+    raise HyperparameterError(
+        f"The nonlinearity {shown(phi)} is unknown; use one of {', '.join(sorted(BY_NAME))}, or a JAX function."
+    )

@@ -1,0 +1,1 @@
+"""Programs written otherwise with the same meaning: in full, unrolled, or with their loops found."""

@@ -1,0 +1,44 @@
+"""Each instruction as it is where its vectors and scalars have one more leading axis, the last: the steps of a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+
+from .. import instructions as ops
+from ..gradients.instructions import OfGradients
+from ..instructions import Op
+from ..rules import Rules
+
+
+@dataclass(frozen=True)
+class OverSteps:
+    """A function of scalars at each step."""
+
+    fn: Callable[..., Any]
+
+    def __call__(self, *scalars):
+        return jax.vmap(self.fn, in_axes=-1, out_axes=-1)(*scalars)
+
+
+over_steps = Rules("the same for arrays with a last axis of steps")
+
+
+over_steps.rule(Op)(lambda op: op)
+
+
+@over_steps.rule(ops.Contract)
+def _(op: ops.Contract) -> Op:
+    theta, vectors, out = ops.split_subscripts(op.subscripts)
+    return ops.Contract(f"{theta}Y,{vectors}Y->{out}Y")
+
+
+over_steps.rule(ops.ScalarFunction)(lambda op: ops.ScalarFunction(OverSteps(op.fn), op.name))
+
+
+over_steps.refuse(ops.BatchNorm, ops.OfLayers, ops.Readout, why="a loop that has it stays written out")
+over_steps.refuse(ops.InputMatMul, ops.InitialVector, ops.Data, why="it stands outside of loops")
+over_steps.refuse(OfGradients, why="loops are found in the forward program")

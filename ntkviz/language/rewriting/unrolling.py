@@ -1,0 +1,81 @@
+"""A program with its repeated layers written out, the parameters of each with the layer's number in their names."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from ...errors import ProgramError
+from ..instructions import Captured, Carry, Constant, Op, Repeat, Source
+from ..program import Instruction, Parameter, Program, check_length, method
+
+
+@method("unrolled")
+def unrolled(program: Program) -> Program:
+    """The program with each repeated block written out; `ProgramError` where it gets too long, or a name is taken."""
+    return _Unroller(program).result()
+
+
+class _Unroller:
+    """Writes the program out again, a repeated block `times` over."""
+
+    def __init__(self, program: Program):
+        self.program = program
+        self.instructions: list[Instruction] = []
+        self.parameters: list[Parameter] = []
+        self.names: set[str] = set()
+
+    def result(self) -> Program:
+        places = self._copy(self.program, {}, "")
+        return dataclasses.replace(
+            self.program,
+            instructions=tuple(self.instructions),
+            parameters=tuple(self.parameters),
+            output=places[self.program.output],
+        )
+
+    def _copy(self, program: Program, given: dict[Op, int], suffix: str) -> dict[int, int]:
+        """Append `program`, reading `given` for the inputs of a block; where each line went."""
+        places: dict[int, int] = {}
+        new_parameters: dict[int, int] = {}
+        for place, instruction in enumerate(program.instructions):
+            op = instruction.op
+            if op in given:
+                places[place] = given[op]
+                continue
+            args = tuple(places[a] for a in instruction.args)
+            if isinstance(op, Repeat):
+                places[place] = self._repeat(op, program.instructions[instruction.args[0]], args)
+                continue
+            if isinstance(op, Source):
+                if op.parameter not in new_parameters:
+                    new_parameters[op.parameter] = self._parameter(program.parameters[op.parameter], places, suffix)
+                op = dataclasses.replace(op, parameter=new_parameters[op.parameter])
+            places[place] = len(self.instructions)
+            self.instructions.append(dataclasses.replace(instruction, op=op, args=args))
+        return places
+
+    def _parameter(self, parameter: Parameter, places: dict[int, int], suffix: str) -> int:
+        name = parameter.name + suffix
+        if name in self.names:
+            raise ProgramError(f"Parameter {name} is declared twice: by this name, and as that of a repeated layer.")
+        self.names.add(name)
+        self.parameters.append(
+            dataclasses.replace(
+                parameter,
+                name=name,
+                std=places[parameter.std],
+                multiplier=places[parameter.multiplier],
+                lr=places[parameter.lr],
+            )
+        )
+        return len(self.parameters) - 1
+
+    def _repeat(self, op: Repeat, times: Instruction, args: tuple[int, ...]) -> int:
+        assert isinstance(times.op, Constant)
+        _, carry, *captured = args
+        count = int(self.program.constants[times.op.index])
+        check_length(count * len(op.body.instructions))
+        for layer in range(count):
+            given: dict[Op, int] = {Carry(): carry} | {Captured(k): place for k, place in enumerate(captured)}
+            carry = self._copy(op.body, given, f"[{layer + 1}]")[op.body.output]
+        return carry

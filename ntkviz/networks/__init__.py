@@ -1,0 +1,1 @@
+"""Networks of finite width, with real matrices: outputs, empirical NTK, training."""

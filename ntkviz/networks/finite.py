@@ -1,0 +1,206 @@
+"""The reading at finite width: sample every parameter, run the program, differentiate it.
+
+The empirical NTK is Σ over trained parameters of lr·⟨∂f/∂ω, ∂f̄/∂ω⟩. The Jacobian is never formed: `uses.py` says what
+is multiplied instead. JAX gives the gradients at all uses in one backward pass: they are the gradients at zeros
+("taps") added to what each parameter makes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ..execution.examples import block_slices, check_in_groups, traced
+from ..execution.finiteness import check_finite
+from ..execution.memory_limit import bounded
+from ..execution.ragged import Data, between_groups, group_by_shape, joined
+from ..language import instructions as ops
+from ..language.architecture import Architecture, check_architecture
+from ..language.instructions import Delayed
+from ..language.program import Program
+from ..language.rewriting.rolling import Loop, Rolled, roll
+from .parameters import check_one_network_reads
+from .sampling import at_readout_scale, check_width, random_key, run, sample_parameters, width_of
+from .uses import Matrix, Uses, ntk_from_uses, of_vector, pairs_of_uses, side_by_side
+
+
+def empirical_ntk(arch: Architecture, x1: Any, x2: Any = None, *, width: int, key: Any) -> Array:
+    """The NTK Θ_n = Σ lr·⟨∂f/∂ω, ∂f̄/∂ω⟩ of one random network of a given width.
+
+    Source: Jacot et al. 2018 (arXiv:1806.07572).
+
+    Args:
+        arch: An architecture.
+        x1: A batch of inputs, an array or a list. Where examples meet, the batch is one input, as for `infinite_ntk`.
+        x2: Another batch; `None` means `x1` again.
+        width: n ≥ 1.
+        key: A JAX random key, or an integer seed.
+
+    Returns:
+        An array `(|x1|, |x2|)`, float32. For an output that fails the Simple GIA Check, which is read at scale 1/n,
+        n·⟨∇f, ∇f̄⟩ (the quantity that has a limit).
+
+    Raises:
+        HyperparameterError: The width is below 1, or the key cannot be used.
+        InputError: The data cannot be used.
+        NotFiniteError: The NTK of this network is not finite.
+        ProgramError: A rule of the language is broken.
+        TooLargeError: It would need more memory than is free.
+    """
+    check_architecture(arch)
+    check_width(width)
+    key = random_key(key)
+    groups1 = group_by_shape(x1, "x1")
+    groups2 = groups1 if x2 is None else group_by_shape(x2, "x2")
+    check_in_groups(arch, groups1, "x1")
+    check_in_groups(arch, groups2, "x2")
+    blocks = between_groups(groups1, groups2, lambda one, other: _between(arch, one, other, width, key), jnp.transpose)
+    ntk = joined(blocks, groups1, groups2)
+    check_finite(ntk, f"The NTK of this network of width {width}")
+    return ntk
+
+
+def _between(arch: Architecture, data1: Data, data2: Data, width: int, key: Array) -> Array:
+    """The empirical NTK between two batches, each of inputs of one shape."""
+    itself = data1 is data2
+    first, second, separate = traced(arch, data1, data2)
+    check_one_network_reads(arch, first, second)
+    first, second = first.unrolled(), first.unrolled() if second is first else second.unrolled()
+    if not separate:
+        return _whole_batches(first, None if itself else second, width, key)
+    most = min(_examples_at_once(program, width) for program in (first, second))
+    blocks, blocks_bar = (
+        [program.with_data(*(d[part] for d in data)) for part in block_slices(len(data[0]), most)]
+        for program, data in ((first, data1), (second, data2))
+    )
+    rows: list[list[Array]] = []
+    for i, block in enumerate(blocks):
+        known = [row[i].T for row in rows] if itself else []
+        rows.append(known)
+        for j, block_bar in enumerate(blocks_bar[len(known) :], start=len(known)):
+            other = None if itself and i == j else block_bar
+            known.append(_separate_examples(block, other, width, key))
+    return jnp.block(rows)
+
+
+_LEAST = 256
+_NUMBERS = 2**24
+
+
+def _examples_at_once(program: Program, width: int) -> int:
+    """Examples whose gradients are held at once: for each block of them the network reads all others again.
+
+    As many as leave 2²⁴ numbers in what goes into all uses of parameters and comes out, and in the products of one
+    parameter's uses with each other; but at least 256.
+    """
+    uses: Counter[Any] = Counter()
+    held = 1
+    for instruction in program.instructions:
+        if isinstance(op := instruction.op, ops.Source) and program.parameters[op.parameter].trainable:
+            declared, count = program.parameters[op.parameter], math.prod(instruction.shape)
+            uses[op.matrix] += count
+            held += count * (width + (declared.fan if declared.kind == "input" else width))
+    return max(_LEAST, min(_NUMBERS // held, math.isqrt(_NUMBERS) // max(uses.values(), default=1)))
+
+
+@bounded(static_argnames="width")
+def _separate_examples(program: Program, program_bar: Program | None, width: int, key: Array) -> Array:
+    return ntk_of_examples(program, program_bar, sample_parameters(program, width, key), width)
+
+
+def ntk_of_examples(program: Program, program_bar: Program | None, parameters: tuple[Array, ...], width: int) -> Array:
+    """The NTK at given parameters, of programs traced with one example and holding the data of many.
+
+    `program_bar=None` means `program` again, whose network is then run and differentiated once.
+    """
+
+    def uses(prog: Program) -> dict[Matrix, Uses]:
+        rolled = roll(prog) or Rolled(prog, ())
+
+        def one(*data):
+            example = rolled.program.with_data(*(d[None] for d in data))
+            return uses_of_parameters(example, parameters, example_outputs=1, loops=rolled.loops)
+
+        each = jax.vmap(one)(*prog.data)
+        return jax.tree.map(lambda m: m.reshape((m.shape[0], *m.shape[2:])), each)
+
+    return _contract(program, program_bar, uses, width)
+
+
+@bounded(static_argnames="width")
+def _whole_batches(program: Program, program_bar: Program | None, width: int, key: Array) -> Array:
+    return ntk_of_batches(program, program_bar, sample_parameters(program, width, key), width)
+
+
+def ntk_of_batches(program: Program, program_bar: Program | None, parameters: tuple[Array, ...], width: int) -> Array:
+    """The NTK at given parameters, of programs traced with whole batches; `None` means `program` again."""
+
+    def uses(prog: Program) -> dict[Matrix, Uses]:
+        return uses_of_parameters(prog, parameters, example_outputs=len(prog.data[0]))
+
+    return _contract(program, program_bar, uses, width)
+
+
+def uses_of_parameters(
+    program: Program, parameters: tuple[Array, ...], example_outputs: int, loops: tuple[Loop, ...] = ()
+) -> dict[Matrix, Uses]:
+    """What goes in and the gradients of each output at what comes out, by parameter; `loops` as of `run`."""
+    width = width_of(program, parameters)
+    dtype = parameters[0].dtype
+    places = [k for k in _parts_of_output(program) if _is_trained(program, k)]
+    taps = {k: jnp.zeros((*program.instructions[k].shape, width), dtype) for k in places}
+
+    def outputs(taps):
+        result = run(program, parameters, taps, loops)
+        return result.output, result.values
+
+    _, pullback, values = jax.vjp(outputs, taps, has_aux=True)
+    (gradients,) = jax.vmap(pullback)(jnp.eye(example_outputs, dtype=dtype))
+
+    def use(place: int) -> tuple[Matrix, Uses]:
+        instruction = program.instructions[place]
+        op: Any = instruction.op
+        a = gradients[place].reshape(example_outputs, -1, width)
+        if isinstance(op, ops.InitialVector):
+            return op.matrix, of_vector(a)
+        x = values[instruction.args[0]]
+        b = jnp.broadcast_to(x.reshape(-1, x.shape[-1]), (example_outputs, a.shape[1], x.shape[-1]))
+        transposed = isinstance(op, ops.MatMul) and op.transpose
+        return op.matrix, Uses(b, a) if transposed else Uses(a, b)
+
+    return side_by_side(map(use, places))
+
+
+def _parts_of_output(program: Program) -> list[int]:
+    """The places of what the output is made of. Others have gradient 0, and might go in as NaN."""
+    found: set[int] = set()
+    waiting = [program.output]
+    while waiting:
+        place = waiting.pop()
+        if place not in found:
+            found.add(place)
+            instruction = program.instructions[place]
+            waiting += instruction.args
+            waiting += [instruction.op.source] if isinstance(instruction.op, Delayed) else []
+    return sorted(found)
+
+
+def _is_trained(program: Program, place: int) -> bool:
+    return isinstance(program.instructions[place].op, ops.Source) and program.parameter_of(place).trainable
+
+
+def _contract(
+    program: Program, program_bar: Program | None, uses: Callable[[Program], dict[Matrix, Uses]], width: int
+) -> Array:
+    """The NTK from the uses in two programs, or in one with itself."""
+    found = uses(program)
+    other, found_bar = (program, found) if program_bar is None else (program_bar, uses(program_bar))
+    zero = jnp.zeros((len(program.data[0]), len(other.data[0])), jnp.float32)
+    ntk = ntk_from_uses(program, found, found_bar, pairs_of_uses, width=width, zero=zero)
+    return ntk if at_readout_scale(program) else ntk * width

@@ -1,0 +1,255 @@
+"""One random network: every parameter sampled, and the program run on it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections import Counter
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ..errors import HyperparameterError, shown
+from ..language import instructions as ops
+from ..language.architecture import whole_number
+from ..language.gradients.gia import check_program, readout_parameter
+from ..language.instructions import Delayed, Op
+from ..language.program import Instruction, Program
+from ..language.rewriting.rolling import Loop
+from ..language.rules import Rules
+
+
+def check_width(width: Any) -> None:
+    """Refuse a width that is not a whole number ≥ 1."""
+    whole_number(width, "The width", at_least=1)
+
+
+def random_key(key: Any) -> Array:
+    """A JAX random key, made of a seed if it is a whole number; raises `HyperparameterError` for anything else."""
+    if isinstance(key, int | np.integer) and not isinstance(key, bool):
+        return jax.random.key(int(key) % 2**32)
+    try:
+        jax.random.key_data(key)
+    except (TypeError, ValueError) as problem:
+        raise HyperparameterError(
+            f"The key is {shown(key)}; it must be a whole number or a JAX random key."
+        ) from problem
+    return key
+
+
+def sample_parameters(program: Program, width: int, key: Array, dtype: Any = jnp.float32) -> tuple[Array, ...]:
+    """Draw every ω ~ N(0, std²): matrices `(*shape, n, n)`, input matrices `(n, d)`, vectors `(*shape, n)`."""
+    drawn = []
+    for k, parameter in enumerate(program.parameters):
+        shape = {
+            "matrix": (*parameter.shape, width, width),
+            "input": (width, parameter.fan),
+            "vector": (*parameter.shape, width),
+        }[parameter.kind]
+        std = jnp.asarray(program.number(parameter.std), dtype)
+        drawn.append(std * jax.random.normal(jax.random.fold_in(key, k), shape, dtype))
+    return tuple(drawn)
+
+
+class Run(NamedTuple):
+    """One run of a program: its output and every value it computed, by place."""
+
+    output: Array
+    values: tuple[Array, ...]
+
+
+def run(
+    program: Program,
+    parameters: tuple[Array, ...],
+    taps: dict[int, Array] | None = None,
+    loops: tuple[Loop, ...] = (),
+) -> Run:
+    """Run a program (repeats written out) with given parameters; vectors are `(*leading, n)`.
+
+    `taps` are added to what instructions make. `loops` are those of the program if it is a rolled one.
+    """
+    # Not in the steps of a loop, each of which would transpose again.
+    declared = zip(program.parameters, parameters, strict=True)
+    transposed = tuple(p.swapaxes(-2, -1) if d.kind == "matrix" else p for d, p in declared)
+    net = Network(program, parameters, transposed, taps or {})
+    starts = {loop.body[0][0]: loop for loop in loops}
+    values: dict[int, Array] = {}
+    with products_in_full():
+        for place, instruction in enumerate(program.instructions):
+            if place in starts:
+                values |= _run_loop(net, starts[place], values)
+            elif place not in values and not isinstance(instruction.op, Delayed):
+                values[place] = net.value(place, instruction, values)
+    return Run(values[program.output], tuple(values[place] for place in range(len(program))))
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A network that a program is run on: its parameters, its matrices transposed, and what is added to values."""
+
+    program: Program
+    parameters: tuple[Array, ...]
+    transposed: tuple[Array, ...]
+    taps: dict[int, Array]
+
+    @property
+    def width(self) -> int:
+        """n."""
+        return width_of(self.program, self.parameters)
+
+    @property
+    def dtype(self) -> Any:
+        """Of everything."""
+        return self.parameters[0].dtype
+
+    def multiplier(self, parameter: int) -> Array:
+        """Of a parameter in abc-parametrization."""
+        return jnp.asarray(self.program.number(self.program.parameters[parameter].multiplier), self.dtype)
+
+    def value(self, place: int, instruction: Instruction, values: dict[int, Array]) -> Array:
+        """What an instruction makes of earlier values."""
+        made = value.of(instruction.op, place)(instruction.op, self, *(values[a] for a in instruction.args))
+        return made + self.taps[place] if place in self.taps else made
+
+
+value = Rules("a value at finite width")
+value.refuse(ops.OfLayers, why="write the repeated layers out first (Program.unrolled)")
+value.refuse(Delayed, why="the steps of its loop are run one after the other")
+
+
+value.rule(Op)(lambda op, net, *args: op.evaluate(*args))
+value.rule(ops.Data)(lambda op, net: jnp.asarray(net.program.data[op.index], net.dtype))
+
+
+@value.rule(ops.Constant)
+def _(op: ops.Constant, net: Network) -> Array:
+    constant = jnp.asarray(net.program.constants[op.index])
+    return constant.astype(net.dtype) if jnp.issubdtype(constant.dtype, jnp.floating) else constant
+
+
+value.rule(ops.InitialVector)(lambda op, net: net.multiplier(op.parameter) * net.parameters[op.parameter])
+
+
+@value.rule(ops.InputMatMul)
+def _(op: ops.InputMatMul, net: Network, data: Array) -> Array:
+    fan = net.program.parameters[op.parameter].fan
+    return net.multiplier(op.parameter) / fan**0.5 * (data @ net.parameters[op.parameter].T)
+
+
+@value.rule(ops.MatMul)
+def _(op: ops.MatMul, net: Network, x: Array) -> Array:
+    fan = net.program.parameters[op.parameter].fan
+    there, back = net.transposed[op.parameter], net.parameters[op.parameter]
+    if op.transpose:
+        there, back = back, there
+    return net.multiplier(op.parameter) / (fan * net.width) ** 0.5 * _product(x, there[op.index], back[op.index])
+
+
+value.rule(ops.Readout)(lambda op, net, v, x: op.evaluate(v, x) * output_scale(net.program, net.width))
+
+
+def products_in_full() -> AbstractContextManager[None]:
+    """Matrix products in float32: by default a GPU rounds what goes in to ten bits, a thousandth."""
+    return jax.default_matmul_precision("float32")
+
+
+def _run_loop(net: Network, loop: Loop, values: dict[int, Array]) -> dict[int, Array]:
+    """What the steps of a loop make and what they read of the step before, each with its axis of steps."""
+    program, taps = net.program, net.taps
+    body = dict(loop.body)
+    delayed = {place: program.delayed(place) for place in loop.inputs if place not in values}
+
+    def axis(place: int) -> int:  # behind the leading axes of one step
+        return len(program.instructions[place].shape) - 1
+
+    def step(
+        carried: dict[int, Array], read: tuple[dict[int, Array], dict[int, Array]]
+    ) -> tuple[dict[int, Array], dict[int, Array]]:
+        given, taps_here = read
+        here, at_step = {**given, **carried}, dataclasses.replace(net, taps=taps_here)
+        for place, instruction in loop.body:
+            here[place] = at_step.value(place, instruction, here)
+        carried = {place: here[source] for place, (source, _) in delayed.items()}
+        return carried, {place: here[place] for place in body}
+
+    first = {place: values[start] for place, (_, start) in delayed.items()}
+    given = {place: values[place] for place in loop.inputs if place in values}
+    outside = {place: other for place, other in _met_in_a_sum(program, loop).items() if place in taps}
+    given |= {other: values[other] + taps[place] for place, other in outside.items()}
+    inside = {place: taps[place] for place in body if place in taps and place not in outside}
+    given, inside = (
+        {place: jnp.moveaxis(array, axis(place), 0) for place, array in arrays.items()} for arrays in (given, inside)
+    )
+    _, made = jax.lax.scan(step, first, (given, inside))
+    made |= {place: jnp.concatenate([first[place][None], made[source][:-1]]) for place, (source, _) in delayed.items()}
+    return {place: jnp.moveaxis(array, 0, axis(place)) for place, array in made.items()}
+
+
+def _met_in_a_sum(program: Program, loop: Loop) -> dict[int, int]:
+    """What a step makes for a sum alone, by place, and the array from outside that it is added to, for that sum alone.
+
+    Gradients at the two are the same: with a tap on the second, a loop hands back one array of gradients for both.
+    """
+    instructions = program.instructions
+    uses = Counter(a for i in instructions for a in i.args)
+    uses += Counter(i.op.source for i in instructions if isinstance(i.op, Delayed))
+    made = {place for place, _ in loop.body}
+    given = {place for place in loop.inputs if not isinstance(instructions[place].op, Delayed)}
+    sums = [instruction.args for _, instruction in loop.body if isinstance(instruction.op, ops.Add)]
+    return {
+        x: y
+        for args in sums
+        for x, y in (args, args[::-1])
+        if x in made and y in given and uses[x] == uses[y] == 1 and instructions[x].shape == instructions[y].shape
+    }
+
+
+def width_of(program: Program, parameters: tuple[Array, ...]) -> int:
+    """The width n of the network with these parameters."""
+    return next(
+        p.shape[-1] if d.kind == "vector" else p.shape[-2] for d, p in zip(program.parameters, parameters, strict=True)
+    )
+
+
+@jax.custom_vjp
+def _product(x: Array, w: Array, transposed: Array) -> Array:
+    """x w, of rows x; the gradient at x is that at x w times wᵀ, `transposed`."""
+    return x @ w
+
+
+def _product_kept(x: Any, w: Any, transposed: Any) -> tuple[Array, tuple[Array | None, Array]]:
+    return x.value @ w.value, (x.value if w.perturbed else None, transposed.value)
+
+
+def _product_gradients(kept: tuple[Array | None, Array], gradient: Array) -> tuple[Array, Array | None, None]:
+    x, transposed = kept  # x where a gradient at w is asked for
+    with products_in_full():
+        return gradient @ transposed, None if x is None else jnp.einsum("...r,...c->rc", x, gradient), None
+
+
+_product.defvjp(_product_kept, _product_gradients, symbolic_zeros=True)
+
+
+def output_scale(program: Program, width: int) -> float:
+    """f = vᵀx/√n when the Simple GIA Check passes; vᵀx/n, which then has a limit, when it does not."""
+    readout = readout_parameter(program)
+    fan = 1 if readout is None else readout.fan
+    return 1 / (fan**0.5 * (width**0.5 if _passes(program) else width))
+
+
+def _passes(program: Program) -> bool:
+    return _structure_passes(program.with_numbers())
+
+
+@functools.lru_cache(maxsize=512)
+def _structure_passes(structure: Program) -> bool:
+    return check_program(structure).passes
+
+
+def at_readout_scale(program: Program) -> bool:
+    """Whether the output is vᵀx/√n, whose NTK has a limit as it is."""
+    return program.output_is_readout and _passes(program)

@@ -1,0 +1,120 @@
+"""The NTK from what goes into each use of a parameter and the gradients at what comes out.
+
+A parameter's gradient is a sum over its uses of outer products a bᵀ, where b goes in and a is the gradient at what
+comes out, so that (Tensor Programs II, §"NTK from backprop"; Novak et al. 2022, "structured derivatives")
+
+    ⟨∂f/∂W, ∂f̄/∂W⟩ = Σ over pairs of uses ⟨a, ā⟩ ⟨b, b̄⟩.
+
+Coordinates are those of a network, samples of a limit Z, or expectations that are integrated: the sum is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from ..language.axes import Shape
+from ..language.program import Parameter, Program
+from .sampling import products_in_full
+
+Matrix = tuple[int, Shape]
+"""A parameter, and which one of an array of matrices."""
+U = TypeVar("U")
+
+
+def ntk_from_uses(
+    program: Program,
+    here: Mapping[Matrix, U],
+    there: Mapping[Matrix, U],
+    pairs: Callable[[U, U], Array],
+    *,
+    width: int = 1,
+    zero: Array,
+) -> Array:
+    """Σ over trained parameters of lr·multiplier²/fan_in Σ over pairs of uses ⟨a, ā⟩⟨b, b̄⟩.
+
+    `here` and `there` have the uses in two programs of one architecture, `pairs` sums over pairs of them, and `zero`
+    has the kernel's shape: there may be nothing that is trained.
+    """
+    total = zero
+    for matrix in here:
+        if matrix not in there:  # a sequence of one token never uses W
+            continue
+        with products_in_full():
+            found = pairs(here[matrix], there[matrix])
+        total = total + jnp.asarray(gradient_scale(program, matrix[0], width), found.dtype) * found
+    return total
+
+
+def gradient_scale(program: Program, parameter: int, width: int = 1) -> Any:
+    """lr·multiplier²/fan_in: what the product of two uses counts in the NTK."""
+    declared: Parameter = program.parameters[parameter]
+    fan_in = {"matrix": declared.fan * width, "input": declared.fan, "vector": 1}[declared.kind]
+    return program.number(declared.lr) * program.number(declared.multiplier) ** 2 / fan_in
+
+
+class Uses(NamedTuple):
+    """All uses of one parameter: gradients come out at `a`, `b` goes in; `(outputs, uses, n or d)`."""
+
+    a: Array
+    b: Array
+
+
+def of_vector(a: Array) -> Uses:
+    """The uses of a parameter that is an array of vectors itself: it is applied to the number 1."""
+    count = a.shape[1]
+    return Uses(a, jnp.broadcast_to(jnp.eye(count, dtype=a.dtype), (len(a), count, count)))
+
+
+def side_by_side(uses: Iterable[tuple[Matrix, Uses]]) -> dict[Matrix, Uses]:
+    """All uses of each parameter."""
+    found: dict[Matrix, list[Uses]] = {}
+    for matrix, use in uses:
+        found.setdefault(matrix, []).append(use)
+    return {m: Uses(*(jnp.concatenate(part, axis=1) for part in zip(*us, strict=True))) for m, us in found.items()}
+
+
+def pairs_of_uses(u: Uses, w: Uses) -> Array:
+    """Σ ⟨a, ā⟩⟨b, b̄⟩ over pairs of uses, by Gram matrices or by gradients, whichever is less work."""
+    (batch, uses, rows), (batch_bar, uses_bar, columns) = u.a.shape, (*w.a.shape[:2], u.b.shape[-1])
+    sides = [u] if w is u else [u, w]
+    by_gram = batch * uses * batch_bar * uses_bar * (rows + columns)
+    by_gradient = (sum(m.a.shape[0] * m.a.shape[1] for m in sides) + batch * batch_bar) * rows * columns
+    if by_gram <= by_gradient:
+        a = jnp.einsum("iur,jwr->iujw", u.a, w.a)
+        b = jnp.einsum("iuc,jwc->iujw", u.b, w.b)
+        return jnp.einsum("iujw,iujw->ij", a, b)
+    return _products_of_gradients(sides)
+
+
+_CACHED = 2**19
+"""Numbers of gradients that are held at once, at most: what a cache holds."""
+
+
+def _products_of_gradients(sides: list[Uses]) -> Array:
+    """Σ over entries of the gradients Σ a bᵀ of both sides (or one with itself), some rows of them at a time."""
+    if sides[0].a.shape[-1] > sides[0].b.shape[-1]:
+        sides = [Uses(m.b, m.a) for m in sides]  # products are fastest with fewer rows than columns
+    outputs = [len(m.a) for m in sides]
+    at_once = max(1, _CACHED // (max(outputs) * sides[0].b.shape[-1]))
+    at_once = 2 ** (at_once.bit_length() - 1)  # as widths mostly are, then nothing is left over
+
+    def add(total: Array, rows: list[Array]) -> tuple[Array, None]:
+        # One row for each output: of a product over two axes XLA makes no matrix product.
+        gradients = [jnp.einsum("iur,iuc->irc", a, m.b).reshape(len(a), -1) for a, m in zip(rows, sides, strict=True)]
+        return total + gradients[0] @ gradients[-1].T, None
+
+    total = jnp.zeros((outputs[0], outputs[-1]), sides[0].a.dtype)
+    return jax.lax.scan(add, total, [_blocks_of_rows(m.a, at_once) for m in sides])[0]
+
+
+def _blocks_of_rows(a: Array, at_once: int) -> Array:
+    """From `(outputs, uses, rows)` to `(blocks, outputs, uses, at most at_once)`, with zeros for missing rows."""
+    blocks = -(-a.shape[-1] // at_once)
+    rows = -(-a.shape[-1] // blocks)
+    filled = jnp.pad(a, ((0, 0), (0, 0), (0, blocks * rows - a.shape[-1])))
+    return jnp.moveaxis(filled.reshape(*a.shape[:2], blocks, rows), 2, 0)
