@@ -32,7 +32,7 @@ def test_a_missing_rule_is_refused_by_name():
     table.refuse(ops.Delayed, why="it comes later")
     assert table(ops.Add()) == "linear"
     with pytest.raises(ProgramError, match=re.escape("Instruction 7 (Unknown) has no rule for a test.")):
-        table.of(Unknown(), place=7)
+        table.of(Unknown(), index=7)
     with pytest.raises(ProgramError, match="Delayed has no rule for a test: it comes later"):
         table(ops.Delayed(3))
     assert held((table,), Unknown) is None

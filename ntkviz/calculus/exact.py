@@ -66,9 +66,9 @@ class ExactZ:
         As far as the algebra goes: nothing more once `expectations.beyond` has a reason.
         """
         values: list[Any] = []
-        for place, instruction in enumerate(program.instructions):
+        for index, instruction in enumerate(program.instructions):
             args = [values[a] for a in instruction.args]
-            values.append(exact.of(instruction.op, place)(instruction.op, self, program, instruction, *args))
+            values.append(exact.of(instruction.op, index)(instruction.op, self, program, instruction, *args))
             if self.expectations.beyond:
                 break
         return values
@@ -204,8 +204,8 @@ def _(op: grads.PairMoment, z: ExactZ, program: Program, instruction: Instructio
     sizes = dict(zip(first + second, x.shape + y.shape, strict=True))
     letters = sorted(sizes)
     totals: dict[Shape, Any] = dict.fromkeys(np.ndindex(*instruction.shape), ZERO)
-    for places in itertools.product(*(range(sizes[c]) for c in letters)):
-        at = dict(zip(letters, places, strict=True))
+    for indices in itertools.product(*(range(sizes[c]) for c in letters)):
+        at = dict(zip(letters, indices, strict=True))
         value = z.expectations.product(x[tuple(at[c] for c in first)], y[tuple(at[c] for c in second)])
         key = tuple(at[c] for c in out)
         totals[key] = totals[key] + value
@@ -246,10 +246,10 @@ def _is_vectors(value: Any) -> bool:
 
 
 def _combination(pattern: np.ndarray, numbers: Any, entries: list[Expression]) -> Expression:
-    places = np.flatnonzero(pattern)
-    if len(places) == 1 and isinstance(numbers, np.ndarray) and numbers[places[0]] == 1.0:
-        return entries[places[0]]
-    return sum((entries[k].scaled(numbers[k]) for k in places), NOTHING)
+    indices = np.flatnonzero(pattern)
+    if len(indices) == 1 and isinstance(numbers, np.ndarray) and numbers[indices[0]] == 1.0:
+        return entries[indices[0]]
+    return sum((entries[k].scaled(numbers[k]) for k in indices), NOTHING)
 
 
 # --- kernels -----------------------------------------------------------------------------------------
@@ -279,10 +279,10 @@ class _Uses(NamedTuple):
 def _uses(p: BackwardProgram, values: list[Any]) -> dict[Matrix, _Uses]:
     outputs = p.program.outputs
 
-    def side(place: int | None, is_gradient: bool) -> list[list[Any]]:
-        if place is None:
+    def side(index: int | None, is_gradient: bool) -> list[list[Any]]:
+        if index is None:
             return [[]] * outputs
-        value = values[place]
+        value = values[index]
         if is_gradient:
             return [list(row) for row in value.reshape(outputs, -1)]
         return [list(value.ravel() if _is_vectors(value) else value.reshape(-1, value.shape[-1]))] * outputs

@@ -43,8 +43,8 @@ from ..language.rules import Rules
 class Form(NamedTuple):
     """What the form of a program says about its limits, whatever its numbers.
 
-    - `gaussian`: the places of the vectors whose Z is Gaussian (a constant is, of variance zero).
-    - `corrections`: for each MatMul, the places of the vectors y whose Z^y make up its Ż.
+    - `gaussian`: the indices of the vectors whose Z is Gaussian (a constant is, of variance zero).
+    - `corrections`: for each MatMul, the indices of the vectors y whose Z^y make up its Ż.
     """
 
     gaussian: frozenset[int]
@@ -59,26 +59,26 @@ def form(program: Program) -> Form:
 @functools.lru_cache(maxsize=256)
 def _form(structure: Program) -> Form:
     known = Known(structure)
-    for place, instruction in enumerate(structure.instructions):
+    for index, instruction in enumerate(structure.instructions):
         op = instruction.op
-        known.signs.append(signs.of(op, place)(op, known, instruction, *(known.signs[a] for a in instruction.args)))
+        known.signs.append(signs.of(op, index)(op, known, instruction, *(known.signs[a] for a in instruction.args)))
         # A number contains no Gaussian, nor does a vector that is zero, or the same in every coordinate.
         known.zero.append(_is_zero(op, [known.zero[a] for a in instruction.args]))
-        contains = instruction.kind == "vector" and not known.zero[place]
-        known.contains.append(gaussians.of(op, place)(op, known, place) if contains else frozenset())
-        constant = not known.contains[place]
-        known.zero[place] |= constant and bool(np.any(known.signs[place] == -1))
+        contains = instruction.kind == "vector" and not known.zero[index]
+        known.contains.append(gaussians.of(op, index)(op, known, index) if contains else frozenset())
+        constant = not known.contains[index]
+        known.zero[index] |= constant and bool(np.any(known.signs[index] == -1))
         vectors = [a for a in instruction.args if known.contains[a]]
-        known.gaussian.append(constant or is_gaussian.of(op, place)(op, known, place, vectors))
-    places = (k for k, i in enumerate(structure.instructions) if i.kind == "vector")
-    return Form(frozenset(k for k in places if known.gaussian[k]), known.corrections)
+        known.gaussian.append(constant or is_gaussian.of(op, index)(op, known, index, vectors))
+    indices = (k for k, i in enumerate(structure.instructions) if i.kind == "vector")
+    return Form(frozenset(k for k in indices if known.gaussian[k]), known.corrections)
 
 
 class Known:
-    """What is known of the earlier values of a program, by place.
+    """What is known of the earlier values of a program, by index.
 
     - `signs`: for each parameter, whether flipping it leaves the limit (1), flips it (−1), or neither (0);
-    - `contains`: the places of the Gaussians in Z, none for a constant;
+    - `contains`: the indices of the Gaussians in Z, none for a constant;
     - `zero`: whether the limit is zero.
     """
 
@@ -94,9 +94,9 @@ class Known:
         """The signs of what no parameter flips."""
         return np.ones(len(self.program.parameters), dtype=int)
 
-    def all_of(self, places: Iterable[int]) -> frozenset[int]:
+    def all_of(self, indices: Iterable[int]) -> frozenset[int]:
         """The Gaussians in some values."""
-        return frozenset().union(*(self.contains[a] for a in places))
+        return frozenset().union(*(self.contains[a] for a in indices))
 
 
 def _is_zero(op: Op, zeros: list[bool]) -> bool:
@@ -159,57 +159,57 @@ def _(op: Op, known: Known, instruction: Instruction, x: np.ndarray, gradient: n
 signs.rule(grads.ScalarGradient)(lambda op, known, instruction, gradient, *args: gradient * _if_unchanged(args))
 
 
-# --- the Gaussians in Z of a vector that is not zero: `(op, what is known, place)` ---------------------------------
+# --- the Gaussians in Z of a vector that is not zero: `(op, what is known, index)` ---------------------------------
 
 gaussians = Rules("the Gaussians in its limit")
 
 
-gaussians.rule(Op)(lambda op, known, place: known.all_of(known.program.instructions[place].args))
-gaussians.rule(ops.InputMatMul, ops.InitialVector)(lambda op, known, place: frozenset([place]))
+gaussians.rule(Op)(lambda op, known, index: known.all_of(known.program.instructions[index].args))
+gaussians.rule(ops.InputMatMul, ops.InitialVector)(lambda op, known, index: frozenset([index]))
 
 
 @gaussians.rule(ops.MatMul)
-def _(op: ops.MatMul, known: Known, place: int) -> frozenset[int]:
+def _(op: ops.MatMul, known: Known, index: int) -> frozenset[int]:
     """Ẑ, and what Ż = σ² Σ_y Z^y E[∂Z^x/∂Ẑ^{Wᵀy}] contains over the y whose coefficient no sign makes zero."""
-    (x,) = known.program.instructions[place].args
-    known.corrections[place] = tuple(
+    (x,) = known.program.instructions[index].args
+    known.corrections[index] = tuple(
         known.program.instructions[earlier].args[0]
         for earlier in sorted(known.contains[x])
         if known.program.instructions[earlier].op == op.opposite
         and not np.any(known.signs[x] * known.signs[earlier] == -1)
     )
-    return frozenset([place]) | known.all_of(known.corrections[place])
+    return frozenset([index]) | known.all_of(known.corrections[index])
 
 
-gaussians.rule(grads.Fill)(lambda op, known, place: frozenset())
+gaussians.rule(grads.Fill)(lambda op, known, index: frozenset())
 
 
 @gaussians.rule(ops.Nonlin)
-def _(op: ops.Nonlin, known: Known, place: int) -> frozenset[int]:
+def _(op: ops.Nonlin, known: Known, index: int) -> frozenset[int]:
     constant = len(op.phi.coefficients) == 1
-    return frozenset() if constant else known.all_of(known.program.instructions[place].args)
+    return frozenset() if constant else known.all_of(known.program.instructions[index].args)
 
 
-# --- Gaussian or not: `(op, what is known, place, the arguments that are no constants)` ----------------------------
+# --- Gaussian or not: `(op, what is known, index, the arguments that are no constants)` ----------------------------
 
 is_gaussian = Rules("whether its limit is Gaussian")
 
 
-is_gaussian.rule(Op)(lambda op, known, place, vectors: False)
+is_gaussian.rule(Op)(lambda op, known, index, vectors: False)
 
 
 @is_gaussian.rule(ops.Linear, ops.InputMatMul, ops.InitialVector, ops.Shift)
-def _(op: Op, known: Known, place: int, vectors: list[int]) -> bool:
+def _(op: Op, known: Known, index: int, vectors: list[int]) -> bool:
     return all(known.gaussian[a] for a in vectors)
 
 
 @is_gaussian.rule(ops.MatMul)
-def _(op: ops.MatMul, known: Known, place: int, vectors: list[int]) -> bool:
-    return all(known.gaussian[y] for y in known.corrections[place])
+def _(op: ops.MatMul, known: Known, index: int, vectors: list[int]) -> bool:
+    return all(known.gaussian[y] for y in known.corrections[index])
 
 
 @is_gaussian.rule(ops.Nonlin)
-def _(op: ops.Nonlin, known: Known, place: int, vectors: list[int]) -> bool:
+def _(op: ops.Nonlin, known: Known, index: int, vectors: list[int]) -> bool:
     if op.multiplies:
         return len(vectors) == 1 and known.gaussian[vectors[0]]
     return len(op.phi.coefficients) == 2 and known.gaussian[vectors[0]]

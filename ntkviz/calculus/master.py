@@ -42,7 +42,7 @@ class Law(NamedTuple):
         mean: The mean of Z, `(*leading,)`.
         std: The standard deviation of Z, `(*leading,)`.
         gaussian: Whether the form of the program makes Z Gaussian, so that N(mean, std²) is its law.
-        corrections: For Wx, the places of the vectors y whose Z^y make up Ż in Z = Ẑ + Ż.
+        corrections: For Wx, the indices of the vectors y whose Z^y make up Ż in Z = Ẑ + Ż.
     """
 
     samples: Array
@@ -53,7 +53,7 @@ class Law(NamedTuple):
 
 
 class Limit(NamedTuple):
-    """The limits of a program's values, by place.
+    """The limits of a program's values, by index.
 
     Attributes:
         vectors: The law of Z for each array of vectors.
@@ -100,7 +100,7 @@ def coordinates(program: Program, *, width: int, key: Any, draws: int | None = N
         draws: How many independent networks instead of one, ≥ 1; they are the first axis of every value then.
 
     Returns:
-        By place in the program written out, vectors `(*leading, n)` and scalars `(*leading,)`. An output vᵀx/√n is not
+        By index in the program written out, vectors `(*leading, n)` and scalars `(*leading,)`. An output vᵀx/√n is not
         among them.
 
     Raises:
@@ -124,7 +124,7 @@ def limit_law(program: Program) -> Limit:
         program: `nv.program(arch, x)`, or the same `.backward()`.
 
     Returns:
-        Laws and numbers, by place in the program written out.
+        Laws and numbers, by index in the program written out.
 
     Raises:
         HyperparameterError: `program` is not a program.
@@ -180,7 +180,7 @@ def master_theorem(
     Args:
         program: `nv.program(arch, x)`, or the same `.backward()`.
         psi: A function ψ of as many arrays of coordinates as there are `vectors`, elementwise.
-        vectors: Names in the listing, or places of instructions; `("x1", 0, 2)` is the vector at `[0, 2]` of an array
+        vectors: Names in the listing, or indices of instructions; `("x1", 0, 2)` is the vector at `[0, 2]` of an array
             of vectors.
         width: n ≥ 1.
         key: A JAX random key, or an integer seed.
@@ -189,7 +189,7 @@ def master_theorem(
         The empirical average, its limit, and the standard error of the limit.
 
     Raises:
-        HyperparameterError: `program` is not a program, a vector is unknown, an index is missing or does not fit, ψ
+        HyperparameterError: `program` is not a program, a vector is unknown, an entry is missing or does not fit, ψ
             does not take the vectors or is not elementwise, or the width is below 1.
         TooLargeError: It would need more memory than is free.
     """
@@ -226,7 +226,7 @@ def _draw(stack_of_one: Program, normals: Array) -> dict[int, Array]:
 
 
 def _converging(program: Program, values: Sequence[Array]) -> dict[int, Array]:
-    """The vectors and scalars, by place; not a readout vᵀx/√n, which stays random."""
+    """The vectors and scalars, by index; not a readout vᵀx/√n, which stays random."""
     return {k: v for k, v in enumerate(values) if program.instructions[k].kind != "output"}
 
 
@@ -240,7 +240,7 @@ def _moments(program: Program, values: dict[int, Array]) -> tuple[dict[int, Arra
 
 def _average(psi: Callable[..., Any], chosen: list[_Vector], values: dict[int, Array]) -> Array:
     """The average of ψ over coordinates, or over samples."""
-    arguments = [values[v.place][v.entry] for v in chosen]
+    arguments = [values[v.array][v.entry] for v in chosen]
     result = jnp.asarray(psi(*arguments))
     if result.shape != arguments[0].shape:
         raise HyperparameterError(
@@ -254,9 +254,9 @@ def _average(psi: Callable[..., Any], chosen: list[_Vector], values: dict[int, A
 
 
 class _Vector(NamedTuple):
-    """One vector: the place of its array, and where in it."""
+    """One vector: the index of its array, and where in it."""
 
-    place: int
+    array: int
     entry: tuple[int, ...]
 
 
@@ -276,7 +276,7 @@ def _chosen(program: Program, vectors: Sequence[Any], psi: Callable[..., Any]) -
         raise HyperparameterError(
             f"ψ must be a function of {len(vectors)} array(s), one for each vector, not {shown(psi)}."
         )
-    named = {line.name: line.place for line in program.lines()}
+    named = {line.name: line.index for line in program.lines()}
     return [_one(program, named, vector) for vector in vectors]
 
 
@@ -291,17 +291,17 @@ def _takes(psi: Any, count: int) -> bool:
 
 
 def _one(program: Program, named: dict[str, int], vector: Any) -> _Vector:
-    name, *index = vector if isinstance(vector, tuple) and vector else (vector,)
-    place = named.get(name, -1) if isinstance(name, str) else name
-    if isinstance(place, float) or place not in range(len(program)) or program.instructions[place].kind != "vector":
+    name, *entry = vector if isinstance(vector, tuple) and vector else (vector,)
+    index = named.get(name, -1) if isinstance(name, str) else name
+    if isinstance(index, float) or index not in range(len(program)) or program.instructions[index].kind != "vector":
         names = ", ".join(k for k, p in named.items() if program.instructions[p].kind == "vector")
         raise HyperparameterError(f"{shown(name)} is not a vector of the program; its vectors are {names}.")
-    shape = program.instructions[place].shape
-    if not index and np.prod(shape) == 1:
-        index = [0] * len(shape)
-    if len(index) != len(shape) or not all(k in range(size) for k, size in zip(index, shape, strict=True)):
+    shape = program.instructions[index].shape
+    if not entry and np.prod(shape) == 1:
+        entry = [0] * len(shape)
+    if len(entry) != len(shape) or not all(k in range(size) for k, size in zip(entry, shape, strict=True)):
         raise HyperparameterError(
             f"{shown(name)} is an array of vectors of leading shape {shape}; choose one of them, such as "
             f"{(name, *(0 for _ in shape))!r}, not {shown(vector)}."
         )
-    return _Vector(place, tuple(index))
+    return _Vector(index, tuple(entry))

@@ -156,8 +156,8 @@ def _limit(stack_of_one: Program, normals: Array) -> Recurrence:
 
 
 def _over_time(program: Program, values: Sequence[Array]) -> Recurrence:
-    states = jnp.stack([values[place] for place in _states(program)])
-    gates = {name: jnp.stack([values[p][0] for p in places]) for name, places in _gates(program).items()}
+    states = jnp.stack([values[index] for index in _states(program)])
+    gates = {name: jnp.stack([values[p][0] for p in indices]) for name, indices in _gates(program).items()}
     return Recurrence(jnp.sqrt(jnp.mean((states[:, 0] - states[:, 1]) ** 2, axis=-1)), gates)
 
 
@@ -171,16 +171,16 @@ def _states(program: Program) -> list[int]:
 def _gates(program: Program) -> dict[str, list[int]]:
     """Where the gates are, by the name behind `U_`: nonlinearities of a sum in which one input matrix takes part."""
     found: dict[str, list[int]] = {}
-    for place, instruction in enumerate(program.instructions):
+    for index, instruction in enumerate(program.instructions):
         if isinstance(instruction.op, ops.Nonlin) and instruction.op.phi is not multiply:
             for name in _inputs_of(program, instruction.args[0]):
-                found.setdefault(name.removeprefix("U_"), []).append(place)
+                found.setdefault(name.removeprefix("U_"), []).append(index)
     return found
 
 
-def _inputs_of(program: Program, place: int) -> set[str]:
+def _inputs_of(program: Program, index: int) -> set[str]:
     """The input matrices that take part in a sum."""
-    instruction = program.instructions[place]
+    instruction = program.instructions[index]
     if isinstance(instruction.op, ops.InputMatMul):
         return {program.parameters[instruction.op.parameter].name}
     if not (instruction.op.linear or isinstance(instruction.op, ops.Shift)):

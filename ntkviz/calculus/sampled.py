@@ -103,9 +103,9 @@ class SampledZ:
         samples)`, scalars as `(stack, *leading)`.
         """
         values: list[Array] = []
-        for place, instruction in enumerate(program.instructions):
+        for index, instruction in enumerate(program.instructions):
             args = [values[a] for a in instruction.args]
-            value = sampled.of(instruction.op, place)(instruction.op, self, program, *args)
+            value = sampled.of(instruction.op, index)(instruction.op, self, program, *args)
             if instruction.kind == "vector":  # a vector that is the same in every coordinate, too
                 value = jnp.broadcast_to(value, (*value.shape[:-1], self.samples))
             values.append(value)
@@ -211,8 +211,8 @@ def _nngp(p: BackwardProgram, values: list[Array], q: BackwardProgram, other: li
 def _uses(p: BackwardProgram, values: list[Array]) -> dict[Matrix, Uses]:
     """What goes into each parameter and the gradients at what comes out, `(stack·outputs, uses, samples)`."""
 
-    def side(place: int, is_gradient: bool) -> Array:
-        value = values[place]
+    def side(index: int, is_gradient: bool) -> Array:
+        value = values[index]
         stack, outputs = len(value), p.program.outputs
         if not is_gradient:
             value = jnp.broadcast_to(value[:, None], (stack, outputs, *value.shape[1:]))

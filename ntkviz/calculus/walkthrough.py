@@ -76,7 +76,7 @@ class Walkthrough:
     Attributes:
         program: The program with its gradients, written out.
         lines: The lines of the listing, without the data.
-        network: A function `(width, key)` that gives the values of one random network, by place.
+        network: A function `(width, key)` that gives the values of one random network, by index.
 
     Raises:
         NtkvizError: Whatever `program` and `Program.backward` raise.
@@ -86,7 +86,7 @@ class Walkthrough:
         self.program: Program = program(arch, x).backward()
         self._forward = len(self.program.forward)
         self.lines = tuple(line for line in self.program.lines() if line.type != "data")
-        self._numbers = {line.place: k for k, line in enumerate(self.lines)}
+        self._numbers = {line.index: k for k, line in enumerate(self.lines)}
         self.network = functools.lru_cache(maxsize=4)(self._network)
 
     def __len__(self) -> int:
@@ -106,14 +106,14 @@ class Walkthrough:
         return {k: np.asarray(law.samples) for k, law in self._limit.vectors.items()}
 
     def _step(self, line: Line, limit: Limit) -> Step:
-        returning = limit.vectors[line.place].corrections if line.place in limit.vectors else ()
+        returning = limit.vectors[line.index].corrections if line.index in limit.vectors else ()
         return Step(
             line,
             self.kind(line),
-            line.place >= self._forward,
+            line.index >= self._forward,
             tuple(self._numbers[k] for k in line.depends_on if k in self._numbers),
             self._law(line, limit),
-            tuple(other.name for other in self.lines if other.place in returning),
+            tuple(other.name for other in self.lines if other.index in returning),
             self._fresh(line, limit) if returning else None,
         )
 
@@ -126,9 +126,9 @@ class Walkthrough:
         Returns:
             `"given"`, `"MatMul"`, `"Nonlin"`, `"Moment"` or `"output"`.
         """
-        if line.place == self.program.output:
+        if line.index == self.program.output:
             return "output"
-        match self.program.instructions[line.place].op:
+        match self.program.instructions[line.index].op:
             case ops.InputMatMul() | ops.InitialVector() | Identity():
                 return "given"
             case ops.MatMul():
@@ -137,12 +137,12 @@ class Walkthrough:
                 return "Nonlin" if line.type == "X-var" else "Moment"
 
     def _law(self, line: Line, limit: Limit) -> Law:
-        if line.place in limit.vectors:
-            law = limit.vectors[line.place]
+        if line.index in limit.vectors:
+            law = limit.vectors[line.index]
             mean, std = np.ravel(law.mean)[0], np.ravel(law.std)[0]
             return _law(first(law.samples), mean, std, law.gaussian, law.corrections)
-        if line.place in limit.scalars:
-            value = np.ravel(limit.scalars[line.place])[0]
+        if line.index in limit.scalars:
+            value = np.ravel(limit.scalars[line.index])[0]
             return _law(np.array([value]), value, 0.0)
         spread = np.std(self._line_terms(line, self._samples, lambda h, g: h))
         from scipy.special import ndtri  # slow to import, and few steps show the law of a sum
@@ -151,13 +151,13 @@ class Walkthrough:
 
     def _fresh(self, line: Line, limit: Limit) -> float:
         """The standard deviation σ √E (Z^x)² of Ẑ^{Wx}: that of Wx if W were new to the program."""
-        instruction = self.program.instructions[line.place]
-        sigma2 = float(self.program.variance(self.program.parameter_of(line.place)))
+        instruction = self.program.instructions[line.index]
+        sigma2 = float(self.program.variance(self.program.parameter_of(line.index)))
         law = limit.vectors[instruction.args[0]]
         return float(np.sqrt(sigma2 * (np.ravel(law.mean)[0] ** 2 + np.ravel(law.std)[0] ** 2)))
 
     def _network(self, width: int, key: int) -> dict[int, np.ndarray]:
-        """All vectors and scalars of one random network, by place."""
+        """All vectors and scalars of one random network, by index."""
         return {k: np.asarray(v) for k, v in coordinates(self.program, width=width, key=key).items()}
 
     def value(self, number: int, network: dict[int, np.ndarray]) -> np.ndarray:
@@ -171,11 +171,11 @@ class Walkthrough:
             The n coordinates of a vector `(n,)`, or an array of one number `(1,)`.
         """
         line = self.lines[number]
-        if line.place not in network:
+        if line.index not in network:
             terms = self._line_terms(line, network, lambda h, g: h)
             return np.array([np.sum(terms) / np.sqrt(len(terms))])
-        values = network[line.place]
-        return first(values) if self._is_vector(line.place) else np.ravel(values)[:1]
+        values = network[line.index]
+        return first(values) if self._is_vector(line.index) else np.ravel(values)[:1]
 
     def terms(self, number: int, network: dict[int, np.ndarray], psi: Psi) -> np.ndarray:
         """The n terms, one for each coordinate α, of the average that belongs to a line.
@@ -204,26 +204,26 @@ class Walkthrough:
         terms = self._line_terms(self.lines[number], self._samples, psi)
         if not terms.size:
             return None
-        if self._is_vector(self.lines[number].place):
+        if self._is_vector(self.lines[number].index):
             return Average("vector", float(np.mean(terms)), float(np.std(terms)))
-        op, limit = self.program.instructions[self.lines[number].place].op, self.steps[number].limit
+        op, limit = self.program.instructions[self.lines[number].index].op, self.steps[number].limit
         return Average("Moment" if isinstance(op, ops.Moment) else "output", float(limit.mean), float(np.std(terms)))
 
     def _line_terms(self, line: Line, values: dict[int, np.ndarray], psi: Psi) -> np.ndarray:
-        instruction = self.program.instructions[line.place]
+        instruction = self.program.instructions[line.index]
         match instruction.op:
             case ops.Moment():
                 return first(values[instruction.args[0]])
             case ops.Readout():
                 v, x = (first(values[k]) for k in instruction.args)
                 return v * x
-            case _ if self._is_vector(line.place):
-                return psi(first(values[line.place]), first(values[self.lines[0].place]))
+            case _ if self._is_vector(line.index):
+                return psi(first(values[line.index]), first(values[self.lines[0].index]))
             case _:
                 return np.array([])
 
-    def _is_vector(self, place: int) -> bool:
-        return self.program.instructions[place].kind == "vector"
+    def _is_vector(self, index: int) -> bool:
+        return self.program.instructions[index].kind == "vector"
 
 
 def first(values: Any) -> np.ndarray:

@@ -29,9 +29,9 @@ from .same_functions import Functions, number_value
 
 
 class Found(NamedTuple):
-    """A value of the batch's program: the place of its like in the single example's, and of which examples it is."""
+    """A value of the batch's program: the index of its like in the single example's, and of which examples it is."""
 
-    place: int
+    value: int
     whose: Whose
 
 
@@ -98,39 +98,39 @@ class _Matching:
     ):
         self.many, self.one, self.size, self.numbers, self.given = many, one, size, numbers, given or {}
         self.functions = Functions(one)
-        self.places: dict[Any, int] = {}  # of `one`, by operation and arguments
-        self.alike: list[int] = []  # for each place of `one` the first at which the same is calculated
-        for place, instruction in enumerate(one.instructions):
+        self.indices: dict[Any, int] = {}  # of `one`, by operation and arguments
+        self.alike: list[int] = []  # for each index of `one` the first at which the same is calculated
+        for index, instruction in enumerate(one.instructions):
             op = instruction.op
             plain = numbers_of_one[op.index].name if isinstance(op, ops.Constant) else self._plain(op)
-            self.alike.append(self.places.setdefault((plain, self._alike(instruction.args)), place))
+            self.alike.append(self.indices.setdefault((plain, self._alike(instruction.args)), index))
         self.found: dict[int, Found] = {}
-        for place in self._used():
-            self.found[place] = self._match(many.instructions[place])
+        for index in self._used():
+            self.found[index] = self._match(many.instructions[index])
 
     def check_parameters(self) -> None:
         """Raise `ExamplesMeetError` unless the two programs have the same parameters."""
         if len(self.many.parameters) != len(self.one.parameters):
             raise ExamplesMeetError
         for here, there in zip(self.many.parameters, self.one.parameters, strict=True):
-            numbers = [self.found[k] for k in _places_of_numbers(here)]
-            same = [Found(place, None) for place in self._alike(_places_of_numbers(there))]
+            numbers = [self.found[k] for k in _indices_of_numbers(here)]
+            same = [Found(index, None) for index in self._alike(_indices_of_numbers(there))]
             if numbers != same or _declared(here) != _declared(there):
                 raise ExamplesMeetError
 
-    def is_found(self, place: int, place_of_one: int, whose: Whose) -> bool:
+    def is_found(self, index: int, index_of_one: int, whose: Whose) -> bool:
         """Whether a value of `many` is that value of `one`, of these examples."""
-        return self.found[place] == Found(self.alike[place_of_one], whose)
+        return self.found[index] == Found(self.alike[index_of_one], whose)
 
-    def _alike(self, places: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(self.alike[place] for place in places)
+    def _alike(self, indices: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(self.alike[index] for index in indices)
 
     def _used(self) -> list[int]:
-        """The places of `many` that the output and the parameters depend on, in order."""
-        used = {self.many.output, *(k for p in self.many.parameters for k in _places_of_numbers(p))}
-        for place in reversed(range(len(self.many))):
-            if place in used:
-                used.update(self.many.instructions[place].args)
+        """The indices of `many` that the output and the parameters depend on, in order."""
+        used = {self.many.output, *(k for p in self.many.parameters for k in _indices_of_numbers(p))}
+        for index in reversed(range(len(self.many))):
+            if index in used:
+                used.update(self.many.instructions[index].args)
         return sorted(used)
 
     def _plain(self, op: Op) -> Any:
@@ -159,18 +159,18 @@ class _Matching:
             plain, then = self._of_one_example(instruction, [a.whose for a in args])
         elif len(whose) > 1:
             raise ExamplesMeetError
-        return self.recognised(instruction, plain, tuple(a.place for a in args), then)
+        return self.recognised(instruction, plain, tuple(a.value for a in args), then)
 
     def recognised(self, instruction: Instruction, plain: Any, args: tuple[int, ...], whose: Whose) -> Found:
         """The operation on these arguments in `one`."""
-        place = self.places.get((plain, args))
-        if place is None:
+        index = self.indices.get((plain, args))
+        if index is None:
             raise ExamplesMeetError
-        return self.checked(instruction, Found(place, whose))
+        return self.checked(instruction, Found(index, whose))
 
     def checked(self, instruction: Instruction, found: Found) -> Found:
         """What was found, if its shape is the one it must have."""
-        shape = self.one.instructions[found.place].shape
+        shape = self.one.instructions[found.value].shape
         if isinstance(found.whose, Each):
             shape = _with_length(shape, found.whose.axis, shape[found.whose.axis] * self.size)
         if shape != instruction.shape:
@@ -233,41 +233,41 @@ class _Matching:
     def broadcast(self, how: AxesMap, instruction: Instruction, arg: Found) -> Found:
         """What is the same for all examples, repeated: as a whole, or for each of them."""
         (given,) = instruction.args
-        if (how, (arg.place,)) in self.places:
-            return self.recognised(instruction, how, (arg.place,), None)
+        if (how, (arg.value,)) in self.indices:
+            return self.recognised(instruction, how, (arg.value,), None)
         shape = self.many.instructions[given].shape
         before = (1,) * (len(instruction.shape) - len(shape)) + shape
         for axis, length in enumerate(instruction.shape):
             if length != self.size or before[axis] != 1:
                 continue
             of_one = _with_length(instruction.shape, axis, 1)
-            place = arg.place if of_one == shape else self.places.get((axes.BroadcastTo(of_one), (arg.place,)))
-            if place is not None:
-                return self.checked(instruction, Found(place, Each(axis)))
+            index = arg.value if of_one == shape else self.indices.get((axes.BroadcastTo(of_one), (arg.value,)))
+            if index is not None:
+                return self.checked(instruction, Found(index, Each(axis)))
         raise ExamplesMeetError
 
     def joined(self, axis: int, instruction: Instruction, args: list[Found]) -> Found:
         """One example after the other, each with the same values of its own."""
         count, rest = divmod(len(args), self.size)
-        places = tuple(a.place for a in args[:count])
+        indices = tuple(a.value for a in args[:count])
         for example in range(self.size):
             part = args[example * count : (example + 1) * count]
-            if rest or tuple(a.place for a in part) != places or {a.whose for a in part} - {None, Of(example)}:
+            if rest or tuple(a.value for a in part) != indices or {a.whose for a in part} - {None, Of(example)}:
                 raise ExamplesMeetError
-        return self.recognised(instruction, instruction.op, places, Each(axis, instruction.shape[axis] // self.size))
+        return self.recognised(instruction, instruction.op, indices, Each(axis, instruction.shape[axis] // self.size))
 
     def repeated(self, body: Program, instruction: Instruction, args: list[Found]) -> Found:
         """A layer that hands on the values it is given of the same examples does so any number of times."""
         times, carry, *captured = args
         given: dict[Op, Whose] = {ops.Carry(): carry.whose} | {ops.Captured(k): a.whose for k, a in enumerate(captured)}
-        places = tuple(a.place for a in args)
-        for place, other in enumerate(self.one.instructions):
-            if isinstance(other.op, ops.Repeat) and self._alike(other.args) == places and times.whose is None:
+        indices = tuple(a.value for a in args)
+        for index, other in enumerate(self.one.instructions):
+            if isinstance(other.op, ops.Repeat) and self._alike(other.args) == indices and times.whose is None:
                 body_of_one = other.op.body
                 layer = _Matching(body, body_of_one, self.size, given=given)
                 layer.check_parameters()
                 if layer.is_found(body.output, body_of_one.output, carry.whose):
-                    return self.checked(instruction, Found(place, carry.whose))
+                    return self.checked(instruction, Found(index, carry.whose))
         raise ExamplesMeetError
 
 
@@ -343,7 +343,7 @@ def _with_length(shape: Shape, axis: int, length: int) -> Shape:
     return (*shape[:axis], length, *shape[axis + 1 :])
 
 
-def _places_of_numbers(parameter: Parameter) -> tuple[int, int, int]:
+def _indices_of_numbers(parameter: Parameter) -> tuple[int, int, int]:
     return parameter.std, parameter.multiplier, parameter.lr
 
 

@@ -17,7 +17,7 @@ from ..calculus.limit_kernels import Reason
 from ..errors import HyperparameterError, NoForwardLimitError, shown
 from ..execution.memory_limit import bounded
 from ..language.program import Program
-from ..language.rewriting.shorthand import with_places
+from ..language.rewriting.shorthand import with_indices
 from .forward.kernels import correction_terms
 from .forward.moments import Moments
 from .forward.views import View
@@ -34,7 +34,7 @@ def limit_scalars(program: Program) -> dict[int, Array]:
         program: `nv.program(arch, x)`.
 
     Returns:
-        Arrays `(*leading,)`, by place in `program.unrolled()`.
+        Arrays `(*leading,)`, by index in `program.unrolled()`.
 
     Raises:
         NoForwardLimitError: Second moments do not determine a scalar; use `limit_law` there.
@@ -44,18 +44,18 @@ def limit_scalars(program: Program) -> dict[int, Array]:
     if not isinstance(program, Program):
         raise HyperparameterError(f"A program is needed, such as nv.program(arch, x), not {shown(program)}.")
     as_written = program.unrolled()
-    program, places = with_places(as_written)
+    program, indices = with_indices(as_written)
     reasons = [*correction_terms(program), *jax.eval_shape(_limits, program).refused]
     if reasons:
         raise NoForwardLimitError(reasons[0].text)
     numbers = _scalars(program).numbers
-    return {k: numbers[places[k]] for k, i in enumerate(as_written.instructions) if i.kind == "scalar"}
+    return {k: numbers[indices[k]] for k, i in enumerate(as_written.instructions) if i.kind == "scalar"}
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["numbers"], meta_fields=["refused"])
 @dataclass(frozen=True)
 class _Scalars:
-    """The limits by place, and why second moments do not give them, if so."""
+    """The limits by index, and why second moments do not give them, if so."""
 
     numbers: dict[int, Array]
     refused: tuple[Reason, ...]
@@ -64,8 +64,8 @@ class _Scalars:
 @functools.partial(jax.jit, inline=True)  # traced once: to see whether it applies, and to calculate
 def _limits(program: Program) -> _Scalars:
     moments = Moments(View((program, program)))
-    scalars = (place for place, instruction in enumerate(program.instructions) if instruction.kind == "scalar")
-    return _Scalars({place: moments.number((0, place)) for place in scalars}, tuple(moments.refused))
+    scalars = (index for index, instruction in enumerate(program.instructions) if instruction.kind == "scalar")
+    return _Scalars({index: moments.number((0, index)) for index in scalars}, tuple(moments.refused))
 
 
 _scalars = bounded(_limits)

@@ -36,7 +36,7 @@ from .forward.kernels import correction_terms, kernels_from
 from .forward.moments import Moments, of_all_pairs
 from .forward.views import Vector, View
 
-Shares = dict[tuple[int, int], Array]  # of each pair of places, one in each program, for all pairs of entries there
+Shares = dict[tuple[int, int], Array]  # of each pair of indices, one in each program, for all pairs of entries there
 
 
 def infinite_contributions(arch: Architecture, x1: Any, x2: Any = None) -> dict[str, np.ndarray]:
@@ -117,11 +117,11 @@ def biases_as_inputs(program: Program) -> Program:
     biases = {k for k in range(len(program.parameters)) if _is_bias(program, k)}
     instructions: list[Instruction] = []
     constants = list(program.constants)
-    places: dict[int, int] = {}
+    indices: dict[int, int] = {}
     declared: dict[int, int] = {}
-    for place, instruction in enumerate(program.instructions):
+    for index, instruction in enumerate(program.instructions):
         if isinstance(instruction.op, ops.InitialVector) and instruction.op.parameter in biases:
-            declared[place] = instruction.op.parameter
+            declared[index] = instruction.op.parameter
             continue
         args = []
         for a in instruction.args:
@@ -131,16 +131,16 @@ def biases_as_inputs(program: Program) -> Program:
                 constants.append(np.ones((*shape, 1)))
                 one = (len(instructions) - 1,)
                 instructions.append(Instruction(ops.InputMatMul(declared[a]), one, "vector", shape))
-            args.append(len(instructions) - 1 if a in declared else places[a])
-        places[place] = len(instructions)
+            args.append(len(instructions) - 1 if a in declared else indices[a])
+        indices[index] = len(instructions)
         instructions.append(dataclasses.replace(instruction, args=tuple(args)))
     parameters = [dataclasses.replace(p, kind="input") if k in biases else p for k, p in enumerate(program.parameters)]
-    return program.written_again(instructions, places.__getitem__, parameters=parameters, constants=tuple(constants))
+    return program.written_again(instructions, indices.__getitem__, parameters=parameters, constants=tuple(constants))
 
 
 def _is_bias(program: Program, parameter: int) -> bool:
     declared = program.parameters[parameter]
-    users = [u for place in program.uses(parameter) for u in program.users(place)]
+    users = [u for index in program.uses(parameter) for u in program.users(index)]
     return (
         declared.kind == "vector"
         and not declared.shape
@@ -167,8 +167,8 @@ class _Shared(View):
 
 @bounded
 def _split(program: Program, program_bar: Program) -> dict[str, Array]:
-    places, places_bar = _places_of_uses(program), _places_of_uses(program_bar)
-    pairs = [(a, b) for name in places for a in places[name] for b in places_bar.get(name, [])]
+    indices, indices_bar = _indices_of_uses(program), _indices_of_uses(program_bar)
+    pairs = [(a, b) for name in indices for a in indices[name] for b in indices_bar.get(name, [])]
     shapes = {(a, b): program.instructions[a].shape + program_bar.instructions[b].shape for a, b in pairs}
 
     def ntk(shares: Shares) -> Array:
@@ -179,9 +179,9 @@ def _split(program: Program, program_bar: Program) -> dict[str, Array]:
 
     terms = jax.grad(ntk)({pair: jnp.ones(shape) for pair, shape in shapes.items()})
     return {
-        name: jnp.block([[_matrix(terms[a, b], program, a) for b in places_bar[name]] for a in places[name]])
-        for name in places
-        if name in places_bar  # a sequence of one token never uses W
+        name: jnp.block([[_matrix(terms[a, b], program, a) for b in indices_bar[name]] for a in indices[name]])
+        for name in indices
+        if name in indices_bar  # a sequence of one token never uses W
     }
 
 
@@ -189,14 +189,14 @@ def _matrix(term: Array, program: Program, a: int) -> Array:
     return term.reshape(int(np.prod(program.instructions[a].shape, dtype=int)), -1)
 
 
-def _places_of_uses(program: Program) -> dict[str, list[int]]:
+def _indices_of_uses(program: Program) -> dict[str, list[int]]:
     """Where the program uses each trained parameter, in order."""
     found: dict[str, list[int]] = {}
-    for place, instruction in enumerate(program.instructions):
+    for index, instruction in enumerate(program.instructions):
         if isinstance(instruction.op, ops.Source):
             parameter = program.parameters[instruction.op.parameter]
             if parameter.trainable:
-                found.setdefault(_label(parameter, instruction.op.index), []).append(place)
+                found.setdefault(_label(parameter, instruction.op.index), []).append(index)
     return found
 
 

@@ -91,27 +91,27 @@ def _varied_constants(
 
     for axis, (name, values) in enumerate(grid.items()):
         along = [constants(**start | {name: value}) for value in values]
-        for place, before in enumerate(first.constants):
-            numbers = np.array([c[place] for c in along])
+        for index, before in enumerate(first.constants):
+            numbers = np.array([c[index] for c in along])
             if numbers.ndim == 1 and np.any(numbers != before):
-                varied[place] = numbers.reshape([-1 if k == axis else 1 for k in range(len(grid))])
+                varied[index] = numbers.reshape([-1 if k == axis else 1 for k in range(len(grid))])
     corner = constants(**{name: values[-1] for name, values in grid.items()})
-    for place, number in enumerate(corner):
-        if not np.array_equal(varied[place].ravel()[-1] if place in varied else first.constants[place], number):
+    for index, number in enumerate(corner):
+        if not np.array_equal(varied[index].ravel()[-1] if index in varied else first.constants[index], number):
             raise InputError(
                 f"A number of the program depends on several of {', '.join(grid)} at once; sweep one of them at a time."
             )
     return varied
 
 
-@bounded(static_argnames=("places", "count"))
-def _at_every_point(program: Program, points: tuple[Array, ...], places: tuple[int, ...], count: int) -> LimitKernels:
-    """The kernels with the constants at `places` replaced by the entries of the arrays `points`, `(count,)` each."""
+@bounded(static_argnames=("indices", "count"))
+def _at_every_point(program: Program, points: tuple[Array, ...], indices: tuple[int, ...], count: int) -> LimitKernels:
+    """The kernels with the constants at `indices` replaced by the entries of the arrays `points`, `(count,)` each."""
 
     def at_point(numbers: tuple[Array, ...]) -> LimitKernels:
         constants = list(program.constants)
-        for place, number in zip(places, numbers, strict=True):
-            constants[place] = number
+        for index, number in zip(indices, numbers, strict=True):
+            constants[index] = number
         here = program.with_numbers(tuple(constants), program.data)
         return forward_kernels(here, here)
 

@@ -102,13 +102,13 @@ class Architecture:
             raise ProgramError(
                 f"{self.fn.__name__} must return net.readout(…) or a scalar such as nv.moment(x), not {out!r}."
             )
-        place = net.place(out)
+        index = net.index(out)
         if out.shape != data[0].shape[:1]:
             raise ProgramError(
                 f"{self.fn.__name__} returns shape {out.shape}; it must return one number for each of the "
                 f"{data[0].shape[0]} inputs of the batch."
             )
-        return Program(tuple(net.instructions), tuple(net.parameters), place, tuple(net.constants), data)
+        return Program(tuple(net.instructions), tuple(net.parameters), index, tuple(net.constants), data)
 
 
 def architecture(fn: Callable[..., Any]) -> Architecture:

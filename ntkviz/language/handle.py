@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Value:
-    """A value of the program being written, known by its place and its leading shape.
+    """A value of the program being written, known by its index and its leading shape.
 
     Attributes:
         shape: The leading shape; the width axis is never part of it.
@@ -31,8 +31,8 @@ class Value:
     __array_ufunc__ = None  # NumPy arrays leave arithmetic to the handle
     kind: str = ""
 
-    def __init__(self, net: Recorder, place: int, shape: Shape):
-        self._net, self._place, self.shape = net, place, tuple(shape)
+    def __init__(self, net: Recorder, index: int, shape: Shape):
+        self._net, self._index, self.shape = net, index, tuple(shape)
 
     @property
     def ndim(self) -> int:

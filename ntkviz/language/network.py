@@ -65,8 +65,8 @@ class Network(Recorder):
             raise ProgramError(
                 f"Input matrix {name} needs data with a last axis of length d ≥ 1, not shape {data.shape}."
             )
-        place = self._parameter(name, "input", data.shape[-1], (), std, lr, trainable)
-        return self.record(ops.InputMatMul(place), (data,), Vector, data.shape[:-1])
+        index = self._parameter(name, "input", data.shape[-1], (), std, lr, trainable)
+        return self.record(ops.InputMatMul(index), (data,), Vector, data.shape[:-1])
 
     def matrix(
         self,
@@ -95,8 +95,8 @@ class Network(Recorder):
             ProgramError: The name is taken.
             HyperparameterError: `std` or `lr` is not a finite number ≥ 0.
         """
-        place = self._parameter(name, "matrix", fan, tuple(shape), std, lr, trainable)
-        return Matrix(self, place, tuple(shape))
+        index = self._parameter(name, "matrix", fan, tuple(shape), std, lr, trainable)
+        return Matrix(self, index, tuple(shape))
 
     def vector(
         self,
@@ -128,8 +128,8 @@ class Network(Recorder):
             HyperparameterError: `std` or `lr` is not a finite number ≥ 0.
         """
         zero_mean = isinstance(mean, int | float) and mean == 0
-        place = self._parameter(name, "vector", fan, tuple(shape), std, lr, trainable, zero_mean)
-        v = self.record(ops.InitialVector(place), (), Vector, tuple(shape))
+        index = self._parameter(name, "vector", fan, tuple(shape), std, lr, trainable, zero_mean)
+        v = self.record(ops.InitialVector(index), (), Vector, tuple(shape))
         return v if zero_mean else v + mean
 
     def bias(self, name: str, *, std: Any = 0.0, lr: Any = 1.0, trainable: bool = True) -> Vector:
@@ -202,9 +202,9 @@ class Network(Recorder):
                 kind,
                 fan,
                 shape,
-                std=s._place,
-                multiplier=multiplier._place,
-                lr=self.scalar(lr)._place,
+                std=s._index,
+                multiplier=multiplier._index,
+                lr=self.scalar(lr)._index,
                 trainable=trainable,
                 zero_mean=zero_mean,
             )
@@ -277,12 +277,12 @@ class Block(Network):
         """A repeat inside a repeat is written out."""
         return self._written_out(times, layer, x)
 
-    def place(self, value: Value) -> int:
+    def index(self, value: Value) -> int:
         if value._net is self.outer:
             if isinstance(value, Scalar):
-                return self.scalar(value)._place
+                return self.scalar(value)._index
             raise UsesOutsideError
-        return super().place(value)
+        return super().index(value)
 
     def check_owns_parameter(self, matrix: Matrix) -> None:
         if matrix._net is self.outer:
@@ -291,7 +291,7 @@ class Block(Network):
 
     def program(self, out: Vector) -> Program:
         """The body as a program of its own."""
-        return Program(tuple(self.instructions), tuple(self.parameters), self.place(out))
+        return Program(tuple(self.instructions), tuple(self.parameters), self.index(out))
 
 
 class Numbered:

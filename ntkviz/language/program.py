@@ -50,7 +50,7 @@ class Parameter:
     `multiplier/√(fan·n)`, that of an input matrix `multiplier/√fan` with `fan` = d, that of a
     readout `multiplier/√(fan·n)`, that of any other vector `multiplier`. `shape` makes it an
     array of independent parameters (one matrix for each offset of a convolution). `std`,
-    `multiplier` and `lr` are the places of the instructions that give these numbers.
+    `multiplier` and `lr` are the indices of the instructions that give these numbers.
     `zero_mean` is `False` for a vector whose mean, not trained, is added in the program.
     """
 
@@ -98,12 +98,12 @@ class Program:
     Source: NETSOR⊤ with moments, Tensor Programs II (arXiv:2006.14548).
 
     Attributes:
-        instructions: Each refers to earlier ones by their place in this tuple.
-        parameters: The random initial values, by the place instructions refer to.
-        output: The place of the network's output f, of shape `(batch,)`.
+        instructions: Each refers to earlier ones by their index in this tuple.
+        parameters: The random initial values, by the index instructions refer to.
+        output: The index of the network's output f, of shape `(batch,)`.
         constants: Numbers and hyper-parameters, in the order `Constant` instructions name them.
         data: The inputs, in the order `Data` instructions name them.
-        gradients: For each value that has a gradient, its place and that of the gradient; empty
+        gradients: For each value that has a gradient, its index and that of the gradient; empty
             unless the program came from `backward`.
     """
 
@@ -160,23 +160,23 @@ class Program:
         return dataclasses.replace(self, constants=constants, data=data)
 
     def written_again(
-        self, instructions: Sequence[Instruction], place: Callable[[int], int], **changes: Any
+        self, instructions: Sequence[Instruction], index: Callable[[int], int], **changes: Any
     ) -> Program:
         """The same program in other instructions.
 
         Args:
             instructions: The new instructions.
-            place: Where the value of an old instruction is found among the new ones.
+            index: Where the value of an old instruction is found among the new ones.
             **changes: Other attributes that change, by name.
 
         Returns:
-            The program, with its output and parameters at the new places.
+            The program, with its output and parameters at the new indices.
         """
         parameters = tuple(
-            dataclasses.replace(p, std=place(p.std), multiplier=place(p.multiplier), lr=place(p.lr))
+            dataclasses.replace(p, std=index(p.std), multiplier=index(p.multiplier), lr=index(p.lr))
             for p in changes.pop("parameters", self.parameters)
         )
-        output = place(self.output)  # which may write more instructions
+        output = index(self.output)  # which may write more instructions
         return dataclasses.replace(
             self, instructions=tuple(instructions), parameters=parameters, output=output, **changes
         )
@@ -190,36 +190,36 @@ class Program:
         """The instructions that use a parameter, readouts of a vector included.
 
         Args:
-            parameter: Its place in `parameters`.
+            parameter: Its index in `parameters`.
 
         Returns:
-            Their places, ascending.
+            Their indices, ascending.
         """
-        for place, instruction in enumerate(self.instructions):
+        for index, instruction in enumerate(self.instructions):
             if isinstance(instruction.op, Source) and instruction.op.parameter == parameter:
-                yield place
+                yield index
 
-    def users(self, place: int) -> Iterator[int]:
-        """The instructions that take the value made at `place`.
+    def users(self, index: int) -> Iterator[int]:
+        """The instructions that take the value made at `index`.
 
         Args:
-            place: The place of an instruction.
+            index: The index of an instruction.
 
         Returns:
-            Their places, ascending.
+            Their indices, ascending.
         """
-        return (later for later, i in enumerate(self.instructions) if place in i.args)
+        return (later for later, i in enumerate(self.instructions) if index in i.args)
 
-    def number(self, place: int) -> Any:
+    def number(self, index: int) -> Any:
         """A scalar made from constants alone: a parameter's std, multiplier or lr.
 
         Args:
-            place: The place of the instruction that makes it.
+            index: The index of the instruction that makes it.
 
         Returns:
             Its value, a number or an array.
         """
-        instruction = self.instructions[place]
+        instruction = self.instructions[index]
         if isinstance(instruction.op, Constant):
             return self.constants[instruction.op.index]
         return instruction.op.evaluate(*(self.number(a) for a in instruction.args))
@@ -235,29 +235,29 @@ class Program:
         """
         return (self.number(parameter.multiplier) * self.number(parameter.std)) ** 2 / parameter.fan
 
-    def parameter_of(self, place: int) -> Parameter:
+    def parameter_of(self, index: int) -> Parameter:
         """The parameter that an instruction uses.
 
         Args:
-            place: The place of the instruction, which must use one.
+            index: The index of the instruction, which must use one.
 
         Returns:
             The parameter.
         """
-        op = self.instructions[place].op
+        op = self.instructions[index].op
         assert isinstance(op, Source)
         return self.parameters[op.parameter]
 
-    def delayed(self, place: int) -> tuple[int, int]:
+    def delayed(self, index: int) -> tuple[int, int]:
         """Where the value that the previous step of a loop made comes from.
 
         Args:
-            place: The place of a `Delayed` instruction.
+            index: The index of a `Delayed` instruction.
 
         Returns:
-            The place at which the steps make it, and that of its value before the first step.
+            The index at which the steps make it, and that of its value before the first step.
         """
-        instruction = self.instructions[place]
+        instruction = self.instructions[index]
         assert isinstance(instruction.op, Delayed)
         return instruction.op.source, instruction.args[0]
 
@@ -266,16 +266,16 @@ class Program:
         """How many outputs f has."""
         return self.instructions[self.output].shape[0]
 
-    def vectors(self, place: int) -> list[int]:
+    def vectors(self, index: int) -> list[int]:
         """The arguments of an instruction that are vectors.
 
         Args:
-            place: The place of the instruction.
+            index: The index of the instruction.
 
         Returns:
-            Their places, in the order of the arguments.
+            Their indices, in the order of the arguments.
         """
-        return [a for a in self.instructions[place].args if self.instructions[a].kind == "vector"]
+        return [a for a in self.instructions[index].args if self.instructions[a].kind == "vector"]
 
     @property
     def has_repeats(self) -> bool:
@@ -334,7 +334,7 @@ class Program:
         """The instructions as numbered lines of text.
 
         Returns:
-            Lines `places  name : type shape = formula`, in columns.
+            Lines `indices  name : type shape = formula`, in columns.
         """
         return _methods["to_text"](self)
 

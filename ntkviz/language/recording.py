@@ -124,18 +124,18 @@ class Recorder:
             ProgramError: The program has become too long, or an argument belongs to another program.
         """
         check_length(len(self.instructions) + 1)
-        places = tuple(self.place(a) for a in args)
-        self.instructions.append(Instruction(op, places, kind.kind, tuple(shape)))  # type: ignore[arg-type]
+        indices = tuple(self.index(a) for a in args)
+        self.instructions.append(Instruction(op, indices, kind.kind, tuple(shape)))  # type: ignore[arg-type]
         return kind(self, len(self.instructions) - 1, shape)
 
-    def place(self, value: Value) -> int:
-        """The place of the instruction that makes a value of this program.
+    def index(self, value: Value) -> int:
+        """The index of the instruction that makes a value of this program.
 
         Args:
             value: The handle.
 
         Returns:
-            The place in `instructions`.
+            The index in `instructions`.
 
         Raises:
             ProgramError: The value belongs to another program.
@@ -145,7 +145,7 @@ class Recorder:
             raise UsesOutsideError  # a repeated layer mixes its vectors with this one's
         if value._net is not self:
             raise ProgramError("A value of another program is used; a program uses its own values only.")
-        return value._place
+        return value._index
 
     def check_owns_parameter(self, matrix: Matrix) -> None:
         """Refuse a matrix declared in another program.

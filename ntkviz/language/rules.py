@@ -65,12 +65,12 @@ class Rules:
             self._found[kind] = next((self.entries[c] for c in kind.__mro__ if c in self.entries), None)
         return self._found[kind]
 
-    def of(self, op: Any, place: int | None = None) -> Callable[..., Any]:
-        """The rule of an instruction; raises `ProgramError` with its name (and place) where there is none."""
+    def of(self, op: Any, index: int | None = None) -> Callable[..., Any]:
+        """The rule of an instruction; raises `ProgramError` with its name (and index) where there is none."""
         found = self.entry(type(op))
         if callable(found):
             return found
-        name = type(op).__name__ if place is None else f"Instruction {place} ({type(op).__name__})"
+        name = type(op).__name__ if index is None else f"Instruction {index} ({type(op).__name__})"
         why = "" if found is None else f": {found.why}"
         raise ProgramError(f"{name} has no rule for {self.what}{why}.")
 

@@ -180,12 +180,12 @@ class Matrix:
         """The transpose: the same random matrix, not an independent one."""
         return Matrix(self._net, self._parameter, self.shape, self._index, not self._transpose)
 
-    def __getitem__(self, index: int | tuple[int, ...]) -> Matrix:
-        place = index if isinstance(index, tuple) else (index,)
-        if len(place) > len(self.shape) or any(not 0 <= i < s for i, s in zip(place, self.shape, strict=False)):
-            raise IndexError(f"Index {place} does not fit an array of matrices of shape {self.shape}.")
-        rest = self.shape[len(place) :]
-        return Matrix(self._net, self._parameter, rest, (*self._index, *place), self._transpose)
+    def __getitem__(self, entry: int | tuple[int, ...]) -> Matrix:
+        index = entry if isinstance(entry, tuple) else (entry,)
+        if len(index) > len(self.shape) or any(not 0 <= i < s for i, s in zip(index, self.shape, strict=False)):
+            raise IndexError(f"Index {index} does not fit an array of matrices of shape {self.shape}.")
+        rest = self.shape[len(index) :]
+        return Matrix(self._net, self._parameter, rest, (*self._index, *index), self._transpose)
 
     def __matmul__(self, x: Any) -> Vector:
         if not isinstance(x, Vector):

@@ -153,8 +153,8 @@ def uses_of_parameters(
     """What goes in and the gradients of each output at what comes out, by parameter; `loops` as of `run`."""
     width = width_of(program, parameters)
     dtype = parameters[0].dtype
-    places = [k for k in _parts_of_output(program) if _is_trained(program, k)]
-    taps = {k: jnp.zeros((*program.instructions[k].shape, width), dtype) for k in places}
+    indices = [k for k in _parts_of_output(program) if _is_trained(program, k)]
+    taps = {k: jnp.zeros((*program.instructions[k].shape, width), dtype) for k in indices}
 
     def outputs(taps):
         result = run(program, parameters, taps, loops)
@@ -163,10 +163,10 @@ def uses_of_parameters(
     _, pullback, values = jax.vjp(outputs, taps, has_aux=True)
     (gradients,) = jax.vmap(pullback)(jnp.eye(example_outputs, dtype=dtype))
 
-    def use(place: int) -> tuple[Matrix, Uses]:
-        instruction = program.instructions[place]
+    def use(index: int) -> tuple[Matrix, Uses]:
+        instruction = program.instructions[index]
         op: Any = instruction.op
-        a = gradients[place].reshape(example_outputs, -1, width)
+        a = gradients[index].reshape(example_outputs, -1, width)
         if isinstance(op, ops.InitialVector):
             return op.matrix, of_vector(a)
         x = values[instruction.args[0]]
@@ -174,25 +174,25 @@ def uses_of_parameters(
         transposed = isinstance(op, ops.MatMul) and op.transpose
         return op.matrix, Uses(b, a) if transposed else Uses(a, b)
 
-    return side_by_side(map(use, places))
+    return side_by_side(map(use, indices))
 
 
 def _parts_of_output(program: Program) -> list[int]:
-    """The places of what the output is made of. Others have gradient 0, and might go in as NaN."""
+    """The indices of what the output is made of. Others have gradient 0, and might go in as NaN."""
     found: set[int] = set()
     waiting = [program.output]
     while waiting:
-        place = waiting.pop()
-        if place not in found:
-            found.add(place)
-            instruction = program.instructions[place]
+        index = waiting.pop()
+        if index not in found:
+            found.add(index)
+            instruction = program.instructions[index]
             waiting += instruction.args
             waiting += [instruction.op.source] if isinstance(instruction.op, Delayed) else []
     return sorted(found)
 
 
-def _is_trained(program: Program, place: int) -> bool:
-    return isinstance(program.instructions[place].op, ops.Source) and program.parameter_of(place).trainable
+def _is_trained(program: Program, index: int) -> bool:
+    return isinstance(program.instructions[index].op, ops.Source) and program.parameter_of(index).trainable
 
 
 def _contract(

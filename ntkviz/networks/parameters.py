@@ -39,5 +39,5 @@ def _shape(parameter: Parameter) -> tuple[Any, ...]:
 
 def _numbers(program: Program, parameter: Parameter) -> list[Any]:
     """Its standard deviation, multiplier and learning-rate factor."""
-    places = parameter.std, parameter.multiplier, parameter.lr
-    return [np.asarray(program.number(place)).tolist() for place in places]
+    indices = parameter.std, parameter.multiplier, parameter.lr
+    return [np.asarray(program.number(index)).tolist() for index in indices]

@@ -56,7 +56,7 @@ def sample_parameters(program: Program, width: int, key: Array, dtype: Any = jnp
 
 
 class Run(NamedTuple):
-    """One run of a program: its output and every value it computed, by place."""
+    """One run of a program: its output and every value it computed, by index."""
 
     output: Array
     values: tuple[Array, ...]
@@ -79,12 +79,12 @@ def run(
     starts = {loop.body[0][0]: loop for loop in loops}
     values: dict[int, Array] = {}
     with products_in_full():
-        for place, instruction in enumerate(program.instructions):
-            if place in starts:
-                values |= _run_loop(net, starts[place], values)
-            elif place not in values and not isinstance(instruction.op, Delayed):
-                values[place] = net.value(place, instruction, values)
-    return Run(values[program.output], tuple(values[place] for place in range(len(program))))
+        for index, instruction in enumerate(program.instructions):
+            if index in starts:
+                values |= _run_loop(net, starts[index], values)
+            elif index not in values and not isinstance(instruction.op, Delayed):
+                values[index] = net.value(index, instruction, values)
+    return Run(values[program.output], tuple(values[index] for index in range(len(program))))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,10 +110,10 @@ class Network:
         """Of a parameter in abc-parametrization."""
         return jnp.asarray(self.program.number(self.program.parameters[parameter].multiplier), self.dtype)
 
-    def value(self, place: int, instruction: Instruction, values: dict[int, Array]) -> Array:
+    def value(self, index: int, instruction: Instruction, values: dict[int, Array]) -> Array:
         """What an instruction makes of earlier values."""
-        made = value.of(instruction.op, place)(instruction.op, self, *(values[a] for a in instruction.args))
-        return made + self.taps[place] if place in self.taps else made
+        made = value.of(instruction.op, index)(instruction.op, self, *(values[a] for a in instruction.args))
+        return made + self.taps[index] if index in self.taps else made
 
 
 value = Rules("a value at finite width")
@@ -161,44 +161,44 @@ def _run_loop(net: Network, loop: Loop, values: dict[int, Array]) -> dict[int, A
     """What the steps of a loop make and what they read of the step before, each with its axis of steps."""
     program, taps = net.program, net.taps
     body = dict(loop.body)
-    delayed = {place: program.delayed(place) for place in loop.inputs if place not in values}
+    delayed = {index: program.delayed(index) for index in loop.inputs if index not in values}
 
-    def axis(place: int) -> int:  # behind the leading axes of one step
-        return len(program.instructions[place].shape) - 1
+    def axis(index: int) -> int:  # behind the leading axes of one step
+        return len(program.instructions[index].shape) - 1
 
     def step(
         carried: dict[int, Array], read: tuple[dict[int, Array], dict[int, Array]]
     ) -> tuple[dict[int, Array], dict[int, Array]]:
         given, taps_here = read
         here, at_step = {**given, **carried}, dataclasses.replace(net, taps=taps_here)
-        for place, instruction in loop.body:
-            here[place] = at_step.value(place, instruction, here)
-        carried = {place: here[source] for place, (source, _) in delayed.items()}
-        return carried, {place: here[place] for place in body}
+        for index, instruction in loop.body:
+            here[index] = at_step.value(index, instruction, here)
+        carried = {index: here[source] for index, (source, _) in delayed.items()}
+        return carried, {index: here[index] for index in body}
 
-    first = {place: values[start] for place, (_, start) in delayed.items()}
-    given = {place: values[place] for place in loop.inputs if place in values}
-    outside = {place: other for place, other in _met_in_a_sum(program, loop).items() if place in taps}
-    given |= {other: values[other] + taps[place] for place, other in outside.items()}
-    inside = {place: taps[place] for place in body if place in taps and place not in outside}
+    first = {index: values[start] for index, (_, start) in delayed.items()}
+    given = {index: values[index] for index in loop.inputs if index in values}
+    outside = {index: other for index, other in _met_in_a_sum(program, loop).items() if index in taps}
+    given |= {other: values[other] + taps[index] for index, other in outside.items()}
+    inside = {index: taps[index] for index in body if index in taps and index not in outside}
     given, inside = (
-        {place: jnp.moveaxis(array, axis(place), 0) for place, array in arrays.items()} for arrays in (given, inside)
+        {index: jnp.moveaxis(array, axis(index), 0) for index, array in arrays.items()} for arrays in (given, inside)
     )
     _, made = jax.lax.scan(step, first, (given, inside))
-    made |= {place: jnp.concatenate([first[place][None], made[source][:-1]]) for place, (source, _) in delayed.items()}
-    return {place: jnp.moveaxis(array, 0, axis(place)) for place, array in made.items()}
+    made |= {index: jnp.concatenate([first[index][None], made[source][:-1]]) for index, (source, _) in delayed.items()}
+    return {index: jnp.moveaxis(array, 0, axis(index)) for index, array in made.items()}
 
 
 def _met_in_a_sum(program: Program, loop: Loop) -> dict[int, int]:
-    """What a step makes for a sum alone, by place, and the array from outside that it is added to, for that sum alone.
+    """What a step makes for a sum alone, by index, and the array from outside that it is added to, for that sum alone.
 
     Gradients at the two are the same: with a tap on the second, a loop hands back one array of gradients for both.
     """
     instructions = program.instructions
     uses = Counter(a for i in instructions for a in i.args)
     uses += Counter(i.op.source for i in instructions if isinstance(i.op, Delayed))
-    made = {place for place, _ in loop.body}
-    given = {place for place in loop.inputs if not isinstance(instructions[place].op, Delayed)}
+    made = {index for index, _ in loop.body}
+    given = {index for index in loop.inputs if not isinstance(instructions[index].op, Delayed)}
     sums = [instruction.args for _, instruction in loop.body if isinstance(instruction.op, ops.Add)]
     return {
         x: y

@@ -101,7 +101,7 @@ def scrambled_from(start, dimension, log2_points, seed):
 def test_the_laws_of_a_perceptron_are_the_textbook_ones():
     program = nv.program(library.mlp(sigma_w=1.3, sigma_b=0.4), VECTOR).backward()
     limit = limit_law(program)
-    laws = {line.name: limit.vectors[line.place] for line in program.lines() if line.place in limit.vectors}
+    laws = {line.name: limit.vectors[line.index] for line in program.lines() if line.index in limit.vectors}
     k1 = 1.3**2 * np.sum(VECTOR**2) / 3 + 0.4**2
     k2 = 1.3**2 * k1 / 2 + 0.4**2
     for name, mean, std in [
@@ -121,13 +121,13 @@ def test_the_laws_of_a_perceptron_are_the_textbook_ones():
 def test_scalars_converge_to_numbers():
     program = nv.program(library.layernorm_mlp(sigma_w=1.3, sigma_b=0.4), VECTOR).backward()
     limit = limit_law(program)
-    scalars = {line.name: limit.scalars[line.place] for line in program.lines() if line.type == "scalar"}
+    scalars = {line.name: limit.scalars[line.index] for line in program.lines() if line.type == "scalar"}
     k1 = 1.3**2 * np.sum(VECTOR**2) / 3 + 0.4**2
     np.testing.assert_allclose(scalars["θ1"], [0], atol=1e-3)
     np.testing.assert_allclose(scalars["θ2"], [k1], rtol=1e-3)
     np.testing.assert_allclose(scalars["dθ2"], [[0]], atol=1e-3)
     values = coordinates(program, width=4096, key=0)
-    names = {line.name: line.place for line in program.lines()}
+    names = {line.name: line.index for line in program.lines()}
     np.testing.assert_allclose(values[names["θ2"]], [k1], rtol=0.1)
 
 
@@ -144,7 +144,7 @@ def networks(name, width, seeds):
 def averages(name, psi, width, seeds):
     """(1/n) Σ ψ of several random networks."""
     program, vectors = PROGRAMS[name]
-    places = {line.name: line.place for line in program.lines()}
+    places = {line.name: line.index for line in program.lines()}
     chosen = [(v, ()) if isinstance(v, str) else (v[0], v[1:]) for v in vectors]
     made = []
     for values in networks(name, width, seeds):
@@ -196,24 +196,24 @@ def test_both_sides_in_one_call():
     program = PROGRAMS["tied_readout"][0]
     empirical, limit, error = master_theorem(program, product, ["x1", "dx1"], width=512, key=1)
     values = coordinates(program, width=512, key=1)
-    places = {line.name: line.place for line in program.lines()}
+    places = {line.name: line.index for line in program.lines()}
     assert empirical == pytest.approx(float(jnp.mean(values[places["x1"]][0] * values[places["dx1"]][0, 0])), rel=1e-6)
     assert (limit, error) == tuple(map(float, expectation(program, product, ["x1", "dx1"])))
-    by_place = master_theorem(program, product, [places["x1"], (places["dx1"], 0, 0)], width=512, key=jax.random.key(1))
-    assert by_place == (empirical, limit, error)
+    by_index = master_theorem(program, product, [places["x1"], (places["dx1"], 0, 0)], width=512, key=jax.random.key(1))
+    assert by_index == (empirical, limit, error)
 
 
 def test_coordinates_are_those_of_the_finite_reading():
     program, _ = PROGRAMS["batchnorm"]
     values = coordinates(program, width=8, key=2)
     expected = jax.jit(lambda: run(program, sample_parameters(program, 8, jax.random.key(2))).values)()
-    for place, instruction in enumerate(program.instructions):
+    for index, instruction in enumerate(program.instructions):
         if instruction.kind == "output":
-            assert place not in values
+            assert index not in values
         else:
-            assert values[place].dtype == jnp.float32 or instruction.kind == "scalar"
-            assert values[place].shape == instruction.shape + ((8,) if instruction.kind == "vector" else ())
-            np.testing.assert_allclose(values[place], expected[place], rtol=1e-3, atol=1e-4)
+            assert values[index].dtype == jnp.float32 or instruction.kind == "scalar"
+            assert values[index].shape == instruction.shape + ((8,) if instruction.kind == "vector" else ())
+            np.testing.assert_allclose(values[index], expected[index], rtol=1e-3, atol=1e-4)
 
 
 def test_forward_programs_and_repeated_layers_will_do(rng):
@@ -240,11 +240,11 @@ def test_moving_a_hyperparameter_compiles_nothing(compilations):
 
 def gaussian_names(program):
     gaussian = form(program).gaussian
-    return {line.name for line in program.lines() if line.place in gaussian}
+    return {line.name for line in program.lines() if line.index in gaussian}
 
 
 def corrected_names(program):
-    names = {line.place: line.name for line in program.lines()}
+    names = {line.index: line.name for line in program.lines()}
     return {names[k]: [names[y] for y in ys] for k, ys in form(program).corrections.items() if ys}
 
 
@@ -347,23 +347,23 @@ def test_samples_bear_out_what_the_form_says(arch, x):
     """Gaussians look it, and where Ż vanishes Wx is uncorrelated with what Wᵀ was applied to."""
     program = nv.program(arch, x).backward()
     laws = limit_law(program).vectors
-    for place, law in laws.items():
+    for index, law in laws.items():
         if law.gaussian:
-            assert kolmogorov_distance(law.samples) < LIKE_GAUSSIAN, place
-        op = program.instructions[place].op
-        for earlier in range(place) if hasattr(op, "transpose") else ():
+            assert kolmogorov_distance(law.samples) < LIKE_GAUSSIAN, index
+        op = program.instructions[index].op
+        for earlier in range(index) if hasattr(op, "transpose") else ():
             other = program.instructions[earlier]
             if other.op == type(op)(op.parameter, op.index, not op.transpose) and other.args[0] not in law.corrections:
                 z, y = (a.reshape(-1, a.shape[-1]) for a in (law.samples, laws[other.args[0]].samples))
                 scale = jnp.linalg.norm(z) * jnp.linalg.norm(y) + 1e-300
-                assert jnp.max(jnp.abs(z @ y.T)) / scale < 0.05, (place, earlier)
+                assert jnp.max(jnp.abs(z @ y.T)) / scale < 0.05, (index, earlier)
 
 
 def test_what_is_said_not_to_be_gaussian_is_not():
     for name in ("x2", "dg1"):
         program = PROGRAMS["mlp"][0]
-        place = next(line.place for line in program.lines() if line.name == name)
-        assert kolmogorov_distance(limit_law(program).vectors[place].samples) > 2 * LIKE_GAUSSIAN
+        index = next(line.index for line in program.lines() if line.name == name)
+        assert kolmogorov_distance(limit_law(program).vectors[index].samples) > 2 * LIKE_GAUSSIAN
 
 
 # --- refusals ----------------------------------------------------------------------------------------------

@@ -48,8 +48,8 @@ def test_what_needs_a_value_gets_it(connect):
     real, line = nv.program(nv.architectures.mlp, X), program(mlp, X).lines()[1]
     assert str(program(mlp, X)) == real.to_text() == f"{program(mlp, X)}"
     assert [shown.name for shown in program(mlp, X).lines()] == [shown.name for shown in real.lines()]
-    assert (line.place, len(program(mlp, X).lines())) == (real.lines()[1].place, len(real.lines()))
-    assert {real.lines()[1].place: "found"}[line.place] == "found"
+    assert (line.index, len(program(mlp, X).lines())) == (real.lines()[1].index, len(real.lines()))
+    assert {real.lines()[1].index: "found"}[line.index] == "found"
     assert repr(mlp(depth=2)) == repr(nv.architectures.mlp(depth=2))
     assert dict(mlp(depth=2).hyper)["depth"] == 2
     assert check(mlp, X).passes

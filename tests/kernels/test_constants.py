@@ -8,26 +8,26 @@ import ntkviz as nv
 TOKENS = np.random.default_rng(0).normal(size=(1, 4, 6))
 
 
-def attention_places(program):
-    return [line.place for line in program.lines() if "softmax" in line.formula_text]
+def attention_indices(program):
+    return [line.index for line in program.lines() if "softmax" in line.formula_text]
 
 
 def test_first_attention_map_is_a_softmax_of_the_data():
     program = nv.program(nv.architectures.transformer(temperature=0.3, sigma_u=1.2), TOKENS)
-    [place] = attention_places(program)
+    [index] = attention_indices(program)
     scores = 1.2**2 * TOKENS[0] @ TOKENS[0].T / 6 / 0.3
     weights = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-    assert np.asarray(nv.limit_scalars(program)[place])[0] == pytest.approx(weights, abs=1e-12)
+    assert np.asarray(nv.limit_scalars(program)[index])[0] == pytest.approx(weights, abs=1e-12)
 
 
 def test_all_scalars_of_two_layers_agree_with_sampled_ones():
     program = nv.program(nv.architectures.transformer(depth=2), TOKENS).unrolled()
     exact, sampled = nv.limit_scalars(program), nv.limit_law(program).scalars
     assert exact.keys() == sampled.keys()
-    assert len(attention_places(program)) == 2
-    for place, value in exact.items():
-        assert value.shape == program.instructions[place].shape
-        assert np.asarray(value) == pytest.approx(np.asarray(sampled[place]), abs=2e-3, rel=2e-3)
+    assert len(attention_indices(program)) == 2
+    for index, value in exact.items():
+        assert value.shape == program.instructions[index].shape
+        assert np.asarray(value) == pytest.approx(np.asarray(sampled[index]), abs=2e-3, rel=2e-3)
 
 
 def test_moving_a_hyper_parameter_compiles_nothing(compilations):

@@ -16,9 +16,9 @@ def draw() -> str:
     rng = np.random.default_rng(0)
     tokens = rng.normal(size=(3, 32))[[0, 1, 2, 0, 1, 2]] + 0.8 * rng.normal(size=(6, 32))
     traced = program(architectures.transformer(), tokens[None])
-    place = next(line.place for line in traced.lines() if "softmax" in line.formula_text)
-    limit = np.asarray(limit_scalars(traced)[place])[0]
-    sample = np.asarray(coordinates(traced, width=32, key=1)[place])[0]
+    index = next(line.index for line in traced.lines() if "softmax" in line.formula_text)
+    limit = np.asarray(limit_scalars(traced)[index])[0]
+    sample = np.asarray(coordinates(traced, width=32, key=1)[index])[0]
     return svg(
         heatmap(sample, limit, 20) + arrow() + heatmap(limit, limit, 180), "a random attention map and its limit"
     )

@@ -29,7 +29,7 @@ class Listing(Panel):
         """Show one program and what the check says of it."""
         self._program = program
         rows = "".join(
-            f'<tr><td>{line.place}</td><th scope="row">{escape(line.name)}</th>'
+            f'<tr><td>{line.index}</td><th scope="row">{escape(line.name)}</th>'
             f"<td>= {escape(line.formula_text)}</td><td>{escape(line.type)}</td></tr>"
             for line in program.lines()
         )
@@ -45,4 +45,4 @@ class Listing(Panel):
     def table(self) -> Iterator[Sequence[Any]]:
         yield "line", "name", "formula", "kind"
         for line in self._program.lines() if self._program else ():
-            yield line.place, line.name, line.formula_text, line.type
+            yield line.index, line.name, line.formula_text, line.type

@@ -80,7 +80,7 @@ def kernels_from(moments: Moments) -> LimitKernels:
     (v, x), (v_bar, x_bar) = (
         [(copy, a) for a in program.instructions[program.output].args] for copy, program in enumerate(moments.programs)
     )
-    readout = gaussian_pair(moments, v, v_bar, equal_places=True)
+    readout = gaussian_pair(moments, v, v_bar, equal_positions=True)
     fan = moments.parameter(v).fan
     k = _same_position(moments, v, x, x_bar)
     # f = Σ_p v_pᵀx_p/√(fan n): with v independent of x only equal positions p meet.
@@ -94,15 +94,15 @@ def kernels_from(moments: Moments) -> LimitKernels:
 def correction_terms(program: Program) -> list[Reason]:
     """Wᵀ on what W made gives Z^{Wᵀy} a part Ż that is not Gaussian (Tensor Programs III, Theorem 2.10)."""
     made_by: list[set[ops.MatMul]] = []  # the matrices each value was made with
-    for place, instruction in enumerate(program.instructions):
+    for index, instruction in enumerate(program.instructions):
         op, made = instruction.op, set().union(*(made_by[a] for a in instruction.args))
         if isinstance(op, ops.MatMul):
             if op.opposite in made:
                 return [
                     Reason(
                         "general",
-                        f"Instruction {place} multiplies by the transpose of matrix "
-                        f"{program.parameter_of(place).name} what that matrix made, which adds terms that the "
+                        f"Instruction {index} multiplies by the transpose of matrix "
+                        f"{program.parameter_of(index).name} what that matrix made, which adds terms that the "
                         "forward kernels do not have; use the general reading.",
                     )
                 ]

@@ -39,7 +39,7 @@ from .repeats import fill, have_one_form
 from .views import Vector, View
 
 Pair = tuple[int, int]
-"""The places of two vectors, the first of them what a step makes or reads; `(place, MEAN)` asks for a mean."""
+"""The indices of two vectors, the first of them what a step makes or reads; `(index, MEAN)` asks for a mean."""
 MEAN = -1
 
 
@@ -59,7 +59,7 @@ class Loops(View):
     def __init__(self, rolled: tuple[Rolled, Rolled]):
         super().__init__((rolled[0].program, rolled[1].program))
         self._loops = [
-            {place: loop for loop in r.loops for place in (*loop.inputs, *(p for p, _ in loop.body))} for r in rolled
+            {index: loop for loop in r.loops for index in (*loop.inputs, *(p for p, _ in loop.body))} for r in rolled
         ]
         self._read_next = [{i.op.source for i in p.instructions if isinstance(i.op, Delayed)} for p in self.programs]
         self._asking: set[Vector] = set()
@@ -67,7 +67,7 @@ class Loops(View):
         self._of_one_step: dict[Side, Program] = {}
 
     def loop(self, v: Vector) -> Loop | None:
-        """The loop whose steps make or read the vectors at a place."""
+        """The loop whose steps make or read the vectors at an index."""
         return self._loops[v[0]].get(v[1])
 
     def of_one_step(self, side: Side) -> Program:
@@ -77,11 +77,11 @@ class Loops(View):
             return program
         if side not in self._of_one_step:
             instructions = list(program.instructions)
-            for place in side.loop.inputs:
-                old = instructions[place]
-                instructions[place] = dataclasses.replace(old, op=ops.Carry(), args=(), shape=old.shape[:-1])
-            for place, instruction in side.loop.body:
-                instructions[place] = instruction
+            for index in side.loop.inputs:
+                old = instructions[index]
+                instructions[index] = dataclasses.replace(old, op=ops.Carry(), args=(), shape=old.shape[:-1])
+            for index, instruction in side.loop.body:
+                instructions[index] = instruction
             self._of_one_step[side] = dataclasses.replace(program, instructions=tuple(instructions))
         return self._of_one_step[side]
 
@@ -125,7 +125,7 @@ class Loops(View):
     # --- second moments -----------------------------------------------------------------------------
 
     def aligned(self, m: Moments, left: Vector, right: Vector) -> KernelPair | None:
-        """Equal places in loops are those of equal steps; what a loop reads from outside is known without its steps."""
+        """Equal positions in loops are those of equal steps; what a loop reads from outside needs no steps."""
         loops = self.loop(left), self.loop(right)
         if loops[0] is None or loops[1] is None or loops[0].steps != loops[1].steps:
             return None if loops[0] is loops[1] else of_all_pairs(m, left, right)
@@ -312,8 +312,8 @@ class AtStep(View):
     def _carried(self, a: int, b: int) -> KernelPair:
         if (a, b) not in self.carried:
             first = (
-                (side.copy, self.whole.instruction((side.copy, place)).args[0] if side.loop else place)
-                for side, place in zip(self.sides, (a, b), strict=True)
+                (side.copy, self.whole.instruction((side.copy, index)).args[0] if side.loop else index)
+                for side, index in zip(self.sides, (a, b), strict=True)
             )
             self.carried[a, b] = self.whole.moment(*first)
         return self.carried[a, b]
@@ -369,8 +369,8 @@ class OneNetworkAtStep(AtStep):
 def _next(m: Moments, sides: Sides, pair: Pair) -> Pair:
     """What a step makes for the next to read as `pair`."""
 
-    def source(side: Side, place: int) -> int:
-        return place if side.loop is None or place == MEAN else m.programs[side.copy].delayed(place)[0]
+    def source(side: Side, index: int) -> int:
+        return index if side.loop is None or index == MEAN else m.programs[side.copy].delayed(index)[0]
 
     return source(sides[0], pair[0]), source(sides[1], pair[1])
 

@@ -170,7 +170,7 @@ class Moments:
         )
 
     def aligned(self, left: Vector, right: Vector) -> KernelPair:
-        """E[Z^a Z^b] at equal places, of the shape to which the leading axes of both broadcast."""
+        """E[Z^a Z^b] at equal positions, of the shape to which the leading axes of both broadcast."""
         first, second = sorted((left, right))
 
         def answer() -> KernelPair:
@@ -179,7 +179,7 @@ class Moments:
             if (first, second) in self.known:
                 return of_all_pairs(self, first, second)
             shape = self.common_shape(first, second)
-            return equal_places(self, first, second).map(lambda k: jnp.broadcast_to(k, shape))
+            return equal_positions(self, first, second).map(lambda k: jnp.broadcast_to(k, shape))
 
         return self._once(self.known_aligned, (first, second), KernelPair(), answer)
 
@@ -190,7 +190,7 @@ class Moments:
         return self.moment(left, right) + KernelPair(-linear(outer, self.mean(left), self.mean(right)))
 
     def aligned_covariance(self, left: Vector, right: Vector) -> KernelPair:
-        """Cov(Z^a, Z^b) at equal places."""
+        """Cov(Z^a, Z^b) at equal positions."""
         means = self.mean(left), self.mean(right)
         return self.aligned(left, right) + KernelPair(-means[0] * means[1])
 
@@ -210,26 +210,26 @@ class Moments:
 
     def function(self, v: Vector) -> Function | None:
         """A vector as φ(x; θ) of one Gaussian vector x (φ = identity for a source), or else a refusal."""
-        op, place = self.op(v), v[1]
+        op, index = self.op(v), v[1]
         if self.is_source(v) and self.is_gaussian(v):
             return Function(identity, v, ())
         if not isinstance(op, ops.Nonlin) or op.phi.arity != 1:
             self.refuse(
-                Reason("general", f"Instruction {place} ({_name(op)}) is not a function of one Gaussian vector.")
+                Reason("general", f"Instruction {index} ({_name(op)}) is not a function of one Gaussian vector.")
             )
             return None
         x, *thetas = self.args(v)
         if not self.is_gaussian(x):
-            self.refuse(Reason("general", f"Instruction {place} applies {_name(op)} to a non-Gaussian vector."))
+            self.refuse(Reason("general", f"Instruction {index} applies {_name(op)} to a non-Gaussian vector."))
             return None
         return Function(op.phi, x, tuple(self.number(t) for t in thetas))
 
 
-# --- all pairs of places ------------------------------------------------------------------------------
+# --- all pairs of positions ------------------------------------------------------------------------------
 
 
 def all_pairs(m: Moments, left: Vector, right: Vector) -> KernelPair:
-    """E[Z^a Z^b] for all pairs of places, by the rules."""
+    """E[Z^a Z^b] for all pairs of positions, by the rules."""
     op_a, op_b = m.op(left), m.op(right)
     if math.prod(m.shape(left)) == 1 and are_moved_alike(m, left, right):
         shape = m.shape(left) * 2
@@ -265,15 +265,16 @@ def grown(k: KernelPair, old: tuple[Shape, Shape], new: tuple[Shape, Shape]) -> 
     return k.map(lambda m: jnp.broadcast_to(m.reshape(filled), sum(new, ())))
 
 
-# --- equal places: P numbers for P places, where all pairs would be P² ---------------------------------
+# --- equal positions: P numbers for P positions, where all pairs would be P² ---------------------------------
 #
 # A variance asks for no more, nor does a readout with weights of its own for each position. Sums of two vectors,
-# matrices, nonlinearities and whatever moves vectors alike on both sides make equal places of equal places. The others,
-# sums over places above all, make different places meet: there all pairs are asked for, and the equal ones are taken.
+# matrices, nonlinearities and whatever moves vectors alike on both sides make equal positions of equal positions. The
+# others, sums over positions above all, make different positions meet: there all pairs are asked for, and the equal
+# ones are taken.
 
 
-def equal_places(m: Moments, left: Vector, right: Vector) -> KernelPair:
-    """E[Z^a_p Z^b_p] for all places p, by the rules; of any shape that broadcasts to that of both."""
+def equal_positions(m: Moments, left: Vector, right: Vector) -> KernelPair:
+    """E[Z^a_p Z^b_p] for all positions p, by the rules; of any shape that broadcasts to that of both."""
     later_first = ((left, right), (right, left)) if left[1] >= right[1] else ((right, left), (left, right))
     for vector, rest in later_first:
         if callable(rule := one_side_aligned.entry(type(m.op(vector)))):
@@ -289,7 +290,7 @@ def equal_places(m: Moments, left: Vector, right: Vector) -> KernelPair:
 
 
 def of_all_pairs(m: Moments, left: Vector, right: Vector) -> KernelPair:
-    """The equal places among all pairs of places."""
+    """The equal positions among all pairs of positions."""
     shape_a, shape_b, shape = m.shape(left), m.shape(right), m.common_shape(left, right)
     return m.moment(left, right).map(lambda part: pick_aligned(part, shape_a, shape_b, shape))
 
@@ -303,24 +304,24 @@ def pick_aligned(k: Array, shape_a: Shape, shape_b: Shape, shape: Shape) -> Arra
 
 
 def are_moved_alike(m: Moments, left: Vector, right: Vector) -> bool:
-    """Whether one instruction, which lets no places meet, moved vectors of the same shapes on both sides."""
+    """Whether one instruction, which lets no positions meet, moved vectors of the same shapes on both sides."""
     one, other = m.op(left), m.op(right)
     return one.moves and one == other and [*map(m.shape, m.args(left))] == [*map(m.shape, m.args(right))]
 
 
 def moved(m: Moments, left: Vector, right: Vector) -> KernelPair:
-    """What such an instruction makes of vectors, it makes of their moments at equal places too."""
+    """What such an instruction makes of vectors, it makes of their moments at equal positions too."""
     ks = [m.aligned(a, b) for a, b in zip(m.args(left), m.args(right), strict=True)]
     if isinstance(m.op(left), ops.Rearrange):
         return ks[0].map(m.op(left).evaluate)
-    return KernelPair(*(linear_at_places(m, left, [getattr(k, part) for k in ks]) for part in ("value", "tangent")))
+    return KernelPair(*(linear_at_positions(m, left, [getattr(k, part) for k in ks]) for part in ("value", "tangent")))
 
 
 # --- linear instructions -------------------------------------------------------------------------------
 
 
-def linear_at_places(m: Moments, v: Vector, numbers: list[Any]) -> Any:
-    """Apply a linear instruction to one number for each place, as to a vector of one coordinate."""
+def linear_at_positions(m: Moments, v: Vector, numbers: list[Any]) -> Any:
+    """Apply a linear instruction to one number for each position, as to a vector of one coordinate."""
     return apply_linear(m, v, [linear(lambda n: n[..., None], number) for number in numbers], ())
 
 

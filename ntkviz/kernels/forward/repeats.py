@@ -22,13 +22,13 @@ Copies = tuple[int, int]
 EVERY_PAIR: tuple[Copies, ...] = ((0, 0), (0, 1), (1, 1))
 """Of the two copies of a network."""
 ALL_PAIRS: tuple[frozenset[Copies], ...] = frozenset(), frozenset({(0, 1)}), frozenset(EVERY_PAIR)
-"""Pairs of copies of whose places a `Repeat` may carry all pairs, the fewest first."""
+"""Pairs of copies of whose positions a `Repeat` may carry all pairs, the fewest first."""
 
 
 class Given(NamedTuple):
     """What a layer is told about its inputs, for each copy (or pair of copies).
 
-    The moments of the pairs of copies in `all_pairs` are of all pairs of places, those of the others of equal places.
+    The moments of the pairs of copies in `all_pairs` are of all pairs of positions, those of the others of equal ones.
     """
 
     moments: dict[Copies, KernelPair]
@@ -60,7 +60,7 @@ class Body(View):
             return k
         shape = m.shape(left) + m.shape(right)
         if math.prod(m.shape(left)) > 1:
-            m.refuse(Reason("all pairs", "a layer lets places meet of which it was told only what equal ones share"))
+            m.refuse(Reason("all pairs", "a layer lets positions meet of which it was told only what equal ones share"))
             return k.map(lambda part: jnp.zeros(shape))
         return k.map(lambda part: part.reshape(shape))
 
@@ -127,7 +127,7 @@ def _repeats(m: Moments, copy: int) -> list[int]:
 def run_layers(m: Moments, v: Vector, needed: set[Copies]) -> None:
     """Carry the moments of both copies through all layers of a `Repeat`, once.
 
-    Of all pairs of places for the `needed` pairs of copies; for the others of equal places, if the layers do with
+    Of all pairs of positions for the `needed` pairs of copies; for the others of equal positions, if the layers do with
     that.
     """
     which = _repeats(m, v[0]).index(v[1])

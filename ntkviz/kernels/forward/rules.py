@@ -32,7 +32,7 @@ from ...language.gradients.instructions import OfGradients
 from ...language.nonlinearities.nonlinearity import Nonlinearity
 from ...language.zero import ZERO, linear, written
 from .kernel_pair import KernelPair
-from .moments import Law, Moments, added, apply_linear, grown, linear_at_places, outer
+from .moments import Law, Moments, added, apply_linear, grown, linear_at_positions, outer
 from .row_blocks import by_rows
 from .views import Vector, gaussian, mean, one_side, one_side_aligned, scalar, two_sides, two_sides_aligned
 
@@ -91,7 +91,7 @@ def _(op: ops.Nonlin, m: Moments, v: Vector) -> Array:
     return jnp.broadcast_to(found.value, m.shape(v))
 
 
-mean.rule(ops.Linear)(lambda op, m, v: linear_at_places(m, v, [m.mean(x) for x in m.vectors(v)]))
+mean.rule(ops.Linear)(lambda op, m, v: linear_at_positions(m, v, [m.mean(x) for x in m.vectors(v)]))
 
 
 # --- Gaussian or not -------------------------------------------------------------------------------------
@@ -164,16 +164,16 @@ def _(op: ops.Op, m: Moments, left: Vector, right: Vector) -> KernelPair:
 @two_sides_aligned.rule(ops.Source, ops.Carry)
 def _(op: ops.Op, m: Moments, left: Vector, right: Vector) -> KernelPair | None:
     if m.is_source(right):
-        return gaussian_pair(m, left, right, equal_places=True)
+        return gaussian_pair(m, left, right, equal_positions=True)
     return of_functions_aligned(m, left, right) if isinstance(m.op(right), ops.Nonlin) else None
 
 
-def gaussian_pair(m: Moments, left: Vector, right: Vector, *, equal_places: bool = False) -> KernelPair:
+def gaussian_pair(m: Moments, left: Vector, right: Vector, *, equal_positions: bool = False) -> KernelPair:
     """Two vectors made by parameters."""
     op = m.op(left)
     if op != m.op(right) or not isinstance(op, ops.Source):
         return KernelPair()
-    k = gram(op, m, left, right, equal_places)
+    k = gram(op, m, left, right, equal_positions)
     if k.is_zero:
         return k
     variance, rate = scales(m, left)  # K ↦ m²s²K; tangent ↦ m²s²K̇ + lr m²K, the second term free of s
@@ -197,21 +197,21 @@ def scales(m: Moments, v: Vector) -> tuple[Array, Array]:
     return m.known_scales[key]
 
 
-def gram(op: ops.Source, m: Moments, left: Vector, right: Vector, equal_places: bool) -> KernelPair:
+def gram(op: ops.Source, m: Moments, left: Vector, right: Vector, equal_positions: bool) -> KernelPair:
     """⟨x, y⟩ of what one parameter is applied to on each side: for one that is a vector itself, the number 1."""
     shape = m.shape(left)
     if isinstance(op, ops.InitialVector):
-        return KernelPair(np.ones(shape) if equal_places else np.eye(math.prod(shape)).reshape(shape * 2))
+        return KernelPair(np.ones(shape) if equal_positions else np.eye(math.prod(shape)).reshape(shape * 2))
     (x,), (y,) = m.args(left), m.args(right)
     if isinstance(op, ops.InputMatMul):
         data = m.number(x), m.number(y)
-        return KernelPair(_products_at_equal_places(*data) if equal_places else _products(*data))
-    return m.aligned(x, y) if equal_places else m.moment(x, y)
+        return KernelPair(_products_at_equal_positions(*data) if equal_positions else _products(*data))
+    return m.aligned(x, y) if equal_positions else m.moment(x, y)
 
 
-def _products_at_equal_places(x: Array, y: Array) -> Array:
-    """⟨ξ, ξ̄⟩ of rows at equal places, of the leading shape of both; of one place without an axis for it, which XLA
-    would move about when there are many pairs of inputs."""
+def _products_at_equal_positions(x: Array, y: Array) -> Array:
+    """⟨ξ, ξ̄⟩ of rows at equal positions, of the leading shape of both; of one position without an axis for it,
+    which XLA would move about when there are many pairs of inputs."""
     shape = jnp.broadcast_shapes(x.shape[:-1], y.shape[:-1])
     if math.prod(shape) == 1:
         return jnp.dot(x.ravel(), y.ravel()).reshape(shape)
@@ -261,7 +261,7 @@ def of_functions(m: Moments, left: Vector, right: Vector) -> KernelPair:
 
 
 def of_functions_aligned(m: Moments, left: Vector, right: Vector) -> KernelPair:
-    """E[φ(x)ψ(y)] at equal places, and its tangent."""
+    """E[φ(x)ψ(y)] at equal positions, and its tangent."""
     f, g = m.function(left), m.function(right)
     if f is None or g is None:
         return KernelPair()

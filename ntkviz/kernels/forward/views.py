@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .moments import Moments
 
 Vector = tuple[int, int]
-"""A vector array (or a scalar) by its copy of the network, 0 for X and 1 for X̄, and its place in that program."""
+"""A vector array (or a scalar) by its copy of the network, 0 for X and 1 for X̄, and its index in that program."""
 
 scalar = Rules("the limit of a scalar")
 """`(op, moments, vector)`: a number, or `ZERO`."""
@@ -27,12 +27,12 @@ mean = Rules("a mean")
 gaussian = Rules("whether its limit is Gaussian")
 """`(op, moments, vector)`: whether a vector is an affine image of Gaussian sources, whatever the numbers."""
 one_side = Rules("a second moment of what it makes of others")
-"""`(op, moments, left, right)`: E[Z^a Z^b] for all pairs of places, from the arguments of `left`."""
+"""`(op, moments, left, right)`: E[Z^a Z^b] for all pairs of positions, from the arguments of `left`."""
 two_sides = Rules("a second moment")
 """`(op, moments, left, right)`: E[Z^a Z^b] where no instruction can be taken off one side."""
-one_side_aligned = Rules("a second moment at equal places of what it makes of others")
+one_side_aligned = Rules("a second moment at equal positions of what it makes of others")
 """`(op, moments, vector, rest)`: E[Z^a_p Z^b_p] from the arguments of `vector`, on whichever side that is."""
-two_sides_aligned = Rules("a second moment at equal places")
+two_sides_aligned = Rules("a second moment at equal positions")
 """`(op, moments, left, right)`: E[Z^a_p Z^b_p], or `None` where all pairs have to be asked for."""
 
 
@@ -67,9 +67,9 @@ class View:
         return None
 
     def moment(self, m: Moments, left: Vector, right: Vector) -> KernelPair | None:
-        """E[Z^a Z^b] for all pairs of places."""
+        """E[Z^a Z^b] for all pairs of positions."""
         return None
 
     def aligned(self, m: Moments, left: Vector, right: Vector) -> KernelPair | None:
-        """E[Z^a Z^b] at equal places."""
+        """E[Z^a Z^b] at equal positions."""
         return None

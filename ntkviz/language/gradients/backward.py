@@ -93,10 +93,10 @@ class Pullback:
         """The program and its gradients."""
         output = self.program.output
         self.gradients[output] = self.emit(grads.Identity(), (output,), "scalar", (self.outputs, self.outputs))
-        for place in reversed(range(len(self.program))):
-            if place in self.gradients:
-                instruction = self.program.instructions[place]
-                pullback.of(instruction.op, place)(instruction.op, self, instruction, self.gradients[place])
+        for index in reversed(range(len(self.program))):
+            if index in self.gradients:
+                instruction = self.program.instructions[index]
+                pullback.of(instruction.op, index)(instruction.op, self, instruction, self.gradients[index])
         whole = dataclasses.replace(
             self.program,
             instructions=tuple(self.instructions),
@@ -110,15 +110,15 @@ class Pullback:
         self.instructions.append(Instruction(op, args, kind, shape))
         return len(self.instructions) - 1
 
-    def shape(self, place: int) -> Shape:
+    def shape(self, index: int) -> Shape:
         """The leading shape of a value."""
-        return self.instructions[place].shape
+        return self.instructions[index].shape
 
-    def rearranged(self, place: int, how: AxesMap) -> int:
+    def rearranged(self, index: int, how: AxesMap) -> int:
         """A value with its leading axes rearranged."""
-        instruction = self.instructions[place]
+        instruction = self.instructions[index]
         shape = axes.rearranged_shape(how, instruction.shape)
-        return self.emit(ops.Rearrange(how, instruction.shape, shape), (place,), instruction.kind, shape)
+        return self.emit(ops.Rearrange(how, instruction.shape, shape), (index,), instruction.kind, shape)
 
     def multiply(self, vector: int, gradient: int) -> int:
         """x ⊙ dy."""
@@ -129,16 +129,16 @@ class Pullback:
         """(1/n) Σ_α of a vector."""
         return self.emit(ops.Moment(), (vector,), "scalar", self.shape(vector))
 
-    def add(self, place: int, gradient: int) -> None:
+    def add(self, index: int, gradient: int) -> None:
         """Add to the gradient of a value, summing out what broadcasting repeated."""
-        target = (self.outputs, *self.program.instructions[place].shape)
+        target = (self.outputs, *self.program.instructions[index].shape)
         if self.shape(gradient) != target:
             gradient = self.rearranged(gradient, axes.SumTo(target[1:]))
-        if place in self.gradients:
+        if index in self.gradients:
             kind = self.instructions[gradient].kind
             plus: Op = ops.Add() if kind == "vector" else ops.ScalarFunction(operator.add, "+")
-            gradient = self.emit(plus, (self.gradients[place], gradient), kind, target)
-        self.gradients[place] = gradient
+            gradient = self.emit(plus, (self.gradients[index], gradient), kind, target)
+        self.gradients[index] = gradient
 
     def use(self, use: Use) -> None:
         """Remember where a gradient meets what went into a parameter."""

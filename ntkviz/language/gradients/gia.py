@@ -111,27 +111,27 @@ def _without_mean(prog: Program, v: int) -> int:
 
 
 def _no_readout(prog: Program) -> str:
-    place = _first_moment(prog, prog.output)
-    if place is None:
+    index = _first_moment(prog, prog.output)
+    if index is None:
         return f"The output of instruction {prog.output} is a plain number; it has no readout vᵀx/√n."
-    averaged = prog.instructions[prog.instructions[place].args[0]]
+    averaged = prog.instructions[prog.instructions[index].args[0]]
     if isinstance(averaged.op, Nonlin) and averaged.op.phi is multiply:
         a, b = averaged.args
         return (
-            f"The output of instruction {place} is the inner product ⟨x, y⟩/n of the vectors of instructions {a} and "
+            f"The output of instruction {index} is the inner product ⟨x, y⟩/n of the vectors of instructions {a} and "
             f"{b}: its readout is tied to the rest of the program instead of being sampled independently."
         )
     return (
-        f"The output of instruction {place} is the mean readout 1ᵀx/n: "
+        f"The output of instruction {index} is the mean readout 1ᵀx/n: "
         "its readout 1 is not a random vector of zero mean."
     )
 
 
-def _first_moment(prog: Program, place: int) -> int | None:
+def _first_moment(prog: Program, index: int) -> int | None:
     """The earliest Moment a scalar is made of."""
-    if isinstance(prog.instructions[place].op, Moment):
-        return place
-    below = (_first_moment(prog, a) for a in prog.instructions[place].args)
+    if isinstance(prog.instructions[index].op, Moment):
+        return index
+    below = (_first_moment(prog, a) for a in prog.instructions[index].args)
     return min((k for k in below if k is not None), default=None)
 
 

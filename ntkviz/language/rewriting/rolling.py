@@ -6,7 +6,7 @@ last, over the steps, and so they stay instructions of the language: all but tho
 take no notice of a last axis. What the step before made is new: `Delayed`, the one instruction whose argument
 comes later in the program.
 
-Nothing is found unless every step is the same up to an index or a number, uses the same parameters, and takes
+Nothing is found unless every step is the same up to an indexing or a number, uses the same parameters, and takes
 from other steps only what the step before made. Such programs are left as they are.
 """
 
@@ -32,10 +32,10 @@ FEWEST_STEPS = 4
 
 @dataclass(frozen=True)
 class Loop:
-    """The instructions of one step as the author wrote them, by their places in the rolled program.
+    """The instructions of one step as the author wrote them, by their indices in the rolled program.
 
     `inputs` are what they read that a step does not make: arrays with an axis of steps, some `Delayed`. They stand
-    before the body, whose places follow each other.
+    before the body, whose indices follow each other.
     """
 
     steps: int
@@ -66,7 +66,7 @@ def _roll(structure: Program) -> Rolled | None:
 
 
 class Run(NamedTuple):
-    """`steps` repetitions of `length` instructions from the place `start` on."""
+    """`steps` repetitions of `length` instructions from the index `start` on."""
 
     start: int
     length: int
@@ -84,13 +84,13 @@ class Run(NamedTuple):
 class Fixed(NamedTuple):
     """An argument that is the same at every step."""
 
-    place: int
+    value: int
 
 
 class Each(NamedTuple):
     """An argument from outside the loop that differs from step to step."""
 
-    places: tuple[int, ...]
+    indices: tuple[int, ...]
 
 
 class Now(NamedTuple):
@@ -128,8 +128,8 @@ def _token(instruction: Instruction) -> Any:
     """What has to be the same at every step."""
     if isinstance(instruction.op, ops.Constant):
         return ops.Constant, instruction.shape
-    if (index := _index(instruction)) is not None:
-        return axes.Index, index.shape_in, instruction.kind, instruction.shape
+    if (indexing := _index(instruction)) is not None:
+        return axes.Index, indexing.shape_in, instruction.kind, instruction.shape
     return instruction.op, instruction.kind, instruction.shape
 
 
@@ -180,7 +180,7 @@ def _arguments(program: Program, run: Run) -> list[list[Argument]] | None:
         members = [program.instructions[k] for k in run.members(position)]
         if not callable(over_steps.entry(type(members[0].op))):
             return None
-        arguments = [_argument(run, places) for places in zip(*(m.args for m in members), strict=True)]
+        arguments = [_argument(run, indices) for indices in zip(*(m.args for m in members), strict=True)]
         if any(a is None for a in arguments) or (_varies(members) and not isinstance(arguments[0], Fixed)):
             return None
         found.append([a for a in arguments if a is not None])
@@ -199,15 +199,15 @@ def _same_kind(program: Program, a: int, b: int) -> bool:
     return one.kind == other.kind == "vector" and one.shape == other.shape
 
 
-def _argument(run: Run, places: tuple[int, ...]) -> Argument | None:
-    here = np.array(places) - np.arange(run.steps) * run.length - run.start  # positions, if it is this step's
+def _argument(run: Run, indices: tuple[int, ...]) -> Argument | None:
+    here = np.array(indices) - np.arange(run.steps) * run.length - run.start  # positions, if it is this step's
     if 0 <= here[0] < run.length and np.all(here == here[0]):
         return Now(int(here[0]))
-    if max(places) < run.start:
-        return Fixed(places[0]) if len(set(places)) == 1 else Each(places)
+    if max(indices) < run.start:
+        return Fixed(indices[0]) if len(set(indices)) == 1 else Each(indices)
     before = here[1:] + run.length
-    if places[0] < run.start and 0 <= before[0] < run.length and np.all(before == before[0]):
-        return Before(int(before[0]), places[0])
+    if indices[0] < run.start and 0 <= before[0] < run.length and np.all(before == before[0]):
+        return Before(int(before[0]), indices[0])
     return None
 
 
@@ -220,21 +220,21 @@ class _Writer:
     def __init__(self, program: Program, runs: list[Run]):
         self.program, self.runs = program, runs
         self.instructions: list[Instruction] = []
-        self.places: dict[int, int] = {}  # of what is written as it was
+        self.indices: dict[int, int] = {}  # of what is written as it was
         self.stacks: dict[int, tuple[int, int]] = {}  # of what a step made: the array over steps, and which step
         self.loops: list[Loop] = []
 
     def result(self) -> Rolled:
         starts = {run.start: run for run in self.runs}
-        place = 0
-        while place < len(self.program):
-            if place in starts:
-                self._loop(starts[place])
-                place = starts[place].stop
+        index = 0
+        while index < len(self.program):
+            if index in starts:
+                self._loop(starts[index])
+                index = starts[index].stop
             else:
-                self._outside(place, self.program.instructions[place])
-                place += 1
-        return Rolled(self.program.written_again(self.instructions, self._place), tuple(self.loops))
+                self._outside(index, self.program.instructions[index])
+                index += 1
+        return Rolled(self.program.written_again(self.instructions, self._index), tuple(self.loops))
 
     def _write(self, op: Op, args: tuple[int, ...], kind: Any, shape: Shape) -> int:
         self.instructions.append(Instruction(op, args, kind, shape))
@@ -245,25 +245,25 @@ class _Writer:
         shape = axes.rearranged_shape(how, old.shape)
         return self._write(ops.Rearrange(how, old.shape, shape), (x,), old.kind, shape)
 
-    def _place(self, old: int) -> int:
+    def _index(self, old: int) -> int:
         """Where a value of the old program is to be found."""
-        if old not in self.places:
+        if old not in self.indices:
             stack, step = self.stacks[old]
-            self.places[old] = self._rearranged(AtStep(step), stack)
-        return self.places[old]
+            self.indices[old] = self._rearranged(AtStep(step), stack)
+        return self.indices[old]
 
     def _outside(self, old: int, instruction: Instruction) -> None:
         if isinstance(instruction.op, ops.Join) and any(a in self.stacks for a in instruction.args):
-            self.places[old] = self._join(instruction.op, instruction)
+            self.indices[old] = self._join(instruction.op, instruction)
         else:
-            args = tuple(self._place(a) for a in instruction.args)
-            self.places[old] = self._write(instruction.op, args, instruction.kind, instruction.shape)
+            args = tuple(self._index(a) for a in instruction.args)
+            self.indices[old] = self._write(instruction.op, args, instruction.kind, instruction.shape)
 
     def _join(self, op: ops.Join, instruction: Instruction) -> int:
         """A Join of what steps made: their axis moved to where it belongs."""
         shapes = {self.program.instructions[a].shape for a in instruction.args}
         if len(shapes) > 1:
-            args = tuple(self._place(a) for a in instruction.args)
+            args = tuple(self._index(a) for a in instruction.args)
             return self._write(op, args, instruction.kind, instruction.shape)
         gathered = self._gathered(instruction.args)
         last = len(self.instructions[gathered].shape) - 1
@@ -277,7 +277,7 @@ class _Writer:
         for stack, group in itertools.groupby(olds, lambda old: self.stacks.get(old, (None,))[0]):
             members = list(group)
             if stack is None:
-                parts.append(self._stacked(tuple(self._place(old) for old in members)))
+                parts.append(self._stacked(tuple(self._index(old) for old in members)))
                 continue
             steps = [self.stacks[old][1] for old in members]
             whole = steps == list(range(self.instructions[stack].shape[-1]))
@@ -289,12 +289,12 @@ class _Writer:
         shape = (*first.shape[:-1], len(olds))
         return self._write(ops.Join(len(shape) - 1, new_axis=False), tuple(parts), first.kind, shape)
 
-    def _stacked(self, places: tuple[int, ...]) -> int:
-        if len(places) == 1:
-            return self._rearranged(EveryStep(1), places[0])
-        first = self.instructions[places[0]]
+    def _stacked(self, indices: tuple[int, ...]) -> int:
+        if len(indices) == 1:
+            return self._rearranged(EveryStep(1), indices[0])
+        first = self.instructions[indices[0]]
         axis = len(first.shape)
-        return self._write(ops.Join(axis, new_axis=True), places, first.kind, (*first.shape, len(places)))
+        return self._write(ops.Join(axis, new_axis=True), indices, first.kind, (*first.shape, len(indices)))
 
     # --- one loop ------------------------------------------------------------------------------------
 
@@ -322,10 +322,10 @@ class _Writer:
                 old = self.program.instructions[run.start + position]
                 made[position] = self._write(over_steps(old.op), args, old.kind, (*old.shape, run.steps))
                 body.append((made[position], dataclasses.replace(old, args=args)))
-        for argument, place in inputs.items():
+        for argument, index in inputs.items():
             if isinstance(argument, Before):
-                delayed = self.instructions[place]
-                self.instructions[place] = dataclasses.replace(delayed, op=Delayed(made[argument.position]))
+                delayed = self.instructions[index]
+                self.instructions[index] = dataclasses.replace(delayed, op=Delayed(made[argument.position]))
         for position, stack in made.items():
             self.stacks |= {old: (stack, step) for step, old in enumerate(run.members(position))}
         self.loops.append(Loop(run.steps, tuple(body), read))
@@ -333,24 +333,24 @@ class _Writer:
     def _input(self, argument: Argument, run: Run) -> int:
         """What the loop reads from outside or from the step before, as an array over steps."""
         match argument:
-            case Fixed(place):
-                return self._rearranged(EveryStep(run.steps), self._place(place))
-            case Each(places):
-                gathered = self._gathered(places)  # perhaps an array of an earlier loop, so it gets a name of its own
+            case Fixed(index):
+                return self._rearranged(EveryStep(run.steps), self._index(index))
+            case Each(indices):
+                gathered = self._gathered(indices)  # perhaps an array of an earlier loop, so it gets a name of its own
                 return self._rearranged(axes.Reshape(self.instructions[gathered].shape), gathered)
             case Before(_, start):
-                first = self._place(start)
+                first = self._index(start)
                 old = self.instructions[first]
                 return self._write(Delayed(-1), (first,), old.kind, (*old.shape, run.steps))
         raise AssertionError(argument)
 
     def _entries(self, members: list[Instruction], argument: Argument) -> int:
-        """The entries of one array that the steps take, as one index."""
+        """The entries of one array that the steps take, as one indexing."""
         assert isinstance(argument, Fixed)
-        x = self._place(argument.place)
+        x = self._index(argument.value)
         shape = self.instructions[x].shape
-        indices = [index.how for m in members if (index := _index(m)) is not None]
-        window = _window([index.key for index in indices if isinstance(index, axes.Index)])
+        indexings = [indexing.how for m in members if (indexing := _index(m)) is not None]
+        window = _window([indexing.key for indexing in indexings if isinstance(indexing, axes.Index)])
         if window is not None:
             key, axis = window
             taken = self._rearranged(axes.Index(key), x)
@@ -358,18 +358,18 @@ class _Writer:
             order = (*(k for k in range(last + 1) if k != axis), axis)
             return taken if axis == last else self._rearranged(axes.Permute(order), taken)
         numbers = np.arange(int(np.prod(shape, dtype=int))).reshape(shape)
-        entries = np.stack([index(numbers, numbers.ndim) for index in indices], axis=-1)
+        entries = np.stack([indexing(numbers, numbers.ndim) for indexing in indexings], axis=-1)
         return self._rearranged(axes.Index((axes.freeze(entries),)), self._rearranged(axes.Reshape((-1,)), x))
 
 
 def _window(keys: list[tuple[Any, ...]]) -> tuple[tuple[Any, ...], int] | None:
-    """One index for all keys and which axis it lines them up along, if they differ in evenly spaced whole numbers."""
+    """One indexing for all keys and the axis it lines them up along, if they differ in evenly spaced whole numbers."""
     moving = [k for k, entries in enumerate(zip(*keys, strict=False)) if len(set(entries)) > 1]
     if len(moving) != 1 or len({len(key) for key in keys}) > 1:
         return None
-    (place,) = moving
-    entries = [key[place] for key in keys]
-    plain = all(isinstance(k, axes.Frozen) and k.kind == "slice" for k in keys[0][:place])
+    (index,) = moving
+    entries = [key[index] for key in keys]
+    plain = all(isinstance(k, axes.Frozen) and k.kind == "slice" for k in keys[0][:index])
     if not plain or not all(isinstance(k, int) and k >= 0 for k in entries):
         return None
     step = entries[1] - entries[0]
@@ -377,4 +377,4 @@ def _window(keys: list[tuple[Any, ...]]) -> tuple[tuple[Any, ...], int] | None:
         return None
     stop = entries[-1] + step
     window = axes.freeze(slice(entries[0], stop if stop >= 0 else None, step))
-    return (*keys[0][:place], window, *keys[0][place + 1 :]), place
+    return (*keys[0][:index], window, *keys[0][index + 1 :]), index

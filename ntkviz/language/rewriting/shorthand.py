@@ -12,7 +12,7 @@ from ..program import Instruction, Kind, Program
 from ..rules import Rules
 
 short_for = Rules("what it is short for")
-"""`(op, writer, instruction, *places of the arguments)`: writes other instructions; the place of the same value."""
+"""`(op, writer, instruction, *indices of the arguments)`: writes other instructions; the index of the same value."""
 
 
 class Writer:
@@ -22,28 +22,28 @@ class Writer:
         self.instructions: list[Instruction] = []
 
     def write(self, op: Op, args: tuple[int, ...], kind: Kind, shape: Shape) -> int:
-        """Write an instruction down; its place."""
+        """Write an instruction down; its index."""
         self.instructions.append(Instruction(op, args, kind, shape))
         return len(self.instructions) - 1
 
 
 def in_full(program: Program) -> Program:
     """The program without shorthands, in the layers that it repeats too."""
-    return with_places(program)[0]
+    return with_indices(program)[0]
 
 
-def with_places(program: Program) -> tuple[Program, Sequence[int]]:
+def with_indices(program: Program) -> tuple[Program, Sequence[int]]:
     """The same, and where the value of each of its instructions is found."""
     if not any(isinstance(i.op, Repeat) or callable(short_for.entry(type(i.op))) for i in program.instructions):
         return program, range(len(program))
     writer = Writer()
-    places: list[int] = []
+    indices: list[int] = []
     for instruction in program.instructions:
-        op, args = instruction.op, tuple(places[a] for a in instruction.args)
+        op, args = instruction.op, tuple(indices[a] for a in instruction.args)
         rule = short_for.entry(type(op))
         if callable(rule):
-            places.append(rule(op, writer, instruction, *args))
+            indices.append(rule(op, writer, instruction, *args))
         else:
             op = dataclasses.replace(op, body=in_full(op.body)) if isinstance(op, Repeat) else op
-            places.append(writer.write(op, args, instruction.kind, instruction.shape))
-    return program.written_again(writer.instructions, places.__getitem__), places
+            indices.append(writer.write(op, args, instruction.kind, instruction.shape))
+    return program.written_again(writer.instructions, indices.__getitem__), indices

@@ -25,36 +25,36 @@ class _Unroller:
         self.names: set[str] = set()
 
     def result(self) -> Program:
-        places = self._copy(self.program, {}, "")
+        indices = self._copy(self.program, {}, "")
         return dataclasses.replace(
             self.program,
             instructions=tuple(self.instructions),
             parameters=tuple(self.parameters),
-            output=places[self.program.output],
+            output=indices[self.program.output],
         )
 
     def _copy(self, program: Program, given: dict[Op, int], suffix: str) -> dict[int, int]:
         """Append `program`, reading `given` for the inputs of a block; where each line went."""
-        places: dict[int, int] = {}
+        indices: dict[int, int] = {}
         new_parameters: dict[int, int] = {}
-        for place, instruction in enumerate(program.instructions):
+        for index, instruction in enumerate(program.instructions):
             op = instruction.op
             if op in given:
-                places[place] = given[op]
+                indices[index] = given[op]
                 continue
-            args = tuple(places[a] for a in instruction.args)
+            args = tuple(indices[a] for a in instruction.args)
             if isinstance(op, Repeat):
-                places[place] = self._repeat(op, program.instructions[instruction.args[0]], args)
+                indices[index] = self._repeat(op, program.instructions[instruction.args[0]], args)
                 continue
             if isinstance(op, Source):
                 if op.parameter not in new_parameters:
-                    new_parameters[op.parameter] = self._parameter(program.parameters[op.parameter], places, suffix)
+                    new_parameters[op.parameter] = self._parameter(program.parameters[op.parameter], indices, suffix)
                 op = dataclasses.replace(op, parameter=new_parameters[op.parameter])
-            places[place] = len(self.instructions)
+            indices[index] = len(self.instructions)
             self.instructions.append(dataclasses.replace(instruction, op=op, args=args))
-        return places
+        return indices
 
-    def _parameter(self, parameter: Parameter, places: dict[int, int], suffix: str) -> int:
+    def _parameter(self, parameter: Parameter, indices: dict[int, int], suffix: str) -> int:
         name = parameter.name + suffix
         if name in self.names:
             raise ProgramError(f"Parameter {name} is declared twice: by this name, and as that of a repeated layer.")
@@ -63,9 +63,9 @@ class _Unroller:
             dataclasses.replace(
                 parameter,
                 name=name,
-                std=places[parameter.std],
-                multiplier=places[parameter.multiplier],
-                lr=places[parameter.lr],
+                std=indices[parameter.std],
+                multiplier=indices[parameter.multiplier],
+                lr=indices[parameter.lr],
             )
         )
         return len(self.parameters) - 1
@@ -76,6 +76,6 @@ class _Unroller:
         count = int(self.program.constants[times.op.index])
         check_length(count * len(op.body.instructions))
         for layer in range(count):
-            given: dict[Op, int] = {Carry(): carry} | {Captured(k): place for k, place in enumerate(captured)}
+            given: dict[Op, int] = {Carry(): carry} | {Captured(k): index for k, index in enumerate(captured)}
             carry = self._copy(op.body, given, f"[{layer + 1}]")[op.body.output]
         return carry

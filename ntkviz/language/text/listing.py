@@ -30,18 +30,18 @@ class Line:
     """One line of a listing.
 
     Attributes:
-        place: The number of the instruction that makes the value, as error messages and the Simple GIA Check name it.
+        index: The number of the instruction that makes the value, as error messages and the Simple GIA Check name it.
         name: What later lines call the value.
         type: `"data"`, `"initial G-var"`, `"G-var"`, `"X-var"`, `"scalar"` or `"output"`.
         formula_text: What it is equal to, as text.
         formula_latex: The same in LaTeX.
         shape: Its leading shape (for data, the whole shape).
-        depends_on: The places of the earlier lines it uses.
+        depends_on: The indices of the earlier lines it uses.
         name_latex: Its name in LaTeX.
-        written_inside: The places of the instructions that have no line but are part of this one.
+        written_inside: The indices of the instructions that have no line but are part of this one.
     """
 
-    place: int
+    index: int
     name: str
     type: str
     formula_text: str
@@ -60,14 +60,14 @@ def lines(program: Program) -> tuple[Line, ...]:
 
 @method("to_text")
 def to_text(program: Program) -> str:
-    """Numbered lines `places  name : type shape = formula`, in columns.
+    """Numbered lines `indices  name : type shape = formula`, in columns.
 
     The numbers are those of the instructions a line stands for (many are cut short); the last one
     makes its value.
     """
     rows = [
         (
-            _ranges([*line.written_inside, line.place]),
+            _ranges([*line.written_inside, line.index]),
             line.name,
             line.type,
             written_shape(line.shape),
@@ -77,8 +77,8 @@ def to_text(program: Program) -> str:
     ]
     widths = [max((len(row[k]) for row in rows), default=0) for k in range(4)]
     return "\n".join(
-        f"{places:>{widths[0]}}  {name:<{widths[1]}} : {kind:<{widths[2]}} {shape:<{widths[3]}} = {formula_text}"
-        for places, name, kind, shape, formula_text in rows
+        f"{indices:>{widths[0]}}  {name:<{widths[1]}} : {kind:<{widths[2]}} {shape:<{widths[3]}} = {formula_text}"
+        for indices, name, kind, shape, formula_text in rows
     )
 
 
@@ -97,10 +97,10 @@ def to_graph(program: Program) -> dict[str, list[dict[str, Any]]]:
     """Nodes `{id, label, type, shape, formula}` and edges `{source, target}`, one node for a line."""
     written = lines(program)
     nodes = [
-        {"id": str(n.place), "label": n.name, "type": n.type, "shape": list(n.shape), "formula": n.formula_text}
+        {"id": str(n.index), "label": n.name, "type": n.type, "shape": list(n.shape), "formula": n.formula_text}
         for n in written
     ]
-    edges = [{"source": str(source), "target": str(n.place)} for n in written for source in n.depends_on]
+    edges = [{"source": str(source), "target": str(n.index)} for n in written for source in n.depends_on]
     return {"nodes": nodes, "edges": edges}
 
 
@@ -119,48 +119,48 @@ class Page:
         self._introduced: set[str] = set()  # matrices whose law has been stated
         return tuple(self._line(k) for k in range(len(self.program)) if not self.is_inside(k))
 
-    def _line(self, place: int) -> Line:
-        instruction, name = self.program.instructions[place], self.names[place]
-        written = self._with_law(instruction.op, self._formula(place))
-        inside, sources = self._parts(place)
+    def _line(self, index: int) -> Line:
+        instruction, name = self.program.instructions[index], self.names[index]
+        written = self._with_law(instruction.op, self._formula(index))
+        inside, sources = self._parts(index)
         return Line(
-            place,
+            index,
             name,
             _type(instruction),
             written.text,
             written.latex,
             instruction.shape,
             depends_on=tuple(sorted(sources)),
-            name_latex=self._symbol(place).latex,
+            name_latex=self._symbol(index).latex,
             written_inside=tuple(sorted(inside)),
         )
 
-    def expression(self, place: int) -> Formula:
+    def expression(self, index: int) -> Formula:
         """How a later line refers to a value: by its name, or by its formula if it has no line."""
-        return self._formula(place) if self.is_inside(place) else self._symbol(place)
+        return self._formula(index) if self.is_inside(index) else self._symbol(index)
 
-    def _symbol(self, place: int) -> Formula:
-        name = self.names[place]
-        if not self._is_named_gradient(place):
+    def _symbol(self, index: int) -> Formula:
+        name = self.names[index]
+        if not self._is_named_gradient(index):
             return symbol(name)
         return Formula(name, rf"\mathrm{{d}}{symbol(name[1:]).latex}")
 
-    def _formula(self, place: int) -> Formula:
-        instruction = self.program.instructions[place]
-        if self._is_multiply(place) and any(self._is_fill_inside(a) for a in instruction.args):
+    def _formula(self, index: int) -> Formula:
+        instruction = self.program.instructions[index]
+        if self._is_multiply(index) and any(self._is_fill_inside(a) for a in instruction.args):
             filled, other = sorted(instruction.args, key=self._is_fill_inside, reverse=True)
             return times(self.expression(self.program.instructions[filled].args[0]), self.expression(other))
-        if self._is_inner_product(place):
+        if self._is_inner_product(index):
             product = self.program.instructions[instruction.args[0]]
             a, b = (self.expression(k) for k in product.args)
             return Formula(f"⟨{a.text}, {b.text}⟩/n", rf"\langle {a.latex}, {b.latex}\rangle/n", PRODUCT)
         return formula(instruction.op, self, *(self.expression(a) for a in instruction.args))
 
-    def _parts(self, place: int) -> tuple[set[int], set[int]]:
+    def _parts(self, index: int) -> tuple[set[int], set[int]]:
         """The instructions written inside a line (plain numbers apart), and the lines it uses."""
         inside: set[int] = set()
         sources: set[int] = set()
-        for a in self.program.instructions[place].args:
+        for a in self.program.instructions[index].args:
             if not self.is_inside(a):
                 sources.add(a)
                 continue
@@ -169,21 +169,21 @@ class Page:
             sources |= below[1]
         return inside, sources
 
-    def is_inside(self, place: int) -> bool:
+    def is_inside(self, index: int) -> bool:
         """Whether an instruction is written inside the lines that use it instead of on its own."""
-        if place == self.program.output or self._is_named_gradient(place):
+        if index == self.program.output or self._is_named_gradient(index):
             return False
-        op, users = self.program.instructions[place].op, self._users[place]
-        if self._is_in_a_gradient(place):
+        op, users = self.program.instructions[index].op, self._users[index]
+        if self._is_in_a_gradient(index):
             alone = len(users) == 1 and not isinstance(op, ops.MatMul)
-            return alone or self._is_fill_inside(place) or self._passes_on(op)
+            return alone or self._is_fill_inside(index) or self._passes_on(op)
         match op:
             case ops.Rearrange() | ops.Captured():
                 return True
             case ops.Join():
                 return len(users) == 1
             case ops.ScalarFunction(fn):
-                return self._is_plain(place) or (len(users) == 1 and fn in _ARITHMETIC)
+                return self._is_plain(index) or (len(users) == 1 and fn in _ARITHMETIC)
             case ops.Add() | ops.Shift() | ops.Scale():
                 return len(users) == 1 and isinstance(
                     self._op(users[0]), ops.Add | ops.Shift | ops.Scale | ops.Rearrange
@@ -191,21 +191,21 @@ class Page:
             case ops.Nonlin():
                 return len(users) == 1 and self._is_inner_product(users[0])
             case _:
-                return self._is_plain(place)
+                return self._is_plain(index)
 
-    def _is_inner_product(self, place: int) -> bool:
-        instruction = self.program.instructions[place]
+    def _is_inner_product(self, index: int) -> bool:
+        instruction = self.program.instructions[index]
         if not isinstance(instruction.op, ops.Moment):
             return False
         (x,) = instruction.args
         return self._is_multiply(x) and len(self._users[x]) == 1
 
-    def _is_multiply(self, place: int) -> bool:
-        op = self._op(place)
+    def _is_multiply(self, index: int) -> bool:
+        op = self._op(index)
         return isinstance(op, ops.Nonlin) and op.phi is multiply
 
-    def _op(self, place: int) -> Op:
-        return self.program.instructions[place].op
+    def _op(self, index: int) -> Op:
+        return self.program.instructions[index].op
 
     # --- gradients ----------------------------------------------------------------------------
 
@@ -214,21 +214,21 @@ class Page:
         """Of which value an instruction is the gradient."""
         return {gradient: value for value, gradient in self.program.gradients}
 
-    def _is_named_gradient(self, place: int) -> bool:
-        value = self._gradient_of.get(place)
+    def _is_named_gradient(self, index: int) -> bool:
+        value = self._gradient_of.get(index)
         return value is not None and not self.is_inside(value)
 
-    def _is_in_a_gradient(self, place: int) -> bool:
-        return place >= self._forward_length
+    def _is_in_a_gradient(self, index: int) -> bool:
+        return index >= self._forward_length
 
     @cached_property
     def _forward_length(self) -> int:
         return len(self.program.forward)
 
-    def _is_fill_inside(self, place: int) -> bool:
+    def _is_fill_inside(self, index: int) -> bool:
         """Whether an instruction is a vector θ·1 that is only multiplied with others, as θ."""
-        users = self._users[place]
-        return isinstance(self._op(place), Fill) and bool(users) and all(map(self._is_multiply, users))
+        users = self._users[index]
+        return isinstance(self._op(index), Fill) and bool(users) and all(map(self._is_multiply, users))
 
     @staticmethod
     def _passes_on(op: Op) -> bool:
@@ -260,15 +260,15 @@ class Page:
     @cached_property
     def _users(self) -> list[list[int]]:
         users: list[list[int]] = [[] for _ in self.program.instructions]
-        for place, instruction in enumerate(self.program.instructions):
+        for index, instruction in enumerate(self.program.instructions):
             for a in set(instruction.args):
-                if self._is_in_a_gradient(a) or not self._is_in_a_gradient(place):  # gradients rename nothing
-                    users[a].append(place)
+                if self._is_in_a_gradient(a) or not self._is_in_a_gradient(index):  # gradients rename nothing
+                    users[a].append(index)
         return users
 
-    def _is_plain(self, place: int) -> bool:
+    def _is_plain(self, index: int) -> bool:
         """Whether a value is a plain number, made of constants alone."""
-        return self._plain[place]
+        return self._plain[index]
 
     @cached_property
     def _plain(self) -> list[bool]:
@@ -280,30 +280,30 @@ class Page:
 
     @cached_property
     def names(self) -> dict[int, str]:
-        """The name of each line's value, by place."""
+        """The name of each line's value, by index."""
         taken = {p.name for p in self.program.parameters}
         several_data = sum(isinstance(i.op, ops.Data) for i in self.program.instructions) > 1
         counts: dict[str, int] = {}
         names: dict[int, str] = {}
-        for place, instruction in enumerate(self.program.instructions):
-            if self.is_inside(place):
+        for index, instruction in enumerate(self.program.instructions):
+            if self.is_inside(index):
                 continue
             op = instruction.op
             if isinstance(op, ops.InitialVector):
-                names[place] = self.program.parameters[op.parameter].name
-            elif self._is_named_gradient(place):
-                name = f"d{names[self._gradient_of[place]]}"
-                names[place] = name + "′" * (name in taken)
-            elif place == self.program.output:
-                names[place] = "f"
+                names[index] = self.program.parameters[op.parameter].name
+            elif self._is_named_gradient(index):
+                name = f"d{names[self._gradient_of[index]]}"
+                names[index] = name + "′" * (name in taken)
+            elif index == self.program.output:
+                names[index] = "f"
             elif isinstance(op, ops.Data) and not several_data:
-                names[place] = "ξ"
+                names[index] = "ξ"
             else:
                 letter = _LETTERS[_type(instruction)]
                 while (name := f"{letter}{counts.get(letter, 0) + 1}") in taken:
                     counts[letter] = counts.get(letter, 0) + 1
                 counts[letter] = counts.get(letter, 0) + 1
-                names[place] = name
+                names[index] = name
         return names
 
     # --- parameters ---------------------------------------------------------------------------
@@ -363,12 +363,12 @@ def _type(instruction: Instruction) -> str:
             return {"vector": "X-var"}.get(instruction.kind, instruction.kind)
 
 
-def _ranges(places: Sequence[int]) -> str:
+def _ranges(indices: Sequence[int]) -> str:
     """`3–5,9` for 3, 4, 5, 9; of more than three ranges the first and the last."""
 
     def extend(runs: list[list[int]], k: int) -> list[list[int]]:
         return [*runs[:-1], [runs[-1][0], k]] if runs and runs[-1][1] == k - 1 else [*runs, [k, k]]
 
-    runs: list[list[int]] = reduce(extend, places, [])
+    runs: list[list[int]] = reduce(extend, indices, [])
     written = [str(a) if a == b else f"{a}–{b}" for a, b in runs]
     return ",".join(written if len(written) <= 3 else (written[0], "…", written[-1]))

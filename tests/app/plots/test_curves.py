@@ -78,10 +78,10 @@ def test_curves_csv(plot):
 @pytest.mark.parametrize("arch", [EXAMPLE, nv.architectures.tied_readout()], ids=["Gaussian", "not Gaussian"])
 def test_laws_are_densities_beside_the_coordinates(arch):
     programs = [nv.program(arch, [[0.7]]).backward(assume_gia=gia) for gia in (False, True)]
-    place = next(line.place for line in programs[0].lines() if line.name == "dx1")
+    index = next(line.index for line in programs[0].lines() if line.name == "dx1")
     plot = LawPlot("heading", "x")
-    plot.restart(*(nv.limit_law(program).vectors[place] for program in programs))
-    plot.add(nv.coordinates(programs[0], width=2000, key=0)[place])
+    plot.restart(*(nv.limit_law(program).vectors[index] for program in programs))
+    plot.add(nv.coordinates(programs[0], width=2000, key=0)[index])
     for curve in plot.figure.data[:2]:
         assert np.trapezoid(curve.y, curve.x) == pytest.approx(1, abs=0.01)
     bars = plot.figure.data[2]

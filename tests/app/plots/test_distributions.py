@@ -95,11 +95,11 @@ def test_picture_of_real_networks_goes_gaussian(histogram):
     """What chapter 1 shows: tails at width 1, none at width 256."""
     network, point = nv.architectures.mlp(depth=2), [[1.0, 1.0]]
     program = nv.program(network, point)
-    place = next(line.place for line in program.lines() if line.name == "x3")
-    law = nv.limit_law(program).vectors[place]
+    index = next(line.index for line in program.lines() if line.name == "x3")
+    law = nv.limit_law(program).vectors[index]
     beyond = {}
     for width, networks in ((1, 512), (256, 16)):
-        values = np.array([nv.coordinates(program, width=width, key=k)[place][0] for k in range(networks)])
+        values = np.array([nv.coordinates(program, width=width, key=k)[index][0] for k in range(networks)])
         histogram.restart(law.std.item())
         histogram.add(values)
         beyond[width] = np.mean(np.abs(values) > 3 * law.std.item())

@@ -23,7 +23,7 @@ def test_every_line_is_shown_and_exported():
     assert [row["name"] for row in rows] == [line.name for line in program.lines()]
     assert rows[2] == {"line": "8", "name": "g2", "formula": "1.5·A g1/√n,  A ~ N(0, 1)", "kind": "G-var"}
     for line in program.lines():
-        assert f'<td>{line.place}</td><th scope="row">{line.name}</th><td>= {line.formula_text}</td>' in _html(listing)
+        assert f'<td>{line.index}</td><th scope="row">{line.name}</th><td>= {line.formula_text}</td>' in _html(listing)
 
 
 def _html(listing):

@@ -18,7 +18,7 @@ random = np.random.default_rng(0)
 
 
 @nv.architecture
-def everything_at_places(net, x):
+def everything_at_positions(net, x):
     """Each instruction that keeps places apart, moves them, or lets them meet, on five places."""
     h = nv.relu(net.input("U", x) + net.bias("b")) * np.linspace(0.5, 1.5, 5) + 0.3  # Add, Scale, Shift
     padded = h.pad([(0, 0), (1, 1)])
@@ -33,7 +33,7 @@ def everything_at_places(net, x):
 
 
 PROGRAMS = {
-    "everything": (everything_at_places(), (1, 5, 3)),
+    "everything": (everything_at_positions(), (1, 5, 3)),
     "CNN": (architectures.cnn(depth=3, nonlinearity="leaky_relu"), (1, 4, 2)),
 }
 
@@ -52,7 +52,7 @@ def of_each_vector(programs):
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_equal_places_are_those_of_all_pairs(name):
+def test_equal_positions_are_those_of_all_pairs(name):
     arch, shape = PROGRAMS[name]
     found = of_each_vector(tuple(arch.trace((random.normal(size=shape),)) for _ in range(2)))
     assert len(found) > 10

@@ -92,7 +92,7 @@ def output_of(program, parameters, added):
     numbers = program.number
     readout = readout_parameter(program)
     values = []
-    for place, instruction in enumerate(program.instructions):
+    for index, instruction in enumerate(program.instructions):
         op, args = instruction.op, [values[a] for a in instruction.args]
         match op:
             case instructions.Data(k):
@@ -104,15 +104,15 @@ def output_of(program, parameters, added):
             case instructions.InputMatMul(k):
                 p = program.parameters[k]
                 value = jnp.einsum("ni,...i->...n", parameters[k], args[0]) * numbers(p.multiplier) / p.fan**0.5
-            case instructions.MatMul(k, index, transpose):
+            case instructions.MatMul(k, entry, transpose):
                 p, letters = program.parameters[k], "mn" if transpose else "nm"
-                value = jnp.einsum(f"{letters},...m->...n", parameters[k][index], args[0])
+                value = jnp.einsum(f"{letters},...m->...n", parameters[k][entry], args[0])
                 value = value * numbers(p.multiplier) / (p.fan * WIDTH) ** 0.5
             case instructions.Readout():
                 value = op.evaluate(*args) / (readout.fan**0.5 * scale(program))
             case _:
                 value = op.evaluate(*args)
-        values.append(value + added[place] if place in added else value)
+        values.append(value + added[index] if index in added else value)
     return values[program.output]
 
 
@@ -315,9 +315,9 @@ def test_latex_and_graph_of_a_backward_program_hold_together(program_of, name):
 @pytest.mark.parametrize("name", CASES)
 def test_every_instruction_is_on_some_line(program_of, name):
     both = program_of(name).backward()
-    listed = {k for line in both.lines() for k in (*line.written_inside, line.place)}
-    for place, instruction in enumerate(both.instructions):
-        assert place in listed or instruction.kind == "scalar"
+    listed = {k for line in both.lines() for k in (*line.written_inside, line.index)}
+    for index, instruction in enumerate(both.instructions):
+        assert index in listed or instruction.kind == "scalar"
 
 
 def classes(base, *modules):

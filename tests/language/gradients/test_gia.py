@@ -110,11 +110,11 @@ def no_network(net, x):
 )
 def test_it_fails_for_the_right_reason(rng, fn, reason):
     result = report(rng, fn)
-    place = next((line.place for line in _lines(rng, fn) if line.name == "v"), None)
+    index = next((line.index for line in _lines(rng, fn) if line.name == "v"), None)
     assert not result.passes
     assert len(result.reasons) == 1
     assert str(result).startswith("The Simple GIA Check fails. ")
-    assert re.search(reason.format(v=place), result.reasons[0])
+    assert re.search(reason.format(v=index), result.reasons[0])
 
 
 def _lines(rng, fn):
@@ -127,7 +127,7 @@ def test_every_use_in_the_interior_is_named_and_can_be_found(rng):
     listing = _lines(rng, used_twice_in_interior)
     for reason in reasons:
         number = int(reason.rstrip(".").split()[-1])
-        line = next(line for line in listing if number in (line.place, *line.written_inside))
+        line = next(line for line in listing if number in (line.index, *line.written_inside))
         assert re.search(r"\bv\b", line.formula_text)
 
 

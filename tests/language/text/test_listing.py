@@ -142,9 +142,9 @@ def test_graph_is_connected_and_runs_forward(trace, fn, shape):
 
 def test_every_instruction_that_is_no_plain_number_is_on_some_line(trace):
     program = trace(everything, (2, 3, 4))
-    listed = {k for line in program.lines() for k in (*line.written_inside, line.place)}
-    for place, instruction in enumerate(program.instructions):
-        assert place in listed or instruction.kind == "scalar"
+    listed = {k for line in program.lines() for k in (*line.written_inside, line.index)}
+    for index, instruction in enumerate(program.instructions):
+        assert index in listed or instruction.kind == "scalar"
 
 
 def test_a_program_without_numbers_can_be_listed(trace):
