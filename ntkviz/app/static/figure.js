@@ -33,6 +33,103 @@ async function placed(element) {
   while (!element.isConnected || !element.offsetWidth) await new Promise(requestAnimationFrame);
 }
 
+const NARROW = 480; // pixels: a phone held upright
+const LINE = 18; // of a heading there
+const AXIS = 52; // of the labels and the title of an axis
+const PLOT = 320; // of a plot without its legend
+const LOWEST = 250; // of a map, whose colour bar has numbers to show
+
+const isHeading = (note) => note.yref === "paper" && note.y === 1 && note.yanchor === "bottom" && !note.showarrow;
+
+// A text in lines of at most `room` pixels, broken between words; a tag stays whole.
+function inLines(text, room, pen) {
+  const width = (words) => pen.measureText(words.replace(/<[^>]*>/g, "")).width;
+  const lines = [];
+  for (const word of text.replace(/<br ?\/?>/g, " ").split(/\s+(?![^<]*>)/)) {
+    const longer = lines.length ? `${lines.at(-1)} ${word}` : word;
+    if (lines.length && width(longer) <= room) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines;
+}
+
+// Room for text on a phone: headings and the titles of small axes take as many lines as they need, a legend lies below
+// its plot instead of on it, and square maps leave no empty space under them.
+async function fitNarrow(el) {
+  if (el.offsetWidth >= NARROW) return;
+  const pen = document.createElement("canvas").getContext("2d");
+  pen.font = `14px ${getComputedStyle(el).fontFamily}`;
+  await changed(el, { ...headingsInLines(el, pen), ...axesInLittleRoom(el, pen), ...legendBelow(el) });
+  const legend = el.querySelector(".legend")?.getBoundingClientRect().height;
+  if (legend) {
+    await changed(el, { ...margins(el), "margin.b": AXIS + legend });
+    await high(el, PLOT + legend);
+  } else if (axesOf(el, "y").every((name) => el.layout[name].scaleanchor)) {
+    const shown = [...el.querySelectorAll(".cartesianlayer, .xtitle, .x2title")].map((part) => part.getBoundingClientRect());
+    const bottom = Math.max(...shown.map((box) => box.bottom)) - el.getBoundingClientRect().top;
+    await high(el, Math.max(LOWEST, bottom + 10));
+  }
+}
+
+async function high(el, pixels) {
+  if (Math.abs(el.offsetHeight - pixels) < 2) return;
+  el.style.height = `${pixels}px`;
+  await Plotly.Plots.resize(el);
+}
+
+function headingsInLines(el, pen) {
+  const frame = el.getBoundingClientRect();
+  const headings = (el.layout.annotations ?? [])
+    .map((note, index) => ({ note, index, box: el.querySelector(`.annotation[data-index="${index}"]`) }))
+    .filter(({ note, box }) => isHeading(note) && box)
+    .map((heading) => ({ ...heading, left: heading.box.getBoundingClientRect().left - frame.left }))
+    .sort((one, other) => one.left - other.left);
+  const edit = {};
+  let most = 0;
+  headings.forEach(({ note, index, left }, k) => {
+    const end = headings[k + 1]?.left ?? el.offsetWidth;
+    const lines = inLines(note.text, Math.max(60, end - left - 10), pen);
+    most = Math.max(most, lines.length);
+    edit[`annotations[${index}].text`] = lines.join("<br>");
+    Object.assign(edit, { [`annotations[${index}].font.size`]: 14, [`annotations[${index}].align`]: "left" });
+  });
+  if (most) edit["margin.t"] = 10 + LINE * most;
+  return edit;
+}
+
+const axesOf = (el, letter) => Object.keys(el.layout).filter((name) => name.startsWith(`${letter}axis`));
+
+function axesInLittleRoom(el, pen) {
+  const edit = {};
+  const [first, ...others] = axesOf(el, "y");
+  const same = (name) => String(el.layout[name].ticktext) === String(el.layout[first].ticktext);
+  for (const name of others) if (el.layout[name].ticktext && same(name)) edit[`${name}.showticklabels`] = false;
+  for (const name of axesOf(el, "x")) {
+    const { title, domain = [0, 1] } = el.layout[name];
+    const room = 0.7 * (domain[1] - domain[0]) * el.offsetWidth;
+    if (!title?.text || room > NARROW / 2) continue;
+    edit[`${name}.title.text`] = inLines(title.text, room, pen).join("<br>");
+    edit[`${name}.title.font.size`] = 13;
+  }
+  return edit;
+}
+
+function legendBelow(el) {
+  if (!el.querySelector(".legend")) return {};
+  const left = { "legend.x": 0, "legend.xanchor": "left", "legend.xref": "container" };
+  const below = { "legend.y": 0, "legend.yanchor": "bottom", "legend.yref": "container" };
+  return { "legend.orientation": "h", "legend.font.size": 13, ...left, ...below };
+}
+
+// The room of the axes is ours to give: plotly.js would move their titles into the plot.
+const margins = (el) => Object.fromEntries(axesOf(el, "x").map((name) => [`${name}.automargin`, false]));
+
+// Change what differs in the layout.
+async function changed(el, edit) {
+  const now = (path) => path.split(/[.[\]]+/).filter(Boolean).reduce((part, name) => part?.[name], el.layout);
+  if (Object.entries(edit).some(([path, value]) => now(path) !== value)) await Plotly.relayout(el, edit);
+}
+
 function tellClick(model, points) {
   const every = (name) => points.map((point) => point[name]);
   model.set("_js2py_pointsCallback", {
@@ -53,7 +150,7 @@ export default () => {
           const edit = model.get(name);
           if (!edit) return; // Python takes each edit back once it is sent
           if (!plots.size) waiting.push([apply, edit]);
-          for (const plot of plots) apply(plot, decoded(edit));
+          for (const plot of plots) apply(plot, decoded(edit)).then(() => fitNarrow(plot));
         });
       }
     },
@@ -64,6 +161,7 @@ export default () => {
       await Plotly.newPlot(el, data, decoded(shown?.layout ?? model.get("_widget_layout")), model.get("_config"));
       for (const [apply, edit] of waiting) await apply(el, decoded(edit));
       waiting.length = 0;
+      await fitNarrow(el);
       plots.add(el);
       el.on("plotly_click", ({ points }) => tellClick(model, points));
       return () => {
