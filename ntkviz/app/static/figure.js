@@ -79,9 +79,11 @@ async function high(el, pixels) {
 
 function headingsInLines(el, pen) {
   const frame = el.getBoundingClientRect();
+  const notes = (el.layout.annotations ?? []).filter(isHeading);
+  const key = notes.some((note) => note.xanchor === "right") ? LINE : 0; // at the right: headings go above it
   const headings = (el.layout.annotations ?? [])
     .map((note, index) => ({ note, index, box: el.querySelector(`.annotation[data-index="${index}"]`) }))
-    .filter(({ note, box }) => isHeading(note) && box)
+    .filter(({ note, box }) => isHeading(note) && note.xanchor !== "right" && box)
     .map((heading) => ({ ...heading, left: heading.box.getBoundingClientRect().left - frame.left }))
     .sort((one, other) => one.left - other.left);
   const edit = {};
@@ -92,8 +94,9 @@ function headingsInLines(el, pen) {
     most = Math.max(most, lines.length);
     edit[`annotations[${index}].text`] = lines.join("<br>");
     Object.assign(edit, { [`annotations[${index}].font.size`]: 14, [`annotations[${index}].align`]: "left" });
+    if (key) edit[`annotations[${index}].yshift`] = key;
   });
-  if (most) edit["margin.t"] = 10 + LINE * most;
+  if (most) edit["margin.t"] = 10 + LINE * most + key;
   return edit;
 }
 
