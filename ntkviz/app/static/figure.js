@@ -127,10 +127,39 @@ function legendBelow(el) {
 // The room of the axes is ours to give: plotly.js would move their titles into the plot.
 const margins = (el) => Object.fromEntries(axesOf(el, "x").map((name) => [`${name}.automargin`, false]));
 
+const at = (layout, path) => path.split(/[.[\]]+/).filter(Boolean).reduce((part, name) => part?.[name], layout);
+const fitted = new WeakMap(); // of a plot, what was changed: by path in the layout, the value before and the one since
+
 // Change what differs in the layout.
 async function changed(el, edit) {
-  const now = (path) => path.split(/[.[\]]+/).filter(Boolean).reduce((part, name) => part?.[name], el.layout);
-  if (Object.entries(edit).some(([path, value]) => now(path) !== value)) await Plotly.relayout(el, edit);
+  if (!fitted.has(el)) fitted.set(el, new Map());
+  for (const [path, since] of Object.entries(edit)) {
+    const now = at(el.layout, path);
+    const before = fitted.get(el).get(path);
+    if (now !== since) fitted.get(el).set(path, { before: before && now === before.since ? before.before : now, since });
+  }
+  if (Object.entries(edit).some(([path, value]) => at(el.layout, path) !== value)) await Plotly.relayout(el, edit);
+}
+
+// The phone was turned, or the window widened: as Python has it.
+async function unfit(el) {
+  const edit = [...(fitted.get(el) ?? [])].filter(([path, { since }]) => at(el.layout, path) === since);
+  fitted.delete(el);
+  el.style.height = "";
+  await Plotly.relayout(el, Object.fromEntries(edit.map(([path, { before }]) => [path, before ?? null])));
+}
+
+// Fit it now, and whenever it gets another width.
+function keepFitting(el) {
+  let narrow = false;
+  const observer = new ResizeObserver(() => {
+    if (el.offsetWidth && el.offsetWidth < NARROW !== narrow) {
+      narrow = !narrow;
+      Plotly.Plots.resize(el).then(() => (narrow ? fitNarrow : unfit)(el)); // which measures what is drawn
+    }
+  });
+  observer.observe(el);
+  return observer;
 }
 
 function tellClick(model, points) {
@@ -164,10 +193,11 @@ export default () => {
       await Plotly.newPlot(el, data, decoded(shown?.layout ?? model.get("_widget_layout")), model.get("_config"));
       for (const [apply, edit] of waiting) await apply(el, decoded(edit));
       waiting.length = 0;
-      await fitNarrow(el);
       plots.add(el);
+      const observer = keepFitting(el);
       el.on("plotly_click", ({ points }) => tellClick(model, points));
       return () => {
+        observer.disconnect();
         plots.delete(el);
         Plotly.purge(el);
       };
