@@ -23,7 +23,7 @@ import numpy as np
 from ..language import instructions as ops
 from ..language.gradients import instructions as grads
 from ..language.instructions import Op
-from ..language.maximum import Maximum, Subtract
+from ..language.maximum import Maximum
 from ..language.nonlinearities.nonlinearity import (
     Nonlinearity,
     abs,
@@ -120,7 +120,7 @@ def _(op: ops.Source, known: Known, instruction: Instruction, *args: np.ndarray)
     return flipped * args[0] if args else flipped
 
 
-@signs.rule(ops.Add, ops.Shift, ops.Join)
+@signs.rule(ops.Add, ops.Combination, ops.Shift, ops.Join)
 def _(op: Op, known: Known, instruction: Instruction, *args: np.ndarray) -> np.ndarray:
     """Those that all have in common, but for what is zero."""
     some = [sign for sign, a in zip(args, instruction.args, strict=True) if not known.zero[a]] or [known.unchanged()]
@@ -142,7 +142,6 @@ def _(op: ops.Nonlin, known: Known, instruction: Instruction, *args: np.ndarray)
 
 
 signs.rule(Maximum)(lambda op, known, instruction, *args: _if_unchanged(args))
-signs.rule(Subtract)(lambda op, known, instruction, *args: signs(ops.Add(), known, instruction, *args))
 signs.rule(ops.Product)(lambda op, known, instruction, *args: np.prod(args, axis=0))
 
 

@@ -13,7 +13,8 @@ import jax as _jax
 # imports this package first.
 _jax.config.update("jax_enable_x64", True)
 
-# These give programs their methods, and the listing its gradients.
+# These give programs their methods, the listing its gradients, and functions of several vectors their form.
+from . import several
 from .architecture import Architecture, architecture, number, one_of, program, whole_number
 from .functions import batchnorm, concatenate, einsum, inner, layernorm, moment, softmax, sqrt, stack
 from .gradients import backward

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -177,6 +178,11 @@ class Nonlin(Op):
 
 
 @dataclass(frozen=True)
+class NonlinOfSeveral(Nonlin):
+    """A Nonlin of several vectors, which may be short for Nonlins of one each (`several.py`)."""
+
+
+@dataclass(frozen=True)
 class BatchNorm(Op):
     """(x − mean)/std over one leading axis, std with 1/B and no ε: a Nonlin of B vectors at once."""
 
@@ -201,6 +207,17 @@ class Add(Linear):
 
     def evaluate(self, x: Any, y: Any) -> Any:
         return x + y
+
+
+@dataclass(frozen=True)
+class Combination(Linear):
+    """Σ c x with the same numbers c in every coordinate and place, leading axes broadcast as in NumPy."""
+
+    coefficients: tuple[float, ...]
+
+    def evaluate(self, *args: Any) -> Any:
+        terms = (x if c == 1 else -x if c == -1 else c * x for c, x in zip(self.coefficients, args, strict=True))
+        return functools.reduce(operator.add, terms)
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,8 @@ class Vector(Value):
         thetas = tuple(self._net.scalar(s) for s in scalars)
         shape = broadcast(phi.name, *vectors, *thetas)
         phi = self._net.function(phi, len(thetas))
-        return self._net.record(ops.Nonlin(phi), (*vectors, *thetas), Vector, shape)
+        op = ops.Nonlin(phi) if phi.arity == 1 or phi is multiply else ops.NonlinOfSeveral(phi)
+        return self._net.record(op, (*vectors, *thetas), Vector, shape)
 
     def __add__(self, other: Any) -> Vector:
         if isinstance(other, Vector):

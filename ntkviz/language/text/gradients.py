@@ -138,6 +138,12 @@ def _(linear: ops.Add, op: grads.Transposed, page: Page, gradient: Formula) -> F
     return summed(gradient, broadcast_axes(op.shapes[op.which], op.shape_out))
 
 
+@transposed.rule(ops.Combination)
+def _(linear: ops.Combination, op: grads.Transposed, page: Page, gradient: Formula) -> Formula:
+    scaled = times(number(linear.coefficients[op.which]), gradient)
+    return summed(scaled, broadcast_axes(op.shapes[op.which], op.shape_out))
+
+
 @transposed.rule(ops.Scale)
 def _(linear: ops.Scale, op: grads.Transposed, page: Page, gradient: Formula, factor: Formula) -> Formula:
     return summed(times(factor, gradient), broadcast_axes(op.shapes[0], op.shape_out))

@@ -11,6 +11,7 @@ def _(op: MyOp, page: Page, *args: Formula) -> Formula:
 
 from __future__ import annotations
 
+import functools
 import operator
 import re
 from collections.abc import Iterable, Sequence
@@ -212,6 +213,11 @@ formula.rule(ops.BatchNorm)(lambda op, page, x: over_axes("batchnorm", x, (op.ax
 formula.rule(ops.Shift)(lambda op, page, x, shift: plus(x, shift))
 formula.rule(ops.Add)(lambda op, page, x, y: plus(x, y))
 formula.rule(ops.Scale)(lambda op, page, x, factor: times(factor, x))
+
+
+@formula.rule(ops.Combination)
+def _(op: ops.Combination, page: Page, *args: Formula) -> Formula:
+    return functools.reduce(plus, (times(number(c), x) for c, x in zip(op.coefficients, args, strict=True)))
 
 
 @formula.rule(ops.Contract)

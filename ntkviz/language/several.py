@@ -1,0 +1,193 @@
+"""Functions of several vectors in full: written with functions of one vector, sums and products, where `ridges.py` finds
+that form, so that every reading that knows functions of one Gaussian knows them."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from .axes import Shape
+from .instructions import Combination, Nonlin, NonlinOfSeveral
+from .nonlinearities.formulas import NoFormulaError
+from .nonlinearities.nonlinearity import Nonlinearity, multiply, polynomial
+from .nonlinearities.recognition import formula_of
+from .nonlinearities.ridges import Direction, Evaluation, Step, Sum, sum_of
+from .program import Instruction
+from .rewriting.shorthand import Writer, short_for
+
+
+@dataclass(frozen=True)
+class Form:
+    """Σ cᵢ xᵢ + Σ φ(L; θ) + Σ c Π (other forms): the numbers c, and each φ with the coefficients of its L."""
+
+    linear: tuple[float, ...]
+    ridges: tuple[tuple[tuple[float, ...], Nonlinearity], ...]
+    products: tuple[tuple[float, tuple[Form, ...]], ...]
+
+
+@functools.lru_cache(maxsize=1024)
+def form_of(phi: Nonlinearity, parameters: int) -> Form | None:
+    """A function of several vectors in this form; `None` if it is not known to have it."""
+    steps = _steps(phi, parameters)
+    if steps is None:
+        return None
+    whole, _ = steps
+    numbers = itertools.count()
+    known: dict[int, Form] = {}  # a factor that comes twice is one vector
+
+    def form(of: Sum) -> Form:
+        own = [(tuple(map(float, d)), _part(phi, parameters, next(numbers))) for d, _ in _functions(of)]
+        products = tuple((float(c), tuple(map(form, factors))) for c, factors in of.products)
+        made = Form(tuple(map(float, of.linear)), tuple(own), products)
+        return known.setdefault(id(of), made)
+
+    return form(whole)
+
+
+@functools.lru_cache(maxsize=1024)
+def _steps(phi: Nonlinearity, parameters: int) -> tuple[Sum, list[tuple[Direction, Step]]] | None:
+    """The function as a sum, and what it has for functions of one line, in the order in which forms name them."""
+    try:
+        found = sum_of(phi.fn, phi.arity, parameters)
+    except Exception:  # whatever an author's function raises, it raises again where it is called
+        return None
+    if len(found.ridges) == 1 and not found.products and any(found.linear):
+        found = _completed(phi, found)
+    return found, _listed(found)
+
+
+def _completed(phi: Nonlinearity, found: Sum) -> Sum:
+    """c·x + f(L) with the function itself along a line for f, which may be smooth where the parts of f are not:
+    log(eˣ + eʸ), which JAX writes with max and |·|."""
+    ((direction, _),) = found.ridges.items()
+    if direction is None:
+        return found
+    first = next(k for k, c in enumerate(direction) if c)
+    slope = float(found.linear[first])
+
+    def along(at: Evaluation) -> Any:
+        point = [at.line if k == first else jnp.zeros_like(at.line) for k in range(phi.arity)]
+        return phi.fn(*point, *at.theta) - slope * at.line
+
+    return Sum(found.linear, ridges={direction: Step(along)})
+
+
+def _functions(of: Sum) -> list[tuple[Direction, Step]]:
+    """Its functions of one line. A number, or what depends on θ alone, counts as a function of the first vector."""
+    first = tuple(type(c)(int(k == 0)) for k, c in enumerate(of.linear))
+    ridges = dict(of.ridges)
+    alone = [ridges.pop(None)] if None in ridges else []
+    offset = float(of.offset)
+    alone += [Step(lambda at: jnp.full_like(at.line, offset))] if offset else []
+    if alone:
+        direction = next(iter(ridges), first)
+        parts = [*alone, *([ridges[direction]] if direction in ridges else [])]
+        ridges[direction] = Step(lambda at: sum(part(at) for part in parts))
+    return [(d, step) for d, step in ridges.items() if d is not None]
+
+
+def _listed(of: Sum) -> list[tuple[Direction, Step]]:
+    """Those of its products too; a factor that comes twice gives its functions twice."""
+    return _functions(of) + [f for _, factors in of.products for factor in factors for f in _listed(factor)]
+
+
+@functools.lru_cache(maxsize=4096)
+def _part(phi: Nonlinearity, parameters: int, number: int) -> Nonlinearity:
+    """One of the functions of one line that a function has, as a nonlinearity."""
+    fn = functools.partial(value_of_part, phi, parameters, number)
+    formula = formula_of(fn) if parameters == 0 else None
+    name = f"{phi.name}[{number + 1}]"
+    if formula is not None and not formula.breaks:
+        try:
+            coefficients = formula.pieces[0].as_polynomial()
+            return polynomial(name, *(float(c.re) for c in coefficients)) if coefficients else polynomial(name, 0.0)
+        except NoFormulaError:
+            pass
+    return Nonlinearity(name, fn, smooth=phi.smooth)
+
+
+def value_of_part(phi: Nonlinearity, parameters: int, number: int, line: Any, *theta: Any) -> Any:
+    """One of the functions of one line that a function has, of arrays that broadcast.
+
+    Args:
+        phi: The function of several vectors.
+        parameters: How many parameters θ it has.
+        number: Which of its functions of one line.
+        line: The linear combination, an array.
+        *theta: The parameters.
+
+    Returns:
+        An array of the broadcast shape.
+    """
+    found = _steps(phi, parameters)
+    assert found is not None
+    step = found[1][number][1]
+
+    def of_numbers(x: Any, *numbers: Any) -> Any:
+        return step(Evaluation(x, numbers))
+
+    dtype = jnp.result_type(float)
+    same = jnp.broadcast_arrays(*(jnp.asarray(a, dtype) for a in (line, *theta)))
+    if not same[0].shape:
+        return of_numbers(*same)
+    flat = jax.vmap(of_numbers)(*(a.ravel() for a in same))
+    return flat.reshape(same[0].shape)
+
+
+# --- written into programs --------------------------------------------------------------------------
+
+
+@short_for.rule(NonlinOfSeveral)
+def _(op: NonlinOfSeveral, to: Writer, instruction: Instruction, *args: int) -> int:
+    parameters = len(args) - op.phi.arity
+    form = form_of(op.phi, parameters)
+    if form is None:
+        return to.write(op, args, "vector", instruction.shape)
+    return _Lines(to, instruction.shape, args[: op.phi.arity], args[op.phi.arity :]).write(form)
+
+
+class _Lines:
+    """Writes a form of some vectors and scalars, and each linear combination once."""
+
+    def __init__(self, to: Writer, shape: Shape, vectors: tuple[int, ...], theta: tuple[int, ...]):
+        self.to, self.shape, self.vectors, self.theta = to, shape, vectors, theta
+        self.lines: dict[tuple[float, ...], int] = {}
+        self.known: dict[Form, int] = {}
+
+    def write(self, form: Form) -> int:
+        if form not in self.known:
+            self.known[form] = self.written(form)
+        return self.known[form]
+
+    def written(self, form: Form) -> int:
+        terms = [(c, v) for c, v in zip(form.linear, self.vectors, strict=True) if c]
+        terms += [(1.0, self.function(coefficients, phi)) for coefficients, phi in form.ridges]
+        terms += [(c, functools.reduce(self.times, map(self.write, factors))) for c, factors in form.products]
+        return self.combination(terms)
+
+    def function(self, coefficients: tuple[float, ...], phi: Nonlinearity) -> int:
+        if coefficients not in self.lines:
+            terms = [(c, v) for c, v in zip(coefficients, self.vectors, strict=True) if c]
+            self.lines[coefficients] = self.combination(terms)
+        theta = () if phi.coefficients else self.theta
+        return self.emit(Nonlin(phi), (self.lines[coefficients], *theta))
+
+    def times(self, x: int, y: int) -> int:
+        return self.emit(Nonlin(multiply), (x, y))
+
+    def combination(self, terms: list[tuple[float, int]]) -> int:
+        """Σ c x; of one vector alone, that vector."""
+        if not terms:
+            terms = [(0.0, self.vectors[0])]
+        numbers, indices = tuple(c for c, _ in terms), tuple(index for _, index in terms)
+        if numbers == (1.0,) and self.to.instructions[indices[0]].shape == self.shape:
+            return indices[0]
+        return self.emit(Combination(numbers), indices)
+
+    def emit(self, op: Any, args: tuple[int, ...]) -> int:
+        return self.to.write(op, args, "vector", self.shape)
