@@ -142,6 +142,7 @@ class Expectations:
         self.errors: list[Error] = []
         self.beyond: list[Reason] = []
         self._products: dict[tuple[int, int], tuple[Expression, Expression, Number]] = {}
+        self._known: dict[Any, tuple[Any, Number]] = {}
 
     def refuse(self, why: str) -> Any:
         """Remember what does not fit."""
@@ -226,11 +227,13 @@ class Expectations:
 
     def _component(self, component: dict[Affine, list[Factor]]) -> Number:
         sides = [(argument, _Product.of(factors)) for argument, factors in component.items()]
-        if len(sides) == 1:
-            return self._one(*sides[0])
-        if len(sides) == 2:
-            return self._two(*sides)
-        return self._by_parts(component)
+        if len(sides) > 2:
+            return self._by_parts(component)
+        key = frozenset((id(argument), p.phi, *map(id, p.theta)) for argument, p in sides)
+        if key not in self._known:  # the many products of sums have few expectations
+            value = self._one(*sides[0]) if len(sides) == 1 else self._two(*sides)
+            self._known[key] = sides, value  # holds the arguments, so that their ids stay theirs
+        return self._known[key][1]
 
     def _one(self, argument: Affine, product: _Product) -> Number:
         if product.phi is identity:

@@ -19,6 +19,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 
@@ -61,6 +62,9 @@ class Ridge(NamedTuple):
 
     direction: Direction | None
     step: Step
+
+
+FALSE, TRUE = (Ridge(None, Step(lambda at, truth=truth: np.asarray(truth))) for truth in (False, True))
 
 
 @dataclass(frozen=True)
@@ -201,10 +205,14 @@ class _Reader:
         name, params = equation.primitive.name, equation.params
         inner = params.get("call_jaxpr", params.get("jaxpr"))
         singles = [self.single(a) for a in args]
+        if name == "select_n" and args[0] in (FALSE, TRUE):
+            return [args[1 + (args[0] is TRUE)]]
         alone = None not in singles and _common(singles) is not _SEVERAL  # type: ignore[arg-type]
         if name in CALLS and inner is not None and not (alone and name in CUSTOM):
             return self.run(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), args)
         of_numbers = all(v.aval.dtype == np.float64 and v.aval.shape == () for v in equation.outvars)
+        if name in COMPARISONS and equation.invars[0] is equation.invars[1]:  # which asks whether it is NaN
+            return [TRUE if name in ("ge", "le", "eq") else FALSE]
         if name in EXACT and of_numbers:
             return [EXACT[name](*map(self.as_sum, args))]
         if alone:
@@ -228,10 +236,8 @@ class _Reader:
         return [Ridge(direction, Step(lambda at, k=k: whole(at)[k])) for k in range(len(equation.outvars))]
 
     def compared(self, equation: Any, one: Any, other: Any) -> list[Any]:
-        """x > y as x − y > 0; a number that is compared with itself, to ask whether it is NaN, is none."""
+        """x > y as x − y > 0."""
         difference = (self.as_sum(one) - self.as_sum(other)).single()
-        if equation.invars[0] is equation.invars[1]:
-            return [Ridge(None, Step(lambda at: np.asarray(equation.primitive.name in ("ge", "le", "eq"))))]
         if difference is None:
             raise NotOfThisFormError
         return self.bound(equation, [difference, Ridge(None, Step(lambda at: np.float64(0)))])
@@ -252,7 +258,7 @@ class _Reader:
         def mask(value: Ridge) -> Sum:
             def calculate(at: Evaluation) -> Any:
                 number = value.step(at)
-                return jax.numpy.where(truth.step(at), number, np.float64(0))
+                return jnp.where(truth.step(at), number, np.float64(0))
 
             return self.as_sum(Ridge(_common((value, truth)), Step(calculate)))
 
@@ -284,7 +290,7 @@ def _half_of_both(sign: int) -> Callable[..., Sum]:
         difference, half = (x - y).single(), Fraction(1, 2)
         if difference is None:
             raise NotOfThisFormError
-        distance = Step(lambda at: np.float64(sign / 2) * jax.numpy.abs(difference.step(at)))
+        distance = Step(lambda at: np.float64(sign / 2) * jnp.abs(difference.step(at)))
         return (x + y).scaled(half) + Sum(x.scaled(Fraction(0)).linear, ridges={difference.direction: distance})
 
     return rule
@@ -304,6 +310,19 @@ def _divided(params: Any, x: Sum, y: Sum) -> Sum:
     return x * Sum(x.scaled(Fraction(0)).linear, ridges={divisor.direction: Step(lambda at: 1 / divisor.step(at))})
 
 
+def _exp(params: Any, x: Sum) -> Sum:
+    """exp(f(L) + g(M)) as a product."""
+    if x.products:
+        raise NotOfThisFormError
+    nothing = x.scaled(Fraction(0)).linear
+    parts = [Sum(x.linear, x.offset), *(Sum(nothing, ridges={d: step}) for d, step in x.ridges.items())]
+    singles = [part.single() for part in parts if part.number != 0]
+    if None in singles:
+        raise NotOfThisFormError
+    factors = [Sum(nothing, ridges={r.direction: Step(lambda at, r=r: jnp.exp(r.step(at)))}) for r in singles]  # type: ignore[union-attr]
+    return functools.reduce(lambda a, b: a * b, factors)
+
+
 EXACT: dict[str, Callable[..., Sum]] = {
     "add": lambda x, y: x + y,
     "add_any": lambda x, y: x + y,
@@ -321,5 +340,6 @@ RULES: dict[str, Callable[..., Sum]] = {
     "integer_pow": _power,
     "square": _power,
     "div": _divided,
+    "exp": _exp,
 }
 """What is made of sums that depend on several."""
