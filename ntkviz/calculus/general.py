@@ -28,6 +28,7 @@ from ..language import instructions as ops
 from ..language.gradients.backward import BackwardProgram, backward
 from ..language.gradients.gia import check_program
 from ..language.program import Program
+from .checked import check_seen, watched
 from .exact import exact_kernels
 from .limit_kernels import LimitKernels, Reason
 from .sampled import dimensions, sampled_kernels
@@ -124,12 +125,14 @@ def _side_by_side(blocks: Array) -> Array:
 
 
 class Sampled(NamedTuple):
-    """Kernels averaged over independent scrambles, and the standard error of each entry."""
+    """Kernels averaged over independent scrambles, the standard error of each entry, and how far second moments are
+    from what is certain of them, relatively."""
 
     nngp: Array
     ntk: Array
     nngp_error: Array
     ntk_error: Array
+    missed: float
 
 
 def sample(program: Program, program_bar: Program, *, assume_gia: bool, seed: int = 0) -> Sampled:
@@ -138,15 +141,25 @@ def sample(program: Program, program_bar: Program, *, assume_gia: bool, seed: in
     dimension = sum(dimensions(differentiated(p.with_numbers(), assume_gia).program, len(p.data[0])) for p in programs)
     scrambles = replicates(dimension, LOG2_SAMPLES, seed, REPLICATES)
     draws = [_one_draw(programs, assume_gia, jnp.asarray(normals)) for normals in scrambles]
-    nngps, ntks = (jnp.stack([k[rows, columns] for k in kernels]) for kernels in zip(*draws, strict=True))
-    errors = (jnp.std(kernels, axis=0, ddof=1) / REPLICATES**0.5 for kernels in (nngps, ntks))
-    return Sampled(nngps.mean(axis=0), ntks.mean(axis=0), *errors)
+    *kernels, found = zip(*draws, strict=True)
+    nngps, ntks = (jnp.stack([k[rows, columns] for k in part]) for part in kernels)
+    errors = (jnp.std(part, axis=0, ddof=1) / REPLICATES**0.5 for part in (nngps, ntks))
+    missed = max(
+        check_seen(differentiated(p.with_numbers(), assume_gia).program, _watched(p, assume_gia), of_program)
+        for p, of_program in zip(programs, zip(*found, strict=True), strict=True)
+    )
+    return Sampled(nngps.mean(axis=0), ntks.mean(axis=0), *errors, missed)
+
+
+def _watched(program: Program, assume_gia: bool) -> tuple[int, ...]:
+    return watched(differentiated(program.with_numbers(), assume_gia).program)
 
 
 def _as_limit_kernels(kernels: Sampled) -> LimitKernels:
     scale = jnp.maximum(jnp.max(jnp.abs(kernels.nngp)), jnp.max(jnp.abs(kernels.ntk)))
     error = jnp.maximum(jnp.max(kernels.nngp_error), jnp.max(kernels.ntk_error))
-    return LimitKernels(kernels.nngp, kernels.ntk, Error(scaled(error, scale), "standard error"))
+    relative = jnp.maximum(scaled(error, scale), kernels.missed)
+    return LimitKernels(kernels.nngp, kernels.ntk, Error(relative, "standard error"))
 
 
 def _joined(program: Program, program_bar: Program) -> tuple[tuple[Program, ...], slice, slice]:
@@ -164,4 +177,5 @@ def _joined(program: Program, program_bar: Program) -> tuple[tuple[Program, ...]
 @bounded(static_argnames="assume_gia")
 def _one_draw(programs: tuple[Program, ...], assume_gia: bool, normals: Any):
     both_passes = tuple(_with_gradients(program, assume_gia) for program in programs)
-    return sampled_kernels(both_passes, _passes(programs[0]), normals)
+    places = tuple(_watched(program, assume_gia) for program in programs)
+    return sampled_kernels(both_passes, _passes(programs[0]), normals, places)

@@ -24,6 +24,7 @@ from ..language.gradients.backward import BackwardProgram, Use
 from ..language.program import Program
 from ..language.rules import Rules
 from ..networks.uses import Matrix, Uses, ntk_from_uses, of_vector, pairs_of_uses, side_by_side
+from .checked import Seen, seen
 
 
 class Normals:
@@ -177,8 +178,11 @@ def dimensions(program: Program, stack: int) -> int:
 # --- kernels from samples --------------------------------------------------------------------------
 
 
-def sampled_kernels(programs: tuple[BackwardProgram, ...], readout_passes: bool, normals: Array) -> tuple[Array, Array]:
-    """NNGP and NTK among all outputs of all programs, from one set of samples."""
+def sampled_kernels(
+    programs: tuple[BackwardProgram, ...], readout_passes: bool, normals: Array, indices: tuple[tuple[int, ...], ...]
+) -> tuple[Array, Array, list[list[Seen]]]:
+    """NNGP and NTK among all outputs of all programs, from one set of samples, and what these say of the instructions
+    at some indices of each."""
     sampler = SampledZ(normals)
     runs = [(p, sampler.run(p.program)) for p in programs]
     nngp = [[_nngp(*first, *second, readout_passes) for second in runs] for first in runs]
@@ -193,7 +197,8 @@ def sampled_kernels(programs: tuple[BackwardProgram, ...], readout_passes: bool,
         ]
         for u, rows in zip(uses, sizes, strict=True)
     ]
-    return jnp.block(nngp), jnp.block(ntk) / sampler.samples
+    found = [seen(p.program, some, values) for (p, values), some in zip(runs, indices, strict=True)]
+    return jnp.block(nngp), jnp.block(ntk) / sampler.samples, found
 
 
 def _nngp(p: BackwardProgram, values: list[Array], q: BackwardProgram, other: list[Array], passes: bool) -> Array:

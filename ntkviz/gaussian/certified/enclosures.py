@@ -8,7 +8,7 @@ of a function in plain numbers or in `Cell`s; it needs neither JAX nor a device 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -50,11 +50,16 @@ class Traced:
 
     def cells(self, lo: Array, hi: Array, centre: Array, radius: Array, *theta: Array) -> Cell:
         """What encloses φ for x in [lo, hi], and for complex x in the disc around `centre`."""
-        x = Cell(lo, hi, centre, radius, p.cell(lo, hi, centre, radius).tag)
-        found = self._evaluate([x, *(p.points(t) for t in theta)])
+        return self.cells_of_several([(lo, hi, centre, radius)], *theta)
+
+    def cells_of_several(self, sides: Sequence[tuple[Array, Array, Array, Array]], *theta: Array | float) -> Cell:
+        """What encloses a φ of several x on boxes with these sides, and for complex x in the discs around."""
+        xs = [Cell(*side, p.cell(*side).tag) for side in sides]
+        shape = np.shape(sides[0][0])
+        found = self._evaluate([*xs, *(p.points(t) for t in theta)])
         if isinstance(found, Cell):
-            return found._replace(excess=None).map(lambda a: np.broadcast_to(a, lo.shape))
-        return p.points(found).map(lambda a: np.broadcast_to(a, lo.shape))
+            return found._replace(excess=None).map(lambda a: np.broadcast_to(a, shape))
+        return p.points(found).map(lambda a: np.broadcast_to(a, shape))
 
     def _evaluate(self, args: list[Any]) -> Any:
         with np.errstate(all="ignore"):
