@@ -3,8 +3,9 @@
 A standard error comes from the samples themselves, so it does not know of what they miss. Of a function of Gaussian
 vectors E φ² can be bounded for certain (`gaussian/certified/boxes.py`). If samples miss a part b of φ, their second moment is
 too small by E b², and by the Cauchy–Schwarz inequality an entry of a kernel is off by no more than
-√(E b² E b̄²) and what b has in common with the rest of φ, where b is not, or samples would have met it. So second moments
-that agree are an answer, those that nearly do are an error, and others a refusal.
+√(E b² E b̄²), and in common with the rest of φ by no more than √(E b² E φ̄² 1), over the few indices that no sample
+meets. So second moments that agree are an answer, what they differ by is an error, and a difference that chance does
+not explain is a refusal.
 """
 
 from __future__ import annotations
@@ -133,12 +134,12 @@ def _check_one(op: Any, law: Law, theta: tuple[float, ...], square: float, devia
     value, error = second_moment(_traced(op.phi, len(theta)), law, theta, AIM)
     if not error <= TOLERANCE * value:
         raise NotIntegrableError(
-            f"The second moment of {op.phi.name} cannot be bounded, so nothing tells whether samples miss a part of it; "
+            f"The second moment of {op.phi.name} cannot be bounded, so nothing tells if samples miss a part of it; "
             "write it as a sum of products of functions of one linear combination each, or without narrow features."
         )
     if abs(square - value) > MOST_DEVIATIONS * deviation + error + 1e-12 * value:
         raise NotIntegrableError(
-            f"Samples miss a part of {op.phi.name}: its second moment is {value:.4g}, and that of samples {square:.4g}; "
+            f"Samples miss a part of {op.phi.name}: its second moment is {value:.4g}, theirs {square:.4g}; "
             "write it as a sum of products of functions of one linear combination each, or without narrow features."
         )
     return (abs(square - value) + error) / value if value else 0.0

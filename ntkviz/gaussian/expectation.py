@@ -92,7 +92,7 @@ class _Argument(NamedTuple):
 
     @property
     def side(self) -> quadrature.Side:
-        return quadrature.Side(self.phi.fn, self.variance, self.mean_or_zero, self.theta)
+        return quadrature.Side(self.phi, self.variance, self.mean_or_zero, self.theta)
 
     @property
     def family(self) -> Family | None:

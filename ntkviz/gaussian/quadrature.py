@@ -29,6 +29,7 @@ from ntkviz.gaussian.certified.host import Estimate, pair_on_host, single_on_hos
 from ntkviz.gaussian.certified.jumps import primitives
 from ntkviz.gaussian.certified.strips import Strip, strip_of
 from ntkviz.gaussian.closed_forms import geometry
+from ntkviz.language.nonlinearities.nonlinearity import Nonlinearity
 
 REACH = 13.0
 """Integrals end at ±REACH standard deviations; beyond lies 1e-38 of the Gaussian."""
@@ -47,7 +48,7 @@ HIGHEST = 15.0
 class Side(NamedTuple):
     """One factor φ(m + √k z; θ…) of an expectation. Arrays broadcast against each other."""
 
-    fn: Callable[..., Array]
+    phi: Nonlinearity
     variance: Array
     mean: Array
     theta: tuple[Array, ...]
@@ -59,7 +60,7 @@ class Side(NamedTuple):
     def at(self, deviations: Array | np.ndarray) -> Array:
         """φ at `deviations` z of shape (*shape or broadcasting to it, nodes): (*shape, nodes)."""
         x = self.mean[..., None] + jnp.sqrt(self.variance)[..., None] * deviations
-        return jnp.broadcast_to(self.fn(x), x.shape)
+        return jnp.broadcast_to(self.phi.fn(x), x.shape)
 
     @property
     def strip(self) -> Strip | None:
@@ -67,8 +68,8 @@ class Side(NamedTuple):
 
         Raises `NotIntegrableError` for the derivative of a jump.
         """
-        primitives(self.fn, len(self.theta))
-        return None if self.theta else strip_of(traced(self.fn, 0))
+        primitives(self.phi, len(self.theta))
+        return None if self.theta else strip_of(traced(self.phi.fn, 0))
 
 
 def _over(a: Array, b: Array) -> Array:
@@ -239,7 +240,7 @@ def _mehler(x: Side, y: Side, kxy: Array, strips: tuple[Strip, Strip]) -> Estima
 
 def _in_blocks(rule: Callable[..., Estimate], values_per_entry: int, *operands: Side | Array) -> Estimate:
     """`rule(*operands)`, all its arrays broadcast and, if they are large, done some entries at a time."""
-    functions = tuple(o.fn if isinstance(o, Side) else None for o in operands)
+    functions = tuple(o.phi if isinstance(o, Side) else None for o in operands)
     arrays = [tuple(o[1:]) if isinstance(o, Side) else o for o in operands]
 
     def call(arrays) -> Estimate:

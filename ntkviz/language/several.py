@@ -1,5 +1,5 @@
-"""Functions of several vectors in full: written with functions of one vector, sums and products, where `ridges.py` finds
-that form, so that every reading that knows functions of one Gaussian knows them."""
+"""Functions of several vectors in full: as sums of products of functions of one vector, where `ridges.py` finds that
+form, so that every reading that knows functions of one Gaussian knows them."""
 
 from __future__ import annotations
 

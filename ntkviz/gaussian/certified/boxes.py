@@ -1,8 +1,8 @@
 """E f² of a function of a few jointly Gaussian numbers, with an error that no narrow feature can fool.
 
 Space is cut into boxes. On one where the continuation of f to a polydisc is bounded (`enclosures`), Gauss–Legendre in
-each axis has an error that follows from the bound (Trefethen 2013, Theorem 19.3, axis by axis); on others the range of f
-times the mass of the box is what is certain. The boxes with the largest errors are halved, until the sum is small.
+each axis has an error that follows from the bound (Trefethen 2013, Theorem 19.3, axis by axis); on others the range of
+f times the mass of the box is what is certain. The boxes with the largest errors are halved, until the sum is small.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from ntkviz.gaussian.certified import adaptive, adaptive_pairs
 from ntkviz.gaussian.certified.adaptive import Laws
 from ntkviz.gaussian.certified.enclosures import Traced, traced
 from ntkviz.gaussian.certified.jumps import Primitive, primitives
+from ntkviz.language.nonlinearities.nonlinearity import Nonlinearity
 
 Estimate = tuple[jax.Array, jax.Array, jax.Array]
 """A value, its absolute error, and the size of what was summed (E|φψ| or a bound of it)."""
@@ -29,7 +30,7 @@ class Law(Protocol):
     """A function, and the law and the parameters of its argument."""
 
     @property
-    def fn(self) -> Callable[..., Any]: ...
+    def phi(self) -> Nonlinearity: ...
     @property
     def variance(self) -> jax.Array: ...
     @property
@@ -67,7 +68,7 @@ class _Function(NamedTuple):
 
 def _read(x: Law) -> _Function:
     count = len(x.theta)
-    return _Function(traced(x.fn, count), count, primitives(x.fn, count))
+    return _Function(traced(x.phi.fn, count), count, primitives(x.phi, count))
 
 
 def _checked(found: adaptive.Line, is_function: bool) -> adaptive.Line:

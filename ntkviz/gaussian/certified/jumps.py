@@ -6,8 +6,8 @@ derivative, which is no function, so it is refused; without that a kernel would 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from ntkviz.errors import NotIntegrableError
 from ntkviz.gaussian.certified.enclosures import Traced, traced
@@ -30,21 +30,21 @@ class Primitive(NamedTuple):
         return first_jump(self.function, theta[self.first : self.last], reach) is not None
 
 
-def primitives(fn: Callable[..., Any], parameters: int) -> tuple[Primitive, ...]:
-    """Of all derivatives by JAX in `fn`, a derivative itself or a product.
+def primitives(function: Nonlinearity, parameters: int) -> tuple[Primitive, ...]:
+    """Of all derivatives by JAX in a function, a derivative itself or a product.
 
     Raises `NotIntegrableError` where one has a jump whatever its parameters.
     """
     found = []
-    for phi, first, last in _primitives(fn, 0, parameters):
-        function = traced(phi.fn, last - first)
-        jump = first_jump(function, (), WITHIN) if first == last else None
+    for phi, first, last in _primitives(function, 0, parameters):
+        read = traced(phi.fn, last - first)
+        jump = first_jump(read, (), WITHIN) if first == last else None
         if jump is not None:
             raise NotIntegrableError(
                 f"{phi!r} jumps at x = {jump:.4g}, so its derivative is not a function and there is no NTK; "
                 "use a continuous nonlinearity."
             )
-        found.append(Primitive(function, first, last))
+        found.append(Primitive(read, first, last))
     return tuple(found)
 
 
@@ -58,14 +58,14 @@ def check_slopes(phi: Nonlinearity, parameters: int) -> None:
         return
     slope = phi.derivative()
     if slope is not None:  # else the backward pass refuses it
-        primitives(slope.fn, parameters)
+        primitives(slope, parameters)
 
 
-def _primitives(fn: Callable[..., Any], first: int, last: int) -> Iterator[tuple[Any, int, int]]:
-    primitive = getattr(fn, "derivative_of", None)
-    if primitive is not None:
-        yield primitive, first, last
-        yield from _primitives(primitive.fn, first, last)
-    for factor, count in getattr(fn, "factors", ()):
-        yield from _primitives(factor.fn, first, first + count)
+def _primitives(function: Nonlinearity, first: int, last: int) -> Iterator[tuple[Nonlinearity, int, int]]:
+    phi, argument = function.derivative_of or (None, 0)
+    if phi is not None and len(phi.derivatives) <= argument < phi.arity:  # others are not JAX's, or by a parameter
+        yield phi, first, last
+        yield from _primitives(phi, first, last)
+    for factor, count in getattr(function.fn, "factors", ()):
+        yield from _primitives(factor, first, first + count)
         first += count

@@ -147,8 +147,6 @@ def _autodiff(phi: Nonlinearity, argument: int) -> Nonlinearity:
         slope = jax.vmap(jax.grad(phi.fn, argnums=argument))(*flat)
         return slope.reshape(same[0].shape)
 
-    if argument < phi.arity:
-        fn.derivative_of = phi  # type: ignore[attr-defined]  # who integrates it asks whether φ has a jump
     prime = "′" if phi.arity == 1 else f"_{argument + 1}"
     return Nonlinearity(phi.name + prime, fn, phi.arity, phi.smooth, derivative_of=(phi, argument))
 
