@@ -11,42 +11,30 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
 from ..gaussian.error import Error, relative_error
 from ..gaussian.expectation import Expectation, pair_expectation, single_expectation
-from ..language.nonlinearities.nonlinearity import Nonlinearity, identity, polynomial, relu, step
+from ..language.nonlinearities.nonlinearity import Nonlinearity, identity
 from ..language.zero import ZERO, none_if_zero, written
+from .factors import Affine, Factor, Number, Product, by_argument, differentiated, multiplied_out, simplified
 from .limit_kernels import Reason
 
-Number = Any  # a float, a traced scalar or ZERO
 MOST_EXPECTATIONS = 500
 """Products of sums have many terms; beyond so many expectations compiling them takes minutes, and sampling seconds."""
+
+LOST, SAME = 1e-14, 1e-13
+"""Of the regression on two Gaussians: its rounding, and from when on 1 − ρ² is one."""
 
 # Traced once for all scalars under the same functions; a program has hundreds of them.
 _single = jax.jit(single_expectation, static_argnames="phi")
 _pair = jax.jit(pair_expectation, static_argnames=("phi", "psi"))
-
-
-@dataclass(eq=False)
-class Affine:
-    """mean + Σ coefficient·(basis Gaussian)."""
-
-    coefficients: dict[int, Number]
-    mean: Number = ZERO
-
-
-class Factor(NamedTuple):
-    """φ(L; θ)."""
-
-    phi: Nonlinearity
-    argument: Affine
-    theta: tuple[Number, ...] = ()
 
 
 class Term(NamedTuple):
@@ -77,8 +65,22 @@ class Expression:
         return Expression(self.terms + other.terms)
 
     def __mul__(self, other: Expression) -> Expression:
-        pairs = itertools.product(self.terms, other.terms)
-        return Expression(tuple(Term(s.coefficient * t.coefficient, s.factors + t.factors) for s, t in pairs))
+        pairs = itertools.product(self.collected, other.collected)
+        made = (Term(s.coefficient * t.coefficient, simplified(s.factors + t.factors)) for s, t in pairs)
+        return Expression(tuple(made))
+
+    @functools.cached_property
+    def collected(self) -> tuple[Term, ...]:
+        """Its terms, alike ones as one, and those that make up an affine combination too: fewer to multiply."""
+        linear = [t for t in self.terms if len(t.factors) == 1 and self._is_affine(t)]
+        alike: dict[Any, Term] = {}
+        for term in self.terms if len(linear) < 2 else (t for t in self.terms if not any(t is u for u in linear)):
+            key = frozenset(Counter((f.phi, id(f.argument), *map(id, f.theta)) for f in term.factors).items())
+            known = alike.get(key)
+            alike[key] = Term(known.coefficient + term.coefficient, known.factors) if known else term
+        if len(linear) < 2:
+            return tuple(alike.values())
+        return (Term(1.0, (Factor(identity, Expression(tuple(linear))._combine()),)), *alike.values())
 
     def scaled(self, factor: Number) -> Expression:
         """factor·Z."""
@@ -184,7 +186,7 @@ class Expectations:
         parts = (
             argument.coefficients[basis] * self._expected_slope(term, argument, factors)
             for term in z.terms
-            for argument, factors in _by_argument(term.factors).items()
+            for argument, factors in by_argument(term.factors).items()
             if basis in argument.coefficients
         )
         return sum(parts, ZERO)
@@ -192,7 +194,7 @@ class Expectations:
     def _expected_slope(self, term: Term, argument: Affine, factors: list[Factor]) -> Number:
         """coefficient · E[∂_L Π φ(L) · (the other factors)]."""
         if all(f.phi.derivative() is not None for f in factors):
-            return sum((self._term(term.coefficient, fs) for fs in _differentiated(term.factors, argument)), ZERO)
+            return sum((self._term(term.coefficient, fs) for fs in differentiated(term.factors, argument)), ZERO)
         # A jump: its derivative is no function, but Stein's lemma needs none.
         component = next(c for c in self._components(term.factors) if argument in c)
         if len(component) > 1:
@@ -216,7 +218,7 @@ class Expectations:
     def _components(self, factors: tuple[Factor, ...]) -> list[dict[Affine, list[Factor]]]:
         """Factors by argument, arguments in groups independent of each other."""
         groups: list[dict[Affine, list[Factor]]] = []
-        for argument, own in _by_argument(factors).items():
+        for argument, own in by_argument(factors).items():
             touching = [g for g in groups if any(self.covariance(argument, other) is not ZERO for other in g)]
             merged: dict[Affine, list[Factor]] = {}
             for group in touching:
@@ -226,22 +228,21 @@ class Expectations:
         return groups
 
     def _component(self, component: dict[Affine, list[Factor]]) -> Number:
-        sides = [(argument, _Product.of(factors)) for argument, factors in component.items()]
-        if len(sides) > 2:
-            return self._by_parts(component)
+        sides = [(argument, Product.of(factors)) for argument, factors in component.items()]
         key = frozenset((id(argument), p.phi, *map(id, p.theta)) for argument, p in sides)
         if key not in self._known:  # the many products of sums have few expectations
-            value = self._one(*sides[0]) if len(sides) == 1 else self._two(*sides)
+            by_size = (lambda: self._one(*sides[0])), (lambda: self._two(*sides))
+            value = by_size[len(sides) - 1]() if len(sides) <= 2 else self._by_parts(component)
             self._known[key] = sides, value  # holds the arguments, so that their ids stay theirs
         return self._known[key][1]
 
-    def _one(self, argument: Affine, product: _Product) -> Number:
+    def _one(self, argument: Affine, product: Product) -> Number:
         if product.phi is identity:
             return argument.mean
         result = _single(product.phi, self._variance(argument), theta=product.theta, mean=none_if_zero(argument.mean))
         return self._with_error(result)
 
-    def _two(self, first: tuple[Affine, _Product], second: tuple[Affine, _Product]) -> Number:
+    def _two(self, first: tuple[Affine, Product], second: tuple[Affine, Product]) -> Number:
         (a, p), (b, q) = first, second
         result = _pair(
             p.phi,
@@ -267,7 +268,7 @@ class Expectations:
         for argument, factors in component.items():
             if all(f.phi.coefficients for f in factors):
                 rest = tuple(f for other, fs in component.items() if other is not argument for f in fs)
-                return self._polynomial_by_parts(argument, _multiply_out(factors), rest)
+                return self._polynomial_by_parts(argument, multiplied_out(factors), rest)
         return self.refuse("three or more dependent vectors under functions that are not polynomials")
 
     def _polynomial_by_parts(
@@ -284,97 +285,52 @@ class Expectations:
         if power > 1:
             shorter = self._power_by_parts(coefficient * (power - 1), a, power - 2, rest)
             total = total + self._variance(a) * shorter
-        for other in _by_argument(rest):
+        for other in by_argument(rest):
             across = self.covariance(a, other)
             if across is ZERO:
                 continue
             if any(f.phi.derivative() is None for f in rest if f.argument is other):
-                return self.refuse("integration by parts meets a jump")
-            for factors in _differentiated(rest, other):
+                return self._regressed(coefficient, a, (*below, *rest))
+            for factors in differentiated(rest, other):
                 total = total + across * self._term(coefficient, (*below, *factors))
         return total
 
+    def _regressed(self, coefficient: Number, a: Affine, rest: tuple[Factor, ...]) -> Number:
+        """E[L·F] where F has factors that jump: L less its regression on their arguments is independent of these, so
+        that only polynomials are differentiated."""
+        arguments = by_argument(rest)
+        rough = [other for other, fs in arguments.items() if not all(f.phi.coefficients for f in fs)]
+        if len(rough) > 2:
+            return self.refuse("integration by parts meets a jump")
+        rates, condition = self._regression(a, rough)
+        mean = self._term(coefficient, rest)
+        parts = [
+            rate * (self._term(coefficient, (*rest, Factor(identity, other))) + other.mean * mean * -1.0)
+            for rate, other in zip(rates, rough, strict=True)
+        ]
+        total = a.mean * mean + sum(parts, ZERO)
+        for other in arguments.keys() - set(rough):
+            along = (self.covariance(on, other) * -rate for rate, on in zip(rates, rough, strict=True))
+            left = sum(along, self.covariance(a, other))
+            for factors in differentiated(rest, other):
+                total = total + left * self._term(coefficient, factors)
+        lost = condition * sum((jnp.abs(written(part, ())) for part in parts), jnp.zeros(()))
+        size = jnp.abs(written(total, ())) + jnp.sqrt(self._variance(a)) * jnp.abs(written(mean, ()))
+        self.errors.append(Error(lost / (size + jnp.finfo(float).tiny), "estimate"))
+        return total
 
-def _by_argument(factors: Iterable[Factor]) -> dict[Affine, list[Factor]]:
-    found: dict[Affine, list[Factor]] = {}
-    for factor in factors:
-        found.setdefault(factor.argument, []).append(factor)
-    return found
-
-
-def _differentiated(factors: tuple[Factor, ...], argument: Affine) -> list[tuple[Factor, ...]]:
-    """∂/∂L of a product of factors, by the product rule: a list of products."""
-    products = []
-    for k, factor in enumerate(factors):
-        slope = factor.phi.derivative()
-        if factor.argument is argument and slope is not None:
-            products.append((*factors[:k], Factor(slope, argument, factor.theta), *factors[k + 1 :]))
-    return products
-
-
-# --- products of functions of one argument -----------------------------------------------------------
-
-
-class _Product(NamedTuple):
-    """Π φ(L; θ) over the factors of one argument, as one nonlinearity."""
-
-    phi: Nonlinearity
-    theta: tuple[Number, ...]
-
-    @classmethod
-    def of(cls, factors: list[Factor]) -> _Product:
-        simpler = _simplified(factors)
-        if len(simpler) == 1:
-            return cls(simpler[0].phi, simpler[0].theta)
-        order = sorted(simpler, key=lambda f: (f.phi.name, id(f.phi)))
-        phis = tuple((f.phi, len(f.theta)) for f in order)
-        return cls(_product_nonlinearity(phis), tuple(t for f in order for t in f.theta))
-
-
-def _simplified(factors: list[Factor]) -> list[Factor]:
-    """Multiply polynomials out; step·step = step, step·relu = relu, step·x = relu."""
-    argument = factors[0].argument
-    polynomials = [f for f in factors if f.phi.coefficients]
-    others = [f for f in factors if not f.phi.coefficients]
-    powers = _multiply_out(polynomials)
-    steps = [f for f in others if f.phi is step]
-    if steps:
-        others = [f for f in others if f.phi is not step]
-        if any(f.phi is relu for f in others):
-            steps = []
-        elif len(powers) == 2 and powers[0] == 0:
-            steps, powers, others = [], (powers[1],), [*others, Factor(relu, argument)]
-        else:
-            steps = steps[:1]
-    others = others + steps
-    if powers == (1.0,) and others:
-        return others
-    return [Factor(_polynomial_of(powers), argument), *others]
-
-
-def _multiply_out(polynomials: list[Factor]) -> tuple[float, ...]:
-    powers: tuple[float, ...] = (1.0,)
-    for factor in polynomials:
-        product = [0.0] * (len(powers) + len(factor.phi.coefficients) - 1)
-        for (i, a), (j, b) in itertools.product(enumerate(powers), enumerate(factor.phi.coefficients)):
-            product[i + j] += a * b
-        powers = tuple(product)
-    return powers
-
-
-@functools.lru_cache(maxsize=512)
-def _polynomial_of(coefficients: tuple[float, ...]) -> Nonlinearity:
-    return identity if coefficients == identity.coefficients else polynomial("polynomial", *coefficients)
-
-
-@functools.lru_cache(maxsize=512)
-def _product_nonlinearity(phis: tuple[tuple[Nonlinearity, int], ...]) -> Nonlinearity:
-    def fn(x: Any, *theta: Any) -> Any:
-        value, used = jnp.ones_like(x), 0
-        for phi, count in phis:
-            value = value * phi.fn(x, *theta[used : used + count])
-            used += count
-        return value
-
-    fn.factors = phis  # type: ignore[attr-defined]  # any of which may be a derivative
-    return Nonlinearity("·".join(phi.name for phi, _ in phis), fn, smooth=all(phi.smooth for phi, _ in phis))
+    def _regression(self, a: Affine, on: list[Affine]) -> tuple[list[Number], Array]:
+        """The regression of L on one or two others, and how many roundings it takes up; on one of them where they
+        are one Gaussian."""
+        k = [self._variance(b) for b in on]
+        across = [jnp.asarray(written(self.covariance(a, b), ())) for b in on]
+        alone = [jnp.where(v > 0, c / jnp.where(v > 0, v, 1.0), 0.0) for v, c in zip(k, across, strict=True)]
+        if len(on) == 1:
+            return list(alone), jnp.asarray(LOST)
+        both = jnp.asarray(written(self.covariance(*on), ()))
+        rest = k[0] * k[1] - both**2
+        apart = rest > SAME * k[0] * k[1]
+        safe = jnp.where(apart, rest, 1.0)
+        first = jnp.where(apart, (across[0] * k[1] - across[1] * both) / safe, jnp.where(k[0] >= k[1], alone[0], 0.0))
+        second = jnp.where(apart, (across[1] * k[0] - across[0] * both) / safe, jnp.where(k[0] >= k[1], 0.0, alone[1]))
+        return [first, second], LOST * jnp.where(apart, k[0] * k[1] / safe, 1.0)

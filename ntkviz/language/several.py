@@ -13,9 +13,7 @@ import jax.numpy as jnp
 
 from .axes import Shape
 from .instructions import Combination, Nonlin, NonlinOfSeveral
-from .nonlinearities.formulas import NoFormulaError
 from .nonlinearities.nonlinearity import Nonlinearity, multiply, polynomial
-from .nonlinearities.recognition import formula_of
 from .nonlinearities.ridges import Direction, Evaluation, Step, Sum, sum_of
 from .program import Instruction
 from .rewriting.shorthand import Writer, short_for
@@ -100,15 +98,9 @@ def _listed(of: Sum) -> list[tuple[Direction, Step]]:
 def _part(phi: Nonlinearity, parameters: int, number: int) -> Nonlinearity:
     """One of the functions of one line that a function has, as a nonlinearity."""
     fn = functools.partial(value_of_part, phi, parameters, number)
-    formula = formula_of(fn) if parameters == 0 else None
-    name = f"{phi.name}[{number + 1}]"
-    if formula is not None and not formula.breaks:
-        try:
-            coefficients = formula.pieces[0].as_polynomial()
-            return polynomial(name, *(float(c.re) for c in coefficients)) if coefficients else polynomial(name, 0.0)
-        except NoFormulaError:
-            pass
-    return Nonlinearity(name, fn, smooth=phi.smooth)
+    made = Nonlinearity(f"{phi.name}[{number + 1}]", fn, smooth=phi.smooth)
+    coefficients = made.as_polynomial() if parameters == 0 else None
+    return made if coefficients is None else polynomial(made.name, *coefficients)
 
 
 def value_of_part(phi: Nonlinearity, parameters: int, number: int, line: Any, *theta: Any) -> Any:

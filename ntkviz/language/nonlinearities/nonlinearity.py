@@ -23,6 +23,7 @@ from jax.scipy.stats import norm
 from ...errors import HyperparameterError, shown
 from ..travelling import portable
 from .elementwise import traced_elementwise
+from .formulas import NoFormulaError
 from .recognition import Formula, formula_of, jumps_of
 
 
@@ -113,6 +114,19 @@ class Nonlinearity:
     def formula(self) -> Formula | None:
         """The formula of a function of one vector and no parameter, if one is known; see `recognition.py`."""
         return formula_of(self.fn) if self.arity == 1 else None
+
+    def as_polynomial(self) -> tuple[float, ...] | None:
+        """The coefficients of a function of one vector and no parameter that is a polynomial, however it is written.
+
+        Returns:
+            That of 1 first, at least one; `None` if it is not known to be a polynomial.
+        """
+        if self.formula is None or self.formula.breaks:
+            return None
+        try:
+            return tuple(float(c.re) for c in self.formula.pieces[0].as_polynomial()) or (0.0,)
+        except NoFormulaError:
+            return None
 
     def as_it_is_now(self, parameters: int) -> Nonlinearity:
         """This nonlinearity as its function is now: another one if variables that the function reads have changed.
