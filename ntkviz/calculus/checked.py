@@ -29,7 +29,7 @@ from ..language.program import Program
 from .gaussianity import form
 
 AIM, TOLERANCE = 1e-4, 1e-3
-"""The error of E φ², relative: what is aimed at, and what will do; samples have no more digits."""
+"""The error of E φ², relative: what is aimed at, and what will do, as samples have no more digits."""
 MOST_DEVIATIONS = 5.0
 
 
@@ -137,7 +137,7 @@ def _check_one(op: Any, law: Law, theta: tuple[float, ...], square: float, devia
             f"The second moment of {op.phi.name} cannot be bounded, so nothing tells if samples miss a part of it; "
             "write it as a sum of products of functions of one linear combination each, or without narrow features."
         )
-    if abs(square - value) > MOST_DEVIATIONS * deviation + error + 1e-12 * value:
+    if abs(square - value) > max(MOST_DEVIATIONS * deviation + error, TOLERANCE * value):
         raise NotIntegrableError(
             f"Samples miss a part of {op.phi.name}: its second moment is {value:.4g}, theirs {square:.4g}; "
             "write it as a sum of products of functions of one linear combination each, or without narrow features."

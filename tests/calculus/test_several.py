@@ -77,7 +77,7 @@ def test_the_larger_of_two_is_nv_maximum(fn):
 
 SMOOTH = [
     lambda x, y: x * jnp.tanh(y),
-    lambda x, y: jnp.sin(x + y) * jnp.cos(x - y) + y,
+    lambda x, y: jnp.sin(x + y) + 2 * jnp.cos(x - y) + y,
     lambda x, y: jnp.exp(-(x * x + y * y) / 8) * x,
     lambda x, y: (x + 1) ** 2 * jnp.sin(y / 2) - jnp.tanh(x + y),
 ]

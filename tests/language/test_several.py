@@ -96,7 +96,7 @@ def test_three_vectors(rng):
 
 def test_polynomials_are_known_as_such():
     phi = nv.nonlinearity(lambda x, y: (x * x - 3) * y + (x + y) ** 3, arity=2)
-    found = [f for f in functions_in(form_of(phi, 0))]
+    found = list(functions_in(form_of(phi, 0)))
     assert found
     assert all(f.coefficients for f in found)
 
@@ -106,8 +106,12 @@ def test_a_factor_that_comes_twice_is_one_vector():
     assert one.ridges == other.ridges
 
 
+def smooth_maximum(x, y):
+    return jnp.logaddexp(x, y)
+
+
 def test_its_functions_can_be_sent_elsewhere():
-    form = form_of(nv.nonlinearity(jnp.logaddexp, arity=2), 0)
+    form = form_of(nv.nonlinearity(smooth_maximum, arity=2), 0)
     ((_, phi),) = form.ridges
     assert pickle.loads(pickle.dumps(phi)).fn(0.3) == phi.fn(0.3)
 

@@ -110,7 +110,8 @@ def _beyond(f: Traced, law: Law, theta: Sequence[float]) -> float:
     dimensions = law.factor.shape[1]
     cubes = Boxes(np.zeros((len(SHELLS) - 1, dimensions)), np.repeat(SHELLS[1:, None], dimensions, axis=1))
     found = enclosed(f, law, theta, cubes)
-    most = np.maximum(np.abs(found.lo), np.abs(found.hi)) ** 2
+    with np.errstate(over="ignore"):
+        most = np.maximum(np.abs(found.lo), np.abs(found.hi)) ** 2
     return float((most * 2 * dimensions * ndtr(-SHELLS[:-1])).sum())
 
 

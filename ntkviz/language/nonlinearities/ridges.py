@@ -213,7 +213,7 @@ class _Reader:
         of_numbers = all(v.aval.dtype == np.float64 and v.aval.shape == () for v in equation.outvars)
         if name in COMPARISONS and equation.invars[0] is equation.invars[1]:  # which asks whether it is NaN
             return [TRUE if name in ("ge", "le", "eq") else FALSE]
-        if name in EXACT and of_numbers:
+        if name in EXACT and of_numbers and not (name == "div" and not self.as_sum(args[1]).number):
             return [EXACT[name](*map(self.as_sum, args))]
         if alone:
             return self.bound(equation, singles)
@@ -329,6 +329,7 @@ EXACT: dict[str, Callable[..., Sum]] = {
     "sub": lambda x, y: x - y,
     "neg": lambda x: x.scaled(Fraction(-1)),
     "mul": lambda x, y: x * y,
+    "div": lambda x, y: x.scaled(1 / y.number),
     "copy": lambda x: x,
     "copy_p": lambda x: x,
 }

@@ -11,7 +11,7 @@ from ntkviz.gaussian.certified.enclosures import Traced
 
 ALONE = Law.of(np.zeros(2), np.diag([1.0, 1.0]))
 TOGETHER = Law.of(np.array([0.2, -0.1]), np.array([[1.0, 0.6], [0.6, 0.8]]))
-BUMP = 1 / math.sqrt(1 + 4 * 2.0 / 1e-3**2)  # E exp(−2 (x − y)²/w²) = (1 + 4 Var(x − y)/w²)^−½
+BUMP = 1 / math.sqrt(1 + 4 * 2.0 / 1e-2**2)  # E exp(−2 (x − y)²/w²) = (1 + 4 Var(x − y)/w²)^−½
 CASES = {
     "a wave of a product": (lambda x, y: jnp.sin(x * y), ALONE, (1 - 1 / math.sqrt(5)) / 2),
     "the larger of two": (jnp.maximum, ALONE, 1.0),
@@ -19,7 +19,7 @@ CASES = {
     "a choice of squares": (lambda x, y: jnp.where(jnp.abs(x) > jnp.abs(y), x * x, y * y), ALONE, 3 + 8 / math.pi),
     "a half plane": (lambda x, y: jnp.where(x + y > 0, 1.0, 0.0), ALONE, 0.5),
     "a product, dependent": (lambda x, y: x + 2 * y, TOGETHER, 1.0 + 4 * 0.8 + 4 * 0.6 + 0.0),
-    "a narrow bump": (lambda x, y: 1e3 * jnp.exp(-(((x - y) / 1e-3) ** 2)), ALONE, 1e6 * BUMP),
+    "a narrow bump": (lambda x, y: 1e3 * jnp.exp(-(((x - y) / 1e-2) ** 2)), ALONE, 1e6 * BUMP),
     "one dimension": (lambda x, y: x * y, Law.of(np.zeros(2), np.ones((2, 2))), 3.0),
     "no dimension": (lambda x, y: x + y, Law.of(np.array([1.0, 2.0]), np.zeros((2, 2))), 9.0),
 }
