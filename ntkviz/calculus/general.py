@@ -148,7 +148,8 @@ def sample(program: Program, program_bar: Program, *, assume_gia: bool, seed: in
         check_seen(differentiated(p.with_numbers(), assume_gia).program, _watched(p, assume_gia), of_program)
         for p, of_program in zip(programs, zip(*found, strict=True), strict=True)
     )
-    return Sampled(nngps.mean(axis=0), ntks.mean(axis=0), *errors, missed)
+    nngp_error, ntk_error = errors
+    return Sampled(nngps.mean(axis=0), ntks.mean(axis=0), nngp_error, ntk_error, missed)
 
 
 def _watched(program: Program, assume_gia: bool) -> tuple[int, ...]:

@@ -27,6 +27,7 @@ from ..gaussian.error import AbsoluteError, Error, ErrorKind, weaker
 from ..language.architecture import Architecture, check_architecture, check_data, one_of, truth
 from ..language.program import Program
 from ..language.rewriting.shorthand import in_full
+from ..language.several import split_functions
 from ..networks.parameters import check_one_network_reads
 from .forward.kernels import kernels_of, over_time, pair_by_pair
 from .plan import Plan, forward_plan
@@ -141,7 +142,8 @@ def explain(arch: Architecture, x: Any, *, assume_gia: bool = False) -> Plan:
         NtkvizError: Whatever `infinite_ntk` raises before it calculates.
     """
     data = check_data(x)
-    return _plan(_Task.of(check_architecture(arch), data, data), "auto", truth(assume_gia, "assume_gia"))
+    found = _plan(_Task.of(check_architecture(arch), data, data), "auto", truth(assume_gia, "assume_gia"))
+    return dataclasses.replace(found, split=split_functions(traced(arch, data, data)[0]))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -42,17 +42,21 @@ class Plan:
         error_kind: What the error of the answer is: `"rounding"`, `"estimate"` or `"standard error"`.
         reasons: Why no better reading is taken, one sentence each; empty for the first.
         written_out: Whether layers that the architecture repeats are written out one by one.
+        split: The functions of several vectors that are read as sums of products of functions of one linear
+            combination each, by name.
     """
 
     reading: Reading
     error_kind: ErrorKind
     reasons: tuple[str, ...] = ()
     written_out: bool = False
+    split: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{self.reading[0].upper()}{self.reading[1:]}: {DOES[self.reading]}."]
         lines += [f"- {reason}" for reason in self.reasons]
         lines += ["- The repeated layers are written out one by one."] * self.written_out
+        lines += [f"- {name} is a sum of products of functions of one linear combination each." for name in self.split]
         return "\n".join([*lines, f"Error: {MEANING[self.error_kind]}."])
 
 

@@ -15,7 +15,7 @@ from .axes import Shape
 from .instructions import Combination, Nonlin, NonlinOfSeveral
 from .nonlinearities.nonlinearity import Nonlinearity, multiply, polynomial
 from .nonlinearities.ridges import Direction, Evaluation, Step, Sum, sum_of
-from .program import Instruction
+from .program import Instruction, Program
 from .rewriting.shorthand import Writer, short_for
 
 
@@ -141,6 +141,23 @@ def _(op: NonlinOfSeveral, to: Writer, instruction: Instruction, *args: int) -> 
     if form is None:
         return to.write(op, args, "vector", instruction.shape)
     return _Lines(to, instruction.shape, args[: op.phi.arity], args[op.phi.arity :]).write(form)
+
+
+def split_functions(program: Program) -> tuple[str, ...]:
+    """The functions of several vectors in a program that have this form.
+
+    Args:
+        program: The program as written.
+
+    Returns:
+        Their names, each function once.
+    """
+    found = (
+        i.op.phi
+        for i in program.unrolled().instructions
+        if isinstance(i.op, NonlinOfSeveral) and form_of(i.op.phi, len(i.args) - i.op.phi.arity)
+    )
+    return tuple(phi.name for phi in dict.fromkeys(found))
 
 
 class _Lines:

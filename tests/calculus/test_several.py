@@ -57,7 +57,9 @@ KINKS = {
 
 @pytest.mark.parametrize("fn", KINKS.values(), ids=KINKS)
 def test_one_input(fn):
-    assert nv.explain(network(fn), ONE).reading != "sampled Z"
+    plan = nv.explain(network(fn), ONE)
+    assert plan.reading != "sampled Z"
+    assert "is a sum of products of functions of one linear combination each." in str(plan)
     kernels, (nngp, ntk) = nv.infinite_ntk(network(fn), ONE), by_integrals(fn)
     assert kernels.nngp[0, 0] == pytest.approx(nngp, rel=1e-9)
     assert kernels.ntk[0, 0] == pytest.approx(ntk, rel=1e-9)

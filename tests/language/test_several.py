@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import ntkviz as nv
 from ntkviz.language.nonlinearities.nonlinearity import multiply
@@ -64,6 +66,32 @@ def test_the_form_is_the_function(fn, rng):
     x, y = rng.normal(size=(2, 3, 50))
     np.testing.assert_allclose(value(form, (x, y)), np.broadcast_to(fn(x, y), x.shape), rtol=1e-12, atol=1e-14)
     assert all(phi.arity == 1 for phi in functions_in(form))
+
+
+def expressions():
+    """Functions of two vectors at random."""
+    leaves = st.sampled_from([lambda x, y: x, lambda x, y: y, lambda x, y: x - 2 * y + 0.5])
+    one = st.sampled_from([jnp.tanh, jnp.abs, jnp.square, jnp.sin, lambda a: 0.5 * a, lambda a: jnp.exp(-a * a)])
+    both = st.sampled_from(
+        [jnp.add, jnp.subtract, jnp.multiply, jnp.maximum, jnp.minimum, lambda a, b: jnp.where(a > b, a, b)]
+    )
+
+    def grown(inner):
+        of_one = st.tuples(one, inner).map(lambda p: lambda x, y: p[0](p[1](x, y)))
+        of_both = st.tuples(both, inner, inner).map(lambda p: lambda x, y: p[0](p[1](x, y), p[2](x, y)))
+        return of_one | of_both
+
+    return st.recursive(leaves, grown, max_leaves=6)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(expressions())
+def test_what_has_a_form_is_that(fn):
+    form = form_of(nv.nonlinearity(fn, arity=2), 0)
+    xs = np.random.default_rng(0).normal(size=(2, 20))
+    if form is not None:
+        expected = np.broadcast_to(fn(*xs), (20,))
+        np.testing.assert_allclose(value(form, xs), expected, rtol=1e-9, atol=1e-9 * np.max(np.abs(expected)) + 1e-12)
 
 
 @pytest.mark.parametrize("fn", OTHERS.values(), ids=OTHERS)

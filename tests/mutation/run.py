@@ -36,6 +36,7 @@ TESTS = {
     "gaussian/certified/adaptive_pairs": "gaussian/certified/test_adaptive gaussian/test_quadrature",
     "gaussian/arctangent": "gaussian/test_arctangent gaussian/test_closed_forms",
     "gaussian/batchnorm": "gaussian/test_batchnorm",
+    "gaussian/certified/boxes": "gaussian/certified/test_boxes",
     "gaussian/certified/cells": "gaussian/certified/test_enclosures gaussian/certified/test_adaptive",
     "gaussian/closed_forms": "gaussian/test_closed_forms",
     "gaussian/certified/enclosures": "gaussian/certified/test_enclosures gaussian/certified/test_adaptive",

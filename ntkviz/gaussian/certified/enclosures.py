@@ -43,10 +43,10 @@ class Traced:
             )
         _check_known(self.jaxpr.jaxpr)
 
-    def values(self, *args: Array) -> Array:
+    def values(self, *args: Array | float) -> Array:
         """φ at points: arrays of one axis, which broadcast."""
-        args = tuple(np.atleast_1d(np.asarray(a, dtype=float)) for a in args)
-        return np.broadcast_to(self._evaluate(list(args)), np.broadcast_shapes(*(a.shape for a in args)))
+        points = [np.atleast_1d(np.asarray(a, dtype=float)) for a in args]
+        return np.broadcast_to(self._evaluate(points), np.broadcast_shapes(*(a.shape for a in points)))
 
     def cells(self, lo: Array, hi: Array, centre: Array, radius: Array, *theta: Array) -> Cell:
         """What encloses φ for x in [lo, hi], and for complex x in the disc around `centre`."""
@@ -56,7 +56,7 @@ class Traced:
         """What encloses a φ of several x on boxes with these sides, and for complex x in the discs around."""
         xs = [Cell(*side, p.cell(*side).tag) for side in sides]
         shape = np.shape(sides[0][0])
-        found = self._evaluate([*xs, *(p.points(t) for t in theta)])
+        found = self._evaluate([*xs, *(p.points(np.asarray(t)) for t in theta)])
         if isinstance(found, Cell):
             return found._replace(excess=None).map(lambda a: np.broadcast_to(a, shape))
         return p.points(found).map(lambda a: np.broadcast_to(a, shape))

@@ -64,7 +64,7 @@ class Ridge(NamedTuple):
     step: Step
 
 
-FALSE, TRUE = (Ridge(None, Step(lambda at, truth=truth: np.asarray(truth))) for truth in (False, True))
+FALSE, TRUE = Ridge(None, Step(lambda at: np.asarray(False))), Ridge(None, Step(lambda at: np.asarray(True)))
 
 
 @dataclass(frozen=True)
@@ -148,6 +148,14 @@ def _normalised(linear: Direction) -> tuple[Direction | None, Fraction]:
     return (tuple(c / slope for c in linear) if slope else None), slope
 
 
+def _parameter(k: int, at: Evaluation) -> Any:
+    return at.theta[k]
+
+
+def _result(k: int, whole: Step, at: Evaluation) -> Any:
+    return whole(at)[k]
+
+
 def _sum_of(one: Step, other: Step) -> Step:
     return Step(lambda at: one(at) + other(at))
 
@@ -164,7 +172,7 @@ def sum_of(fn: Callable[..., Any], arity: int, parameters: int) -> Sum:
     number = jax.ShapeDtypeStruct((), np.float64)
     traced = jax.make_jaxpr(lambda *args: fn(*args))(*(number,) * (arity + parameters))
     one_hot = [tuple(Fraction(int(i == k)) for i in range(arity)) for k in range(arity)]
-    theta = [Ridge(None, Step(lambda at, k=k: at.theta[k])) for k in range(parameters)]
+    theta = [Ridge(None, Step(functools.partial(_parameter, k))) for k in range(parameters)]
     reader = _Reader(arity, traced.jaxpr)
     (out,) = reader.run(traced.jaxpr, traced.consts, [*map(Sum, one_hot), *theta])
     return reader.as_sum(out)
@@ -233,7 +241,7 @@ class _Reader:
         alone = self.jaxpr.replace(constvars=[], invars=[*inputs], outvars=equation.outvars, eqns=[equation])
         apply = jaxpr_as_fun(ClosedJaxpr(alone, ()))
         whole, direction = Step(lambda at: apply(*(a.step(at) for a in inputs.values()))), _common(args)
-        return [Ridge(direction, Step(lambda at, k=k: whole(at)[k])) for k in range(len(equation.outvars))]
+        return [Ridge(direction, Step(functools.partial(_result, k, whole))) for k in range(len(equation.outvars))]
 
     def compared(self, equation: Any, one: Any, other: Any) -> list[Any]:
         """x > y as x − y > 0."""
@@ -310,16 +318,20 @@ def _divided(params: Any, x: Sum, y: Sum) -> Sum:
     return x * Sum(x.scaled(Fraction(0)).linear, ridges={divisor.direction: Step(lambda at: 1 / divisor.step(at))})
 
 
+def _exp_of_one(x: Sum, nothing: Direction) -> Sum:
+    line = x.single()
+    if line is None:
+        raise NotOfThisFormError
+    return Sum(nothing, ridges={line.direction: Step(lambda at: jnp.exp(line.step(at)))})
+
+
 def _exp(params: Any, x: Sum) -> Sum:
     """exp(f(L) + g(M)) as a product."""
     if x.products:
         raise NotOfThisFormError
     nothing = x.scaled(Fraction(0)).linear
     parts = [Sum(x.linear, x.offset), *(Sum(nothing, ridges={d: step}) for d, step in x.ridges.items())]
-    singles = [part.single() for part in parts if part.number != 0]
-    if None in singles:
-        raise NotOfThisFormError
-    factors = [Sum(nothing, ridges={r.direction: Step(lambda at, r=r: jnp.exp(r.step(at)))}) for r in singles]  # type: ignore[union-attr]
+    factors = [_exp_of_one(part, nothing) for part in parts if part.number != 0]
     return functools.reduce(lambda a, b: a * b, factors)
 
 
