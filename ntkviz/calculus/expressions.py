@@ -26,7 +26,7 @@ from ..language.zero import ZERO, none_if_zero, written
 from .factors import Affine, Factor, Number, Product, by_argument, differentiated, multiplied_out, simplified
 from .limit_kernels import Reason
 
-MOST_EXPECTATIONS = 500
+MOST_EXPECTATIONS = 250
 """Products of sums have many terms; beyond so many expectations compiling them takes minutes, and sampling seconds."""
 
 LOST, SAME = 1e-14, 1e-13
