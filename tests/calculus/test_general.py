@@ -96,7 +96,7 @@ def test_w_and_its_transpose_in_the_forward_pass_agree_with_wide_networks(two_in
 
 
 def test_what_would_compile_for_minutes_is_sampled_instead():
-    """The gradients of this block are sums of many products: over two hundred and fifty expectations for one pair of inputs."""
+    """The gradients of this block are sums of many products: over 250 expectations for one pair of inputs."""
 
     @nv.architecture
     def tied_block(net, x):
