@@ -1,9 +1,9 @@
 """Whether samples see what functions of a program do: they may miss a feature that is narrower than their spacing.
 
 A standard error comes from the samples themselves, so it does not know of what they miss. Of a function of Gaussian
-vectors E φ² can be bounded for certain (`gaussian/certified/boxes.py`). If samples miss a part b of φ, their second moment is
-too small by E b², and by the Cauchy–Schwarz inequality an entry of a kernel is off by no more than
-√(E b² E b̄²), and in common with the rest of φ by no more than √(E b² E φ̄² 1), over the few indices that no sample
+vectors E φ² can be bounded for certain (`ntkviz.gaussian.certified.boxes`). If samples miss a part b of φ, their second
+moment is too small by E b², and by the Cauchy–Schwarz inequality an entry of a kernel is off by no more than
+√(E b² E b̄²), and in common with the rest of φ by no more than √(E b² E φ̄² 1), over the few points that no sample
 meets. So second moments that agree are an answer, what they differ by is an error, and a difference that chance does
 not explain is a refusal.
 """

@@ -4,7 +4,7 @@ max(x, y) = (x + y)/2 + |x − y|/2, and so jnp.maximum is affine but for one fu
 of functions of x and of y. Expectations know functions of one Gaussian, and a linear combination of jointly Gaussian
 vectors is one, so what is of this form need not be sampled. `several.py` writes programs with it.
 
-JAX traces the function to primitive operations on numbers. Each is carried out on `Sum`s in index of numbers: where all
+JAX traces the function to primitive operations on numbers. Each is carried out on `Sum`s in place of numbers: where all
 arguments depend on one linear combination, the result is what the primitive makes of them; sums, products, the larger
 of two, and choices by the sign of one combination have rules. Coefficients are exact rationals (a float is one).
 """
