@@ -1,4 +1,4 @@
-"""Shows architectures in the reference as they are called: with their hyper-parameters, and nothing else."""
+"""Shows architectures in the reference as they are called: with their hyper-parameters alone."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import griffe
 
 
 class ArchitecturesAsCalled(griffe.Extension):
-    """Drops `net` and the inputs, which a caller never gives, from functions decorated with `@architecture`."""
+    """Drops `net` and the inputs, which a caller never passes, from functions decorated with `@architecture`."""
 
     def on_function_instance(self, *, node: ast.AST | griffe.ObjectNode, func: griffe.Function, **_: Any) -> None:
-        """Called for each function that is read."""
+        """Called for each function that griffe visits."""
         if any(str(decorator.value).split(".")[-1] == "architecture" for decorator in func.decorators):
             keyword_only = [p for p in func.parameters if p.kind is griffe.ParameterKind.keyword_only]
             parametrization = griffe.Parameter(

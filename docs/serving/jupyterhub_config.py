@@ -1,4 +1,4 @@
-"""JupyterHub: each student logs in, gets a Jupyter of their own, and lands in the lessons."""
+"""JupyterHub: each student logs in, gets their own Jupyter server, and lands in the lessons."""
 
 import os
 
@@ -12,7 +12,7 @@ c.Spawner.cmd = ["bash", "-c", START, "ntkviz"]
 c.Spawner.default_url = "/voila/render/00_home.ipynb"
 c.Spawner.http_timeout = c.Spawner.start_timeout = 120
 
-# To try it on one machine without accounts; a course has its own address, authenticator and spawner.
+# For a trial on one machine without accounts; a course has its own address, authenticator and spawner.
 c.JupyterHub.bind_url = "http://127.0.0.1:8000"
 c.JupyterHub.authenticator_class = "shared-password"
 c.SharedPasswordAuthenticator.user_password = os.environ["HUB_PASSWORD"]  # eight characters or more
