@@ -1,10 +1,10 @@
-"""The language of tensor programs: what an author writes with, and what the writing becomes."""
+"""The language of tensor programs, and the programs that are recorded in it."""
 
 import os as _os
 
 from .. import machine as _machine
 
-# XLA starts a thread for each processor that it sees: not more than this container may use.
+# XLA starts a thread for each CPU that it sees: show it no more than this container may use.
 _os.environ.setdefault("PJRT_NPROC", str(_machine.cores()))
 
 import jax as _jax

@@ -23,14 +23,14 @@ from .values import Output, Scalar
 
 @dataclass(frozen=True)
 class Architecture:
-    """An architecture with its hyper-parameters; call it with some of them to change them.
+    """An architecture with its hyper-parameters; calling it with some of them returns a copy with these changed.
 
     ```python
     nv.architectures.rnn(sigma_w=1.4, parametrization="ntk4a")
     ```
 
-    Frozen and printable. It can be pickled: by the name of its function, or, if the function is not in an importable
-    module, by value, for which `cloudpickle` has to be installed.
+    Frozen and printable. It can be pickled: by the name of its function or, if the function is not in an importable
+    module, by value, which requires `cloudpickle`.
 
     Attributes:
         fn: The author's function `(net, inputs, *, …)`.
@@ -78,17 +78,17 @@ class Architecture:
         return f"{self.fn.__name__}({', '.join([*settings, f'parametrization={self.parametrization!r}'])})"
 
     def trace(self, data: tuple[np.ndarray, ...]) -> Program:
-        """Run the author's function once on handles and return the program it wrote.
+        """Run the author's function once on handles and return the program that they record.
 
         Args:
-            data: The inputs, finite arrays with a common batch axis, first.
+            data: The inputs, finite arrays with a common batch axis, which comes first.
 
         Returns:
             The program, its repeated layers written once.
 
         Raises:
             ProgramError: A rule of the language is broken; the message names the instruction.
-            InputError: The architecture does not read data of these shapes.
+            InputError: The architecture does not accept data of these shapes.
             HyperparameterError: A hyper-parameter has a value that makes no sense.
         """
         net = Network(self.parametrization)
@@ -178,7 +178,7 @@ def program(arch: Architecture, x: Any) -> Program:
 
 
 def check_architecture(arch: Any) -> Architecture:
-    """Return an `Architecture` as it is; refuse anything else, and say what to give instead."""
+    """Return an `Architecture` unchanged; refuse anything else, and say what to pass instead."""
     if not isinstance(arch, Architecture):
         raise HyperparameterError(
             f"An architecture is needed, such as nv.architectures.mlp(), not {type(arch).__name__}."

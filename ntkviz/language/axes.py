@@ -1,6 +1,6 @@
 """Linear maps of the leading axes of an array of vectors (or of scalars): indexing, reshaping, summing …
 
-An `AxesMap` is what a `Rearrange` does. It takes NumPy or JAX arrays, whatever stands behind the leading axes.
+An `AxesMap` is the map of a `Rearrange`. It takes NumPy or JAX arrays, with any axes after the leading ones.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Shape = tuple[int, ...]
 class AxesMap:
     """A linear map of leading axes, given how many there are (`ndim`).
 
-    - `moves`: whether each entry of the result is one entry of the argument, or zero; sums are not.
+    - `moves`: whether each entry of the result is an entry of the argument, or zero; not so for sums.
     """
 
     moves: ClassVar[bool] = True
@@ -140,7 +140,7 @@ class Pad(AxesMap):
         return pad(x, self.widths + ((0, 0),) * (x.ndim - ndim))
 
 
-# --- those that no author writes --------------------------------------------------------------
+# --- maps that only generated programs use ----------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class SumTo(AxesMap):
 
 @dataclass(frozen=True)
 class AtStep(AxesMap):
-    """What one step of a loop made: an entry of the last leading axis."""
+    """The value of one step of a loop: an entry of the last leading axis."""
 
     step: int
 
@@ -167,7 +167,7 @@ class AtStep(AxesMap):
 
 @dataclass(frozen=True)
 class EveryStep(AxesMap):
-    """The same at each of `steps` steps of a loop."""
+    """The same value at each of `steps` steps of a loop."""
 
     steps: int
 
@@ -176,7 +176,7 @@ class EveryStep(AxesMap):
         return jnp.broadcast_to(jnp.expand_dims(x, ndim), shape)
 
 
-# --- what is asked about them -----------------------------------------------------------------
+# --- properties of maps -----------------------------------------------------------------------
 
 
 def broadcast_axes(small: Shape, big: Shape) -> Shape:
@@ -186,7 +186,7 @@ def broadcast_axes(small: Shape, big: Shape) -> Shape:
 
 
 def on_both_sides(left: AxesMap, ndim: int, right: AxesMap, ndim_right: int) -> AxesMap | None:
-    """One map of kernels whose first `ndim` axes `left` rearranges and whose others `right`; `None` if it takes two."""
+    """One map of kernels with `left` on the first `ndim` axes and `right` on the others; `None` if none does."""
     match left, right:
         case Index(), Index() if left.takes_axes_apart and right.takes_axes_apart:
             return Index(left.written_out(ndim) + right.written_out(ndim_right))

@@ -70,7 +70,7 @@ def stack(values: Sequence[Any], axis: int = 0) -> Any:
 
     Args:
         values: Values of one kind and one leading shape, at least one.
-        axis: The place of the new axis in the result.
+        axis: The position of the new axis in the result.
 
     Returns:
         A value of the same kind, with one more leading axis.
@@ -82,7 +82,7 @@ def stack(values: Sequence[Any], axis: int = 0) -> Any:
 
 
 def concatenate(values: Sequence[Any], axis: int = 0) -> Any:
-    """Join arrays of vectors, or of scalars, along a leading axis they have.
+    """Join arrays of vectors, or of scalars, along an existing leading axis.
 
     Args:
         values: Values of one kind, at least one, whose leading shapes agree on the other axes.
@@ -101,7 +101,7 @@ def einsum(subscripts: str, coefficients: Any, vectors: Vector) -> Vector:
     """Σ θ x over leading axes, as `numpy.einsum`.
 
     Args:
-        subscripts: The axes of the scalars first, of the vectors second, and of the result: `"bij,bj->bi"`.
+        subscripts: The leading axes of the scalars, of the vectors, and of the result: `"bij,bj->bi"`.
         coefficients: The scalars θ, or an array of numbers.
         vectors: The vectors x.
 

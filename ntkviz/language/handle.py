@@ -1,4 +1,4 @@
-"""What every handle has: its leading shape, and what rearranges its leading axes.
+"""The base class of all handles: the leading shape, and the rearrangements of its axes.
 
 A handle stands for a value of the program being written. Its `shape` is the *leading* shape;
 the width axis is never visible, so nothing an author writes can depend on the width.
@@ -41,7 +41,10 @@ class Value:
 
     def __len__(self) -> int:
         if not self.shape:
-            raise ProgramError(f"{self!r} has no leading axis to run over; its width axis is not visible.")
+            raise ProgramError(
+                f"{self!r} has no leading axis to iterate over; the width axis is not visible, "
+                "use nv.moment to average over coordinates."
+            )
         return self.shape[0]
 
     def __iter__(self):
@@ -112,13 +115,13 @@ class Value:
         """Reshape the leading axes, as `numpy.reshape`.
 
         Args:
-            *shape: The new leading shape, as whole numbers or one tuple; −1 in one place is worked out.
+            *shape: The new leading shape, as whole numbers or one tuple; a single −1 is inferred.
 
         Returns:
             A value of the same kind.
 
         Raises:
-            ProgramError: The shape does not hold as many vectors or scalars.
+            ProgramError: The shape has another number of entries.
         """
         target = tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape
         if -1 in target:
@@ -201,6 +204,6 @@ class Value:
 
 
 def clause(problem: Exception) -> str:
-    """The first sentence of what NumPy or JAX complains of, to end a sentence of ours."""
+    """The first sentence of NumPy's or JAX's message, to end a sentence of ours."""
     first, *_ = str(problem).split("\n")
     return first.split(". ")[0].rstrip(".")

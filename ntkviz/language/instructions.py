@@ -1,11 +1,11 @@
 """The instructions of NETSOR⊤ with moments (Tensor Programs II §3, III §3), one class each.
 
-An instruction takes earlier values of its program and gives a new one. What it *means* is its
+An instruction takes earlier values of its program and gives a new one. Its meaning is its
 `evaluate`: a function of arrays whose last axis runs over coordinates. At finite width there
 are n coordinates; in the Z calculus a coordinate is a sample; and a *linear* instruction is
 applied to one side of a kernel by letting the kernel's other side stand in for the coordinates.
-So each meaning is written once, here, with what holds everywhere; what a reading makes of an
-instruction stands in the reading's table (`ntkviz.language.rules`).
+So each meaning, and each property that all readings share, is written once, here; the rules of a
+reading are in its table (`ntkviz.language.rules`).
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Op:
-    """What an instruction does.
+    """The operation of an instruction.
 
-    - `evaluate`: the value from the arguments: vectors `(*leading, coordinates)`, scalars `(*leading,)`. What takes
-      random parameters, data or the program around it has none; there each reading has a rule.
+    - `evaluate`: the value from the arguments: vectors `(*leading, coordinates)`, scalars `(*leading,)`. An operation
+      on random parameters, on data or on the surrounding program has none; each reading has a rule for it.
     - `linear`: whether it is linear in its vectors, jointly, each coordinate by itself.
-    - `moves`: whether each vector that it makes is one of its arguments', or zero.
+    - `moves`: whether each vector of the result is a vector of an argument, or zero.
     - `multiplies`: whether it is a product of its arguments, summed over leading axes or coordinates: linear in each.
     """
 
@@ -119,12 +119,12 @@ class Moment(Op):
         return x.mean(axis=-1)
 
 
-# --- sources: where randomness enters, and a limit gets a Gaussian of its own --------------
+# --- sources: where randomness enters, and the limit is a new Gaussian ----------------------
 
 
 @dataclass(frozen=True)
 class Source(Op):
-    """Vectors that a parameter makes; `index` says which matrix it is of an array of them."""
+    """Vectors made by a parameter; `index` selects a matrix from an array of matrices."""
 
     parameter: int
     index: Shape = ()
@@ -157,7 +157,7 @@ class MatMul(Source):
         return MatMul(self.parameter, self.index, not self.transpose)
 
 
-# --- Nonlin: everything that acts on each coordinate alike --------------------------------
+# --- Nonlin: everything that acts on each coordinate in the same way ----------------------
 
 
 @dataclass(frozen=True)
@@ -284,12 +284,12 @@ class Join(Linear):
 
 @dataclass(frozen=True)
 class OfLayers(Op):
-    """Belongs to layers that are written once; `Program.unrolled` has none of these."""
+    """Belongs to repeated layers, which are written once; `Program.unrolled` has none of these."""
 
 
 @dataclass(frozen=True)
 class Repeat(OfLayers):
-    """The same few instructions `times` over, with fresh parameters each time (alike layers).
+    """The same instructions `times` over, with fresh parameters each time (identical layers).
 
     `body` takes the running array of vectors and the scalars it needs from outside as inputs
     (its `Carry` and `Captured`), so that the number of layers can be a traced number.
@@ -312,8 +312,8 @@ class Captured(OfLayers):
 
 @dataclass(frozen=True)
 class Delayed(Linear):
-    """In a loop over time that is written once (`rolling`): what the step before made at `source`, a later place;
-    before the first step, the argument."""
+    """In a loop over time that is written once (`rolling`): the previous step's value of the instruction `source`,
+    which comes later in the program; at the first step, the argument."""
 
     source: int
 

@@ -1,6 +1,6 @@
-"""The larger of two vectors, coordinate by coordinate: an instruction with all that it takes, as an example.
+"""The larger of two vectors, coordinate by coordinate: a complete instruction, as an example for others.
 
-max(x, y) = y + relu(x − y), so that readings of second moments and of Z's need no rule for it: it is short for that.
+max(x, y) = y + relu(x − y), which the readings of second moments and of Z use in its place: they need no rule for it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Maximum(Op):
     """max(x, y) on every coordinate, leading axes broadcast as in NumPy."""
 
     def evaluate(self, x: Any, y: Any) -> Any:
-        return y + jnp.where(x > y, x - y, 0.0)  # whose derivative where x = y is that of relu at 0
+        return y + jnp.where(x > y, x - y, 0.0)  # its derivative where x = y is that of relu at 0
 
 
 def maximum(x: Vector, y: Vector) -> Vector:
@@ -36,7 +36,7 @@ def maximum(x: Vector, y: Vector) -> Vector:
 
     Args:
         x: Vectors of a program, of leading shape `(*leading,)`.
-        y: Others, whose leading shape broadcasts with that of `x` as in NumPy.
+        y: Vectors whose leading shape broadcasts with that of `x` as in NumPy.
 
     Returns:
         The vectors max(x, y), of the broadcast leading shape.

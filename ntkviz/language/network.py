@@ -1,4 +1,4 @@
-"""What an author calls `net`: it declares parameters and writes down the program."""
+"""The object that authors call `net`: it declares parameters and records the program."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .recording import Recorder, UsesOutsideError
 from .values import Matrix, Output, Scalar, Vector
 
 PARAMETRIZATIONS = ("ntk", "ntk4a")
-MOST_LAYERS = 100_000  # that `repeat` repeats; the infinite-width reading takes seconds for them
+MOST_LAYERS = 100_000  # in one `repeat`; the infinite-width reading takes seconds for as many
 
 
 class Network(Recorder):
@@ -39,7 +39,7 @@ class Network(Recorder):
         self.parametrization = parametrization
         self.parameters: list[Parameter] = []
         self.names: set[str] = set()
-        self.layer_names: set[str] = set()  # of the parameters of repeated layers, which get a number behind them
+        self.layer_names: set[str] = set()  # names of the parameters of repeated layers, to which a number is appended
 
     # --- parameters -----------------------------------------------------------------------
 
@@ -47,7 +47,7 @@ class Network(Recorder):
         """Uξ/√d: initial Gaussian vectors, one for each row of the data.
 
         Args:
-            name: The name of the input matrix U ∈ R^{n×d}, used once in a program.
+            name: The name of the input matrix U ∈ R^{n×d}, unique in a program.
             data: Data of shape `(*leading, d)`, d ≥ 1.
             std: σ ≥ 0, the standard deviation of an entry of U.
             lr: The factor ≥ 0 of the learning rate for U.
@@ -81,10 +81,10 @@ class Network(Recorder):
         """A matrix W ∈ R^{n×n}, applied as Wx/√(fan·n).
 
         Args:
-            name: Its name, used once in a program.
+            name: Its name, unique in a program.
             std: σ ≥ 0, the standard deviation of its entries.
             shape: The shape of an array of independent matrices, to be indexed before use; `()` is one matrix.
-            fan: The factor of fan_in besides the width, such as the positions of a filter.
+            fan: The factor of fan_in besides the width, such as the number of positions of a filter.
             lr: The factor ≥ 0 of the learning rate for W.
             trainable: `False` leaves W out of the NTK and of training.
 
@@ -112,11 +112,11 @@ class Network(Recorder):
         """A parameter in R^n.
 
         Args:
-            name: Its name, used once in a program.
+            name: Its name, unique in a program.
             std: σ ≥ 0, the standard deviation of its coordinates.
             mean: The mean of its coordinates, which is not trained.
             shape: The shape of an array of independent vectors; `()` is one vector.
-            fan: The factor of fan_in besides the width, where it is read out.
+            fan: The factor of fan_in besides the width, if it is a readout.
             lr: The factor ≥ 0 of the learning rate.
             trainable: `False` leaves it out of the NTK and of training.
 
@@ -133,10 +133,10 @@ class Network(Recorder):
         return v if zero_mean else v + mean
 
     def bias(self, name: str, *, std: Any = 0.0, lr: Any = 1.0, trainable: bool = True) -> Vector:
-        """A bias b ∈ R^n, added to whatever it is broadcast to.
+        """A bias b ∈ R^n, which broadcasts when it is added to vectors.
 
         Args:
-            name: Its name, used once in a program.
+            name: Its name, unique in a program.
             std: σ ≥ 0, the standard deviation of its coordinates.
             lr: The factor ≥ 0 of the learning rate for b.
             trainable: `False` leaves b out of the NTK and of training.
@@ -154,8 +154,8 @@ class Network(Recorder):
         """The output f = vᵀx/√n for each vector of `x`, or f = Σ_p v_pᵀx_p/√(nP) over P positions.
 
         Args:
-            v: The name of a new parameter, or a vector of the program made by `net.vector`, to be used in other places
-                too (the Simple GIA Check then fails, and f is read at scale 1/n).
+            v: The name of a new parameter, or a vector of the program, made by `net.vector`, which may be used
+                elsewhere too (the Simple GIA Check then fails, and f is read at scale 1/n).
             x: Vectors of leading shape `(batch, *positions)`.
             std: σ ≥ 0, the standard deviation of the coordinates of a new v.
             mean: The mean of the coordinates of a new v, which is not trained.
@@ -168,7 +168,7 @@ class Network(Recorder):
             ProgramError: `x` is not a vector of the program, or `axes` or the shape of `v` does not fit it.
         """
         if not isinstance(x, Vector):
-            raise ProgramError("net.readout reads vectors of the program.")
+            raise ProgramError("net.readout takes vectors of the program, such as nv.relu(W @ x).")
         if isinstance(axes, bool) or not isinstance(axes, int) or not 0 <= axes <= x.ndim:
             raise ProgramError(f"A readout with axes={axes!r} does not fit vectors of leading shape {x.shape}.")
         if isinstance(v, str):
@@ -216,17 +216,17 @@ class Network(Recorder):
     def repeat(self, times: int, layer: Callable[[Network, Vector], Vector], x: Vector) -> Vector:
         """Apply `layer(net, x)` `times` over, with fresh parameters each time.
 
-        The layers being alike, they are written down once, and their number stays a number:
+        The layers being identical, they are recorded once, and their number is data:
         changing it compiles nothing in the infinite-width reading. A layer that uses vectors
         or matrices from outside (shared weights) is written out instead.
 
         Args:
             times: The number of layers, from 0 to 100 000.
-            layer: A function of a network and the vectors below, which returns vectors of the same leading shape.
-            x: The vectors below the first layer.
+            layer: A function of a network and its input vectors that returns vectors of the same leading shape.
+            x: The input vectors of the first layer.
 
         Returns:
-            The vectors above the last layer, of the leading shape of `x`.
+            The output vectors of the last layer, of the leading shape of `x`.
 
         Raises:
             HyperparameterError: `times` is not a whole number in this range.
@@ -235,7 +235,7 @@ class Network(Recorder):
         if not isinstance(times, int | np.integer) or times < 0:
             raise HyperparameterError(f"The number of layers is {shown(times)}; it must be a whole number ≥ 0.")
         if times > MOST_LAYERS:
-            raise HyperparameterError(f"The number of layers is {times:,}; the most is {MOST_LAYERS:,}.")
+            raise HyperparameterError(f"The number of layers is {times:,}; it must be at most {MOST_LAYERS:,}.")
         block, before = Block(self, x), (len(self.instructions), len(self.constants), set(self.layer_names))
         try:
             out = layer(block, block.carry)
@@ -266,7 +266,7 @@ class Block(Network):
         self.carry = self.record(ops.Carry(), (), Vector, x.shape)
 
     def scalar(self, x: Any) -> Scalar:
-        """A number or outer scalar, taken in from the program around the block."""
+        """A number or a scalar, captured from the program around the block."""
         if isinstance(x, Scalar) and x._net is self:
             return x
         outside = self.outer.scalar(x)

@@ -1,4 +1,4 @@
-"""Numbers that callers give, as arrays of floats."""
+"""Conversion of callers' numbers to arrays of floats."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from ..errors import InputError, NtkvizError
 
 
 def real_array(given: Any, what: str, otherwise: str, refusal: type[NtkvizError] = InputError) -> np.ndarray:
-    """`given` as an array of floats: itself, if it is one.
+    """`given` as an array of floats; unchanged if it is one.
 
-    Raises `refusal` for anything but an array of numbers, with the sentence `otherwise`, and for complex numbers in
-    `what`, of which NumPy would drop a part.
+    Raises `refusal` with the sentence `otherwise` for anything but an array of numbers, and with the name `what` for
+    complex numbers, whose imaginary part NumPy would drop.
     """
     try:
         array = np.asarray(given)

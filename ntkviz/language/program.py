@@ -1,12 +1,12 @@
 """A tensor program as a value: instructions, parameters, and the numbers they use.
 
-A `Program` knows nothing of how it was written. The tracing of an author's function makes one
+A `Program` does not depend on how it was written. Tracing an author's function makes one
 (`ntkviz.language.architecture`), another front end could make the same one, and every reading takes
 a `Program` and nothing else.
 
 Its structure is static and hashable; its numbers (hyper-parameters and data) are the leaves of
-a pytree. So a jitted reading compiles once for a structure, and moving a hyper-parameter never
-compiles anything.
+a pytree. So a jitted reading compiles once for a structure, and changing a hyper-parameter never
+recompiles anything.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ Kind = Literal["vector", "scalar", "output"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 MOST_INSTRUCTIONS = 20_000
-"""Of one program. Every reading compiles each of them; at a thousand, compiling takes about a minute."""
+"""Of one program. Every reading compiles each instruction; compiling a thousand takes about a minute."""
 
 
 def check_length(instructions: int) -> None:
-    """Refuse, with `ProgramError`, a program that no reading could compile."""
+    """Raise `ProgramError` for a program that no reading could compile."""
     if instructions > MOST_INSTRUCTIONS:
         raise ProgramError(
-            f"The program has more than {MOST_INSTRUCTIONS:,} instructions: make it shallower or its inputs shorter."
+            f"The program has more than {MOST_INSTRUCTIONS:,} instructions; make it shallower or its inputs shorter."
         )
 
 
@@ -67,7 +67,7 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Instruction:
-    """One line of a program: `op` applied to the values of the earlier lines `args`.
+    """One instruction of a program: `op` applied to the values of the earlier instructions `args`.
 
     `shape` is the leading shape: the width axis of a vector is never part of it.
     """
@@ -82,7 +82,7 @@ _methods: dict[str, Callable[..., Any]] = {}
 
 
 def method(name: str) -> Callable[[F], F]:
-    """Register what the method `name` of a `Program` does: it is built on programs, so its module stands above."""
+    """Register the implementation of a `Program`'s method `name`, which is defined in a module above this one."""
 
     def register(function: F) -> F:
         _methods[name] = function
@@ -93,16 +93,16 @@ def method(name: str) -> Callable[[F], F]:
 
 @dataclass(frozen=True)
 class Program:
-    """Instructions in order, the parameters they use, and the numbers they read.
+    """Instructions in order, the parameters they use, and the numbers they refer to.
 
     Source: NETSOR⊤ with moments, Tensor Programs II (arXiv:2006.14548).
 
     Attributes:
         instructions: Each refers to earlier ones by their index in this tuple.
-        parameters: The random initial values, by the index instructions refer to.
+        parameters: The parameters, in the order of the index by which instructions refer to them.
         output: The index of the network's output f, of shape `(batch,)`.
-        constants: Numbers and hyper-parameters, in the order `Constant` instructions name them.
-        data: The inputs, in the order `Data` instructions name them.
+        constants: Numbers and hyper-parameters, in the order in which `Constant` instructions refer to them.
+        data: The inputs, in the order in which `Data` instructions refer to them.
         gradients: For each value that has a gradient, its index and that of the gradient; empty
             unless the program came from `backward`.
     """
@@ -130,17 +130,17 @@ class Program:
 
     @functools.cached_property
     def _hash(self) -> int:
-        """Of the structure, by which what was found out and compiled for it is looked up, often for one kernel."""
+        """Of the structure, the key to compiled code and other caches, which are looked up often for one kernel."""
         return hash(self._structure())
 
     def _structure(self) -> tuple[Any, ...]:
         return self.instructions, self.parameters, self.output, self.gradients
 
     def with_data(self, *data: Any) -> Program:
-        """The same program reading other data.
+        """The same program on other data.
 
         Args:
-            *data: As many arrays as before, of the same shapes (but for an axis that a reading adds in front).
+            *data: As many arrays as before, of the same shapes (except for an axis that a reading adds in front).
 
         Returns:
             The program.
@@ -151,8 +151,8 @@ class Program:
         """The same structure with other numbers.
 
         Args:
-            constants: The new constants; none leaves the structure alone.
-            data: The new data; none leaves the structure alone.
+            constants: The new constants; if empty, the program has its structure only.
+            data: The new data; if empty, the program has its structure only.
 
         Returns:
             The program.
@@ -162,12 +162,12 @@ class Program:
     def written_again(
         self, instructions: Sequence[Instruction], index: Callable[[int], int], **changes: Any
     ) -> Program:
-        """The same program in other instructions.
+        """The same program written in other instructions.
 
         Args:
             instructions: The new instructions.
-            index: Where the value of an old instruction is found among the new ones.
-            **changes: Other attributes that change, by name.
+            index: Maps the index of an old instruction to that of the new one with its value.
+            **changes: Other attributes to change, by name.
 
         Returns:
             The program, with its output and parameters at the new indices.
@@ -200,7 +200,7 @@ class Program:
                 yield index
 
     def users(self, index: int) -> Iterator[int]:
-        """The instructions that take the value made at `index`.
+        """The instructions that use the value of the instruction at `index`.
 
         Args:
             index: The index of an instruction.
@@ -211,10 +211,10 @@ class Program:
         return (later for later, i in enumerate(self.instructions) if index in i.args)
 
     def number(self, index: int) -> Any:
-        """A scalar made from constants alone: a parameter's std, multiplier or lr.
+        """A scalar computed from constants alone: a parameter's std, multiplier or lr.
 
         Args:
-            index: The index of the instruction that makes it.
+            index: The index of its instruction.
 
         Returns:
             Its value, a number or an array.
@@ -249,13 +249,13 @@ class Program:
         return self.parameters[op.parameter]
 
     def delayed(self, index: int) -> tuple[int, int]:
-        """Where the value that the previous step of a loop made comes from.
+        """Where a `Delayed` instruction takes its values from.
 
         Args:
             index: The index of a `Delayed` instruction.
 
         Returns:
-            The index at which the steps make it, and that of its value before the first step.
+            The index of the instruction whose previous value it is, and that of its value before the first step.
         """
         instruction = self.instructions[index]
         assert isinstance(instruction.op, Delayed)
@@ -279,7 +279,7 @@ class Program:
 
     @property
     def has_repeats(self) -> bool:
-        """Whether some layers are written once and repeated."""
+        """Whether the program has repeated layers, which are written once."""
         return any(isinstance(i.op, Repeat) for i in self.instructions)
 
     def unrolled(self) -> Program:
@@ -289,7 +289,7 @@ class Program:
             The program; itself if nothing is repeated.
 
         Raises:
-            ProgramError: The program written out is too long to be compiled, or two parameters get the same name.
+            ProgramError: The unrolled program is too long to be compiled, or two parameters get the same name.
         """
         return _methods["unrolled"](self) if self.has_repeats else self
 
@@ -311,8 +311,8 @@ class Program:
         Source: Tensor Programs II (arXiv:2006.14548), §"Backprop".
 
         Args:
-            assume_gia: `True` lets the gradients use independent copies W′ of the matrices, as if the gradient
-                independence assumption held.
+            assume_gia: `True` makes the gradients use independent copies W′ of the matrices, as in the gradient
+                independence assumption.
 
         Returns:
             The program with `gradients`, its repeated layers written out.
@@ -364,7 +364,7 @@ jax.tree_util.register_dataclass(
 
 
 def _same_number(one: Any, other: Any) -> bool:
-    """Whether two numbers of a program are the same; those that JAX traces, only if they are one."""
+    """Whether two numbers of a program are equal; for JAX tracers, whether they are the same object."""
     if one is other:
         return True
     if isinstance(one, jax.core.Tracer) or isinstance(other, jax.core.Tracer):

@@ -1,4 +1,4 @@
-"""What writes a program down, instruction by instruction, as its handles are computed with."""
+"""Records a program, instruction by instruction, as an author computes with its handles."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ V = TypeVar("V", bound=Value)
 
 
 class UsesOutsideError(Exception):
-    """A repeated layer reaches for a vector or matrix of the program around it."""
+    """A repeated layer uses a vector or matrix of the program around it."""
 
 
 class Recorder:
-    """Records instructions and numbers, and knows its own values from those of other programs.
+    """Records instructions and numbers, and distinguishes its own values from those of other programs.
 
     Attributes:
-        instructions: What has been written down so far.
-        constants: The numbers of the program so far, in the order `Constant` instructions name them.
-        outer: Where this is the body of repeated layers, what records the program around them.
+        instructions: The instructions recorded so far.
+        constants: The numbers of the program so far, in the order in which `Constant` instructions refer to them.
+        outer: For the body of repeated layers, the recorder of the program around them; else `None`.
     """
 
     outer: Recorder | None = None
@@ -58,7 +58,7 @@ class Recorder:
         if isinstance(x, Value):
             raise ProgramError(f"A number or a scalar is needed here, not {x!r}.")
         refusal = f"A number is needed here, not {type(x).__name__}."
-        # Floats: 1 and 1.0 are alike then, so that a move between them compiles nothing. A copy: authors may change x.
+        # Floats, so that changing 1 to 1.0 recompiles nothing. A copy, since authors may change x.
         number = np.array(real_array(x, "What stands for a number", refusal, ProgramError))
         if not np.all(np.isfinite(number)):
             raise HyperparameterError("A number in the program is not finite; every hyper-parameter must be.")
@@ -75,8 +75,8 @@ class Recorder:
             fn: A JAX function of as many arrays as there are `args`.
             *args: Scalars of this program, or numbers.
             name: How it is printed.
-            mixes: A promise that `fn` mixes no more than so many of the last axes, 0 that it is elementwise: then a
-                function of each example's scalars is known to be one. `None` promises nothing.
+            mixes: A promise that `fn` mixes at most so many of the last axes (0: it is elementwise), from which
+                follows whether it treats the examples of a batch separately. `None` promises nothing.
 
         Returns:
             The scalars `fn(*args)`.
@@ -92,28 +92,28 @@ class Recorder:
         return self.record(ops.ScalarFunction(fn, name, mixes), scalars, Scalar, shape)
 
     def function(self, phi: Nonlinearity, parameters: int) -> Nonlinearity:
-        """A nonlinearity as it is while this program is written; see `Nonlinearity.as_it_is_now`.
+        """A nonlinearity as it is while this program is recorded; see `Nonlinearity.as_it_is_now`.
 
         Args:
             phi: The nonlinearity.
-            parameters: How many parameters θ it is given.
+            parameters: How many parameters θ it takes.
 
         Returns:
-            The same object each time in one program.
+            The same object for every call in one program.
 
         Raises:
-            ProgramError: The function does not act on each coordinate by itself.
+            ProgramError: The function is not elementwise.
         """
         if (phi, parameters) not in self.functions:
             self.functions[phi, parameters] = phi.as_it_is_now(parameters)
         return self.functions[phi, parameters]
 
     def record(self, op: Op, args: tuple[Value, ...], kind: type[V], shape: Shape) -> V:
-        """Write one instruction down.
+        """Record one instruction.
 
         Args:
-            op: What is done.
-            args: The values it is done to.
+            op: The operation.
+            args: Its arguments.
             kind: The class of the resulting handle.
             shape: The leading shape of the result.
 
@@ -144,7 +144,7 @@ class Recorder:
         if value._net.outer is self:
             raise UsesOutsideError  # a repeated layer mixes its vectors with this one's
         if value._net is not self:
-            raise ProgramError("A value of another program is used; a program uses its own values only.")
+            raise ProgramError("A value of another program is used; a program may use its own values only.")
         return value._index
 
     def check_owns_parameter(self, matrix: Matrix) -> None:
@@ -157,4 +157,4 @@ class Recorder:
             ProgramError: It belongs to another program.
         """
         if matrix._net is not self:
-            raise ProgramError("A matrix of another program is used; declare it with this one's net.")
+            raise ProgramError("A matrix of another program is used; declare it with the net of this one.")

@@ -1,7 +1,8 @@
-"""A reading of programs as a table: for each class of instruction, the function that reads it.
+"""A reading of programs as a table: for each class of instruction, the function that evaluates it.
 
-As JAX keeps a registry of rules for each of its interpreters. An instruction is found by its class, then by those it
-extends, so that one rule may serve all linear instructions, or all. What a table does not hold is refused by name:
+This is how JAX keeps a registry of rules for each of its interpreters. A rule is looked up by the instruction's class,
+then by its base classes, so that one rule may serve all linear instructions, or all. Instructions without a rule are
+refused by name:
 
 ```python
 value = Rules("a value")
@@ -32,9 +33,9 @@ class Refused:
 
 
 class Rules:
-    """The rules of one reading; called with an instruction and what its rule takes besides.
+    """The rules of one reading; called with an instruction and the other arguments of its rule.
 
-    - `what`: what a rule gives, as the refusal says it: "a gradient".
+    - `what`: what a rule returns, in the words of the error message: "a gradient".
     """
 
     def __init__(self, what: str):
@@ -52,7 +53,7 @@ class Rules:
         return register
 
     def refuse(self, *classes: type, why: str) -> None:
-        """Say why there is no rule for some classes of instructions."""
+        """Give the reason why some classes of instructions have no rule."""
         self._add(classes, Refused(why))
 
     def _add(self, classes: tuple[type, ...], entry: Callable[..., Any] | Refused) -> None:
@@ -60,7 +61,7 @@ class Rules:
         self._found.clear()
 
     def entry(self, kind: type) -> Callable[..., Any] | Refused | None:
-        """What the table holds for a class of instructions: its own entry, or that of the next class it extends."""
+        """The entry for a class of instructions: its own, or that of its nearest base class."""
         if kind not in self._found:
             self._found[kind] = next((self.entries[c] for c in kind.__mro__ if c in self.entries), None)
         return self._found[kind]

@@ -1,11 +1,11 @@
-"""How an author's functions travel: pickled by their names where they have one, else by what they are.
+"""Pickling of an author's functions: by name where they have an importable one, else by value.
 
-`@nv.architecture` and `@nv.nonlinearity` leave under a function's name what they made of it, where `pickle` then does
-not find the function. It is still there, as `name.fn`; once the function calls itself so, every pickler finds it.
+`@nv.architecture` and `@nv.nonlinearity` bind their result to the function's name, where `pickle` then does not find
+the function. It is still reachable, as `name.fn`; with this as its qualified name, every pickler finds it.
 
-Functions without a name (lambdas, those defined inside others) and those of a notebook or script, which another process
-does not have, travel by value, with `cloudpickle` where it is installed. One that arrives again is the same function,
-so that what was compiled for it is found.
+Functions without an importable name (lambdas, nested functions, those of a notebook or script, which another process
+does not have) are pickled by value, with `cloudpickle` where it is installed. A function that returns to its process is
+the same object, so that code compiled for it is found.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _sent: WeakValueDictionary[str, types.FunctionType] = WeakValueDictionary()
 
 
 def portable(value: Any, holder: type) -> Any:
-    """What to pickle in the place of a function, which comes out as the function; other values as they are.
+    """What to pickle in place of a function, and unpickles as that function; other values are returned unchanged.
 
-    `holder` is the class of what may stand in its module under its name, with the function as `fn`.
+    `holder` is the class of the object that may be bound to the function's name, with the function as `fn`.
     """
     if not callable(value) or isinstance(value, type):
         return value
@@ -43,12 +43,12 @@ def portable(value: Any, holder: type) -> Any:
     try:
         importlib.import_module("cloudpickle")
     except ImportError:
-        return value  # a pickler of another kind may know what to do with it
+        return value  # another kind of pickler may be able to handle it
     return _ByValue(value)
 
 
 def _name_inside(function: types.FunctionType, holder: type) -> None:
-    """Have a function whose name now means what was made of it be called `name.fn`."""
+    """Rename a function whose name is bound to its holder to `name.fn`."""
     name = function.__qualname__
     here = _at(name, function)
     if here is function:
@@ -61,13 +61,13 @@ def _name_inside(function: types.FunctionType, holder: type) -> None:
 
 
 def _is_found_elsewhere(function: Any) -> bool:
-    """Whether other processes find a function by its name."""
+    """Whether other processes can find a function by its name."""
     module, name = (getattr(function, part, None) for part in ("__module__", "__qualname__"))
     return module not in (None, "__main__") and name is not None and _at(name, function) is function
 
 
 def _at(path: str, function: Any) -> Any:
-    """What a function's module has at a path of names."""
+    """The object at a path of names in a function's module."""
     try:
         return operator.attrgetter(path)(sys.modules[function.__module__])
     except (AttributeError, KeyError, TypeError):
@@ -75,7 +75,7 @@ def _at(path: str, function: Any) -> Any:
 
 
 class _ByName:
-    """A function made of one, such as those that `jax.jit` compiles, which looks for that one as it is pickled."""
+    """A wrapper of a function, such as that of `jax.jit`, whose pickling looks for the function itself."""
 
     def __init__(self, function: Any):
         self.function = function
@@ -89,7 +89,7 @@ def _named(module: str, path: str) -> Any:
 
 
 class _ByValue:
-    """A function that pickles as its code and what that refers to."""
+    """A function that is pickled as its code and everything that this refers to."""
 
     def __init__(self, function: types.FunctionType):
         self.function = function
@@ -110,7 +110,7 @@ def _content(function: types.FunctionType) -> bytes:
 
 @contextlib.contextmanager
 def _sending(function: types.FunctionType) -> Iterator[None]:
-    """A function that refers to what was made of it is not begun a second time."""
+    """Guards against the recursion of a function that refers to its own holder."""
     token = _on_its_way.set((*_on_its_way.get(), function))
     try:
         yield
@@ -119,7 +119,7 @@ def _sending(function: types.FunctionType) -> Iterator[None]:
 
 
 def _arrived(name: str, content: bytes) -> Function:
-    """The function that was sent from here, if it still is what it was; else one like it."""
+    """The function that was sent from this process, if it is unchanged; else a copy."""
     sent = _sent.get(name)
     if sent is not None and _content(sent) == content:
         return sent

@@ -1,4 +1,4 @@
-"""What an author computes with: NumPy-like handles for vectors, scalars and matrices, and for the output."""
+"""The handles that authors compute with: NumPy-like vectors, scalars and matrices, and the output."""
 
 from __future__ import annotations
 
@@ -81,12 +81,14 @@ class Vector(Value):
 
     def __truediv__(self, other: Any) -> Vector:
         if isinstance(other, Vector):
-            raise ProgramError("A vector divided by a vector may be infinite; write it with nv.nonlinearity.")
+            raise ProgramError(
+                "A quotient of two vectors may be infinite; write it as a function of both with nv.nonlinearity."
+            )
         return self * (1.0 / other)
 
     def __pow__(self, power: int) -> Vector:
         if power not in (1, 2, 3):
-            raise ProgramError(f"x ** {power} is not written directly; use nv.nonlinearity(lambda x: x ** {power}).")
+            raise ProgramError(f"x ** {power} is not supported; use nv.nonlinearity(lambda x: x ** {power}).")
         from .nonlinearities.nonlinearity import cube, identity, square
 
         return cast(Vector, (identity, square, cube)[int(power) - 1](self))
@@ -102,10 +104,10 @@ class Scalar(Value):
     kind = "scalar"
 
     def axes(self, names: str) -> Shape:
-        """The sizes of the axes, refusing data of another rank: `batch, d = x.axes("batch d")`.
+        """The lengths of the axes, refusing data of another rank: `batch, d = x.axes("batch d")`.
 
         Args:
-            names: The axes that are expected, separated by spaces.
+            names: The names of the expected axes, separated by spaces.
 
         Returns:
             The shape.
@@ -117,8 +119,8 @@ class Scalar(Value):
             from ..errors import InputError
 
             raise InputError(
-                f"This architecture reads data of shape ({', '.join(names.split())}), "
-                f"{len(names.split())} axes, but was given shape {self.shape}."
+                f"This architecture takes data of shape ({', '.join(names.split())}), "
+                f"with {len(names.split())} axes, not of shape {self.shape}."
             )
         return self.shape
 
@@ -155,7 +157,7 @@ class Scalar(Value):
         return self._map(operator.pow, "**", power)
 
     def __matmul__(self, vectors: Any) -> Any:
-        """Σ_j θ_ij x_j over the last axis of θ and of x's leading axes (batch axes broadcast alike)."""
+        """Σ_j θ_ij x_j over the last axis of θ and the last leading axis of x (batch axes broadcast)."""
         if not isinstance(vectors, Vector):
             raise ProgramError("θ @ x takes scalars on the left and vectors on the right.")
         letters = "abcdefghij"[: self.ndim - 2]
@@ -194,7 +196,7 @@ class Matrix:
                 "W @ x takes vectors of the program on the right; apply an input matrix to data with net.input."
             )
         if self.shape:
-            raise ProgramError(f"This is an array of matrices of shape {self.shape}; index it before using @.")
+            raise ProgramError(f"@ takes one matrix, not an array of matrices of shape {self.shape}; index it first.")
         x._net.check_owns_parameter(self)
         op = ops.MatMul(self._parameter, self._index, self._transpose)
         return x._net.record(op, (x,), Vector, x.shape)

@@ -1,5 +1,5 @@
-"""What is zero by the form of a program is a value of its own: independence then costs nothing, and no rounding makes
-a mean that is zero nonzero. As the symbolic zeros among JAX's tangents are."""
+"""Structural zeros: a value that is zero by the form of a program is a symbol, like the symbolic zeros among JAX's
+tangents. Independence then costs nothing, and rounding cannot make a zero mean nonzero."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .axes import Shape
 
 
 class Zero:
-    """Zero, whatever the numbers of the program are; of any shape. There is one, `ZERO`."""
+    """Zero, of any shape, whatever the numbers of the program are. Its only instance is `ZERO`."""
 
     __array_ufunc__ = None  # NumPy arrays leave arithmetic to it
 
@@ -38,15 +38,15 @@ jax.tree_util.register_pytree_node(Zero, lambda _: ((), None), lambda *_: ZERO)
 
 
 def linear(function: Callable[..., Any], *parts: Any) -> Any:
-    """`function(*parts)` of something linear in each of them: zero if one is."""
+    """`function(*parts)` of a function that is linear in each argument: `ZERO` if one of them is."""
     return ZERO if any(part is ZERO for part in parts) else function(*parts)
 
 
 def written(value: Any, shape: Shape) -> Array:
-    """The number or array itself, zeros of `shape` for `ZERO`."""
+    """The number or array itself; for `ZERO`, an array of zeros of `shape`."""
     return jnp.zeros(shape) if value is ZERO else value
 
 
 def none_if_zero(value: Any) -> Any:
-    """As the Gaussian expectations take a mean."""
+    """`None` for `ZERO`, which is how the Gaussian expectations take a mean of zero."""
     return None if value is ZERO else value

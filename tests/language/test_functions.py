@@ -47,7 +47,9 @@ MIXING = {
 
 @pytest.mark.parametrize(("doing", "fn"), [(doing, fn) for doing, fns in MIXING.items() for fn in fns])
 def test_what_lets_coordinates_meet_is_refused(doing, fn):
-    with pytest.raises(ProgramError, match=rf"{doing}.* different coordinates; a nonlinearity acts on each by itself"):
+    with pytest.raises(
+        ProgramError, match=rf"{doing}.* different coordinates; a nonlinearity must act on each coordinate separately"
+    ):
         traced(nv.nonlinearity(fn))
 
 
@@ -55,12 +57,12 @@ def test_what_lets_coordinates_meet_is_refused(doing, fn):
     ("fn", "says"),
     [
         (np.sin, "calls NumPy"),
-        (lambda x: x > 0, "gives bool for float64"),
-        (lambda x: x.astype(jnp.float32), "gives float32 for float64"),
-        (lambda x: jnp.round(x).astype(int), "gives int64 for float64"),
-        (lambda x: (x, x), "gives 2 arrays"),
-        (lambda x: x.T, r"makes shape \(103, 101\)"),
-        (lambda x: x[..., None], "makes shape"),
+        (lambda x: x > 0, "returns bool for float64"),
+        (lambda x: x.astype(jnp.float32), "returns float32 for float64"),
+        (lambda x: jnp.round(x).astype(int), "returns int64 for float64"),
+        (lambda x: (x, x), "returns 2 arrays"),
+        (lambda x: x.T, r"returns shape \(103, 101\)"),
+        (lambda x: x[..., None], "returns shape"),
         (lambda x, y: x, "fails on arrays"),
         (lambda x: x if x > 0 else 0, "fails on arrays"),
     ],

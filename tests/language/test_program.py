@@ -123,8 +123,8 @@ def test_unusable_hyperparameters_are_named(rng, hyper, message):
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (np.ones((2, 3, 4)), r"reads data of shape \(batch, d\), 2 axes, but was given shape \(2, 3, 4\)"),
-        (np.ones(3), r"reads data of shape \(batch, d\)"),
+        (np.ones((2, 3, 4)), r"takes data of shape \(batch, d\), with 2 axes, not of shape \(2, 3, 4\)"),
+        (np.ones(3), r"takes data of shape \(batch, d\)"),
         (1.0, r"x has shape \(\); it needs a batch axis"),
         (np.ones((0, 3)), "at least one entry"),
         (np.array([[1.0, np.nan]]), "x contains NaN or infinity; every input must be a finite number"),

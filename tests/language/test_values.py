@@ -110,7 +110,7 @@ MISTAKES = {
     "the width axis indexed": (lambda net, h: h[:, 0], "width axis is not visible and cannot be indexed"),
     "the width axis summed": (lambda net, h: h.sum(1), "Axis 1 does not exist in the leading shape .*use nv.moment"),
     "the width axis averaged": (lambda net, h: h.mean((0, 2)), "Axis 2 does not exist"),
-    "the width axis iterated": (lambda net, h: list(h[0]), "no leading axis to run over"),
+    "the width axis iterated": (lambda net, h: list(h[0]), "no leading axis to iterate over"),
     "an index too large": (lambda net, h: h[2], r"index does not fit the leading shape \(2,\)"),
     "an index array too large": (lambda net, h: h[np.array([0, 5])], "index does not fit"),
     "an index of the program": (lambda net, h: h[nv.moment(h)], "cannot be indexed by its own values"),
@@ -131,10 +131,13 @@ MISTAKES = {
     "a stack of nothing": (lambda net, h: nv.stack([]), "non-empty list of values of one kind"),
     "a stack of unlike kinds": (lambda net, h: nv.stack([h, nv.moment(h)]), "values of one kind"),
     "branching on a value": (lambda net, h: h if h else -h, "cannot branch on its own values"),
-    "dividing by a vector": (lambda net, h: h / h, "write it with nv.nonlinearity"),
+    "dividing by a vector": (lambda net, h: h / h, "write it as a function of both with nv.nonlinearity"),
     "a high power": (lambda net, h: h**4, "use nv.nonlinearity"),
     "a matrix on data": (lambda net, h: net.matrix("W") @ np.ones(2), "apply an input matrix to data with net.input"),
-    "an array of matrices unindexed": (lambda net, h: net.matrix("W", shape=(2,)) @ h, "index it before using @"),
+    "an array of matrices unindexed": (
+        lambda net, h: net.matrix("W", shape=(2,)) @ h,
+        "not an array of matrices of shape .*index it first",
+    ),
     "a readout used further": (lambda net, h: net.readout("v", h) + 1, "does not converge to a constant"),
     "a readout averaged": (lambda net, h: net.readout("v", h).mean(0), "combine the vectors before reading them out"),
     "a readout indexed": (lambda net, h: net.readout("v", h)[0], "does not converge to a constant"),
@@ -155,7 +158,7 @@ MISTAKES = {
         lambda net, h: net.readout(net.vector("v", shape=(3,)), h),
         "does not fit vectors",
     ),
-    "reading out a number": (lambda net, h: net.readout("v", nv.moment(h)), "net.readout reads vectors"),
+    "reading out a number": (lambda net, h: net.readout("v", nv.moment(h)), "net.readout takes vectors"),
     "an input matrix on vectors": (lambda net, h: net.input("V", h), "A number or a scalar is needed here, not Vector"),
 }
 

@@ -1,1 +1,1 @@
-"""The program of the gradients, and the check of when their independence may be assumed."""
+"""The backward program, and the check whether gradient independence may be assumed."""

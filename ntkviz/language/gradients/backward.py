@@ -1,4 +1,4 @@
-"""The program of the gradients, generated instruction by instruction (Tensor Programs II, §"Backprop").
+"""The backward program, generated instruction by instruction (Tensor Programs II, §"Backprop").
 
 Every gradient is a vector of order one: dx := √n ∂f/∂x for a readout f = vᵀx/√n, and
 dx := n ∂f/∂x for an output of scale 1/n. A scalar θ has dθ := ∂f/∂θ (times 1/√n or 1), itself a
@@ -50,7 +50,7 @@ class Use:
 
 @dataclass(frozen=True)
 class BackwardProgram:
-    """A program followed by its gradients: `program` computes both, `uses` says where they meet."""
+    """A program followed by its gradients: `program` computes both, `uses` lists the uses of each parameter."""
 
     program: Program
     uses: tuple[Use, ...]
@@ -62,13 +62,13 @@ def backward(program: Program, *, independent_copy: bool = False) -> BackwardPro
     """Append to a program (repeats written out) the instructions that compute its gradients.
 
     With `independent_copy` each matrix is replaced, in the backward pass only, by an independent
-    one of the same law: the gradient independence assumption, taken at its word.
+    one of the same law: the gradient independence assumption, taken literally.
 
     Raises `ProgramError` where a derivative is not a function (that of a step), and for a program
-    that has its gradients already.
+    that already has its gradients.
     """
     if program.gradients:
-        raise ProgramError("This program is followed by its gradients already; take those of the forward program.")
+        raise ProgramError("This program already has its gradients; differentiate the forward program instead.")
     return Pullback(program, independent_copy).result()
 
 
@@ -76,7 +76,7 @@ def backward(program: Program, *, independent_copy: bool = False) -> BackwardPro
 
 
 class Pullback:
-    """Writes the gradients behind a program, from its output back; what a rule of `pullback` writes with."""
+    """Appends the gradients to a program, from its output back; the rules of `pullback` write with it."""
 
     def __init__(self, program: Program, independent_copy: bool):
         self.program = program
@@ -106,7 +106,7 @@ class Pullback:
         return BackwardProgram(whole, tuple(self.uses), len(self.program))
 
     def emit(self, op: Op, args: tuple[int, ...], kind: Kind, shape: Shape) -> int:
-        """Write an instruction down."""
+        """Append an instruction."""
         self.instructions.append(Instruction(op, args, kind, shape))
         return len(self.instructions) - 1
 
@@ -141,7 +141,7 @@ class Pullback:
         self.gradients[index] = gradient
 
     def use(self, use: Use) -> None:
-        """Remember where a gradient meets what went into a parameter."""
+        """Record a use of a parameter, with its gradient."""
         if self.program.parameters[use.parameter].trainable:
             self.uses.append(use)
 
@@ -156,17 +156,17 @@ class Pullback:
         return self.copies[parameter]
 
 
-# --- the rules: what df of a value gives to the arguments it was made of --------------------------
+# --- the rules: how the gradient of a value adds to those of its arguments ------------------------
 
 pullback = Rules("a gradient")
 pullback.refuse(ops.OfLayers, why="write the repeated layers out first (Program.unrolled)")
-pullback.refuse(ops.Delayed, why="a loop is differentiated as it was written, step by step")
+pullback.refuse(ops.Delayed, why="a loop is differentiated in its original form, step by step")
 pullback.refuse(grads.OfGradients, why="gradients are not differentiated again")
 
 
 @pullback.rule(ops.Data, ops.Constant)
 def _(op: Op, to: Pullback, instruction: Instruction, gradient: int) -> None:
-    """Nothing below is trained."""
+    """Nothing that it depends on is trained."""
 
 
 @pullback.rule(ops.InputMatMul)
@@ -201,7 +201,10 @@ def _(op: ops.Nonlin, to: Pullback, instruction: Instruction, gradient: int) -> 
         else:
             slope = op.phi.derivative(which)
             if slope is None:
-                raise ProgramError(f"{op.phi.name} has no derivative that is a function, so there is no NTK.")
+                raise ProgramError(
+                    f"{op.phi.name} has no derivative that is a function, so there is no NTK; "
+                    "use a continuous nonlinearity."
+                )
             product = to.multiply(
                 to.emit(grads.Slope(slope, op.phi, which), args, "vector", instruction.shape), gradient
             )
@@ -254,7 +257,7 @@ def _(op: Op, to: Pullback, instruction: Instruction, gradient: int) -> None:
 
 
 coefficient_gradient = Rules("the gradient of its coefficients")
-"""dθ of a linear instruction Σ θ x: the Moment of dy·x, over the axes that θ does not have."""
+"""dθ of a linear instruction Σ θ x: the Moment of dy·x, summed over the axes that θ does not have."""
 
 
 @coefficient_gradient.rule(ops.Scale)
@@ -285,7 +288,7 @@ def _(op: ops.Readout, to: Pullback, instruction: Instruction, delta: int) -> No
 
 
 def _depends_on_parameters(program: Program) -> list[bool]:
-    """Which values depend on a parameter: only through them do gradients go further."""
+    """Which values depend on a parameter: only these pass gradients on."""
     depends: list[bool] = []
     for instruction in program.instructions:
         made = isinstance(instruction.op, ops.InputMatMul | ops.InitialVector)

@@ -3,7 +3,7 @@
 The gradient independence assumption (GIA) treats the transposed matrices of the backward pass
 as independent of those of the forward pass. It gives the right NTK limit if *the readout vector
 is sampled independently of all other parameters, with zero mean, and used nowhere else in the
-program*. The check reads the program and nothing else; it never computes a number.
+program*. The check inspects the program alone; it never computes a number.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class GIAReport:
         """Why the check fails and what follows from it, as the one sentence of an error.
 
         Args:
-            consequence: What follows, as a main clause without a full stop.
+            consequence: The consequence, as a main clause without a full stop.
 
         Returns:
             The sentence.
@@ -70,7 +70,7 @@ def simple_gia_check(arch: Architecture, x: Any) -> GIAReport:
 
 
 def check_program(prog: Program) -> GIAReport:
-    """The same for a program; what its gradients do with the readout does not matter."""
+    """The same for a program; uses of the readout by its gradients do not count."""
     reasons = tuple(_broken_rules(prog.forward))
     return GIAReport(not reasons, reasons)
 
@@ -104,7 +104,7 @@ def readout_parameter(prog: Program) -> Parameter | None:
 
 
 def _without_mean(prog: Program, v: int) -> int:
-    """The vector itself, below the numbers that were added to it."""
+    """The vector before numbers were added to it."""
     while isinstance(prog.instructions[v].op, Shift):
         v = prog.instructions[v].args[0]
     return v
@@ -128,7 +128,7 @@ def _no_readout(prog: Program) -> str:
 
 
 def _first_moment(prog: Program, index: int) -> int | None:
-    """The earliest Moment a scalar is made of."""
+    """The earliest Moment that a scalar depends on."""
     if isinstance(prog.instructions[index].op, Moment):
         return index
     below = (_first_moment(prog, a) for a in prog.instructions[index].args)

@@ -1,4 +1,4 @@
-"""The instructions that only gradients need: no author writes them, `backward` does."""
+"""The instructions that only gradients need: written by `backward`, never by authors."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ..nonlinearities.nonlinearity import Nonlinearity
 
 @dataclass(frozen=True)
 class OfGradients(Op):
-    """Stands behind a program, in its gradients, which are not differentiated again."""
+    """Belongs to the gradients of a program, which are not differentiated again."""
 
 
 @dataclass(frozen=True)
 class Identity(OfGradients):
-    """The identity matrix over outputs f, as scalars; in their precision, which all gradients get from it."""
+    """The identity matrix over outputs f, as scalars; it determines the precision of all gradients."""
 
     def evaluate(self, f: Any) -> Any:
         return jnp.eye(len(f), dtype=f.dtype)

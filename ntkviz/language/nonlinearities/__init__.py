@@ -1,1 +1,1 @@
-"""Functions that act on each coordinate: the ready ones, and what is known of an author's own."""
+"""Functions that act on each coordinate: the built-in ones, and the analysis of user-defined ones."""

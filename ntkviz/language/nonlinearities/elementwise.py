@@ -1,7 +1,7 @@
-"""Whether a function acts on each entry of an array by itself, and what it is: read off what JAX makes of it.
+"""Whether a function is elementwise, and its identity: both are decided by its jaxpr.
 
-The function is traced on arrays of `SHAPE`, whose two axes no other array has by chance, so that each later array tells
-by its own shape along which of its axes the entries lie.
+The function is traced on arrays of `SHAPE`, two lengths that no other array has by chance, so that the shape of each
+later array tells which of its axes are those of the function's argument.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from ...errors import ProgramError, shown
 
 SHAPE = (101, 103)
-"""Primes: an axis of a multiple of one is one of the function's argument, or several of its copies."""
+"""Primes: an axis whose length is a multiple of one is an axis of the function's argument, or several copies of it."""
 MIXES: dict[str, tuple[str, str]] = {
     "reduce_sum": ("adds up", "axes"),
     "reduce_prod": ("multiplies", "axes"),
@@ -35,9 +35,9 @@ MIXES: dict[str, tuple[str, str]] = {
     "rev": ("reverses", "dimensions"),
     "concatenate": ("moves", "dimension"),
 }
-"""What primitives do along the axes that a parameter of theirs names."""
+"""What primitives do along the axes that one of their parameters names."""
 CUTS = {"slice", "dynamic_slice", "gather", "pad", "top_k", "transpose"}
-"""Primitives that move entries, unless every axis of the argument comes out as it went in."""
+"""Primitives that move entries, unless every axis of the argument is left as it was."""
 ALWAYS = {
     "conv_general_dilated",
     "fft",
@@ -50,9 +50,9 @@ ALWAYS = {
 
 
 def traced_elementwise(fn: Callable[..., Any], name: str, vectors: int, parameters: int) -> str:
-    """What JAX makes of a function of `vectors` arrays and `parameters` numbers, as text: equal only if it is the same.
+    """The jaxpr of a function of `vectors` arrays and `parameters` numbers, as text: equal for equal functions only.
 
-    Raises `ProgramError` if the function cannot be traced, lets different entries meet, or gives other than float64 for
+    Raises `ProgramError` if the function cannot be traced, mixes different entries, or does not return float64 for
     float64.
     """
     arrays = [jax.ShapeDtypeStruct(SHAPE, np.float64)] * vectors
@@ -66,8 +66,8 @@ def traced_elementwise(fn: Callable[..., Any], name: str, vectors: int, paramete
     _check_result(name, traced.out_avals)
     for doing in _mixing(traced.jaxpr):
         raise ProgramError(
-            f"{name} {doing} different coordinates; a nonlinearity acts on each by itself, and an average over them is "
-            "nv.moment."
+            f"{name} {doing} different coordinates; a nonlinearity must act on each coordinate separately, and "
+            "averages over coordinates are taken by nv.moment."
         )
     consts = [np.asarray(c) for c in _constants(traced)]
     values = [(c.dtype.str, c.shape, c.tobytes()) for c in consts]
@@ -76,18 +76,18 @@ def traced_elementwise(fn: Callable[..., Any], name: str, vectors: int, paramete
 
 def _check_result(name: str, outs: list[Any]) -> None:
     if len(outs) != 1:
-        raise ProgramError(f"{name} gives {len(outs)} arrays; a nonlinearity gives one.")
+        raise ProgramError(f"{name} returns {len(outs)} arrays; a nonlinearity must return one.")
     (out,) = outs
     if out.dtype != np.float64:
-        raise ProgramError(f"{name} gives {out.dtype} for float64; it must give numbers of the type it is given.")
+        raise ProgramError(f"{name} returns {out.dtype} for float64; it must return the type of its arguments.")
     if out.shape != SHAPE[len(SHAPE) - len(out.shape) :] and out.shape != (SHAPE[0], 1):
         raise ProgramError(
-            f"{name} makes shape {out.shape} of {SHAPE}; a nonlinearity acts on each coordinate by itself."
+            f"{name} returns shape {out.shape} for {SHAPE}; a nonlinearity must act on each coordinate separately."
         )
 
 
 def _jaxprs(value: Any) -> Iterator[Any]:
-    """The jaxprs inside the parameter of a primitive."""
+    """The jaxprs in a parameter of a primitive."""
     if isinstance(value, tuple | list):
         for item in value:
             yield from _jaxprs(item)
@@ -106,7 +106,7 @@ def _constants(closed: Any) -> Iterator[Any]:
 
 
 def _mixing(jaxpr: Any) -> Iterator[str]:
-    """What is done to different entries of the argument together."""
+    """Each operation that mixes different entries of the argument, in words."""
     for equation in jaxpr.eqns:
         for value in equation.params.values():
             for inner in _jaxprs(value):
@@ -117,7 +117,7 @@ def _mixing(jaxpr: Any) -> Iterator[str]:
 
 
 def _is_own(size: int) -> bool:
-    """Whether an axis of this size is one of the function's argument."""
+    """Whether an axis of this length is an axis of the function's argument."""
     return size > 0 and any(size % own == 0 for own in SHAPE)
 
 

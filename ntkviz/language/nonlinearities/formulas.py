@@ -1,8 +1,8 @@
-"""Formulas of one variable that can be told apart: piecewise sums Σ P(x) erf(bx + c) exp(q₂x² + q₁x + q₀).
+"""Formulas of one variable in a normal form: piecewise sums Σ P(x) erf(bx + c) exp(q₂x² + q₁x + q₀).
 
 P are polynomials, and the erf may be absent. Polynomials, exp, sin, cos, Gaussian bumps, their sums and products, and
 the derivatives of all these are of this form, and so are relu, abs, step, erf and gelu. Every number is an exact
-complex rational (a float is one), so that equal formulas are equal, and what cancels is gone.
+complex rational (a float is one), so that equal functions have equal formulas, and cancelling terms vanish.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from fractions import Fraction
 from typing import Any, Generic, TypeVar
 
 MOST_TERMS, MOST_POWERS = 48, 24
-"""Of a sum, and of a polynomial: what is larger than that is not worth a formula."""
+"""Limits on the terms of a sum and the degree of a polynomial, beyond which a formula does not pay."""
 
 
 class NoFormulaError(Exception):
-    """What comes out is not of the form of this module."""
+    """The result is not of the form of this module."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Exact:
 ZERO, ONE, ROOT_OF_MINUS_ONE = Exact(), Exact(Fraction(1)), Exact(Fraction(0), Fraction(1))
 
 Polynomial = tuple[Exact, ...]
-"""Its coefficients, that of 1 first; the last is not 0."""
+"""Its coefficients, the constant term first; the last is not 0."""
 Atom = tuple[tuple[Fraction, Fraction] | None, Polynomial]
 """(b, c) with b > 0 of erf(bx + c), if there is one, and the exponent as a polynomial."""
 
@@ -87,7 +87,7 @@ def about(p: Polynomial, centre: Fraction) -> Polynomial:
 
 
 class Smooth:
-    """A sum Σ P(x) erf(bx + c) exp(Q(x)) with one polynomial P for each atom; equal if the functions are."""
+    """A sum Σ P(x) erf(bx + c) exp(Q(x)) with one polynomial P for each atom; equal if the functions are equal."""
 
     def __init__(self, terms: dict[Atom, Polynomial]):
         self.terms = {atom: p for atom, p in terms.items() if p}
@@ -204,7 +204,7 @@ T = TypeVar("T")
 
 
 class Piecewise(Generic[T]):
-    """Pieces between breaks, alike pieces joined; what holds at a break itself is left open."""
+    """Pieces between breaks, equal neighbours joined; the value at a break itself is left open."""
 
     def __init__(self, breaks: Iterable[Fraction], pieces: Iterable[T]):
         first, *others = pieces
@@ -228,7 +228,7 @@ class Piecewise(Generic[T]):
 
 
 def combined(function: Callable[..., Any], *values: Piecewise[Any]) -> Piecewise[Any]:
-    """`function` of the values of all pieces, piece by piece; what it gives may have breaks of its own."""
+    """`function` applied piece by piece; its results may have further breaks."""
     breaks = sorted({at for value in values for at in value.breaks})
     found_breaks: list[Fraction] = []
     found: list[Any] = []
@@ -245,7 +245,7 @@ def combined(function: Callable[..., Any], *values: Piecewise[Any]) -> Piecewise
 
 
 def where_positive(f: Smooth, positive: T, negative: T) -> Piecewise[T]:
-    """`positive` where f > 0, `negative` elsewhere, for f = bx + c, or any f of no sign but one."""
+    """`positive` where f > 0, `negative` elsewhere, for f = bx + c, or any f that never changes sign."""
     b, c = f.as_affine()
     if not b:
         return Piecewise([], [positive if c > 0 else negative])

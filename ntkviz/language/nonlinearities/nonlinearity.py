@@ -1,8 +1,8 @@
 """Nonlinearities: the functions φ(x¹,…,xᵏ; θ¹,…,θˡ) a program applies coordinate by coordinate.
 
-A nonlinearity is a function with a name, and the name is for printing alone. Every reading at finite width (or on
-samples) calls the function; the infinite-width reading recognises it, as one of the objects below or by its formula
-(`recognition.py`), and integrates what it does not recognise by quadrature.
+A nonlinearity is a function with a name, which is for printing only. Every reading at finite width (or on samples)
+calls the function; the infinite-width reading recognises it, as one of the objects below or by its formula
+(`recognition.py`), and integrates functions that it does not recognise by quadrature.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ from .recognition import Formula, formula_of, jumps_of
 class Nonlinearity:
     """A function applied to every coordinate of its vectors.
 
-    Use the ready ones (`nv.relu`, `nv.erf`, …) or make one from a plain JAX function with
+    Use the built-in ones (`nv.relu`, `nv.erf`, …) or make one from a plain JAX function with
     `nv.nonlinearity`. Calling it on vectors of a program records an instruction; calling it
     on arrays evaluates it.
 
-    Two nonlinearities are equal only if they are the same object, so that a compiled
-    calculation is found again by it.
+    Two nonlinearities are equal only if they are the same object, which is the key to compiled
+    code.
 
     Attributes:
         name: How it is printed.
         fn: The function, elementwise in all its arguments: `arity` vectors, then parameters θ.
         arity: How many vectors it takes.
-        smooth: `False` when `fn` is said to have a kink or a jump. Expectations do not rely on it: they find kinks and
-            jumps, wherever they are, in what `fn` is made of.
-        derivatives: Its partial derivatives as nonlinearities of the same signature, one for each vector; left empty,
-            JAX differentiates `fn`. `None` in place of a derivative says that it is not a function (that of a step).
-        latex: How it is printed in LaTeX; left empty, by its name.
+        smooth: `False` declares a kink or a jump of `fn`. Expectations do not rely on it: they find kinks and jumps,
+            wherever they are, in the jaxpr of `fn`.
+        derivatives: Its partial derivatives as nonlinearities of the same signature, one for each vector; if empty,
+            JAX differentiates `fn`. `None` stands for a derivative that is not a function (that of a step).
+        latex: How it is printed in LaTeX; if empty, by its name.
         coefficients: For a polynomial Σ cₖ xᵏ, its (c₀, c₁, …), by which it is recognised.
-        derivative_of: The nonlinearity of which this is a partial derivative, and by which argument.
+        derivative_of: The nonlinearity of which this is a partial derivative, and with respect to which argument.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Nonlinearity:
                 object.__setattr__(derivative, "derivative_of", (self, argument))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """Pickle it by how it is had: it comes out as the same object, by which closed forms and code are found."""
+        """Pickle it by reference: unpickling gives the same object, the key to closed forms and compiled code."""
         if globals().get(self.name) is self:
             return self.name
         if self.derivative_of:
@@ -96,10 +96,10 @@ class Nonlinearity:
         return self  # frozen
 
     def derivative(self, argument: int = 0) -> Nonlinearity | None:
-        """The partial derivative ∂φ/∂x by a vector, or ∂φ/∂θ by a parameter.
+        """The partial derivative ∂φ/∂x with respect to a vector, or ∂φ/∂θ with respect to a parameter.
 
         Args:
-            argument: The place of the vector, or of the parameter, among the arguments of `fn`, from 0.
+            argument: The number of the vector, or of the parameter, among the arguments of `fn`, from 0.
 
         Returns:
             The derivative, of the same signature; `None` if it is not a function, as where φ jumps.
@@ -107,7 +107,7 @@ class Nonlinearity:
         if argument < len(self.derivatives):
             return self.derivatives[argument]
         if self.formula is not None and jumps_of(self.formula):
-            return None  # JAX would leave the jumps out
+            return None  # JAX would ignore the jumps
         return _autodiff(self, argument)
 
     @functools.cached_property
@@ -129,18 +129,18 @@ class Nonlinearity:
             return None
 
     def as_it_is_now(self, parameters: int) -> Nonlinearity:
-        """This nonlinearity as its function is now: another one if variables that the function reads have changed.
+        """This nonlinearity as its function is now: a new one if variables that the function reads have changed.
 
-        So nothing that was compiled for the old function stands for the new one.
+        So code that was compiled for the old function is not used for the new one.
 
         Args:
-            parameters: How many parameters θ the function is given after its vectors.
+            parameters: How many parameters θ the function takes after its vectors.
 
         Returns:
-            This object if the function is as it was, else another one.
+            This object if the function is unchanged, else a new one.
 
         Raises:
-            ProgramError: The function does not act on each coordinate by itself when given so many parameters.
+            ProgramError: The function of so many parameters is not elementwise.
         """
         if self.coefficients or globals().get(self.name) is self:
             return self
@@ -166,7 +166,7 @@ def _autodiff(phi: Nonlinearity, argument: int) -> Nonlinearity:
 
 
 def nonlinearity(fn: Callable[..., Any], *, arity: int = 1, smooth: bool = True) -> Nonlinearity:
-    """Make a nonlinearity of a JAX function of `arity` coordinates (and parameters θ after them).
+    """Make a nonlinearity from a JAX function of `arity` coordinates (and parameters θ after them).
 
     ```python
     swish = nv.nonlinearity(lambda x: x * jax.nn.sigmoid(x))
@@ -174,14 +174,14 @@ def nonlinearity(fn: Callable[..., Any], *, arity: int = 1, smooth: bool = True)
     ```
 
     The same function always gives the same nonlinearity, so define it once, outside the
-    architecture. What it reads from outside may change: it is looked at whenever an architecture
-    is read. A function with a jump has an NNGP kernel but no NTK, for which it is refused. Where it is
-    used, `ProgramError` is raised for a function that does not act on each coordinate by itself.
+    architecture. Outside variables that it reads may change: the function is traced again whenever
+    an architecture is traced. A function with a jump has an NNGP but no NTK, which is refused. Using
+    a function that is not elementwise raises `ProgramError`.
 
     Args:
         fn: A hashable function of `arity` arrays and any parameters after them, elementwise.
         arity: How many vectors it takes, ≥ 1.
-        smooth: `False` notes that it has a kink or a jump, at 0 or anywhere; expectations find these by themselves.
+        smooth: `False` declares a kink or a jump, anywhere; expectations do not rely on it.
 
     Returns:
         The nonlinearity, to be called on vectors of a program or on arrays.
@@ -199,7 +199,7 @@ def nonlinearity(fn: Callable[..., Any], *, arity: int = 1, smooth: bool = True)
 
 
 class _Itself:
-    """A function as a key. Other functions may say that they equal it, and it may come to equal others."""
+    """A function as a key, compared by identity: its own `__eq__` may equate different functions, or change."""
 
     def __init__(self, fn: Callable[..., Any]):
         self.fn = fn
@@ -238,7 +238,7 @@ step = Nonlinearity(
     "step", lambda x: jnp.where(x > 0, 1.0, 0.0).astype(jnp.result_type(x)), smooth=False, derivatives=(None,)
 )
 sign = Nonlinearity("sign", jnp.sign, smooth=False, derivatives=(None,))
-# Both are written so that JAX's derivative at 0 is that of the table, step(0) = sign(0) = 0.
+# Both are written so that JAX's derivative at 0 agrees with step(0) = sign(0) = 0.
 relu = Nonlinearity("relu", lambda x: jnp.where(x > 0, x, 0), smooth=False, derivatives=(step,))
 abs = Nonlinearity("abs", lambda x: x * jnp.sign(x), smooth=False, derivatives=(sign,))
 leaky_step = Nonlinearity(

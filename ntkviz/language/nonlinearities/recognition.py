@@ -1,7 +1,7 @@
-"""The formula of a function, read off what JAX makes of it, whatever the function is called and however it is written.
+"""The formula of a function, derived from its jaxpr, whatever the function is called and however it is written.
 
-JAX traces the function to a list of primitive operations. Each is carried out on formulas (`formulas.py`) in place of
-numbers: there is a rule for each primitive in `RULES`, and a function that needs another has no formula.
+The jaxpr is a list of primitive operations, which are evaluated on formulas (`formulas.py`) in place of numbers, each
+by its rule in `RULES`. A function with any other primitive has no formula.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ HALF = Smooth.constant(0.5)
 
 
 def formula_of(fn: Callable[..., Any]) -> Formula | None:
-    """The formula of a function of one number; `None` if it has none that is known.
+    """The formula of a function of one number; `None` if none is found.
 
-    What holds at the breaks themselves is not part of it: ask the function.
+    It does not determine the values at the breaks themselves; the function does.
     """
     try:
         traced = jax.make_jaxpr(lambda x: fn(x))(jax.ShapeDtypeStruct((), np.float64))
@@ -45,7 +45,7 @@ def jumps_of(formula: Formula) -> bool:
 
 
 def _run(jaxpr: Any, consts: Any, args: list[Any]) -> list[Any]:
-    """What the operations of a jaxpr make of formulas."""
+    """Evaluate a jaxpr on formulas."""
     known: dict[Any, Any] = dict(zip(jaxpr.invars, args, strict=True))
     known |= {v: _number(c) for v, c in zip(jaxpr.constvars, consts, strict=True)}
 
@@ -74,7 +74,7 @@ def _apply(equation: Any, args: list[Any]) -> list[Any]:
 
 
 def _constant(x: Any) -> np.ndarray:
-    """The number that a formula without x is."""
+    """The value of a formula without x."""
     (piece,) = x.pieces
     slope, value = piece.as_affine()
     if slope:
@@ -83,7 +83,7 @@ def _constant(x: Any) -> np.ndarray:
 
 
 def _number(value: Any) -> Any:
-    """A number, or an array of one number many times, as a formula."""
+    """A number, or an array filled with one number, as a formula."""
     array = np.asarray(value)
     if array.size == 0 or np.any(array != array.flat[0]):
         raise NoFormulaError
@@ -95,7 +95,7 @@ def _number(value: Any) -> Any:
 
 
 def _each(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The rule of an operation that acts on smooth pieces and gives a smooth piece, or several."""
+    """The rule of an operation that maps smooth pieces to a smooth piece, or to several."""
     return lambda params, *args: combined(function, *args)
 
 
@@ -145,7 +145,7 @@ def _select(params: Any, which: Piecewise[Any], *cases: Piecewise[Any]) -> Piece
 
 
 def _converted(params: Any, x: Piecewise[Any]) -> Piecewise[Any]:
-    """Between types that hold the same numbers; truth as 0 or 1."""
+    """Conversion between types that hold the same numbers; truth values become 0 or 1."""
     kind = np.dtype(params["new_dtype"]).kind
     if isinstance(x.pieces[0], bool):
         return x if kind == "b" else combined(lambda piece: Smooth.constant(float(piece)), x)
@@ -155,7 +155,7 @@ def _converted(params: Any, x: Piecewise[Any]) -> Piecewise[Any]:
 
 
 def _same(params: Any, x: Any, *sizes: Any) -> Any:
-    """All entries are alike, so an array's shape says nothing."""
+    """All entries are equal, so the shape of an array does not matter."""
     return x
 
 

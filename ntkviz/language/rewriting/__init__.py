@@ -1,1 +1,1 @@
-"""Programs written otherwise with the same meaning: in full, unrolled, or with their loops found."""
+"""Rewritings of programs that keep their meaning: in full, unrolled, or with loops rolled up."""

@@ -1,13 +1,13 @@
-"""Loops over time, found in a written-out program: a hundred alike steps as one array of vectors with an axis of steps.
+"""Loop detection: a hundred identical steps of a straight-line program become one step on arrays with an axis of steps.
 
-A loop of an architecture's Python leaves the same few instructions in the program again and again, each time
-applied to what the time before made. `roll` writes them once. What they make gets one more leading axis, the
-last, over the steps, and so they stay instructions of the language: all but those that broadcast from the right
-take no notice of a last axis. What the step before made is new: `Delayed`, the one instruction whose argument
-comes later in the program.
+A Python loop over time in an architecture leaves the same few instructions in the program again and again, each time
+applied to the values of the previous step. `roll` writes them once. Their values get one more leading axis, the last,
+over the steps, so that they remain instructions of the language: only those that broadcast from the right are affected
+by a last axis. Values of the previous step need a new instruction, `Delayed`, the only one that refers to a later
+instruction of the program.
 
-Nothing is found unless every step is the same up to an indexing or a number, uses the same parameters, and takes
-from other steps only what the step before made. Such programs are left as they are.
+A loop is detected only if all steps are equal up to an indexing or a number, use the same parameters, and use of other
+steps only values of the previous one. Other programs are left as they are.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ FEWEST_STEPS = 4
 class Loop:
     """The instructions of one step as the author wrote them, by their indices in the rolled program.
 
-    `inputs` are what they read that a step does not make: arrays with an axis of steps, some `Delayed`. They stand
-    before the body, whose indices follow each other.
+    `inputs` are the values from outside that they use: arrays with an axis of steps, some of them `Delayed`. They come
+    before the body, whose indices are consecutive.
     """
 
     steps: int
@@ -77,7 +77,7 @@ class Run(NamedTuple):
         return self.start + self.length * self.steps
 
     def members(self, position: int) -> range:
-        """Where each step has its instruction number `position`."""
+        """The indices of the instruction number `position` of every step."""
         return range(self.start + position, self.stop, self.length)
 
 
@@ -94,13 +94,13 @@ class Each(NamedTuple):
 
 
 class Now(NamedTuple):
-    """What this step made, by its position in the step."""
+    """A value of the same step, by its position in the step."""
 
     position: int
 
 
 class Before(NamedTuple):
-    """What the step before made, by its position; before the first step the value at `start`."""
+    """A value of the previous step, by its position; at the first step, the value at `start`."""
 
     position: int
     start: int
@@ -110,7 +110,7 @@ Argument = Fixed | Each | Now | Before
 
 
 def _runs(program: Program) -> list[Run]:
-    """The loops of the program in order, none within another."""
+    """The loops of the program in order, none of them nested."""
     kinds: dict[Any, int] = {}
     tokens = np.array([kinds.setdefault(_token(i), len(kinds)) for i in program.instructions])
     products = np.array([isinstance(i.op, ops.MatMul) for i in program.instructions], dtype=bool)
@@ -125,7 +125,7 @@ def _runs(program: Program) -> list[Run]:
 
 
 def _token(instruction: Instruction) -> Any:
-    """What has to be the same at every step."""
+    """What must be the same at every step."""
     if isinstance(instruction.op, ops.Constant):
         return ops.Constant, instruction.shape
     if (indexing := _index(instruction)) is not None:
@@ -139,7 +139,7 @@ def _index(instruction: Instruction) -> ops.Rearrange | None:
 
 
 def _longest_loop(program: Program, tokens: np.ndarray, start: int, stop: int) -> Run | None:
-    """The longest loop of the shortest steps, begun where fewest of its values are asked for from outside."""
+    """The longest loop of the shortest steps, starting where the fewest of its values are used outside."""
     for length in range(1, (stop - start) // FEWEST_STEPS + 1):
         repeats = tokens[start : stop - length] == tokens[start + length : stop]
         edges = np.flatnonzero(np.diff(np.concatenate([[False], repeats, [False]]).astype(int))) + start
@@ -155,7 +155,7 @@ def _longest_loop(program: Program, tokens: np.ndarray, start: int, stop: int) -
 
 
 def _first_part(program: Program, run: Run) -> Run:
-    """The steps up to the first that takes something else from within the run than the step before it took."""
+    """The steps up to the first whose arguments within the run differ from those of the step before it."""
     for step in range(2, run.steps):
         for here in range(run.start + step * run.length, run.start + (step + 1) * run.length):
             args = zip(program.instructions[here - run.length].args, program.instructions[here].args, strict=True)
@@ -165,7 +165,7 @@ def _first_part(program: Program, run: Run) -> Run:
 
 
 def _asked_from_outside(program: Program, run: Run) -> int:
-    """How many positions of a step, not counting what the next step reads, are read after the loop."""
+    """How many positions of a step, not counting uses by the next step, are used after the loop."""
     after = {a for i in program.instructions[run.stop :] for a in i.args if run.start <= a < run.stop}
     arguments = _arguments(program, run)
     assert arguments is not None
@@ -174,7 +174,7 @@ def _asked_from_outside(program: Program, run: Run) -> int:
 
 
 def _arguments(program: Program, run: Run) -> list[list[Argument]] | None:
-    """What each position of a step reads; `None` unless the run is a loop that carries something on."""
+    """The arguments of each position of a step; `None` unless the run is a loop with values carried between steps."""
     found: list[list[Argument]] = []
     for position in range(run.length):
         members = [program.instructions[k] for k in run.members(position)]
@@ -190,7 +190,7 @@ def _arguments(program: Program, run: Run) -> list[list[Argument]] | None:
 
 
 def _varies(members: list[Instruction]) -> bool:
-    """Whether the steps take different entries of something."""
+    """Whether the steps index different entries."""
     return _index(members[0]) is not None and any(m.op != members[0].op for m in members)
 
 
@@ -215,13 +215,13 @@ def _argument(run: Run, indices: tuple[int, ...]) -> Argument | None:
 
 
 class _Writer:
-    """Writes a program again, each of its loops once."""
+    """Rewrites a program with each of its loops written once."""
 
     def __init__(self, program: Program, runs: list[Run]):
         self.program, self.runs = program, runs
         self.instructions: list[Instruction] = []
-        self.indices: dict[int, int] = {}  # of what is written as it was
-        self.stacks: dict[int, tuple[int, int]] = {}  # of what a step made: the array over steps, and which step
+        self.indices: dict[int, int] = {}  # of instructions that are unchanged
+        self.stacks: dict[int, tuple[int, int]] = {}  # of values of a step: the array over steps, and which step
         self.loops: list[Loop] = []
 
     def result(self) -> Rolled:
@@ -246,7 +246,7 @@ class _Writer:
         return self._write(ops.Rearrange(how, old.shape, shape), (x,), old.kind, shape)
 
     def _index(self, old: int) -> int:
-        """Where a value of the old program is to be found."""
+        """The new index of a value of the old program."""
         if old not in self.indices:
             stack, step = self.stacks[old]
             self.indices[old] = self._rearranged(AtStep(step), stack)
@@ -260,7 +260,7 @@ class _Writer:
             self.indices[old] = self._write(instruction.op, args, instruction.kind, instruction.shape)
 
     def _join(self, op: ops.Join, instruction: Instruction) -> int:
-        """A Join of what steps made: their axis moved to where it belongs."""
+        """A Join of values of several steps: the axis of steps moved to the right position."""
         shapes = {self.program.instructions[a].shape for a in instruction.args}
         if len(shapes) > 1:
             args = tuple(self._index(a) for a in instruction.args)
@@ -272,7 +272,7 @@ class _Writer:
         return moved if op.new_axis else self._rearranged(axes.Reshape(instruction.shape), moved)
 
     def _gathered(self, olds: tuple[int, ...]) -> int:
-        """Values of the old program of one shape side by side, along a new last axis."""
+        """Values of the old program of one shape, stacked along a new last axis."""
         parts: list[int] = []
         for stack, group in itertools.groupby(olds, lambda old: self.stacks.get(old, (None,))[0]):
             members = list(group)
@@ -299,7 +299,7 @@ class _Writer:
     # --- one loop ------------------------------------------------------------------------------------
 
     def _loop(self, run: Run) -> None:
-        """Write all that the loop reads, then its body."""
+        """Write the inputs of the loop, then its body."""
         arguments = _arguments(self.program, run)
         assert arguments is not None
         made: dict[int, int] = {}
@@ -331,7 +331,7 @@ class _Writer:
         self.loops.append(Loop(run.steps, tuple(body), read))
 
     def _input(self, argument: Argument, run: Run) -> int:
-        """What the loop reads from outside or from the step before, as an array over steps."""
+        """An input of the loop, from outside or from the previous step, as an array over steps."""
         match argument:
             case Fixed(index):
                 return self._rearranged(EveryStep(run.steps), self._index(index))
@@ -345,7 +345,7 @@ class _Writer:
         raise AssertionError(argument)
 
     def _entries(self, members: list[Instruction], argument: Argument) -> int:
-        """The entries of one array that the steps take, as one indexing."""
+        """The entries of one array that the steps use, as one indexing."""
         assert isinstance(argument, Fixed)
         x = self._index(argument.value)
         shape = self.instructions[x].shape
@@ -363,7 +363,7 @@ class _Writer:
 
 
 def _window(keys: list[tuple[Any, ...]]) -> tuple[tuple[Any, ...], int] | None:
-    """One indexing for all keys and the axis it lines them up along, if they differ in evenly spaced whole numbers."""
+    """One indexing for all keys, with the axis along which it takes them, if they differ in evenly spaced integers."""
     moving = [k for k, entries in enumerate(zip(*keys, strict=False)) if len(set(entries)) > 1]
     if len(moving) != 1 or len({len(key) for key in keys}) > 1:
         return None

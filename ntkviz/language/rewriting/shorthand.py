@@ -1,5 +1,4 @@
-"""Instructions that are short for others: authors and networks have them, and readings that have no rule of their own
-for them read what they stand for."""
+"""Instructions that abbreviate others: a reading without a rule for such an instruction evaluates its expansion."""
 
 from __future__ import annotations
 
@@ -12,28 +11,28 @@ from ..program import Instruction, Kind, Program
 from ..rules import Rules
 
 short_for = Rules("what it is short for")
-"""`(op, writer, instruction, *indices of the arguments)`: writes other instructions; the index of the same value."""
+"""`(op, writer, instruction, *indices of the arguments)`: writes the expansion and returns the index of its value."""
 
 
 class Writer:
-    """Writes a program again; what a rule of `short_for` writes with."""
+    """Rewrites a program; the rules of `short_for` write with it."""
 
     def __init__(self) -> None:
         self.instructions: list[Instruction] = []
 
     def write(self, op: Op, args: tuple[int, ...], kind: Kind, shape: Shape) -> int:
-        """Write an instruction down; its index."""
+        """Append an instruction; returns its index."""
         self.instructions.append(Instruction(op, args, kind, shape))
         return len(self.instructions) - 1
 
 
 def in_full(program: Program) -> Program:
-    """The program without shorthands, in the layers that it repeats too."""
+    """The program without shorthands, including those in repeated layers."""
     return with_indices(program)[0]
 
 
 def with_indices(program: Program) -> tuple[Program, Sequence[int]]:
-    """The same, and where the value of each of its instructions is found."""
+    """The same, and the new index of the value of each instruction."""
     if not any(isinstance(i.op, Repeat) or callable(short_for.entry(type(i.op))) for i in program.instructions):
         return program, range(len(program))
     writer = Writer()

@@ -1,4 +1,4 @@
-"""Each instruction as it is where its vectors and scalars have one more leading axis, the last: the steps of a loop."""
+"""Each instruction for vectors and scalars with one more leading axis, the last: that of the steps of a loop."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ def _(op: ops.Contract) -> Op:
 over_steps.rule(ops.ScalarFunction)(lambda op: ops.ScalarFunction(OverSteps(op.fn), op.name))
 
 
-over_steps.refuse(ops.BatchNorm, ops.OfLayers, ops.Readout, why="a loop that has it stays written out")
-over_steps.refuse(ops.InputMatMul, ops.InitialVector, ops.Data, why="it stands outside of loops")
-over_steps.refuse(OfGradients, why="loops are found in the forward program")
+over_steps.refuse(ops.BatchNorm, ops.OfLayers, ops.Readout, why="a loop that contains it stays written out")
+over_steps.refuse(ops.InputMatMul, ops.InitialVector, ops.Data, why="it occurs outside loops only")
+over_steps.refuse(OfGradients, why="loops are detected in the forward program")

@@ -1,4 +1,4 @@
-"""A program with its repeated layers written out, the parameters of each with the layer's number in their names."""
+"""Unrolling: repeated layers are written out, with the number of the layer in the names of its parameters."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..program import Instruction, Parameter, Program, check_length, method
 
 @method("unrolled")
 def unrolled(program: Program) -> Program:
-    """The program with each repeated block written out; `ProgramError` where it gets too long, or a name is taken."""
+    """The program with each repeated block written out; `ProgramError` if it gets too long, or a name is taken."""
     return _Unroller(program).result()
 
 
 class _Unroller:
-    """Writes the program out again, a repeated block `times` over."""
+    """Rewrites the program with each repeated block written out."""
 
     def __init__(self, program: Program):
         self.program = program
@@ -34,7 +34,7 @@ class _Unroller:
         )
 
     def _copy(self, program: Program, given: dict[Op, int], suffix: str) -> dict[int, int]:
-        """Append `program`, reading `given` for the inputs of a block; where each line went."""
+        """Append `program`, with `given` for the inputs of a block; returns the new index of each instruction."""
         indices: dict[int, int] = {}
         new_parameters: dict[int, int] = {}
         for index, instruction in enumerate(program.instructions):
@@ -57,7 +57,9 @@ class _Unroller:
     def _parameter(self, parameter: Parameter, indices: dict[int, int], suffix: str) -> int:
         name = parameter.name + suffix
         if name in self.names:
-            raise ProgramError(f"Parameter {name} is declared twice: by this name, and as that of a repeated layer.")
+            raise ProgramError(
+                f"Parameter {name} is declared twice, by this name and in a repeated layer; rename one of them."
+            )
         self.names.add(name)
         self.parameters.append(
             dataclasses.replace(

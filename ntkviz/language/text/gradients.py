@@ -1,8 +1,8 @@
-"""How the instructions of a backward program are written in a listing.
+"""The formulas of a backward program's instructions.
 
-The transpose of a linear instruction is written as what it does: a sum undoes a broadcast, a slice
-undoes a padding, `place(dx; [:, 2])` puts dx where `[:, 2]` took it from and zero elsewhere. Axes
-are counted as the gradient has them, whose first is that of the outputs.
+The transpose of a linear instruction is written as the operation that it is: a broadcast becomes a sum, a padding a
+slice, and `place(dx; [:, 2])` puts dx where `[:, 2]` took it from, with zero elsewhere. Axes are those of the gradient,
+whose first is that of the outputs.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ put_back.rule(AxesMap)(lambda how, op, page, gradient: call(f"{type(how).__name_
 @put_back.rule(axes.Index)
 def _(how: axes.Index, op: ops.Rearrange, page: Page, gradient: Formula) -> Formula:
     if all(key in (None, Ellipsis, Frozen("slice", (None, None, None))) for key in how.key):
-        return gradient  # the index has only put axes of length one in
+        return gradient  # the index only inserts axes of length one
     key = ", ".join([":", *map(index_entry, how.key)])
     latex = indexed(Formula("", ""), key).latex.removeprefix("{}_{").removesuffix("}")
     return Formula(

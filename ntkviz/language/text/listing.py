@@ -1,8 +1,8 @@
-"""A program as something to read: text, LaTeX, and a graph, all made from the same lines.
+"""The listing of a program: text, LaTeX, and a graph, all made from the same lines.
 
 The listing looks like the tensor programs of the papers (NETSOR⊤, Tensor Programs II §3): G-vars
 g1, g2, … made by matrices, X-vars x1, x2, … made by nonlinearities, scalars θ1, θ2, …, and the
-output f. What is not worth a line is written inside the line that uses it: plain numbers by their
+output f. Minor instructions are written inside the line that uses them: plain numbers by their
 values, rearrangements of leading axes as `x1[:, 3]`, the partial sums of a longer sum.
 """
 
@@ -30,10 +30,10 @@ class Line:
     """One line of a listing.
 
     Attributes:
-        index: The number of the instruction that makes the value, as error messages and the Simple GIA Check name it.
-        name: What later lines call the value.
+        index: The index of the value's instruction, as in error messages and in the Simple GIA Check.
+        name: The name of the value in later lines.
         type: `"data"`, `"initial G-var"`, `"G-var"`, `"X-var"`, `"scalar"` or `"output"`.
-        formula_text: What it is equal to, as text.
+        formula_text: Its formula, as text.
         formula_latex: The same in LaTeX.
         shape: Its leading shape (for data, the whole shape).
         depends_on: The indices of the earlier lines it uses.
@@ -54,7 +54,7 @@ class Line:
 
 @method("lines")
 def lines(program: Program) -> tuple[Line, ...]:
-    """The lines of a program worth reading, in order; repeated layers written out."""
+    """The lines of a program's listing, in order; repeated layers written out."""
     return Page(program.unrolled()).lines
 
 
@@ -62,8 +62,8 @@ def lines(program: Program) -> tuple[Line, ...]:
 def to_text(program: Program) -> str:
     """Numbered lines `indices  name : type shape = formula`, in columns.
 
-    The numbers are those of the instructions a line stands for (many are cut short); the last one
-    makes its value.
+    The indices are those of the instructions that a line stands for (long lists are abbreviated); the last one is that
+    of its value.
     """
     rows = [
         (
@@ -211,7 +211,7 @@ class Page:
 
     @cached_property
     def _gradient_of(self) -> dict[int, int]:
-        """Of which value an instruction is the gradient."""
+        """For each gradient's index, the index of the value that it belongs to."""
         return {gradient: value for value, gradient in self.program.gradients}
 
     def _is_named_gradient(self, index: int) -> bool:
@@ -244,7 +244,7 @@ class Page:
 
     @cached_property
     def functions(self) -> dict[Nonlinearity, str]:
-        """What each nonlinearity is called: f, and another of that name f₂."""
+        """The printed name of each nonlinearity: f, and f₂ for another of the same name."""
         names: dict[Nonlinearity, str] = {}
         counts: Counter[str] = Counter()
         for op in (i.op for i in self.program.instructions if isinstance(i.op, ops.Nonlin)):
@@ -255,7 +255,7 @@ class Page:
                 names[phi] = phi.name + number.translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
         return names
 
-    # --- who uses what ------------------------------------------------------------------------
+    # --- uses -------------------------------------------------------------------------------
 
     @cached_property
     def _users(self) -> list[list[int]]:
@@ -267,7 +267,7 @@ class Page:
         return users
 
     def _is_plain(self, index: int) -> bool:
-        """Whether a value is a plain number, made of constants alone."""
+        """Whether a value is a plain number, computed from constants alone."""
         return self._plain[index]
 
     @cached_property
@@ -314,7 +314,7 @@ class Page:
         return product if under_root == "1" else over_root(product, under_root)
 
     def law(self, parameter: Parameter) -> Formula:
-        """N(0, std²), and what is unusual about how the parameter trains."""
+        """N(0, std²), and how the parameter trains if that is unusual."""
         std = self.expression(parameter.std).within(ATOM)
         variance = ("1", "1") if std.text == "1" else (f"{std.text}²", f"{std.latex}^2")
         notes = "" if parameter.trainable else ", frozen"

@@ -1,6 +1,6 @@
-"""How each instruction is written as a formula, in text and in LaTeX.
+"""The formula of each instruction, in text and in LaTeX.
 
-A new kind of instruction says how it is written by a rule of `formula`:
+A new kind of instruction gets its formula by a rule of `formula`:
 
 ```python
 @formula.rule(MyOp)
