@@ -1,1 +1,1 @@
-"""Kernels at infinite width, and what is asked of them."""
+"""Kernels at infinite width, and what is computed from them."""

@@ -1,7 +1,7 @@
-"""The constants that the scalars of a program converge to: attention weights, a layernorm's statistics.
+"""The constants that the scalars of a program converge to: attention weights, layernorm statistics.
 
 A Moment θ = (1/n) Σ_α φ(x_α) is random at finite width and tends to E φ(Z^x) (the Master Theorem of Tensor
-Programs II, arXiv:2006.14548). Where second moments determine that limit, it is calculated here without samples;
+Programs II, arXiv:2006.14548). Where second moments determine that limit, it is computed here without samples;
 `limit_law` samples it for any program.
 """
 
@@ -26,7 +26,7 @@ from .forward.views import View
 def limit_scalars(program: Program) -> dict[int, Array]:
     """The limits θ̊ of a program's scalars, where second moments determine them.
 
-    Changing hyper-parameters or data of the same program compiles nothing new.
+    Changing hyper-parameters or data of the same program recompiles nothing.
 
     Source: the Master Theorem of Tensor Programs II (arXiv:2006.14548).
 
@@ -37,7 +37,7 @@ def limit_scalars(program: Program) -> dict[int, Array]:
         Arrays `(*leading,)`, by index in `program.unrolled()`.
 
     Raises:
-        NoForwardLimitError: Second moments do not determine a scalar; use `limit_law` there.
+        NoForwardLimitError: Second moments do not determine a scalar; use `limit_law` instead.
         HyperparameterError: `program` is not a program.
         TooLargeError: It would need more memory than is free.
     """
@@ -55,13 +55,13 @@ def limit_scalars(program: Program) -> dict[int, Array]:
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["numbers"], meta_fields=["refused"])
 @dataclass(frozen=True)
 class _Scalars:
-    """The limits by index, and why second moments do not give them, if so."""
+    """The limits by index, and the reasons why second moments do not give them, if any."""
 
     numbers: dict[int, Array]
     refused: tuple[Reason, ...]
 
 
-@functools.partial(jax.jit, inline=True)  # traced once: to see whether it applies, and to calculate
+@functools.partial(jax.jit, inline=True)  # one trace tells whether it applies and computes
 def _limits(program: Program) -> _Scalars:
     moments = Moments(View((program, program)))
     scalars = (index for index, instruction in enumerate(program.instructions) if instruction.kind == "scalar")

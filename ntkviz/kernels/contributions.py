@@ -1,13 +1,14 @@
-"""The NTK taken apart: how much each parameter adds, and each pair of its uses in two inputs.
+"""The NTK split into contributions: of each parameter, and of each pair of its uses on two inputs.
 
 A parameter used several times (a matrix shared over time, a filter shared over positions) has a
 gradient that is a sum over its uses, ∂f/∂W = Σ_t dh^t (s^{t−1})ᵀ up to scale. So its part of the NTK is
-a sum over *pairs* of uses, one in each input (Tensor Programs II, §"NTK from backprop"):
+a sum over *pairs* of uses, one on each input (Tensor Programs II, §"NTK from backprop"):
 
     ⟨∂f/∂W, ∂f̄/∂W⟩ = Σ_t Σ_t̄ ⟨dh^t, dh̄^t̄⟩ ⟨s^{t−1}, s̄^{t̄−1}⟩.
 
 At infinite width the terms come from the forward kernels too. There the NTK is a tangent, linear in
-what each pair of uses adds on its way; its derivative in the share of one pair is that pair's term.
+the terms that each pair of uses adds to it. Each term is given a factor, its share; the derivative of
+the NTK with respect to the share of a pair is the contribution of that pair.
 """
 
 from __future__ import annotations
@@ -36,25 +37,25 @@ from .forward.kernels import correction_terms, kernels_from
 from .forward.moments import Moments, of_all_pairs
 from .forward.views import Vector, View
 
-Shares = dict[tuple[int, int], Array]  # of each pair of indices, one in each program, for all pairs of entries there
+Shares = dict[tuple[int, int], Array]  # by pair of indices, one in each program: for all pairs of entries
 
 
 def infinite_contributions(arch: Architecture, x1: Any, x2: Any = None) -> dict[str, np.ndarray]:
     """The limit NTK of two inputs, parameter by parameter and use by use.
 
-    A bias is used once for each vector it is added to. Each matrix of an array of them, such as a filter's, has a name
-    with its index. Changing hyper-parameters of the same architecture compiles nothing new.
+    A bias is used once for each vector it is added to. Each matrix of an array of matrices, such as those of a filter,
+    is named with its index. Changing hyper-parameters of the same architecture recompiles nothing.
 
     Source: Tensor Programs II (arXiv:2006.14548), §"NTK from backprop".
 
     Args:
         arch: An architecture whose limit the forward kernels give (`nv.infinite_ntk` with the method `"forward"`).
         x1: One input, with a batch axis of length 1.
-        x2: Another, which may have another shape, such as a sequence of another length; `None` means `x1` again.
+        x2: Another input, possibly of another shape, such as a sequence of another length; `None` means `x1` again.
 
     Returns:
-        For each parameter's name an array `(uses in x1, uses in x2)`, uses in the order of the program. The sum over
-        all arrays is the NTK.
+        For each parameter's name an array `(uses on x1, uses on x2)`, uses in the order of the program. The sum of all
+        entries of all arrays is the NTK.
 
     Raises:
         NoForwardLimitError: The forward kernels do not give the limit.
@@ -74,13 +75,13 @@ def empirical_contributions(arch: Architecture, x1: Any, x2: Any = None, *, widt
     Args:
         arch: Any architecture.
         x1: One input, with a batch axis of length 1.
-        x2: Another, which may have another shape; `None` means `x1` again.
+        x2: Another input, possibly of another shape; `None` means `x1` again.
         width: n ≥ 1.
         key: A JAX random key, or an integer seed.
 
     Returns:
-        For each parameter's name an array `(uses in x1, uses in x2)`, as of `infinite_contributions`. The sum over all
-        arrays is the entry of `empirical_ntk` for the same key.
+        For each parameter's name an array `(uses on x1, uses on x2)`, as of `infinite_contributions`. The sum of all
+        entries of all arrays is the entry of `empirical_ntk` for the same key.
 
     Raises:
         HyperparameterError: The width is below 1, or the key cannot be used.
@@ -100,7 +101,7 @@ def _programs(arch: Architecture, x1: Any, x2: Any) -> tuple[Program, Program]:
     data2 = data1 if x2 is None else check_data(x2, "x2")
     for name, data in (("x1", data1), ("x2", data2)):
         if len(data[0]) != 1:
-            raise InputError(f"{name} is a batch of {len(data[0])}; contributions are those of one input each.")
+            raise InputError(f"{name} is a batch of {len(data[0])}; contributions need a batch of one input.")
     first = arch.trace(data1)
     second = first if data1 is data2 else arch.trace(data2)
     check_one_network_reads(arch, first, second)
@@ -109,7 +110,7 @@ def _programs(arch: Architecture, x1: Any, x2: Any) -> tuple[Program, Program]:
 
 
 def biases_as_inputs(program: Program) -> Program:
-    """The same network with each bias b written as an input matrix that reads the number 1.
+    """The same network with each bias b written as an input matrix applied to the number 1.
 
     A bias is added by broadcasting, one vector to many at once. As an input matrix it has a use for each
     of them, and the same coordinates for the same random key.
@@ -152,7 +153,7 @@ def _is_bias(program: Program, parameter: int) -> bool:
 
 
 class _Shared(View):
-    """Two networks in which each pair of uses adds a share, 1 as a rule, of what it adds to the tangent."""
+    """Two networks in which the term of each pair of uses in the tangent is multiplied by its share."""
 
     def __init__(self, programs: tuple[Program, Program], shares: Shares):
         super().__init__(programs)
@@ -162,7 +163,7 @@ class _Shared(View):
         return own * self.shares[left[1], right[1]]
 
     def aligned(self, m: Moments, left: Vector, right: Vector) -> KernelPair:
-        return of_all_pairs(m, left, right)  # of which all have a share
+        return of_all_pairs(m, left, right)  # since every pair has a share of its own
 
 
 @bounded
@@ -190,7 +191,7 @@ def _matrix(term: Array, program: Program, a: int) -> Array:
 
 
 def _indices_of_uses(program: Program) -> dict[str, list[int]]:
-    """Where the program uses each trained parameter, in order."""
+    """The instructions that use each trained parameter, in order."""
     found: dict[str, list[int]] = {}
     for index, instruction in enumerate(program.instructions):
         if isinstance(instruction.op, ops.Source):
@@ -201,7 +202,7 @@ def _indices_of_uses(program: Program) -> dict[str, list[int]]:
 
 
 def _label(parameter: Parameter, index: Shape) -> str:
-    """The parameter's name, and which of an array of matrices it is."""
+    """The parameter's name, with the index of a matrix in an array of matrices."""
     return parameter.name + "".join(f"[{i}]" for i in index)
 
 

@@ -1,4 +1,4 @@
-"""How far random networks are from their limit: the relative deviation of the NTK against width."""
+"""The distance of random networks from their limit: the relative deviation of the NTK against width."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Deviation(NamedTuple):
 
 
 class DeviationTable(tuple[Deviation, ...]):
-    """Rows `(width, seed, relative_frobenius)`, a tuple of them; knows its slope."""
+    """A tuple of rows `(width, seed, relative_frobenius)`, with its means and its slope."""
 
     def means(self) -> dict[int, float]:
         """The deviation at each width, averaged over seeds.
@@ -42,7 +42,7 @@ class DeviationTable(tuple[Deviation, ...]):
         return sorted({row.width for row in self})
 
     def slope(self) -> float:
-        """The log–log slope of the mean deviation against width; the theory says −1/2.
+        """The log–log slope of the mean deviation against width; theory predicts −1/2.
 
         Returns:
             The slope; NaN for one width.
@@ -50,10 +50,10 @@ class DeviationTable(tuple[Deviation, ...]):
         return self._slope().value
 
     def slope_error(self) -> float:
-        """How far `slope` can be trusted, from how much networks of one width differ.
+        """The standard error of `slope`, from the scatter of networks of one width.
 
         Returns:
-            The standard error of `slope`; NaN if some width has only one network.
+            The standard error; NaN if some width has only one network.
         """
         return self._slope().error
 
@@ -70,7 +70,7 @@ def deviation(arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Itera
         arch: An architecture.
         x: A batch of inputs.
         widths: The widths n ≥ 1 to sample.
-        seeds: The seeds of the networks at each width, or how many networks.
+        seeds: The seeds of the networks at each width, or their number.
 
     Returns:
         A row for each width and seed.
@@ -83,10 +83,10 @@ def deviation(arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Itera
 
 
 def deviations(arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Iterable[int] | int) -> Iterator[Deviation]:
-    """The rows of `deviation` one by one, as each network has been sampled."""
+    """The rows of `deviation`, one by one as networks are sampled."""
     limit = infinite_ntk(arch, x).ntk
     if not np.any(limit):
-        raise NotFiniteError("The limit NTK is zero, so distances relative to it are infinite.")
+        raise NotFiniteError("The limit NTK is zero, so relative distances from it are infinite; use other inputs.")
     widths = listed(widths, "widths", of="whole numbers")
     for width in widths:
         check_width(width)

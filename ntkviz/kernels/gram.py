@@ -1,8 +1,8 @@
-"""`gram`: kernels between many inputs, block by block: with a progress bar, resumable, and on a cluster if named.
+"""`gram`: kernels on many inputs, block by block, with a progress bar, resumable, and optionally on a cluster.
 
-A kernel entry needs two inputs and nothing else, so the Gram matrix of thousands of inputs falls into blocks
-that may be calculated in any order, on any machine, today or tomorrow. What holds the results is told apart from
-what calculates them: `ntkviz.kernels.gram_folder` keeps blocks on disk, `ntkviz.cluster` sends them to Dask.
+A kernel entry depends on two inputs only, so the Gram matrix of thousands of inputs splits into blocks that can be
+computed in any order, on any machine, at any time. Storage and computation are separate: `ntkviz.kernels.gram_folder`
+keeps blocks on disk, `ntkviz.cluster` sends them to Dask.
 """
 
 from __future__ import annotations
@@ -42,30 +42,30 @@ def gram(
     scheduler: str | Client | None = None,
     progress: bool | Callable[[int, int], None] = True,
 ) -> Kernels:
-    """The limit NNGP and NTK between many inputs, as `infinite_ntk` gives them, calculated block by block.
+    """The limit NNGP and NTK on many inputs, as `infinite_ntk` gives them, computed block by block.
 
     ```python
-    nv.gram(nv.architectures.mlp(depth=3), x, folder="kernels").ntk   # killed? call again: it goes on where it was
+    nv.gram(nv.architectures.mlp(depth=3), x, folder="kernels").ntk   # killed? call again: it resumes
     ```
 
-    Of one batch with itself only the blocks on and above the diagonal are calculated. Besides the result and the
-    inputs, memory is set by the block: with a `folder` the result too is on disk.
+    For one batch with itself, only the blocks on and above the diagonal are computed. Besides the result and the
+    inputs, the size of a block determines the memory; with a `folder`, the result is on disk too.
 
     Args:
-        arch: An architecture that treats its inputs one by one: no batch normalisation, nor anything else in which
-            the examples of a batch meet.
+        arch: An architecture that treats its inputs separately: no batch normalisation, nor anything else that mixes
+            the examples of a batch.
         x1: A batch of inputs, an array or a list.
         x2: Another batch; `None` means `x1` again.
-        block: Inputs to a side of a block, ≥ 1. A kill costs what was being calculated, one block or, on a cluster,
-            those in flight. Smaller suits architectures whose kernels are slow; below some hundreds, starting a block
-            of an MLP takes longer than calculating it.
-        folder: Where the result is kept, in the files `nngp.npy` and `ntk.npy`; made if it is not there. The same
-            call again calculates only what is missing. `None` keeps the result in memory.
-        scheduler: The address of a Dask scheduler (`"tcp://…:8786"`) or a `distributed.Client`, whose workers, where
-            ntkviz must be installed, calculate the blocks; those of a worker that dies are done again. `None` means the
-            environment variable `NTKVIZ_DASK_SCHEDULER`; if that is not set, this process calculates.
-        progress: `True` draws a bar on stderr; a function `(done, total)` is called at the start and after every
-            block instead.
+        block: Inputs per side of a block, ≥ 1. If the process is killed, the blocks in progress are lost, one or, on
+            a cluster, several. Choose smaller blocks for architectures whose kernels are slow; below some hundreds,
+            starting a block of an MLP takes longer than computing it.
+        folder: Where the result is kept, in the files `nngp.npy` and `ntk.npy`; created if it does not exist.
+            Repeating the call computes only the missing blocks. `None` keeps the result in memory.
+        scheduler: The address of a Dask scheduler (`"tcp://…:8786"`) or a `distributed.Client`, whose workers compute
+            the blocks; ntkviz must be installed there. Blocks of a worker that dies are repeated. `None` means the
+            environment variable `NTKVIZ_DASK_SCHEDULER`; if that is not set, this process computes.
+        progress: `True` draws a progress bar on stderr; a function `(done, total)` is called instead, at the start
+            and after every block.
 
     Returns:
         Kernels `(|x1|, |x2|)`, float64: NumPy arrays, or read-only memory maps of the files in `folder`. Where
@@ -74,7 +74,7 @@ def gram(
 
     Raises:
         InputError: The architecture reads a batch as one input, the data cannot be used, or the folder cannot be used
-            or holds the kernels of another calculation.
+            or holds the kernels of another computation.
         HyperparameterError: An option cannot be used.
         ClusterError: The cluster cannot be reached, or cannot do the work.
         NtkvizError: Whatever else `infinite_ntk` raises.
@@ -111,14 +111,14 @@ def _tell(progress: bool | Callable[[int, int], None], done: int, total: int) ->
         progress(done, total)
 
 
-# --- the work, in pieces -----------------------------------------------------------------------------
+# --- the blocks ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Work:
-    """All there is to calculate: a block for each of `pairs` of pieces, which are inputs of one shape.
+    """The whole computation: a block for each of `pairs` of pieces, each of inputs of one shape.
 
-    `columns` is `None` for a batch with itself; its pairs then are those on and above the diagonal.
+    `columns` is `None` for a batch with itself; the pairs are then those on and above the diagonal.
     """
 
     arch: Architecture
@@ -134,7 +134,7 @@ class Work:
         return infinite_ntk(self.arch, self.rows[i].data, (self.columns or self.rows)[j].data)
 
     def layout(self) -> Layout:
-        """Where the blocks stand in the result."""
+        """The places of the blocks in the result."""
         columns = self.columns or self.rows
         shape = tuple(sum(len(piece.members) for piece in pieces) for pieces in (self.rows, columns))
         places = [(self.rows[i].members, columns[j].members) for i, j in self.pairs]
@@ -159,14 +159,14 @@ def _pieces(groups: list[Group], side: int) -> list[Group]:
 
 
 def _groups(arch: Architecture, x: Any, what: str, side: int) -> list[Group]:
-    """The inputs by shape, of an architecture that reads all of them, and those of each block, one by one."""
+    """The inputs grouped by shape; refuses an architecture that does not accept them, or that mixes examples."""
     groups = group_by_shape(x, what)
     if not separate_in_parts(
         arch, groups, lambda count: {len(range(count)[part]) for part in block_slices(count, side)}
     ):
         raise InputError(
-            f"{arch.fn.__name__} reads a batch as one input, because of batch normalisation or the like, so its "
-            "kernels cannot be calculated in blocks; use infinite_ntk."
+            f"{arch.fn.__name__} treats a batch as one input, because of batch normalisation or the like, so its "
+            "kernels cannot be computed in blocks; use infinite_ntk."
         )
     return groups
 
@@ -174,10 +174,10 @@ def _groups(arch: Architecture, x: Any, what: str, side: int) -> list[Group]:
 def _identity(
     arch: Architecture, groups1: list[Group], groups2: list[Group] | None, side: int, probe: Kernels
 ) -> dict[str, Any]:
-    """What tells this calculation from others, by the words for it: a folder goes on with the same one only.
+    """What identifies this computation, by its name in error messages: a folder is resumed by the same one only.
 
-    A name such as `<lambda>` does not say what a function does, and where it is in memory changes from run to run:
-    the kernels `probe` of two inputs do say.
+    A name such as `<lambda>` does not identify a function, and its address changes from run to run; the kernels
+    `probe` of two inputs do identify it.
     """
     return {
         "architecture": re.sub(r" at 0x[0-9a-fA-F]+", "", repr(arch)),
@@ -201,13 +201,13 @@ def _digest(groups: list[Group]) -> str:
     return digest.hexdigest()
 
 
-# --- who calculates ----------------------------------------------------------------------------------
+# --- execution -------------------------------------------------------------------------------------------
 
 
 def _calculated(
     work: Work, numbers: list[int], scheduler: str | Client | None
 ) -> Generator[tuple[int, Kernels], None, None]:
-    """Blocks as they are finished, with their numbers."""
+    """The blocks with their numbers, as they are finished."""
     named = os.environ.get(SCHEDULER) if scheduler is None else scheduler
     if named and numbers:
         with connected(named) as client:

@@ -1,13 +1,13 @@
-"""Where the blocks of a large kernel are kept: in memory, or in a folder that survives a kill at any moment.
+"""Storage for the blocks of a large kernel: in memory, or in a folder that survives a kill at any moment.
 
 A folder holds
 
-- `calculation.json`: which calculation it is;
-- `nngp.npy`, `ntk.npy`: the kernels, of their full size from the start;
+- `calculation.json`: the identity of the computation;
+- `nngp.npy`, `ntk.npy`: the kernels, at full size from the start;
 - `finished.npy`: for each block −1, or, once its entries are on disk, its error.
 
 Every file appears under its name only when it is complete. A block's entries are flushed before its mark is written,
-and the mark is one aligned number, which no kill divides: a block that was half written has none, and is done again.
+and the mark is one aligned number, which is written atomically: a half-written block has none, and is computed again.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _ITEM = np.dtype(np.float64).itemsize
 class Layout(NamedTuple):
     """A matrix in blocks.
 
-    - `shape`: of the matrix.
-    - `places`: for each block its rows and its columns, as indices.
-    - `symmetric`: whether each block stands for its mirror image too.
+    - `shape`: the shape of the matrix.
+    - `places`: the row and column indices of each block.
+    - `symmetric`: whether each block determines its mirror image too.
     """
 
     shape: tuple[int, int]
@@ -66,11 +66,11 @@ class Memory:
         self._errors: list[float] = []
 
     def missing(self) -> list[int]:
-        """The blocks to calculate."""
+        """The blocks that are still to be computed."""
         return list(range(len(self._layout.places)))
 
     def write(self, number: int, kernels: Kernels) -> None:
-        """Keep a block."""
+        """Store a block."""
         for name, matrix in self._matrices.items():
             self._layout.put(matrix, number, getattr(kernels, name))
         self._errors.append(kernels.error)
@@ -81,10 +81,10 @@ class Memory:
 
 
 class Folder:
-    """Kernels in a folder, whose errors mean `error_kind`; of `identity`, it goes on with the same calculation only.
+    """Kernels in a folder, with errors of `error_kind`; it resumes only a computation of the same `identity`.
 
-    Raises `InputError` for a folder that cannot be made or written, is too small for the result, holds other files,
-    or the kernels of another calculation.
+    Raises `InputError` for a folder that cannot be created or written, is too small for the result, or holds other
+    files or the kernels of another computation.
     """
 
     def __init__(self, path: str | os.PathLike[str], layout: Layout, identity: dict[str, Any], error_kind: ErrorKind):
@@ -110,7 +110,7 @@ class Folder:
         if not isinstance(known, dict) or known.keys() != identity.keys():
             raise others
         differ = [what for what in known if what != "kernels" and known[what] != identity[what]]
-        # Another machine rounds otherwise.
+        # Other machines round differently.
         if not np.allclose(known["kernels"], identity["kernels"], rtol=1e-6, atol=1e-12, equal_nan=True):
             differ = differ or ["architecture"]
         if differ:
@@ -120,7 +120,7 @@ class Folder:
             )
 
     def _prepare(self) -> None:
-        """Make the files that are not there; what a file cut short has lost is to be calculated again."""
+        """Create missing files; blocks lost with a truncated file are to be computed again."""
         marks, blocks = self._file("finished"), len(self._layout.places)
         if _size(marks) != _full_size((blocks,)):
             _make(marks, lambda new: _new_array(new, (blocks,), TO_DO))
@@ -139,11 +139,11 @@ class Folder:
                 _make(file, lambda new: _new_array(new, self._layout.shape))
 
     def missing(self) -> list[int]:
-        """The blocks to calculate."""
+        """The blocks that are still to be computed."""
         return np.flatnonzero(np.load(self._file("finished")) == TO_DO).tolist()
 
     def write(self, number: int, kernels: Kernels) -> None:
-        """Keep a block: its entries first, then the mark that it is finished."""
+        """Store a block: its entries first, then the mark that it is finished."""
         for name in KERNELS:
             # Mapped anew for each block: pages once touched would count as this process's memory until unmapped.
             matrix = open_memmap(self._file(name), mode="r+")
@@ -163,7 +163,7 @@ class Folder:
 
 
 def _make(file: Path, write: Callable[[Path], Any]) -> None:
-    """Let a file appear under its name only when it is written as a whole, and on disk."""
+    """Create a file that appears under its name only when it is complete and on disk."""
     new = _unfinished(file)
     write(new)
     with new.open("rb") as written:
@@ -176,7 +176,7 @@ def _unfinished(file: Path) -> Path:
 
 
 def _new_array(file: Path, shape: tuple[int, ...], fill: float = 0.0) -> None:
-    """An array on disk; of zeros, it takes neither time nor memory."""
+    """Create an array on disk; zeros take neither time nor memory."""
     array = open_memmap(file, mode="w+", dtype=np.float64, shape=shape)
     _allocate(file, _full_size(shape))
     if fill:
@@ -185,7 +185,7 @@ def _new_array(file: Path, shape: tuple[int, ...], fill: float = 0.0) -> None:
 
 
 def _allocate(file: Path, size: int) -> None:
-    """Take the room on disk now: a map that finds the disk full later ends the process."""
+    """Reserve the space on disk now: if a memory map found the disk full later, the process would be killed."""
     with file.open("r+b") as opened:
         opened.truncate(size)
         if hasattr(os, "posix_fallocate"):  # not on every system

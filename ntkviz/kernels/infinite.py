@@ -36,12 +36,12 @@ Method = Literal["auto", "forward", "general"]
 
 
 class Kernels(NamedTuple):
-    """The kernels of the infinitely wide network between two batches.
+    """The kernels of the infinitely wide network on two batches.
 
     Attributes:
         nngp: E[f(x) f(x̄)] at initialisation, `(|x1|, |x2|)`.
         ntk: The limit neural tangent kernel, `(|x1|, |x2|)`.
-        error: An estimate of the absolute error of the entries of both; `error_kind` says what it means.
+        error: The absolute error of the entries of both; `error_kind` says what it means.
     """
 
     nngp: np.ndarray
@@ -50,7 +50,7 @@ class Kernels(NamedTuple):
 
     @property
     def error_kind(self) -> ErrorKind:
-        """What `error` is: `"rounding"` of closed forms, `"estimate"` of integrals, `"standard error"` of samples."""
+        """Kind of `error`: `"rounding"` (closed forms), `"estimate"` (integrals) or `"standard error"` (samples)."""
         return getattr(self.error, "kind", "estimate")
 
 
@@ -59,26 +59,26 @@ def infinite_ntk(
 ) -> Kernels:
     """The NNGP and the NTK in the limit of infinite width.
 
-    Changing hyper-parameters of the same architecture compiles nothing new.
+    Changing hyper-parameters of the same architecture recompiles nothing.
 
     Source: Tensor Programs II, main theorem (arXiv:2006.14548), for the method `"forward"`; Tensor Programs III
     (arXiv:2009.10685), the Master Theorem, for `"general"`.
 
     Args:
         arch: An architecture.
-        x1: A batch of inputs, batch first. Inputs of different shapes (sequences of different lengths) come as a list.
-            Where the examples of a batch meet (batch normalisation, a graph whose nodes they are, code that asks for
-            their number), which is found out, each batch is one input, and the kernels relate their rows.
+        x1: A batch of inputs, batch first; a list of inputs of different shapes (sequences of different lengths).
+            If the program mixes the examples of a batch (batch normalisation, the nodes of one graph, code that uses
+            their number), each batch is treated as one input, and the kernels are those between its rows.
         x2: Another batch; `None` means `x1` again.
-        method: `"forward"` carries the forward kernels and their tangents, which is right when the Simple GIA Check
-            passes; `"general"` follows the backward pass too and is always right; `"auto"` takes the first where it
+        method: `"forward"` computes the forward kernels and their tangents, which is correct if the Simple GIA Check
+            passes; `"general"` follows the backward pass too and is always correct; `"auto"` uses the former where it
             applies.
         assume_gia: `True` gives the answer of the gradient independence assumption instead, where the backward pass
-            uses independent copies of the matrices: right if the check passes, else wrong.
+            uses independent copies of the matrices: correct if the check passes, possibly wrong otherwise.
 
     Returns:
-        Kernels `(|x1|, |x2|)`, float64 NumPy arrays. An output that fails the check is read at scale 1/n: there `nngp`
-        is the product of its deterministic limits, and `ntk` the limit of n·⟨∇f, ∇f̄⟩. Where expectations had to be
+        Kernels `(|x1|, |x2|)`, float64 NumPy arrays. An output that fails the check is read at scale 1/n: `nngp` is
+        then the product of its deterministic limits, and `ntk` the limit of n·⟨∇f, ∇f̄⟩. Where expectations had to be
         sampled, `error` is the largest standard error.
 
     Raises:
@@ -93,7 +93,7 @@ def infinite_ntk(
     check_architecture(arch)
     one_of(method, "The method", ("auto", "forward", "general"))
     if truth(assume_gia, "assume_gia") and method == "forward":
-        raise HyperparameterError("The forward method has no backward pass; assume_gia goes with 'auto' or 'general'.")
+        raise HyperparameterError("The forward method has no backward pass; use assume_gia with 'auto' or 'general'.")
     groups1 = group_by_shape(x1, "x1")
     groups2 = groups1 if x2 is None else group_by_shape(x2, "x2")
     check_in_groups(arch, groups1, "x1")
@@ -112,7 +112,7 @@ def infinite_ntk(
 
 
 def _between(arch: Architecture, data1: Data, data2: Data, method: Method, assume_gia: bool) -> Kernels:
-    """The kernels between inputs of one shape each."""
+    """The kernels of two batches, each of inputs of one shape."""
     task = _Task.of(arch, data1, data2)
     plan = _plan(task, method, assume_gia)
     if plan.reading in ("symbolic Z", "sampled Z"):
@@ -127,19 +127,19 @@ def _between(arch: Architecture, data1: Data, data2: Data, method: Method, assum
 
 
 def explain(arch: Architecture, x: Any, *, assume_gia: bool = False) -> Plan:
-    """How `nv.infinite_ntk(arch, x)` finds the limit, and why so: `print(nv.explain(arch, x))`.
+    """How `nv.infinite_ntk(arch, x)` computes the limit, and why: `print(nv.explain(arch, x))`.
 
     Args:
         arch: An architecture.
         x: A batch of inputs of one shape.
-        assume_gia: As of `infinite_ntk`.
+        assume_gia: As in `infinite_ntk`.
 
     Returns:
-        Which reading is taken, the instruction that rules out a better one, and what the error of the answer means.
-        No kernel is calculated.
+        The reading that is used, the instruction that rules out a better one, and what the error of the answer means.
+        No kernel is computed.
 
     Raises:
-        NtkvizError: Whatever `infinite_ntk` raises before it calculates.
+        NtkvizError: Whatever `infinite_ntk` raises before it computes.
     """
     data = check_data(x)
     found = _plan(_Task.of(check_architecture(arch), data, data), "auto", truth(assume_gia, "assume_gia"))
@@ -148,7 +148,7 @@ def explain(arch: Architecture, x: Any, *, assume_gia: bool = False) -> Plan:
 
 @dataclasses.dataclass(frozen=True)
 class _Task:
-    """Two batches of one shape each and their programs, of one example each where examples are `separate`."""
+    """Two batches, each of inputs of one shape, and their programs; of one example if examples are `separate`."""
 
     data: tuple[Data, Data]
     separate: bool
@@ -170,7 +170,7 @@ class _Task:
         return trace_signature(self.first, self.second)
 
     def stacks(self) -> tuple[Program, Program]:
-        """The programs written out, each with a stack of data: of examples, each a batch of one, or of one batch."""
+        """The unrolled programs, each on a stack of data: all examples as batches of one, or a single batch."""
         first = self.first.unrolled().with_data(*_stacked(self.data[0], self.separate))
         if self.data[0] is self.data[1]:  # one stack of runs, not two that happen to be equal
             return first, first
@@ -182,10 +182,10 @@ def _stacked(data: Data, separate: bool) -> Data:
 
 
 def _plan(task: _Task, method: Method, assume_gia: bool) -> Plan:
-    """Which reading gives the kernels; raises `NoForwardLimitError` where it is asked for one that does not."""
+    """Which reading gives the kernels; raises `NoForwardLimitError` if the requested one does not."""
     reasons: tuple[str, ...] = ("The gradients are those of independent matrices, which only the Z calculus has.",)
     if not assume_gia:
-        reasons = ("The method 'general' is asked for.",)
+        reasons = ("The method 'general' was requested.",)
     if method != "general" and not assume_gia:
         found = forward_plan(task.signature)
         if isinstance(found, Plan):
@@ -196,7 +196,7 @@ def _plan(task: _Task, method: Method, assume_gia: bool) -> Plan:
     beyond = beyond_algebra(*task.stacks(), assume_gia)
     if not beyond:
         return Plan("symbolic Z", exact_error_kind(*task.stacks(), assume_gia), reasons)
-    return Plan("sampled Z", "standard error", (*reasons, f"Exact algebra does not have {beyond[0].text}."))
+    return Plan("sampled Z", "standard error", (*reasons, f"Exact algebra does not cover {beyond[0].text}."))
 
 
 def _transposed(kernels: Kernels) -> Kernels:
@@ -216,9 +216,9 @@ _whole = {kernels: bounded(kernels) for kernels in (pair_by_pair, over_time)}
 
 @functools.lru_cache(maxsize=512)
 def _pairs(structures: tuple[Program, Program], kernels_of_two: Any) -> Any:
-    """All pairs of examples; what depends on one example is computed once for it, not for each pair.
+    """All pairs of examples; values that depend on one example are computed once per example, not per pair.
 
-    A function of numbers only: the program is not looked at again between the blocks of one kernel.
+    A function of numbers only: the program is not traced again between the blocks of one kernel.
     """
     structure, structure_bar = structures
 
@@ -242,10 +242,10 @@ def _pairs(structures: tuple[Program, Program], kernels_of_two: Any) -> Any:
 
 
 def _in_blocks(programs: tuple[Program, Program], signature: TraceSignature, data1: Data, data2: Data) -> LimitKernels:
-    """The kernels block by block, a thread for each core: memory is set by the block and not by the whole."""
+    """The kernels block by block, on one thread per core: a block, and not the whole, determines the memory."""
     _expect_large_arrays()
     most = _block_side(signature)
-    symmetric = data1 is data2  # of one batch with itself, what is below the diagonal is known
+    symmetric = data1 is data2  # then the blocks below the diagonal are mirror images
     rows = _pieces(data1, most)
     columns = rows if symmetric else _pieces(data2, most)
     nngp, ntk = (np.empty((len(data1[0]), len(data2[0]))) for _ in range(2))
@@ -265,7 +265,7 @@ def _in_blocks(programs: tuple[Program, Program], signature: TraceSignature, dat
 
     blocks = [(row, column) for i, row in enumerate(rows) for column in (columns[i:] if symmetric else columns)]
     first, *others = blocks
-    begun = calculated(*first)  # compiles, and goes on by itself
+    begun = calculated(*first)  # compiles now, and then runs asynchronously
     tasks = [_in_thread(lambda row, column: put(row, column, calculated(row, column)), *block) for block in others]
     errors = [put(*first, begun), *(task.result() for task in tasks)]
     return LimitKernels(nngp, ntk, Error(max(float(e.value) for e in errors), weaker(*(e.kind for e in errors))))
@@ -273,11 +273,11 @@ def _in_blocks(programs: tuple[Program, Program], signature: TraceSignature, dat
 
 @functools.cache
 def _expect_large_arrays() -> None:
-    """Let malloc keep the memory of one kernel for the next.
+    """Make malloc keep the memory of one kernel for the next.
 
-    That of glibc gives what is freed back to the OS, which must zero it on reallocation: a fifth of the time of a
-    kernel of 500 inputs. How much it keeps, it learns from the largest array freed so far, up to 32 MB, and blocks are
-    small. This array is never written to, so there is nothing to clear.
+    glibc returns freed memory to the OS, which must zero it on reallocation: a fifth of the time of a kernel of 500
+    inputs. The threshold above which it does so adapts to the largest array freed so far, up to 32 MB, but blocks are
+    small. The array allocated here is never written to, so that no page of it is ever zeroed.
     """
     np.empty(2**21)
 
@@ -292,7 +292,7 @@ def _in_thread(calculation: Callable[..., Error], *args: Any) -> Future[Error]:
 
 
 class _Side(NamedTuple):
-    """The inputs of some neighbouring rows (or columns) of a kernel."""
+    """The inputs of some consecutive rows (or columns) of a kernel."""
 
     piece: Piece
     data: Data
@@ -306,10 +306,10 @@ def _pieces(data: Data, most: int) -> list[_Side]:
 
 
 def _block_side(signature: TraceSignature) -> int:
-    """Inputs to a side of a block: arrays of what a cache holds, or, on a GPU, of what keeps all of it at work.
+    """Inputs per side of a block, such that its arrays fit into the cache or, on a GPU, occupy all of it.
 
-    One pair at a time where the cache holds a few: as fast, and half as long to compile. A pair counts as 4 numbers at
-    least, for more than 256 inputs to a side gain nothing.
+    If only a few pairs fit, one pair at a time is as fast, and compiles in half the time. A pair counts as at least 4
+    numbers, since more than 256 inputs per side gain nothing.
     """
     numbers = _largest_array(signature)
     most = 2**18 if jax.default_backend() == "cpu" else 2**24
@@ -319,5 +319,5 @@ def _block_side(signature: TraceSignature) -> int:
 
 @functools.lru_cache(maxsize=512)
 def _largest_array(signature: TraceSignature) -> int:
-    """Numbers in the largest array that the kernel of one pair of inputs takes."""
+    """The size of the largest array in the computation of one pair of inputs, in numbers."""
     return largest_written(kernels_of(signature).trace(*signature.programs()).jaxpr.jaxpr)

@@ -1,10 +1,11 @@
 """Which reading gives the limit of an architecture, and why: a plan that can be printed.
 
-The readings are tried from the best on: forward kernels, by one scan over time where the program has such loops, with
-repeated layers as they are written or written out; the Z calculus in exact algebra; the Z calculus by samples. Whether
-one applies is a property of the program's form, but for the forward kernels and the algebra it takes their own rules
-to find out: what is asked of an instruction depends on what is done with it later. So the rules are traced once, and
-what does not fit is a `Reason` beside the numbers; the same trace is compiled and calculates if there is none.
+The readings are tried in order of preference: forward kernels, by one scan over time where the program has loops, with
+repeated layers written once or unrolled; the Z calculus in exact algebra; the Z calculus on samples. Whether a reading
+applies depends on the form of the program only. For the forward kernels and the algebra, however, only their own rules
+can tell, since the moments that are needed of an instruction depend on its later uses. So the rules are traced once:
+the trace returns a `Reason` beside the numbers if the reading does not apply, and otherwise it is compiled and computes
+the limit.
 """
 
 from __future__ import annotations
@@ -35,12 +36,12 @@ DOES: dict[Reading, str] = {
 
 @dataclass(frozen=True)
 class Plan:
-    """How `nv.infinite_ntk` finds a limit.
+    """How `nv.infinite_ntk` computes a limit.
 
     Attributes:
         reading: `"forward kernels"`, `"forward kernels over time"`, `"symbolic Z"` or `"sampled Z"`.
-        error_kind: What the error of the answer is: `"rounding"`, `"estimate"` or `"standard error"`.
-        reasons: Why no better reading is taken, one sentence each; empty for the first.
+        error_kind: The kind of the answer's error: `"rounding"`, `"estimate"` or `"standard error"`.
+        reasons: Why no better reading is used, one sentence each; empty for the best.
         written_out: Whether layers that the architecture repeats are written out one by one.
         split: The functions of several vectors that are read as sums of products of functions of one linear
             combination each, by name.
@@ -62,7 +63,7 @@ class Plan:
 
 @functools.lru_cache(maxsize=512)
 def forward_plan(signature: TraceSignature) -> Plan | NoForwardLimitError:
-    """By which forward kernels programs are read, or the error for a caller who insists on them."""
+    """The plan for the forward kernels, or the error to raise if they are required."""
     report = check_program(signature.structures[0])
     if not report.passes:
         return NoForwardLimitError(report.refusal("the forward kernels do not give its NTK; use method='general'"))
@@ -78,7 +79,7 @@ def forward_plan(signature: TraceSignature) -> Plan | NoForwardLimitError:
 
 
 def check_forward(program: Program) -> None:
-    """Refuse a program whose limit the forward kernels do not give as it is written."""
+    """Refuse a program whose limit the forward kernels do not give without unrolling it."""
     found = forward_plan(trace_signature(program, program))
     if isinstance(found, NoForwardLimitError):
         raise found
@@ -87,6 +88,6 @@ def check_forward(program: Program) -> None:
 
 
 def _layers_twice(program: Program) -> Program:
-    """The program written out with every repeated block twice: what two layers refuse, more will."""
+    """The program unrolled with two layers for every repeated block: if two layers are refused, more are too."""
     twice = program.with_numbers(tuple(np.full(c.shape, 2, c.dtype) for c in program.constants), program.data)
     return twice.unrolled().with_numbers(program.constants, program.data)

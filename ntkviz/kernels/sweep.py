@@ -1,7 +1,7 @@
-"""`sweep`: the limit kernels at every point of a grid of hyper-parameters, in one calculation.
+"""`sweep`: the limit kernels at every point of a grid of hyper-parameters, in one computation.
 
-Hyper-parameters are numbers that a program reads, so one program serves the whole grid: its numbers get an
-axis more, and JAX maps the forward kernels over it.
+Hyper-parameters are numbers of a program, so one program serves the whole grid: its numbers get one more axis, over
+which JAX maps the forward kernels.
 """
 
 from __future__ import annotations
@@ -33,19 +33,19 @@ def sweep(arch: Architecture, x: Any, **axes: Iterable[float]) -> Kernels:
     nv.sweep(nv.architectures.mlp(), x, sigma_w=np.linspace(0.5, 3, 31), sigma_b=[0.0, 0.1]).nngp   # (31, 2, |x|, |x|)
     ```
 
-    Other values on a grid of the same size compile nothing new.
+    Other values on a grid of the same size recompile nothing.
 
     Args:
         arch: An architecture that passes the Simple GIA Check.
         x: A batch of inputs of one shape.
-        **axes: Hyper-parameters that are numbers, each with its values. The number of layers made by `net.repeat` is
-            allowed; a nonlinearity or a filter size is not, for it makes another program.
+        **axes: The values of each hyper-parameter to vary, which must be a number of the program. The number of layers
+            of `net.repeat` is one; a nonlinearity or a filter size is not, since it changes the program.
 
     Returns:
         Kernels of shape `(*grid, |x|, |x|)`, the axes in the order given.
 
     Raises:
-        HyperparameterError: An axis has no values, or changes the program and not only its numbers.
+        HyperparameterError: An axis has no values, or changes more than numbers of the program.
         InputError: A number of the program depends on several axes at once, or the data cannot be used.
         NoForwardLimitError: The forward kernels do not describe the architecture.
         NtkvizError: Whatever else `infinite_ntk` raises.
@@ -72,10 +72,10 @@ def sweep(arch: Architecture, x: Any, **axes: Iterable[float]) -> Kernels:
 def _varied_constants(
     arch: Architecture, data: tuple[Any, ...], first: Program, grid: dict[str, Sequence[Any]]
 ) -> dict[int, np.ndarray]:
-    """The constants of the program that move along an axis, each as an array that broadcasts to the grid.
+    """The constants of the program that vary along an axis, each as an array that broadcasts to the grid.
 
-    The program is written down once for each value of an axis, and not for each point: a constant that depends
-    on one hyper-parameter is known then. The far corner of the grid tells whether all of them do.
+    The program is traced once for each value of an axis, not for each point, which determines every constant that
+    depends on one hyper-parameter. The far corner of the grid then verifies that no constant depends on several.
     """
     start = {name: values[0] for name, values in grid.items()}
     varied: dict[int, np.ndarray] = {}
@@ -84,8 +84,8 @@ def _varied_constants(
         program = in_full(arch(**values).trace(data))
         if program.with_numbers() != first.with_numbers():
             raise HyperparameterError(
-                f"{', '.join(grid)}: not only numbers of the program change along these axes but the program itself; "
-                "compute such points one by one."
+                f"Along the axes {', '.join(grid)} the program itself changes and not only its numbers; compute its "
+                "points one by one."
             )
         return program.constants
 
@@ -99,7 +99,7 @@ def _varied_constants(
     for index, number in enumerate(corner):
         if not np.array_equal(varied[index].ravel()[-1] if index in varied else first.constants[index], number):
             raise InputError(
-                f"A number of the program depends on several of {', '.join(grid)} at once; sweep one of them at a time."
+                f"A number of the program depends on several of {', '.join(grid)}; sweep one of them at a time."
             )
     return varied
 

@@ -98,7 +98,7 @@ def test_wide_networks_have_the_limits_pairs():
 
 def test_refusals_are_one_sentence():
     rnn = nv.architectures.rnn()
-    with pytest.raises(InputError, match="one input each"):
+    with pytest.raises(InputError, match="contributions need a batch of one input"):
         nv.infinite_contributions(rnn, np.concatenate([LONG, LONG]))
     with pytest.raises(InputError, match="different parameters"):
         nv.infinite_contributions(rnn, LONG, LONG[..., :2])

@@ -1,1 +1,1 @@
-"""The forward reading: kernels of programs that pass the Simple GIA Check, from second moments and their tangents."""
+"""The forward kernels: limits of programs that pass the Simple GIA Check, from second moments and their tangents."""

@@ -1,4 +1,4 @@
-"""A second moment with its tangent: what the rules of the forward kernels hand to each other."""
+"""A second moment with its tangent, the value that the rules of the forward kernels compute."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The infinite-width limit by the tangent of the forward kernels (the Simple GIA Check passing).
+"""The infinite-width limit by the tangent of the forward kernels, for programs that pass the Simple GIA Check.
 
 Two copies of the network read X and X̄. For the limits Z of their vectors we track second
 moments E[Z^x Z^y] within and between copies. Let the copies' parameters be ρ-correlated; by
@@ -10,7 +10,7 @@ the forward kernels. So every cross moment carries a tangent, and the rules are
 - Moment: a constant of its own copy, tangent 0;
 - linear instructions: applied to both sides of K and of K̇.
 
-For an MLP this is the textbook recursion (Jacot et al. 2018); no architecture has its own.
+For an MLP this is the textbook recursion (Jacot et al. 2018). No rule is specific to an architecture.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ from .views import Vector, View
 def forward_kernels(program: Program, program_bar: Program) -> LimitKernels:
     """The limit NNGP and NTK between a network on X and on X̄ (Tensor Programs II, Theorem "NTK limit").
 
-    The two programs come from one architecture. Where second moments do not determine the limit, the result says so
-    (`refused`), naming the instruction.
+    The two programs come from one architecture. Where second moments do not determine the limit, `refused` of the
+    result names the instruction.
     """
     return kernels_of(trace_signature(program, program_bar))(program, program_bar)
 
 
-@functools.partial(jax.jit, inline=True)  # traced once: to see whether it applies, and to calculate
+@functools.partial(jax.jit, inline=True)  # one trace tells whether it applies and computes
 def pair_by_pair(program: Program, program_bar: Program) -> LimitKernels:
-    """The kernels by the rules as they are; of a loop over time every pair of steps is asked for by itself."""
+    """The kernels by the rules alone; each pair of steps of a loop over time is evaluated separately."""
     found = kernels_from(Moments(View((program, program_bar))))
     return dataclasses.replace(found, refused=(*correction_terms(program), *found.refused))
 
@@ -63,7 +63,7 @@ def over_time(program: Program, program_bar: Program) -> LimitKernels:
 
 @functools.lru_cache(maxsize=512)
 def kernels_of(signature: TraceSignature) -> Any:
-    """Which of the two gives the kernels of programs: `over_time` if they have loops whose moments one scan gives."""
+    """Which of the two computes the kernels of programs: `over_time` if they have loops that one scan can evaluate."""
     first, second = signature.structures
     if not (roll(first) or roll(second)) or correction_terms(first):
         return pair_by_pair
@@ -71,19 +71,19 @@ def kernels_of(signature: TraceSignature) -> Any:
 
 
 def refusals(kernels: Any, signature: TraceSignature) -> tuple[Reason, ...]:
-    """Why a reading does not give the limit of such programs: a trace tells, the one that calculates too."""
+    """Why a reading does not give the limit of such programs, by the trace that also computes it."""
     return jax.eval_shape(kernels, *signature.programs()).refused
 
 
 def kernels_from(moments: Moments) -> LimitKernels:
-    """The kernels that the moments of two copies give, errors as of `forward_kernels`."""
+    """The kernels from the moments of two copies; reasons for a refusal as in `forward_kernels`."""
     (v, x), (v_bar, x_bar) = (
         [(copy, a) for a in program.instructions[program.output].args] for copy, program in enumerate(moments.programs)
     )
     readout = gaussian_pair(moments, v, v_bar, equal_positions=True)
     fan = moments.parameter(v).fan
     k = _same_position(moments, v, x, x_bar)
-    # f = Σ_p v_pᵀx_p/√(fan n): with v independent of x only equal positions p meet.
+    # f = Σ_p v_pᵀx_p/√(fan n): with v independent of x, only equal positions p contribute.
     v2, own = (linear(lambda part: part.ravel()[0] / fan, part) for part in (readout.value, readout.tangent))
     shape = moments.programs[0].outputs, moments.programs[1].outputs
     kxx = written(k.value, shape)
@@ -92,7 +92,7 @@ def kernels_from(moments: Moments) -> LimitKernels:
 
 
 def correction_terms(program: Program) -> list[Reason]:
-    """Wᵀ on what W made gives Z^{Wᵀy} a part Ż that is not Gaussian (Tensor Programs III, Theorem 2.10)."""
+    """Wᵀ applied to a function of Wx gives Z^{Wᵀy} a part Ż that is not Gaussian (Tensor Programs III, Thm. 2.10)."""
     made_by: list[set[ops.MatMul]] = []  # the matrices each value was made with
     for index, instruction in enumerate(program.instructions):
         op, made = instruction.op, set().union(*(made_by[a] for a in instruction.args))
@@ -101,9 +101,9 @@ def correction_terms(program: Program) -> list[Reason]:
                 return [
                     Reason(
                         "general",
-                        f"Instruction {index} multiplies by the transpose of matrix "
-                        f"{program.parameter_of(index).name} what that matrix made, which adds terms that the "
-                        "forward kernels do not have; use the general reading.",
+                        f"Instruction {index} applies the transpose of matrix {program.parameter_of(index).name} to "
+                        "values made with that matrix, which adds a correction term that the forward kernels do not "
+                        "have; use the general reading.",
                     )
                 ]
             made.add(op)

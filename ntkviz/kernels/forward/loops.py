@@ -1,15 +1,15 @@
-"""Moments of programs with loops: one pass over the steps, where asking pair by pair would take steps² rules.
+"""Moments of programs with loops: one scan over the steps, where evaluation pair by pair would trace steps² rules.
 
-The moments of what two loops make, E[s^t s̄^u] for all steps t and u, follow from those a step before, as one
-layer's do from those of the layer below. The rules are those of all programs; only where and how often they are
-applied is decided here, by two views:
+The moments of the values of two loops, E[s^t s̄^u] for all steps t and u, follow from those of the previous step, as the
+moments of a layer do from those of the layer below. The rules are those of all programs; two views decide where and how
+often they are applied:
 
 - `Loops`, of the whole program. All pairs of steps: a scan over t, in which the other side is the whole array over u.
   Equal steps only (variances, and a last state with a last state): a scan over t with both sides at step t.
 - `AtStep`, of one side or both at step t of such a scan.
 
-So the rules are traced a few times, however long the sequences are, and the work is steps² or steps. Where steps
-cannot be taken in this order, moments are refused, and pairs have to be asked for one by one.
+So the rules are traced a few times, however long the sequences are, and the cost is of order steps² or steps. Where the
+steps cannot be taken in this order, the moments are refused, and pairs must be evaluated one by one.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ from .repeats import fill, have_one_form
 from .views import Vector, View
 
 Pair = tuple[int, int]
-"""The indices of two vectors, the first of them what a step makes or reads; `(index, MEAN)` asks for a mean."""
+"""The indices of two vectors, the first of which a step makes or reads; `(index, MEAN)` stands for a mean."""
 MEAN = -1
 
 
 class Side(NamedTuple):
-    """One side of a moment: a copy of the network, all of it (`None`) or one step of a loop."""
+    """One side of a moment: a copy of the network, whole (`None`) or at one step of a loop."""
 
     copy: int
     loop: Loop | None
@@ -54,7 +54,7 @@ Sides = tuple[Side, Side]
 
 
 class Loops(View):
-    """Two copies of a program whose loops are written once."""
+    """Two copies of a program whose loops are rolled up."""
 
     def __init__(self, rolled: tuple[Rolled, Rolled]):
         super().__init__((rolled[0].program, rolled[1].program))
@@ -67,11 +67,11 @@ class Loops(View):
         self._of_one_step: dict[Side, Program] = {}
 
     def loop(self, v: Vector) -> Loop | None:
-        """The loop whose steps make or read the vectors at an index."""
+        """The loop whose steps make or read the vector."""
         return self._loops[v[0]].get(v[1])
 
     def of_one_step(self, side: Side) -> Program:
-        """The program with this loop's instructions as one step has them, its inputs as carried ones."""
+        """The program with the instructions of this loop for a single step, with its inputs as carried values."""
         program = self.programs[side.copy]
         if side.loop is None:
             return program
@@ -85,7 +85,7 @@ class Loops(View):
             self._of_one_step[side] = dataclasses.replace(program, instructions=tuple(instructions))
         return self._of_one_step[side]
 
-    # --- means, and what vectors are made of ------------------------------------------------------
+    # --- means, and the sources of vectors --------------------------------------------------------
 
     def mean(self, m: Moments, v: Vector) -> Any:
         if not isinstance(m.op(v), Delayed):
@@ -97,7 +97,7 @@ class Loops(View):
     def is_gaussian(self, m: Moments, v: Vector) -> bool | None:
         if not isinstance(m.op(v), Delayed):
             return None
-        if v in self._asking:  # Gaussian at every step, if it is at the first
+        if v in self._asking:  # by induction: Gaussian at every step if at the first
             return True
         self._asking.add(v)
         found = all(map(m.is_gaussian, _delayed(m, v)))
@@ -105,7 +105,7 @@ class Loops(View):
         return found
 
     def made_with(self, m: Moments, v: Vector) -> set[Op]:
-        """The sources that a vector is a function of."""
+        """The sources that a vector depends on."""
         found: set[Op] = set()
         seen: set[Vector] = set()
         waiting = [v]
@@ -125,7 +125,7 @@ class Loops(View):
     # --- second moments -----------------------------------------------------------------------------
 
     def aligned(self, m: Moments, left: Vector, right: Vector) -> KernelPair | None:
-        """Equal positions in loops are those of equal steps; what a loop reads from outside needs no steps."""
+        """Equal positions within loops are those of equal steps; inputs from outside need no scan."""
         loops = self.loop(left), self.loop(right)
         if loops[0] is None or loops[1] is None or loops[0].steps != loops[1].steps:
             return None if loops[0] is loops[1] else of_all_pairs(m, left, right)
@@ -154,7 +154,7 @@ class Loops(View):
         return None
 
     def _same_step(self, m: Moments, left: Vector, right: Vector) -> int | None:
-        """The step, if both vectors are what one and the same step made in loops of one length."""
+        """The step, if both vectors are values of the same step in loops of one length."""
         how, other = (getattr(m.op(v), "how", None) for v in (left, right))
         if not isinstance(how, EntryAtStep) or how != other:
             return None
@@ -162,7 +162,7 @@ class Loops(View):
         return how.step if loops[0] and loops[1] and loops[0].steps == loops[1].steps else None
 
     def at_equal_steps(self, m: Moments, left: Vector, right: Vector) -> KernelPair:
-        """E[a^t b^t]: shape `(steps, *leading of a, *leading of b)`, leading axes as one step has them."""
+        """E[a^t b^t]: shape `(steps, *leading of a, *leading of b)`, leading axes as in one step."""
         key, pair = (left, right), (left[1], right[1])
         if key not in self._at_equal_steps:
             sides = Side(left[0], self.loop(left)), Side(right[0], self.loop(right))
@@ -171,9 +171,9 @@ class Loops(View):
         return self._at_equal_steps[key]
 
     def _all_steps(self, m: Moments, here: Vector, there: Vector) -> bool:
-        """Calculate E[a^t b] for all steps t, a being what the next step reads, by a scan over the steps.
+        """Compute E[a^t b] for all steps t by a scan over the steps, where a is a value that the next step reads.
 
-        `False`, and nothing done, if it does not depend on itself a step before.
+        Returns `False`, without doing anything, if it does not depend on its own value at the previous step.
         """
         pair, sides = (here[1], there[1]), (Side(here[0], self.loop(here)), Side(there[0], None))
         tables = self._scan(m, AtStep, sides, [pair], needed=pair)
@@ -194,7 +194,7 @@ class Loops(View):
         asked: list[Pair],
         needed: Pair | None = None,
     ) -> dict[Pair, Any]:
-        """Moments of pairs at every step, time first, `asked` and those they follow from."""
+        """Moments of pairs at every step, time first: those of `asked`, and those that they depend on."""
         loop = sides[0].loop
         assert loop is not None
 
@@ -222,10 +222,10 @@ class Loops(View):
 
     @staticmethod
     def _closed(step: Callable[..., Any]) -> dict[Pair, Any]:
-        """What has to be carried from step to step: all that a step asks for, to begin with.
+        """The state to be carried from step to step, with its initial value: every moment that a step needs.
 
-        The first step is taken here for that, outside the scan, which also makes known whatever it asks the
-        whole program for. Its results are not used.
+        The first step is traced here to find these, outside the scan, which also computes whatever it needs from
+        the whole program. Its results are not used.
         """
         state: dict[Pair, Any] = {}
         while True:
@@ -239,8 +239,8 @@ class Loops(View):
 class AtStep(View):
     """Two networks, one of them or both at step t of a loop.
 
-    Copy 0 and 1 are the two sides. What concerns one copy alone (means, variances, scalars) is asked from the
-    whole; `carried` has what the step before made, and is given its value before the first step when asked for.
+    Copies 0 and 1 are the two sides. Quantities of one copy alone (means, variances, scalars) come from the whole
+    program; `carried` has the values of the previous step, and gets an initial value for each pair that is requested.
     """
 
     def __init__(self, whole: Moments, loops: Loops, sides: Sides, step: Any, carried: dict[Pair, Any]):
@@ -248,11 +248,11 @@ class AtStep(View):
         self.whole, self.loops, self.sides, self.step, self.carried = whole, loops, sides, step, carried
 
     def value(self, m: Moments, pair: Pair) -> Any:
-        """What is asked for at this step."""
+        """The moment of a pair at this step."""
         return m.moment((0, pair[0]), (1, pair[1]))
 
     def there(self, v: Vector) -> Vector:
-        """The same vector in the whole."""
+        """The same vector in the whole program."""
         return self.sides[v[0]].copy, v[1]
 
     def one_network(self, copy_a: int, copy_b: int) -> bool:
@@ -274,7 +274,7 @@ class AtStep(View):
         return of_all_pairs(m, left, right)
 
     def _here(self, v: Vector, values: Any) -> Any:
-        """The entry of this step, where the whole has an axis of steps."""
+        """The entry of this step, where the whole program has an axis of steps."""
         return linear(lambda array: self._entry(array, -1), values) if self._has_steps(v) else values
 
     def _has_steps(self, v: Vector) -> bool:
@@ -319,7 +319,7 @@ class AtStep(View):
         return self.carried[a, b]
 
     def _given(self, m: Moments, left: Vector, right: Vector) -> KernelPair:
-        """A moment that the whole knows, at this step."""
+        """A moment of the whole program, at this step."""
         shapes = m.shape(left), m.shape(right)
         whole = self.there(left), self.there(right)
         both = self.sides[right[0]].loop is not None
@@ -331,18 +331,18 @@ class AtStep(View):
         return k.map(lambda part: self._entry(part, len(shapes[0])))
 
     def _apart(self, m: Moments, left: Vector, right: Vector) -> KernelPair:
-        """Vectors whose moment no equal steps tell: zero if they have nothing in common, a product of means at most."""
+        """The moment of vectors at different steps: zero, or a product of means, if they have no source in common."""
         made = [
             {m.op(v)} if isinstance(m.op(v), ops.MatMul) else self.loops.made_with(self.whole, self.there(v))
             for v in (left, right)
         ]
         if not made[0].isdisjoint(made[1]):
-            m.refuse(Reason("pair by pair", "a moment of two steps depends on one that is not known yet"))
+            m.refuse(Reason("pair by pair", "a moment of two steps depends on one that is computed later"))
         return KernelPair(linear(outer, m.mean(left), m.mean(right)))
 
 
 class OneNetworkAtStep(AtStep):
-    """One network at step t, its means, variances and scalars at that step calculated here too."""
+    """One network at step t, whose means, variances and scalars at that step are computed here too."""
 
     def value(self, m: Moments, pair: Pair) -> Any:
         return m.mean((0, pair[0])) if pair[1] == MEAN else m.moment((0, pair[0]), (0, pair[1]))
@@ -367,7 +367,7 @@ class OneNetworkAtStep(AtStep):
 
 
 def _next(m: Moments, sides: Sides, pair: Pair) -> Pair:
-    """What a step makes for the next to read as `pair`."""
+    """The values of a step that the next step reads as `pair`."""
 
     def source(side: Side, index: int) -> int:
         return index if side.loop is None or index == MEAN else m.programs[side.copy].delayed(index)[0]
@@ -376,20 +376,20 @@ def _next(m: Moments, sides: Sides, pair: Pair) -> Pair:
 
 
 def _delayed(m: Moments, v: Vector) -> tuple[Vector, Vector]:
-    """What a step reads of the step before: what stands for it before the first step, and what the steps make."""
+    """The source of a `Delayed` vector: its value before the first step, and the values of the steps."""
     source, start = m.programs[v[0]].delayed(v[1])
     return (v[0], start), (v[0], source)
 
 
 def delayed(m: Moments, left: Vector, right: Vector) -> KernelPair:
-    """E[a b] where a is what the step before made, at every step: from before the first step, and from the others."""
+    """E[a b] at every step where a is delayed: the initial value's moment first, then those of the previous steps."""
     first, later = (m.moment(v, right) for v in _delayed(m, left))
     shape, axis = m.shape(left) + m.shape(right), len(m.shape(left)) - 1
     return KernelPair(_delay(first.value, later.value, shape, axis), _delay(first.tangent, later.tangent, shape, axis))
 
 
 def _delay(first: Any, later: Any, shape: Shape, axis: int) -> Any:
-    """An array that along `axis` begins with `first` and goes on with `later`, whose last entry drops out."""
+    """`first`, then `later` without its last entry, joined along `axis`."""
     if first is ZERO and later is ZERO:
         return ZERO
     start, whole = written(first, (*shape[:axis], *shape[axis + 1 :])), written(later, shape)

@@ -1,9 +1,9 @@
 """Means and second moments of the limits Z of two networks' vectors, and the tangents of the latter.
 
-One copy of the network reads X, another X̄. `Moments` answers what is asked of them, each question once; a `View`
-says what is looked at (whole programs, the layers of a `Repeat`, one step of a loop), and tables of rules say what
-each instruction makes of the moments of its arguments. `ntkviz.kernels.forward.kernels` says why the tangents give
-the NTK.
+One copy of the network reads X, another X̄. `Moments` computes their moments and memoises them; a `View` is the part of
+the programs under evaluation (all of them, the layers of a `Repeat`, one step of a loop), and tables of rules say how
+the moments of an instruction follow from those of its arguments. `ntkviz.kernels.forward.kernels` explains why the
+tangents give the NTK.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ class Law(NamedTuple):
 
 
 class Moments:
-    """Means and second moments of the Z's of two copies of a program, computed when asked for.
+    """Means and second moments of the Z's of two copies of a program, computed on demand.
 
-    - `refused`: why they do not give the limit, if they do not: the numbers mean nothing then.
+    - `refused`: the reasons why they do not give the limit; if there are any, the numbers are meaningless.
     - `errors`: the relative error of every expectation.
     """
 
@@ -77,7 +77,7 @@ class Moments:
         return total(self.errors)
 
     def refuse(self, reason: Reason) -> None:
-        """Remember why these moments do not give the limit."""
+        """Record why these moments do not give the limit."""
         if reason not in self.refused:
             self.refused.append(reason)
 
@@ -88,7 +88,7 @@ class Moments:
         return self.programs[v[0]].instructions[v[1]]
 
     def op(self, v: Vector) -> Any:
-        """What that instruction does."""
+        """The operation of that instruction."""
         return self.instruction(v).op
 
     def shape(self, v: Vector) -> Shape:
@@ -96,30 +96,30 @@ class Moments:
         return self.instruction(v).shape
 
     def common_shape(self, left: Vector, right: Vector) -> Shape:
-        """To which the leading axes of two arrays broadcast."""
+        """The shape to which the leading axes of two arrays broadcast."""
         return np.broadcast_shapes(self.shape(left), self.shape(right))
 
     def args(self, v: Vector) -> list[Vector]:
-        """What a value is made of."""
+        """The arguments of a value's instruction."""
         return [(v[0], a) for a in self.instruction(v).args]
 
     def vectors(self, v: Vector) -> list[Vector]:
-        """The vectors it is made of."""
+        """Those of them that are vectors."""
         return [(v[0], a) for a in self.programs[v[0]].vectors(v[1])]
 
     def parameter(self, v: Vector) -> Parameter:
         """The parameter an instruction uses."""
         return self.programs[v[0]].parameter_of(v[1])
 
-    # --- each question once -------------------------------------------------------------------------
+    # --- memoised ---------------------------------------------------------------------------------
 
     def _once(self, known: dict[Any, Any], key: Any, itself: Any, answer: Callable[[], Any]) -> Any:
-        """The answer to a question; `itself`, and a refusal, where it depends on itself."""
+        """The memoised answer; `itself`, with a refusal, where it depends on itself."""
         if key in known:
             return known[key]
         asked = id(known), key
         if asked in self._under_way:
-            self.refuse(Reason("pair by pair", "a moment of two steps depends on one that is not known yet"))
+            self.refuse(Reason("pair by pair", "a moment of two steps depends on one that is computed later"))
             return itself
         self._under_way.add(asked)
         found = answer()
@@ -170,7 +170,7 @@ class Moments:
         )
 
     def aligned(self, left: Vector, right: Vector) -> KernelPair:
-        """E[Z^a Z^b] at equal positions, of the shape to which the leading axes of both broadcast."""
+        """E[Z^a Z^b] at equal positions, of the common shape to which both leading shapes broadcast."""
         first, second = sorted((left, right))
 
         def answer() -> KernelPair:
@@ -183,7 +183,7 @@ class Moments:
 
         return self._once(self.known_aligned, (first, second), KernelPair(), answer)
 
-    # --- what follows from these --------------------------------------------------------------------
+    # --- derived from these -------------------------------------------------------------------------
 
     def covariance(self, left: Vector, right: Vector) -> KernelPair:
         """Cov(Z^a, Z^b) for all pairs: shape `(*leading of a, *leading of b)`."""
@@ -201,15 +201,15 @@ class Moments:
         return k.map(lambda m: jnp.transpose(m, order))
 
     def law(self, x: Vector, theta: tuple[Any, ...]) -> Law:
-        """The law of a Gaussian, beside the parameters of a function of it."""
+        """The law of a Gaussian, with the parameters of a function of it."""
         return Law(self.variance(x), none_if_zero(self.mean(x)), theta)
 
     def is_source(self, v: Vector) -> bool:
-        """Whether a vector is a Gaussian of its own, not made of others."""
+        """Whether a vector is made by a parameter, and so is a new Gaussian."""
         return isinstance(self.op(v), ops.Source | ops.Carry)
 
     def function(self, v: Vector) -> Function | None:
-        """A vector as φ(x; θ) of one Gaussian vector x (φ = identity for a source), or else a refusal."""
+        """A vector as φ(x; θ) of one Gaussian x (φ = identity for a source); otherwise `None`, with a refusal."""
         op, index = self.op(v), v[1]
         if self.is_source(v) and self.is_gaussian(v):
             return Function(identity, v, ())
@@ -239,7 +239,7 @@ def all_pairs(m: Moments, left: Vector, right: Vector) -> KernelPair:
         if how is not None:
             return m.moment(*m.args(left), *m.args(right)).map(lambda k: how(k, k.ndim))
     a, b = (isinstance(op, ops.Linear | ops.Shift) for op in (op_a, op_b))
-    # Of two, the later one first: then all windows of a convolution meet in one moment of what they look at.
+    # The later of the two first: then all windows of a convolution use one moment of their common argument.
     if a and (left[1] >= right[1] or not b):
         return one_side(op_a, m, left, right)
     if isinstance(op_b, ops.Add):
@@ -250,7 +250,7 @@ def all_pairs(m: Moments, left: Vector, right: Vector) -> KernelPair:
 
 
 def added(m: Moments, left: Vector, right: Vector, side: int) -> KernelPair:
-    """Take the Add that is on the given side off it: the sum of the moments of what it adds."""
+    """Expand the Add on the given side: the sum of the moments of its arguments."""
     sides, found = [left, right], KernelPair()
     shapes = m.shape(left), m.shape(right)
     for part in m.args(sides[side]):
@@ -260,17 +260,17 @@ def added(m: Moments, left: Vector, right: Vector, side: int) -> KernelPair:
 
 
 def grown(k: KernelPair, old: tuple[Shape, Shape], new: tuple[Shape, Shape]) -> KernelPair:
-    """A moment whose two sides have the leading shapes `old`, each side broadcast to that of `new` as in NumPy."""
+    """A moment with sides of the leading shapes `old`, each broadcast to that of `new` as in NumPy."""
     filled = sum(((1,) * (len(n) - len(o)) + o for o, n in zip(old, new, strict=True)), ())
     return k.map(lambda m: jnp.broadcast_to(m.reshape(filled), sum(new, ())))
 
 
 # --- equal positions: P numbers for P positions, where all pairs would be P² ---------------------------------
 #
-# A variance asks for no more, nor does a readout with weights of its own for each position. Sums of two vectors,
-# matrices, nonlinearities and whatever moves vectors alike on both sides make equal positions of equal positions. The
-# others, sums over positions above all, make different positions meet: there all pairs are asked for, and the equal
-# ones are taken.
+# A variance needs no more, nor does a readout with separate weights for each position. For sums of two vectors,
+# matrices, nonlinearities, and instructions that move vectors in the same way on both sides, equal positions depend on
+# equal positions only. The others, sums over positions above all, mix different positions: there all pairs are computed
+# and the equal ones selected.
 
 
 def equal_positions(m: Moments, left: Vector, right: Vector) -> KernelPair:
@@ -296,21 +296,21 @@ def of_all_pairs(m: Moments, left: Vector, right: Vector) -> KernelPair:
 
 
 def pick_aligned(k: Array, shape_a: Shape, shape_b: Shape, shape: Shape) -> Array:
-    """From all pairs of entries of two arrays, those that meet when the two are broadcast to `shape`."""
-    if 1 in (math.prod(shape_a), math.prod(shape_b)):  # one entry meets all
+    """From all pairs of entries of two arrays, those that coincide when the two are broadcast to `shape`."""
+    if 1 in (math.prod(shape_a), math.prod(shape_b)):  # one entry is paired with all
         return jnp.broadcast_to(k.reshape(max(shape_a, shape_b, key=math.prod)), shape)
     rows, columns = (jnp.broadcast_to(jnp.arange(math.prod(s)).reshape(s), shape) for s in (shape_a, shape_b))
     return k.reshape(math.prod(shape_a), math.prod(shape_b))[rows, columns]
 
 
 def are_moved_alike(m: Moments, left: Vector, right: Vector) -> bool:
-    """Whether one instruction, which lets no positions meet, moved vectors of the same shapes on both sides."""
+    """Whether the same instruction, which mixes no positions, moved vectors of the same shapes on both sides."""
     one, other = m.op(left), m.op(right)
     return one.moves and one == other and [*map(m.shape, m.args(left))] == [*map(m.shape, m.args(right))]
 
 
 def moved(m: Moments, left: Vector, right: Vector) -> KernelPair:
-    """What such an instruction makes of vectors, it makes of their moments at equal positions too."""
+    """Such an instruction acts on moments at equal positions as it does on vectors."""
     ks = [m.aligned(a, b) for a, b in zip(m.args(left), m.args(right), strict=True)]
     if isinstance(m.op(left), ops.Rearrange):
         return ks[0].map(m.op(left).evaluate)
@@ -321,7 +321,7 @@ def moved(m: Moments, left: Vector, right: Vector) -> KernelPair:
 
 
 def linear_at_positions(m: Moments, v: Vector, numbers: list[Any]) -> Any:
-    """Apply a linear instruction to one number for each position, as to a vector of one coordinate."""
+    """Apply a linear instruction to one number per position, as to vectors of one coordinate."""
     return apply_linear(m, v, [linear(lambda n: n[..., None], number) for number in numbers], ())
 
 

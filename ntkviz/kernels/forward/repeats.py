@@ -1,4 +1,4 @@
-"""Layers that are written once: the moments of a `Repeat`, carried through its layers by a loop."""
+"""Repeated layers: the moments of a `Repeat`, carried through its layers by a loop."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from .views import Vector, View, gaussian, mean, two_sides, two_sides_aligned
 
 Copies = tuple[int, int]
 EVERY_PAIR: tuple[Copies, ...] = ((0, 0), (0, 1), (1, 1))
-"""Of the two copies of a network."""
+"""A pair of copies of the network."""
 ALL_PAIRS: tuple[frozenset[Copies], ...] = frozenset(), frozenset({(0, 1)}), frozenset(EVERY_PAIR)
-"""Pairs of copies of whose positions a `Repeat` may carry all pairs, the fewest first."""
+"""The pairs of copies for which a `Repeat` may carry all pairs of positions, fewest first."""
 
 
 class Given(NamedTuple):
-    """What a layer is told about its inputs, for each copy (or pair of copies).
+    """The moments of a layer's inputs, for each copy (or pair of copies).
 
-    The moments of the pairs of copies in `all_pairs` are of all pairs of positions, those of the others of equal ones.
+    For the pairs of copies in `all_pairs`, moments are of all pairs of positions; for the others, of equal positions.
     """
 
     moments: dict[Copies, KernelPair]
@@ -39,7 +39,7 @@ class Given(NamedTuple):
 
 
 class Body(View):
-    """One layer of a `Repeat` in both copies: what it was given is known, all else follows from the rules."""
+    """One layer of a `Repeat` in both copies: the moments of its inputs are given, all others follow by the rules."""
 
     def __init__(self, bodies: tuple[Program, Program], given: Given):
         super().__init__(bodies)
@@ -60,7 +60,7 @@ class Body(View):
             return k
         shape = m.shape(left) + m.shape(right)
         if math.prod(m.shape(left)) > 1:
-            m.refuse(Reason("all pairs", "a layer lets positions meet of which it was told only what equal ones share"))
+            m.refuse(Reason("all pairs", "a layer mixes positions, of which only moments at equal positions are given"))
             return k.map(lambda part: jnp.zeros(shape))
         return k.map(lambda part: part.reshape(shape))
 
@@ -111,7 +111,7 @@ def _(op: ops.Repeat, m: Moments, left: Vector, right: Vector) -> KernelPair | N
 
 
 def _is_same_repeat(m: Moments, left: Vector, right: Vector) -> bool:
-    """Whether two vectors are what the same repeated layers make, counted in the order of the program."""
+    """Whether two vectors are the outputs of the same repeated layers, counted in the order of the program."""
     repeats = [_repeats(m, copy) for copy in (0, 1)]
     (a, x), (b, y) = left, right
     return x in repeats[a] and y in repeats[b] and repeats[a].index(x) == repeats[b].index(y)
@@ -127,8 +127,8 @@ def _repeats(m: Moments, copy: int) -> list[int]:
 def run_layers(m: Moments, v: Vector, needed: set[Copies]) -> None:
     """Carry the moments of both copies through all layers of a `Repeat`, once.
 
-    Of all pairs of positions for the `needed` pairs of copies; for the others of equal positions, if the layers do with
-    that.
+    Moments are of all pairs of positions for the `needed` pairs of copies; for the others they are of equal positions,
+    if the layers need no more.
     """
     which = _repeats(m, v[0]).index(v[1])
     here = [(copy, _repeats(m, copy)[which]) for copy in (0, 1)]
@@ -139,7 +139,7 @@ def run_layers(m: Moments, v: Vector, needed: set[Copies]) -> None:
 
 
 def _carry_through(m: Moments, here: list[Vector], all_pairs: frozenset[Copies]) -> bool:
-    """Whether a layer does with these pairs; if so, what all layers make is known to `m` then."""
+    """Whether these pairs suffice for a layer; if so, the moments after all layers are stored in `m`."""
     starts, scalars = [m.args(v)[1] for v in here], {v[0]: tuple(map(m.scalar, m.args(v)[2:])) for v in here}
     gaussian_carry = all(map(m.is_gaussian, here))
     bodies = m.op(here[0]).body, m.op(here[1]).body
@@ -151,7 +151,7 @@ def _carry_through(m: Moments, here: list[Vector], all_pairs: frozenset[Copies])
             pair: moments.moment(*both) if pair in all_pairs else moments.aligned(*both) for pair, both in pairs.items()
         }
 
-    @functools.partial(jax.jit, inline=True)  # traced once: to see what it makes nonzero, and to calculate
+    @functools.partial(jax.jit, inline=True)  # one trace tells what becomes nonzero and computes
     def layer(state: Any) -> Any:
         moments, means, error = state
         inside = Moments(Body(bodies, Given(moments, means, scalars, gaussian_carry, all_pairs)), refused)
@@ -187,7 +187,7 @@ def have_one_form(state: Any, other: Any) -> bool:
 
 
 def fill(state: Any, other: Any) -> Any:
-    """`state` with zeros where it has a structural zero and `other` has numbers, and errors that mean as little."""
+    """`state` with arrays of zeros where `other` has numbers, and with errors of the weaker kind of both."""
     if state is ZERO:
         return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), other)
     if isinstance(state, Error):

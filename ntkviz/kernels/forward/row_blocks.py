@@ -1,8 +1,8 @@
-"""Functions of all pairs of two arrays' entries, calculated a few rows at a time.
+"""Functions of all pairs of two arrays' entries, evaluated a few rows at a time.
 
-XLA fuses a closed form into whatever reads it. Where that moves numbers about (windows, padding), the form is then
-calculated number by number, and again for each reader. A loop over rows is a border that fusion does not cross, and
-its rows stay in the cache.
+XLA fuses a closed form into the operations that use it. If those rearrange numbers (windows, padding), the closed form
+is then evaluated number by number, and again for each use. Fusion does not cross the boundary of a loop over rows,
+whose rows stay in the cache.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from ...language.axes import Shape
 
 NUMBERS = 2**12
-"""Pairs in the rows that are calculated at once; fewer pairs than that need no loop."""
+"""Pairs in the rows that are evaluated at once; fewer pairs than that need no loop."""
 
 
 def by_rows(function: Callable[[Any, Any, Any], Any], left: Any, right: Any, pairs: Any, rows: Shape, columns: Shape):

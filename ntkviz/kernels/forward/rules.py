@@ -1,6 +1,6 @@
-"""What each instruction makes of the means and second moments of its arguments.
+"""How the means and second moments of each instruction follow from those of its arguments.
 
-Price's theorem makes the tangents: d/dK E[φ(x)ψ(y)] = E[φ′(x)ψ′(y)]. `moments.py` asks these tables, in its order.
+Tangents follow by Price's theorem: d/dK E[φ(x)ψ(y)] = E[φ′(x)ψ′(y)]. `moments.py` looks these tables up, in its order.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ from .views import Vector, gaussian, mean, one_side, one_side_aligned, scalar, t
 for _table in (scalar, mean, gaussian, one_side, two_sides):
     _table.refuse(OfGradients, why="the forward kernels have no backward pass")
     _table.refuse(ops.Readout, why="its second moments are the kernels")
-    _table.refuse(ops.Captured, ops.Carry, why="the view of one layer knows it (`repeats.py`)")
-    _table.refuse(ops.Delayed, why="the view of a loop knows it (`loops.py`)")
+    _table.refuse(ops.Captured, ops.Carry, why="it is given by the view of one layer (`repeats.py`)")
+    _table.refuse(ops.Delayed, why="it is given by the view of a loop (`loops.py`)")
 
 
 # --- scalars ---------------------------------------------------------------------------------------------
@@ -102,7 +102,7 @@ gaussian.rule(ops.Source)(lambda op, m, v: True)
 gaussian.rule(ops.Linear, ops.Shift)(lambda op, m, v: all(map(m.is_gaussian, m.vectors(v))))
 
 
-# --- sums, shifts and other maps: taken off one side -----------------------------------------------------
+# --- sums, shifts and other linear maps: expanded on one side --------------------------------------------
 
 
 one_side.rule(ops.Add)(lambda op, m, left, right: added(m, left, right, side=0))
@@ -169,7 +169,7 @@ def _(op: ops.Op, m: Moments, left: Vector, right: Vector) -> KernelPair | None:
 
 
 def gaussian_pair(m: Moments, left: Vector, right: Vector, *, equal_positions: bool = False) -> KernelPair:
-    """Two vectors made by parameters."""
+    """The moment of two vectors made by parameters."""
     op = m.op(left)
     if op != m.op(right) or not isinstance(op, ops.Source):
         return KernelPair()
@@ -187,7 +187,7 @@ def gaussian_pair(m: Moments, left: Vector, right: Vector, *, equal_positions: b
 
 
 def scales(m: Moments, v: Vector) -> tuple[Array, Array]:
-    """m²s² of the parameter that a source uses, and lr m²; of one input of a matrix."""
+    """m²s² of a source's parameter, and lr m², per input of a matrix."""
     parameter = m.parameter(v)
     key = v[0], m.op(v).parameter
     if key not in m.known_scales:
@@ -198,7 +198,7 @@ def scales(m: Moments, v: Vector) -> tuple[Array, Array]:
 
 
 def gram(op: ops.Source, m: Moments, left: Vector, right: Vector, equal_positions: bool) -> KernelPair:
-    """⟨x, y⟩ of what one parameter is applied to on each side: for one that is a vector itself, the number 1."""
+    """⟨x, y⟩ of the arguments that one parameter is applied to on each side; 1 for a parameter vector."""
     shape = m.shape(left)
     if isinstance(op, ops.InitialVector):
         return KernelPair(np.ones(shape) if equal_positions else np.eye(math.prod(shape)).reshape(shape * 2))
@@ -210,8 +210,8 @@ def gram(op: ops.Source, m: Moments, left: Vector, right: Vector, equal_position
 
 
 def _products_at_equal_positions(x: Array, y: Array) -> Array:
-    """⟨ξ, ξ̄⟩ of rows at equal positions, of the leading shape of both; of one position without an axis for it,
-    which XLA would move about when there are many pairs of inputs."""
+    """⟨ξ, ξ̄⟩ of rows at equal positions, of the leading shape of both; without an axis for a single position,
+    which XLA would transpose when there are many pairs of inputs."""
     shape = jnp.broadcast_shapes(x.shape[:-1], y.shape[:-1])
     if math.prod(shape) == 1:
         return jnp.dot(x.ravel(), y.ravel()).reshape(shape)
@@ -299,7 +299,7 @@ def price(m: Moments, phi: Nonlinearity, psi: Nonlinearity, k: KernelPair, evalu
 def _expectations(
     phi: Nonlinearity, psi: Nonlinearity, slopes: bool, of_x: Law, of_y: Law, kxy: Array
 ) -> tuple[Expectation, ...]:
-    """E[φ(x)ψ(y)] and, with `slopes`, E[φ′(x)ψ′(y)]. A function of its own, so that alike layers are traced once."""
+    """E[φ(x)ψ(y)] and, with `slopes`, E[φ′(x)ψ′(y)]. A separate function, so that identical layers are traced once."""
     moments = of_x.variance, kxy, of_y.variance
     laws: dict[str, Any] = {"theta": of_x.theta, "theta_bar": of_y.theta, "mean_x": of_x.mean, "mean_y": of_y.mean}
     if slopes:
@@ -330,7 +330,7 @@ def batchnorm_pair(m: Moments, x: Vector, y: Vector) -> KernelPair:
     """E[relu(batchnorm(x)) relu(batchnorm(y))ᵀ], and its tangent."""
     k = m.covariance(x, y)
     if k.is_zero:
-        why = "Two batch normalisations of independent vectors meet; use the general reading."
+        why = "The kernel needs a moment of batch normalisations of independent vectors; use the general reading."
         m.refuse(Reason("general", why))
         return k
     if x == y:

@@ -1,7 +1,8 @@
-"""What is asked of the limits of two networks, as tables of rules, and where it is asked.
+"""The tables of rules of the forward kernels, and the views of programs that they apply to.
 
-A `View` says what is looked at: whole programs, the layers of a `Repeat`, one step of a loop. It answers what is
-particular to it; all else is left to the rules of the tables, which are functions of `Moments` of any view.
+A `View` is the part of two programs under evaluation: all of them, the layers of a `Repeat`, or one step of a loop. It
+gives the moments that are particular to it; all others follow by the rules of the tables, which are functions of
+`Moments` and hold in any view.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from .moments import Moments
 
 Vector = tuple[int, int]
-"""A vector array (or a scalar) by its copy of the network, 0 for X and 1 for X̄, and its index in that program."""
+"""An array of vectors (or a scalar), by its copy of the network (0 for X, 1 for X̄) and its index in that program."""
 
 scalar = Rules("the limit of a scalar")
 """`(op, moments, vector)`: a number, or `ZERO`."""
@@ -26,28 +27,28 @@ mean = Rules("a mean")
 """`(op, moments, vector)`: E Z of a vector, of its leading shape, or `ZERO`."""
 gaussian = Rules("whether its limit is Gaussian")
 """`(op, moments, vector)`: whether a vector is an affine image of Gaussian sources, whatever the numbers."""
-one_side = Rules("a second moment of what it makes of others")
+one_side = Rules("a second moment from those of its arguments")
 """`(op, moments, left, right)`: E[Z^a Z^b] for all pairs of positions, from the arguments of `left`."""
 two_sides = Rules("a second moment")
-"""`(op, moments, left, right)`: E[Z^a Z^b] where no instruction can be taken off one side."""
-one_side_aligned = Rules("a second moment at equal positions of what it makes of others")
-"""`(op, moments, vector, rest)`: E[Z^a_p Z^b_p] from the arguments of `vector`, on whichever side that is."""
+"""`(op, moments, left, right)`: E[Z^a Z^b] where neither side can be expanded by itself."""
+one_side_aligned = Rules("a second moment at equal positions from those of its arguments")
+"""`(op, moments, vector, rest)`: E[Z^a_p Z^b_p] from the arguments of `vector`, on either side."""
 two_sides_aligned = Rules("a second moment at equal positions")
-"""`(op, moments, left, right)`: E[Z^a_p Z^b_p], or `None` where all pairs have to be asked for."""
+"""`(op, moments, left, right)`: E[Z^a_p Z^b_p], or `None` where all pairs are needed."""
 
 
 class View:
-    """What is looked at. It is asked before the tables are, and answers `None` where their rules hold as they are."""
+    """The part of two programs under evaluation. Its methods precede the tables; `None` defers to their rules."""
 
     def __init__(self, programs: tuple[Program, Program]):
         self.programs = programs
 
     def one_network(self, copy_a: int, copy_b: int) -> bool:
-        """Whether two copies are one network, whose moments have no tangent."""
+        """Whether two copies are the same network, whose moments need no tangent."""
         return copy_a == copy_b
 
     def own_tangent(self, left: Vector, right: Vector, own: Array) -> Array:
-        """What training a parameter adds to the tangent between two uses of it, the rules giving `own`."""
+        """The term that training a parameter adds to the tangent between two uses of it; by the rules, `own`."""
         return own
 
     def scalar(self, m: Moments, v: Vector) -> Any:

@@ -151,7 +151,7 @@ def test_a_matrix_and_its_transpose_in_turn_are_refused():
         W = net.matrix("W")
         return net.readout("v", nv.erf(W.T @ nv.erf(W @ nv.erf(net.input("U", data)))))
 
-    with pytest.raises(NoForwardLimitError, match=r"Instruction \d+ multiplies by the transpose of matrix W"):
+    with pytest.raises(NoForwardLimitError, match=r"Instruction \d+ applies the transpose of matrix W"):
         kernels(there_and_back)
 
     def side_by_side(net, data):
