@@ -1,1 +1,1 @@
-"""The Z calculus: limits of any program's coordinates, and what follows from the Master Theorem."""
+"""The Z calculus: limits of any program's coordinates, and consequences of the Master Theorem."""

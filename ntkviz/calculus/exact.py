@@ -36,7 +36,7 @@ Vectors = np.ndarray  # of Expressions, in the leading shape
 def exact_kernels(programs: tuple[BackwardProgram, BackwardProgram], readout_passes: bool) -> LimitKernels:
     """NNGP and NTK between the outputs of two programs of one architecture.
 
-    Where an expectation is not in the algebra, the result says so (`refused`) and its numbers mean nothing.
+    Where an expectation is outside the algebra, `refused` has the reason and the numbers are meaningless.
     """
     calculus = ExactZ()
     runs = [calculus.run(p.program) for p in programs]
@@ -52,18 +52,20 @@ def exact_kernels(programs: tuple[BackwardProgram, BackwardProgram], readout_pas
 
 
 class ExactZ:
-    """Runs programs that share parameters, value by value, in exact algebra; what a rule of `exact` reads."""
+    """Evaluates programs that share parameters, value by value, in exact algebra, by the rules of `exact`."""
 
     def __init__(self) -> None:
         self.expectations = Expectations()
-        self.families: dict[Any, list[tuple[Any, int]]] = {}  # what was multiplied, and the Gaussian it made
+        self.families: dict[
+            Any, list[tuple[Any, int]]
+        ] = {}  # the arguments of a matrix, with the Gaussians that they gave
         self.vectors: dict[str, Vectors] = {}
         self.size = 0
 
     def run(self, program: Program) -> list[Any]:
         """Every value: arrays of expressions for vectors, numbers or `ZERO` for scalars.
 
-        As far as the algebra goes: nothing more once `expectations.beyond` has a reason.
+        Evaluation stops once `expectations.beyond` has a reason.
         """
         values: list[Any] = []
         for index, instruction in enumerate(program.instructions):
@@ -111,7 +113,7 @@ exact.rule(ops.Constant)(lambda op, z, program, instruction: jnp.asarray(program
 
 @exact.rule(ops.ScalarFunction, grads.ScalarGradient, grads.OverRoot)
 def _(op: Any, z: ExactZ, program: Program, instruction: Instruction, *args: Any) -> Any:
-    """What is linear in a zero is zero."""
+    """A linear function of a zero is zero."""
     if args[0] is ZERO and (not isinstance(op, ops.ScalarFunction) or op.fn is operator.neg):
         return ZERO
     shapes = (program.instructions[a].shape for a in instruction.args)
@@ -221,7 +223,7 @@ def _(op: ops.Readout, z: ExactZ, program: Program, instruction: Instruction, v:
 
 @exact.rule(ops.Linear)
 def _(op: ops.Linear, z: ExactZ, program: Program, instruction: Instruction, *args: Any) -> Any:
-    """A linear map of leading axes, read off as a matrix: its action on unit vectors."""
+    """A linear map of leading axes, as the matrix given by its action on unit vectors."""
     if instruction.kind == "scalar":
         if isinstance(op, ops.Join):
             shapes = [program.instructions[a].shape for a in instruction.args]
@@ -270,7 +272,7 @@ def _nngp(calculus: ExactZ, programs: tuple[Program, Program], runs: list[list[A
 
 
 class _Uses(NamedTuple):
-    """All uses of one parameter, for each output: expressions or, for an input matrix, rows of data go in at `b`."""
+    """All uses of one parameter, for each output; `b` holds expressions or, for an input matrix, rows of data."""
 
     a: list[list[Any]]
     b: list[list[Any]]

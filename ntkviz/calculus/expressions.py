@@ -4,7 +4,7 @@ A coordinate's limit Z is written as Σ coefficient · Π φ(L), each L an affin
 Gaussians (the Ẑ's). Expected products split over independent groups of L's; within a group one or
 two L's are an expectation of `ntkviz.gaussian`, and polynomial factors of further L's are removed by
 Gaussian integration by parts (Stein's lemma, of which Isserlis' theorem is the polynomial case).
-What does not fit is kept as a reason (`Expectations.beyond`), and the program is sampled instead.
+Anything else is recorded as a reason (`Expectations.beyond`), and the program is sampled instead.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .factors import Affine, Factor, Number, Product, by_argument, differentiate
 from .limit_kernels import Reason
 
 MOST_EXPECTATIONS = 250
-"""Products of sums have many terms; beyond so many expectations compiling them takes minutes, and sampling seconds."""
+"""Products of sums have many terms; beyond this many expectations, compilation takes minutes, but sampling seconds."""
 
 LOST, SAME = 1e-14, 1e-13
 """Of the regression on two Gaussians: its rounding, and from when on 1 − ρ² is one."""
@@ -114,7 +114,7 @@ class Expression:
         return Affine(coefficients, mean)
 
     def apply(self, phi: Nonlinearity, theta: tuple[Number, ...]) -> Expression | None:
-        """φ(Z; θ): of an affine Z, or, for a polynomial φ, of any; `None` where the algebra does not have it."""
+        """φ(Z; θ) of an affine Z or, for a polynomial φ, of any Z; `None` outside the algebra."""
         argument = self.affine()
         if argument is not None:
             return Expression((Term(1.0, (Factor(phi, argument, theta),)),))
@@ -135,8 +135,8 @@ NOTHING = Expression(())
 class Expectations:
     """Expectations of expressions, given the covariances of the basis Gaussians.
 
-    - `covariances[i, j]` (i ≤ j) is absent where it is zero by form.
-    - `beyond`: why the algebra does not have what it was asked for. From the first reason on, all it says is `ZERO`.
+    - `covariances[i, j]` (i ≤ j) is absent where it is a structural zero.
+    - `beyond`: why an expectation is outside the algebra. From the first reason on, all results are `ZERO`.
     """
 
     def __init__(self) -> None:
@@ -147,7 +147,7 @@ class Expectations:
         self._known: dict[Any, tuple[Any, Number]] = {}
 
     def refuse(self, why: str) -> Any:
-        """Remember what does not fit."""
+        """Record why an expectation is outside the algebra."""
         self.beyond.append(Reason("samples", why))
         return ZERO
 
@@ -173,12 +173,12 @@ class Expectations:
         return sum((self._term(t.coefficient, t.factors) for t in z.terms), ZERO)
 
     def product(self, z: Expression, w: Expression) -> Number:
-        """E[Z W], remembered."""
+        """E[Z W], memoised."""
         key = (min(id(z), id(w)), max(id(z), id(w)))
         if self.beyond:
             return ZERO
         if key not in self._products:
-            self._products[key] = (z, w, self.mean(z * w))  # holds z and w, so that their ids stay theirs
+            self._products[key] = (z, w, self.mean(z * w))  # keeps z and w alive, so that their ids stay unique
         return self._products[key][2]
 
     def expected_derivative(self, z: Expression, basis: int) -> Number:
@@ -195,7 +195,7 @@ class Expectations:
         """coefficient · E[∂_L Π φ(L) · (the other factors)]."""
         if all(f.phi.derivative() is not None for f in factors):
             return sum((self._term(term.coefficient, fs) for fs in differentiated(term.factors, argument)), ZERO)
-        # A jump: its derivative is no function, but Stein's lemma needs none.
+        # A jump: its derivative is not a function, but Stein's lemma needs none.
         component = next(c for c in self._components(term.factors) if argument in c)
         if len(component) > 1:
             return self.refuse("the derivative of a jump between dependent vectors")

@@ -1,14 +1,14 @@
-"""Which vectors have a Gaussian limit: read off the program, never guessed from numbers.
+"""Which vectors have a Gaussian limit: decided by the form of the program, never by its numbers.
 
 The limit of g = Wx is Z^g = Ẑ^g + Ż^g, where Ẑ is Gaussian and Ż = σ² Σ_y Z^y E[∂Z^x/∂Ẑ^{Wᵀy}] over
 the earlier uses Wᵀy (Tensor Programs III, Theorem "NETSOR⊤ Master Theorem"). So g is Gaussian if
 those y are, among them only the y whose coefficient is not zero. It is zero
 
 - where Z^x does not contain Ẑ^{Wᵀy};
-- where a sign says so. Every parameter ω has the law of −ω. If flipping ω flips Z^x but not
+- by symmetry. Every parameter ω has the law of −ω. If flipping the sign of ω flips Z^x but not
   Ẑ^{Wᵀy} (or the other way round), ∂Z^x/∂Ẑ^{Wᵀy} is flipped too, and its mean is zero. Flipping a
-  readout v of its own flips every gradient and nothing of the forward pass: this is why the
-  Simple GIA Check suffices (Tensor Programs II).
+  readout v that is used nowhere else flips every gradient and nothing in the forward pass: this is
+  why the Simple GIA Check suffices (Tensor Programs II).
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ from ..language.rules import Rules
 
 
 class Form(NamedTuple):
-    """What the form of a program says about its limits, whatever its numbers.
+    """What the form of a program implies for its limits, whatever its numbers.
 
-    - `gaussian`: the indices of the vectors whose Z is Gaussian (a constant is, of variance zero).
+    - `gaussian`: the indices of the vectors whose Z is Gaussian (including constants, of variance zero).
     - `corrections`: for each MatMul, the indices of the vectors y whose Z^y make up its Ż.
     """
 
@@ -52,7 +52,7 @@ class Form(NamedTuple):
 
 
 def form(program: Program) -> Form:
-    """Read a program (repeats written out), with or without its gradients."""
+    """The form of a program (repeats written out), with or without its gradients."""
     return _form(program.with_numbers())
 
 
@@ -62,7 +62,7 @@ def _form(structure: Program) -> Form:
     for index, instruction in enumerate(structure.instructions):
         op = instruction.op
         known.signs.append(signs.of(op, index)(op, known, instruction, *(known.signs[a] for a in instruction.args)))
-        # A number contains no Gaussian, nor does a vector that is zero, or the same in every coordinate.
+        # A number contains no Gaussian, nor does a vector that is zero or equal in every coordinate.
         known.zero.append(_is_zero(op, [known.zero[a] for a in instruction.args]))
         contains = instruction.kind == "vector" and not known.zero[index]
         known.contains.append(gaussians.of(op, index)(op, known, index) if contains else frozenset())
@@ -75,7 +75,7 @@ def _form(structure: Program) -> Form:
 
 
 class Known:
-    """What is known of the earlier values of a program, by index.
+    """The properties of the earlier values of a program, by index.
 
     - `signs`: for each parameter, whether flipping it leaves the limit (1), flips it (−1), or neither (0);
     - `contains`: the indices of the Gaussians in Z, none for a constant;
@@ -91,7 +91,7 @@ class Known:
         self.corrections: dict[int, tuple[int, ...]] = {}
 
     def unchanged(self) -> np.ndarray:
-        """The signs of what no parameter flips."""
+        """The signs of a value that no parameter flips."""
         return np.ones(len(self.program.parameters), dtype=int)
 
     def all_of(self, indices: Iterable[int]) -> frozenset[int]:
@@ -105,7 +105,7 @@ def _is_zero(op: Op, zeros: list[bool]) -> bool:
     return bool(zeros) and zeros[0] and isinstance(op, grads.Fill | ops.Moment | ops.Rearrange | grads.OverRoot)
 
 
-# --- what flipping a parameter does: `(op, what is known, the instruction, *signs of the arguments)` --------------
+# --- the effect of flipping a parameter: `(op, what is known, the instruction, *signs of the arguments)` -----------
 
 signs = Rules("its signs")
 
@@ -122,7 +122,7 @@ def _(op: ops.Source, known: Known, instruction: Instruction, *args: np.ndarray)
 
 @signs.rule(ops.Add, ops.Combination, ops.Shift, ops.Join)
 def _(op: Op, known: Known, instruction: Instruction, *args: np.ndarray) -> np.ndarray:
-    """Those that all have in common, but for what is zero."""
+    """The signs that all arguments share, except those that are zero."""
     some = [sign for sign, a in zip(args, instruction.args, strict=True) if not known.zero[a]] or [known.unchanged()]
     return np.where(np.all(np.stack(some) == some[0], axis=0), some[0], 0)
 
@@ -152,7 +152,7 @@ def _(op: Op, known: Known, instruction: Instruction, x: np.ndarray, *_: np.ndar
 
 @signs.rule(grads.BatchNormGradient)
 def _(op: Op, known: Known, instruction: Instruction, x: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    return gradient * x**2  # flipping the batch changes nothing in its derivative
+    return gradient * x**2  # flipping the batch leaves its derivative unchanged
 
 
 signs.rule(grads.ScalarGradient)(lambda op, known, instruction, gradient, *args: gradient * _if_unchanged(args))
@@ -169,7 +169,7 @@ gaussians.rule(ops.InputMatMul, ops.InitialVector)(lambda op, known, index: froz
 
 @gaussians.rule(ops.MatMul)
 def _(op: ops.MatMul, known: Known, index: int) -> frozenset[int]:
-    """Ẑ, and what Ż = σ² Σ_y Z^y E[∂Z^x/∂Ẑ^{Wᵀy}] contains over the y whose coefficient no sign makes zero."""
+    """Ẑ, and the Gaussians of Ż = σ² Σ_y Z^y E[∂Z^x/∂Ẑ^{Wᵀy}] for those y whose coefficient is not zero by symmetry."""
     (x,) = known.program.instructions[index].args
     known.corrections[index] = tuple(
         known.program.instructions[earlier].args[0]
@@ -216,7 +216,7 @@ def _(op: ops.Nonlin, known: Known, index: int, vectors: list[int]) -> bool:
 
 for table in (signs, gaussians, is_gaussian):
     table.refuse(ops.OfLayers, why="write the repeated layers out first (Program.unrolled)")
-    table.refuse(ops.Delayed, why="the form is read off the program as written")
+    table.refuse(ops.Delayed, why="the form is that of the program as written, without loops")
 
 
 def _if_unchanged(signs: Sequence[np.ndarray]) -> np.ndarray:

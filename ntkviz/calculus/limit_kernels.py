@@ -1,4 +1,4 @@
-"""What the readings at infinite width hand to each other."""
+"""The result of a reading at infinite width, and the reasons why it may not apply."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ..gaussian.error import Error
 
 
 class Reason(NamedTuple):
-    """Why a reading does not give a limit, and what would: `instead` of loops pairs of their steps, of layers that are
-    written once all of them, of equal places all pairs, of the forward kernels the general reading, of exact algebra
-    samples."""
+    """Why a reading does not give a limit, and what to use `instead`: pairs of steps one by one in place of a scan
+    over a loop, unrolled layers in place of repeated ones, all pairs in place of equal positions, the general reading
+    in place of the forward kernels, or samples in place of exact algebra."""
 
     instead: Literal["pair by pair", "written out", "all pairs", "general", "samples"]
     text: str
@@ -25,8 +25,9 @@ class Reason(NamedTuple):
 class LimitKernels:
     """NNGP and NTK of two batches, `(|X|, |X̄|)`, and their relative error.
 
-    - `refused`: why this reading does not give the limit; its numbers mean nothing then. A reason is a value that goes
-      through `jit` with the numbers, so that finding out whether a reading applies is the trace that calculates.
+    - `refused`: the reasons why this reading does not give the limit; if there are any, the numbers are meaningless.
+      Reasons pass through `jit` with the numbers, so that a single trace tells whether the reading applies and
+      computes the limit.
     """
 
     nngp: Any

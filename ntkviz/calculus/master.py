@@ -1,13 +1,12 @@
-"""The Master Theorem as something to look at (Tensor Programs III, Theorem "NETSOR⊤ Master Theorem").
+"""Both sides of the Master Theorem (Tensor Programs III, Theorem "NETSOR⊤ Master Theorem").
 
 For vectors h¹, …, hᵏ of a program and any ψ that grows no faster than a polynomial, as the width n
 goes to infinity,
 
     (1/n) Σ_α ψ(h¹_α, …, hᵏ_α) → E ψ(Z^{h¹}, …, Z^{hᵏ})   almost surely.
 
-So the n coordinates look like n independent draws of the Z's. The left side is read off one random
-network, the right side off samples of the Z's; both for any program, with its gradients
-(`Program.backward`) or without.
+So the n coordinates look like n independent draws of the Z's. The left side comes from one random network, the right
+side from samples of the Z's; both for any program, with its gradients (`Program.backward`) or without.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ LOG2_SAMPLES = 12
 
 
 class Law(NamedTuple):
-    """The law of Z for an array of vectors: what each coordinate is distributed like when n is large.
+    """The law of Z for an array of vectors: the distribution of each coordinate for large n.
 
     Attributes:
         samples: Draws of Z, `(*leading, samples)`, the same draws for all vectors of a program.
@@ -94,14 +93,14 @@ def coordinates(program: Program, *, width: int, key: Any, draws: int | None = N
     """The values of one random network of width n, or of several.
 
     Args:
-        program: `nv.program(arch, x)`, or the same `.backward()`.
+        program: `nv.program(arch, x)`, or its `.backward()`.
         width: n ≥ 1.
         key: A JAX random key, or an integer seed.
-        draws: How many independent networks instead of one, ≥ 1; they are the first axis of every value then.
+        draws: The number ≥ 1 of independent networks, which then form the first axis of every value; `None` means one
+            network without that axis.
 
     Returns:
-        By index in the program written out, vectors `(*leading, n)` and scalars `(*leading,)`. An output vᵀx/√n is not
-        among them.
+        By index in the unrolled program, vectors `(*leading, n)` and scalars `(*leading,)`, but not an output vᵀx/√n.
 
     Raises:
         HyperparameterError: The width or the number of draws is below 1, the key cannot be used, or `program` is not a
@@ -121,10 +120,10 @@ def limit_law(program: Program) -> Limit:
     Source: the Master Theorem of Tensor Programs III (arXiv:2009.10685).
 
     Args:
-        program: `nv.program(arch, x)`, or the same `.backward()`.
+        program: `nv.program(arch, x)`, or its `.backward()`.
 
     Returns:
-        Laws and numbers, by index in the program written out.
+        Laws and numbers, by index in the unrolled program.
 
     Raises:
         HyperparameterError: `program` is not a program.
@@ -148,15 +147,15 @@ def expectation(program: Program, psi: Callable[..., Any], vectors: Sequence[Any
     """E ψ(Z), by samples.
 
     Args:
-        program: As of `master_theorem`.
-        psi: As of `master_theorem`.
-        vectors: As of `master_theorem`.
+        program: As in `master_theorem`.
+        psi: As in `master_theorem`.
+        vectors: As in `master_theorem`.
 
     Returns:
         The expectation and its standard error.
 
     Raises:
-        HyperparameterError: As of `master_theorem`.
+        HyperparameterError: As in `master_theorem`.
         TooLargeError: It would need more memory than is free.
     """
     program = _checked(program)
@@ -178,10 +177,10 @@ def master_theorem(
     Source: Tensor Programs III (arXiv:2009.10685), Theorem "NETSOR⊤ Master Theorem".
 
     Args:
-        program: `nv.program(arch, x)`, or the same `.backward()`.
-        psi: A function ψ of as many arrays of coordinates as there are `vectors`, elementwise.
-        vectors: Names in the listing, or indices of instructions; `("x1", 0, 2)` is the vector at `[0, 2]` of an array
-            of vectors.
+        program: `nv.program(arch, x)`, or its `.backward()`.
+        psi: An elementwise function ψ of as many arrays of coordinates as there are `vectors`.
+        vectors: Names in the listing, or indices of instructions; `("x1", 0, 2)` is the vector at position `[0, 2]` of
+            an array of vectors.
         width: n ≥ 1.
         key: A JAX random key, or an integer seed.
 
@@ -189,8 +188,8 @@ def master_theorem(
         The empirical average, its limit, and the standard error of the limit.
 
     Raises:
-        HyperparameterError: `program` is not a program, a vector is unknown, an entry is missing or does not fit, ψ
-            does not take the vectors or is not elementwise, or the width is below 1.
+        HyperparameterError: `program` is not a program, a vector is unknown, its position is missing or out of range,
+            ψ does not take the vectors or is not elementwise, or the width is below 1.
         TooLargeError: It would need more memory than is free.
     """
     chosen = _chosen(_checked(program), vectors, psi)
@@ -213,7 +212,7 @@ def _networks(program: Program, width: int, key: Array, draws: int) -> dict[int,
 
 
 def _draws(program: Program) -> Iterator[dict[int, Array]]:
-    """All values, time and again, for independent samples of the Z's in the place of coordinates."""
+    """All values, repeatedly, for independent samples of the Z's in place of coordinates."""
     stack_of_one = program.with_data(*(np.asarray(d)[None] for d in program.data))
     for scramble in range(SCRAMBLES):
         yield _draw(stack_of_one, jnp.asarray(sobol_normal(dimensions(program, 1), LOG2_SAMPLES, seed=scramble)))
@@ -244,17 +243,17 @@ def _average(psi: Callable[..., Any], chosen: list[_Vector], values: dict[int, A
     result = jnp.asarray(psi(*arguments))
     if result.shape != arguments[0].shape:
         raise HyperparameterError(
-            f"ψ must act on each coordinate: of {len(arguments)} array(s) of shape {arguments[0].shape} it made one "
-            f"of shape {result.shape}."
+            f"ψ must act on each coordinate separately, but it maps {len(arguments)} array(s) of shape "
+            f"{arguments[0].shape} to one of shape {result.shape}."
         )
     return jnp.mean(result)
 
 
-# --- what was asked for --------------------------------------------------------------------------------
+# --- the arguments -------------------------------------------------------------------------------------
 
 
 class _Vector(NamedTuple):
-    """One vector: the index of its array, and where in it."""
+    """One vector: the index of its array, and its position in it."""
 
     array: int
     entry: tuple[int, ...]
@@ -269,7 +268,7 @@ def _checked(program: Any) -> Program:
 
 
 def _chosen(program: Program, vectors: Sequence[Any], psi: Callable[..., Any]) -> list[_Vector]:
-    """The vectors asked for, which must be as many as ψ takes."""
+    """The requested vectors, which must be as many as ψ takes."""
     if isinstance(vectors, str) or not isinstance(vectors, Sequence) or not vectors:
         raise HyperparameterError(f'The vectors are {shown(vectors)}; give a list of them, such as ["g1", "x1"].')
     if not _takes(psi, len(vectors)):
@@ -285,7 +284,7 @@ def _takes(psi: Any, count: int) -> bool:
         inspect.signature(psi).bind(*range(count))
     except TypeError:
         return False
-    except ValueError:  # some functions written in C do not tell
+    except ValueError:  # some functions written in C have no signature
         return True
     return True
 

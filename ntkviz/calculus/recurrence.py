@@ -1,7 +1,7 @@
-"""A recurrent network over time: how far apart two sequences keep its states, and what its gates do.
+"""A recurrent network over time: the distance of its states on two sequences, and its gates.
 
-Two sequences that differ in their first token alone give different states; how fast the difference
-fades is how fast the network forgets. With gates the limit of a state is not Gaussian (a product of a
+Two sequences that differ in their first token alone give different states; the rate at which the difference
+fades is the rate at which the network forgets. With gates the limit of a state is not Gaussian (a product of a
 gate and a state), so at infinite width it is sampled, as `nv.limit_law` does for any program.
 """
 
@@ -28,12 +28,12 @@ LOG2_SAMPLES = 11
 
 
 class Recurrence(NamedTuple):
-    """What a recurrent network makes of two sequences, step by step.
+    """The states and gates of a recurrent network on two sequences, step by step.
 
     Attributes:
         distance: √(E(s^t − s̄^t)²), `(T,)`, between the states of the two; E is the mean over coordinates,
             or over samples of Z.
-        gates: By name, the coordinates (or samples) of each gate reading the first sequence, `(steps, n)`.
+        gates: By name, the coordinates (or samples) of each gate on the first sequence, `(steps, n)`.
             A gate that is not used at the first step, where there is no state, has one step fewer.
     """
 
@@ -68,13 +68,13 @@ def recurrence(arch: Architecture, x: Any, *, width: int, key: Any) -> Recurrenc
 def recurrence_limit(arch: Architecture, x: Any, *, scramble: int = 0) -> Recurrence:
     """The limit of `recurrence` from 2048 samples of the Z's.
 
-    Changing hyper-parameters of the same architecture compiles nothing new.
+    Changing hyper-parameters of the same architecture recompiles nothing.
 
     Args:
-        arch: As of `recurrence`.
+        arch: As in `recurrence`.
         x: Two sequences, `(2, T, d)`, T ≥ 2.
-        scramble: Which samples, a whole number ≥ 0; several are independent of each other, and their spread is the
-            error.
+        scramble: The number ≥ 0 of a set of samples; different sets are independent, and their spread gives the
+            standard error.
 
     Returns:
         The distance of the states `(T,)`, and the gates `(steps, samples)` by name.
@@ -100,11 +100,11 @@ class Tail(NamedTuple):
 
 
 FLOOR = 1e-3
-"""Of the first distance: below it, distances are rounding and sampling."""
+"""Relative to the first distance: below it, distances are rounding and sampling errors."""
 
 
 def tail(distance: Sequence[float] | np.ndarray) -> Tail:
-    """The line through the logarithm of a distance over the second half of the steps where it can be told from zero."""
+    """The line through the log of a distance over the second half of the steps at which it differs from zero."""
     [distances] = check_data(distance, "distance")
     if distances.ndim != 1:
         raise InputError(f"distance has shape {distances.shape}; it must be a list of numbers.")
@@ -118,7 +118,7 @@ def tail(distance: Sequence[float] | np.ndarray) -> Tail:
 
 
 def half_life(distance: Sequence[float] | np.ndarray) -> float:
-    """In how many steps a distance halves, from its `tail`.
+    """The number of steps in which a distance halves, from its `tail`.
 
     Args:
         distance: A distance ≥ 0 at each step, `(T,)`.
@@ -140,7 +140,8 @@ def _program(arch: Architecture, x: Any) -> Program:
     program = check_architecture(arch).trace(data).unrolled()
     if not program.output_is_readout or not any(isinstance(i.op, ops.MatMul) for i in program.instructions):
         raise HyperparameterError(
-            f"{arch.fn.__name__} has no matrix that multiplies states, or no readout of the last."
+            f"{arch.fn.__name__} has no matrix that multiplies its states, or does not read out the last one; use an "
+            "architecture like nv.architectures.rnn."
         )
     return program
 
@@ -162,14 +163,14 @@ def _over_time(program: Program, values: Sequence[Array]) -> Recurrence:
 
 
 def _states(program: Program) -> list[int]:
-    """Where the states s¹, …, s^T are: what the first matrix multiplies, and what is read out."""
+    """The indices of the states s¹, …, s^T: the arguments of the first matrix, and that of the readout."""
     products = [(i.op.parameter, i.args[0]) for i in program.instructions if isinstance(i.op, ops.MatMul)]
     multiplied = [x for parameter, x in products if parameter == products[0][0]]
     return [*multiplied, program.instructions[program.output].args[1]]
 
 
 def _gates(program: Program) -> dict[str, list[int]]:
-    """Where the gates are, by the name behind `U_`: nonlinearities of a sum in which one input matrix takes part."""
+    """The indices of the gates, by the name after `U_`: nonlinearities of a sum that has a single input matrix."""
     found: dict[str, list[int]] = {}
     for index, instruction in enumerate(program.instructions):
         if isinstance(instruction.op, ops.Nonlin) and instruction.op.phi is not multiply:
@@ -179,7 +180,7 @@ def _gates(program: Program) -> dict[str, list[int]]:
 
 
 def _inputs_of(program: Program, index: int) -> set[str]:
-    """The input matrices that take part in a sum."""
+    """The input matrices in a sum."""
     instruction = program.instructions[index]
     if isinstance(instruction.op, ops.InputMatMul):
         return {program.parameters[instruction.op.parameter].name}

@@ -1,4 +1,4 @@
-"""A program one line at a time: which kind of line it is, its limit, and its value in one random network."""
+"""A program one line at a time: the kind of the line, its limit, and its value in one random network."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ KINDS = ("given", "MatMul", "Nonlin", "Moment", "output")
 
 
 class Step(NamedTuple):
-    """One line of a program with its limit. Of an array of vectors it is the first one.
+    """One line of a program with its limit; for an array of vectors, that of the first one.
 
     Attributes:
         line: As in the listing.
         kind: One of `KINDS`.
         backward: Whether it belongs to the gradients.
-        sources: The numbers of the steps it uses.
-        limit: The law of Z. A scalar has one without spread, θ̊; an output vᵀx/√n, which stays random
-            from network to network, has the Gaussian law N(0, E (Z^v Z^x)²).
-        returning: The names of the y whose Z^y make up Ż of a line Wx.
+        sources: The numbers of the steps that it uses.
+        limit: The law of Z. That of a scalar is the constant θ̊; that of an output vᵀx/√n, which varies
+            from network to network, is N(0, E (Z^v Z^x)²).
+        returning: The names of the vectors y whose Z^y make up Ż of a line Wx.
         fresh: The standard deviation of its other part Ẑ; `None` if Ż is zero.
     """
 
@@ -44,10 +44,10 @@ class Step(NamedTuple):
 
 
 class Average(NamedTuple):
-    """What the Master Theorem says about the terms of a line.
+    """The Master Theorem for the terms of a line.
 
     Attributes:
-        of: `"vector"`: the terms are ψ of its coordinates; `"Moment"`: what a Moment averages;
+        of: `"vector"`: the terms are ψ of its coordinates; `"Moment"`: the terms that a Moment averages;
             `"output"`: v_α x_α of an output vᵀx/√n.
         expected: The mean of one term in the limit.
         spread: The standard deviation of one term in the limit.
@@ -59,24 +59,24 @@ class Average(NamedTuple):
 
     @property
     def settles(self) -> bool:
-        """Whether Σ/m → `expected` is what the line speaks of; an output is Σ/√m, as random as one term."""
+        """Whether the line is the average Σ/m → `expected`; an output is Σ/√m, which stays as random as one term."""
         return self.of != "output"
 
 
 class Walkthrough:
-    """An architecture's program, forward and backward, to step through; its limit is calculated once.
+    """An architecture's program, forward and backward, to step through; its limit is computed once.
 
     The gradients are those of the first output. Data is not counted as a line. A readout vᵀx must
-    pass the Simple GIA Check: of one at scale 1/n the limit would be a number.
+    pass the Simple GIA Check: at scale 1/n, its limit would be a number.
 
     Args:
         arch: An architecture.
         x: Its inputs, as for `program`.
 
     Attributes:
-        program: The program with its gradients, written out.
+        program: The unrolled program with its gradients.
         lines: The lines of the listing, without the data.
-        network: A function `(width, key)` that gives the values of one random network, by index.
+        network: A function `(width, key)` that returns the values of one random network, by index.
 
     Raises:
         NtkvizError: Whatever `program` and `Program.backward` raise.
@@ -118,7 +118,7 @@ class Walkthrough:
         )
 
     def kind(self, line: Line) -> str:
-        """Which of `KINDS` a line is.
+        """The kind of a line, one of `KINDS`.
 
         Args:
             line: One of `lines`.
@@ -145,7 +145,7 @@ class Walkthrough:
             value = np.ravel(limit.scalars[line.index])[0]
             return _law(np.array([value]), value, 0.0)
         spread = np.std(self._line_terms(line, self._samples, lambda h, g: h))
-        from scipy.special import ndtri  # slow to import, and few steps show the law of a sum
+        from scipy.special import ndtri  # slow to import, and rarely needed
 
         return _law(spread * ndtri((np.arange(1000) + 0.5) / 1000), 0.0, spread)
 
@@ -161,11 +161,11 @@ class Walkthrough:
         return {k: np.asarray(v) for k, v in coordinates(self.program, width=width, key=key).items()}
 
     def value(self, number: int, network: dict[int, np.ndarray]) -> np.ndarray:
-        """What a line is in one network.
+        """The value of a line in one network.
 
         Args:
             number: The number of the line in `lines`.
-            network: The values of a network, as `network(width, key)` gives them.
+            network: The values of a network, as `network(width, key)` returns them.
 
         Returns:
             The n coordinates of a vector `(n,)`, or an array of one number `(1,)`.
@@ -182,12 +182,12 @@ class Walkthrough:
 
         Args:
             number: The number of the line in `lines`.
-            network: The values of a network, as `network(width, key)` gives them.
-            psi: A function ψ of two arrays of coordinates, elementwise.
+            network: The values of a network, as `network(width, key)` returns them.
+            psi: An elementwise function ψ of two arrays of coordinates.
 
         Returns:
             ψ(h_α, g_α) for a vector h, with g the program's first vector; the summands of a Moment and of an output
-            vᵀx/√n; `(n,)`. Empty for a number calculated from other numbers.
+            vᵀx/√n; `(n,)`. Empty for a number computed from other numbers.
         """
         return self._line_terms(self.lines[number], network, psi)
 
@@ -196,10 +196,10 @@ class Walkthrough:
 
         Args:
             number: The number of the line in `lines`.
-            psi: A function ψ of two arrays of coordinates, elementwise.
+            psi: An elementwise function ψ of two arrays of coordinates.
 
         Returns:
-            Mean and standard deviation of one term; `None` if the line has none.
+            Mean and standard deviation of one term; `None` if the line has no terms.
         """
         terms = self._line_terms(self.lines[number], self._samples, psi)
         if not terms.size:
