@@ -170,7 +170,7 @@ def _states(program: Program) -> list[int]:
 
 
 def _gates(program: Program) -> dict[str, list[int]]:
-    """The indices of the gates, by the name after `U_`: nonlinearities of a sum that has a single input matrix."""
+    """The indices of the gates, nonlinearities of a sum with an input matrix, by the name of that matrix after `U_`."""
     found: dict[str, list[int]] = {}
     for index, instruction in enumerate(program.instructions):
         if isinstance(instruction.op, ops.Nonlin) and instruction.op.phi is not multiply:
