@@ -40,7 +40,7 @@ def inside_an_architecture() -> dict[str, Any]:
 
 def picture() -> dict[str, Any]:
     """A plot, and two sides that have nothing to say."""
-    pair = app.KernelPair("left", "right", np.zeros((2, 8, 8)))
+    pair = app.SideBySideKernels("left", "right", np.zeros((2, 8, 8)))
     return {"plot": pair, "infinite_side": lambda c: None, "finite_side": lambda c: iter(())}
 
 

@@ -1,4 +1,4 @@
-"""The teaching application: widgets, plots and the dashboard. The only folder that knows them.
+"""The course: widgets, plots and the dashboard. No other folder depends on widgets or plots.
 
 ```python
 from ntkviz import app
@@ -21,15 +21,15 @@ from .plots.contribution_maps import ContributionMaps
 from .plots.convergence import ConvergencePlot
 from .plots.curves import CurvesPlot, LawPlot
 from .plots.distributions import CoordinateHistogram, FunctionDraws
-from .plots.extra_point import CompanyPlot, TwoBatches
+from .plots.extra_point import KernelRowPlot, TwoBatches
 from .plots.figure_1 import Curve, DeviationCurves, SlopePlot
-from .plots.kernel_pair import KernelPair
 from .plots.memory import GatePlot, MemoryPlot
 from .plots.panel import Part, Plot
 from .plots.phase import LayersPlot, PhaseDiagram
 from .plots.pixels import PixelPlot
 from .plots.shift import ImagePair, ShiftPlot
-from .plots.training import CertaintyPlot, LeavingPlot, TrainingCurves
+from .plots.side_by_side_kernels import SideBySideKernels
+from .plots.training import CertaintyPlot, LinearisationErrorPlot, TrainingCurves
 from .style.tables import table
 from .walkthrough.listing import Listing
 from .walkthrough.running_average import RunningAverage

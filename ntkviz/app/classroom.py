@@ -1,4 +1,4 @@
-"""The dashboard for a class: students' kernels are light, and one engine computes for all of them.
+"""The dashboard for a class: students get light kernels, and one engine computes for all of them.
 
     python -m ntkviz.app.classroom notebooks --port=8866
 
@@ -18,14 +18,14 @@ from collections.abc import Iterator
 from ..distant.asking import ENGINE
 from . import serve
 
-PATIENCE = 30  # seconds that the engine has to shut down
+PATIENCE = 30  # seconds within which the engine must shut down
 
 
 @contextlib.contextmanager
 def engine() -> Iterator[dict[str, str]]:
-    """Run an engine of our own; gives the environment variables that lead to it."""
+    """Run our own engine; yields the environment variables that point to it."""
     command = [sys.executable, "-m", "ntkviz.distant.host"]
-    # A session of its own: Ctrl-C ends the dashboard, and the dashboard's end, however it comes, the engine.
+    # In a separate session: Ctrl-C stops the dashboard, and the engine stops when the dashboard does, for any reason.
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as host:
@@ -51,11 +51,11 @@ def main(argv: list[str] | None = None) -> None:
         serve.main(argv)
         return
     with engine() as environment:
-        os.environ.update(environment)  # for the kernels; the engine's own processes run already
+        os.environ.update(environment)  # for the kernels; the engine's processes are already running
         if environment[ENGINE].startswith("tcp://"):
             print(
-                "The package cryptography is not installed: anyone with an account on this machine can use the engine, "
-                "in your name.",
+                "The package cryptography is not installed, so anyone with an account on this machine can run code in "
+                "the engine with your permissions; install it, or use a machine of your own.",
                 flush=True,
             )
         serve.main(argv)

@@ -2,8 +2,8 @@
 
     python -m ntkviz.app.serve notebooks --port=8866
 
-Every option of Voilà works here, too (``--help-all`` lists them); ``CONFIG`` in ``server/dashboard.py`` holds the
-values we choose instead of Voilà's own.
+Every option of Voilà works here, too (``--help-all`` lists them); ``CONFIG`` in ``server/dashboard.py`` overrides some
+of Voilà's defaults.
 """
 
 import logging
@@ -16,7 +16,7 @@ from .style.theme import PAGE_HAS_PLOTLY
 
 
 def keep_compiled_code() -> None:
-    """Let JAX keep what kernels compile in a folder of this user's, unless the environment names another or none."""
+    """Make JAX keep compiled code in a folder of this user, unless the environment chooses another or none."""
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(platformdirs.user_cache_path("ntkviz") / "jax"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
@@ -24,9 +24,9 @@ def keep_compiled_code() -> None:
 def main(argv: list[str] | None = None) -> None:
     """Serve the dashboard until interrupted."""
     keep_compiled_code()
-    os.environ[PAGE_HAS_PLOTLY] = "yes"  # for the kernels, which need not send it then
+    os.environ[PAGE_HAS_PLOTLY] = "yes"  # for the kernels, which then need not send it
     os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(JUPYTER_PATH), os.environ.get("JUPYTER_PATH")]))
-    # Tornado would report every page that does not exist or is refused.
+    # Tornado would log every page that does not exist or is refused.
     logging.getLogger("tornado").setLevel(logging.ERROR)
     Dashboard.launch_instance(argv, config=CONFIG)
 

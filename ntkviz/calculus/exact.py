@@ -57,8 +57,6 @@ class ExactZ:
     def __init__(self) -> None:
         self.expectations = Expectations()
         self.families: dict[Any, list[tuple[Any, int]]] = {}  # arguments of a matrix, and the Gaussians they gave
-            Any, list[tuple[Any, int]]
-        ] = {}  # the arguments of a matrix, with the Gaussians that they gave
         self.vectors: dict[str, Vectors] = {}
         self.size = 0
 

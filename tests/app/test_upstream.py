@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ntkviz import app
-from ntkviz.app import KernelPair, upstream
+from ntkviz.app import SideBySideKernels, upstream
 
 APP = Path(app.__file__).parent
 
@@ -36,7 +36,7 @@ def test_one_file_uses_private_parts(file):
 
 
 def test_page_opened_later_gets_the_figure_as_it_is():
-    pair = KernelPair("sample", "limit", np.zeros((3, 8, 8)))
+    pair = SideBySideKernels("sample", "limit", np.zeros((3, 8, 8)))
     pair.show(left=np.eye(3), right=np.eye(3))
     state = pair.figure.get_state()
     assert len(state["_widget_data"]) == len(pair.figure.data)
@@ -44,7 +44,7 @@ def test_page_opened_later_gets_the_figure_as_it_is():
 
 
 def test_a_plot_is_exported_under_its_name():
-    options = upstream.configuration(KernelPair("sample", "limit", np.zeros((1, 8, 8)), name="kernels").figure)
+    options = upstream.configuration(SideBySideKernels("sample", "limit", np.zeros((1, 8, 8)), name="kernels").figure)
     assert options["toImageButtonOptions"]["filename"] == "ntkviz-kernels"
     assert options["modeBarButtons"] == [["toImage"]]
 

@@ -17,7 +17,7 @@ def test_attention_settles_and_the_quiz_answers(visit):
     halves = page.evaluate(weights)
     assert [round(weight, 2) for weight in halves] == [0.5, 0, 0, 0, 0.5, 0, 0]  # the two "the"
     page.get_by_role("button", name="Reset").click()
-    expect(reading).to_contain_text(re.compile("40 networks of width 256 differ by ± 0.0(19|20)"))
+    expect(reading).to_contain_text(re.compile("40 networks of width 256 vary by ± 0.0(19|20)"))
 
     quiz = page.locator(".nv-quiz")
     for item in range(6):

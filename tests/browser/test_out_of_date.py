@@ -94,7 +94,7 @@ def test_what_is_out_of_date_is_dimmed_and_tells_no_number(name, chromium, told,
         move(page)
         until(page, ALL_SAY_SO)
         assert_nothing_is_told_of_what_is_dimmed(page)
-        expect(status).to_contain_text("calculating")
+        expect(status).to_contain_text("computing")
         way.write_text("")
         until_current(page)
 

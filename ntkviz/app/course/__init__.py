@@ -1,1 +1,1 @@
-"""What the lessons are about: the chapters, their data, and the experiments of Figure 1."""
+"""The material of the lessons: the chapters, their data, and the experiments of Figure 1."""

@@ -1,4 +1,4 @@
-"""The chapters that exist: the navigation and the cards of the home page are made from the notebooks themselves."""
+"""The chapters: the navigation and the cards of the home page are generated from the notebooks themselves."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _read(path: Path) -> Chapter:
 
 
 class Cards:
-    """The map of the path: a card for each chapter, with its drawing. Leave it at the end of a cell to show it."""
+    """A card for each chapter, with its drawing; shown if it is the last expression of a cell."""
 
     def __init__(self, folder: Path | str = "."):
         self._chapters = chapters(folder)[1:]

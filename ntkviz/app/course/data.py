@@ -14,10 +14,10 @@ import numpy as np
 class Digits:
     """A few digits, ordered by class.
 
-    - `x`: `(count, 64)`, the mean image taken away and each image scaled to mean square 1, so that
-      every input has the length √64 the theory likes.
-    - `pictures`: `(count, 8, 8)`, the images as they were, between 0 and 1.
-    - `labels`: `(count,)`, which digit each one is.
+    - `x`: `(count, 64)`, the images minus the mean image, each scaled to mean square 1, so that every
+      input has the length √64 that the theory assumes.
+    - `pictures`: `(count, 8, 8)`, the original images, between 0 and 1.
+    - `labels`: `(count,)`, the digit on each.
     """
 
     x: np.ndarray
@@ -42,10 +42,10 @@ def digits(classes: Sequence[int] = (0, 1, 4, 6), each: int = 4) -> Digits:
 
 @functools.cache
 def every_digit() -> tuple[np.ndarray, np.ndarray]:
-    """All 1797 images, `(1797, 64)` with ink from 0 to 16, and which digit each is.
+    """All 1797 images, `(1797, 64)` with ink from 0 to 16, and the digit on each.
 
-    What `sklearn.datasets.load_digits` returns, read from the same file: importing that takes as much memory as all
-    the rest of a page's kernel that draws and does not calculate.
+    The data of `sklearn.datasets.load_digits`, read from the same file: importing scikit-learn takes as much memory as
+    all the rest of a light kernel.
     """
     file = metadata.distribution("scikit-learn").locate_file("sklearn/datasets/data/digits.csv.gz")
     table = np.loadtxt(str(file), delimiter=",")

@@ -1,7 +1,7 @@
-"""The experiment of Figure 1 for every architecture: a network, small inputs, and how far its kernel is from the limit.
+"""The experiment of Figure 1 for every architecture: a network, small inputs, and its kernel's distance from the limit.
 
-The first three are those of the figure, made quicker for a page, with data that need no download: the RNN and the
-Transformer read its two sentences as far as the seventh word, with a Gaussian vector for each word instead of GloVe's;
+The first three are those of the figure, made faster for a page and with data that need no download: the RNN and the
+Transformer read the first seven words of its two sentences, with a Gaussian vector for each word instead of GloVe's;
 its batches of 7 and 5 images are one batch of 12 handwritten digits instead of CIFAR-10. `benchmarks/figure_1.py` has
 the whole sentences and both batches.
 """
@@ -38,7 +38,7 @@ class Experiment:
 
     @functools.cached_property
     def answers(self) -> tuple[np.ndarray, ...]:
-        """The limit Θ of the NTK; and, if the Simple GIA Check fails, the answer of that assumption as well."""
+        """The limit Θ of the NTK and, if the Simple GIA Check fails, also the answer of the GIA."""
         ways = (False,) if simple_gia_check(self.arch, self.x).passes else (False, True)
         return tuple(infinite_ntk(self.arch, self.x, assume_gia=gia).ntk for gia in ways)
 

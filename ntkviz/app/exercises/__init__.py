@@ -1,1 +1,1 @@
-"""Questions to the reader, and what checks the answers."""
+"""Questions to the reader, and the checks of their answers."""

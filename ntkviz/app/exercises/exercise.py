@@ -1,4 +1,4 @@
-"""An exercise: a question, a field, and a check that answers with what was measured."""
+"""An exercise: a question, a field, and a check that answers with a measurement."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ...errors import InputError
 from ..pages.controls import shortened
 from .task import Task
 
-LARGEST = 10**15  # more than any page measures, and few enough digits to be written out
+LARGEST = 10**15  # beyond any measurement of a page, yet with few enough digits to display
 
 
 class Exercise(Task):
-    """A question answered by a number. `check(answer)` returns whether it is right and one sentence why.
+    """A question answered by a number. `check(answer)` returns whether it is correct and one sentence why.
 
-    The field takes decimal numbers if `start` is one (1.0, not 1), else whole ones. What is typed is read here and
-    not by the browser, whose fields for whole numbers take the first digits and drop the rest: 1e4 would be 1. Anything
-    else is refused in one sentence, stays in the field, and is not checked.
+    The field takes decimal numbers if `start` is one (1.0, not 1), else whole numbers. The text is parsed here and not
+    by the browser, whose fields for whole numbers keep the first digits and drop the rest: 1e4 would become 1. Invalid
+    text is refused in one sentence, stays in the field, and is not checked.
     """
 
     def __init__(self, question: str, label: str, check: Callable[[Any], tuple[bool, str]], start: float):
@@ -30,7 +30,7 @@ class Exercise(Task):
             value=str(start), description=label, continuous_update=False, style={"description_width": "initial"}
         )
         super().__init__(question, lambda: check(read(self._field.value)), button="Measure", beside=(self._field,))
-        self._field.observe(lambda change: self.ask(), names="value")  # after its verdict is gone
+        self._field.observe(lambda change: self.ask(), names="value")  # after its verdict has been cleared
 
 
 def decimal_number(text: str) -> float:
@@ -39,7 +39,7 @@ def decimal_number(text: str) -> float:
 
 
 def whole_number(text: str) -> int:
-    """The whole number that a reader typed: 10000, 10,000 and 1e4 are the same; raises `InputError` for others."""
+    """The whole number that a reader typed: 10000, 10,000 and 1e4 are equal; raises `InputError` for anything else."""
     wanted = "a whole number such as 1000"
     grouped = re.fullmatch(r"[+-]?\d{1,3}([,\u202f\u00a0 ]\d{3})+", _plain(text))
     number = _number(re.sub(r"[^\d+-]", "", _plain(text)) if grouped else text, wanted)
@@ -56,7 +56,7 @@ def _number(text: str, wanted: str) -> Decimal:
     if not number.is_finite():
         raise _refusal(text, wanted)
     if not -LARGEST <= number <= LARGEST:
-        raise InputError(f"{shortened(text.strip())} is more than this page can measure; type a smaller number.")
+        raise InputError(f"{shortened(text.strip())} is too large for this page to measure; type a smaller number.")
     return number
 
 

@@ -1,4 +1,4 @@
-"""A quiz: several questions with choices, each answered at once with the reason."""
+"""A quiz: several multiple-choice questions, each with immediate feedback and its reason."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ..pages.background import sentence
 class Quiz:
     """One choice for each of several items.
 
-    - `question`: what is asked of all of them, as HTML.
-    - `items`: what each is, as HTML, with a function that gives the right choice and one sentence why.
-    - `options`: the choices; or a list of them for each item.
-    - `no`: what is said to a wrong choice, `{}` standing for the right one.
+    - `question`: the question about all of them, as HTML.
+    - `items`: each item as HTML, with a function that returns the right choice and one sentence why.
+    - `options`: the choices, or a list of them for each item.
+    - `no`: the answer to a wrong choice, with `{}` for the right one.
 
     The function is called when the item is answered and should take milliseconds.
     """

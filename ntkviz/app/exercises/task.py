@@ -1,4 +1,4 @@
-"""A task: a question about what the reader has built on the page, and a check that looks at it."""
+"""A task: a question about what the reader has built on the page, and a check of it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ..pages.background import Background, Update
 class Task:
     """A question answered by doing. `check()` returns whether it is done and one sentence why.
 
-    The check may take seconds: it runs beside the page, and asking again drops it. A refusal by
-    `ntkviz` (a width of 0, say) is shown as its sentence.
+    The check may take seconds: it runs in the background, and a new request cancels it. An `NtkvizError`
+    (for a width of 0, say) is shown as its sentence.
 
     - `question`: what to do, as HTML.
-    - `button`: what is on the button that asks the check; `beside` stands left of it.
-    - `about`: the widgets that the check reads, `beside` unless named. A verdict goes when one of them moves.
+    - `button`: the label of the button that starts the check; `beside` are the widgets on its left.
+    - `about`: the widgets that the check reads, by default `beside`. A change of one of them clears the verdict.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Task:
         return self.widget._repr_mimebundle_(**kwargs)
 
     def ask(self) -> None:
-        """Check what the page holds now."""
+        """Check the current state of the page."""
         self._verdict.value = "measuring …"
 
         def measure() -> Iterator[Update]:
@@ -57,7 +57,7 @@ class Task:
         self._background.run(measure, on_end=self._end)
 
     def forget(self) -> None:
-        """Clear the verdict: what the check looked at, or is looking at, has changed."""
+        """Clear the verdict: a widget that the check reads has changed."""
         self._background.cancel()
         self._verdict.value = ""
 

@@ -1,1 +1,1 @@
-"""A page's picture: controls above plots, what answers a move, and what goes to the browser."""
+"""A page's picture: controls above plots, the computations that follow a change, and the traffic to the browser."""

@@ -1,9 +1,9 @@
-"""Long work beside the page: one worker, the newest request wins, cancelled at once, errors become a sentence.
+"""Long computations in the background: one worker, the newest request wins, cancellation is immediate.
 
-A request is a generator. What it computes between two `yield`s runs in the worker; what it yields is
-a function without arguments that touches widgets, and runs where widgets live, on the kernel's event
-loop. The worker waits until it has run, so the page is never flooded, and a request that was
-overtaken meanwhile changes nothing.
+A request is a generator. The computation between two `yield`s runs in the worker; each yielded value is
+a function without arguments that updates widgets, and runs where widgets live, on the kernel's event
+loop. The worker waits until it has run, so the page is never flooded, and a request that has been
+superseded meanwhile changes nothing. An error ends the request and becomes a sentence.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ Update = Callable[[], object]
 log = logging.getLogger(__name__)
 
 HELD_UP = 0.7
-"""Seconds after which a request that could not begin says so: what is being compiled cannot be interrupted."""
+"""Seconds after which a request that could not start says so: compilation cannot be interrupted."""
 
 SLOW = 0.7
-"""Seconds in which a first step should come; then its request says what it will cost."""
+"""Seconds for the first step; if it takes longer, the request announces its cost."""
 
 REST = 0.25
-"""Seconds between a request's first step and its next: they leave the machine to a slider that is being dragged."""
+"""Seconds between a request's first and second step, which leave the machine to a slider that is being dragged."""
 
 
 def sentence(error: Exception) -> str:
-    """What to show of an error: its message if it is ours, else only its type, as a message may contain paths."""
+    """How an error is shown: by its message if it is ours, else by its type only, since messages may contain paths."""
     if isinstance(error, NtkvizError):
         return str(error)
     log.error("unexpected error in a picture", exc_info=error)
@@ -41,10 +41,10 @@ def sentence(error: Exception) -> str:
 
 @dataclass
 class Request:
-    """One piece of long work and what to tell whom: `on_step` after each update, `on_end(error | None)` once.
+    """A long computation with its callbacks: `on_step` after each update, `on_end(error | None)` once.
 
-    `on_wait(True)` is told if earlier work that cannot be interrupted keeps it from beginning, and `on_wait(False)`
-    when it begins after that. `stepped` is set when its first step has come, or will not.
+    `on_wait(True)` is called if an earlier computation that cannot be interrupted delays it, and `on_wait(False)`
+    when it then starts. `stepped` is set when its first step is done, or will never come.
     """
 
     steps: Callable[[], Iterator[Update]]
@@ -60,10 +60,9 @@ class Request:
 class Background:
     """A worker thread that serves the newest request and, when there is none, prepares for later ones.
 
-    Make it where the event loop runs (a notebook's cell): updates are handed to that loop. Without a
+    Create it where the event loop runs (in a notebook's cell): updates are handed to that loop. Without a
     loop they run in the worker. With `watched=False` a request stops after its first step until
-    `watch` is called: a kernel that waits for its reader draws one picture and then leaves the machine
-    to others.
+    `watch` is called: a preheated kernel draws one picture and then leaves the machine to others.
     """
 
     def __init__(self, *, watched: bool = True) -> None:
@@ -88,10 +87,10 @@ class Background:
         on_wait: Callable[[bool], object] = lambda waiting: None,
         forecast: Callable[[], Update] | None = None,
     ) -> None:
-        """Start `steps`, dropping whatever runs or waits.
+        """Start `steps`, cancelling any running or waiting request.
 
-        `forecast` is asked in a thread of its own if the first step is long in coming; what it returns runs on the
-        event loop, unless the step has come meanwhile.
+        `forecast` is called in a separate thread if the first step takes long; the function that it returns runs on
+        the event loop, unless the step is done by then.
         """
         self.cancel()
         request = Request(steps, on_step, on_end, on_wait)
@@ -109,13 +108,13 @@ class Background:
             request.on_wait(True)
 
     def prepare(self, tasks: Iterable[Update]) -> None:
-        """Work for quiet moments (compiling ahead, say); it yields to every request between two tasks."""
+        """Do these tasks when idle (compiling ahead, say); requests take precedence between two tasks."""
         with self._changed:
             self._idle.extend(tasks)
             self._changed.notify()
 
     def cancel(self) -> None:
-        """Drop what runs or waits: from now on it changes nothing on the page."""
+        """Cancel any running or waiting request: from now on it changes nothing on the page."""
         with self._changed:
             for request in (self._next, self._current):
                 if request is not None:
@@ -124,7 +123,7 @@ class Background:
             self._next = None
 
     def watch(self) -> None:
-        """A reader is looking: from now on requests run to their end."""
+        """A reader has opened the page: from now on requests run to their end."""
         self._watched.set()
 
     # --- in the worker -------------------------------------------------------------------------------
@@ -161,7 +160,7 @@ class Background:
         self._hand_over(request, lambda: request.on_end(error))
 
     def _foresee(self, request: Request, forecast: Callable[[], Update]) -> None:
-        """Unless the first step comes soon, ask what it all will cost, while it is under way, and say so."""
+        """Unless the first step is done soon, estimate the total cost while it is running, and announce it."""
         if request.stepped.wait(SLOW):
             return
         try:
@@ -169,13 +168,13 @@ class Background:
                 say = forecast()
         except GivenUp:
             return
-        except Exception as error:  # if what it is about is refused, the first step says so itself
+        except Exception as error:  # if the computation is refused, the first step will say so
             log.info("no estimate: %s", error)
             return
         self._hand_over(request, lambda: None if request.stepped.is_set() else say())
 
     def _rest(self, request: Request) -> None:
-        """After a first step, wait for a slider to come to rest and for somebody to look; prepare meanwhile."""
+        """After the first step, wait until the slider rests and a reader has opened the page; prepare meanwhile."""
         while not (self._watched.is_set() or request.cancelled.is_set()):
             if self._idle:
                 self._prepare(self._idle.popleft())
@@ -184,17 +183,17 @@ class Background:
         request.cancelled.wait(REST)
 
     def _prepare(self, task: Update) -> None:
-        """Do a task for quiet moments; where it waits for a cluster, the next request sends it back into the queue."""
+        """Do an idle task; if it waits for a cluster, the next request sends it back into the queue."""
         try:
             with preparing(), wanted_until(lambda: self._next is not None):
                 task()
         except GivenUp:
             self._idle.appendleft(task)
-        except Exception as error:  # preparing is a courtesy: a failure shows when its turn really comes
+        except Exception as error:  # preparation is optional: a failure will show when the result is needed
             log.info("preparing failed: %s", error)
 
     def _hand_over(self, request: Request, update: Update) -> None:
-        """Run `update` on the event loop and wait for it, unless the request was overtaken."""
+        """Run `update` on the event loop and wait for it, unless the request has been superseded."""
         done = threading.Event()
 
         def guarded() -> None:

@@ -12,26 +12,26 @@ from ...errors import HyperparameterError
 
 
 class Control(Protocol):
-    """What `Controls` asks of one control: a widget, its start, its value, and what a link's text stands for."""
+    """The interface of a control: its widget, its start, its value, and the parsing of a link's text."""
 
     widget: widgets.Widget
     start: Any
     value: Any
 
     def parse(self, text: str) -> Any:
-        """The value a link's text stands for; raises `HyperparameterError` with one sentence if there is none."""
+        """The value that a link's text stands for; raises `HyperparameterError` with one sentence if it is invalid."""
 
 
-DIGITS = 10  # decimals kept of a slider's value, which drops the rounding errors of binary sums
+DIGITS = 10  # decimals to which a slider's value is rounded, which removes errors of binary sums
 
 
 class Slider:
-    """A number between two ends. `<i>` in a label is an index: `"σ<i>w</i>"`.
+    """A number in an interval. `<i>` in a label is a subscript: `"σ<i>w</i>"`.
 
-    It stands on one of its steps: a value between two of them, from a link or a click on a map, moves to the nearest,
-    so that what the page calculates is what its read-out says.
+    Values are rounded to the nearest step, also those from a link or from a click on a map, so that the page computes
+    for the value that it displays.
 
-    `end(controls)`, where given, is the upper end for the other controls as they are, at most `high`.
+    `end(controls)`, if given, is the upper end for the current values of the other controls, at most `high`.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Slider:
 
     @property
     def value(self) -> float:
-        """Where it stands. Browsers add steps in binary and report 0.9000000000000001 where they mean 0.9."""
+        """Its value. Browsers add steps in binary and report 0.9000000000000001 where they mean 0.9."""
         return self._nearest(self.widget.value)
 
     @value.setter
@@ -86,14 +86,14 @@ class Slider:
 
 
 class _Selection:
-    """One of several values: `Choice` and `Steps` bring the widget."""
+    """One of several values; `Choice` and `Steps` add the widget."""
 
     widget: widgets.Dropdown | widgets.SelectionSlider
     options: list[Any]
 
     @property
     def value(self) -> Any:
-        """What is selected."""
+        """The selected value."""
         return self.widget.value
 
     @value.setter
@@ -134,16 +134,16 @@ class Steps(_Selection):
         self.widget.add_class("nv-control")
 
 
-SHOWN = 5  # refusals of one link; a reader needs no more to see what is wrong with it
+SHOWN = 5  # invalid settings of one link, enough to see what is wrong with it
 
 
 def shortened(text: str) -> str:
-    """What a stranger wrote, short enough to stand in a sentence."""
+    """Untrusted text, short enough to quote in a sentence."""
     return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 class Controls:
-    """The controls of a picture by name; `controls.depth` is the value of the one called `depth`.
+    """The controls of a picture by name; `controls.depth` is the value of the control named `depth`.
 
     ```python
     controls = Controls(depth=Slider("depth", 1, 10, start=3), phi=Choice("nonlinearity", ["relu", "erf"], "relu"))
@@ -164,7 +164,7 @@ class Controls:
         return self._controls[name].value
 
     def observe(self, changed: Callable[[], None]) -> None:
-        """Call `changed` after every move of a control. Browsers that report 0.7000000000000001 move none."""
+        """Call `changed` after every change of a control; a report of 0.7000000000000001 for 0.7 is not a change."""
 
         def on_change(change: Any) -> None:
             if not self._quiet:
@@ -177,12 +177,12 @@ class Controls:
             control.widget.observe(on_change, names="value")
 
     def move(self, **values: Any) -> None:
-        """Move controls as a hand would: observers are told."""
+        """Set controls as a reader would: observers are notified."""
         for name, value in values.items():
             self._controls[name].value = value
 
     def set(self, **values: Any) -> None:
-        """Set several controls as one move (observers are not told); a value beyond its slider's end moves to it."""
+        """Set several controls at once without notifying observers; values beyond a slider's end are clipped."""
         self._quiet = True
         try:
             if values:
@@ -197,7 +197,7 @@ class Controls:
         self._stand = tuple(control.value for control in self._controls.values())
 
     def reset(self) -> None:
-        """Back to the chapter's start (observers are not told)."""
+        """Restore the start values of the chapter without notifying observers."""
         self.set(**{name: control.start for name, control in self._controls.items()})
 
     def settings(self) -> dict[str, Any]:
@@ -205,17 +205,17 @@ class Controls:
         return {name: control.value for name, control in self._controls.items()}
 
     def moved(self) -> dict[str, Any]:
-        """The values of those controls that are not at their start."""
+        """The values of the controls that differ from their start."""
         return {name: value for name, value in self.settings().items() if value != self._controls[name].start}
 
     def to_link(self) -> str:
-        """The state as the part of a link behind `#`: `depth=3&phi=relu`."""
+        """The state as the fragment of a link: `depth=3&phi=relu`."""
         return urlencode(self.settings())
 
     def from_link(self, text: str) -> str | None:
-        """Take the state from a link and return what was refused, if anything.
+        """Take the state from a link; returns a sentence about invalid settings, if there are any.
 
-        A control that the link leaves out, or gives an invalid value, returns to its start.
+        Controls that the link omits, or gives an invalid value, are reset to their start.
         """
         values = {name: control.start for name, control in self._controls.items()}
         refused = []

@@ -1,4 +1,4 @@
-"""The CSV files of a picture: each says which plot, page and settings its numbers are of, and how to read it."""
+"""The CSV files of a picture: each states the plot, page and settings of its numbers, and how to read it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ LONGEST = 60  # characters of the settings in a file's name
 
 
 def csv_file(plot: Panel, controls: Controls, page: str = "", link: str = "") -> dict[str, str]:
-    """The numbers in one plot as a file: its `name`, and its `text` with lines of comment above.
+    """The numbers of one plot as a file: its `name`, and its `text`, which begins with comment lines.
 
-    - `page`, `link`: the chapter's name (`02_ntk`) and its address, as the page says them; JupyterLab's says none.
+    - `page`, `link`: the chapter's name (`02_ntk`) and its address, as the page reports them; empty in JupyterLab.
     """
     words = ["ntkviz", _safe(page), plot.name, state_name(controls)]
     text = "".join(f"# {' '.join(line.split())}\n" for line in _comments(plot, controls, page, link)) + plot.to_csv()
@@ -33,12 +33,12 @@ def _comments(plot: Panel, controls: Controls, page: str, link: str) -> Iterator
     if link:
         yield f"link: {link}"
     if plot.left_out:
-        yield f"left out, because not calculated for these settings: {plot.left_out}"
+        yield f"left out, because not computed for these settings: {plot.left_out}"
     yield 'read it with: pandas.read_csv(file, comment="#")'
 
 
 def state_name(controls: Controls) -> str:
-    """The state as part of a file's name: what is not as at the start, in safe characters. No two states share one."""
+    """The state as part of a file name: the changed settings, in safe characters. No two states share one."""
     whole = "-".join(f"{name}={value}" for name, value in controls.moved().items()) or "start"
     safe = _safe(whole)
     return safe if safe == whole else f"{safe}-{crc32(whole.encode()):08x}"

@@ -1,4 +1,4 @@
-"""The widgets of a page that are written for the browser: the toolbar, and what it says when its kernel is lost."""
+"""The widgets of a page with their own JavaScript: the toolbar, and the notice that the kernel is lost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..style.theme import STATIC, STYLESHEET
 
 
 class Toolbar(anywidget.AnyWidget):
-    """Reset, copy link, CSV, present; and the state of the controls in the page's address."""
+    """The buttons Reset, Copy link, CSV and Present; it also keeps the controls' state in the page's address."""
 
     _esm = (STATIC / "toolbar.js").read_text(encoding="utf-8")
     _css = STYLESHEET
@@ -17,6 +17,6 @@ class Toolbar(anywidget.AnyWidget):
 
 
 class Connection(anywidget.AnyWidget):
-    """Shows nothing until the page loses its kernel; then a sentence across the page and a button that reloads it."""
+    """Invisible until the page loses its kernel; then a sentence across the page, with a button that reloads it."""
 
     _esm = (STATIC / "connection.js").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A picture: controls, plots, and the two sides that answer a move: at once, and as it comes."""
+"""A picture: controls, plots, and the two computations that follow a change: immediate, and incremental."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ from .csv_files import csv_file
 from .in_browser import Connection, Toolbar
 from .preview import preview
 
-CALCULATING = "calculating …"
-WAITING = "finishing the previous calculation …"
-LATE = 0.1  # seconds that `at_once` may take before the page says that it is still calculating
-PATIENCE, LARGE = 3, 1e8  # seconds and bytes below which the cost of a calculation is not mentioned
-ROW = 6  # controls beside each other on a laptop; under two rows of them plots are lower, and the foot stays in view
+CALCULATING = "computing …"
+WAITING = "finishing the previous computation …"
+LATE = 0.1  # seconds that `at_once` may take before the page says that it is still computing
+PATIENCE, LARGE = 3, 1e8  # seconds and bytes below which the cost of a computation is not announced
+ROW = 6  # controls per row on a laptop; with two rows, plots are lower so that the foot stays in view
 
 
 class Picture:
-    """Controls above plots; every move is answered twice.
+    """Controls above plots; every change of a control starts two computations.
 
-    - `at_once(controls)` runs in the move itself and should take milliseconds: the infinite-width side. If it takes
-      longer, the page dims what it shows meanwhile.
-    - `as_it_comes(controls)` is a generator that runs beside the page: the finite-width side. It
-      yields functions that show what it found; each is one of the `steps` of the progress bar
+    - `at_once(controls)` runs in the callback of the change and should take milliseconds: the infinite-width side. If
+      it takes longer, the page dims the plots meanwhile.
+    - `as_it_comes(controls)` is a generator that runs in the background: the finite-width side. It
+      yields functions that show its results; each is one of the `steps` of the progress bar
       (a number, or a function of the controls).
-    - `estimate(controls)`: the `nv.cost` of each of the calculations of `as_it_comes`, said before its long part, and
-      before its first step if that is long in coming.
-    - `prepare`: things to compile in quiet moments.
-    - `layout`: a class of the stylesheet that says how wide each plot is.
-    - `below`: panels that stand elsewhere on the page and follow the controls, too.
+    - `estimate(controls)`: the `nv.cost` of each computation of `as_it_comes`, announced after its first step, or
+      earlier if that takes long.
+    - `prepare`: tasks to do when idle, such as compiling ahead.
+    - `layout`: a class of the stylesheet that sets the width of each plot.
+    - `below`: panels elsewhere on the page that follow the controls, too.
 
-    The finite-width side goes beyond its first step only once a page shows the picture. A move drops what
-    the one before still computes. A refusal by `ntkviz` is shown as its sentence. What has not been drawn for the
-    current settings, because it is still being calculated or was refused or cancelled, is dimmed and shows no
-    numbers (`panel.py`). Show a picture by leaving it at the end of a cell.
+    The finite-width side continues after its first step only once a page shows the picture. A change cancels the
+    previous computation. An `NtkvizError` is shown as its sentence. Plots that have not been drawn for the current
+    settings, because their computation is running, was refused or was cancelled, are dimmed and show no numbers
+    (`panel.py`). A picture is shown if it is the last expression of a cell.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Picture:
         self._progress = widgets.IntProgress(max=1)
         self._status = widgets.HTML()
         self._status.add_class("nv-status")
-        self._cancel = widgets.Button(description="Cancel", tooltip="Stop the calculation")
+        self._cancel = widgets.Button(description="Cancel", tooltip="Stop the computation")
         self._cancel.on_click(lambda button: self.cancel())
         self._toolbar = Toolbar()
         self._toolbar.on_msg(lambda toolbar, message, buffers: self._on_tool(message))
@@ -101,7 +101,7 @@ class Picture:
         return self.widget._repr_mimebundle_(**kwargs) | preview(self.widget, self.controls.to_link())
 
     def refresh(self) -> None:
-        """Answer the controls as they are now."""
+        """Compute and draw for the current controls."""
         self._background.cancel()
         self._toolbar.state = self.controls.to_link()
         for panel in self.panels:
@@ -129,9 +129,9 @@ class Picture:
 
     @contextmanager
     def _saying_if_late(self) -> Iterator[None]:
-        """Dim what is out of date if the answer is late. The event loop is busy with it, so a thread of its own does.
+        """Dim outdated panels if `at_once` is late, from a separate thread, since it keeps the event loop busy.
 
-        A move answered in time costs no message: what it draws is current before anybody has dimmed it.
+        If it is in time, no message is sent: its panels are current before they would be dimmed.
         """
         answered = threading.Event()
 
@@ -153,7 +153,7 @@ class Picture:
                 answered.set()
 
     def _calculation(self) -> Iterator[Update]:
-        """`as_it_comes`, and between its first step and the others, when the controls have come to rest, its cost."""
+        """`as_it_comes`, with its cost announced after its first step, when the controls have come to rest."""
         assert self._as_it_comes is not None
         steps = self._as_it_comes(self.controls)
         yield from itertools.islice(steps, 1)
@@ -162,7 +162,7 @@ class Picture:
         yield from steps
 
     def _forecast(self) -> Update:
-        """Estimate what `as_it_comes` costs; gives what says so."""
+        """Estimate the cost of `as_it_comes`; returns the function that announces it."""
         assert self._estimate is not None
         cost = functools.reduce(Cost.then, self._estimate(self.controls), Cost())
 
@@ -173,7 +173,7 @@ class Picture:
         return say
 
     def _say_work(self) -> None:
-        """What is going on, and what it costs where that is known and large."""
+        """Announce the current computation, with its cost if that is known and large."""
         if self._waits:
             self._status.value = f"{WAITING} then {self._cost}" if self._cost else WAITING
         else:
@@ -184,9 +184,9 @@ class Picture:
         self.refresh()
 
     def cancel(self) -> None:
-        """Stop the finite-width side; what it would have drawn anew stays out of date."""
+        """Stop the finite-width side; panels that it has not redrawn stay out of date."""
         self._background.cancel()
-        self._finish(None, "Stopped; move a control to go on.")
+        self._finish(None, "Stopped; move a control to continue.")
 
     def _wait(self, waiting: bool) -> None:
         self._waits = waiting

@@ -1,8 +1,8 @@
-"""What a page of the dashboard shows until its widgets are there: the picture as it was when the page was made.
+"""The preview that a page of the dashboard shows until its widgets are ready: its picture when the page was made.
 
-A kernel that waited for its reader has made its page long before, so the page comes at once; Jupyter's code in the
-browser then needs seconds to fetch every widget from the kernel and to draw it. The page therefore brings its picture
-along as markup and as what plotly.js draws, and `static/preview.js` shows that until the widgets have drawn theirs.
+A preheated kernel has made its page in advance, so the page is sent immediately; Jupyter's code in the browser then
+needs seconds to fetch every widget from the kernel and to draw it. The page therefore contains its picture as markup
+and as data for plotly.js, and `static/preview.js` shows these until the widgets have been drawn.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ READY_SOON = "Getting the controls ready …"
 
 
 def preview(picture: widgets.Widget, state: str) -> dict[str, dict[str, Any]]:
-    """A picture as part of a cell's output, by type: nothing but on the dashboard, whose pages can draw it.
+    """A picture as part of a cell's output, by MIME type; empty except on the dashboard, whose pages can draw it.
 
-    - `state`: of the picture's controls, as in a link; a page opened with another one does not show the preview.
+    - `state`: the state of its controls, as in a link; a page opened with another state does not show the preview.
     """
     if PAGE_HAS_PLOTLY not in os.environ:
         return {}
@@ -33,7 +33,7 @@ def preview(picture: widgets.Widget, state: str) -> dict[str, dict[str, Any]]:
 
 
 def _markup(widget: widgets.Widget, figures: list[dict[str, Any]]) -> str:
-    """A widget as HTML that looks like it, its figures left empty and added to `figures` in order."""
+    """A widget as HTML that looks like it, with empty figures, which are added to `figures` in order."""
     classes = " ".join(upstream.css_classes(widget))
     if isinstance(widget, Figure):
         figures.append(json.loads(widget.to_json()) | {"config": upstream.configuration(widget)})
@@ -51,7 +51,7 @@ def _markup(widget: widgets.Widget, figures: list[dict[str, Any]]) -> str:
 
 
 def _control(widget: widgets.Widget, classes: str) -> str:
-    """The label of a slider or a list, and its value: above the line on which it moves, or in the list."""
+    """The label of a slider or a list with its value, above the track or in the list."""
     label = f'<span class="widget-label">{widget.description}</span>'
     if isinstance(widget, widgets.Dropdown):
         shown = f"<select disabled><option>{escape(widget.label)}</option></select>"

@@ -1,1 +1,1 @@
-"""What a picture is made of: panels and the plots in them. They are given numbers and compute no limit."""
+"""The panels and plots of pictures. They are given numbers, and compute no limits."""

@@ -1,4 +1,4 @@
-"""Attention between the words of a sentence: as a map, and the weights of one word over many random networks."""
+"""Attention between the words of a sentence: the attention map, and one word's weights in many random networks."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .panel import Part, Plot
 
 
 class AttentionPair(Plot):
-    """Two attention maps side by side on one colour scale, from 0 to 1; each row is one word's weights and sums to 1.
+    """Two attention maps side by side on one colour scale from 0 to 1; each row holds one word's weights and sums to 1.
 
-    - `left`, `right`: what they are, as headings.
-    - `words`: named along both axes, `(T,)`; a map of fewer words is one of the first of them.
+    - `left`, `right`: their headings.
+    - `words`: the labels of both axes, `(T,)`; a smaller map is that of the first words.
     """
 
     def __init__(self, left: str, right: str, words: Sequence[str], name: str = "attention"):
@@ -61,7 +61,7 @@ class AttentionPair(Plot):
         )
 
     def show(self, left: np.ndarray | None = None, right: np.ndarray | None = None, chosen: int | None = None) -> None:
-        """Show one map or both, `(T, T)`, and frame the row of the word `chosen`."""
+        """Show one map or both, `(T, T)`, and frame the row of word number `chosen`."""
         given = [part for part, weights in zip(self.parts, (left, right), strict=True) if weights is not None]
         with self.drawing(*given):
             if left is not None:
@@ -79,16 +79,16 @@ class AttentionPair(Plot):
 
     @property
     def _count(self) -> int:
-        """How many words the limit has."""
+        """The number of words of the limit's map."""
         return int(np.isfinite(np.asarray(self.figure.data[1].z, dtype=float)).any(axis=1).sum())
 
     def _padded(self, weights: np.ndarray) -> np.ndarray:
-        """A map with empty cells for the words that are left out."""
+        """A map with empty cells for the omitted words."""
         missing = len(self._words) - len(weights)
         return np.pad(np.asarray(weights, dtype=float), (0, missing), constant_values=np.nan)
 
     def _maps(self) -> tuple[np.ndarray, np.ndarray]:
-        """Both maps, of as many words as the limit has."""
+        """Both maps, restricted to the words of the limit's map."""
         shown = slice(self._count), slice(self._count)
         left, right = (np.asarray(trace.z, dtype=float)[shown] for trace in self.figure.data)
         return left, right
@@ -103,9 +103,9 @@ class AttentionPair(Plot):
 
 
 class WeightCloud(Plot):
-    """The attention weights of one word in many random networks, as dots about their limits.
+    """The attention weights of one word in many random networks, as dots around their limits.
 
-    - `words`: along the axis, `(T,)`; fewer weights are those of the first of them.
+    - `words`: the labels of the axis, `(T,)`; fewer weights are those of the first words.
 
     The first network added is the one shown in the map; it is drawn as rings.
     """
@@ -118,7 +118,7 @@ class WeightCloud(Plot):
         figure.add_scatter(x=[], y=[], mode="markers", name="networks")
         figure.data[0].marker.update(color=theme.FINITE, size=6, opacity=0.5)
         figure.add_scatter(x=[], y=[], mode="lines", name="infinite width", line={"color": theme.LIMIT, "width": 3})
-        figure.add_scatter(x=[], y=[], mode="markers", name="the left one")
+        figure.add_scatter(x=[], y=[], mode="markers", name="network on the left")
         figure.data[2].marker.update(color=theme.FINITE, size=11, symbol="circle-open", line_width=2.5)
         figure.update_traces(hovertemplate="%{y:.3f}<extra>%{fullData.name}</extra>")
         figure.update_layout(
@@ -145,25 +145,25 @@ class WeightCloud(Plot):
         )
 
     def restart(self, limit: Sequence[float], width: int) -> None:
-        """Draw the limits of one word's weights, `(T,)`, and forget the networks; new ones are of this width."""
+        """Draw the limits of one word's weights, `(T,)`, and clear the networks; new ones have this width."""
         self._limit, self._width = np.asarray(limit, dtype=float), width
         self._networks = np.empty((0, len(self._limit)))
         self._draw()
 
     def add(self, weights: Sequence[float]) -> None:
-        """The same weights in one more random network."""
+        """Add the same weights in one more random network."""
         self._networks = np.concatenate([self._networks, np.asarray(weights, dtype=float)[None]])
         self._draw()
 
     def spread(self) -> float:
-        """The standard deviation from one network to the next, over all words; NaN before there are two."""
+        """The standard deviation over networks, averaged over all words; NaN for fewer than two networks."""
         if len(self._networks) < 2:
             return float("nan")
         return float(np.sqrt(np.mean(np.var(self._networks, axis=0, ddof=1))))
 
     def _draw(self) -> None:
         count, words = len(self._networks), np.arange(len(self._limit))
-        # Dots stand apart sideways in the order of the golden ratio: even, and the same at every drawing.
+        # Horizontal offsets by multiples of the golden ratio: evenly spread, and reproducible.
         aside = (np.arange(count) * 0.618 % 1 - 0.5)[:, None] * 0.5
         cloud, limit, one = self.figure.data
         with self.drawing():
@@ -174,10 +174,10 @@ class WeightCloud(Plot):
             )
             one.update(x=words if count else [], y=self._networks[0] if count else [])
         if count < 2:
-            self.say("A spread takes two networks.")
+            self.say("The spread needs two networks.")
             return
         self.say(
-            f"{count} networks of width {self._width:,} differ by ± <b>{self.spread():.3f}</b>; times √n that is "
+            f"{count} networks of width {self._width:,} vary by ± <b>{self.spread():.3f}</b>; times √n that is "
             f"<b>{self.spread() * self._width**0.5:.2f}</b>."
         )
 
@@ -189,5 +189,5 @@ class WeightCloud(Plot):
 
 
 def _numbered(words: Sequence[str]) -> list[str]:
-    """Words with their positions in the sentence, where one may occur twice: `the (1)`."""
+    """Words with their positions in the sentence, since a word may occur twice: `the (1)`."""
     return [f"{word} ({place})" for place, word in enumerate(words, 1)]

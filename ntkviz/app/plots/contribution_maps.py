@@ -1,4 +1,4 @@
-"""The NTK of two sentences, taken apart by pairs of time steps: one random network beside the limit."""
+"""The NTK of two sentences, split into pairs of time steps: one random network beside the limit."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from ..style.wording import figures, signed
 from .panel import Part, Plot
 
 LINEAR = 0.002
-"""Of the unit: up to here colours are linear, beyond it logarithmic."""
+"""In units: up to here colours are linear, beyond it logarithmic."""
 
-ROUNDING = 1e-12  # of the unit: what is smaller is zero
+ROUNDING = 1e-12  # in units: smaller numbers count as zero
 
-END = 1.1  # of the colour scale: room for its last marks
+END = 1.1  # the end of the colour scale, with room for its last ticks
 
 MARKS = {"−1": -1, "−10%": -0.1, "−1%": -0.01, "0": 0, "1%": 0.01, "10%": 0.1, "1": 1}
 
-Parts = Mapping[str, np.ndarray]  # of each parameter, `(T, T̄)`, or `(1, 1)` for one that has no time
+Parts = Mapping[str, np.ndarray]  # by parameter: `(T, T̄)`, or `(1, 1)` for a parameter that is used once
 
 
 def shade(share: np.ndarray | float) -> np.ndarray:
-    """Where numbers in units stand on the colour scale from −1 to 1: at asinh(share/LINEAR)/asinh(1/LINEAR)."""
+    """The position of numbers in units on the colour scale from −1 to 1: asinh(share/LINEAR)/asinh(1/LINEAR)."""
     return np.asarray(np.arcsinh(np.asarray(share) / LINEAR) / np.arcsinh(1 / LINEAR))
 
 
 class ContributionMaps(Plot):
-    """Two maps, of one network and of the limit: how much each pair of time steps adds to the NTK.
+    """Two maps, of one network and of the limit: the contribution of each pair of time steps to the NTK.
 
     - `words`, `words_bar`: the words of the two sentences, along the axes.
 
     Both sides are given as `{parameter: (T, T̄)}`; a parameter used once, such as the readout, is not on the map
-    and named under it. Circles mark the pairs of equal lag, T − t = T̄ − t̄.
+    but in the line below it. Circles mark the pairs of equal lag, T − t = T̄ − t̄.
 
-    Colours are logarithmic to both sides of zero: what is noise in a network is a hundredth of the largest cells, and
-    may be of either sign. They are relative to a `unit` that the caller keeps for all maps that are compared.
+    Colours are logarithmic on both sides of zero, since the noise in a network is a hundredth of the largest cells and
+    of either sign. They are relative to a `unit`, which the caller keeps for all maps that are compared.
     """
 
     def __init__(self, left: str, right: str, words: Sequence[str], words_bar: Sequence[str], name: str = "pairs"):
@@ -80,9 +80,9 @@ class ContributionMaps(Plot):
         bar.update(tickvals=[float(shade(mark)) for mark in MARKS.values()], ticktext=list(MARKS))
 
     def restart(self, limit: Parts, length: int, length_bar: int, unit: float) -> None:
-        """Show the limit, for the first so many words of each; the network's map stays until there is another.
+        """Show the limit for the first words of each sentence; the network's map stays until a new one is added.
 
-        `unit`: the positive number that has the brightest colour.
+        `unit`: the positive number of the brightest colour.
         """
         self._sides[1], self._lengths, self._unit = limit, (length, length_bar), unit
         self.outdate()
@@ -102,7 +102,7 @@ class ContributionMaps(Plot):
         self._read()
 
     def equal_lag_share(self, side: int) -> float:
-        """How much of a map is in pairs of equal lag, of the sum of all absolute values; NaN if the map is zero."""
+        """The share of pairs of equal lag in the sum of all absolute values; NaN if the map is zero."""
         cells, (length, length_bar) = np.abs(self._map(side)), self._lengths
         t, t_bar = np.indices(cells.shape)
         total = cells.sum()
@@ -143,7 +143,7 @@ class ContributionMaps(Plot):
         said += " + ".join(f"{figures(value)} from {name}" for name, value in sums.items()) + "."
         share = self.equal_lag_share(1)
         if np.isfinite(share):
-            said += f" Equal lags (white dots) hold <b>{share:.0%}</b> of the map"
+            said += f" Equal lags (white dots) make up <b>{share:.0%}</b> of the map"
             said += f", in this network <b>{self.equal_lag_share(0):.0%}</b>." if self.parts[0].current else "."
         self.say(said)
 

@@ -1,4 +1,4 @@
-"""How far one architecture's networks are from their limit, width by width."""
+"""The deviation of one architecture's networks from their limit, width by width."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ..style.wording import one_over_root
 from .panel import Plot
 
 USUAL_DEVIATIONS = (-2.0, 0.5)
-"""Exponents of ten: from 1 % to 300 %, where the deviations of nearly all networks of these pages lie."""
+"""Exponents of ten: from 1 % to 300 %, the range of the deviations of nearly all networks of these pages."""
 
 
 class ConvergencePlot(Plot):
     """Deviation from the limit against width, both logarithmic, filled point by point.
 
-    The dashed line is c/√n with c fitted to the points. Points belong to one network: `restart`
-    with another one clears them, with the same one keeps them. The axes are the same for all networks, so that
-    those of two can be compared; they reach further only for points that lie outside.
+    The dashed line is c/√n with c fitted to the points. Points belong to one architecture: `restart`
+    with another one clears them, with the same one keeps them. The axes are the same for all architectures, so that
+    they can be compared, and are extended only for points outside.
     """
 
     def __init__(self, widths: Sequence[int], seeds: int, name: str = "deviation"):
@@ -47,7 +47,7 @@ class ConvergencePlot(Plot):
             x=[],
             y=[],
             mode="markers",
-            name="the width chosen",
+            name="chosen width",
             marker={"color": theme.LIMIT, "size": 19, "line_width": 3},
         )
         figure.data[3].marker.symbol = "circle-open"
@@ -71,23 +71,23 @@ class ConvergencePlot(Plot):
         figure.layout.legend.bgcolor = "rgba(0,0,0,0)"
 
     def restart(self, network: Hashable, width: int) -> None:
-        """Measure `network`, with `width` marked; points of another network go."""
+        """Show the points of `network`, with `width` marked; points of another one are cleared."""
         if network != self._network:
             self._network, self._points = network, {}
         self._marked = width
         self._draw()
 
     def remaining(self) -> list[tuple[int, int]]:
-        """The (width, seed) not measured yet, one seed at all widths before the next."""
+        """The (width, seed) that are still to be measured, one seed at all widths before the next."""
         return [(n, seed) for seed in self.seeds for n in self.widths if (n, seed) not in self._points]
 
     def add(self, width: int, seed: int, deviation: float) -> None:
-        """One more network measured."""
+        """Add one measured network."""
         self._points[width, seed] = deviation
         self._draw()
 
     def means(self) -> dict[int, float]:
-        """The mean deviation at each width measured."""
+        """The mean deviation at each measured width."""
         return {n: float(np.mean(ds)) for n, ds in self._by_width().items()}
 
     def _draw(self) -> None:
@@ -110,7 +110,7 @@ class ConvergencePlot(Plot):
         return {n: ds for n, ds in found.items() if ds}
 
     def slope(self) -> Slope:
-        """The log–log slope of the mean deviation and its standard error, NaN while too little is measured."""
+        """The log–log slope of the mean deviation and its standard error; NaN while there are too few points."""
         return log_log_slope(self._by_width())
 
     def table(self) -> Iterator[Sequence[Any]]:

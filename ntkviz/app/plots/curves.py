@@ -1,4 +1,4 @@
-"""Two answers calculated for one question, and the random networks that judge between them."""
+"""Two computed answers to one question, and the random networks that decide between them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .statistics import network_spread
 
 
 class CurvesPlot(Plot):
-    """A kernel against its second input: the correct limit, the shortcut's, and networks as they come.
+    """A kernel against its second input: the correct limit, the shortcut's, and networks as they are sampled.
 
-    - `x`: the second inputs, where both curves are calculated and every network is measured.
-    - `heading`, `x_title`, `y_title`: the words around the plot.
-    - `every`: how many steps of `x` from one point of the networks to the next.
+    - `x`: the second inputs, at which both curves and every network are evaluated.
+    - `heading`, `x_title`, `y_title`: the heading and the titles of the axes.
+    - `every`: the number of steps of `x` between two points of the networks.
 
-    Points are the mean of the networks so far, bars the standard deviation from one to the next.
+    Points are the mean of the networks so far, bars their standard deviation.
     """
 
     def __init__(
@@ -51,13 +51,13 @@ class CurvesPlot(Plot):
         figure.add_vline(x=self.x[0], line={"color": theme.MUTED, "width": 1.5, "dash": "dot"})
 
     def restart(self, correct: Sequence[float], shortcut: Sequence[float], at: float, note: str = "") -> None:
-        """Draw two curves and forget the networks; read them at the input next to `at`, and say `note` (HTML) too."""
+        """Draw two curves and clear the networks; the line below gives their values at `at`, and `note` (HTML)."""
         self._correct, self._shortcut = (np.asarray(curve, dtype=float) for curve in (correct, shortcut))
         self._marked, self._note, self._networks = int(np.argmin(np.abs(self.x - at))), note, []
         self._draw()
 
     def add(self, network: Sequence[float]) -> None:
-        """One more random network, measured at all of `x`."""
+        """Add one random network, evaluated at all of `x`."""
         self._networks.append(np.asarray(network, dtype=float))
         self._draw()
 
@@ -85,7 +85,7 @@ class CurvesPlot(Plot):
         said = f"On the dotted line: correct <b>{figures(right)}</b>, GIA <b>{figures(wrong)}</b>"
         if np.allclose(self._correct, self._shortcut, rtol=0, atol=1e-6 * scale):
             said += ", the same"
-        elif min(abs(right), abs(wrong)) > 1e-3 * scale:  # neither is next to nothing beside the whole curve
+        elif min(abs(right), abs(wrong)) > 1e-3 * scale:  # neither is negligible relative to the curve
             said += (
                 f", a factor of <b>{figures(wrong / right)}</b>" if wrong * right > 0 else ", of the <b>wrong sign</b>"
             )
@@ -131,12 +131,12 @@ class LawPlot(Plot):
             figure.add_vline(x=0, line={"color": colour, "width": 1.5, "dash": "dot"})
 
     def restart(self, correct: Law, shortcut: Law) -> None:
-        """Draw two laws (of a single vector each) and forget the network."""
+        """Draw two laws (of a single vector each) and clear the network."""
         self._laws, self._sample = (correct, shortcut), np.array([])
         self._draw()
 
     def add(self, coordinates: Sequence[float]) -> None:
-        """The coordinates of one network's vector, in place of another's."""
+        """Show the coordinates of one network's vector, in place of another's."""
         self._sample = np.asarray(coordinates, dtype=float).ravel()
         self._draw()
 
@@ -172,7 +172,7 @@ class LawPlot(Plot):
 
 
 def _add_two_lines(figure: Any) -> None:
-    """The correct answer, and over it, dashed, the shortcut's: both can be seen where they coincide."""
+    """The correct answer and, dashed on top of it, the shortcut's: both are visible where they coincide."""
     figure.add_scatter(x=[], y=[], mode="lines", name="correct answer", line={"color": theme.LIMIT, "width": 4})
     figure.add_scatter(
         x=[], y=[], mode="lines", name="GIA's answer", line={"color": theme.THIRD, "width": 4, "dash": "dash"}
@@ -180,7 +180,7 @@ def _add_two_lines(figure: Any) -> None:
 
 
 def _density(law: Law, x: np.ndarray) -> np.ndarray:
-    """The density of Z at `x`: a Gaussian's where it is one, else smoothed from its samples."""
+    """The density of Z at `x`: that of a Gaussian if Z is one, else smoothed from its samples."""
     if law.gaussian:
         return statistics.density(x, float(np.squeeze(law.mean)), float(np.squeeze(law.std)))
-    return statistics.smoothed(np.ravel(law.samples)[::4], x)  # as smooth, in a quarter of the time
+    return statistics.smoothed(np.ravel(law.samples)[::4], x)  # equally smooth, in a quarter of the time

@@ -1,7 +1,7 @@
-"""What random networks are distributed like, beside the Gaussian of infinite width: coordinates and functions.
+"""The distribution of random networks beside the Gaussian of infinite width: coordinates and functions.
 
-Both plots are told what infinite width predicts (`restart`) and then given samples as they come (`add`).
-Until the first new samples arrive the old ones stay, out of date.
+Both plots are given the prediction of infinite width (`restart`) and then samples as they are drawn (`add`).
+Until the first new samples arrive, the old ones stay, out of date.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ WITHIN_ONE, WITHIN_TWO, BEYOND_THREE = (
 
 
 class CoordinateHistogram(Plot):
-    """A histogram of a layer's coordinates with the density of the Gaussian predicted for them.
+    """A histogram of a layer's coordinates with the predicted Gaussian density.
 
-    - `what`: what a coordinate is, under the axis.
+    - `what`: the title of the axis.
     """
 
     def __init__(self, heading: str, what: str, name: str = "coordinates"):
@@ -53,7 +53,7 @@ class CoordinateHistogram(Plot):
         )
 
     def restart(self, std: float) -> None:
-        """Predict N(0, std²); what is added from now on is a new sample."""
+        """Predict N(0, std²); the next `add` starts a new sample."""
         self._std, self._values, self._networks = float(std), np.empty(0), 0
         bars, line = self.figure.data
         half = round_up(4 * self._std)
@@ -66,7 +66,7 @@ class CoordinateHistogram(Plot):
         self.say(f"Predicted variance <b>{figures(self._std**2)}</b>.")
 
     def add(self, values: np.ndarray) -> None:
-        """More coordinates, `(networks, n)`."""
+        """Add coordinates, `(networks, n)`."""
         self._values = np.concatenate([self._values, np.ravel(values).astype(float)])
         self._networks += len(values)
         edges, density = self._histogram()
@@ -83,13 +83,13 @@ class CoordinateHistogram(Plot):
         )
 
     def _histogram(self) -> tuple[np.ndarray, np.ndarray]:
-        """Edges, and the density of all coordinates, those outside the edges counted too."""
+        """Edges, and the density of all coordinates, including those outside the edges."""
         half = round_up(4 * self._std)
         counts, edges = np.histogram(self._values, bins=BINS, range=(-half, half))
         return edges, counts / ((self._values.size or np.nan) * (edges[1] - edges[0]))
 
     def _fit(self, highest: float) -> None:
-        """Room for the bars, twice as much at a time, so that the bell stays where it is for as long as it can."""
+        """Extend the axis to fit the bars, by factors of two, so that the bell curve rarely changes its size."""
         bell = statistics.density(np.zeros(1), std=self._std).item()
         doublings = max(0, int(np.ceil(np.log2(highest / bell / 1.2)))) if highest > 0 else 0
         self.figure.layout.yaxis.range = [0, 1.25 * bell * 2.0**doublings]
@@ -104,8 +104,8 @@ class CoordinateHistogram(Plot):
 class FunctionDraws(Plot):
     """Many random networks as curves along a path of inputs, inside the bands of ±1 and ±2 standard deviations.
 
-    - `path`: `(points,)`, where on the path each input is: the axis.
-    - `draws`: how many curves there is room for.
+    - `path`: `(points,)`, the position of each input on the path, which is the horizontal axis.
+    - `draws`: the largest number of curves.
     """
 
     def __init__(self, heading: str, path: np.ndarray, what: str, draws: int = 200, name: str = "functions"):
@@ -138,9 +138,11 @@ class FunctionDraws(Plot):
             name="infinite width, ±1σ and ±2σ",
             line={"color": theme.LIMIT, "width": 2},
         )
-        figure.add_scatter(x=path, y=[], mode="lines", name="one of them", line={"color": theme.FINITE, "width": 3.5})
+        figure.add_scatter(
+            x=path, y=[], mode="lines", name="a single network", line={"color": theme.FINITE, "width": 3.5}
+        )
         figure.update_traces(hoverinfo="skip")
-        self._bands, self._functions = self.parts = [Part("The band", [0, 1, 3]), Part("What is blue", [2, 4])]
+        self._bands, self._functions = self.parts = [Part("The band", [0, 1, 3]), Part("The blue part", [2, 4])]
         figure.update_layout(
             annotations=[theme.heading(heading, xref="paper", x=0)],
             xaxis={"title": what, "range": [path[0], path[-1]], "fixedrange": True},
@@ -150,7 +152,7 @@ class FunctionDraws(Plot):
         )
 
     def restart(self, std: np.ndarray) -> None:
-        """Predict the standard deviation of f at each point; curves added from now on are a new sample."""
+        """Predict the standard deviation of f at each point; the next `add` starts a new sample."""
         self._std, self._curves = np.asarray(std, dtype=float), np.empty((0, len(self._path)))
         narrow, wide, _, edges, _ = self.figure.data
         self.outdate()
@@ -158,12 +160,12 @@ class FunctionDraws(Plot):
             for times, band in ((1, narrow), (2, wide)):
                 band.y = times * np.concatenate([self._std, -self._std[::-1]])
             edges.y = np.concatenate([np.append(times * self._std, np.nan) for times in (-2, -1, 1, 2)])
-            half = 0.98 * round_up(3 * float(np.max(self._std)))  # short of the round number, whose label is in the way
+            half = 0.98 * round_up(3 * float(np.max(self._std)))  # short of the round number: its label is in the way
             self.figure.layout.yaxis.range = [-half, half]
         self.say("The bands are those of the Gaussian process.")
 
     def add(self, outputs: np.ndarray) -> None:
-        """More networks, `(networks, points)`."""
+        """Add networks, `(networks, points)`."""
         self._curves = np.concatenate([self._curves, np.asarray(outputs, dtype=float)])[: self._draws]
         _, _, curves, _, one = self.figure.data
         gap = np.full((len(self._curves), 1), np.nan)
@@ -174,7 +176,7 @@ class FunctionDraws(Plot):
         count = len(self._curves)
         self.say(
             f"{count} network{'s' if count > 1 else ''}: <b>{within_one:.0%}</b> of the blue lies inside ±1σ and "
-            f"<b>{within_two:.0%}</b> inside ±2σ; in a Gaussian process it is {WITHIN_ONE:.0%} and {WITHIN_TWO:.0%}."
+            f"<b>{within_two:.0%}</b> inside ±2σ; for a Gaussian process, {WITHIN_ONE:.0%} and {WITHIN_TWO:.0%}."
         )
 
     def table(self) -> Iterator[Sequence[Any]]:

@@ -1,4 +1,4 @@
-"""What one more point in a batch does to the kernel of all the others."""
+"""The effect of one more point in a batch on the kernel of all the others."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .panel import Plot
 from .statistics import network_spread
 
 
-class CompanyPlot(Plot):
-    """The kernel between one point of a batch and each of the others, with an extra point in the batch and without.
+class KernelRowPlot(Plot):
+    """One row of a batch's kernel, that of a chosen point, with an extra point in the batch and without.
 
-    - `positions`: where the points of the batch stand on the axis, `(B,)`.
-    - `heading`, `x_title`, `y_title`: the words around the plot.
+    - `positions`: the positions of the batch's points on the axis, `(B,)`.
+    - `heading`, `x_title`, `y_title`: the heading and the titles of the axes.
 
-    The last of `B + 1` numbers is the extra point's own. Blue points are the mean of the networks so far, bars the
-    standard deviation from one to the next.
+    The last of `B + 1` numbers belongs to the extra point. Blue points are the mean of the networks so far, bars their
+    standard deviation.
     """
 
     def __init__(self, positions: Sequence[float], heading: str, x_title: str, y_title: str, name: str = "row"):
@@ -80,16 +80,16 @@ class CompanyPlot(Plot):
     def restart(
         self, alone: Sequence[float], together: Sequence[float], *, chosen: int, extra: float, note: str = ""
     ) -> None:
-        """Draw the row of point `chosen` in both batches, `(B,)` and `(B + 1,)`, and forget the networks.
+        """Draw the row of point `chosen` in both batches, `(B,)` and `(B + 1,)`, and clear the networks.
 
-        `extra` is where the extra point stands; `note` (HTML) is said after the numbers.
+        `extra` is the position of the extra point; `note` (HTML) follows the numbers in the line below.
         """
         self._alone, self._together = np.asarray(alone, dtype=float), np.asarray(together, dtype=float)
         self._chosen, self._extra, self._note, self._networks = chosen, float(extra), note, []
         self._draw()
 
     def add(self, network: Sequence[float]) -> None:
-        """One more random network on the batch with the extra point, `(B + 1,)`."""
+        """Add the row of one random network on the batch with the extra point, `(B + 1,)`."""
         self._networks.append(np.asarray(network, dtype=float))
         self._draw()
 
@@ -134,12 +134,12 @@ class CompanyPlot(Plot):
 
 
 class TwoBatches(Plot):
-    """The kernel between all points of two batches, the second being the first and one more point.
+    """The kernel between all points of two batches, where the second is the first with one more point.
 
-    - `count`: B, the points of the first batch.
+    - `count`: B, the number of points of the first batch.
 
-    The largest entry of the first batch's kernel is the unit of the colours: the extra point, which may stand
-    anywhere and be of any size, does not change them.
+    The largest entry of the first batch's kernel is the unit of the colours, so that the extra point, whose position
+    and size are arbitrary, does not change them.
     """
 
     def __init__(self, count: int, heading: str, name: str = "batches"):
@@ -148,7 +148,7 @@ class TwoBatches(Plot):
         self._kernel = np.full((2 * count + 1, 2 * count + 1), np.nan)
         names = [str(k + 1) for k in range(count)]
         self.names = [f"{k} without" for k in names] + [f"{k} with" for k in names] + ["extra"]
-        # A gap of half a square stands between the batches.
+        # The batches are separated by a gap of half a square.
         self._places = np.append(np.arange(count), np.arange(count, 2 * count + 1) + 0.5)
         end = self._places[-1] + 0.5
         figure = self.figure
@@ -176,7 +176,7 @@ class TwoBatches(Plot):
         )
 
     def _batch_names(self) -> Iterator[dict[str, Any]]:
-        """What each block of rows and of columns is, outside the numbers of its points."""
+        """The names of the batches, outside the numbers of their points."""
         middles = (self._count - 1) / 2, (3 * self._count + 1) / 2
         for middle, text in zip(middles, ("without it", "with it"), strict=True):
             shared = {"text": text, "showarrow": False, "font": {"size": 14}}
@@ -184,7 +184,7 @@ class TwoBatches(Plot):
             yield shared | {"y": middle, "xref": "paper", "x": 0, "xshift": -22, "xanchor": "right", "textangle": -90}
 
     def show(self, alone: np.ndarray, across: np.ndarray, together: np.ndarray) -> None:
-        """Show the kernel of the first batch `(B, B)`, between the two `(B, B + 1)`, of the second `(B + 1, B + 1)`."""
+        """Show the kernels within the first batch `(B, B)`, across `(B, B + 1)`, within the second `(B + 1, B + 1)`."""
         b = self._count
         self._kernel = np.block([[alone, across], [across.T, together]])
         parts = [slice(0, b), slice(b, 2 * b + 1)]

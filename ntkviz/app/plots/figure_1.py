@@ -1,4 +1,4 @@
-"""Figure 1 of Tensor Programs II: how far networks of several architectures are from their limits, and the slopes."""
+"""Figure 1 of Tensor Programs II: the deviation of several architectures from their limits, and its slopes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ..style.wording import figures, signed
 from .panel import Plot
 
 ORIGINAL_AT_64 = {"RNN": 0.2, "Transformer": 0.15, "BatchNorm": 0.5}
-"""Where the curves of the figure start, at width 64, read off by eye."""
+"""The first points of the figure's curves, at width 64, read off by eye."""
 
-AT_ONCE = 10  # networks measured between two drawings
+AT_ONCE = 10  # networks measured between two redraws
 
 
 class Curve(NamedTuple):
-    """The deviation of one architecture, from its limit or from the answer of gradient independence.
+    """The deviation of one architecture from its limit, or from the answer of the GIA.
 
-    - `name`: what it is; `gia`: whether distances are to the answer of gradient independence.
-    - `deviations`: those of the networks of each width measured, by width.
+    - `name`: its name; `gia`: whether distances are from the answer of the GIA.
+    - `deviations`: the deviations of the networks measured, by width.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Curve(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The name as shown."""
+        """The displayed name."""
         return f"{self.name} (GIA)" if self.gia else self.name
 
     def means(self) -> dict[int, float]:
@@ -39,16 +39,16 @@ class Curve(NamedTuple):
         return {width: float(np.mean(ds)) for width, ds in sorted(self.deviations.items())}
 
     def slope(self) -> Slope:
-        """The log–log slope of the means and its standard error, both NaN before there are three widths."""
+        """The log–log slope of the means and its standard error, both NaN for fewer than three widths."""
         return log_log_slope(self.deviations) if len(self.deviations) > 2 else Slope(np.nan, np.nan)
 
 
 class DeviationCurves(Plot):
-    """Deviation against width on logarithmic axes for several architectures, growing point by point.
+    """Deviation against width on logarithmic axes for several architectures, filled point by point.
 
-    Points are means over networks, bars two standard errors of them. The first five architectures have
-    colours and marks of their own; when there are more, those after the third are grey. Grey dashed
-    lines fall as 1/√n. What was measured is kept, and shown again when asked for again.
+    Points are means over networks, bars two standard errors. The first five architectures have their own
+    colours and markers; if there are more, those after the third are grey. Grey dashed lines fall as
+    1/√n. Measurements are kept and shown again on request.
     """
 
     def __init__(self, widths: Sequence[int], most: int, name: str = "figure-1"):
@@ -88,7 +88,7 @@ class DeviationCurves(Plot):
         self._draw()
 
     def remaining(self) -> list[tuple[str, int, list[int]]]:
-        """What is to be measured yet, a few seeds of one width of one architecture at a time; narrow ones first."""
+        """The measurements still to be made, as some seeds of one width of one architecture each; narrow ones first."""
         return [
             (name, width, missing[k : k + AT_ONCE])
             for width in self._shown_widths
@@ -98,12 +98,12 @@ class DeviationCurves(Plot):
         ]
 
     def add(self, name: str, width: int, distances: dict[int, tuple[float, ...]]) -> None:
-        """Networks measured, by seed: how far each is from the limit and, if it differs, from the answer of GIA."""
+        """Add networks by seed: the distance of each from the limit and, if it differs, from the answer of the GIA."""
         self._of(name).update({(width, seed): found for seed, found in distances.items()})
         self._draw()
 
     def curves(self) -> list[Curve]:
-        """What is shown, as far as it is measured."""
+        """The curves shown, as far as they have been measured."""
         curves = []
         for name in self._names:
             found: tuple[dict[int, list[float]], ...] = ({}, {})
@@ -117,7 +117,7 @@ class DeviationCurves(Plot):
         return curves
 
     def look(self, name: str) -> tuple[str, str]:
-        """The colour and the mark of an architecture."""
+        """The colour and the marker of an architecture."""
         place = self._names.index(name)
         if place >= (3 if len(self._names) > len(theme.SERIES) else len(theme.SERIES)):
             return theme.MUTED, "circle"
@@ -130,7 +130,7 @@ class DeviationCurves(Plot):
         return np.asarray(deviations) * (np.sqrt(widths) if self._times_root else 1)
 
     def _draw_frame(self) -> None:
-        """All that is known before any network: axes, the law, and the curves of the paper."""
+        """Draw everything that does not depend on networks: the axes, the 1/√n lines, and the curves of the paper."""
         ends = np.array([self._shown_widths[0] / 1.2, self._shown_widths[-1] * 1.2])
         low, high = (0.4, 60.0) if self._times_root else (0.004, 1.2)
         guides, originals = self.figure.data[:2]
@@ -182,7 +182,7 @@ class DeviationCurves(Plot):
         networks = sum(len(ds) for curve in measured for ds in curve.deviations.values())
         c = {curve.name: np.mean([d * n**0.5 for n, d in curve.means().items()]) for curve in measured}
         if not c:
-            return "If the law is right, each falls as <i>c</i>/√n, with a <i>c</i> of its own."
+            return "If the law holds, each curve falls as <i>c</i>/√n, with its own <i>c</i>."
         least, most = min(c, key=c.__getitem__), max(c, key=c.__getitem__)
         said = f"<b>{networks:,}</b> random networks so far. Deviation × √n, the <i>c</i> of <i>c</i>/√n, is"
         if least == most:
@@ -217,7 +217,7 @@ class SlopePlot(Plot):
         figure.layout.yaxis.tickfont.size = 13
 
     def show(self, curves: Sequence[Curve], looks: Sequence[tuple[str, str]]) -> None:
-        """Show the slopes of curves, each in its colour and mark."""
+        """Show the slopes of curves, each in its colour and with its marker."""
         self._curves = list(curves)
         slopes = np.array([curve.slope() for curve in curves])
         dots = self.figure.data[0]
@@ -228,7 +228,7 @@ class SlopePlot(Plot):
             dots.marker.symbol = [m + "-open" * c.gia for c, (_, m) in zip(curves, looks, strict=True)]
             self.figure.layout.yaxis.range = [len(curves) - 0.4, -0.6]
         known = {c.name: c.slope() for c in curves if not c.gia and np.isfinite(c.slope().value)}
-        self.say(_summary(known) if known else "A slope takes three widths; the law says −0.50.")
+        self.say(_summary(known) if known else "A slope needs three widths; theory predicts −0.50.")
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "curve", "slope", "standard_error"
@@ -237,9 +237,9 @@ class SlopePlot(Plot):
 
 
 def _summary(slopes: dict[str, Slope]) -> str:
-    """What the slopes of distances to the limit say about −1/2: how many agree, and which do not."""
+    """How many slopes of distances to the limit agree with −1/2, and which do not."""
     values = [slope.value for slope in slopes.values()]
-    said = f"The law says −0.50; measured <b>{signed(float(np.mean(values)))}</b>"
+    said = f"Theory predicts −0.50; measured <b>{signed(float(np.mean(values)))}</b>"
     if len(values) > 1:
         said += f" on average, from {signed(min(values))} to {signed(max(values))}"
     if not np.isfinite([slope.error for slope in slopes.values()]).all():
@@ -249,5 +249,5 @@ def _summary(slopes: dict[str, Slope]) -> str:
     if not apart:
         return f"{said}."
     return (
-        f"{said}; further off: {', '.join(apart)}. Narrow networks bend a curve; chance alone puts one in twenty there."
+        f"{said}; outside: {', '.join(apart)}. Narrow networks bend a curve, and chance alone puts one in twenty there."
     )

@@ -1,4 +1,4 @@
-"""What a gated network does over time: its gates as random functions, and how fast it forgets its first token."""
+"""A gated network over time: its gates as random functions, and how fast it forgets its first token."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ...calculus.recurrence import half_life, tail
 from ..style import theme
 from .panel import Part, Plot
 
-MIDDLE = 0.16, 0.84  # the quantiles between which lie 68 %, of a Gaussian mean ± std
-LONG = 200  # steps: half-lives beyond cannot be told from none
+MIDDLE = 0.16, 0.84  # quantiles that enclose 68 %: for a Gaussian, mean ± std
+LONG = 200  # steps: longer half-lives cannot be distinguished from infinite ones
 
 
 class GatePlot(Plot):
-    """A few coordinates of one gate of one network, step by step, over the middle 68 % of the limit and its mean.
+    """Some coordinates of one gate of one network, step by step, over the mean and the middle 68 % of the limit.
 
-    A gate is between 0 and 1 and its law may be far from Gaussian: the band goes from one quantile to another, where
-    mean ± std would leave the values that a gate can have.
+    A gate lies between 0 and 1 and its law may be far from Gaussian: the band is bounded by quantiles, since mean ± std
+    may be outside that interval.
     """
 
     def __init__(self, heading: str, steps: int, shown: int = 12, name: str = "gates"):
@@ -37,7 +37,7 @@ class GatePlot(Plot):
         figure.data[2].line.color = theme.LIMIT
         figure.update_traces(hoverinfo="skip")
         figure.data[0].showlegend = False
-        self._limit, self._network = self.parts = [Part("The band", [0, 2]), Part("What is blue", [1])]
+        self._limit, self._network = self.parts = [Part("The band", [0, 2]), Part("The blue part", [1])]
         figure.update_layout(
             annotations=[theme.heading(heading, xref="paper", x=0)],
             xaxis={"title": "step t", "range": [0.7, steps + 0.3], "fixedrange": True, "nticks": 8},
@@ -47,9 +47,9 @@ class GatePlot(Plot):
         )
 
     def restart(self, samples: np.ndarray, keeps: bool = False) -> None:
-        """Show the law of the limit, from samples of the gate `(steps, samples)`; the last of all steps come last.
+        """Show the law of the limit, from samples of the gate `(steps, samples)`, aligned with the last step.
 
-        `keeps`: whether the gate multiplies a memory; what this alone leaves of it is said too.
+        `keeps`: whether the gate multiplies a memory, whose decay by this gate alone is then reported too.
         """
         self._mean, (self._low, self._high) = np.mean(samples, axis=1), np.quantile(samples, MIDDLE, axis=1)
         x = self._steps(len(self._mean))
@@ -86,10 +86,10 @@ class GatePlot(Plot):
 
 
 class MemoryPlot(Plot):
-    """How far apart two sequences keep a network's states, relative to the first step, on a logarithmic axis.
+    """The distance of a network's states on two sequences, relative to the first step, on a logarithmic axis.
 
-    Distances are root mean squares; those of several networks, or of several samples of the limit, are put
-    together by their squares. The half-life is that of `half_life`.
+    Distances are root mean squares; over several networks, or several samples of the limit, their squares are
+    averaged. The half-life is that of `half_life`.
     """
 
     def __init__(self, heading: str, steps: int, name: str = "memory"):
@@ -118,18 +118,18 @@ class MemoryPlot(Plot):
         figure.layout.yaxis.tickvals = [0.001, 0.01, 0.1, 1, 10]
 
     def restart(self, limit: Sequence[float], other: Sequence[float]) -> None:
-        """Show the distances, `(steps,)`, of the limit and of an RNN's limit; networks and further samples go."""
+        """Show the distances, `(steps,)`, of the limit and of an RNN's limit; clear networks and further samples."""
         self._limits, self._networks = [_relative(limit)], []
         self._other = _relative(other)
         self._draw()
 
     def refine(self, limit: Sequence[float]) -> None:
-        """One more sample of the limit."""
+        """Add a sample of the limit."""
         self._limits.append(_relative(limit))
         self._draw()
 
     def add(self, network: Sequence[float]) -> None:
-        """The distances of one more random network."""
+        """Add the distances of a random network."""
         self._networks.append(_relative(network))
         self._draw()
 
@@ -147,7 +147,7 @@ class MemoryPlot(Plot):
             curves = [np.append(np.maximum(n, 1e-12), np.nan) for n in self._networks]
             networks.update(x=np.tile(np.append(self._x, np.nan), len(curves)), y=np.ravel(curves))
             top = max(1.0, *(float(np.max(c)) for c in (self.limit(), self._other, *self._networks)))
-            self.figure.layout.yaxis.range = [-3.2, np.log10(top) + 0.4]  # above: the legend's place
+            self.figure.layout.yaxis.range = [-3.2, np.log10(top) + 0.4]  # room for the legend above
         self._read()
 
     def _read(self) -> None:
@@ -166,7 +166,7 @@ class MemoryPlot(Plot):
 
 
 def _alone(gate: np.ndarray) -> str:
-    """How fast a root mean square halves that is multiplied by independent samples of a gate at every step."""
+    """The half-life of a root mean square that is multiplied by independent samples of a gate at every step."""
     left = float(np.sqrt(np.mean(np.square(gate))))
     halving = np.log(0.5) / np.log(left) if left < 1 else np.inf
     if halving > LONG:
@@ -175,7 +175,7 @@ def _alone(gate: np.ndarray) -> str:
 
 
 def _fading(distance: np.ndarray, error: float = np.nan) -> str:
-    """What becomes of a relative distance: its half-life, with the standard error where that is known."""
+    """A relative distance over time, in words: its half-life, with the standard error where that is known."""
     found = half_life(distance)
     if found > LONG:
         return "the distance <b>grows</b>" if distance[-1] > 1.05 else "the distance <b>does not fade</b>"
@@ -183,7 +183,7 @@ def _fading(distance: np.ndarray, error: float = np.nan) -> str:
 
 
 def _steps(half_life: float, error: float = np.nan) -> str:
-    """A half-life in the digits that its error leaves or, where that is not known, that twenty steps can show."""
+    """A half-life with the digits that its error justifies or, if that is unknown, that twenty steps can resolve."""
     if not np.isfinite(error):
         return f"<b>{half_life:.{1 if half_life < 20 else 0}f} steps</b>"
     digits = 0 if error >= 1 else 1 if error >= 0.095 else 2

@@ -1,8 +1,8 @@
-"""One part of a picture, and whether it shows the current settings of the controls.
+"""The panels of a picture, which track whether they show the current settings of the controls.
 
-A move puts everything out of date. What a panel then draws, part by part, inside `drawing`, is current. What is not
-drawn anew (yet, or at all: the calculation was refused or cancelled) still shows earlier settings. It is dimmed, shows
-no number, says that it is out of date, and stays out of the CSV.
+A change of a control makes everything out of date. Parts that a panel then draws inside `drawing` are current. Parts
+that are not redrawn (yet, or because the computation was refused or cancelled) still show earlier settings. They are
+dimmed, show no number, are reported as out of date, and are left out of the CSV.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ import ipywidgets as widgets
 from ..style import theme
 
 OUTDATED = "nv-outdated"  # the class of a panel that the stylesheet dims
-FADED = 0.25  # of the opacity of a part, beside others that are current
-NOTE = '<span class="nv-note">{}</span>'  # the stylesheet lets it appear a moment later: most are gone by then
+FADED = 0.25  # the opacity of an outdated part beside current ones
+NOTE = '<span class="nv-note">{}</span>'  # the stylesheet delays its appearance; most are gone by then
 
 
 @dataclass(eq=False)
 class Part:
-    """What a panel draws on its own.
+    """A part of a panel that is drawn separately.
 
-    - `name`: what it is called in “… is out of date”.
-    - `traces`: the numbers of the traces that show it.
+    - `name`: its name in “… is out of date”.
+    - `traces`: the numbers of its traces.
     - `drawn`: whether it shows anything yet; `current`: whether that is for the current settings.
     """
 
@@ -46,10 +46,10 @@ class Part:
 
 
 class Panel:
-    """One part of a picture: something to look at, the line that reads it, and its numbers.
+    """One panel of a picture: its content, the line of text below it, and its numbers.
 
-    `name` names its files. A subclass brings `content`, gives `table()`, and draws inside `drawing`, after which it
-    says what to see. Where it draws parts at different times, it lists them in `parts`.
+    `name` is used for its files. A subclass provides `content` and `table()`, and draws inside `drawing`, after which
+    it calls `say`. If it draws parts at different times, it lists them in `parts`.
     """
 
     def __init__(self, name: str, content: widgets.Widget):
@@ -62,14 +62,14 @@ class Panel:
         self._showing = threading.Lock()
 
     def say(self, html: str) -> None:
-        """Say in one line what to see; of a part that is out of date it must hold no number."""
+        """Set the line of text below; it must contain no number of a part that is out of date."""
         with self._showing:
             self._said = html
             self._show_reading()
 
     @contextmanager
     def drawing(self, *parts: Part) -> Iterator[None]:
-        """What is drawn in this block, `parts` or the whole panel, is for the current settings of the controls."""
+        """Marks what is drawn in this block, `parts` or the whole panel, as current."""
         yield
         self._drawn(parts)
         self._undim()
@@ -80,23 +80,23 @@ class Panel:
 
     @property
     def outdated(self) -> bool:
-        """Whether all that it shows is of earlier settings."""
+        """Whether everything that it shows belongs to earlier settings."""
         drawn = [part for part in self.parts if part.drawn]
         return bool(drawn) and all(part.outdated for part in drawn)
 
     def outdate(self) -> None:
-        """The controls have moved: nothing is current before it is drawn anew. The page hears of it by `settle`."""
+        """The controls have changed: nothing is current until it is redrawn. `settle` shows that on the page."""
         for part in self.parts:
             part.current = False
 
     def settle(self) -> None:
-        """Show what has not been drawn anew as out of date; from any thread, also beside one that draws."""
+        """Show parts that have not been redrawn as out of date; may be called from any thread."""
         with self._showing:
             self._show_dimming()
             self._show_reading()
 
     def _undim(self) -> None:
-        """After drawing; the reading follows when something is said."""
+        """Undim after drawing; the line of text follows with the next `say`."""
         with self._showing:
             self._show_dimming()
 
@@ -105,22 +105,22 @@ class Panel:
 
     def _show_reading(self) -> None:
         if self.outdated:
-            self.reading.value = NOTE.format("Out of date: not calculated for these settings.")
+            self.reading.value = NOTE.format("Out of date: not computed for these settings.")
             return
         notes = [NOTE.format(f"{part.name} is out of date.") for part in self.parts if part.outdated]
         self.reading.value = " ".join([self._said, *notes])
 
     @property
     def left_out(self) -> str:
-        """The parts that are not in `table()` because they belong to earlier settings; the CSV says so."""
+        """The parts that are left out of `table()` because they are out of date; the CSV lists them."""
         return ", ".join(part.name for part in self.parts if part.outdated)
 
     def table(self) -> Iterator[Sequence[Any]]:
-        """The numbers in the panel: a row of headings, then rows. Those of a part out of date are left out."""
+        """The numbers of the panel: a row of headings, then rows, without those of parts that are out of date."""
         raise NotImplementedError
 
     def to_csv(self) -> str:
-        """The numbers in the panel as text; only the headings while all of them are out of date."""
+        """The numbers of the panel as text; only the headings if all of them are out of date."""
         text = io.StringIO()
         rows = itertools.islice(self.table(), 1) if self.outdated else self.table()
         csv.writer(text, lineterminator="\n").writerows(rows)
@@ -138,7 +138,7 @@ class Plot(Panel):
 
     @contextmanager
     def drawing(self, *parts: Part) -> Iterator[None]:
-        """As in `Panel`; what is drawn goes to the page as one change, which also dims the parts out of date."""
+        """As in `Panel`; all changes are sent to the page as one, which also dims parts that are out of date."""
         with self.figure.batch_update():
             yield
             self._drawn(parts)
@@ -146,9 +146,9 @@ class Plot(Panel):
         self._undim()
 
     def _fade(self) -> None:
-        """Dim the parts that are out of date beside others that are current, and ignore the pointer on them."""
+        """Dim outdated parts beside current ones, and ignore the pointer on them."""
         if self.outdated:
-            return  # the stylesheet dims it all
+            return  # the stylesheet dims the whole panel
         for part in self.parts:
             for number in part.traces:
                 trace = self.figure.data[number]

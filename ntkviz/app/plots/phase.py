@@ -1,6 +1,6 @@
-"""Order and chaos: a map over (σ_w, σ_b) of what many layers leave of a correlation, and one network layer by layer.
+"""Order and chaos: the correlation after many layers as a map over (σ_w, σ_b), and one network layer by layer.
 
-Both plots are given numbers; where the edge is, and how a correlation moves, is calculated elsewhere.
+Both plots are given numbers; the edge and the correlations are computed elsewhere.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..style import theme
 from ..style.wording import signed
 from .panel import Plot
 
-REACH = 4  # powers of ten to both sides of 1 in which mean squares are told apart
+REACH = 4  # powers of ten on both sides of 1 that the colours of mean squares cover
 
 
 class PhaseDiagram(Plot):
@@ -22,7 +22,7 @@ class PhaseDiagram(Plot):
 
     - `sigma_w`, `sigma_b`: the grid, evenly spaced.
 
-    For a nonlinearity under which lengths explode, every correlation goes to 1 and the map would be of one colour:
+    For a nonlinearity with exploding lengths, every correlation goes to 1 and the map would have a single colour:
     `lengths=True` draws the mean square of a coordinate instead.
     """
 
@@ -77,12 +77,12 @@ class PhaseDiagram(Plot):
         *,
         lengths: bool = False,
     ) -> None:
-        """Draw a new map and where the reader is on it.
+        """Draw a new map with the reader's position.
 
         - `correlation`, `square`, `slope`: `(σ_w, σ_b)`, the correlation after `layer` layers, the mean square of a
           coordinate there, and χ₁.
         - `at`: the reader's (σ_w, σ_b), with χ₁ and the growth of a vector's mean square from one deep layer to
-          the next there.
+          the next at that point.
         """
         self._correlation, self._square, self._slope = correlation, square, slope
         field, edge, marker = self.figure.data
@@ -106,7 +106,7 @@ class PhaseDiagram(Plot):
 
 
 def _correlations(field: np.ndarray) -> dict[str, Any]:
-    """What the heatmap of a correlation, `(σ_b, σ_w)`, is drawn with."""
+    """Settings for the heatmap of a correlation, `(σ_b, σ_w)`."""
     return {
         "z": field,
         "customdata": None,
@@ -118,7 +118,7 @@ def _correlations(field: np.ndarray) -> dict[str, Any]:
 
 
 def _lengths(field: np.ndarray) -> dict[str, Any]:
-    """What the heatmap of a mean square, `(σ_b, σ_w)`, is drawn with: its power of ten."""
+    """Settings for the heatmap of a mean square, `(σ_b, σ_w)`, by its power of ten."""
     return {
         "z": np.log10(field),
         "customdata": field,
@@ -133,12 +133,12 @@ def _lengths(field: np.ndarray) -> dict[str, Any]:
 
 
 def _around(grid: np.ndarray, step: float) -> list[float]:
-    """The range of an axis that shows every cell of a heatmap and nothing else."""
+    """The range of an axis that exactly covers the cells of a heatmap."""
     return [grid[0] - step / 2, grid[-1] + step / 2]
 
 
 def _phase(slope: float, growth: float) -> str:
-    """What a slope of the correlation map means, where the vectors' lengths settle and where they do not."""
+    """The phase by the slope of the correlation map, whether or not the vectors' lengths converge."""
     if growth > 1.01:
         return f"and each layer multiplies the mean square by {growth:.2f}: <b>lengths explode</b>"
     if abs(slope - 1) < 0.01:
@@ -151,7 +151,7 @@ class LayersPlot(Plot):
 
     - `layers`: the numbers of layers.
 
-    Points are the mean of the networks so far, bars the standard deviation from one to the next.
+    Points are the mean of the networks so far, bars their standard deviation.
     """
 
     def __init__(self, layers: Sequence[int], name: str = "layers"):
@@ -180,18 +180,18 @@ class LayersPlot(Plot):
         figure.add_vline(x=1, line={"color": theme.MUTED, "width": 1.5, "dash": "dot"})
 
     def restart(self, limit: Sequence[float], tangent: Sequence[float], layer: int) -> None:
-        """Draw the correlations of the limit and of its NTK and forget the networks; read them at `layer`."""
+        """Draw the correlations of the limit and of its NTK and clear the networks; the line below is for `layer`."""
         self._limit, self._tangent = np.asarray(limit, dtype=float), np.asarray(tangent, dtype=float)
         self._networks, self._marked = [], int(np.flatnonzero(self.layers == layer)[0])
         self._draw()
 
     def add(self, network: Sequence[float]) -> None:
-        """One more random network, measured after every layer."""
+        """Add one random network, measured after every layer."""
         self._networks.append(np.asarray(network, dtype=float))
         self._draw()
 
     def _spread(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of the networks; NaN without one, and 0 for the deviation of only one."""
+        """Mean and standard deviation of the networks: NaN for none, and deviation 0 for only one."""
         if not self._networks:
             return np.full(len(self.layers), np.nan), np.full(len(self.layers), np.nan)
         several = len(self._networks) > 1

@@ -1,4 +1,4 @@
-"""What of a kernel is in the data already: pairs of images by their pixels, and the kernel against that."""
+"""How much of a kernel is already in the data: inner products of pixels, and the kernel against them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 
 from ..style import theme
 from ..style.wording import signed
-from .kernel_pair import axis_strips
 from .panel import Plot
+from .side_by_side_kernels import axis_strips
 
 
 class PixelPlot(Plot):
-    """Left the inner products of images' pixels, right a kernel of every pair of images against its inner product.
+    """On the left the inner products of images' pixels, on the right the kernel of every pair of images against them.
 
-    - `x`: `(count, d)`, what a network reads.
-    - `pictures`: `(count, side, side)`, drawn along the axes.
+    - `x`: `(count, d)`, the inputs of the network.
+    - `pictures`: `(count, side, side)`, the images drawn along the axes.
     - `labels`: `(count,)`, the class of each.
     """
 
@@ -62,13 +62,11 @@ class PixelPlot(Plot):
             for trace, pairs in zip(self.figure.data[3:], (self._same, ~self._same), strict=True):
                 trace.update(x=self._pixels[pairs], y=self._kernel[pairs])
         agreed = self.rank_correlation()
-        order = (
-            "puts them in the order of their pixels" if agreed > 0.9995 else "puts them in another order than pixels"
-        )
+        order = "ranks them as their pixels do" if agreed > 0.9995 else "ranks them differently than their pixels do"
         self.say(f"All {len(self._pixels)} pairs of images: rank correlation <b>{signed(agreed, 3)}</b>. Θ {order}.")
 
     def rank_correlation(self) -> float:
-        """Spearman's, between kernel and pixels, over all pairs of different images."""
+        """Spearman's rank correlation between kernel and pixels, over all pairs of different images."""
         return float(np.corrcoef(_ranks(self._pixels), _ranks(self._kernel))[0, 1])
 
     def table(self) -> Iterator[Sequence[Any]]:
@@ -78,6 +76,6 @@ class PixelPlot(Plot):
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    """The place of each among all; equal ones share the mean of theirs."""
+    """The rank of each value; equal values share their mean rank."""
     _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     return (np.cumsum(counts) - (counts - 1) / 2)[place]

@@ -1,4 +1,4 @@
-"""An image and a second one that moves: the two drawn, and two kernels against how far it has moved."""
+"""An image and a shifted copy, and two kernels of both against the shift."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..style.wording import signed
 from .panel import Plot
 
 USUAL = 1.15
-"""Where the axis of what is left ends: at shift 0 all is left."""
+"""The end of the axis of the remaining share, which is 1 at shift 0."""
 
 
 class ImagePair(Plot):
@@ -56,7 +56,7 @@ class ImagePair(Plot):
             annotation.update(showarrow=False, font={"size": 15, "color": theme.INK})
 
     def show(self, first: np.ndarray, second: np.ndarray, titles: tuple[str, str], say: str) -> None:
-        """Draw two images with pixels between 0 and 1, what each is called, and the line under them."""
+        """Draw two images with pixels between 0 and 1, their titles, and the line of text below."""
         self._images = np.stack([first, second])
         with self.drawing():
             for trace, image in zip(self.figure.data, self._images, strict=True):
@@ -72,12 +72,12 @@ class ImagePair(Plot):
 
 
 class ShiftPlot(Plot):
-    """Two kernels Θ(x, x′) against the shift of x′, each divided by its value at shift 0, and networks as they come.
+    """Two kernels Θ(x, x′) against the shift of x′, relative to shift 0, and networks as they are sampled.
 
-    - `shifts`: in pixels, 0 among them.
-    - `readouts`: what the two kernels are called; the first is dashed green, the second orange.
+    - `shifts`: the shifts in pixels, including 0.
+    - `readouts`: the names of the two kernels; the first is dashed green, the second orange.
 
-    Points are the mean of the networks so far, bars the standard deviation from one to the next.
+    Points are the mean of the networks so far, bars their standard deviation.
     """
 
     def __init__(self, shifts: Sequence[int], readouts: tuple[str, str], name: str = "shift"):
@@ -110,14 +110,14 @@ class ShiftPlot(Plot):
         figure.add_vline(x=0, line={"color": theme.MUTED, "width": 1.5, "dash": "dot"})
 
     def restart(self, first: Sequence[float], second: Sequence[float], at: int) -> None:
-        """Draw the kernels Θ(x, x′) of the two readouts at all shifts, forget the networks, and read them at one."""
+        """Draw the kernels Θ(x, x′) of both readouts at all shifts and clear the networks; the text is for `at`."""
         self._limits = np.stack([self._relative(first), self._relative(second)])
         self._marked = int(np.flatnonzero(self.shifts == at)[0])
         self._networks = ([], [])
         self._draw()
 
     def add(self, readout: int, kernel: Sequence[float]) -> None:
-        """The kernel of one more random network with readout 0 or 1, at all shifts."""
+        """Add the kernel of one random network with readout 0 or 1, at all shifts."""
         self._networks[readout].append(self._relative(kernel))
         self._draw()
 
@@ -126,7 +126,7 @@ class ShiftPlot(Plot):
         return numbers / numbers[self._origin]
 
     def _spread(self, readout: int) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of the networks: empty before there is one, and 0 of only one."""
+        """Mean and standard deviation of the networks: empty for none, and deviation 0 for only one."""
         networks = self._networks[readout]
         if not networks:
             return np.empty(0), np.empty(0)

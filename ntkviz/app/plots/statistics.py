@@ -1,4 +1,4 @@
-"""The normal law, smoothed samples and the spread of networks; no page needs SciPy only for these."""
+"""The normal law, smoothed samples and the spread of networks, without SciPy, which is slow to import."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def probability(below: Any, std: float = 1.0) -> np.ndarray:
 
 
 def smoothed(samples: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """The density of a law at `x` from its samples `(n,)`: each spread as a Gaussian of Scott's width, n^(−1/5) std."""
+    """A kernel density estimate at `x` from samples `(n,)`, with Gaussians of Scott's bandwidth, n^(−1/5) std."""
     width = np.std(samples, ddof=1) * len(samples) ** -0.2
     return np.mean(density(np.asarray(x)[:, None], samples, width), axis=1)
 
 
 def network_spread(networks: Sequence[np.ndarray], count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation, `(count,)`, of the networks: NaN before there is one, and two, of them."""
+    """Mean and standard deviation, `(count,)`, of the networks: NaN for fewer than one, or two, of them."""
     unknown = np.full(count, np.nan)
     mean = np.mean(networks, axis=0) if networks else unknown
     return mean, np.std(networks, axis=0, ddof=1) if len(networks) > 1 else unknown

@@ -1,4 +1,4 @@
-"""Training seen from the kernel: one answer over time, how far networks leave the prediction, and how sure it is."""
+"""Training and the kernel's prediction of it: one output over time, the deviation of networks, and its uncertainty."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from ...convergence import Slope, log_log_slope
 from ..style import theme
 from ..style.ranges import reaching, round_up
 from ..style.wording import signed, with_error
-from .kernel_pair import axis_strips
 from .panel import Plot
+from .side_by_side_kernels import axis_strips
 
 DASHES = ("solid", "dash", "solid")
 THICKNESS = (1.8, 2.6, 4.0)
-USUAL_OUTPUTS = 3.0  # to both sides of zero: targets are ±1, and a network starts within ±2σ of 0
+USUAL_OUTPUTS = 3.0  # on both sides of zero: targets are ±1, and a network starts within ±2σ of 0
 USUAL_DISTANCES = (-3.0, 0.5)  # exponents of ten
 LESS = "less"
-DIVERGED = 100.0  # of a distance: what is beyond has left for good
-START = 0.5  # where a logarithmic axis of steps shows step 0
+DIVERGED = 100.0  # a distance beyond which a network has diverged
+START = 0.5  # the position of step 0 on a logarithmic axis of steps
 
 
 class TrainingCurves(Plot):
     """The output on one image against training steps: the ensemble's mean and band, and networks of three widths.
 
-    - `steps`: after how many steps the output is known, beginning with 0.
-    - `pictures`: `(images, side, side)`, of which one is shown beside the plot.
-    - `targets`: what the outputs −1 and 1 mean, `("9", "5")`.
+    - `steps`: the steps at which the output is known, beginning with 0.
+    - `pictures`: `(images, side, side)`, one of which is shown beside the plot.
+    - `targets`: the meaning of the outputs −1 and 1, `("9", "5")`.
 
-    The band is mean ± 2σ over random initialisations. A network's dotted line is what the kernel predicts
-    from the network's own start. At the right end stands the answer of Bayes' rule.
+    The band is mean ± 2σ over random initialisations. A network's dotted line is the kernel's prediction
+    from that network's own initial outputs. The point at the right end is the answer of Bayes' rule.
     """
 
     def __init__(self, steps: Sequence[int], pictures: np.ndarray, targets: tuple[str, str], name: str = "training"):
@@ -88,7 +88,7 @@ class TrainingCurves(Plot):
         self._targets = targets
 
     def restart(self, image: int, mean: Any, std: Any, bayes: tuple[float, float], widths: Sequence[int]) -> None:
-        """Show the ensemble's answer on image number `image` at every step, `bayes` (mean, std), and no network yet."""
+        """Show the ensemble's output on image `image` at every step and `bayes` (mean, std); clear the networks."""
         self._mean, self._std, self._bayes = np.asarray(mean), np.asarray(std), bayes
         self._widths, self._networks = list(widths), {}
         low, high, middle = self.figure.data[:3]
@@ -103,7 +103,7 @@ class TrainingCurves(Plot):
         self._draw()
 
     def add(self, width: int, output: Any, predicted: Any) -> None:
-        """One network's output on the image at every step, and what the kernel predicts from its own start."""
+        """Add one network's output on the image at every step, and the kernel's prediction from its initial outputs."""
         self._networks[width] = np.asarray(output), np.asarray(predicted)
         self._draw()
 
@@ -117,7 +117,7 @@ class TrainingCurves(Plot):
                 for trace, y in zip(
                     self.figure.data[3 + 2 * k : 5 + 2 * k], self._networks.get(width, (nothing, nothing)), strict=True
                 ):
-                    trace.y = np.where(np.abs(y) < DIVERGED, y, np.nan)  # a network that diverges leaves the plot
+                    trace.y = np.where(np.abs(y) < DIVERGED, y, np.nan)  # a network that diverges is cut off
             self.figure.layout.yaxis.range = [-reach, reach]
         said = f"At the end: infinite width <b>{signed(self._mean[-1])}</b> ± {2 * self._std[-1]:.2f}"
         said += f", Bayes {signed(self._bayes[0])} ± {2 * self._bayes[1]:.2f}."
@@ -135,9 +135,9 @@ class TrainingCurves(Plot):
 
 
 def _trend(slope: Slope) -> str:
-    """Whether a distance gets less with width, more, or neither for sure."""
+    """Whether a distance decreases with width, increases, or neither with certainty."""
     if abs(slope.value) <= 2 * slope.error:
-        return "neither less nor more for sure"
+        return "neither clearly less nor clearly more"
     return LESS if slope.value < 0 else "<b>more</b>"
 
 
@@ -145,16 +145,17 @@ def _apart(difference: float) -> str:
     return f"<b>{abs(difference):.3f}</b>" if abs(difference) < DIVERGED else "<b>diverged</b>"
 
 
-class LeavingPlot(Plot):
-    """Two ways to leave the kernel's prediction, against width: in the outputs, and by a kernel that moves.
+class LinearisationErrorPlot(Plot):
+    """Two measures of linearisation error against width: the outputs' distance from the kernel's prediction, and the
+    change of the empirical kernel during training.
 
     Points are trained networks, lines the means of those that did not diverge; the dashed lines fall as 1/√n and as
-    1/n, and the line below says whether the means do.
+    1/n, and the text below says whether the means do.
     """
 
     NAMES = ("outputs off", "kernel moved")
 
-    def __init__(self, widths: Sequence[int], name: str = "leaving"):
+    def __init__(self, widths: Sequence[int], name: str = "linearisation-error"):
         super().__init__(name)
         self._points: dict[tuple[int, int], tuple[float, float]] = {}
         self._stable = True
@@ -169,7 +170,7 @@ class LeavingPlot(Plot):
         for trace in figure.data[:4]:
             trace.hovertemplate = "width %{x:,}: %{y:.2%}<extra></extra>"
         figure.update_layout(
-            annotations=[theme.heading("How far do networks leave it?", xref="paper", x=0)],
+            annotations=[theme.heading("How far do networks depart from it?", xref="paper", x=0)],
             xaxis={"type": "log", "title": "width n", "tickvals": list(widths), "fixedrange": True},
             yaxis={"type": "log", "tickformat": ".2~%", "fixedrange": True, "range": list(USUAL_DISTANCES)},
             legend={"x": 0.02, "y": 0.02, "yanchor": "bottom", "bgcolor": "rgba(0,0,0,0)", "font": {"size": 13}},
@@ -179,12 +180,12 @@ class LeavingPlot(Plot):
         figure.layout.yaxis.tickvals = [0.001, 0.01, 0.1, 1]
 
     def restart(self, stable: bool = True) -> None:
-        """Forget the networks; `stable`: whether new ones are trained at a rate well below where wide ones diverge."""
+        """Clear the networks; `stable`: whether the learning rate is well below that at which wide networks diverge."""
         self._points, self._stable = {}, stable
         self._draw()
 
     def add(self, width: int, seed: int, outputs: float, kernel: float) -> None:
-        """One network trained: its distance from its own prediction, and the relative change of its kernel."""
+        """Add one trained network: its distance from its own prediction, and the relative change of its kernel."""
         self._points[width, seed] = outputs, kernel
         self._draw()
 
@@ -203,7 +204,7 @@ class LeavingPlot(Plot):
         return outputs, kernel
 
     def slopes(self) -> tuple[Slope, Slope]:
-        """The log–log slopes of both means with their standard errors, NaN before there are three widths."""
+        """The log–log slopes of both means with their standard errors; NaN for fewer than three widths."""
         outputs, kernel = (
             log_log_slope(found) if len(found) > 2 else Slope(np.nan, np.nan) for found in self._by_width()
         )
@@ -232,9 +233,9 @@ class LeavingPlot(Plot):
         if not np.isfinite([slope.error for slope in slopes]).all():
             return f"{said} so far."
         leaves, moves = (_trend(slope) for slope in slopes)
-        said += f". A wide network leaves its prediction {leaves}"
+        said += f". A wider network leaves its prediction {leaves}"
         if self._stable and leaves == LESS and not outputs.agrees_with(-0.5):
-            said += ", though not as 1/√n: the narrow ones are too far from the limit for that"
+            said += ", though not as 1/√n: narrow networks are too far from the limit"
         said += f", and its kernel moves {moves}"
         return said + ("." if self._stable else ": this learning rate is at the edge of stability.")
 
@@ -249,13 +250,13 @@ class LeavingPlot(Plot):
 
 
 class CertaintyPlot(Plot):
-    """What several posteriors say about several images, each a mean with two standard deviations.
+    """Several posteriors for several images, each as a mean with two standard deviations.
 
     - `pictures`: `(images, side, side)`.
     - `truth`: −1 or 1 for each.
-    - `posteriors`: by name, the means and the standard deviations.
-    - `targets`: what the outputs −1 and 1 mean.
-    - `shown`: which of the images are drawn; the others are counted only.
+    - `posteriors`: the means and the standard deviations, by name.
+    - `targets`: the meaning of the outputs −1 and 1.
+    - `shown`: the images to draw; the others are only counted.
     """
 
     def __init__(

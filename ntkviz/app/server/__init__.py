@@ -1,1 +1,1 @@
-"""The dashboard: Voilà with our template and warm kernels, and what strangers may ask of it."""
+"""The dashboard: Voilà with our template and preheated kernels, and restrictions on what a page may request."""

@@ -1,7 +1,7 @@
-"""The application: Voilà with our settings (``CONFIG``), our addresses, and kernels that wait for their readers.
+"""The application: Voilà with our settings (``CONFIG``), our addresses, and preheated kernels.
 
-Pages ask no host but this server, so they work without a network. What strangers may ask of it is decided here
-(addresses), in ``page_channel.py`` (kernels) and in ``page_policy.py`` (browsers).
+Pages load everything from this server, so they work offline. Access is restricted here (addresses), in
+``page_channel.py`` (kernels) and in ``page_policy.py`` (browsers).
 """
 
 import asyncio
@@ -33,7 +33,7 @@ from .page_policy import guarded
 
 HOME = "00_home.ipynb"
 
-PLOTLY = Path(str(STATIC / "vendor" / "plotly-cartesian.min.js"))  # a third of plotly.js: all that our plots need
+PLOTLY = Path(str(STATIC / "vendor" / "plotly-cartesian.min.js"))  # a third of plotly.js, enough for our plots
 
 # Voilà looks for `voila/templates/<name>` below each of these folders, and finds ours in this one.
 JUPYTER_PATH = Path(str(resources.files("ntkviz.app")))
@@ -45,10 +45,10 @@ CONFIG = Config(
         "log_level": logging.ERROR,
         # A reader's own Jupyter settings are for their notebooks, not for this application.
         "config_file_paths": [],
-        # Kernels talk through sockets in here, whose whole path must stay below 104 characters (macOS).
+        # Kernels communicate through sockets in here, whose whole path must stay below 104 characters (macOS).
         "connection_dir_root": "/tmp",
         "kernel_websocket_connection_class": PageChannel,
-        "tornado_settings": {"websocket_max_message_size": 2**21},  # what plotly tells of a plot may reach 2¹⁸ bytes
+        "tornado_settings": {"websocket_max_message_size": 2**21},  # plotly's messages about a plot may reach 2¹⁸ bytes
     },
     VoilaConfiguration={
         "template": "ntkviz",
@@ -56,19 +56,19 @@ CONFIG = Config(
         "allow_theme_override": "NO",
         "strip_sources": True,
         "file_allowlist": [r".*\.(png|svg)"],
-        # It draws plots that are no widgets, and would load plotly.js (5 MB) once more.
+        # It draws plots that are not widgets, and would load plotly.js (5 MB) again.
         "extension_denylist": ["jupyterlab-plotly"],
-        # A kernel waits for the next reader of each chapter: a cold one takes seconds to import JAX.
+        # A preheated kernel for the next reader of each chapter: a cold one takes seconds to import JAX.
         "preheat_kernel": True,
         "default_pool_size": 1,
     },
-    # Whoever knows the token may read; nobody may set a password.
+    # Anyone who has the token may read; nobody may set a password.
     PasswordIdentityProvider={"allow_password_change": False},
     # Voilà would start them all at once; `Dashboard.warm` does it one by one.
     VoilaKernelManager={"kernel_pools_config": {"default": {"pool_size": 0}}},
-    # Sockets that only this user can open, instead of TCP ports that everybody on a shared machine can.
+    # Sockets that only this user can open, instead of TCP ports, which everybody on a shared machine can.
     KernelManager={"transport": "ipc"},
-    # A page that is closed ends its kernel; these seconds are for pages that could not say so (lost network).
+    # A page shuts down its kernel when it is closed; the timeout is for pages that could not (lost network).
     AsyncMappingKernelManager={"cull_idle_timeout": 600, "cull_interval": 60},
 )
 
@@ -93,13 +93,13 @@ class Dashboard(Voila):
         help="How many pages may be open at once, which is how many kernels readers can start; the next reader is "
         "asked to wait. By default as many as fit into the memory of this machine, or of the container it runs in.",
     )
-    # Shared by all kernels: each would create its own, which `logging` never releases.
+    # Shared by all kernels: otherwise each would create its own, which `logging` never releases.
     event_logger = Instance(EventLogger, args=())
     warming: asyncio.Task | None = None
 
     @default("most_pages")
     def _as_memory_allows(self) -> int:
-        # A class's kernels leave JAX to their engine, whose two workers hold 4 GB.
+        # Light kernels leave JAX to their engine, whose two workers take 4 GB.
         engine, page = (4e9, 120e6) if ENGINE in os.environ else (0, 550e6)
         return max(1, int((machine.memory_total() - engine) / page))
 
@@ -107,7 +107,7 @@ class Dashboard(Voila):
         """Read the command line.
 
         Raises:
-            SystemExit: the folder to serve has no home notebook.
+            SystemExit: The folder to serve has no home notebook.
         """
         super().initialize(argv)
         self.token = self.token or os.environ.get("JUPYTER_TOKEN")  # type: ignore[has-type]  # Jupyter's own way to keep it out of `ps`
@@ -116,12 +116,12 @@ class Dashboard(Voila):
                 f"There is no {HOME} in {self.root_dir}: name the folder of the notebooks, "
                 "as in `python -m ntkviz.app.serve notebooks`."
             )
-        plotly = f"voila/plotly/{PLOTLY.name}?v={metadata.version('plotly')}"  # below the base URL
+        plotly = f"voila/plotly/{PLOTLY.name}?v={metadata.version('plotly')}"  # relative to the base URL
         for_template = {"chapters": chapters(self.root_dir), "plotly": plotly}
         self.voila_configuration.update_config(Config(VoilaConfiguration={"resources": for_template}))
 
     def init_settings(self) -> dict:
-        """Voilà's settings, and the names under which it answers (otherwise other sites could pose as this one)."""
+        """Voilà's settings, and the host names that it accepts (otherwise other sites could pose as this one)."""
         at_home = self.ip in ("localhost", "127.0.0.1", "::1")
         return super().init_settings() | {
             "allow_remote_access": not at_home and not self.hosts,
@@ -133,7 +133,7 @@ class Dashboard(Voila):
         }
 
     def init_handlers(self) -> list:
-        """Voilà's pages without its list of files and what no page asks for: the root leads to the home notebook."""
+        """Voilà's handlers without its file listing and unused routes; the root redirects to the home notebook."""
         home = f"{self.base_url}voila/render/{HOME}"
         unasked = ("tree", "api/contents", "api/themes", "query", "execution")
         hidden = (r"/logout", *(f"{self.server_url}voila/{name}" for name in unasked))
@@ -161,21 +161,21 @@ class Dashboard(Voila):
         return [(path, guarded(handler), *options) for path, handler, *options in [*added, *kept]]
 
     def listen(self) -> None:
-        """Listen until interrupted, and say where, once the port is known."""
+        """Listen until interrupted, and announce the address once the port is known."""
         IOLoop.current().add_callback(self.announce)
         if self.voila_configuration.preheat_kernel:
             IOLoop.current().add_callback(self.start_warming)
         super().listen()
 
     def start_warming(self) -> None:
-        """Begin to `warm` the chapters."""
+        """Start to `warm` the chapters."""
         self.warming = asyncio.create_task(self.warm())
 
     async def warm(self) -> None:
-        """Keep kernels waiting for each chapter, started one by one in reading order while no page is awaited.
+        """Keep preheated kernels for each chapter, started one by one in reading order while no page is being opened.
 
-        When a class comes in, the machine is for those who wait. A reader who is ahead of this gets a kernel of their
-        own, as if none were ever started beforehand.
+        When a class arrives, the machine serves those who wait. A reader for whom no kernel is ready gets a new one, as
+        without preheating.
         """
         manager, size = self.kernel_manager, self.voila_configuration.default_pool_size
         names = [chapter.file for chapter in chapters(self.root_dir)]
@@ -187,7 +187,7 @@ class Dashboard(Voila):
                     await self.start_waiting_kernel(name)
                     rest = 0
                 except Exception:
-                    self.log.exception("no kernel could be started beforehand for %s", name)
+                    self.log.exception("no kernel could be preheated for %s", name)
                     rest = 60
             await asyncio.sleep(rest)
 
@@ -195,13 +195,13 @@ class Dashboard(Voila):
         """Start one more kernel for the next readers of a notebook, and run the notebook in it.
 
         Raises:
-            Exception: whatever kept it from starting; then none waits.
+            Exception: Whatever prevented it from starting; then no kernel is added.
         """
         manager = self.kernel_manager
         config, size = manager.kernel_pools_config, manager.get_pool_size(name) + 1
         manager.kernel_pools_config = {**config, name: {"pool_size": size}}
         manager.fill_if_needed(delay=0, notebook_name=name)
-        manager.kernel_pools_config = config  # in which no pool fills itself
+        manager.kernel_pools_config = config  # with which no pool fills itself
         waiting = upstream.waiting_kernels(manager, name)
         newest = waiting[-1]
         try:
@@ -213,15 +213,15 @@ class Dashboard(Voila):
             raise
 
     def announce(self) -> None:
-        """Print the address of the dashboard, which Ctrl-C ends from now on."""
+        """Print the address of the dashboard; from now on Ctrl-C stops it."""
         signal.signal(signal.SIGINT, lambda *_: self.ioloop.add_callback_from_signal(self.ioloop.stop))
         made = self.identity_provider.token_generated
-        token = f"?token={self.identity_provider.token}" if made else ""  # one that was chosen is known
-        print(f"ntkviz is open at {self.connection_url}{token} (Ctrl-C ends it)", flush=True)
+        token = f"?token={self.identity_provider.token}" if made else ""  # the user knows a token of their own
+        print(f"ntkviz is open at {self.connection_url}{token} (Ctrl-C stops it)", flush=True)
 
     def stop(self) -> None:
-        """End at once: a reader's kernel holds nothing to save. Voilà fails on kernels that are still starting."""
-        self.log.setLevel(logging.CRITICAL)  # a kernel that ends while it starts is expected
+        """Stop immediately: a reader's kernel holds nothing to save. Voilà fails on kernels that are still starting."""
+        self.log.setLevel(logging.CRITICAL)  # kernels that die while starting are expected
         if self.warming:
             self.warming.cancel()
         if starting := upstream.all_waiting_kernels(self.kernel_manager):

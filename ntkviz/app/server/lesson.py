@@ -1,4 +1,4 @@
-"""A chapter's page: it is made, sent with its scripts marked as ours, and its kernel ended if nobody reads it."""
+"""A chapter's page: rendered, sent with a nonce on its scripts, and its kernel shut down if nobody reads it."""
 
 import contextvars
 import re
@@ -15,29 +15,29 @@ from voila.tornado.handler import TornadoVoilaHandler
 from .. import upstream
 from .page_policy import policy
 
-ARRIVAL = 120  # seconds after which a page that was sent, scripts and all, must have arrived
-DRAWING = 4  # seconds for a browser to draw a page; on a small machine a kernel that starts meanwhile would delay it
+ARRIVAL = 120  # seconds after which a page, with its scripts, must have arrived
+DRAWING = 4  # seconds for a browser to draw a page; on a small machine, starting a kernel would delay it
 KERNEL = re.compile(r'"kernelId": "([^"]+)"')  # in a page
 FULL = "The server is full; try again in a minute."
 
 
 class Lesson(TornadoVoilaHandler):
-    """A chapter's page, with the cookie that lets it end its kernel when it is closed, and its scripts marked as ours.
+    """A chapter's page, with a nonce on its scripts and with the cookie that lets it shut down its kernel when closed.
 
-    Voilà's pages end their kernel by a POST, which Jupyter's server refuses without this cookie.
+    Voilà's pages shut down their kernel by a POST, which Jupyter's server refuses without this cookie.
     """
 
-    awaited: ClassVar[int] = 0  # pages that are being made, or drawn by their reader's browser
-    made: ClassVar[int] = 0  # pages that are being made
-    kernels: ClassVar[set[str]] = set()  # of pages that were made
+    awaited: ClassVar[int] = 0  # pages that are being rendered, or drawn by the reader's browser
+    made: ClassVar[int] = 0  # pages that are being rendered
+    kernels: ClassVar[set[str]] = set()  # of rendered pages
     nonce = kernel = ""
     abandoned = False
 
     async def get(self, path: str | None = None) -> None:
-        """Answer with the page. Its kernel ends if the reader does not wait for it, or never opens a channel to it.
+        """Send the page. Its kernel is shut down if the reader does not wait for it, or never opens a channel to it.
 
         Raises:
-            HTTPError: as many pages are open as may be.
+            HTTPError: The largest number of pages is open already.
         """
         Lesson.kernels = {kernel for kernel in Lesson.kernels if kernel in self.kernel_manager}
         if Lesson.made + len(Lesson.kernels) >= self.settings["most_pages"]:
@@ -52,39 +52,39 @@ class Lesson(TornadoVoilaHandler):
             if self.kernel:
                 Lesson.kernels.add(self.kernel)
                 patience = 0 if self.abandoned else ARRIVAL
-                # In a context of its own: the one of this request would keep all of it until then.
+                # In a separate context: that of this request would keep all of it alive until then.
                 later = partial(IOLoop.current().call_later, patience, end_unless_read)
                 contextvars.Context().run(later, self.kernel_manager, self.kernel)
 
     def redirect_to_file(self, path: str) -> None:
-        """Lead to a picture of a lesson, which the lesson names as if it were beside it."""
+        """Redirect to a picture of a lesson, which the lesson refers to by a relative address."""
         super().redirect_to_file(quote(path))
 
     @staticmethod
     def drawn() -> None:
-        """One page fewer is being waited for."""
+        """Count one awaited page fewer."""
         Lesson.awaited -= 1
 
     async def make(self, path: str | None) -> None:
-        """Make the page and send it, piece by piece."""
-        _ = self.xsrf_token  # asking for it sets the cookie
+        """Render the page and send it in chunks."""
+        _ = self.xsrf_token  # accessing it sets the cookie
         self.nonce = secrets.token_urlsafe(16)
         self.set_header("Content-Security-Policy", policy(self.settings["embedded_in"], self.nonce))
         await super().get(path)
         upstream.forget_requests()
 
     def write(self, chunk: str) -> None:
-        """Send a piece of the page; all scripts in it were written by us, Voilà or the notebook's author."""
+        """Send a chunk of the page; all scripts in it were written by us, Voilà or the notebook's author."""
         if found := KERNEL.search(chunk):
             self.kernel = found[1]
         super().write(chunk.replace("<script>", f'<script nonce="{self.nonce}">'))
 
     def on_connection_close(self) -> None:
-        """Called by Tornado when the reader leaves before the page is complete, and so cannot end its kernel."""
+        """Called by Tornado if the reader leaves before the page is complete and can shut down its kernel."""
         self.abandoned = True
 
 
 async def end_unless_read(manager: AsyncMappingKernelManager, kernel: str) -> None:
-    """End a kernel, unless a page is connected to it."""
+    """Shut down a kernel, unless a page is connected to it."""
     if kernel in manager and not manager.kernel_model(kernel)["connections"]:
         await manager.shutdown_kernel(kernel, now=True)

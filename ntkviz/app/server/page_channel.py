@@ -1,8 +1,8 @@
-"""The channel between a page and its kernel: moves of widgets one way, their answers the other, and nothing else.
+"""The channel between a page and its kernel: changes of widgets one way, their states the other, and nothing else.
 
-Jupyter's own channel would carry code to run, new widgets to make and limits of sliders to lift; and on the way back
-whatever the kernel says, with the server's paths in tracebacks. Whoever opens a page holds one end of its channel, so
-this one carries what our pages need, by name. What it refuses is dropped and noted in the server's log.
+Jupyter's own channel would accept code to run, new widgets and changed limits of sliders, and would return everything
+that the kernel says, including tracebacks with the server's paths. Any reader can write to the channel, so this one has
+an allowlist of what our pages need. Everything else is dropped and logged on the server.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
-"""What our pages speak. Jupyter's older format is refused, which leaves one way to read a message."""
+"""The protocol of our pages. Jupyter's older format is refused, so that a message has one interpretation only."""
 
 STATES = "jupyter.widget.control"
-"""The one comm that a page opens: it asks for the states of all widgets."""
+"""The only comm that a page opens: it requests the states of all widgets."""
 
 MOVED = {"value", "index", "_view_count"}
-"""The traits that a hand moves (``_view_count`` tells a widget that it is shown), besides plotly's ``_js2py_…``."""
+"""The traits that a reader may change (``_view_count`` tells a widget that it is shown), besides ``_js2py_…``."""
 
 ANSWERS = {"status", "kernel_info_reply", "comm_info_reply", "comm_open", "comm_msg", "comm_close"}
-"""What a page receives. A kernel's tracebacks, warnings and printed output go to the server's log."""
+"""The messages that a page receives. A kernel's tracebacks, warnings and printed output go to the server's log."""
 
 MOST_PARTS = 64  # of one message; ours have four and a few buffers
 
@@ -31,13 +31,13 @@ MOST_PARTS = 64  # of one message; ours have four and a few buffers
 def split(message: bytes) -> tuple[bytes, list[bytes]]:
     """The channel and the parts (header, parent, metadata, content, buffers …) of a message in ``PROTOCOL``.
 
-    It begins with how many offsets follow, then these, each in eight bytes.
+    It begins with the number of offsets, followed by the offsets, each in eight bytes.
 
     Raises:
-        ValueError: its offsets lead out of it, or backwards, or there are too many.
+        ValueError: Its offsets are out of range or out of order, or there are too many.
     """
     count = int.from_bytes(message[:8], "little")
-    if not 6 <= count <= MOST_PARTS:  # Jupyter itself would go on to read as many as are claimed: up to 2⁶⁴
+    if not 6 <= count <= MOST_PARTS:  # Jupyter itself would read as many as are claimed, up to 2⁶⁴
         raise ValueError("not a sensible number of parts")
     try:
         offsets = struct.unpack_from(f"<{count}Q", message, 8)
@@ -50,9 +50,9 @@ def split(message: bytes) -> tuple[bytes, list[bytes]]:
 
 
 def may_ask(kind: str, content: dict[str, Any]) -> bool:
-    """Whether a page may send this: a message type of Jupyter's protocol, and its content."""
+    """Whether a page may send a message of this type of Jupyter's protocol with this content."""
     match kind:
-        # A page that waited four seconds for all states asks which comms there are, and then each for its own.
+        # A page that has waited four seconds for all states requests the list of comms, and then the state of each.
         case "kernel_info_request" | "comm_info_request" | "comm_close":
             return True
         case "comm_open":
@@ -66,28 +66,28 @@ def may_ask(kind: str, content: dict[str, Any]) -> bool:
 
 
 class PageChannel(ZMQChannelsWebsocketConnection):
-    """One page's websocket, joined to the sockets of its kernel."""
+    """One page's websocket, connected to the sockets of its kernel."""
 
     def handle_incoming_message(self, incoming_msg: str | bytes) -> None:
-        """Pass what the page sends on to the kernel, if it may."""
+        """Pass a message of the page on to the kernel, if it is allowed."""
         if not self._may_pass(incoming_msg):
             self.log.warning("refused a message of a page to kernel %s", self.kernel_id)
             return
-        super().handle_incoming_message(incoming_msg)  # type: ignore[arg-type]  # it says str, and takes bytes
+        super().handle_incoming_message(incoming_msg)  # type: ignore[arg-type]  # annotated as str, but takes bytes
 
     def _may_pass(self, message: str | bytes) -> bool:
         if self.subprotocol != PROTOCOL or not isinstance(message, bytes):
             return False
         try:
             channel, parts = split(message)
-            # Read as the kernel will, so that what is judged here is what it sees.
+            # Parsed as in the kernel, so that both see the same message.
             header, content = self.session.unpack(parts[0]), self.session.unpack(parts[3])
             return channel == b"shell" and may_ask(header["msg_type"], content)
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            return False  # malformed: no page of ours sends this
+            return False  # malformed: our pages never send this
 
     def handle_outgoing_message(self, stream: Any, outgoing_msg: list[Any]) -> None:
-        """Pass what the kernel says on to the page, if it is for a page."""
+        """Pass a message of the kernel on to the page, if it is meant for a page."""
         _, parts = self.session.feed_identities(outgoing_msg)
         kind = self.session.unpack(parts[1])["msg_type"]
         if kind in ANSWERS:

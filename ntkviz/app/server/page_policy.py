@@ -1,8 +1,8 @@
-"""What all answers of the dashboard share: which addresses they are for, what a browser may do, how a refusal looks.
+"""Common to all responses of the dashboard: valid addresses, the content security policy, and error pages.
 
-The policy of a page names each source of code: this server's files, the scripts of the page as it was served (by a
-nonce, new each time) and the modules of widgets, which anywidget imports from a ``blob:``. So a script that got into a
-page later, as text in some widget, does not run; and no page asks another host for anything.
+The policy of a page lists each source of code: this server's files, the scripts of the page as it was served (by a
+nonce, new each time) and the modules of widgets, which anywidget imports from a ``blob:``. So a script injected into a
+page later, as text in some widget, does not run; and no page loads anything from another host.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tornado.web import HTTPError, RequestHandler
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # an address can hold a token
+    "Referrer-Policy": "same-origin",  # an address may contain a token
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
@@ -25,19 +25,19 @@ NO_NAME = re.compile(r"[\x00-\x1f\x7f\\]")  # characters that no file name here 
 
 ADVICE = {
     400: "The server cannot read this request. Open the page from the list of chapters.",
-    403: "The server does not hand this out. Open the page from the list of chapters.",
+    403: "The server does not give access to this. Open the page from the list of chapters.",
     404: "There is nothing at this address. Open the page from the list of chapters.",
-    405: "This address does not take such requests. Open the page from the list of chapters.",
+    405: "This address does not accept such requests. Open the page from the list of chapters.",
     500: "The server ran into an error and recorded it in its log. Try again; settings are kept in a page's address.",
 }
 
 
 def policy(embedded_in: Sequence[str], nonce: str = "") -> str:
-    """The content security policy of an answer.
+    """The content security policy of a response.
 
     Args:
-        embedded_in: the origins whose pages may show this one in a frame.
-        nonce: what marks the inline scripts of a page that may run.
+        embedded_in: The origins whose pages may show this one in a frame.
+        nonce: The nonce of the inline scripts that may run.
     """
     scripts = f"'self' blob: 'nonce-{nonce}'" if nonce else "'self'"
     frames = " ".join(embedded_in) or "'none'"
@@ -57,21 +57,21 @@ def policy(embedded_in: Sequence[str], nonce: str = "") -> str:
 
 
 class Guarded(RequestHandler):
-    """Mixed into every handler of the dashboard: its answers carry the headers, and its refusals say what to do."""
+    """Mixed into every handler of the dashboard: adds the headers, and error pages that say what to do."""
 
     def set_default_headers(self) -> None:
-        """Called by Tornado before each answer, an error's too."""
+        """Called by Tornado before each response, including errors."""
         super().set_default_headers()
-        self.clear_header("Server")  # names the version of Tornado
+        self.clear_header("Server")  # reveals the version of Tornado
         for name, value in HEADERS.items():
             self.set_header(name, value)
         self.set_header("Content-Security-Policy", policy(self.settings["embedded_in"]))
 
     def prepare(self) -> Awaitable[None] | None:
-        """Called by Tornado before an answer is made. Handlers look for files by names that are as we write them.
+        """Called by Tornado before a request is handled. Admits only addresses in the form of our file names.
 
         Raises:
-            HTTPError: the address goes up a folder, has an empty part, or characters of no file.
+            HTTPError: The address goes up a folder, has an empty part, or has characters of no file name.
         """
         for name in (*self.path_args, *self.path_kwargs.values()):
             if name and (normpath(name) != name or NO_NAME.search(name)):
@@ -79,12 +79,12 @@ class Guarded(RequestHandler):
         return super().prepare()
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Called by Tornado for every refusal. Jupyter's own pages need files that are not served here."""
+        """Called by Tornado for every error. Jupyter's own error pages need files that are not served here."""
         page = self.settings["voila_jinja2_env"].get_template("error.html")
         words = {"status_code": status_code, "status_message": self._reason, "advice": ADVICE.get(status_code, "")}
         self.finish(page.render(words, base_url=self.settings["base_url"]))
 
 
 def guarded(handler: type[RequestHandler]) -> type[Guarded]:
-    """A handler class whose answers carry the headers, and whose refusals say what to do."""
+    """A handler class with these headers and error pages."""
     return type(handler.__name__, (Guarded, handler), {})

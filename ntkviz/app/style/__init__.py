@@ -1,1 +1,1 @@
-"""What all that is drawn shares: colours and type, numbers in words, ranges of axes, tables."""
+"""The common style: colours and type, the wording of numbers, ranges of axes, tables."""

@@ -9,7 +9,7 @@ from IPython.display import HTML
 
 
 def table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> HTML:
-    """A table whose first column names its rows; `passes` and `fails` get the colours of a verdict."""
+    """A table with row headings in its first column; `passes` and `fails` get the colours of a verdict."""
     head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
     body = "".join(f"<tr>{_row(*row)}</tr>" for row in rows)
     return HTML(

@@ -1,8 +1,8 @@
-"""The look, decided once: `static/ntkviz.css` holds the palette and the type; plots read it from there.
+"""The theme: `static/ntkviz.css` defines the palette and the type; plots read them from there.
 
-Figures are made in the light palette on white, so that an exported PNG can be printed; on the page
-the stylesheet repaints their text, axes and background, which follows light and dark at once and
-without asking the kernel.
+Figures use the light palette on white, so that an exported PNG can be printed; on the page the
+stylesheet recolours their text, axes and background, so that switching between light and dark
+needs no kernel.
 """
 
 from __future__ import annotations
@@ -35,25 +35,25 @@ FINITE, LIMIT, THIRD, INK, MUTED, RULE = (
     PALETTE[name] for name in ("finite", "limit", "third", "ink", "muted", "rule")
 )
 
-# Up to five things that are neither: told apart by their marks as well, and at least 3 : 1 on white and on black.
+# Up to five further categories, distinguished by their markers as well; contrast at least 3 : 1 on white and on black.
 SERIES = [FINITE, LIMIT, THIRD, "#C0609A", "#7F8896"]
 MARKS = ["circle", "square", "diamond", "triangle-up", "star"]
 
-# "mako" of the viridis family: perceptually uniform, readable in all colour-vision deficiencies, and at home on
-# white as on black.
+# "mako" of the viridis family: perceptually uniform, readable in all colour-vision deficiencies, on white as on
+# black.
 SEQUENTIAL = ["#0B0405", "#2E1E3C", "#413D7B", "#37659E", "#348FA7", "#40B7AD", "#8AD9B1", "#DEF5E5"]
 
-# Negative numbers: "rocket", the warm twin of "mako". On `DIVERGING` zero is dark as on `SEQUENTIAL`, and both signs
-# grow bright, so that a positive number has one colour whether or not a plot has negative ones.
+# Negative numbers: "rocket", the warm counterpart of "mako". On `DIVERGING` zero is dark as on `SEQUENTIAL`, and both
+# signs become bright, so that a positive number has the same colour whether or not a plot has negative ones.
 NEGATIVE = ["#03051A", "#35193E", "#701F57", "#AD1759", "#E13342", "#F37651", "#F6B48F", "#FAEBDD"]
 DIVERGING = [*reversed(NEGATIVE[1:]), *SEQUENTIAL]
 
-# Thumbnails on axes are mid-grey on nothing, which reads on both backgrounds.
+# Thumbnails on axes are mid-grey on a transparent background, readable on light and dark.
 THUMBNAIL = [[0, "rgba(120,128,140,0)"], [1, "rgba(120,128,140,1)"]]
 
 
 def template() -> go.layout.Template:
-    """The plotly template of every figure: quiet axes, no box, the page's fonts."""
+    """The plotly template of every figure: unobtrusive axes, no box, the page's fonts."""
     axis = {
         "gridcolor": RULE,
         "linecolor": MUTED,
@@ -81,24 +81,24 @@ LOW = 336  # pixels: the height of a low plot, as the stylesheet says
 
 
 def heading(text: str, **place: Any) -> dict[str, Any]:
-    """The heading over a plot, at the same height in every figure: `xref` and `x` say where it begins."""
+    """The heading above a plot, at the same height in every figure; `xref` and `x` set its left end."""
     at_top = {"yref": "paper", "y": 1, "xanchor": "left", "yanchor": "bottom", "showarrow": False}
     return {"text": text, "font": {"size": 17}} | at_top | place
 
 
 def legend(**place: Any) -> dict[str, Any]:
-    """A legend on nothing, at the height of the plot's top unless `place` says otherwise."""
+    """A transparent legend, at the top of the plot unless `place` says otherwise."""
     return {"y": 1, "yanchor": "top", "font": {"size": 13}, "bgcolor": "rgba(0,0,0,0)"} | place
 
 
-BRIGHTEST = 1.25  # of the unit of a colour scale: networks may exceed the limit's largest entry by a quarter
+BRIGHTEST = 1.25  # in units of a colour scale: networks may exceed the limit's largest entry by a quarter
 
 
 def kernel_colours(unit: float, lowest: float) -> dict[str, Any]:
     """The colour axis of kernels: zero is dark, and `unit`, the same in all pictures that are compared, is bright.
 
-    Ticks count in units, and the title of the bar says what a unit is. If `lowest`, the smallest number to be seen, is
-    clearly negative, the axis is symmetric about zero.
+    Ticks are in units, and the title of the bar gives the unit. If `lowest`, the smallest number shown, is clearly
+    negative, the axis is symmetric about zero.
     """
     negative = lowest < -0.005 * unit
     top, marks = BRIGHTEST * unit, [-1, -0.5, 0, 0.5, 1] if negative else [0, 0.25, 0.5, 0.75, 1]
@@ -115,7 +115,7 @@ def kernel_colours(unit: float, lowest: float) -> dict[str, Any]:
 
 
 def translucent(colour: str, opacity: float) -> str:
-    """A colour `"#rrggbb"` that lets the ground shine through."""
+    """A colour `"#rrggbb"` with an opacity."""
     red, green, blue = (int(colour[k : k + 2], 16) for k in (1, 3, 5))
     return f"rgba({red},{green},{blue},{opacity})"
 
@@ -124,17 +124,17 @@ PAGE_HAS_PLOTLY = "NTKVIZ_PAGE_HAS_PLOTLY"  # set in the kernels of a dashboard 
 
 
 class Figure(FigureWidget):
-    """A plotly figure that a page opened later shows as it is now, not as it was when it was made.
+    """A plotly figure that a page opened later shows in its current state, not in its initial one.
 
-    The dashboard's pages draw it with their own plotly.js, which knows the kinds of plots with two axes.
+    The dashboard's pages draw it with their own plotly.js, which has the cartesian trace types only.
     """
 
     if PAGE_HAS_PLOTLY in os.environ:
-        # plotly's own code would bring 5 MB of plotly.js along with each figure.
+        # plotly's own code would add 5 MB of plotly.js to each figure.
         _esm = (STATIC / "figure.js").read_text(encoding="utf-8")
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
-        # A dashboard makes its figures before it shows them (and long before, in a kernel started beforehand).
+        # The dashboard creates its figures before it shows them (in a preheated kernel, long before).
         if key is None and self._made:
             upstream.renew_state(self)
         return super().get_state(key, drop_defaults)
@@ -143,15 +143,15 @@ class Figure(FigureWidget):
 
 
 def figure(filename: str = "ntkviz") -> Figure:
-    """An empty figure in the house's look that fills its place and exports a sharp PNG of this name."""
-    # The stylesheet sets the height (it grows with Present); this is the same for the first drawing.
+    """An empty figure in our theme that fills its container and exports a sharp PNG of this name."""
+    # The stylesheet sets the height (which grows with Present); this is the same height for the first drawing.
     widget = Figure(layout={"template": template(), "autosize": True, "height": 376})
     object.__setattr__(widget, "_made", True)
     upstream.configure(
         widget,
         responsive=True,
         displaylogo=False,
-        # Only what works here: a camera. "Share" would send the plot to another host.
+        # Only the button that works here, the camera. "Share" would send the plot to another host.
         modeBarButtons=[["toImage"]],
         plotlyServerURL="",
         toImageButtonOptions={"format": "png", "scale": 2, "filename": filename},

@@ -1,4 +1,4 @@
-"""Numbers and verdicts in words: the digits that a number deserves, and what a measured slope says about a law."""
+"""The wording of numbers and verdicts: significant digits, and whether a measured slope agrees with a law."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import numpy as np
 from ...convergence import Slope, log_log_slope
 
 VAGUE = 0.125
-"""A standard error of a slope beyond which −1/2 cannot be told from −1/4 or −3/4."""
+"""A standard error of a slope beyond which −1/2 cannot be distinguished from −1/4 or −3/4."""
 
 FEWEST = 3
-"""The fewest networks at each width whose spread is known well enough to judge a slope."""
+"""The smallest number of networks at each width whose spread is known well enough to judge a slope."""
 
 FAR = 0.2
 """A relative deviation beyond which terms of higher order than 1/√n are no longer small: (1/√n)² is 4 %, not 1 %."""
 
 
 def signed(number: float, digits: int = 2) -> str:
-    """A number with a minus sign that is not a hyphen, and none before a zero."""
+    """A number with a proper minus sign instead of a hyphen, and none before a zero."""
     return f"{round(number, digits) + 0.0:,.{digits}f}".replace("-", "−")
 
 
 def figures(number: float) -> str:
-    """Two or three significant digits: a power of ten (HTML) where the number is large or small, 0.00 for nothing."""
+    """Two or three significant digits, with a power of ten (HTML) for large or small numbers, and 0.00 for zero."""
     size = abs(number)
     if size == 0 or 0.1 <= size < 1000:
         return signed(number, 2 if size < 9.995 else 1 if size < 99.95 else 0)
@@ -35,14 +35,14 @@ def figures(number: float) -> str:
 
 
 def decimals(spread: float) -> int:
-    """How many decimals numbers deserve that vary by so much: three digits of the spread, and two decimals at most."""
+    """The decimals to show of numbers with this spread: three digits of the spread, and at most two decimals."""
     if not 0 < spread < np.inf:
         return 2
     return 3 if spread < 0.005 else int(np.clip(2 - np.floor(np.log10(spread)), 0, 2))
 
 
 def plus_minus(mean: float, std: float) -> str:
-    """A mean and how much single ones vary about it, where more than one is known (else NaN)."""
+    """A mean ± the standard deviation, where that is known (else NaN)."""
     if not np.isfinite(std):
         return f"<b>{figures(mean)}</b>"
     digits = decimals(std)
@@ -50,7 +50,7 @@ def plus_minus(mean: float, std: float) -> str:
 
 
 def share(distance: float) -> str:
-    """A distance relative to the limit's norm: in percent, or as a multiple where that would be thousands of them."""
+    """A distance relative to the limit's norm: in percent, or as a multiple where it is thousands of percent."""
     if distance >= 10:
         return f"{figures(distance)} × the limit’s norm"
     return f"{distance:.0%}" if distance >= 1 else f"{distance:.1%}"
@@ -65,14 +65,14 @@ def with_error(slope: Slope) -> str:
 
 
 def one_over_root(deviations: Mapping[int, Sequence[float]]) -> str:
-    """Whether deviations from a limit, of several networks at each width, fall as 1/√n: the slope, then the verdict."""
+    """Whether the deviations of several networks at each width fall as 1/√n: the slope, then the verdict."""
     slope = log_log_slope(deviations)
     if not np.isfinite(slope.value):
-        return "Each point is one random network; a slope takes two widths, and the theory says −0.50."
+        return "Each point is one random network; a slope needs two widths, and theory predicts −0.50."
     said = f"Slope {with_error(slope)}"
     if min(map(len, deviations.values())) < FEWEST:
-        so_far = f"Slope <b>{signed(slope.value)}</b> so far; the theory says −0.50."
-        return f"{so_far} Its error needs more networks at each width."
+        so_far = f"Slope <b>{signed(slope.value)}</b> so far; theory predicts −0.50."
+        return f"{so_far} An error estimate needs more networks at each width."
     if not slope.agrees_with(-0.5):
         return f"{said} (s.e.), not −0.50. {_why_not(deviations, slope)}"
     if slope.error > VAGUE:
@@ -81,7 +81,7 @@ def one_over_root(deviations: Mapping[int, Sequence[float]]) -> str:
 
 
 def _why_not(deviations: Mapping[int, Sequence[float]], slope: Slope) -> str:
-    """Why a slope is not −1/2, as far as the numbers tell: the law is one of wide networks."""
+    """Why a slope is not −1/2, as far as the numbers show: the law holds for wide networks."""
     widths = sorted(deviations)
     wide = widths[len(widths) // 2 :]
     widest = float(np.mean(deviations[widths[-1]]))

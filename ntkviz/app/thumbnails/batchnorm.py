@@ -1,4 +1,4 @@
-"""One row of a batch's kernel with one point more and without it, and random networks."""
+"""One row of a batch's kernel with one more point and without it, and random networks."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""A tensor program line by line: its listing, its score, and what a line's vector or average tends to."""
+"""A tensor program line by line: its listing, its rows, and the limits of a line's vector or average."""

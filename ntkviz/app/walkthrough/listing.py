@@ -13,9 +13,9 @@ from ..plots.panel import Panel
 
 
 class Listing(Panel):
-    """The lines of a program: number, name, what it is equal to, and its kind, as the papers call it.
+    """The lines of a program: index, name, formula, and type in the papers' terms.
 
-    The numbers are those the check's reasons speak of. A program too long for its place is scrolled.
+    The indices are those in the reasons of the check. A program that does not fit is scrolled.
     """
 
     def __init__(self, heading: str, name: str = "program"):
@@ -26,14 +26,14 @@ class Listing(Panel):
         self._program: Program | None = None
 
     def show(self, program: Program, report: GIAReport) -> None:
-        """Show one program and what the check says of it."""
+        """Show one program and its check."""
         self._program = program
         rows = "".join(
             f'<tr><td>{line.index}</td><th scope="row">{escape(line.name)}</th>'
             f"<td>= {escape(line.formula_text)}</td><td>{escape(line.type)}</td></tr>"
             for line in program.lines()
         )
-        # Focusable, so that it can be scrolled by keyboard.
+        # Focusable, so that it can be scrolled with the keyboard.
         with self.drawing():
             self._body.value = (
                 f'<div class="nv-lines" tabindex="0" role="region" aria-label="The lines of the program">'

@@ -1,4 +1,4 @@
-"""The Master Theorem as a picture: an average over more and more coordinates settles on a constant."""
+"""The Master Theorem as a plot: an average over more and more coordinates converges to a constant."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ POINTS = 300
 
 
 class RunningAverage(Plot):
-    """Σ_{α≤m} of a line's terms over m, against m on a logarithmic axis, beside its limit.
+    """The average of a line's first m terms, against m on a logarithmic axis, beside its limit.
 
-    The band is what m independent terms would miss the limit by: twice their standard deviation over √m.
-    Of an output the sum is divided by √m instead, and the band does not close.
+    The band is the error expected for m independent terms: twice their standard deviation over √m.
+    For an output the sum is divided by √m instead, and the band does not narrow.
     """
 
     def __init__(self, name: str = "average"):
@@ -45,13 +45,13 @@ class RunningAverage(Plot):
         figure.layout.xaxis.update(fixedrange=True, title={"text": "m, coordinates averaged"})
 
     def restart(self, average: Average | None, psi: str) -> None:
-        """Draw the limit, if the line has terms to average; `psi` is what a vector's are called (HTML)."""
+        """Draw the limit, if the line has terms to average; `psi` is the name of a vector's terms (HTML)."""
         self._average, self._psi = average, psi
         self._m, self._running = np.array([]), np.array([])
         self._draw()
 
     def add(self, terms: Sequence[float]) -> None:
-        """The terms in one network, one for each coordinate."""
+        """Add the terms in one network, one for each coordinate."""
         if self._average is None:
             return
         self._m = np.arange(1, len(terms) + 1)
@@ -83,7 +83,7 @@ class RunningAverage(Plot):
     def _heading(self) -> str:
         if self._average is None:
             return "Nothing to average"
-        headings = {"Moment": "The average it takes", "output": "Its sum, over √m"}
+        headings = {"Moment": "The average that it takes", "output": "Its sum, over √m"}
         return headings.get(self._average.of, f"The average of {self._psi}")
 
     def _reading(self) -> str:

@@ -1,4 +1,4 @@
-"""A program as a score: its lines below each other, the current one lit, arrows from the lines it uses."""
+"""The rows of a program, with the current one highlighted, and arrows from the lines that it uses."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from ...calculus.walkthrough import Step
 from ..plots.panel import Plot
 from ..style import theme
 
-ROWS = 14  # shown at once
+ROWS = 14  # visible rows
 LETTERS = {"given": "∼", "MatMul": "W", "Nonlin": "φ", "Moment": "θ", "output": "f"}
 COLOURS = dict(zip(LETTERS, [theme.MUTED, *(theme.SEQUENTIAL[k] for k in (2, 4, 6)), theme.THIRD], strict=True))
 WHAT = {
-    "given": "Sampled on its own, every coordinate independently.",
+    "given": "Sampled independently, coordinate by coordinate.",
     "MatMul": "A random matrix mixes all coordinates of a vector.",
-    "Nonlin": "One function, applied to every coordinate alike.",
+    "Nonlin": "One function, applied to every coordinate.",
     "Moment": "An average over the n coordinates: one number.",
-    "output": "What the network says: one number.",
+    "output": "The output of the network: one number.",
 }
-ARROW, BADGE, TEXT = 12.0, 15.5, 18.5  # where they are, in hundredths of the width
-LONGEST = 55  # characters of a row; the line under the plot has the rest
+ARROW, BADGE, TEXT = 12.0, 15.5, 18.5  # their positions, in hundredths of the width
+LONGEST = 55  # characters of a row; the line below the plot has all of them
 
 
 class ScorePlot(Plot):
-    """The listing of a program: a window of rows around the current one, which `show` lights up.
+    """The listing of a program: a window of rows around the current one, which `show` highlights.
 
-    A letter and a colour say which kind of line each is. `on_pick(number)` is called when a row is clicked.
+    A letter and a colour indicate the kind of each line. `on_pick(number)` is called when a row is clicked.
     """
 
     def __init__(self, on_pick: Callable[[int], object], name: str = "program"):
@@ -65,9 +65,9 @@ class ScorePlot(Plot):
         figure.add_shape(type="line", x0=TEXT - 5, x1=84, y0=0, y1=0, line={"color": theme.MUTED, "width": 1})
 
     def show(self, steps: Sequence[Step], current: int) -> None:
-        """Light up one line, counted from 0, of a program."""
+        """Highlight one line of a program, counted from 0."""
         new, self._steps = steps is not self._steps, steps
-        y = np.array([k + step.backward for k, step in enumerate(steps)])  # a row is left free in between
+        y = np.array([k + step.backward for k, step in enumerate(steps)])  # leaves a row empty in between
         sources = steps[current].sources
         with self.drawing():
             if new:
@@ -127,7 +127,7 @@ def _remark(step: Step) -> str:
 
 
 def _arrow(source: float, target: float) -> tuple[np.ndarray, np.ndarray]:
-    """A bow to the left from one row to another, with a gap behind it."""
+    """A curve to the left from one row to another, with a gap after it."""
     t = np.linspace(0, 1, 25)
     reach = min(2 * ARROW, 4 + 2 * abs(target - source))
     x = ARROW - 2 * t * (1 - t) * reach

@@ -17,10 +17,10 @@ BINS = 41
 
 
 class StepLaw(Plot):
-    """The coordinates of a vector as a histogram under the law of Z; a number as a dot beside its limit.
+    """The coordinates of a vector as a histogram with the law of Z; a number as a dot beside its limit.
 
-    Where part of an earlier vector returns (Ż), the dashed curve is the law of Ẑ alone. A law that is not
-    Gaussian is drawn in steps, as the share of its samples in each bar: it may have a spike, as relu's at 0.
+    Where part of an earlier vector returns (Ż), the dashed curve is the law of Ẑ alone. A non-Gaussian law
+    is drawn in steps, as the share of its samples in each bar, since it may have an atom, as relu's at 0.
     """
 
     def __init__(self, name: str = "coordinates"):
@@ -48,12 +48,12 @@ class StepLaw(Plot):
         figure.layout.legend.bgcolor = "rgba(0,0,0,0)"
 
     def restart(self, step: Step) -> None:
-        """Draw a line's law and forget the network."""
+        """Draw a line's law and clear the network."""
         self._step, self._sample = step, np.array([])
         self._draw()
 
     def add(self, sample: Sequence[float]) -> None:
-        """The line in one network: n coordinates, or a single number."""
+        """Show the line in one network: n coordinates, or a single number."""
         self._sample = np.asarray(sample, dtype=float)
         self._draw()
 
@@ -88,7 +88,7 @@ class StepLaw(Plot):
         self.say(self._reading())
 
     def _ends(self) -> tuple[float, float]:
-        """Four standard deviations to both sides, or less where Z is bounded."""
+        """Four standard deviations on both sides, or less where Z is bounded."""
         assert self._step
         law, sample = self._step.limit, self._sample
         if law.std > 1e-9:
@@ -141,5 +141,5 @@ class StepLaw(Plot):
 
 
 def _density(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """The share of the values in each bar, over its width; those outside the edges are counted too."""
+    """The share of the values in each bar divided by its width; values outside the edges count in the total."""
     return np.histogram(values, edges)[0] / values.size / (edges[1] - edges[0])

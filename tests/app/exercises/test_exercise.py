@@ -55,7 +55,7 @@ def test_nothing_and_too_much_are_refused(read):
     with pytest.raises(InputError, match=r"^Type a "):
         read("  ")
     for much in ("1e16", "-1e999999999"):
-        with pytest.raises(InputError, match="is more than this page can measure"):
+        with pytest.raises(InputError, match="is too large for this page to measure"):
             read(much)
 
 

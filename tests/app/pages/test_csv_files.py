@@ -56,7 +56,7 @@ def test_a_file_says_what_it_is_of(controls, panel):
 
 def test_what_is_left_out_is_said(controls, panel):
     panel.parts = [Part("“a network”", drawn=True), Part("“infinite width”", drawn=True, current=True)]
-    assert "# left out, because not calculated for these settings: “a network”\n" in csv_file(panel, controls)["text"]
+    assert "# left out, because not computed for these settings: “a network”\n" in csv_file(panel, controls)["text"]
 
 
 def test_in_jupyterlab_there_is_no_page_and_no_link(controls, panel):

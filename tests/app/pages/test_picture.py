@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import ntkviz as nv
-from ntkviz.app import Controls, KernelPair, Picture, Slider, upstream
+from ntkviz.app import Controls, Picture, SideBySideKernels, Slider, upstream
 from ntkviz.app.plots.panel import OUTDATED
 from ntkviz.execution.cost import Cost
 
@@ -19,7 +19,7 @@ from ..conftest import wait_for
 def shown():
     """A picture of σ·1 that refuses σ < 0, and takes σ as it comes too."""
     controls = Controls(sigma=Slider("σ", -2.0, 2.0, start=1.0, step=0.1))
-    pair = KernelPair("left", "right", np.zeros((2, 8, 8)))
+    pair = SideBySideKernels("left", "right", np.zeros((2, 8, 8)))
 
     def at_once(c):
         pair.show(right=nv.infinite_ntk(nv.architectures.mlp(sigma_w=c.sigma), np.eye(2)).ntk)
@@ -63,7 +63,7 @@ class Slow:
 
     def __init__(self):
         self.controls = Controls(sigma=Slider("σ", 0.0, 2.0, start=1.0, step=0.1))
-        self.pair = KernelPair("left", "right", np.zeros((2, 8, 8)))
+        self.pair = SideBySideKernels("left", "right", np.zeros((2, 8, 8)))
         self.classes = []
         self.pair.widget.observe(lambda change: self.classes.append(change.new), "_dom_classes")
         self.at_once, self.as_it_comes, self.refuse = threading.Event(), threading.Event(), ""
@@ -117,7 +117,7 @@ def test_an_answer_that_is_late_dims_the_picture_while_it_is_calculated(slow):
     slow.at_once.clear()
     moving = slow.move(2.0)
     wait_for(lambda: slow.is_dimmed)
-    assert slow.picture._status.value == "calculating …"
+    assert slow.picture._status.value == "computing …"
     slow.at_once.set()
     moving.join()
     assert not slow.is_dimmed
@@ -143,7 +143,7 @@ def test_cancel_leaves_out_of_date_what_was_not_drawn_anew(slow):
     time.sleep(0.1)
     assert not slow.number
     assert "“left” is out of date" in slow.pair.reading.value
-    assert slow.picture._status.value == "Stopped; move a control to go on."
+    assert slow.picture._status.value == "Stopped; move a control to continue."
 
 
 @pytest.mark.parametrize("when", ["at once", "as it comes"])
@@ -171,12 +171,12 @@ def test_reset_and_links_put_the_picture_out_of_date_too(slow):
 def test_a_first_step_that_is_long_in_coming_has_its_cost_said_meanwhile(slow):
     slow.as_it_comes.clear()
     move(slow.picture, 2.0)
-    assert slow.picture._status.value == "calculating …"
-    wait_for(lambda: slow.picture._status.value == "calculating … about 1 MB and 40 s")
+    assert slow.picture._status.value == "computing …"
+    wait_for(lambda: slow.picture._status.value == "computing … about 1 MB and 40 s")
     assert slow.picture._progress.value == 0
     assert not slow.picture._cancel.disabled
     slow.picture._wait(True)
-    assert slow.picture._status.value == "finishing the previous calculation … then about 1 MB and 40 s"
+    assert slow.picture._status.value == "finishing the previous computation … then about 1 MB and 40 s"
     slow.picture._wait(False)
     slow.as_it_comes.set()
     wait_for(lambda: slow.picture._cancel.disabled)
@@ -201,7 +201,7 @@ def test_the_cost_is_said_before_the_long_part():
     )
     picture._move()
     wait_for(lambda: said)
-    assert re.fullmatch(r"calculating … about \d+ MB and \d+ (s|min)", said[0]), said
+    assert re.fullmatch(r"computing … about \d+ MB and \d+ (s|min)", said[0]), said
     wait_for(lambda: picture._progress.value == picture._progress.max == 3)
 
 

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from ntkviz.app import Choice, Controls, KernelPair, Picture, Slider, Steps
+from ntkviz.app import Choice, Controls, Picture, SideBySideKernels, Slider, Steps
 from ntkviz.app.pages.preview import MIME, preview
 from ntkviz.app.style.theme import PAGE_HAS_PLOTLY
 
@@ -19,7 +19,7 @@ def picture():
         width=Steps("width", [64, 1024], start=1024),
         phi=Choice("φ", ["a<b", "c"], start="a<b"),
     )
-    pair = KernelPair("left", "right", np.zeros((2, 8, 8)))
+    pair = SideBySideKernels("left", "right", np.zeros((2, 8, 8)))
 
     def at_once(controls):
         pair.show(left=np.eye(2), right=[[1.0, controls.sigma], [controls.sigma, np.nan]])

@@ -38,7 +38,7 @@ def test_cloud_stands_about_the_limit_of_its_word():
     assert list(one.y) == [0.2, 0.7, 0.1]
     assert plot.figure.layout.yaxis.range == (-0.03, 1.03)  # of any weights
     # Variances 0.02, 0.02 and 0: spread √(0.04/3) = 0.115, times √100.
-    assert "2 networks of width 100 differ by ± 0.115; times √n that is 1.15." in reading(plot)
+    assert "2 networks of width 100 vary by ± 0.115; times √n that is 1.15." in reading(plot)
     rows = csv_records(plot)
     assert [rows[4][k] for k in ("network", "to", "weight", "limit")] == ["2", "b (2)", "0.9", "0.8"]
     plot.restart(LIMIT[0], width=100)

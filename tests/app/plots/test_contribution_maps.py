@@ -25,7 +25,7 @@ def test_cells_are_the_sum_over_parameters_of_time(maps):
     assert not np.isfinite(left.z).any()
     assert sorted(zip(circles.x, circles.y, strict=True)) == [(0, 0), (1, 1), (2, 2)]
     assert reading(maps) == (
-        "In the limit Θ = 9.50: 3.00 from U + 6.00 from W + 0.50 from v. Equal lags (white dots) hold 100% of the map."
+        "In the limit Θ = 9.50: 3.00 from U + 6.00 from W + 0.50 from v. Equal lags (white dots) make up 100% of the map."
     )
     maps.add(NETWORK)
     assert left.z == pytest.approx(shade(np.full((3, 3), 1 / 3)))
@@ -40,7 +40,7 @@ def test_shorter_sequences_end_the_map_and_shift_the_lags(maps):
     assert right.z[:, :2] == pytest.approx(np.eye(3)[:, :2])
     assert not np.isfinite(right.z[:, 2]).any()
     assert sorted(zip(circles.x, circles.y, strict=True)) == [(0, 1), (1, 2)]
-    assert "hold 0% of the map." in reading(maps)  # and nothing of a network of the lengths before
+    assert "make up 0% of the map." in reading(maps)  # and nothing of a network of the lengths before
     maps.add(NETWORK)
     assert left.z[:, :2] == pytest.approx(shade(np.full((3, 2), 1 / 3)))
     assert "in this network 33%" in reading(maps)

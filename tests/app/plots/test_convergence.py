@@ -65,7 +65,7 @@ def test_two_networks_of_each_width_are_too_few_to_judge():
     plot.restart("a", 64)
     for width, seed in plot.remaining()[:4]:
         plot.add(width, seed, 0.1 + 0.001 * seed)  # a slope of 0, and hardly any spread
-    assert "Slope <b>0.00</b> so far; the theory says −0.50." in plot.reading.value
+    assert "Slope <b>0.00</b> so far; theory predicts −0.50." in plot.reading.value
     for width in (64, 256):
         plot.add(width, 2, 0.1)
     assert "not −0.50" in plot.reading.value

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import ntkviz as nv
-from ntkviz.app import CompanyPlot, TwoBatches
+from ntkviz.app import KernelRowPlot, TwoBatches
 
 from ..conftest import csv_records, reading
 
@@ -19,7 +19,7 @@ def kernel(x, x2=None, arch=None):
 
 @pytest.fixture
 def row():
-    plot = CompanyPlot(POSITIONS, "heading", "x", "y")
+    plot = KernelRowPlot(POSITIONS, "heading", "x", "y")
     plot.restart([1, 2, 3, 4, 5.0], [1.5, 1, 4, 4, 5, -7.0], chosen=1, extra=0.6, note="a note")
     return plot
 

@@ -95,7 +95,7 @@ def test_slope_plot_names_the_curves_that_do_not_agree():
     slopes = SlopePlot()
     slopes.show(curves, [(theme.FINITE, "circle")] * 2)
     said = reading(slopes)
-    assert "Within two standard errors of it: 1 of 2; further off: b." in said
+    assert "Within two standard errors of it: 1 of 2; outside: b." in said
     slopes.show(curves[:1], [(theme.FINITE, "circle")])
     assert reading(slopes).endswith("Within two standard errors of it: 1 of 1.")
 

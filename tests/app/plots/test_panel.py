@@ -12,8 +12,8 @@ from ntkviz.app import (
     ConvergencePlot,
     CoordinateHistogram,
     FunctionDraws,
-    KernelPair,
     Listing,
+    SideBySideKernels,
     upstream,
 )
 from ntkviz.app.plots.memory import GatePlot
@@ -21,7 +21,7 @@ from ntkviz.app.plots.panel import FADED, OUTDATED
 
 
 def pair():
-    plot = KernelPair("one", "limit", np.zeros((2, 8, 8)))
+    plot = SideBySideKernels("one", "limit", np.zeros((2, 8, 8)))
     return plot, lambda: plot.show(right=2 * np.eye(2)), lambda: plot.show(left=np.eye(2))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ntkviz.app import CertaintyPlot, LeavingPlot, TrainingCurves
+from ntkviz.app import CertaintyPlot, LinearisationErrorPlot, TrainingCurves
 
 from ..conftest import csv_records, reading
 
@@ -54,7 +54,7 @@ def test_network_that_diverges_leaves_the_plot(curves):
 
 
 def test_leaving_means_and_slopes():
-    plot = LeavingPlot([16, 64, 256])
+    plot = LinearisationErrorPlot([16, 64, 256])
     for n in (16, 64, 256):
         for seed, factor in enumerate((0.5, 1.5)):
             plot.add(n, seed, factor * n**-0.5, factor * 3 / n)
@@ -75,14 +75,14 @@ def test_leaving_means_and_slopes():
 @pytest.mark.parametrize(
     ("slope", "stable", "verdict"),
     [
-        (-0.5, True, "A wide network leaves its prediction less, and its kernel moves less."),
+        (-0.5, True, "A wider network leaves its prediction less, and its kernel moves less."),
         (0.3, False, "leaves its prediction more, and its kernel moves less: this learning rate is at the edge"),
-        (0.0, True, "leaves its prediction neither less nor more for sure"),
+        (0.0, True, "leaves its prediction neither clearly less nor clearly more"),
         (-0.2, True, "less, though not as 1/√n"),
     ],
 )
 def test_what_is_said_of_leaving_follows_the_curves(slope, stable, verdict):
-    plot = LeavingPlot([16, 64, 256])
+    plot = LinearisationErrorPlot([16, 64, 256])
     plot.restart(stable=stable)
     for n in (16, 64, 256):
         for seed, factor in enumerate((0.9, 0.95, 1.05, 1.1)):

@@ -13,13 +13,13 @@ from ..style.wording import share
 from .panel import Part, Plot
 
 
-class KernelPair(Plot):
-    """Two kernels side by side on one colour scale from zero; the second one's largest entry is its unit.
+class SideBySideKernels(Plot):
+    """A network's kernel and its limit on one colour scale from zero, whose unit is the limit's largest entry.
 
-    - `left`, `right`: what they are, as headings.
-    - `pictures`: `(count, side, side)`, drawn along the axes.
-    - `hint`: what to look for, said after how far apart the two are.
-    - `names`: what each picture is called, else `image 1` and so on.
+    - `left`, `right`: their headings.
+    - `pictures`: `(count, side, side)`, the images drawn along the axes.
+    - `hint`: what to look for, in the line below, after the distance.
+    - `names`: the names of the images, by default `image 1` and so on.
     """
 
     def __init__(
@@ -81,9 +81,9 @@ class KernelPair(Plot):
             self.say("")
             return
         sample, limit = (np.asarray(image.z, dtype=float) for image in self._images)
-        apart = relative_frobenius(sample, limit)
-        number = share(apart) if all(part.current for part in self.parts) else "…"
-        self.say(f"The two are <b>{number}</b> apart (relative Frobenius norm). {self._hint}")
+        distance = relative_frobenius(sample, limit)
+        number = share(distance) if all(part.current for part in self.parts) else "…"
+        self.say(f"This network is <b>{number}</b> from the limit (relative Frobenius norm). {self._hint}")
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield ("row", "column", *self._titles)
@@ -96,8 +96,8 @@ class KernelPair(Plot):
 
 
 def axis_strips(pictures: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """The pictures one below the other left of a heatmap, and one beside the other under it: x, y and ink of each."""
-    pictures = np.pad(pictures, ((0, 0), (1, 1), (1, 1)))  # a margin, so that they do not touch
+    """The images in a column left of a heatmap, and in a row below it: x, y and ink of each strip."""
+    pictures = np.pad(pictures, ((0, 0), (1, 1), (1, 1)))  # a margin, so that images do not touch
     count, side, _ = pictures.shape
     along = (np.arange(count * side) + 0.5) / side - 0.5
     across = (np.arange(side) + 0.5) / side * 1.1

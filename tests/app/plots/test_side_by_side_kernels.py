@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ntkviz.app import KernelPair
+from ntkviz.app import SideBySideKernels
 from ntkviz.app.style import theme
 
 from ..conftest import csv_rows
@@ -11,7 +11,7 @@ from ..conftest import csv_rows
 
 @pytest.fixture
 def pair():
-    return KernelPair("sample", "limit", np.zeros((3, 8, 8)), names=["a", "b", "c"])
+    return SideBySideKernels("sample", "limit", np.zeros((3, 8, 8)), names=["a", "b", "c"])
 
 
 def test_kernel_pair_shows_both_on_the_colours_of_the_right_one(pair):
