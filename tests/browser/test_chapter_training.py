@@ -22,7 +22,7 @@ def test_wide_network_follows_and_narrow_one_leaves(visit):
 
     exercise = page.locator(".nv-exercise")
     field = exercise.get_by_label("width")
-    for answer, verdict in (("256", "Not yet."), ("12000", "Yes."), ("999999", "more than this page trains")):
+    for answer, verdict in (("256", "Not yet."), ("12000", "Yes."), ("999999", "is too large for this page")):
         field.fill(answer)
         field.press("Enter")
         expect(exercise.get_by_role("status")).to_contain_text(verdict)

@@ -25,7 +25,8 @@ def test_cells_are_the_sum_over_parameters_of_time(maps):
     assert not np.isfinite(left.z).any()
     assert sorted(zip(circles.x, circles.y, strict=True)) == [(0, 0), (1, 1), (2, 2)]
     assert reading(maps) == (
-        "In the limit Θ = 9.50: 3.00 from U + 6.00 from W + 0.50 from v. Equal lags (white dots) make up 100% of the map."
+        "In the limit Θ = 9.50: 3.00 from U + 6.00 from W + 0.50 from v. "
+        "Equal lags (white dots) make up 100% of the map."
     )
     maps.add(NETWORK)
     assert left.z == pytest.approx(shade(np.full((3, 3), 1 / 3)))

@@ -38,9 +38,7 @@ def test_pairs_of_one_class_and_of_two_are_told_apart(plot):
 def test_rank_correlation_is_spearmans(plot):
     plot.show(kernel(np.exp(PIXELS)))
     assert plot.rank_correlation() == pytest.approx(1)
-    assert "rank correlation 1.000. Θ ranks them as their pixels do" in re.sub(
-        "<[^>]*>", "", plot.reading.value
-    )
+    assert "rank correlation 1.000. Θ ranks them as their pixels do" in re.sub("<[^>]*>", "", plot.reading.value)
     plot.show(kernel([1, 2, 3, 4, 5, 6]))
     # By hand: ranks of the pixels 2, 4, 1, 5.5, 5.5, 3 against 1 … 6.
     assert plot.rank_correlation() == pytest.approx(7 / np.sqrt(17 * 17.5))
