@@ -1,11 +1,11 @@
 """See any architecture's Neural Tangent Kernel meet its infinite-width limit.
 
-Write an architecture once, as a tensor program (Yang, *Tensor Programs II*, arXiv:2006.14548). Read
-at finite width it is a random network with an empirical NTK; read at infinite width it gives the
-limit NTK; read as text it gives its program and its Simple GIA Check.
+Write an architecture once, as a tensor program (Yang, *Tensor Programs II*, arXiv:2006.14548). At
+finite width it is a random network with an empirical NTK; at infinite width it gives the limit NTK;
+as text it gives its program and its Simple GIA Check.
 
-The public names are listed in `__init__.pyi`. Each is loaded when it is first used, and JAX with the first that
-computes, so importing this package is quick.
+The public names are listed in `__init__.pyi`. Each is loaded on first use, and JAX with the first that computes, so
+importing this package is fast.
 """
 
 import os as _os

@@ -1,4 +1,4 @@
-"""Calculations on a Dask cluster: many calls of one function, spread over workers that may die.
+"""Computations on a Dask cluster: many calls of one function, distributed over workers that may die.
 
 `distributed` is imported only when a cluster is named (`pip install "ntkviz[cluster]"`).
 """
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from distributed import Client
 
 T = TypeVar("T")
-TIMEOUT = 10  # seconds in which a scheduler must answer
+TIMEOUT = 10  # seconds within which a scheduler must answer
 
 
 def client_of(scheduler: str, **options: Any) -> Client:
     """A client of the scheduler at an address, to be closed by the caller; `options` are those of `distributed.Client`.
 
-    Raises `ClusterError` if `distributed` is not installed, or nobody answers.
+    Raises `ClusterError` if `distributed` is not installed, or no scheduler answers.
     """
     try:
         from distributed import Client
@@ -39,17 +39,18 @@ def client_of(scheduler: str, **options: Any) -> Client:
         ) from problem
     try:
         return Client(scheduler, timeout=TIMEOUT, set_as_default=False, **options)
-    except OSError as problem:  # a time-out is one too
+    except OSError as problem:  # includes time-outs
         raise ClusterError(
-            f"No Dask scheduler answers at {scheduler!r} within {TIMEOUT} seconds; check the address, and that it runs."
+            f"No Dask scheduler answers at {scheduler!r} within {TIMEOUT} seconds; check the address, and that one is "
+            "running."
         ) from problem
 
 
 @contextlib.contextmanager
 def connected(scheduler: Any) -> Iterator[Client]:
-    """A client of the scheduler at an address, closed in the end; a `distributed.Client` as it is.
+    """A client of the scheduler at an address, closed on exit; a `distributed.Client` is passed through.
 
-    Raises what `client_of` does.
+    Raises the errors of `client_of`.
     """
     distributed = sys.modules.get("distributed")
     if distributed and isinstance(scheduler, distributed.Client):
@@ -60,20 +61,20 @@ def connected(scheduler: Any) -> Iterator[Client]:
 
 
 def on_cluster(client: Client, call: Callable[[int], T], arguments: Sequence[int]) -> Iterator[tuple[int, T]]:
-    """`(argument, call(argument))` as they are finished, in any order.
+    """`(argument, call(argument))` in the order of completion.
 
-    `call`, with the data it holds, goes to the cluster once; each worker gets one copy and keeps it. Results do not
-    pile up there: no more calls are under way than keep every worker busy. The scheduler repeats the calls of a
-    worker that died. What `call` raises is raised here.
+    `call`, with the data it holds, is sent to the cluster once; each worker gets one copy and keeps it. Results do not
+    accumulate there: only as many calls are in progress as keep every worker busy. The scheduler repeats the calls of
+    a worker that died. Exceptions of `call` are raised here.
 
-    Raises `ClusterError` if several workers died of one call, or the scheduler did.
+    Raises `ClusterError` if one call killed several workers, or if the scheduler died.
     """
     import dask
     from distributed import Future, KilledWorker, as_completed
     from distributed.comm import CommClosedError
 
-    # Not `scatter`, whose data are lost with the workers that hold them: a task's result is made again. Dask would
-    # warn that the task is large.
+    # Not `scatter`, whose data are lost with the workers that hold them, whereas a task's result is recomputed. Dask
+    # would warn that the task is large.
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 PiB"}):
         held = client.submit(_itself, call, pure=False)
     waiting = iter(arguments)
@@ -81,7 +82,7 @@ def on_cluster(client: Client, call: Callable[[int], T], arguments: Sequence[int
     finished = as_completed(loop=client.loop)
 
     def fill() -> None:
-        threads = sum(client.nthreads().values())  # asked anew: workers come and go
+        threads = sum(client.nthreads().values())  # queried each time: workers come and go
         for argument in islice(waiting, max(0, 2 * max(threads, 1) - len(under_way))):
             future = client.submit(_called, held, argument, pure=False)
             under_way[future] = argument
@@ -97,8 +98,8 @@ def on_cluster(client: Client, call: Callable[[int], T], arguments: Sequence[int
             yield argument, result
     except (KilledWorker, CancelledError, CommClosedError) as problem:
         raise ClusterError(
-            f"The Dask cluster gave up ({type(problem).__name__}): its scheduler or too many of its workers died, for "
-            "want of memory perhaps."
+            f"The Dask cluster failed ({type(problem).__name__}): its scheduler or too many of its workers died, "
+            "possibly for lack of memory; use smaller blocks or larger workers."
         ) from problem
     finally:
         client.cancel([*under_way, held])

@@ -1,4 +1,4 @@
-"""How far from a limit, and how fast that falls: relative distances, and the slope of a power law with its error."""
+"""Convergence to a limit: relative distances, and the slope of a power law with its standard error."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def relative_frobenius(sample: np.ndarray, limit: np.ndarray) -> float:
 
 
 class Slope(NamedTuple):
-    """The exponent of a power law, measured.
+    """The measured exponent of a power law.
 
     Attributes:
-        value: The slope of log mean against log size; NaN where it has none.
+        value: The slope of log mean against log size; NaN if undefined.
         error: Its standard error; NaN where it is not known.
     """
 
@@ -28,27 +28,27 @@ class Slope(NamedTuple):
         """Whether an exponent is within two standard errors.
 
         Args:
-            exponent: The exponent that is expected.
+            exponent: The expected exponent.
 
         Returns:
-            `True` if so; never where the error is not known.
+            `True` if it is; `False` if the error is unknown.
         """
-        return abs(self.value - exponent) <= 2 * self.error + 1e-9  # rounding, where samples do not differ at all
+        return abs(self.value - exponent) <= 2 * self.error + 1e-9  # rounding, where all samples are equal
 
 
 def log_log_slope(samples: Mapping[int, Sequence[float]]) -> Slope:
     """The slope of log(mean of the samples) against log(size), by least squares with equal weights.
 
     The slope is Σ w log(mean), with w = (x − x̄)/Σ(x − x̄)² and x the logarithms of the sizes. The samples are taken
-    to be independent, so its variance is Σ w² (standard error of the mean / mean)², to first order. This says how
-    much the slope would vary with other samples; it does not say whether the means lie on a line.
+    to be independent, so its variance is Σ w² (standard error of the mean / mean)², to first order. This measures how
+    much the slope would vary with other samples, not whether the means lie on a line.
 
     Args:
         samples: The measurements at each size, positive numbers.
 
     Returns:
-        The slope and its standard error. There is no slope (NaN) before there are two sizes or where a mean is not
-        positive, and no error where a size has a single sample.
+        The slope and its standard error. The slope is NaN for fewer than two sizes or if a mean is not positive, the
+        error also if a size has a single sample.
     """
     sizes = sorted(size for size, values in samples.items() if len(values))
     means = np.array([np.mean(samples[size]) for size in sizes])
@@ -61,5 +61,5 @@ def log_log_slope(samples: Mapping[int, Sequence[float]]) -> Slope:
 
 
 def standard_error(values: Sequence[float]) -> float:
-    """The standard error of the mean of independent values; NaN of fewer than two."""
+    """The standard error of the mean of independent values; NaN for fewer than two."""
     return float(np.std(values, ddof=1) / len(values) ** 0.5) if len(values) > 1 else np.nan

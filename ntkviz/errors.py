@@ -1,31 +1,31 @@
-"""The errors ntkviz raises: each says in one sentence what is wrong and what to do."""
+"""The deliberate errors of ntkviz: each message says in one sentence what is wrong and what to do."""
 
 import reprlib
 from typing import Any
 
 
 def shown(value: Any) -> str:
-    """A value as an error message quotes it: on one line, and short.
+    """A value as quoted in an error message: short, and on one line.
 
     Args:
         value: Any object.
 
     Returns:
-        Its `repr`, cut short.
+        Its abbreviated `repr`.
     """
     return " ".join(reprlib.repr(value).split())
 
 
 class NtkvizError(ValueError):
-    """Base class of every deliberate error. Its message is one sentence, fit to be shown to a reader."""
+    """Base class of all deliberate errors. Its message is one sentence that can be shown to users."""
 
 
 class InputError(NtkvizError):
-    """The data cannot be used: wrong shape, not numbers, not finite, empty."""
+    """The data cannot be used: they have a wrong shape, are not numbers, not finite, or empty."""
 
 
 class HyperparameterError(NtkvizError):
-    """A hyper-parameter, width or other option has a value that makes no sense."""
+    """A hyper-parameter, width or other option has an invalid value."""
 
 
 class ProgramError(NtkvizError):
@@ -33,20 +33,20 @@ class ProgramError(NtkvizError):
 
 
 class NoForwardLimitError(NtkvizError):
-    """The forward kernels alone do not determine this program's limit; the general reading may."""
+    """The forward kernels do not determine this program's limit; the general reading may."""
 
 
 class NotFiniteError(NtkvizError):
-    """What was asked for is infinite or NaN."""
+    """The result is infinite or NaN."""
 
 
 class ClusterError(NtkvizError):
-    """The named Dask cluster cannot be reached, or cannot do the work."""
+    """The Dask cluster cannot be reached, or failed during the computation."""
 
 
 class TooLargeError(NtkvizError):
-    """A calculation would need more memory than is free; it was not started."""
+    """A computation would need more memory than is free; it was not started."""
 
 
 class NotIntegrableError(NtkvizError):
-    """A nonlinearity has an expectation that cannot be bounded, or that does not exist."""
+    """A Gaussian expectation of a nonlinearity does not exist, or its error cannot be bounded."""

@@ -1,9 +1,9 @@
-"""How much memory and how many processors this process may use: its container's, where it has fewer than the machine.
+"""The memory and CPUs that this process may use, with the limits of its container.
 
-A container, a pod or a service of systemd is a Linux *control group*, whose limits the machine's own figures do not
-know. Groups stand in one another, and each limits all that is in it, so the smallest limit counts. There are two
-interfaces, version 1 with a tree of folders for each resource and version 2 with one for all, and machines that have
-both. (Linux kernel documentation, admin-guide/cgroup-v2.rst and admin-guide/cgroup-v1/.)
+A container, a pod or a systemd service is a Linux *control group*, whose limits do not show in the machine's own
+figures. Groups are nested, and each limits everything in it, so the smallest limit counts. There are two interfaces,
+version 1 with a tree of folders for each resource and version 2 with one for all, and machines that have both. (Linux
+kernel documentation, admin-guide/cgroup-v2.rst and admin-guide/cgroup-v1/.)
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path, PurePosixPath
 import psutil
 
 GROUPS = Path("/sys/fs/cgroup")
-"""Where Linux shows control groups."""
+"""The mount point of control groups."""
 MEMBERSHIP = Path("/proc/self/cgroup")
-"""Where Linux says which of them this process is in, a line `number:resources:path` for each tree."""
+"""Lists the groups that this process is in, one line `number:resources:path` for each tree."""
 
 
 def memory_total() -> float:
@@ -28,16 +28,16 @@ def memory_total() -> float:
 
 
 def memory_available() -> float:
-    """Bytes of memory that this process can still take: what is free on the machine, and left in all its groups.
+    """Bytes of memory that this process can still allocate, limited by the machine and by each of its groups.
 
-    Of what a group holds, files that were not read lately do not count: they make room when it is needed.
+    Cached files that were not read recently do not count as used by a group: they are evicted when necessary.
     """
     left = (limit - _in_use(group) for group in _groups("memory") if (limit := _memory_limit(group)) is not None)
     return max(0.0, min(float(psutil.virtual_memory().available), *left, math.inf))
 
 
 def cores() -> int:
-    """Processors that this process may run on at a time, 1 at least; parts of one count as one."""
+    """CPUs that this process may use at a time, at least 1; fractions are rounded up."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     shares = (share for group in _groups("cpu") if (share := _cpu_share(group)) is not None)
     return max(1, math.ceil(min(allowed, *shares, math.inf)))
@@ -47,23 +47,23 @@ def cores() -> int:
 
 
 def _memory_limit(group: Path) -> float | None:
-    """What may be taken before the kernel slows the group's processes down or ends them."""
+    """The memory beyond which the kernel throttles or kills the group's processes, in bytes."""
     limits = [_number(group / name) for name in ("memory.max", "memory.high", "memory.limit_in_bytes")]
     return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _in_use(group: Path) -> float:
-    """What the group's processes hold, without files that can be read again: the *working set* of a container."""
+    """The memory of the group's processes without evictable files, in bytes: the *working set* of a container."""
     held = next((n for f in ("memory.current", "memory.usage_in_bytes") if (n := _number(group / f)) is not None), 0.0)
     parts = dict(line.split(maxsplit=1) for line in _text(group / "memory.stat").splitlines() if " " in line)
     files = parts.get(
         "total_inactive_file", parts.get("inactive_file", "0")
-    )  # version 1 gives those inside by `total_`
+    )  # version 1 counts nested groups in `total_`
     return max(0.0, held - (_as_number(files) or 0.0))
 
 
 def _cpu_share(group: Path) -> float | None:
-    """Processor time in each second, in seconds."""
+    """CPU time per second, in seconds."""
     quota, _, period = _text(group / "cpu.max").partition(" ")
     if not quota:
         quota, period = _text(group / "cpu.cfs_quota_us"), _text(group / "cpu.cfs_period_us")
@@ -76,7 +76,7 @@ def _number(file: Path) -> float | None:
 
 
 def _as_number(text: str) -> float | None:
-    """`None` for `max`, and for a file that is not there."""
+    """`None` for `max`, and for a missing file."""
     try:
         return float(int(text))
     except ValueError:
@@ -96,8 +96,8 @@ def _text(file: Path) -> str:
 def _groups(resource: str) -> Iterator[Path]:
     """The folders of the groups that limit a resource of this process, from its own up to the root.
 
-    Inside a container the path may begin outside of it: what is not there is skipped, and what looks like the root is
-    the container's own group.
+    Inside a container the path may begin outside it: missing folders are skipped, and the apparent root is the
+    container's own group.
     """
     for line in _text(MEMBERSHIP).splitlines():
         number, _, rest = line.partition(":")

@@ -1,23 +1,23 @@
-"""What the kernels are for: how an infinitely wide network learns from examples.
+"""Regression with the kernels: how an infinitely wide network learns from examples.
 
 Before training, the network is a Gaussian process f₀ of mean zero whose covariance is the NNGP K.
-Whether it learns the targets Y of the inputs X by Bayes' rule or by gradient descent, at every
-input x it arrives at
+Whether it learns the targets Y of the inputs X by Bayes' rule or by gradient descent, its output at
+every input x becomes
 
     f(x) = f₀(x) + A (Y − ε − f₀(X)),
 
-its first guess plus a fixed linear map of what it got wrong. (Bayes' rule may take the targets to
-have noise, ε ~ N(0, σ²); gradient descent knows none, σ = 0.) Only the map A differs:
+its initial output plus a fixed linear map of the initial errors. (Bayes' rule may assume noise in the
+targets, ε ~ N(0, σ²); gradient descent has none, σ = 0.) Only the map A differs:
 
 - Bayes' rule: A = K(x,X)(K + σ²)⁻¹. Only the NNGP matters.
-- Gradient flow until time t: A = Θ(x,X)Θ⁻¹(1 − e^{−Θt}). The NTK Θ says how far f moves at x for an
-  error at X, and at infinite width it stays what it was at the start.
+- Gradient flow until time t: A = Θ(x,X)Θ⁻¹(1 − e^{−Θt}). The NTK Θ says how much an error at X changes
+  f at x, and at infinite width it stays constant during training.
 
 So f is Gaussian again, with mean A Y and covariance
-K(x,x̄) − A K(X,x̄) − K(x,X) Aᵀ + A (K + σ²) Aᵀ. Several outputs have a readout each: they are
-independent, and share A and the covariance.
+K(x,x̄) − A K(X,x̄) − K(x,X) Aᵀ + A (K + σ²) Aᵀ. Several outputs have separate readouts: they are
+independent, with the same A and the same covariance.
 
-Source: Lee et al. 2019 (arXiv:1902.06720), §2, has both side by side; Jacot et al. 2018
+Source: Lee et al. 2019 (arXiv:1902.06720), §2, for both; Jacot et al. 2018
 (arXiv:1806.07572) for the NTK; Yang & Littwin 2021 (arXiv:2105.03703) for training in any architecture.
 """
 
@@ -43,7 +43,7 @@ class Prediction(NamedTuple):
 
     Attributes:
         mean: `(*times, test)`, or `(*times, test, outputs)` if the targets have outputs; in the units of the targets.
-        covariance: `(*times, test, test)`, the same for every output; `None` if it was not asked for.
+        covariance: `(*times, test, test)`, the same for every output; `None` if it was not requested.
     """
 
     mean: np.ndarray
@@ -51,7 +51,7 @@ class Prediction(NamedTuple):
 
 
 def fit(arch: Architecture, x_train: Any, y_train: Any, x_test: Any = None, *, covariance: bool = True) -> Regression:
-    """Show training examples to the infinitely wide network of an architecture.
+    """Fit the infinitely wide network of an architecture to training examples.
 
     ```python
     wide = nv.regression.fit(nv.architectures.mlp(), x_train, y_train, x_test)
@@ -63,17 +63,17 @@ def fit(arch: Architecture, x_train: Any, y_train: Any, x_test: Any = None, *, c
     Args:
         arch: An architecture that passes the Simple GIA Check. The output of one that fails is read at scale 1/n,
             where it is a deterministic number and not Gaussian.
-        x_train: A batch of inputs, as for `infinite_ntk`. Where the examples of a batch meet, each batch is one
-            input of its own: with batch normalisation it is normalised by its own statistics, and nodes of a graph do
-            not meet those of the other batch. For training and test nodes of one graph, put a `Regression` together
-            from the kernels of all nodes.
+        x_train: A batch of inputs, as for `infinite_ntk`. If the program mixes the examples of a batch, each batch is
+            a separate input: with batch normalisation it is normalised by its own statistics, and the nodes of a graph
+            are not connected to those of the other batch. For training and test nodes of one graph, construct a
+            `Regression` from the kernels of all nodes.
         y_train: Targets, `(train,)` or `(train, outputs)`. The untrained network's mean is zero, so centre them. To
-            follow one finite network rather than the average over all, give Y − f₀(X) and add its f₀ to the mean.
+            predict one finite network rather than the average over all, pass Y − f₀(X) and add its f₀ to the mean.
         x_test: Another batch, as `x_train`; `None` means `x_train` again.
-        covariance: `False` spares the kernels between test inputs, if only the means are wanted.
+        covariance: `False` skips the kernels between test inputs, if only the means are needed.
 
     Returns:
-        A `Regression`. The kernels are computed here, once, whatever it is then asked.
+        A `Regression`. The kernels are computed here, once for all predictions.
 
     Raises:
         InputError: The inputs or targets cannot be used, or a kernel is infinite.
@@ -94,22 +94,21 @@ def fit(arch: Architecture, x_train: Any, y_train: Any, x_test: Any = None, *, c
 
 @dataclass(frozen=True, eq=False)
 class Regression:
-    """The targets, and the kernels of the inputs: all that the predictions depend on.
+    """The targets, and the kernels of the inputs: everything that the predictions depend on.
 
-    `fit` makes one from inputs; kernels that were computed elsewhere may be put together by hand.
+    `fit` computes one from inputs; it can also be constructed from kernels that were computed elsewhere.
 
-    Equal inputs, or anything else that makes a kernel singular, are an ordinary case: in a direction
-    where the kernel vanishes, to within its own error, the network cannot tell the training inputs
-    apart, and there it never moves.
+    Singular kernels, as for equal inputs, are an ordinary case: in a direction in which the kernel vanishes, to
+    within its own error, the network cannot distinguish the training inputs, and its output does not change.
 
     Attributes:
         y_train: Targets, `(train,)` or `(train, outputs)`.
         train: The kernels between training inputs, `(train, train)`.
         cross: The kernels from test to training inputs, `(test, train)`.
-        test: The kernels between test inputs, `(test, test)`; `None` if no covariance is wanted.
+        test: The kernels between test inputs, `(test, test)`; `None` if no covariance is needed.
 
     Raises:
-        InputError: The targets or kernels are not real and finite, or their shapes do not fit each other.
+        InputError: The targets or kernels are not real and finite, or their shapes do not match.
     """
 
     y_train: np.ndarray
@@ -126,10 +125,10 @@ class Regression:
             _check_kernels("test", self.test[:1], (tests, tests))
 
     def nngp_posterior(self, noise: float = 0.0) -> Prediction:
-        """What Bayes' rule concludes from the targets: the posterior of the NNGP.
+        """The posterior of the NNGP given the targets, by Bayes' rule.
 
-        Mean K(x,X)(K + σ²)⁻¹Y, covariance K(x,x̄) − K(x,X)(K + σ²)⁻¹K(X,x̄). The covariance is that of f itself; a new
-        noisy target has σ² more. With σ = 0 it is also where gradient flow ends if only the readout is trained.
+        Mean K(x,X)(K + σ²)⁻¹Y, covariance K(x,x̄) − K(x,X)(K + σ²)⁻¹K(X,x̄). The covariance is that of f itself; that
+        of a new noisy target is larger by σ². With σ = 0 it is also the limit of gradient flow on the readout alone.
 
         Source: Lee et al. 2018 (arXiv:1711.00165), §2.4.
 
@@ -148,11 +147,11 @@ class Regression:
         return self._corrected(self.cross.nngp, modes, np.ones(len(modes.rates)), noisy)
 
     def gradient_flow(self, t: Any = np.inf) -> Prediction:
-        """What gradient flow has made of the network at time t: dω/dt = −lr·∂L/∂ω, L = ½ Σ (f − Y)².
+        """The network after gradient flow until time t: dω/dt = −lr·∂L/∂ω, L = ½ Σ (f − Y)².
 
         Along each eigenvector of the NTK the error decays independently, as e^{−λt}: large eigenvalues are
-        learned first. At t = 0 the network is untrained; at ∞ it fits the targets. L sums over training
-        inputs and outputs; if it is to be their mean, divide t by their number.
+        learned first. At t = 0 the network is untrained; at ∞ it fits the targets. L is a sum over training
+        inputs and outputs; for a mean, divide t by their number.
 
         Source: Lee et al. 2019 (arXiv:1902.06720), Theorem 2.2.
 
@@ -171,10 +170,10 @@ class Regression:
         return self._corrected(self.cross.ntk, modes, -np.expm1(-(times[..., None] * modes.rates)), self.train.nngp)
 
     def gradient_descent(self, steps: Any, rate: float) -> Prediction:
-        """What `steps` steps ω ← ω − rate·lr·∂L/∂ω, L = ½ Σ (f − Y)², have made of the network.
+        """The network after `steps` steps ω ← ω − rate·lr·∂L/∂ω of gradient descent, L = ½ Σ (f − Y)².
 
-        A step multiplies the error along an eigenvector by 1 − rate·λ, where gradient flow in the same
-        time has e^{−rate·λ}: for a small rate both agree at t = steps·rate, and above
+        A step multiplies the error along an eigenvector by 1 − rate·λ, and gradient flow in the same
+        time by e^{−rate·λ}: for a small rate both agree at t = steps·rate, and above
         `learning_rate_bound()` the errors grow with every step.
 
         Source: Lee et al. 2019 (arXiv:1902.06720), §2.2.
@@ -198,9 +197,9 @@ class Regression:
     def learning_rate_bound(self) -> float:
         """The rate above which gradient descent on L = ½ Σ (f − Y)² diverges: 2/λ_max(Θ).
 
-        Below it |1 − rate·λ| < 1 for every eigenvalue λ of the NTK between training inputs. If L is to
-        be the mean, the bound is as many times larger as L has terms. (Lee et al. 2019, arXiv:1902.06720,
-        Theorem 2.1, ask for the slightly smaller 2/(λ_min + λ_max).)
+        Below it |1 − rate·λ| < 1 for every eigenvalue λ of the NTK between training inputs. If L is a
+        mean, multiply the bound by the number of its terms. (Lee et al. 2019, arXiv:1902.06720,
+        Theorem 2.1, require the slightly smaller 2/(λ_min + λ_max).)
 
         Returns:
             The bound, in units of 1/λ; infinite if nothing is trained.
@@ -224,10 +223,10 @@ class Regression:
 
 
 class Modes(NamedTuple):
-    """The eigenvectors of a kernel between training inputs, without those on which it vanishes.
+    """The eigenvectors of a kernel between training inputs, without those of eigenvalue zero.
 
     Attributes:
-        rates: The eigenvalues λ > 0, ascending, `(rank,)`; the NTK's are the rates of learning.
+        rates: The eigenvalues λ > 0, ascending, `(rank,)`; those of the NTK are the rates of learning.
         directions: The eigenvectors V, `(train, rank)`.
     """
 
@@ -245,7 +244,7 @@ def _modes(kernel: np.ndarray, error: float) -> Modes:
 def one_hot(labels: Any, classes: Sequence[Any] | np.ndarray) -> np.ndarray:
     """Targets for classification by regression: 1 − 1/C for an input's class, −1/C for the others.
 
-    Each row sums to zero, as the untrained network's outputs do on average. The class to predict is
+    Each row sums to zero, as the untrained network's outputs do on average. The predicted class is
     that of the largest mean, `np.asarray(classes)[prediction.mean.argmax(axis=-1)]`.
 
     Source: Lee et al. 2018 (arXiv:1711.00165), §3.
@@ -264,7 +263,7 @@ def one_hot(labels: Any, classes: Sequence[Any] | np.ndarray) -> np.ndarray:
         labels, classes = np.asarray(labels), np.asarray(classes)
         unknown = np.setdiff1d(labels, classes)
     except (TypeError, ValueError) as problem:
-        raise InputError("The labels or the classes are not plain lists of values that can be compared.") from problem
+        raise InputError("The labels and the classes must be plain lists of values that can be compared.") from problem
     if labels.ndim != 1:
         raise InputError(f"The labels have shape {labels.shape}; they must be (train,), the class of each input.")
     if len(unknown):
@@ -272,7 +271,7 @@ def one_hot(labels: Any, classes: Sequence[Any] | np.ndarray) -> np.ndarray:
     return (labels[:, None] == classes) - 1 / len(classes)
 
 
-# --- refusals --------------------------------------------------------------------------------------
+# --- checks of the arguments -----------------------------------------------------------------------
 
 
 def _check_gaussian(arch: Architecture, group: Group) -> None:
@@ -285,7 +284,7 @@ def _check_gaussian(arch: Architecture, group: Group) -> None:
 
 def _targets(y: Any, count: int) -> np.ndarray:
     refusal = "y_train is not an array of numbers; give one row for each training input."
-    targets = np.array(real_array(y, "y_train", refusal))  # a copy: the caller may change y
+    targets = np.array(real_array(y, "y_train", refusal))  # a copy, since the caller may change y
     if targets.ndim not in (1, 2) or len(targets) != count or targets.size == 0:
         raise InputError(
             f"y_train has shape {targets.shape}; for {count} training inputs it must be ({count},) or "
@@ -299,12 +298,14 @@ def _targets(y: Any, count: int) -> np.ndarray:
 def _check_kernels(name: str, kernels: tuple[Any, ...], shape: tuple[int, int]) -> None:
     for kernel in kernels:
         if np.shape(kernel) != shape:
-            raise InputError(f"The {name} kernels have shape {np.shape(kernel)}; beside the others it must be {shape}.")
-        refusal = f"One of the {name} kernels is not an array of numbers; give it as `infinite_ntk` does."
+            raise InputError(
+                f"The {name} kernels have shape {np.shape(kernel)}; beside the others it must be {shape}."
+            )
+        refusal = f"One of the {name} kernels is not an array of numbers; pass kernels as `infinite_ntk` returns them."
         if not np.all(np.isfinite(real_array(kernel, f"One of the {name} kernels", refusal))):
             raise InputError(
-                f"The {name} kernels contain NaN or infinity, as batch normalisation's do if its batches are too "
-                "small; predictions need finite kernels."
+                f"The {name} kernels contain NaN or infinity, as those of batch normalisation for too small batches; "
+                "predictions need finite kernels."
             )
 
 

@@ -1,4 +1,4 @@
-"""The library: one short function a family, written in the language alone."""
+"""The library: one short function per family, written in the language alone."""
 
 from .attention import attention
 from .autoencoder import tied_autoencoder

@@ -1,4 +1,4 @@
-"""Self-attention alone, with matrices of its own for queries, keys, values and outputs."""
+"""Self-attention alone, with separate matrices for queries, keys, values and outputs."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ def attention(
     """q_i = W_qξ_i, k_i = W_kξ_i, y_i = W_yξ_i; A = softmax_j(⟨q_i, k_j⟩/n / temperature);
     x_i = Σ_heads W_o Σ_j A_ij y_j / √heads; f = vᵀ(mean_i x_i)/√n.
 
-    Inputs `(batch, time, d)`, or a list of sequences `(time, d)`. Every head has matrices of its
-    own. Independent W_q and W_k give scores that vanish as 1/√n: in the limit every token attends
-    to all alike. With W_k = W_q the scores converge to σ_u²⟨ξ_i, ξ_j⟩/d.
+    Inputs `(batch, time, d)`, or a list of sequences `(time, d)`. Every head has its own matrices.
+    Independent W_q and W_k give scores that vanish as 1/√n: in the limit every token attends equally
+    to all. With W_k = W_q the scores converge to σ_u²⟨ξ_i, ξ_j⟩/d.
 
     Source: Vaswani et al. 2017 (arXiv:1706.03762); the scaling 1/n of Tensor Programs II
     (arXiv:2006.14548); Hron et al. 2020 (arXiv:2006.10540).
 
     Args:
         heads: The number of heads, ≥ 1.
-        tied: `True` takes W_k = W_q in each head.
+        tied: `True` sets W_k = W_q in each head.
         scaling: The factor of the scores ⟨q_i, k_j⟩; `"1/n"` is the only choice.
-        temperature: What the scores are divided by, > 0.
-        sigma_u: The standard deviation of W_q, W_k and W_y (the values).
-        sigma_w: The standard deviation of W_o.
+        temperature: The divisor > 0 of the scores.
+        sigma_u: The standard deviation of the weights W_q, W_k and W_y.
+        sigma_w: The standard deviation of the weights W_o.
         sigma_v: The standard deviation of the readout v.
 
     Raises:

@@ -19,7 +19,7 @@ def tied_autoencoder(net, x, *, nonlinearity: Any = "erf", sigma_w: float = 1.0,
 
     Args:
         nonlinearity: φ: a name, a nonlinearity or a JAX function.
-        sigma_w: The standard deviation of U and W.
+        sigma_w: The standard deviation of the weights U and W.
         sigma_v: The standard deviation of the readout v.
     """
     x.axes("batch d")

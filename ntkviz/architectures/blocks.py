@@ -1,4 +1,4 @@
-"""Architectures put together from named blocks: any list of them is a tensor program."""
+"""Architectures composed of named blocks: any list of them is a tensor program."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..language.values import Matrix, Vector
 
 @dataclass
 class Shared:
-    """What the blocks of one network have in common.
+    """The shared state of the blocks of one network.
 
     Attributes:
-        net: Where matrices are declared.
+        net: The network, which declares matrices.
         sigma_w: Their standard deviation.
-        kept: The vectors that the next "skip" adds: those after the last one, at first Uξ.
-        fresh: How many matrices "W" has made.
-        a: The matrix A, once a block has asked for it.
+        kept: The vectors that the next "skip" adds: those after the last one, initially Uξ.
+        fresh: The number of matrices declared by "W".
+        a: The matrix A, once a block has used it.
     """
 
     net: Any
@@ -31,7 +31,7 @@ class Shared:
     a: Matrix | None = None
 
     def new(self) -> Matrix:
-        """A matrix of its own.
+        """A new matrix.
 
         Returns:
             A fresh matrix, with the next number in its name.
@@ -43,7 +43,7 @@ class Shared:
         """The matrix A.
 
         Returns:
-            The same random matrix each time.
+            The same random matrix for every call.
         """
         if self.a is None:
             self.a = self.net.matrix("A", std=self.sigma_w)
@@ -56,7 +56,7 @@ def _skip(shared: Shared, x: Vector) -> Vector:
 
 
 def _attention(shared: Shared, x: Vector) -> Vector:
-    """Every token becomes an average of all, weighted by softmax_j(⟨x_i, x_j⟩/n)."""
+    """Every token becomes an average of all tokens, weighted by softmax_j(⟨x_i, x_j⟩/n)."""
     return softmax(inner(x[:, :, None], x[:, None, :])) @ x
 
 
@@ -88,10 +88,10 @@ def from_blocks(
 ):
     """x⁰ = Uξ/√d; xᵏ⁺¹ = blockₖ(xᵏ) for each of `blocks`; f by `readout` of the last, averaged over tokens.
 
-    Inputs `(batch, time, d)`; without the block "attention" tokens meet in the average only. U has
+    Inputs `(batch, time, d)`; without the block "attention", only the average mixes tokens. U has
     std 1. The blocks:
 
-    - `"W"`: W x with a fresh matrix W; `"A"`: A x, with the same matrix A wherever it stands; `"A.T"`: Aᵀ x.
+    - `"W"`: W x with a new matrix W; `"A"`: A x, with the same matrix A everywhere; `"A.T"`: Aᵀ x.
     - `"relu"`, `"gelu"`, `"erf"`: the nonlinearity.
     - `"layernorm"`: (x − mean)/std over the width.
     - `"attention"`: x_i ← Σ_j softmax_j(⟨x_i, x_j⟩/n) x_j over the tokens.
@@ -102,10 +102,10 @@ def from_blocks(
     Source: Tensor Programs III (arXiv:2009.10685).
 
     Args:
-        blocks: Names of blocks, at most 8 in any order.
+        blocks: The names of at most 8 blocks, in any order.
         readout: `"random"` vᵀx/√n, `"shifted"` (v + 1)ᵀx/n, `"mean"` 1ᵀx/n or `"tied"` x⁰ᵀx/n, v with std 1. Only the
             first passes the Simple GIA Check.
-        sigma_w: The standard deviation of all matrices W and A.
+        sigma_w: The standard deviation of the weights W and A.
 
     Raises:
         HyperparameterError: There are more than 8 blocks, or a block or the readout is unknown.

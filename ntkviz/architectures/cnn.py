@@ -35,9 +35,9 @@ def cnn(
 
     Args:
         depth: The number of convolutions, ≥ 1.
-        filter_size: The positions to a side of a filter, ≥ 1.
+        filter_size: The number of positions along each side of a filter, ≥ 1.
         padding: `"SAME"` (zeros beyond the border) or `"VALID"`.
-        pooling: `"flatten"`, f = Σ_p v_pᵀφ(h_p)/√(nP), each position with weights of its own, or `"average"`,
+        pooling: `"flatten"`, f = Σ_p v_pᵀφ(h_p)/√(nP), with separate readout weights for each position, or `"average"`,
             f = vᵀ(mean_p φ(h_p))/√n.
         nonlinearity: φ: a name, a nonlinearity or a JAX function.
         sigma_w: The standard deviation of the weights W.
@@ -45,12 +45,12 @@ def cnn(
         sigma_v: The standard deviation of the readout v.
 
     Raises:
-        InputError: The inputs have another number of axes, or are too small for so many `"VALID"` filters.
-        HyperparameterError: `depth`, `filter_size`, `padding` or `pooling` is not as said here.
+        InputError: The inputs have another number of axes, or are too small for the `"VALID"` filters.
+        HyperparameterError: `depth`, `filter_size`, `padding` or `pooling` is invalid.
     """
     if x.ndim not in (3, 4):
         raise InputError(
-            f"A convolution reads data of shape (batch, length, channels) or (batch, height, width, channels), "
+            f"A convolution takes data of shape (batch, length, channels) or (batch, height, width, channels), "
             f"not {x.shape}."
         )
     phi = as_nonlinearity(nonlinearity)
@@ -61,7 +61,7 @@ def cnn(
     axes = tuple(range(1, x.ndim - 1))
 
     def seen_by_filters(a):
-        """The array, with room around it for filters that look beyond its border, and their places along each axis."""
+        """The array, padded for filters that extend beyond its border, and the filter positions along each axis."""
         if padding == "SAME":
             before = [(side - 1) // 2 for side in sides]
             around = [(b, side - 1 - b) for b, side in zip(before, sides, strict=True)]
@@ -72,13 +72,13 @@ def cnn(
         return a, counts
 
     def windows(a):
-        """The array seen through each filter position: one shifted copy for each offset."""
+        """The array at each offset of the filter: one shifted copy for each offset."""
         a, counts = seen_by_filters(a)
         for offset in itertools.product(*map(range, sides)):
             yield offset, a[(slice(None), *(slice(o, o + c) for o, c in zip(offset, counts, strict=True)))]
 
     def patches(a):
-        """What the filter sees at each place, in one row: all offsets, and for each all channels."""
+        """The patch under the filter at each position, as one row: all offsets, and for each all channels."""
         a, counts = seen_by_filters(a)
         places, offsets = np.ix_(*map(np.arange, counts), *map(np.arange, sides)), len(sides)
         seen = a[(slice(None), *(p + o for p, o in zip(places[:offsets], places[offsets:], strict=True)))]

@@ -27,20 +27,20 @@ def gru(
     cᵗ = φ(U_cξᵗ + W_c(rᵗ ∘ sᵗ⁻¹) + b_c); sᵗ = zᵗ ∘ sᵗ⁻¹ + (1 − zᵗ) ∘ cᵗ, s⁰ = 0.
 
     f = vᵀs^T/√n, or vᵀ(mean_t sᵗ)/√n. Inputs `(batch, time, d)`, or a list of sequences `(time, d)`.
-    The products of gates and states need the general reading.
+    The limit needs the general reading, because of the products of gates and states.
 
     Source: Cho et al. 2014 (arXiv:1406.1078); Tensor Programs II (arXiv:2006.14548), §2.
 
     Args:
-        pooling: Which state is read out: `"last"`, or the `"average"` over time.
+        pooling: The state that is read out: the `"last"`, or the `"average"` over time.
         gate: γ: `"erf_gate"`, (1 + erf)/2, or `"sigmoid"`.
         nonlinearity: φ: `"erf"` or `"tanh"`.
-        sigma_w: The standard deviation of the matrices W, which multiply states.
-        sigma_u: The standard deviation of the input matrices U.
+        sigma_w: The standard deviation of the recurrent weights W.
+        sigma_u: The standard deviation of the input weights U.
         sigma_b: The standard deviation of the biases b.
         sigma_v: The standard deviation of the readout v.
-        forget_bias: A number added to the argument of the update gate's γ, not trained: above 0 the unit keeps its
-            state for longer (Tallec and Ollivier 2018, arXiv:1804.11188).
+        forget_bias: A number added to the argument of the update gate's γ, not trained: if positive, the unit keeps its
+            state longer (Tallec and Ollivier 2018, arXiv:1804.11188).
     """
     gamma, phi = as_nonlinearity(gate), as_nonlinearity(nonlinearity)
     update, reset, candidate = (
@@ -79,19 +79,19 @@ def lstm(
     U, W, b; aᵗ = φ(U_aξᵗ + W_a sᵗ⁻¹ + b_a); cᵗ = gᵗ ∘ cᵗ⁻¹ + iᵗ ∘ aᵗ; sᵗ = oᵗ ∘ φ(cᵗ), c⁰ = s⁰ = 0.
 
     f = vᵀs^T/√n, or vᵀ(mean_t sᵗ)/√n. Inputs `(batch, time, d)`, or a list of sequences `(time, d)`.
-    The products of gates and states need the general reading.
+    The limit needs the general reading, because of the products of gates and states.
 
     Source: Gers et al. 2000, the cell of Hochreiter and Schmidhuber 1997 with a forget gate.
 
     Args:
-        pooling: Which state is read out: `"last"`, or the `"average"` over time.
+        pooling: The state that is read out: the `"last"`, or the `"average"` over time.
         gate: γ: `"erf_gate"`, (1 + erf)/2, or `"sigmoid"`.
         nonlinearity: φ: `"erf"` or `"tanh"`.
-        sigma_w: The standard deviation of the matrices W, which multiply states.
-        sigma_u: The standard deviation of the input matrices U.
+        sigma_w: The standard deviation of the recurrent weights W.
+        sigma_u: The standard deviation of the input weights U.
         sigma_b: The standard deviation of the biases b.
         sigma_v: The standard deviation of the readout v.
-        forget_bias: A number added to the argument of the forget gate's γ, not trained: above 0 the cell remembers for
+        forget_bias: A number added to the argument of the forget gate's γ, not trained: if positive, the cell remembers
             longer (Gers et al. 2000; Jozefowicz et al. 2015 recommend 1, for a sigmoid).
     """
     gamma, phi = as_nonlinearity(gate), as_nonlinearity(nonlinearity)
@@ -110,7 +110,7 @@ def lstm(
 
 
 def _affine(net, x, name: str, sigma_u, sigma_w, sigma_b) -> Callable[[int, Any], Any]:
-    """Uξᵗ + W s + b with parameters of its own, as a function of t and s (`None` for s = 0)."""
+    """Uξᵗ + W s + b with its own parameters, as a function of t and s (`None` for s = 0)."""
     x.axes("batch time d")
     u = net.input(f"U_{name}", x, std=sigma_u) + net.bias(f"b_{name}", std=sigma_b)
     W = net.matrix(f"W_{name}", std=sigma_w)

@@ -40,7 +40,7 @@ def gcn(
     """
     if not isinstance(graphs, tuple) or len(graphs) != 2:
         raise InputError(
-            "gcn reads a tuple (features, adjacency), of shapes (batch, nodes, d) and (batch, nodes, nodes)."
+            "gcn takes a tuple (features, adjacency), of shapes (batch, nodes, d) and (batch, nodes, nodes)."
         )
     features, adjacency = graphs
     _, nodes, _ = features.axes("batch nodes d")

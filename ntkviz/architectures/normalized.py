@@ -33,7 +33,7 @@ def layernorm_mlp(
         sigma_w: The standard deviation of the weights W.
         sigma_b: The standard deviation of the biases b.
         sigma_v: The standard deviation of the readout v.
-        eps: What is added to the variance, in its units.
+        eps: The number ≥ 0 added to the variance, in its units.
     """
     x.axes("batch d")
     phi = as_nonlinearity(nonlinearity)
@@ -51,7 +51,7 @@ def layernorm_mlp(
 def batchnorm_mlp(net, x, *, depth: int = 1, nonlinearity: Any = "relu", sigma_w: float = 1.0, sigma_v: float = 1.0):
     """hˡ = Wˡxˡ⁻¹ for each of the B rows; xˡ = φ((hˡ − mean_B)/std_B); f_i = vᵀx_i^depth/√n.
 
-    Inputs `(B, d)`, B ≥ 2: a batch is *one* input, and kernels relate the rows of two batches.
+    Inputs `(B, d)`, B ≥ 2: a batch is *one* input, and kernels are between the rows of two batches.
     std with 1/B, no ε, no biases, no affine map. Batch normalisation is a nonlinearity of B
     vectors at once. With relu the expectation is integrated to 1e-8; within one batch the NTK
     is finite only if B ≥ 4.

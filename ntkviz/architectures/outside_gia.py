@@ -1,4 +1,4 @@
-"""Two networks that fail the Simple GIA Check: independent gradients would give a wrong NTK."""
+"""Two networks that fail the Simple GIA Check: the GIA would give a wrong NTK."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def mean_readout_mlp(net, x, *, depth: int = 2, nonlinearity: Any = "square"):
 
     Inputs `(batch, d)`; the 1 of x¹ is not trained. The readout 1 is not a random vector, so the
     check fails. Depth 2 with one number as input is the counterexample of Tensor Programs II: with
-    C = 1 + ξξ̄ the NTK is 4C² + 8Cξξ̄, while independent gradients give 4C² + 4Cξξ̄.
+    C = 1 + ξξ̄ the NTK is 4C² + 8Cξξ̄, while the GIA gives 4C² + 4Cξξ̄.
 
     Source: Tensor Programs II (arXiv:2006.14548), §"When GIA fails".
 
@@ -37,14 +37,14 @@ def tied_readout(net, x, *, nonlinearity: Any = "relu", sigma_u: float = 1.0, si
     """x = φ(Uξ/√d); f = xᵀφ(Wx/√n)/n.
 
     Inputs `(batch, d)`. The readout is the interior vector x, as in a language model whose
-    output reuses its embedding; the check fails, and independent gradients give a wrong NTK.
+    output reuses its embedding; the check fails, and the GIA gives a wrong NTK.
 
     Source: the Simple GIA Check of Tensor Programs II (arXiv:2006.14548).
 
     Args:
         nonlinearity: φ: a name, a nonlinearity or a JAX function.
-        sigma_u: The standard deviation of the embedding U.
-        sigma_w: The standard deviation of W.
+        sigma_u: The standard deviation of the input weights U, the embedding.
+        sigma_w: The standard deviation of the weights W.
     """
     x.axes("batch d")
     phi = as_nonlinearity(nonlinearity)

@@ -28,10 +28,10 @@ def rnn(
 
     Args:
         nonlinearity: φ: a name, a nonlinearity or a JAX function.
-        pooling: Which state is read out: `"last"`, or the `"average"` over time.
-        sigma_w: The standard deviation of W, which multiplies states.
-        sigma_u: The standard deviation of the input matrix U.
-        sigma_b: The standard deviation of the bias b.
+        pooling: The state that is read out: the `"last"`, or the `"average"` over time.
+        sigma_w: The standard deviation of the recurrent weights W.
+        sigma_u: The standard deviation of the input weights U.
+        sigma_b: The standard deviation of the biases b.
         sigma_v: The standard deviation of the readout v.
     """
     _, time, _ = x.axes("batch time d")

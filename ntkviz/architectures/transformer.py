@@ -30,10 +30,10 @@ def transformer(
 
     Args:
         depth: The number of layers, ≥ 1.
-        temperature: What the scores are divided by, > 0.
+        temperature: The divisor > 0 of the scores.
         nonlinearity: φ: a name, a nonlinearity or a JAX function.
-        sigma_u: The standard deviation of the matrices U.
-        sigma_w: The standard deviation of the matrices W¹ and W².
+        sigma_u: The standard deviation of the weights U.
+        sigma_w: The standard deviation of the weights W¹ and W².
         sigma_v: The standard deviation of the readout v.
 
     Raises:

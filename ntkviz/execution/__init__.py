@@ -1,1 +1,1 @@
-"""How readings are carried out: batches as programs read them, memory and its limit, shared compiled code."""
+"""The execution of readings: the example axis of batches, memory limits, and shared compiled code."""

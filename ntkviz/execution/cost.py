@@ -1,9 +1,9 @@
-"""What a calculation needs, in memory and in time, found from its traced form without doing it.
+"""Estimates of a computation's memory and time from its jaxpr, without running it.
 
-XLA fuses chains of elementwise operations, so that only some results are ever written to memory: those of matrix
-products, reductions, loops and the like, and what these read. The memory of a calculation is the most that such
-results take at one time. Its time is the count of its operations over the speed of this machine at each kind, measured
-once. Both are estimates for the reader, good to a factor of 2 or 3.
+XLA fuses chains of elementwise operations, so that only some results are written to memory: those of matrix products,
+reductions, loops and the like, and their operands. The memory of a computation is the peak of these results. Its time
+is the number of its operations divided by this machine's speed for each kind, measured once. Both are estimates for
+users, within a factor of 2 or 3.
 """
 
 from __future__ import annotations
@@ -82,12 +82,12 @@ TRANSCENDENTAL = frozenset(
 
 @dataclass(frozen=True)
 class Cost:
-    """What a calculation needs.
+    """The cost of a computation.
 
     Attributes:
-        memory: Bytes, at the most.
-        seconds: On this machine, each time.
-        compiling: Seconds that come before, once.
+        memory: Peak memory, in bytes.
+        seconds: Run time on this machine, in seconds.
+        compiling: Compilation time, in seconds, once.
     """
 
     memory: float = 0.0
@@ -95,10 +95,10 @@ class Cost:
     compiling: float = 0.0
 
     def then(self, other: Cost) -> Cost:
-        """This calculation and then another: their seconds add up, and the larger memory counts.
+        """This computation and then another: their times add up, and the larger memory counts.
 
         Args:
-            other: The cost of the other.
+            other: The cost of the other computation.
 
         Returns:
             The cost of both.
@@ -107,10 +107,10 @@ class Cost:
         return Cost(max(self.memory, other.memory), seconds, compiling)
 
     def repeated(self, times: int) -> Cost:
-        """The same calculation many times over, with other random numbers say: it is compiled once.
+        """Repetitions of the same computation, with different random numbers, say: it is compiled once.
 
         Args:
-            times: How many times.
+            times: The number of repetitions.
 
         Returns:
             The cost of all of them.
@@ -119,12 +119,12 @@ class Cost:
 
     @property
     def total(self) -> float:
-        """All its seconds."""
+        """Compilation and run time together, in seconds."""
         return self.seconds + self.compiling
 
     def __str__(self) -> str:
         said = f"about {readable_bytes(self.memory)} and {readable_seconds(self.total)}"
-        # Where compiled code is kept, an earlier run may have compiled it: nobody can tell before asking for it.
+        # Where compiled code is kept, an earlier run may have compiled it: that cannot be known in advance.
         return f"{said}, less if done before" if self.compiling > self.seconds else said
 
 
@@ -141,14 +141,14 @@ def readable_seconds(seconds: float) -> str:
 
 
 def _rounded(number: float) -> int:
-    """To one digit, or two from 10 on: more would claim what an estimate does not know."""
+    """To one digit, or two from 10 on: an estimate justifies no more."""
     digits = 10 ** max(0, math.floor(math.log10(number)) - 1)
     return round(number / digits) * digits
 
 
 @dataclass(frozen=True)
 class Work:
-    """Operations by kind: multiply-adds of matrix products, transcendental functions, random numbers, all else."""
+    """Operations by kind: multiply-adds of matrix products, transcendental functions, random numbers, all others."""
 
     products: float = 0.0
     transcendental: float = 0.0
@@ -172,16 +172,16 @@ def _parts(work: Work) -> tuple[float, float, float, float]:
 
 
 def cost_of(jaxpr: Jaxpr) -> Cost:
-    """The cost of a traced calculation: inputs, results and all between."""
+    """The cost of a traced computation, including its inputs and results."""
     return Cost(memory_of(jaxpr), work_of(jaxpr).seconds)
 
 
 SECONDS_TO_COMPILE = 0.002
-"""For each operation; it varies by a factor of 2 with their kind."""
+"""Per operation; it varies by a factor of 2 with its kind."""
 
 
 def compiling(jaxpr: Jaxpr) -> Cost:
-    """What compiling a calculation takes."""
+    """The cost of compiling a computation."""
     return Cost(compiling=SECONDS_TO_COMPILE * _operations(jaxpr))
 
 
@@ -193,7 +193,7 @@ def _operations(jaxpr: Jaxpr) -> int:
 
 
 def work_of(jaxpr: Jaxpr) -> Work:
-    """The operations of a calculation. A loop without a known length counts once, the larger branch of a condition."""
+    """The operations of a computation. A loop of unknown length counts once, a condition by its larger branch."""
     total = Work()
     for equation in jaxpr.eqns:
         name, inner = equation.primitive.name, [work_of(j) for j in _inner(equation)]
@@ -216,7 +216,7 @@ def work_of(jaxpr: Jaxpr) -> Work:
 
 
 def _inner(equation: Any) -> Iterable[Jaxpr]:
-    """The calculations within an operation: of a called function, a loop, a condition."""
+    """The jaxprs within an operation: of a called function, a loop, or a condition."""
     for parameter in equation.params.values():
         for value in parameter if isinstance(parameter, tuple | list) else (parameter,):
             if isinstance(value, ClosedJaxpr):
@@ -227,7 +227,7 @@ def _inner(equation: Any) -> Iterable[Jaxpr]:
 
 @functools.cache
 def seconds_each() -> Work:
-    """The seconds that one operation of each kind takes here, as measured at the first call (about 0.3 s)."""
+    """The seconds per operation of each kind on this machine, measured at the first call (about 0.3 s)."""
     side = 768
     square, row = jnp.ones((side, side), jnp.float32), jnp.linspace(0.1, 0.9, side * side)
     return Work(
@@ -239,7 +239,7 @@ def seconds_each() -> Work:
 
 
 def _time(call: Callable[[Any], Any], argument: Any) -> float:
-    """The shortest of a few times, after one to compile; what is not an argument would be computed when compiling."""
+    """The shortest of a few run times, after one to compile. A constant instead of `argument` would be folded."""
     compiled, times = jax.jit(call), []
     for _ in range(6):
         start = time.perf_counter()
@@ -253,13 +253,13 @@ def _time(call: Callable[[Any], Any], argument: Any) -> float:
 
 @functools.lru_cache(maxsize=512)
 def memory_of(jaxpr: Jaxpr) -> float:
-    """The most bytes alive at one time.
+    """The peak of live bytes.
 
-    A result that is fused into those who use it costs nothing itself, but what it was made from must live as long.
+    A result that is fused into its uses takes no memory itself, but keeps its operands alive until then.
     """
     roots: dict[Var, frozenset[Var]] = {v: frozenset([v]) for v in (*jaxpr.invars, *jaxpr.constvars)}
-    in_memory: set[Var] = set(roots)  # and what is the same numbers in another order, which a product reads as well
-    steps: list[tuple[Iterable[Var], frozenset[Var], float]] = []  # what is written, read, and needed within
+    in_memory: set[Var] = set(roots)  # including rearrangements of the same numbers, which a product reads as well
+    steps: list[tuple[Iterable[Var], frozenset[Var], float]] = []  # written, read, and needed internally
 
     def roots_of(variables: Iterable[Any]) -> frozenset[Var]:
         return frozenset().union(*(roots[v] for v in variables if not isinstance(v, Literal)))
@@ -280,7 +280,7 @@ def memory_of(jaxpr: Jaxpr) -> float:
                 in_memory.update(equation.outvars)
             continue
         if equation.primitive.name in ("dot_general", "conv_general_dilated", "eigh", "cholesky", "triangular_solve"):
-            write(equation.invars, roots_of(equation.invars))  # these read from memory alone
+            write(equation.invars, roots_of(equation.invars))  # these read from memory only
         within = max((max(0.0, memory_of(j) - _bytes(j.invars) - _bytes(j.outvars)) for j in inner), default=0.0)
         write(equation.outvars, roots_of(equation.invars), within)
     write(jaxpr.outvars, roots_of(jaxpr.outvars))
@@ -295,7 +295,7 @@ def largest_written(jaxpr: Jaxpr) -> int:
 
 
 def _is_in(variable: Any, variables: set[Var]) -> bool:
-    return not isinstance(variable, Literal) and variable in variables  # a number in the code cannot be hashed
+    return not isinstance(variable, Literal) and variable in variables  # literals are not hashable
 
 
 def _most_alive(steps: list[tuple[Iterable[Var], frozenset[Var], float]], jaxpr: Jaxpr) -> float:
@@ -303,7 +303,7 @@ def _most_alive(steps: list[tuple[Iterable[Var], frozenset[Var], float]], jaxpr:
     last.update(dict.fromkeys((v for v in jaxpr.outvars if not isinstance(v, Literal)), len(steps)))
     alive = {v: _bytes([v]) for v in (*jaxpr.invars, *jaxpr.constvars)}
     now = most = sum(alive.values())
-    kept = set(alive)  # the caller holds inputs to the end
+    kept = set(alive)  # the caller holds the inputs to the end
     for number, (written, reads, within) in enumerate(steps):
         for v in written:
             alive[v] = _bytes([v])

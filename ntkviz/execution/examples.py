@@ -1,8 +1,8 @@
 """Whether a batch is many inputs or one: does each output depend on its own example alone?
 
-Most architectures treat the examples of a batch one by one, and a kernel entry then needs two
-examples only. Others let examples meet: batch normalisation, a graph whose nodes are the batch, a
-mean over it, or code that asks how large it is. There a batch is *one* input. Nothing is declared:
+Most architectures treat the examples of a batch separately, and a kernel entry then needs two
+examples only. Others mix examples: by batch normalisation, a graph whose nodes are the batch, a
+mean over the batch, or code that uses its size. There a batch is *one* input. Nothing is declared:
 the program of the whole batch is compared with that of one example (`one_by_one.py`).
 """
 
@@ -30,11 +30,11 @@ class Traced(NamedTuple):
 
 
 def traced(arch: Architecture, data1: Data, data2: Data) -> Traced:
-    """The programs that two batches are read by; those of equal shapes are traced once."""
+    """The programs for two batches; batches of equal shapes are traced once."""
     whole, one = _whole_and_one(arch, data1)
     if data1 is data2:
         whole_bar, one_bar = whole, one
-    elif _shapes(data1) == _shapes(data2):  # all that a program depends on
+    elif _shapes(data1) == _shapes(data2):  # a program depends on nothing else
         whole_bar, one_bar = whole.with_data(*data2), one and one.with_data(*_first(data2))
     else:
         whole_bar, one_bar = _whole_and_one(arch, data2)
@@ -52,12 +52,12 @@ def _first(data: Data) -> Data:
 
 
 def one_example(arch: Architecture, data: Data) -> Program | None:
-    """The program that reads each example of a batch by itself, traced with one; `None` if examples meet."""
+    """The program of a single example of a batch; `None` if examples are mixed."""
     return _whole_and_one(arch, data)[1]
 
 
 def examples_are_separate(arch: Architecture, data: Data) -> bool:
-    """Whether output i is what the architecture gives for example i alone."""
+    """Whether output i is the architecture's output for example i alone."""
     return one_example(arch, data) is not None
 
 
@@ -67,24 +67,24 @@ def _whole_and_one(arch: Architecture, data: Data) -> tuple[Program, Program | N
         return whole, whole
     try:
         one = arch.trace(_first(data))
-    except Exception:  # an author's code may fail in any way where it needs a whole batch
+    except Exception:  # an author's code that needs a whole batch may fail in any way
         return whole, None
     return whole, one if reads_one_by_one(in_full(whole), in_full(one)) else None
 
 
 def check_in_groups(arch: Architecture, groups: list[Group], what: str) -> None:
-    """Refuse, with `InputError`, inputs of several shapes for an architecture in which examples meet."""
+    """Raise `InputError` for inputs of several shapes if the architecture mixes examples."""
     if len(groups) > 1 and not separate_in_parts(arch, groups, lambda count: [count]):
         raise InputError(
-            f"{arch.fn.__name__} reads a batch as one input, because of batch normalisation or the like, so the "
+            f"{arch.fn.__name__} treats a batch as one input, because of batch normalisation or the like, so the "
             f"inputs of {what} must be of one shape."
         )
 
 
 def separate_in_parts(arch: Architecture, groups: list[Group], sizes: Callable[[int], Iterable[int]]) -> bool:
-    """Whether examples are separate in each group, in a batch of as many as all groups have, and in parts of a group.
+    """Whether examples are separate in each group, in a batch as large as all groups together, and in parts of a group.
 
-    `sizes` gives those of the parts of a group from its own. Raises what the architecture does for a group itself.
+    `sizes` maps the size of a group to those of its parts. Errors of the architecture on a whole group are raised.
     """
     total = sum(len(group.members) for group in groups)
     return all(
@@ -102,7 +102,7 @@ def _separate_if_so_many(arch: Architecture, data: Data, size: int) -> bool:
 
 
 def _of_size(data: Data, size: int) -> Data:
-    """A batch of so many inputs of this shape; the first ones, or the very first one again and again."""
+    """A batch of this size and shape: the first inputs, or the first one repeated."""
     if size <= len(data[0]):
         return tuple(d[:size] for d in data)
     return tuple(np.broadcast_to(d[:1], (size, *d.shape[1:])) for d in data)
@@ -114,26 +114,26 @@ def block_slices(size: int, block: int) -> Iterator[slice]:
 
 
 LANES = 8
-"""Float64 numbers that a processor takes at once, at most."""
+"""The largest number of float64 lanes of a SIMD register."""
 
 
 class Piece(NamedTuple):
-    """Some examples in a row, the first `known` of which are in the piece before too."""
+    """Consecutive examples, the first `known` of which are also in the previous piece."""
 
     examples: slice
     known: int
 
     @property
     def new(self) -> slice:
-        """The examples that no piece before has."""
+        """The examples that are in no previous piece."""
         return slice(self.examples.start + self.known, self.examples.stop)
 
 
 def equal_pieces(size: int, most: int) -> list[Piece]:
-    """Pieces of one length, at most `most`, that cover `range(size)`, so that one compilation does for all.
+    """Pieces of equal length, at most `most`, that cover `range(size)`, so that a single compilation suffices.
 
-    Where the length does not divide `size`, neighbours overlap a little: also to make it a multiple of `LANES`, which
-    spares the compiler, and the processor, the loops over what is left.
+    Neighbours overlap a little if the length does not divide `size`. The length is a multiple of `LANES`, which
+    avoids remainder loops in the compiled code.
     """
     count = -(-size // most)
     length = min(most, size, -(-size // count // LANES) * LANES)

@@ -1,4 +1,4 @@
-"""Along which axis of a value the examples of a batch stand, from one instruction to the next."""
+"""The example axis: the axis of a value that runs over the examples of a batch, from one instruction to the next."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ class Of(NamedTuple):
 
 
 Whose = Each | Of | None
-"""Of which examples a value is; `None` if it is the same whatever they are."""
+"""The examples that a value belongs to; `None` if it does not depend on them."""
 
 
 class ExamplesMeetError(Exception):
-    """A value of the batch's program is not recognised in the single example's."""
+    """A value of the batch's program has no counterpart in the single example's."""
 
 
 of_all_examples = Rules("its examples")
-"""Whose values come out where those of all examples go in, by `(shapes of the arguments, whose they are, ndim)`."""
+"""The examples of an instruction's value, by `(shapes of the arguments, their examples, ndim of the value)`."""
 
 
 @of_all_examples.rule(ops.Op)
 def _(op: Op, shapes: list[Shape], whose: list[Any], ndim: int) -> Each:
-    raise ExamplesMeetError  # as far as is known
+    raise ExamplesMeetError  # unless a rule proves otherwise
 
 
 @of_all_examples.rule(ops.Nonlin, ops.Shift, ops.Add, ops.Scale)
@@ -82,14 +82,14 @@ def _(op: ops.Join, shapes: list[Shape], whose: list[Any], ndim: int) -> Each:
 
 
 def _if(condition: bool, whose: Any) -> Any:
-    """What comes out, if examples stay apart."""
+    """The examples of the value, if the condition keeps them separate."""
     if not condition:
         raise ExamplesMeetError
     return whose
 
 
 def _broadcast_together(shapes: list[Shape], whose: list[Any], ndim: int, mixes: int = 0) -> Each:
-    """Whose entries an elementwise operation gives, which may mix the last `mixes` axes."""
+    """The examples of the value of an elementwise operation, which may mix the last `mixes` axes."""
     met = {(each.axis - len(shape), each.inner) for shape, each in zip(shapes, whose, strict=True) if each}
     (from_right, inner), *others = met
     alike = (s[from_right] for s, each in zip(shapes, whose, strict=True) if each is None and len(s) >= -from_right)

@@ -1,4 +1,4 @@
-"""Calculations that say what they need before they start, and are refused if that is more memory than there is."""
+"""The memory limit: the memory of a computation is estimated before it starts, and it is refused if it exceeds it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from ..errors import HyperparameterError, TooLargeError
 from .cost import Cost, compiling, cost_of, memory_of, readable_bytes
 
 LIMIT = "NTKVIZ_MEMORY_GB"
-"""The environment variable with the most memory one calculation may take, in GB; without it, all that is free."""
+"""The environment variable with the memory limit of a computation, in GB; by default, all free memory."""
 
-_found: ContextVar[dict[Jaxpr, Cost] | None] = ContextVar("costs found so far, when a calculation is only estimated")
+_found: ContextVar[dict[Jaxpr, Cost] | None] = ContextVar("costs found so far, when a computation is only estimated")
 _compiled: WeakSet[Jaxpr] = WeakSet()
 
 
 def bounded(
     function: Callable[..., Any] | None = None, *, compiler_options: dict[str, Any] | None = None, **options: Any
 ) -> Any:
-    """`jax.jit`, with its options, of what may grow large: it is refused before it starts if it would not fit.
+    """`jax.jit`, with its options, for computations that may be large: one that would not fit is refused.
 
     The result raises `TooLargeError` if a call needs more memory than `free_memory()`.
     """
@@ -39,13 +39,13 @@ def bounded(
     def alone() -> Any:
         return jax.jit(function, compiler_options=quicker_code() | (compiler_options or {}), **options)
 
-    needed: dict[Any, float] = {}  # bytes, of arguments of each structure and shapes
+    needed: dict[Any, float] = {}  # bytes, by structure and shapes of the arguments
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = jax.tree.flatten((args, kwargs))
         if any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
-            return within(*args, **kwargs)  # a part of another calculation, which is bounded itself
+            return within(*args, **kwargs)  # part of another computation, which is bounded as a whole
         compiled = alone()
         kind = structure, tuple((np.shape(leaf), getattr(leaf, "dtype", leaf)) for leaf in leaves)
         if kind in needed and _found.get(None) is None:
@@ -70,11 +70,11 @@ def bounded(
 def quicker_code() -> dict[str, Any]:
     """Compiler options for a CPU, where XLA spends most of its time in LLVM.
 
-    - Of XLA's two ways to write loops the older one compiles in two thirds of the time. What it writes is as fast, and
-      needs less memory to compile.
-    - LLVM is given as many modules as there are processors to work on them: each more costs some milliseconds.
+    - Of XLA's two emitters of loops, the older one compiles in two thirds of the time. Its code is as fast, and needs
+      less memory to compile.
+    - LLVM is given as many modules as there are CPUs: each further module costs some milliseconds.
 
-    Nothing where XLA no longer has them.
+    Empty if XLA no longer has these options.
     """
     if jax.default_backend() != "cpu":
         return {}
@@ -83,7 +83,7 @@ def quicker_code() -> dict[str, Any]:
 
 
 _HAS_BOTH = 0, 10
-"""The version of JAX that need not be asked for the options of `quicker_code`, which takes a compilation."""
+"""A version of JAX that is known to have the options of `quicker_code`; checking others takes a compilation."""
 
 
 def _is_known(options: dict[str, Any]) -> bool:
@@ -95,28 +95,28 @@ def _is_known(options: dict[str, Any]) -> bool:
 
 
 def cost(calculation: Callable[..., Any], *args: Any, **kwargs: Any) -> Cost:
-    """What a reading would need, found without doing it: `nv.cost(nv.empirical_ntk, arch, x, width=4096, key=0)`.
+    """Estimate the cost of a computation without running it: `nv.cost(nv.empirical_ntk, arch, x, width=4096, key=0)`.
 
-    The estimate is good to a factor of 3 where matrix products or closed forms take the time. Loops of unknown
-    length, as in the integrals of batch normalisation, count once: there the time is a lower bound. Compiling counts
-    for what this process has not compiled yet; where it is most of the time, the words add ``less if done before``,
-    for it takes less if an earlier process kept what it compiled.
+    The estimate is within a factor of 3 where matrix products or closed forms dominate. Loops of unknown length, as in
+    the integrals of batch normalisation, count once: there the time is a lower bound. Compilation counts if this
+    process has not compiled the computation yet; if it dominates, ``less if done before`` is added when printed, since
+    it is faster if an earlier process kept the compiled code.
 
     Args:
-        calculation: A function of `ntkviz` that calculates.
+        calculation: A function of `ntkviz` that computes.
         *args: Its arguments.
         **kwargs: Its keyword arguments.
 
     Returns:
-        Memory in bytes, seconds on this machine and those of compiling; printed, ``about 3 GB and 40 s``.
+        Memory in bytes, run time and compilation time in seconds on this machine; printed, ``about 3 GB and 40 s``.
 
     Raises:
-        NtkvizError: Whatever the calculation itself raises, but no `TooLargeError`.
+        NtkvizError: Whatever the computation itself raises, except `TooLargeError`.
     """
     found: dict[Jaxpr, Cost] = {}
     token = _found.set(found)
     try:
-        with np.errstate(all="ignore"):  # numbers are stood in for
+        with np.errstate(all="ignore"):  # numbers are replaced by placeholders
             calculation(*args, **kwargs)
     finally:
         _found.reset(token)
@@ -124,19 +124,19 @@ def cost(calculation: Callable[..., Any], *args: Any, **kwargs: Any) -> Cost:
 
 
 def check_fits(memory: float) -> None:
-    """Raise `TooLargeError` if a calculation of so many bytes does not fit into what is free."""
+    """Raise `TooLargeError` if a computation of this many bytes does not fit into the free memory."""
     if memory > _SMALL and memory > (free := free_memory()):
         raise TooLargeError(
-            f"This needs about {readable_bytes(memory)} of memory and {readable_bytes(free)} are free: "
+            f"This needs about {readable_bytes(memory)} of memory and {readable_bytes(free)} are free; "
             "make the width, the batch or the inputs smaller."
         )
 
 
-_SMALL = 2**26  # bytes that are always there: so a slider's calculations need not ask the machine
+_SMALL = 2**26  # bytes that are always free, so that a slider's computations need not query the machine
 
 
 def free_memory() -> float:
-    """Bytes that a calculation may take: what the machine or its container has free, or `NTKVIZ_MEMORY_GB`."""
+    """Bytes that a computation may take: the free memory of the machine or its container, or `NTKVIZ_MEMORY_GB`."""
     free, limit = machine.memory_available(), os.environ.get(LIMIT)
     if limit is None:
         return free

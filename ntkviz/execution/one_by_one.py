@@ -1,13 +1,13 @@
-"""Whether a program reads the examples of its batch one by one, found in its instructions.
+"""Whether a program treats the examples of its batch separately, decided by its instructions.
 
-A program written for a batch of B examples is compared with the one that the same architecture writes for a single
-example. Each value of the first is recognised as one of the second: the same for all examples, that of one example, or
-those of all examples along one axis. Where that succeeds up to the output, output i *is* the single example's output
-for example i, whatever the numbers: by induction over the instructions, each of which is applied either alike to every
-entry of the batch's axis or to one example's values.
+The program for a batch of B examples is compared with that of the same architecture for a single example. Each value
+of the former is matched with a value of the latter: the same for all examples, that of one example, or those of all
+examples along one axis. If this succeeds up to the output, output i *is* the single example's output for example i,
+whatever the numbers: by induction over the instructions, each of which acts either in the same way on every entry of
+the batch axis or on the values of one example.
 
-Nothing is run and no example is left out. What is not recognised counts as a meeting of examples: then the batch is
-read as one input, which is always right.
+Nothing is run and no example is left out. If a value has no match, examples count as mixed: then the batch is treated
+as one input, which is always correct.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from .same_functions import Functions, number_value
 
 
 class Found(NamedTuple):
-    """A value of the batch's program: the index of its like in the single example's, and of which examples it is."""
+    """The match of a value of the batch's program: an index in the single example's program, and for which examples."""
 
     value: int
     whose: Whose
 
 
 def reads_one_by_one(many: Program, one: Program) -> bool:
-    """Whether output i of `many`, written for a batch, is what `one`, written for one example, gives for example i."""
+    """Whether output i of `many`, a batch's program, is the output of `one`, an example's program, for example i."""
     size = len(many.data[0])
     return size == 1 or _reads_one_by_one(many.with_numbers(), one.with_numbers(), size, *_numbers(many, one, size))
 
@@ -53,18 +53,18 @@ def _reads_one_by_one(
         return False
 
 
-# --- the numbers that the two programs read ----------------------------------------------------------
+# --- the constants of the two programs ---------------------------------------------------------------
 
 
 class Number(NamedTuple):
-    """A constant by what it is: equal ones have one `name`; `axis` repeats the same for each example."""
+    """A constant's identity: equal ones have the same `name`; `axis` is one that repeats it for each example."""
 
     name: int
     axis: int | None = None
 
 
 def _numbers(many: Program, one: Program, size: int) -> tuple[tuple[Number, ...], tuple[Number, ...]]:
-    """The constants of both programs; what is unknown to the second has a name of its own."""
+    """The constants of both programs; those that the second does not have get their own names."""
     names: dict[Any, int] = {}
     of_one = tuple(Number(names.setdefault(number_value(c), len(names))) for c in one.constants)
     return tuple(_number(c, names, size) for c in many.constants), of_one
@@ -81,11 +81,11 @@ def _number(constant: np.ndarray, names: dict[Any, int], size: int) -> Number:
     return Number(-1)
 
 
-# --- one instruction after the other -----------------------------------------------------------------
+# --- matching, one instruction after the other ---------------------------------------------------------
 
 
 class _Matching:
-    """Finds the values of `many` in `one`; `given` says whose the inputs of a repeated layer are."""
+    """Matches the values of `many` with those of `one`; `given` are the examples of the inputs of a repeated layer."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class _Matching:
         self.many, self.one, self.size, self.numbers, self.given = many, one, size, numbers, given or {}
         self.functions = Functions(one)
         self.indices: dict[Any, int] = {}  # of `one`, by operation and arguments
-        self.alike: list[int] = []  # for each index of `one` the first at which the same is calculated
+        self.alike: list[int] = []  # for each index of `one`, the first index of the same value
         for index, instruction in enumerate(one.instructions):
             op = instruction.op
             plain = numbers_of_one[op.index].name if isinstance(op, ops.Constant) else self._plain(op)
@@ -119,7 +119,7 @@ class _Matching:
                 raise ExamplesMeetError
 
     def is_found(self, index: int, index_of_one: int, whose: Whose) -> bool:
-        """Whether a value of `many` is that value of `one`, of these examples."""
+        """Whether a value of `many` matches a value of `one` for these examples."""
         return self.found[index] == Found(self.alike[index_of_one], whose)
 
     def _alike(self, indices: tuple[int, ...]) -> tuple[int, ...]:
@@ -150,7 +150,7 @@ class _Matching:
         return like.of(instruction.op)(instruction.op, self, instruction, [self.found[a] for a in instruction.args])
 
     def applied(self, instruction: Instruction, args: list[Found]) -> Found:
-        """What is applied alike to every entry of the examples' axis, or to the values of one example."""
+        """The match of an operation that acts on every entry of the example axis, or on the values of one example."""
         plain, whose = self._plain(instruction.op), {a.whose for a in args} - {None}
         then = next(iter(whose), None)
         if any(isinstance(w, Each) for w in whose):
@@ -162,14 +162,14 @@ class _Matching:
         return self.recognised(instruction, plain, tuple(a.value for a in args), then)
 
     def recognised(self, instruction: Instruction, plain: Any, args: tuple[int, ...], whose: Whose) -> Found:
-        """The operation on these arguments in `one`."""
+        """The match of an operation on these arguments in `one`."""
         index = self.indices.get((plain, args))
         if index is None:
             raise ExamplesMeetError
         return self.checked(instruction, Found(index, whose))
 
     def checked(self, instruction: Instruction, found: Found) -> Found:
-        """What was found, if its shape is the one it must have."""
+        """The match, if it has the right shape."""
         shape = self.one.instructions[found.value].shape
         if isinstance(found.whose, Each):
             shape = _with_length(shape, found.whose.axis, shape[found.whose.axis] * self.size)
@@ -180,7 +180,7 @@ class _Matching:
     # --- an operation on the values of all examples ------------------------------------------------
 
     def _of_one_example(self, instruction: Instruction, whose: list[Any]) -> tuple[Any, Whose]:
-        """The operation that `one` must have, in its plain form, and whose values come out."""
+        """The operation that `one` must have, in its plain form, and the examples of the result."""
         op, shapes = instruction.op, [self.many.instructions[a].shape for a in instruction.args]
         if isinstance(op, ops.Rearrange):
             return self._rearranged(op.how, shapes[0], whose[0])
@@ -206,7 +206,7 @@ class _Matching:
         raise ExamplesMeetError
 
     def _reshaped(self, target: Shape, before: int) -> Each:
-        """Where the examples are in a new shape, `before` of whose numbers an example has before those of the next."""
+        """The example axis in a new shape, in which each example has `before` consecutive numbers."""
         for axis, length in enumerate(target):
             outer, rest = divmod(before, math.prod(target[:axis]))
             if rest == 0 and outer and length % (outer * self.size) == 0:
@@ -228,10 +228,10 @@ class _Matching:
                 return (axes.Index, tuple(entries)), Of(example)
         raise ExamplesMeetError
 
-    # --- the batch's axis made ------------------------------------------------------------------------
+    # --- operations that create the batch axis --------------------------------------------------------
 
     def broadcast(self, how: AxesMap, instruction: Instruction, arg: Found) -> Found:
-        """What is the same for all examples, repeated: as a whole, or for each of them."""
+        """A value that is the same for all examples, repeated: as a whole, or for each of them."""
         (given,) = instruction.args
         if (how, (arg.value,)) in self.indices:
             return self.recognised(instruction, how, (arg.value,), None)
@@ -247,7 +247,7 @@ class _Matching:
         raise ExamplesMeetError
 
     def joined(self, axis: int, instruction: Instruction, args: list[Found]) -> Found:
-        """One example after the other, each with the same values of its own."""
+        """A Join of the examples in order, each with the same value of its own."""
         count, rest = divmod(len(args), self.size)
         indices = tuple(a.value for a in args[:count])
         for example in range(self.size):
@@ -257,7 +257,7 @@ class _Matching:
         return self.recognised(instruction, instruction.op, indices, Each(axis, instruction.shape[axis] // self.size))
 
     def repeated(self, body: Program, instruction: Instruction, args: list[Found]) -> Found:
-        """A layer that hands on the values it is given of the same examples does so any number of times."""
+        """Repeated layers: a layer that keeps examples separate does so any number of times."""
         times, carry, *captured = args
         given: dict[Op, Whose] = {ops.Carry(): carry.whose} | {ops.Captured(k): a.whose for k, a in enumerate(captured)}
         indices = tuple(a.value for a in args)
@@ -274,12 +274,12 @@ class _Matching:
 # --- the rules ---------------------------------------------------------------------------------------
 
 
-like = Rules("its like in the program of one example")
-"""What a value of the batch's program is in that of one example, by `(matching, instruction, arguments found)`."""
+like = Rules("its counterpart in the program of one example")
+"""The match of an instruction in the program of one example, by `(matching, instruction, matched arguments)`."""
 like.rule(ops.Op)(lambda op, matching, instruction, args: matching.applied(instruction, args))
 like.rule(ops.Data)(lambda op, matching, instruction, args: matching.recognised(instruction, op, (), Each(0)))
 like.rule(ops.Repeat)(lambda op, matching, instruction, args: matching.repeated(op.body, instruction, args))
-like.refuse(ops.Delayed, why="the loops of a program are found later")
+like.refuse(ops.Delayed, why="the loops of a program are detected later")
 
 
 @like.rule(ops.Constant)
@@ -330,7 +330,7 @@ def _entries(rule: axes.Index, shape: Shape) -> list[Any]:
 
 
 def _axis_after(rule: axes.Index, shape: Shape, position: int, axis: int) -> int:
-    """Where an axis goes that the entry at `position` of an index takes as a whole."""
+    """The new number of an axis that the entry at `position` of an index takes as a whole."""
     key = list(rule.written_out(len(shape)))
     key[position] = axes.freeze(slice(None))
     of_two, of_three = (
@@ -348,5 +348,5 @@ def _indices_of_numbers(parameter: Parameter) -> tuple[int, int, int]:
 
 
 def _declared(parameter: Parameter) -> tuple[Any, ...]:
-    """What one network's parameter is, but for its numbers."""
+    """A parameter's declaration, without its numbers."""
     return parameter.name, parameter.kind, parameter.fan, parameter.shape, parameter.trainable, parameter.zero_mean

@@ -1,8 +1,8 @@
 """Inputs of different shapes in one batch: sequences of different lengths, graphs of different sizes.
 
-A program reads inputs of one shape, but a kernel compares two inputs at a time, and the two copies
+A program is for inputs of one shape, but a kernel compares two inputs at a time, and the two copies
 of a network may have programs of different lengths as long as their parameters are the same. So a
-list of inputs is grouped by shape, and every pair of groups is a calculation of its own.
+list of inputs is grouped by shape, and every pair of groups is computed separately.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ K = TypeVar("K")
 
 
 class Group(NamedTuple):
-    """Inputs of one shape: where they stand in the batch, `(size,)`, and their data, batch first."""
+    """Inputs of one shape: their positions in the batch, `(size,)`, and their data, batch first."""
 
     members: np.ndarray
     data: Data
 
 
 def group_by_shape(x: Any, what: str) -> list[Group]:
-    """A batch as groups of inputs of one shape: one group for arrays, maybe more for lists of arrays.
+    """A batch as groups of inputs of one shape: one group for arrays, possibly more for lists of arrays.
 
     `x` is an array or a list of arrays (`(time, d)` each, say), or a tuple of such (features and
     adjacency of graphs). Raises `InputError` as `check_data` does.
@@ -59,7 +59,7 @@ def _is_ragged(entry: Any) -> bool:
 def between_groups(
     groups1: list[Group], groups2: list[Group], kernel: Callable[[Data, Data], K], transposed: Callable[[K], K]
 ) -> list[list[K]]:
-    """`kernel(data1, data2)` for every pair of groups; of the same groups twice, each pair is calculated once."""
+    """`kernel(data1, data2)` for every pair of groups; of the same groups twice, each pair is computed once."""
     blocks: list[list[K]] = []
     for i, one in enumerate(groups1):
         known = [transposed(row[i]) for row in blocks] if groups2 is groups1 else []

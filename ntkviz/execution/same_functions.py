@@ -1,4 +1,4 @@
-"""Which functions are the same: an architecture may make its functions anew whenever it runs."""
+"""Equality of functions: an architecture may create its functions again whenever it runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..language.program import Program
 
 
 class Functions:
-    """Tells functions of one program among those of another: the same ones, or made again of the same code."""
+    """Matches the functions of another program with those of this one: identical, or created from the same code."""
 
     def __init__(self, program: Program):
         functions = [f for f in (_function(i.op) for i in program.instructions) if f is not None]
@@ -23,7 +23,7 @@ class Functions:
         self._known = {f: self._by_code[_code(f)] for f in functions}
 
     def like(self, function: Any) -> Any:
-        """The function of the program that does what this one does; else this one."""
+        """The equal function of the program; this one if there is none."""
         if function in self._known:
             return self._known[function]
         return self._by_code.get(_code(function), function)
@@ -39,9 +39,9 @@ def _function(op: Op) -> Any:
 
 
 def _code(value: Any, depth: int = 0) -> Any:
-    """What a function is made of, if it is one of Python's: equal for those that do the same; else which object it is.
+    """The code and constants of a Python function, equal for equal functions; for other objects, their identity.
 
-    Of functions in functions in functions, one may be the first again: some deep inside are told by which they are.
+    Nested functions may be recursive: below some depth they are compared by identity.
     """
     inside: tuple[Any, ...]
     match value:
@@ -71,7 +71,7 @@ _DEEPEST = 4
 def _content(cell: types.CellType) -> Any:
     try:
         return cell.cell_contents
-    except ValueError:  # it is empty yet
+    except ValueError:  # it is still empty
         return cell
 
 

@@ -1,4 +1,4 @@
-"""Which programs can share compiled code: those of one signature, whatever their numbers are."""
+"""Trace signatures: programs of one signature share compiled code, whatever their numbers are."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ..language.program import Program
 
 
 class TraceSignature(NamedTuple):
-    """All of two programs that compilation depends on: what they are and, of their numbers, shapes and types."""
+    """Everything of two programs that compilation depends on: their structures, and the shapes and types of numbers."""
 
     structures: tuple[Program, Program]
     numbers: tuple[Any, Any]
 
     def programs(self) -> tuple[Program, Program]:
-        """Two programs of this signature, with shapes for numbers."""
+        """Two programs of this signature, with shapes in place of numbers."""
         first, second = (s.with_numbers(*n) for s, n in zip(self.structures, self.numbers, strict=True))
         return first, second
 

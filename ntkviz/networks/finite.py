@@ -1,8 +1,8 @@
 """The reading at finite width: sample every parameter, run the program, differentiate it.
 
-The empirical NTK is Σ over trained parameters of lr·⟨∂f/∂ω, ∂f̄/∂ω⟩. The Jacobian is never formed: `uses.py` says what
-is multiplied instead. JAX gives the gradients at all uses in one backward pass: they are the gradients at zeros
-("taps") added to what each parameter makes.
+The empirical NTK is Σ over trained parameters of lr·⟨∂f/∂ω, ∂f̄/∂ω⟩. The Jacobian is never formed: `uses.py` has the
+products that replace it. JAX gives the gradients at all uses in one backward pass, as the gradients with respect to
+zeros ("taps") that are added to the value of each use.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ def empirical_ntk(arch: Architecture, x1: Any, x2: Any = None, *, width: int, ke
 
     Args:
         arch: An architecture.
-        x1: A batch of inputs, an array or a list. Where examples meet, the batch is one input, as for `infinite_ntk`.
+        x1: A batch of inputs, an array or a list. If examples are mixed, the batch is one input, as for `infinite_ntk`.
         x2: Another batch; `None` means `x1` again.
         width: n ≥ 1.
         key: A JAX random key, or an integer seed.
 
     Returns:
-        An array `(|x1|, |x2|)`, float32. For an output that fails the Simple GIA Check, which is read at scale 1/n,
-        n·⟨∇f, ∇f̄⟩ (the quantity that has a limit).
+        An array `(|x1|, |x2|)`, float32. For an output that fails the Simple GIA Check, and so is read at scale 1/n, it
+        is n·⟨∇f, ∇f̄⟩, which has a limit.
 
     Raises:
         HyperparameterError: The width is below 1, or the key cannot be used.
@@ -94,10 +94,10 @@ _NUMBERS = 2**24
 
 
 def _examples_at_once(program: Program, width: int) -> int:
-    """Examples whose gradients are held at once: for each block of them the network reads all others again.
+    """Examples whose gradients are held at once: for each block of them, the network is run on all others again.
 
-    As many as leave 2²⁴ numbers in what goes into all uses of parameters and comes out, and in the products of one
-    parameter's uses with each other; but at least 256.
+    Such that the inputs and gradients of all uses, and the products of one parameter's uses, have at most 2²⁴ numbers;
+    but at least 256.
     """
     uses: Counter[Any] = Counter()
     held = 1
@@ -150,7 +150,7 @@ def ntk_of_batches(program: Program, program_bar: Program | None, parameters: tu
 def uses_of_parameters(
     program: Program, parameters: tuple[Array, ...], example_outputs: int, loops: tuple[Loop, ...] = ()
 ) -> dict[Matrix, Uses]:
-    """What goes in and the gradients of each output at what comes out, by parameter; `loops` as of `run`."""
+    """The inputs of all uses and the gradients of each output at their values, by parameter; `loops` as in `run`."""
     width = width_of(program, parameters)
     dtype = parameters[0].dtype
     indices = [k for k in _parts_of_output(program) if _is_trained(program, k)]
@@ -178,7 +178,7 @@ def uses_of_parameters(
 
 
 def _parts_of_output(program: Program) -> list[int]:
-    """The indices of what the output is made of. Others have gradient 0, and might go in as NaN."""
+    """The indices that the output depends on. Other values have gradient 0, and may be NaN."""
     found: set[int] = set()
     waiting = [program.output]
     while waiting:

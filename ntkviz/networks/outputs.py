@@ -1,4 +1,4 @@
-"""The outputs of many random networks: what becomes a Gaussian process when they get wide."""
+"""The outputs of many random networks, which become a Gaussian process as the width grows."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ from .sampling import check_width, random_key, run, sample_parameters
 def sample_outputs(arch: Architecture, x: Any, *, width: int, draws: int, key: Any) -> np.ndarray:
     """f(x) of many independent random networks: as n grows, draws from N(0, `infinite_ntk(arch, x).nngp`).
 
-    Changing hyper-parameters of the same architecture compiles nothing new, and memory does not grow
+    Changing hyper-parameters of the same architecture recompiles nothing, and memory does not grow
     with the number of draws.
 
     Args:
         arch: An architecture.
-        x: A batch of inputs, an array or a list; every network reads all of them.
+        x: A batch of inputs, an array or a list; every network is evaluated on all of them.
         width: n ≥ 1.
-        draws: How many networks, ≥ 1.
-        key: A JAX random key, or an integer seed. The first networks of a key are the same however many follow.
+        draws: The number of networks, ≥ 1.
+        key: A JAX random key, or an integer seed. The first networks of a key do not depend on `draws`.
 
     Returns:
         A NumPy array `(draws, |x|)`, float32.
@@ -72,7 +72,7 @@ def _networks(program: Program, key: Array, first: int, width: int, count: int) 
 
 
 def _draws_at_once(program: Program, width: int, draws: int) -> int:
-    """A power of two, so that few sizes are compiled, whose parameters and values stay near 2²² numbers in all."""
+    """Networks at once: a power of two, so that few sizes are compiled, with about 2²² parameters and values in all."""
     rows = {"matrix": width, "input": 1, "vector": 1}
     numbers = sum(int(np.prod(p.shape)) * rows[p.kind] * max(p.fan, 1) for p in program.parameters)
     numbers += sum(int(np.prod(i.shape)) for i in program.instructions if i.kind == "vector")

@@ -1,4 +1,4 @@
-"""Whether two programs have the same parameters: only what one network reads can be compared."""
+"""Whether two programs have the same parameters: kernels are between inputs of one network."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..language.program import Parameter, Program
 
 
 def check_one_network_reads(arch: Architecture, first: Program, second: Program) -> None:
-    """Refuse, with `InputError`, inputs that ask for different parameters, such as vectors of different lengths."""
+    """Raise `InputError` for inputs that need different parameters, such as vectors of different lengths."""
     if first is second or (first.with_numbers() == second.with_numbers() and _same_constants(first, second)):
         return
     programs = first.unrolled(), second.unrolled()
@@ -24,8 +24,8 @@ def check_one_network_reads(arch: Architecture, first: Program, second: Program)
             if shapes1 == shapes2:
                 inputs = f"Batches of different sizes, {len(first.data[0])} and {len(second.data[0])}"
             raise InputError(
-                f"{inputs}, give {arch.fn.__name__} different parameters ({(p or q).name}); kernels compare inputs "
-                "that one network reads."
+                f"{inputs}, give {arch.fn.__name__} different parameters ({(p or q).name}); kernels need inputs of "
+                "one network."
             )
 
 

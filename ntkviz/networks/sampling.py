@@ -1,4 +1,4 @@
-"""One random network: every parameter sampled, and the program run on it."""
+"""One random network: every parameter is sampled, and the program run with them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from ..language.rules import Rules
 
 
 def check_width(width: Any) -> None:
-    """Refuse a width that is not a whole number ≥ 1."""
+    """Raise `HyperparameterError` for a width that is not a whole number ≥ 1."""
     whole_number(width, "The width", at_least=1)
 
 
 def random_key(key: Any) -> Array:
-    """A JAX random key, made of a seed if it is a whole number; raises `HyperparameterError` for anything else."""
+    """A JAX random key, from a seed if it is a whole number; raises `HyperparameterError` for anything else."""
     if isinstance(key, int | np.integer) and not isinstance(key, bool):
         return jax.random.key(int(key) % 2**32)
     try:
@@ -70,9 +70,9 @@ def run(
 ) -> Run:
     """Run a program (repeats written out) with given parameters; vectors are `(*leading, n)`.
 
-    `taps` are added to what instructions make. `loops` are those of the program if it is a rolled one.
+    `taps` are added to the values of instructions. `loops` are those of the program if it is rolled.
     """
-    # Not in the steps of a loop, each of which would transpose again.
+    # Outside the steps of loops, each of which would transpose again.
     declared = zip(program.parameters, parameters, strict=True)
     transposed = tuple(p.swapaxes(-2, -1) if d.kind == "matrix" else p for d, p in declared)
     net = Network(program, parameters, transposed, taps or {})
@@ -89,7 +89,7 @@ def run(
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A network that a program is run on: its parameters, its matrices transposed, and what is added to values."""
+    """The network that a program is run with: its parameters, their transposes, and the taps added to values."""
 
     program: Program
     parameters: tuple[Array, ...]
@@ -103,22 +103,22 @@ class Network:
 
     @property
     def dtype(self) -> Any:
-        """Of everything."""
+        """The precision of all values."""
         return self.parameters[0].dtype
 
     def multiplier(self, parameter: int) -> Array:
-        """Of a parameter in abc-parametrization."""
+        """The multiplier of a parameter in abc-parametrization."""
         return jnp.asarray(self.program.number(self.program.parameters[parameter].multiplier), self.dtype)
 
     def value(self, index: int, instruction: Instruction, values: dict[int, Array]) -> Array:
-        """What an instruction makes of earlier values."""
+        """The value of an instruction, from earlier values."""
         made = value.of(instruction.op, index)(instruction.op, self, *(values[a] for a in instruction.args))
         return made + self.taps[index] if index in self.taps else made
 
 
 value = Rules("a value at finite width")
 value.refuse(ops.OfLayers, why="write the repeated layers out first (Program.unrolled)")
-value.refuse(Delayed, why="the steps of its loop are run one after the other")
+value.refuse(Delayed, why="a loop is run step by step")
 
 
 value.rule(Op)(lambda op, net, *args: op.evaluate(*args))
@@ -153,12 +153,12 @@ value.rule(ops.Readout)(lambda op, net, v, x: op.evaluate(v, x) * output_scale(n
 
 
 def products_in_full() -> AbstractContextManager[None]:
-    """Matrix products in float32: by default a GPU rounds what goes in to ten bits, a thousandth."""
+    """Matrix products in full float32: by default a GPU rounds their inputs to ten bits, a thousandth."""
     return jax.default_matmul_precision("float32")
 
 
 def _run_loop(net: Network, loop: Loop, values: dict[int, Array]) -> dict[int, Array]:
-    """What the steps of a loop make and what they read of the step before, each with its axis of steps."""
+    """The values of a loop's steps and their delayed inputs, each with its axis of steps."""
     program, taps = net.program, net.taps
     body = dict(loop.body)
     delayed = {index: program.delayed(index) for index in loop.inputs if index not in values}
@@ -190,9 +190,9 @@ def _run_loop(net: Network, loop: Loop, values: dict[int, Array]) -> dict[int, A
 
 
 def _met_in_a_sum(program: Program, loop: Loop) -> dict[int, int]:
-    """What a step makes for a sum alone, by index, and the array from outside that it is added to, for that sum alone.
+    """Values of a step whose only use is a sum, by index, with the outside array whose only use is that sum.
 
-    Gradients at the two are the same: with a tap on the second, a loop hands back one array of gradients for both.
+    The gradients at both are equal: with a tap on the second, a loop returns one array of gradients for both.
     """
     instructions = program.instructions
     uses = Counter(a for i in instructions for a in i.args)
@@ -217,7 +217,7 @@ def width_of(program: Program, parameters: tuple[Array, ...]) -> int:
 
 @jax.custom_vjp
 def _product(x: Array, w: Array, transposed: Array) -> Array:
-    """x w, of rows x; the gradient at x is that at x w times wᵀ, `transposed`."""
+    """x w, for rows x; the gradient at x is that at x w times wᵀ, `transposed`."""
     return x @ w
 
 
@@ -226,7 +226,7 @@ def _product_kept(x: Any, w: Any, transposed: Any) -> tuple[Array, tuple[Array |
 
 
 def _product_gradients(kept: tuple[Array | None, Array], gradient: Array) -> tuple[Array, Array | None, None]:
-    x, transposed = kept  # x where a gradient at w is asked for
+    x, transposed = kept  # x if a gradient at w is needed
     with products_in_full():
         return gradient @ transposed, None if x is None else jnp.einsum("...r,...c->rc", x, gradient), None
 
@@ -251,5 +251,5 @@ def _structure_passes(structure: Program) -> bool:
 
 
 def at_readout_scale(program: Program) -> bool:
-    """Whether the output is vᵀx/√n, whose NTK has a limit as it is."""
+    """Whether the output is vᵀx/√n, whose NTK has a limit without rescaling."""
     return program.output_is_readout and _passes(program)

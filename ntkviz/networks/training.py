@@ -1,4 +1,4 @@
-"""A finite network trained by gradient descent: what the kernels predict, done."""
+"""Training of a finite network by gradient descent, to compare with the kernels' prediction."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Training(NamedTuple):
     ntk_after: np.ndarray
 
     def ntk_change(self) -> float:
-        """How far the kernel moved.
+        """The relative change of the kernel during training.
 
         Returns:
             ‖Θ_after − Θ_before‖_F / ‖Θ_before‖_F; 0 for a network linear in its parameters.
@@ -55,13 +55,13 @@ def train(
     learning_rate: float,
     steps: Any,
 ) -> Training:
-    """Train one random network of a given width by gradient descent with all examples in every step.
+    """Train one random network of a given width by full-batch gradient descent.
 
     A step is ω ← ω − learning_rate·lr·∂L/∂ω with L = ½ Σ (f − y)² over the training inputs, lr being the
     parameter's own factor. In the NTK parametrization (either preset) the same learning rate serves every width,
     and as the width grows the outputs follow `regression.fit(…).gradient_descent(steps, learning_rate)`,
-    started at the network's own f₀. Other learning rates, hyper-parameters and steps (as many of them) compile
-    nothing new.
+    started at the network's own f₀. Changing the learning rate, hyper-parameters or steps (not their number)
+    recompiles nothing.
 
     Source: Lee et al. 2019 (arXiv:1902.06720) for the limit; Yang & Littwin 2021 (arXiv:2105.03703) for any
     architecture.
@@ -69,22 +69,22 @@ def train(
     Args:
         arch: An architecture. If it fails the Simple GIA Check, its output is read at scale 1/n and the learning
             rate is multiplied by n, as its NTK is.
-        x_train: Training inputs, all of one shape. Where the examples of a batch meet, as in batch normalisation, the
-            batch is one input.
+        x_train: Training inputs, all of one shape. If examples are mixed, as by batch normalisation, the batch is one
+            input.
         y_train: Their targets, `(train,)`.
-        x_test: Other inputs at which to follow the network, an input of their own where examples meet; `None` means
+        x_test: Inputs at which the outputs are recorded, a separate input if examples are mixed; `None` means
             `x_train` again.
         width: n ≥ 1.
         key: A JAX random key, or an integer seed; the network is that of `empirical_ntk` with the same key.
         learning_rate: A number ≥ 0, in units of 1/λ. Above about 2/λ_max of the NTK (`Regression.learning_rate_bound`)
             outputs grow without bound.
-        steps: After how many steps to look, a whole number ≥ 0 or an increasing list of them.
+        steps: The steps after which outputs are recorded, a whole number ≥ 0 or an increasing list of them.
 
     Returns:
         Outputs on training and test inputs at each of the steps, and the NTK before and after.
 
     Raises:
-        HyperparameterError: The width, key, learning rate or steps are not as said here.
+        HyperparameterError: The width, key, learning rate or steps are invalid.
         InputError: The inputs or targets cannot be used.
         ProgramError: A rule of the language is broken.
         TooLargeError: It would need more memory than is free.

@@ -1,11 +1,11 @@
-"""The NTK from what goes into each use of a parameter and the gradients at what comes out.
+"""The NTK from the input of each use of a parameter and the gradient at its value.
 
-A parameter's gradient is a sum over its uses of outer products a bᵀ, where b goes in and a is the gradient at what
-comes out, so that (Tensor Programs II, §"NTK from backprop"; Novak et al. 2022, "structured derivatives")
+A parameter's gradient is a sum over its uses of outer products a bᵀ, where b is the input of a use and a the gradient
+at its value, so that (Tensor Programs II, §"NTK from backprop"; Novak et al. 2022, "structured derivatives")
 
     ⟨∂f/∂W, ∂f̄/∂W⟩ = Σ over pairs of uses ⟨a, ā⟩ ⟨b, b̄⟩.
 
-Coordinates are those of a network, samples of a limit Z, or expectations that are integrated: the sum is the same.
+The inner products are over coordinates of a network or samples of a limit Z, or are expectations: the sum is the same.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..language.program import Parameter, Program
 from .sampling import products_in_full
 
 Matrix = tuple[int, Shape]
-"""A parameter, and which one of an array of matrices."""
+"""A parameter, with the index of a matrix in an array of matrices."""
 U = TypeVar("U")
 
 
@@ -38,7 +38,7 @@ def ntk_from_uses(
     """Σ over trained parameters of lr·multiplier²/fan_in Σ over pairs of uses ⟨a, ā⟩⟨b, b̄⟩.
 
     `here` and `there` have the uses in two programs of one architecture, `pairs` sums over pairs of them, and `zero`
-    has the kernel's shape: there may be nothing that is trained.
+    has the kernel's shape, for the case that nothing is trained.
     """
     total = zero
     for matrix in here:
@@ -51,21 +51,21 @@ def ntk_from_uses(
 
 
 def gradient_scale(program: Program, parameter: int, width: int = 1) -> Any:
-    """lr·multiplier²/fan_in: what the product of two uses counts in the NTK."""
+    """lr·multiplier²/fan_in: the weight of the product of two uses in the NTK."""
     declared: Parameter = program.parameters[parameter]
     fan_in = {"matrix": declared.fan * width, "input": declared.fan, "vector": 1}[declared.kind]
     return program.number(declared.lr) * program.number(declared.multiplier) ** 2 / fan_in
 
 
 class Uses(NamedTuple):
-    """All uses of one parameter: gradients come out at `a`, `b` goes in; `(outputs, uses, n or d)`."""
+    """All uses of one parameter: gradients `a` and inputs `b`; `(outputs, uses, n or d)`."""
 
     a: Array
     b: Array
 
 
 def of_vector(a: Array) -> Uses:
-    """The uses of a parameter that is an array of vectors itself: it is applied to the number 1."""
+    """The uses of a parameter that is an array of vectors: its input is the number 1."""
     count = a.shape[1]
     return Uses(a, jnp.broadcast_to(jnp.eye(count, dtype=a.dtype), (len(a), count, count)))
 
@@ -79,7 +79,7 @@ def side_by_side(uses: Iterable[tuple[Matrix, Uses]]) -> dict[Matrix, Uses]:
 
 
 def pairs_of_uses(u: Uses, w: Uses) -> Array:
-    """Σ ⟨a, ā⟩⟨b, b̄⟩ over pairs of uses, by Gram matrices or by gradients, whichever is less work."""
+    """Σ ⟨a, ā⟩⟨b, b̄⟩ over pairs of uses, by Gram matrices or by gradients, whichever is cheaper."""
     (batch, uses, rows), (batch_bar, uses_bar, columns) = u.a.shape, (*w.a.shape[:2], u.b.shape[-1])
     sides = [u] if w is u else [u, w]
     by_gram = batch * uses * batch_bar * uses_bar * (rows + columns)
@@ -92,19 +92,19 @@ def pairs_of_uses(u: Uses, w: Uses) -> Array:
 
 
 _CACHED = 2**19
-"""Numbers of gradients that are held at once, at most: what a cache holds."""
+"""The largest number of gradient entries held at once, which fits into a cache."""
 
 
 def _products_of_gradients(sides: list[Uses]) -> Array:
-    """Σ over entries of the gradients Σ a bᵀ of both sides (or one with itself), some rows of them at a time."""
+    """The inner products of the gradients Σ a bᵀ of both sides (or of one with itself), some rows at a time."""
     if sides[0].a.shape[-1] > sides[0].b.shape[-1]:
         sides = [Uses(m.b, m.a) for m in sides]  # products are fastest with fewer rows than columns
     outputs = [len(m.a) for m in sides]
     at_once = max(1, _CACHED // (max(outputs) * sides[0].b.shape[-1]))
-    at_once = 2 ** (at_once.bit_length() - 1)  # as widths mostly are, then nothing is left over
+    at_once = 2 ** (at_once.bit_length() - 1)  # as most widths are, so that there is no remainder
 
     def add(total: Array, rows: list[Array]) -> tuple[Array, None]:
-        # One row for each output: of a product over two axes XLA makes no matrix product.
+        # One row for each output: XLA does not turn a product over two axes into a matrix product.
         gradients = [jnp.einsum("iur,iuc->irc", a, m.b).reshape(len(a), -1) for a, m in zip(rows, sides, strict=True)]
         return total + gradients[0] @ gradients[-1].T, None
 

@@ -352,7 +352,7 @@ def test_regression_between_nodes_of_one_graph(x):
 @pytest.mark.parametrize("block", [1, 2, 3, 500])
 def test_blocks_are_refused_whatever_their_size(x, block):
     for arch in (nodes, crowd):
-        with pytest.raises(InputError, match=r"reads a batch as one input.*use infinite_ntk"):
+        with pytest.raises(InputError, match=r"treats a batch as one input.*use infinite_ntk"):
             nv.gram(arch, x, block=block, progress=False)
 
 
@@ -363,7 +363,7 @@ def test_blocks_are_refused_where_only_small_ones_meet(rng):
 
     x = rng.normal(size=(8, D))
     assert nv.gram(small_crowd, x, block=4, progress=False).ntk.shape == (8, 8)
-    with pytest.raises(InputError, match="reads a batch as one input"):
+    with pytest.raises(InputError, match="treats a batch as one input"):
         nv.gram(small_crowd, x, block=3, progress=False)  # 3, 3 and 2
 
 
@@ -386,7 +386,7 @@ def average_over_all(net, x):
 )
 def test_inputs_of_several_shapes_are_no_batch_that_could_meet(rng, read):
     sequences = [rng.normal(size=(length, D)) for length in (2, 3)]
-    with pytest.raises(InputError, match="reads a batch as one input"):
+    with pytest.raises(InputError, match="treats a batch as one input"):
         read(average_over_all, sequences)
 
 

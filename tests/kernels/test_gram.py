@@ -286,7 +286,7 @@ def test_a_cluster_gives_the_same_and_survives_a_killed_worker(rng, workers, mon
 
 def test_a_call_that_kills_its_workers_is_given_up(workers, monkeypatch):
     monkeypatch.setattr(workers.scheduler, "allowed_failures", 1)
-    with distributed.Client(workers) as client, pytest.raises(ClusterError, match=r"gave up \(KilledWorker\)"):
+    with distributed.Client(workers) as client, pytest.raises(ClusterError, match=r"failed \(KilledWorker\)"):
         list(cluster.on_cluster(client, _deadly, [0]))
 
 
@@ -343,7 +343,7 @@ def test_memory_does_not_grow_with_the_kernel_but_for_the_result(tmp_path):
 
 def test_refusals_say_what_to_do(rng, tmp_path):
     x = _vectors(rng, 4)
-    with pytest.raises(InputError, match=r"reads a batch as one input.*use infinite_ntk"):
+    with pytest.raises(InputError, match=r"treats a batch as one input.*use infinite_ntk"):
         nv.gram(nv.architectures.batchnorm_mlp(), x)
     with pytest.raises(HyperparameterError, match="The block is 0; it must be a whole number ≥ 1"):
         nv.gram(mlp(), x, block=0)
