@@ -298,9 +298,7 @@ def _targets(y: Any, count: int) -> np.ndarray:
 def _check_kernels(name: str, kernels: tuple[Any, ...], shape: tuple[int, int]) -> None:
     for kernel in kernels:
         if np.shape(kernel) != shape:
-            raise InputError(
-                f"The {name} kernels have shape {np.shape(kernel)}; beside the others it must be {shape}."
-            )
+            raise InputError(f"The {name} kernels have shape {np.shape(kernel)}; beside the others it must be {shape}.")
         refusal = f"One of the {name} kernels is not an array of numbers; pass kernels as `infinite_ntk` returns them."
         if not np.all(np.isfinite(real_array(kernel, f"One of the {name} kernels", refusal))):
             raise InputError(

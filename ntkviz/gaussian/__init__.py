@@ -1,1 +1,1 @@
-"""Expectations of nonlinearities under Gaussians, each with a statement of its error."""
+"""Gaussian expectations of nonlinearities, each with its error."""

@@ -17,15 +17,15 @@ covariance of (u, ū), D = diag(s I, t I) and Σ = C(I + 2DC)⁻¹ the tilted co
     E[φ φ̄ᵀ]   = √(B B̄)/π ∫∫ (st)^(−1/2) det(I + 2DC)^(−1/2) E_Σ[relu(u) relu(ū)ᵀ] ds dt,
     E[J K̇ J̄ᵀ] = √(B B̄)/π ∫∫ (st)^(−1/2) det(I + 2DC)^(−1/2) T(s, t) ds dt,
 
-where T(s, t) is worked out in `_tilted_moments`. Within one batch one variable is enough (`batchnorm_relu_single`).
+where T(s, t) is derived in `_tilted_moments`. Within one batch one variable suffices (`batchnorm_relu_single`).
 
-**How it is integrated.** One variable after the other, by the trapezoid rule in log s, whose error falls like
-exp(−π²/step), since the integrand is analytic for |arg s| < π/2. Beyond the spectrum of the covariance only powers
-of s are left, and there the nodes spread out double-exponentially (Takahasi and Mori 1974).
+**Integration.** One variable after the other, by the trapezoidal rule in log s, whose error falls like exp(−π²/step),
+since the integrand is analytic for |arg s| < π/2. Beyond the spectrum of the covariance the integrand is a power of s,
+and there the nodes spread out double-exponentially (Takahasi and Mori 1974).
 
-**How it stays accurate.** Nothing singular is inverted: C = F Fᵀ is kept as its factor F, and tilting multiplies the
-columns of F by numbers in (0, 1]. So singular covariances (the same batch twice, equal rows) are ordinary. Angles
-are computed from differences of rows of F, not from a rounded correlation, so correlation ±1 is ordinary too.
+**Accuracy.** Nothing singular is inverted: C = F Fᵀ is represented by its factor F, and tilting multiplies the columns
+of F by numbers in (0, 1]. So singular covariances (the same batch twice, equal rows) are no special case. Angles are
+computed from differences of rows of F, not from a rounded correlation, so neither is correlation ±1.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ from jax.typing import ArrayLike
 from ntkviz.gaussian.arctangent import arctan2
 
 STEP = 1 / 3
-"""Of the trapezoid rule in log s: exp(−π²/STEP) is about 1e-13."""
+"""The step of the trapezoidal rule in log s: exp(−π²/STEP) is about 1e-13."""
 MARGIN = 2.5
-"""In log s, between the ends of the spectrum and the places where the nodes begin to spread out."""
+"""The distance in log s from the ends of the spectrum to the points where the nodes begin to spread out."""
 CUTOFF = 30.0
 """The integrals end where the integrand has fallen by exp(−CUTOFF), about 1e-13."""
 ABSENT = 1e-11
-"""Variances below this part of the largest are taken for rounding noise, and their directions for absent."""
+"""Variances below this fraction of the largest count as rounding noise, and their directions as absent."""
 ROUNDING, EPSILON = 1e-14, 2.0**-52
 
 
 class BatchNormMoments(NamedTuple):
-    """What a layer of BatchNorm and relu makes of the cross block of a covariance and of its tangent.
+    """The cross block of a covariance and its tangent after a layer of BatchNorm and relu.
 
     - `value`: E[φ(h) φ(h̄)ᵀ], (B, B̄).
     - `tangent`: Σ_kl E[∂_kφ_i(h) ∂_lφ_j(h̄)] K̇_kl, (B, B̄).
@@ -71,25 +71,25 @@ def batchnorm_relu(k11: ArrayLike, k12: ArrayLike, k22: ArrayLike, k12_dot: Arra
     `k11` (B, B), `k12` (B, B̄), `k22` (B̄, B̄) are the covariances of the two batches' preactivations and `k12_dot`
     (B, B̄) is the tangent of `k12`. For the same batch twice pass the same array as all three blocks.
 
-    **Infinite tangents.** J is of size 1/|u|, so E[J K̇ J̄ᵀ] is finite only if the centred preactivations have
-    directions enough: two in each batch and three in both together. One batch of three rows, taken twice, has two:
-    E|u|⁻² diverges logarithmically, and the NTK of such a layer *is* infinite at infinite width; so is that of any
+    **Infinite tangents.** J is of size 1/|u|, so E[J K̇ J̄ᵀ] is finite only if the centred preactivations span enough
+    directions: two in each batch and three in both together. One batch of three rows, taken twice, has two:
+    E|u|⁻² diverges logarithmically, and the NTK of such a layer *is* infinite at infinite width, as is that of any
     batch of inputs in a plane. Then every entry of `tangent` is inf (the signs of single entries are not resolved),
-    and `value` is right all the same. With a single direction (two rows) relu(BN) is a constant pattern of 0s
-    and 1s and the tangent is 0. A batch without variance is normalised to 0.
+    while `value` is still correct. With a single direction (two rows) relu(BN) is a constant pattern of 0s and 1s
+    and the tangent is 0. A batch without variance is normalised to 0.
 
-    **Nearly equal batches.** The tangent moves with the *square root* of the distance between the blocks, since relu′
-    jumps: blocks that should be equal but differ by 1e-10 cost it 1e-5.
+    **Nearly equal batches.** The tangent depends on the *square root* of the distance between the blocks, since relu′
+    jumps: if blocks that should be equal differ by 1e-10, it is off by 1e-5.
     """
     k11, k12, k22, k12_dot = (jnp.asarray(k, dtype=float) for k in (k11, k12, k22, k12_dot))
     batch1, batch2 = k12.shape
-    (c11, scale1), (c22, scale2) = _unit_trace(k11), _unit_trace(k22)  # BN forgets scales
+    (c11, scale1), (c22, scale2) = _unit_trace(k11), _unit_trace(k22)  # BN is invariant under scaling
     c12, m = _centred(k12) / (scale1 * scale2), _centred(k12_dot) / (scale1 * scale2)
 
     variances, axes = _spectrum(jnp.block([[c11, c12], [c12.T, c22]]))
     f1, f2 = jnp.split(axes * jnp.sqrt(variances), [batch1])
     lam1, rotation1 = _column_variances(f1, ABSENT)
-    f1, f2 = jnp.where(lam1 > 0, f1 @ rotation1, 0.0), f2 @ rotation1  # orthogonal columns in f1: s scales them
+    f1, f2 = jnp.where(lam1 > 0, f1 @ rotation1, 0.0), f2 @ rotation1  # orthogonal columns in f1, which s scales
     spectrum1, axes1 = _spectrum(c11)
     spectrum2, axes2 = _spectrum(c22)
     rank1, rank2, rank = (jnp.sum(v > 0) for v in (spectrum1, spectrum2, variances))
@@ -130,7 +130,7 @@ def batchnorm_relu_single(k: ArrayLike) -> tuple[Array, Array]:
     """E[φ(h) φ(h)ᵀ] within one batch, (B, B), and an estimate of its largest absolute error (arXiv:1902.08129).
 
     `k` (B, B) is the covariance of the batch's preactivations. Both factors share one norm, so that
-    B E[relu(u) relu(u)ᵀ/|u|²] = B ∫ det(I + 2sC)^(−1/2) E_Σ[relu(u) relu(u)ᵀ] ds has one variable only. Equals
+    B E[relu(u) relu(u)ᵀ/|u|²] = B ∫ det(I + 2sC)^(−1/2) E_Σ[relu(u) relu(u)ᵀ] ds has one variable only. It equals
     `batchnorm_relu(k, k, k, ...).value`, and is always finite. A batch without variance is normalised to 0.
     """
     c, _ = _unit_trace(jnp.asarray(k, dtype=float))
@@ -193,7 +193,7 @@ def _tilted_moments(rows1: Array, rows2: Array, m: Array, s: Array, t: Array) ->
 
         T_ij = E_Σ[1ᵢ1̄ⱼ Mᵢⱼ − 2s relu(uᵢ) 1̄ⱼ (Mᵀu)ⱼ − 2t 1ᵢ (Mv)ᵢ relu(vⱼ) + 4st relu(uᵢ) relu(vⱼ) uᵀMv].
 
-    Stein's lemma, E[w g] = Σ Cov(w, ·) E[∂g], takes the factors u and v outside 1 and relu away. With L = I − 2sΣᵤᵤ,
+    Stein's lemma, E[w g] = Σ Cov(w, ·) E[∂g], removes the factors u and v outside 1 and relu. With L = I − 2sΣᵤᵤ,
     R = I − 2tΣᵥᵥ and ∘ the product of entries,
 
         T = E[1 1̄ᵀ] ∘ (L M R + 4st Σᵤᵥ Mᵀ Σᵤᵥ) + 4st tr(MᵀΣᵤᵥ) E[relu reluᵀ]
@@ -221,7 +221,7 @@ def _tilted_moments(rows1: Array, rows2: Array, m: Array, s: Array, t: Array) ->
 
 
 class _TwoSteps(NamedTuple):
-    """One integral by the trapezoid rule with step h and with step 2h."""
+    """One integral by the trapezoidal rule with step h and with step 2h."""
 
     fine: Array
     coarse: Array
@@ -237,9 +237,9 @@ class _LogGrid(NamedTuple):
 
 
 def _log_grid(upper: Array, lower: Array, decay: Array) -> _LogGrid:
-    """Nodes for an integrand that changes its power of s only between 1/Σ`upper` and 1/min `lower`, two spectra.
+    """Nodes for an integrand whose power of s changes only between 1/Σ`upper` and 1/min `lower`, for two spectra.
 
-    Below, s × integrand rises at least like s^(1/2); above, it falls like s^(−`decay`), with a half as the least.
+    Below, s × integrand rises at least like s^(1/2); above, it falls like s^(−`decay`), with `decay` at least 1/2.
     """
     smallest = jnp.min(jnp.where(lower > 0, lower, jnp.inf))
     low = -jnp.log(2 * _or_one(jnp.sum(upper))) - MARGIN
@@ -250,10 +250,10 @@ def _log_grid(upper: Array, lower: Array, decay: Array) -> _LogGrid:
 
 
 def _integrate(integrand: Callable[[Array], _TwoSteps], grid: _LogGrid, chunk: int) -> _TwoSteps:
-    """∫₀^∞ integrand(s) ds, `chunk` nodes at once. How many chunks there are depends on the spectrum, not on shapes."""
+    """∫₀^∞ integrand(s) ds, `chunk` nodes at once. The number of chunks depends on the spectrum, not on shapes."""
 
     def term(k: Array) -> _TwoSteps:
-        tau = grid.start + STEP * jnp.minimum(k, grid.nodes - 1)  # what fills the last chunk up weighs 0
+        tau = grid.start + STEP * jnp.minimum(k, grid.nodes - 1)  # padding of the last chunk has weight 0
         s = jnp.exp(tau + jnp.exp(tau - grid.high) - jnp.exp(grid.low - tau))
         weight = STEP * s * (1 + jnp.exp(tau - grid.high) + jnp.exp(grid.low - tau)) * (k < grid.nodes)
         value = integrand(s)
@@ -271,8 +271,8 @@ def _integrate(integrand: Callable[[Array], _TwoSteps], grid: _LogGrid, chunk: i
 def _value_and_error(integrals: _TwoSteps) -> tuple[Array, Array]:
     """The finer integrals, (k, B, B̄), and an estimate of the largest error of each of the k.
 
-    Halving the step squares the relative error, that is to say the error with step h is the square of the difference
-    between the two; the power 3/2 leaves a margin.
+    Halving the step squares the relative error, so the error with step h is the square of the difference between the
+    two; the power 3/2 leaves a margin.
     """
     size = jnp.max(jnp.abs(integrals.fine), axis=(1, 2))
     difference = jnp.max(jnp.abs(integrals.fine - integrals.coarse), axis=(1, 2))
@@ -280,7 +280,7 @@ def _value_and_error(integrals: _TwoSteps) -> tuple[Array, Array]:
 
 
 def _chunk(rows: int) -> int:
-    """How many integrands with matrices of so many rows are held at once."""
+    """The number of integrands with matrices of so many rows that are held at once."""
     return max(1, min(64, 2**13 // rows**2))
 
 
@@ -294,7 +294,7 @@ def _centred(k: Array) -> Array:
 
 
 def _or_one(x: Array) -> Array:
-    """x, or 1 where x = 0: a divisor for what is 0 anyway."""
+    """x, or 1 where x = 0: a divisor for numbers that are 0 there anyway."""
     return jnp.where(x == 0, 1.0, x)
 
 
@@ -308,13 +308,13 @@ def _unit_trace(k: Array) -> tuple[Array, Array]:
 
 
 def _spectrum(c: Array) -> tuple[Array, Array]:
-    """Eigenvalues, those of absent directions being exactly 0, and eigenvectors as columns."""
+    """Eigenvalues, exactly 0 for absent directions, and eigenvectors as columns."""
     values, vectors = jnp.linalg.eigh(c)
     return jnp.where(values > ABSENT * jnp.max(values), values, 0.0), vectors
 
 
 def _condition(spectrum: Array) -> Array:
-    """Largest over smallest variance: how much the tangent, which lives on small |u|, enlarges the input's rounding."""
+    """Largest over smallest variance: by how much the tangent, dominated by small |u|, amplifies input roundings."""
     smallest = jnp.min(jnp.where(spectrum > 0, spectrum, jnp.inf))
     return jnp.max(spectrum) / smallest
 
@@ -323,9 +323,7 @@ def _column_variances(factor: Array, absent: ArrayLike) -> tuple[Array, Array]:
     """A rotation (m, m) that makes the columns of `factor` (n, m) orthogonal, and their squared lengths (m,)."""
     _, sigma, rotation = jnp.linalg.svd(factor, full_matrices=True)
     squares = jnp.zeros(factor.shape[1]).at[: sigma.size].set(sigma**2)
-    noise = jnp.maximum(absent, 1e-30) * jnp.max(
-        squares
-    )  # 1e-30: what rounding leaves of a zero singular value, squared
+    noise = jnp.maximum(absent, 1e-30) * jnp.max(squares)  # 1e-30: the square of a zero singular value after rounding
     return jnp.where(squares > noise, squares, 0.0), rotation.T
 
 

@@ -27,7 +27,7 @@ from ntkviz.gaussian.arctangent import arctan, lune
 
 
 def _quotient(a: Array | float, b: Array) -> Array:
-    """a / b; where b is 0 it is a, which then is 0 too or replaced by the caller."""
+    """a / b; a where b is 0, since a is then 0 too or replaced by the caller."""
     return a / jnp.where(b == 0, 1.0, b)
 
 
@@ -36,7 +36,7 @@ def _normal_density(x: Array) -> Array:
 
 
 class Geometry(NamedTuple):
-    """A covariance as a triangle with the angle θ: a = √(kxx kyy) and its legs a cos θ and a sin θ.
+    """A covariance as a right triangle with the angle θ, hypotenuse a = √(kxx kyy) and legs a cos θ and a sin θ.
 
     cos θ is the correlation; `cos`, a cos θ, is kxy, or ±a where kxy is beyond that or within `SAME` of it. There
     `gap`, a − |a cos θ|, is 0, and elsewhere it keeps the digits that 1 − cos² θ loses.
@@ -57,21 +57,21 @@ class Geometry(NamedTuple):
 
     @property
     def determinant(self) -> Array:
-        """kxx kyy − kxy², of a covariance that is too small to be squared 0."""
+        """kxx kyy − kxy²; 0 for a covariance whose square underflows."""
         return self.gap * (self.a + jnp.abs(self.cos))
 
 
 SAME = 16 * jnp.finfo(float).eps
-"""Correlations this close to ±1 are ±1.
+"""Correlations this close to ±1 are treated as ±1.
 
-The covariances that equal vectors reach on different ways differ by roundings, of which an angle is the square root:
-1e-16 would become 1e-8 in E[step step], and in a chaotic network a rounding is multiplied by χ₁ > 1 in each layer.
+Covariances of equal vectors that are computed in different ways differ by rounding, and angles by its square root:
+1e-16 would become 1e-8 in E[step step], and in a chaotic network a rounding error grows by χ₁ > 1 in each layer.
 """
 
 
 @jax.jit
 def geometry(kxx: ArrayLike, kxy: ArrayLike, kyy: ArrayLike) -> Geometry:
-    """`Geometry` of a covariance. √kxx √kyy does not underflow, and is one root of each input, not of each pair."""
+    """`Geometry` of a covariance. √kxx √kyy does not underflow, and takes a root per input, not per pair."""
     kxx, kxy, kyy = (jnp.asarray(k, dtype=float) for k in (kxx, kxy, kyy))
     a = jnp.sqrt(kxx) * jnp.sqrt(kyy)
     same, gap = jnp.abs(kxy) * (1 + SAME) > a, a - jnp.abs(kxy)
@@ -108,7 +108,7 @@ def relu_relu(g: Geometry) -> Array:
 
 
 def step_step(g: Geometry) -> Array:
-    """P(x > 0, y > 0) = (π − θ)/2π (arc-cosine kernel of degree 0), 0 if a variance is 0."""
+    """P(x > 0, y > 0) = (π − θ)/2π (arc-cosine kernel of degree 0); 0 if a variance is 0."""
     acute = arctan(jnp.sqrt(g.tan_squared)) * (1 / math.pi)
     return jnp.where(g.cos > 0, 0.5 - acute, acute)
 
@@ -118,12 +118,12 @@ def _opposite(g: Geometry) -> Geometry:
 
 
 def _is_zero(number: Array | float) -> bool:
-    """Whether a number is 0 for certain, whatever the parameters of the nonlinearity."""
+    """Whether a number is a structural zero, whatever the parameters of the nonlinearity."""
     return isinstance(number, float) and number == 0.0
 
 
 def _both_quadrants(phi: Kink | Jump, psi: Kink | Jump, formula: Callable[[Geometry], Array], g: Geometry, sign: int):
-    """From E over x, y > 0, by reflection, E over the whole plane; `sign` is −1 if φψ is odd under x → −x."""
+    """E over the whole plane from E over x, y > 0, by reflection; `sign` is −1 if φψ is odd under x → −x."""
     same, opposite = phi.right * psi.right + phi.left * psi.left, phi.right * psi.left + phi.left * psi.right
     total = same * formula(g)
     if _is_zero(opposite):  # relu and step: half the work
@@ -139,7 +139,7 @@ def jump_jump(phi: Jump, psi: Jump, kxx: Array, kxy: Array, kyy: Array) -> Array
     g = geometry(kxx, kxy, kyy)
     inside = _both_quadrants(phi, psi, step_step, g, 1)
     if _is_zero(phi.at_zero) and _is_zero(psi.at_zero):
-        return inside  # which is 0 where a variance is
+        return inside  # which is 0 where a variance is 0
     return jnp.where(g.a == 0, jump_single(phi, kxx) * jump_single(psi, kyy), inside)
 
 
@@ -202,8 +202,8 @@ def _bumps(kxx: Array, kxy: Array, kyy: Array) -> Array:
 def erf_erf(phi: Erf, psi: Erf, kxx: Array, kxy: Array, kyy: Array) -> Array:
     """From E[erf x erf y] = (2/π) arcsin(2kxy / √((1+2kxx)(1+2kyy))).
 
-    The angle is that of a right triangle, tan half of which is opposite / (adjacent + hypotenuse), made small enough by
-    `_bumps`, which E[erf′ erf′] needs too, for the adjacent side to be 1.
+    The angle is that of a right triangle, whose half has the tangent opposite / (adjacent + hypotenuse). The triangle
+    is scaled by `_bumps`, which E[erf′ erf′] needs too, so that the adjacent side is 1.
     """
     opposite, hypotenuse = 2 * geometry(kxx, kxy, kyy).cos, jnp.sqrt(1 + 2 * kxx) * jnp.sqrt(1 + 2 * kyy)
     scale = _bumps(kxx, kxy, kyy)
@@ -212,8 +212,8 @@ def erf_erf(phi: Erf, psi: Erf, kxx: Array, kxy: Array, kyy: Array) -> Array:
 
 
 def erf_square(phi: Erf, kxx: Array) -> Array:
-    """E φ(x)²: `erf_erf` of x with itself. One number for each input, not each pair: XLA's own arctangent, number by
-    number, is fast enough and soon compiled."""
+    """E φ(x)²: `erf_erf` of x with itself. With one number per input, not per pair, XLA's own arctangent is fast enough
+    and compiles faster."""
     return phi.offset**2 + phi.scale**2 * (2 / math.pi) * jnp.arctan2(2 * kxx, jnp.sqrt(1 + 4 * kxx))
 
 
@@ -241,9 +241,9 @@ def bump_single(phi: Bump, kxx: Array, mean: Array) -> Array:
 
 
 def _gelu_parts(kxx: Array, kxy: Array, kyy: Array) -> tuple[Array, Array, Array]:
-    """E[Φ(x)Φ(y)], 1/√det(1 + K) = 2π E[φ(x)φ(y)] and det K, φ and Φ the normal density and distribution.
+    """E[Φ(x)Φ(y)], 1/√det(1 + K) = 2π E[φ(x)φ(y)] and det K, for the normal density φ and distribution function Φ.
 
-    Those of Φ(x) = (1 + erf(x/√2))/2.
+    From the expectations of erf by Φ(x) = (1 + erf(x/√2))/2.
     """
     half, gate = (kxx / 2, kxy / 2, kyy / 2), Erf(0.5, 0.5)
     return erf_erf(gate, gate, *half), _bumps(*half), 4 * geometry(*half).determinant
@@ -268,7 +268,7 @@ def gelu_single(kxx: Array, mean: Array) -> Array:
 
 
 def gelu_slope_single(kxx: Array, mean: Array) -> Array:
-    """The derivative of `gelu_single` in the mean."""
+    """The derivative of `gelu_single` with respect to the mean."""
     z = mean / jnp.sqrt(1 + kxx)
     return ndtr(z) + _normal_density(z) * z / (1 + kxx)
 
@@ -330,7 +330,7 @@ def polynomial_single(coefficients: tuple[float, ...], kxx: Array, mean: Array) 
 def polynomial_polynomial(
     phi: tuple[float, ...], psi: tuple[float, ...], kxx: Array, kxy: Array, kyy: Array, mean_x: Array, mean_y: Array
 ) -> Array:
-    """E φψ = Σ_j kxyʲ/j! E φ⁽ʲ⁾(x) E ψ⁽ʲ⁾(y): Price's theorem as a Taylor series, which here ends."""
+    """E φψ = Σ_j kxyʲ/j! E φ⁽ʲ⁾(x) E ψ⁽ʲ⁾(y): Price's theorem as a Taylor series, which is finite here."""
     total, factor = jnp.zeros(()), jnp.ones(())
     for j in range(min(len(phi), len(psi))):
         total = total + factor * polynomial_single(phi, kxx, mean_x) * polynomial_single(psi, kyy, mean_y)

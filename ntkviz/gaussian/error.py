@@ -1,4 +1,4 @@
-"""How far off a result may be, and in what sense."""
+"""The errors of results, and their kinds."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from jax import Array
 from .expectation import ClosedForm, Expectation
 
 ErrorKind = Literal["rounding", "estimate", "standard error"]
-"""What an error means, the weaker promise later: closed forms are off by rounding alone; quadrature by about what two
-of its rules differ; sampling by a standard deviation of the mean, which is exceeded in a third of all cases."""
+"""The kinds of error, from the strongest to the weakest: closed forms are exact up to rounding; quadrature comes with a
+bound or an estimate; sampling with a standard error, which is exceeded in a third of all cases."""
 
 MEANING: dict[ErrorKind, str] = {
-    "rounding": "closed forms throughout, off by the rounding of their numbers",
-    "estimate": "an estimate of how far off the numerical integrals are",
-    "standard error": "the standard error over independent sets of samples; one answer in three is further off",
+    "rounding": "closed forms throughout, exact up to rounding",
+    "estimate": "an estimate of the error of the numerical integrals",
+    "standard error": "the standard error over independent sets of samples, which one answer in three exceeds",
 }
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["value"], meta_fields=["kind"])
 @dataclass(frozen=True)
 class Error:
-    """An error and what it means; absolute or relative, as whoever has it says.
+    """An error with its kind; absolute or relative, depending on its owner.
 
-    Errors add up (`+`): to first order, an error of something made with others is at most the sum of theirs, and means
-    as little as the weakest of them.
+    Errors add up (`+`): to first order, the error of a result is at most the sum of the errors of its parts, and its
+    kind is the weakest of theirs.
     """
 
     value: Any
@@ -45,12 +45,12 @@ class Error:
 
 
 def weaker(*kinds: ErrorKind) -> ErrorKind:
-    """Of some kinds of errors, the one that promises least."""
+    """The weakest of some kinds of error."""
     return max(kinds, key=get_args(ErrorKind).index)
 
 
 def none() -> Error:
-    """Of what is not calculated."""
+    """The error zero."""
     return Error(jnp.zeros(()))
 
 
@@ -60,13 +60,13 @@ def total(errors: list[Error]) -> Error:
 
 
 def relative_error(found: Expectation) -> Error:
-    """Of expectations, entry by entry, relative to the size of what was averaged."""
+    """The errors of expectations, entry by entry, relative to the size of the averaged numbers."""
     kind: ErrorKind = "rounding" if isinstance(found, ClosedForm) else "estimate"
     return Error(found.error / (found.size + jnp.finfo(float).tiny), kind)
 
 
 def largest_relative_error(found: Expectation) -> Error:
-    """Of an array of expectations, the largest error relative to the largest size."""
+    """The largest error of an array of expectations, relative to the largest size."""
     return Error(found.relative_error(), "rounding" if isinstance(found, ClosedForm) else "estimate")
 
 
@@ -76,7 +76,7 @@ def scaled(error: Array, scale: Any) -> Array:
 
 
 class AbsoluteError(float):
-    """The number a caller reads as an error, which knows what it means."""
+    """An error as a number, with its kind, as returned to callers."""
 
     kind: ErrorKind
 
@@ -90,6 +90,6 @@ class AbsoluteError(float):
 
     @classmethod
     def largest(cls, errors: Iterable[float]) -> AbsoluteError:
-        """The largest of some errors, which means as little as the weakest of them."""
+        """The largest of some errors, of the weakest of their kinds."""
         found = [e if isinstance(e, AbsoluteError) else cls(e) for e in errors]
         return cls(max(found), weaker(*(e.kind for e in found)))

@@ -1,10 +1,10 @@
 """E[φ(x; θ) ψ(y; θ̄)] for jointly Gaussian (x, y): the closed form if there is one, else quadrature.
 
-This is the one door to Gaussian expectations of one-argument nonlinearities. Which formula is used
-depends only on *which* nonlinearities they are, so it is decided while JAX traces; everything here
-can be jitted, vmapped and scanned, and broadcasts. Derivatives in the covariance are not taken
-through the formulas (they are singular at correlation ±1) but by Price's theorem,
-∂E[φψ]/∂kxy = E[φ′ψ′]: ask for φ′, ψ′, or for both at once by `pair_with_slopes`.
+This is the only entry point to Gaussian expectations of one-argument nonlinearities. The choice of a
+formula depends only on the nonlinearities, so it is made while JAX traces; everything here can be
+jitted, vmapped and scanned, and broadcasts. Derivatives with respect to the covariance are not taken
+through the formulas (which are singular at correlation ±1) but by Price's theorem,
+∂E[φψ]/∂kxy = E[φ′ψ′]: pass φ′ and ψ′, or use `pair_with_slopes` for both expectations.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ from ntkviz.language.nonlinearities.nonlinearity import Nonlinearity
 
 
 class Estimated(NamedTuple):
-    """A value, a bound or estimate of its absolute error, and the size of what was averaged: E|φψ| or a bound of it,
-    which the error of a value that is zero by symmetry is small against."""
+    """A value, a bound or estimate of its absolute error, and the size of the averaged numbers: E|φψ| or a bound of it,
+    to which the error of a value that is zero by symmetry is compared."""
 
     value: Array
     error: Array
     size: Array
 
     def times(self, factor: Array) -> Estimated:
-        """The expectation of `factor` times as much."""
+        """The expectation multiplied by `factor`."""
         return Estimated(factor * self.value, jnp.abs(factor) * self.error, jnp.abs(factor) * self.size)
 
     def relative_error(self) -> Array:
@@ -51,7 +51,7 @@ class Estimated(NamedTuple):
 
 
 class ClosedForm(NamedTuple):
-    """An expectation of which only rounding is an error, so that its error is known statically."""
+    """An expectation that is exact up to rounding, so that its error is known statically."""
 
     value: Array
 
@@ -64,7 +64,7 @@ class ClosedForm(NamedTuple):
         return jnp.abs(self.value)
 
     def times(self, factor: Array) -> ClosedForm:
-        """The expectation of `factor` times as much."""
+        """The expectation multiplied by `factor`."""
         return ClosedForm(factor * self.value)
 
     def relative_error(self) -> Array:
@@ -75,11 +75,11 @@ Expectation = Estimated | ClosedForm
 
 
 WORTH = 1e-9
-"""Where more than this part of a sum is lost to rounding, quadrature is asked too."""
+"""Where a larger fraction of a sum than this is lost to rounding, quadrature is tried too."""
 
 
 class _Argument(NamedTuple):
-    """φ, its parameters and the law of its argument."""
+    """φ with its parameters, and the law of its argument."""
 
     phi: Nonlinearity
     theta: tuple[Array, ...]
@@ -104,7 +104,7 @@ class _Argument(NamedTuple):
 
 
 class _Inner(NamedTuple):
-    """The law of bx + c, of which φ(x) = a f(bx + c) + d has the function f."""
+    """The law of bx + c, the argument of f in φ(x) = a f(bx + c) + d."""
 
     variance: Array
     mean: Array | None
@@ -122,7 +122,7 @@ class _Inner(NamedTuple):
 
 
 def _scaled(number: Any, factor: float) -> Any:
-    """Times a factor that is often 1."""
+    """The number multiplied by a factor that is often 1."""
     return number if number is None or factor == 1 else factor * number
 
 
@@ -150,14 +150,14 @@ def pair_expectation(
 ) -> Expectation:
     """E[φ(x; θ) ψ(y; θ̄)] for jointly Gaussian (x, y).
 
-    Arrays broadcast; variances kept apart as a column and a row, (n, 1) and (1, m), are cheaper for functions without
-    a closed form, which are then expanded n + m times.
+    Arrays broadcast. For functions without a closed form, pass variances as a column and a row, (n, 1) and (1, m): the
+    functions are then expanded only n + m times.
 
     Args:
         phi: φ, of one vector.
         psi: ψ, of one vector.
         kxx: The variance of x.
-        kxy: The covariance; one beyond ±√(kxx kyy), or within roundings of it, is taken to be that.
+        kxy: The covariance; values beyond ±√(kxx kyy), or equal to it up to rounding, are clipped to it.
         kyy: The variance of y.
         theta: The parameters of φ.
         theta_bar: The parameters of ψ.
@@ -208,9 +208,9 @@ def single_expectation(
 def pair_with_slopes(
     phi: Nonlinearity, psi: Nonlinearity, kxx: ArrayLike, kxy: ArrayLike, kyy: ArrayLike, **laws
 ) -> tuple[Expectation, Expectation]:
-    """(E[φψ], E[φ′ψ′]): a kernel and, by Price's theorem, its derivative in kxy.
+    """(E[φψ], E[φ′ψ′]): a kernel and, by Price's theorem, its derivative with respect to kxy.
 
-    Arguments as `pair_expectation`. Under `jit` the two share what they have in common (the angle,
+    Arguments as in `pair_expectation`. Under `jit` the two share common subexpressions (the angle,
     for relu), so this costs about as much as one.
 
     **Raises** `ValueError` if φ or ψ has a jump: its derivative is not a function.
@@ -248,9 +248,9 @@ def _pair_of_sums(x: _Argument, y: _Argument, phi: ExponentialSum, psi: Exponent
 
 
 def _unless_lost(exact: Estimated, phi: ExponentialSum, quadrature: Callable[[], Estimated]) -> Estimated:
-    """A sum, or where its terms cancel to less than their rounding, quadrature, if that knows better.
+    """A sum or, where its terms cancel to less than their rounding, quadrature, if that is more accurate.
 
-    At small variance, 1 − cos x is small and its terms are not.
+    At small variance, for instance, 1 − cos x is small and its terms are not.
     """
     if len(phi.terms) <= 1:
         return exact
@@ -297,7 +297,7 @@ def _single_formula(f: Function, x: _Inner) -> Array:
 
 
 def _reduced_pair(x: _Argument, y: _Argument, kxy: Array) -> Expectation | None:
-    """Pairs in which φ(x) = a e^{bx} or c₀ + c₁x, for which an expectation over y alone is enough."""
+    """Pairs with φ(x) = a e^{bx} or c₀ + c₁x, for which an expectation over y alone suffices."""
     match x.family:
         case Family(Exponential(), rise):  # e^{bx} tilts the law of y: its mean moves by b kxy
             tilted, size = _single(y._replace(mean=y.mean_or_zero + _scaled(kxy, rise))), _closed_single(x)
@@ -351,7 +351,7 @@ def _with_offsets(pair: Expectation, one: Family, other: Family, x: _Inner, y: _
 
 
 def _pair_formula(f: Function, g: Function, x: _Inner, y: _Inner, kxy: Array) -> Expectation | None:
-    """E[f(x) g(y)] if there is a formula with f in the first place."""
+    """E[f(x) g(y)] if there is a formula with f as the first function."""
     kxx, kyy, centred = x.variance, y.variance, x.mean is None and y.mean is None
     means = x.mean_or_zero, y.mean_or_zero
     match f, g:
@@ -381,7 +381,7 @@ def _pair_formula(f: Function, g: Function, x: _Inner, y: _Inner, kxy: Array) ->
 
 
 def _as_kink(f: Function, other: Function) -> Function:
-    """cx beside a function with a kink or a jump is one that bends by nothing."""
+    """cx as a kink with equal slopes, if the other function has a kink or a jump."""
     if isinstance(other, cf.Kink | cf.Jump) and isinstance(f, Powers) and len(f.coefficients) == 2:
         offset, rise = f.coefficients
         return f if offset else cf.Kink(rise, rise)

@@ -1,14 +1,14 @@
-"""E[φ(x) ψ(y)] of sums Σ P(x) exp(Q(x)), P polynomials and Q of degree two at most: everything that sin, cos, exp,
-Gaussian bumps and polynomials make by sums and products.
+"""E[φ(x) ψ(y)] for sums Σ P(x) exp(Q(x)) with polynomials P, and Q of degree two at most: all sums and products of sin,
+cos, exp, Gaussian bumps and polynomials.
 
 With Q(x) = q d² + l d + γ, d = m + u − μ the distance from a centre μ, the exponential of a pair of terms tilts the law
-N(0, K) of (u, v) into another Gaussian, of complex mean where l is complex, under which polynomials have moments by
-Isserlis. With D = diag(q, q̄), N = (I − 2KD)⁻¹, C = NK and d the means' distances from the centres,
+N(0, K) of (u, v) into another Gaussian, of complex mean if l is complex, under which polynomials have moments by
+Isserlis' theorem. With D = diag(q, q̄), N = (I − 2KD)⁻¹, C = NK and d the means' distances from the centres,
 
     E[P P̄ exp(Q + Q̄)] = det(I − 2KD)^(−1/2) exp(dᵀDNd + lᵀNd + ½ lᵀCl + γ + γ̄) · E[P P̄ | mean Nd + Cl, covariance C].
 
-Exponents are added up before they are exponentiated, K is not inverted, and squares are kept as squares: next to
-correlation ±1 and for thin bumps nothing large cancels. What does cancel, between terms, is in the reported error.
+Exponents are added before they are exponentiated, K is not inverted, and squares are kept as squares: near correlation
+±1 and for narrow bumps nothing large cancels. Cancellation between terms is included in the reported error.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from ntkviz.gaussian.closed_forms import geometry, polynomial_polynomial, polyno
 from ntkviz.language.nonlinearities.formulas import Polynomial, Smooth, about
 
 ROUNDING = 1e-15
-"""Of each operation on a term, relative to the term."""
-Number = Any  # float or complex, of Python
+"""The rounding error of each operation on a term, relative to the term."""
+Number = Any  # a Python float or complex
 
 
 class Estimate(NamedTuple):
-    """A value, its absolute error, and the size of what was averaged: √(Eφ² Eψ²) or the summands."""
+    """A value, its absolute error, and the size of the averaged numbers: √(Eφ² Eψ²) or the summands."""
 
     value: Array
     error: Array
@@ -47,7 +47,7 @@ class Term(NamedTuple):
 
 
 class ExponentialSum(NamedTuple):
-    """A real function Σ terms; of two conjugate terms, `halves` has one, twice as large."""
+    """A real function Σ terms; of each two conjugate terms, `halves` has one, doubled."""
 
     terms: tuple[Term, ...]
     halves: tuple[Term, ...]
@@ -70,7 +70,7 @@ def exponential_sum(smooth: Smooth) -> ExponentialSum | None:
 
 
 def _term(p: Polynomial, exponent: Polynomial) -> Term:
-    """About the vertex of the exponent's real part, a parabola, if it is one."""
+    """The term, centred at the vertex of the exponent's real part if that is a parabola."""
     curved = len(exponent) == 3 and exponent[2].re
     centre = -exponent[1].re / (2 * exponent[2].re) if curved else Fraction(0)
     offset, slope, curvature = ([c.number() for c in about(exponent, centre)] + [0.0] * 3)[:3]
@@ -99,13 +99,13 @@ def pair(
 
 
 def _square(phi: ExponentialSum, kxx: Array, mean: Array) -> Array:
-    """E φ(x)², or what is left of it above its rounding."""
+    """E φ(x)², reduced by its rounding error."""
     parts = [_pair(a, b, kxx, kxx, kxx, mean, mean) for a in phi.halves for b in phi.terms]
     return jnp.maximum(sum((jnp.real(p.value) for p in parts), jnp.zeros(())), sum(p.error for p in parts))
 
 
 class _Part(NamedTuple):
-    """The expectation of one term, or of a pair: a complex number, its error, and the size of its summands."""
+    """The expectation of one term, or of a pair of terms: a complex number, its error, and the size of its summands."""
 
     value: Array
     error: Array
@@ -122,7 +122,7 @@ def _total(parts: list[_Part], root_mean_square: Callable[[], Array], shape: tup
 
 
 def _part(determinant: Array, root: Array, moment: Array, size: Array, exponents: Iterable[Any]) -> _Part:
-    """exp(Σ exponents)/root · moment, and infinity where the quadratic form that is integrated is not positive."""
+    """exp(Σ exponents)/root · moment; infinite where the quadratic form in the integral is not positive."""
     finite = determinant > 0
     lost = sum((jnp.abs(e) for e in exponents), jnp.ones(()))  # an exponent's rounding is relative to its parts
     factor = jnp.exp(sum(exponents, jnp.zeros(()))) / root
@@ -180,7 +180,7 @@ def _sizes(term: Term) -> tuple[float, ...]:
 
 
 def _positive(p: Number, q: Number, kxx: Array, kyy: Array, det: Array) -> Array:
-    """A number that is positive where K⁻¹ − 2 Re D is: where the Gaussian outweighs the growth of the functions."""
+    """A number that is positive where K⁻¹ − 2 Re D is, so that the Gaussian dominates the growth of the functions."""
     a, b = p.real, q.real
     if a <= 0 and b <= 0:
         return jnp.ones(())
@@ -189,7 +189,7 @@ def _positive(p: Number, q: Number, kxx: Array, kyy: Array, det: Array) -> Array
 
 
 def _root(p: Number, kxx: Array, delta: Array) -> Array:
-    """√delta, for complex D as the product of roots of pivots, whose real parts are positive."""
+    """√delta; for complex D, the product of the roots of the pivots, whose real parts are positive."""
     if not jnp.iscomplexobj(delta):
         return jnp.sqrt(delta)
     pivot = 1 - 2 * p * kxx

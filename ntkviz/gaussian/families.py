@@ -1,6 +1,6 @@
-"""Which closed forms hold for a nonlinearity: those of the function f for which φ(x) = a f(bx + c) + d.
+"""The closed forms of a nonlinearity φ(x) = a f(bx + c) + d, which are those of f.
 
-Ready nonlinearities are known by being the same object, all others by their formula, whatever they are called.
+Built-in nonlinearities are recognised by identity, all others by their formula, whatever they are called.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ READY: dict[Nonlinearity, Callable[..., Function]] = {
     nl.gelu: Gelu,
     nl.gelu_slope: GeluSlope,
 }
-"""By the parameters θ of the nonlinearity."""
+"""By nonlinearity: the family, as a function of the parameters θ."""
 
 
 def family_of(phi: Nonlinearity, theta: tuple[Array, ...] = ()) -> Family | None:
@@ -85,7 +85,7 @@ def family_of(phi: Nonlinearity, theta: tuple[Array, ...] = ()) -> Family | None
 
 
 def as_exponential_sum(phi: Nonlinearity, theta: tuple[Array, ...]) -> ExponentialSum | None:
-    """φ as a sum of polynomials times exponentials of quadratics, if it is one."""
+    """φ as a sum of polynomials times exponentials of quadratics, if it has that form."""
     return None if theta or _has_no_formula(phi) else _exponential_sum(phi)
 
 
@@ -110,12 +110,12 @@ def _recognised(phi: Nonlinearity) -> Family | None:
         (smooth,) = formula.pieces
         rules = _powers, _exponential, _bump, _wave, _erf, _gelu, _gelu_slope
         return next((family for rule in rules if (family := rule(smooth)) is not None), None)
-    except OverflowError:  # a number that no float holds
+    except OverflowError:  # a number beyond the range of floats
         return None
 
 
 def _broken(formula: Formula, phi: Nonlinearity) -> Family | None:
-    """Two straight lines that meet at a kink, or two levels."""
+    """Two straight lines that meet in a kink, or two constants."""
     if len(formula.breaks) > 1:
         return None
     (at,), (before, after) = formula.breaks, (_coefficients(piece) for piece in formula.pieces)
@@ -136,7 +136,7 @@ def _broken(formula: Formula, phi: Nonlinearity) -> Family | None:
 
 
 def _coefficients(smooth: Smooth) -> tuple[float, ...] | None:
-    """Of a polynomial."""
+    """The coefficients of a polynomial."""
     if smooth.terms.keys() - {(None, ())}:
         return None
     return tuple(float(c.re) for c in smooth.terms.get((None, ()), ())) or (0.0,)
@@ -148,7 +148,7 @@ def _powers(smooth: Smooth) -> Family | None:
 
 
 def _only_term(smooth: Smooth) -> tuple[tuple[Exact, ...], float] | None:
-    """Exponent and factor of a number times an exponential."""
+    """The exponent and the factor of a multiple of an exponential."""
     if len(smooth.terms) != 1:
         return None
     (((erf, exponent), p),) = smooth.terms.items()
@@ -188,7 +188,7 @@ def _wave(smooth: Smooth) -> Family | None:
 
 
 def _bends(smooth: Smooth) -> tuple[tuple[Fraction, Fraction], tuple[Exact, ...], Smooth] | None:
-    """(b, c), P and the rest of P(x) erf(bx + c) + rest."""
+    """(b, c), P and the remainder of P(x) erf(bx + c) + remainder."""
     found = [(erf, exponent) for erf, exponent in smooth.terms if erf]
     if len(found) != 1 or found[0][1]:
         return None
@@ -238,7 +238,7 @@ def _gelu_slope(smooth: Smooth) -> Family | None:
 
 
 def _near(number: Exact, expected: float) -> bool:
-    """Whether two numbers are one up to rounding."""
+    """Whether two numbers are equal up to rounding."""
     return not number.im and abs(float(number.re) - expected) <= 1e-15 * 4 * abs(expected)
 
 

@@ -1,15 +1,15 @@
 """Gaussian expectations of any elementwise function, by quadrature with an error that cannot be fooled.
 
-What is known of a function between the nodes comes from its jaxpr (`enclosures`), looked at once for each function:
+The behaviour of a function between the nodes is bounded by its jaxpr (`enclosures`), once for each function:
 
-- Tame ones, analytic and of moderate growth in a strip around the whole axis, such as tanh, have fixed nodes. One
-  argument: the trapezoidal rule, which converges exponentially for them. Two: both are expanded in Hermite
-  polynomials and E[φψ] = Σ_k ρᵏ a_k b_k (Mehler's formula). Work and memory grow with nodes × variances and
+- Functions that are analytic and of moderate growth in a strip around the whole axis, such as tanh, have fixed nodes.
+  One argument: the trapezoidal rule, which converges exponentially for them. Two: both are expanded in Hermite
+  polynomials and E[φψ] = Σ_k ρᵏ a_k b_k (Mehler's formula). Time and memory grow with nodes × variances and
   terms × pairs, never with nodes² × pairs.
 - All others, with kinks, jumps, fast oscillations, narrow bumps or parameters, are integrated on the pieces on which
   they are analytic, once their numbers are known, in NumPy (`host`, `adaptive`).
 
-Everything is in units of standard deviations, so zero variance needs no case of its own.
+Everything is in units of standard deviations, so zero variance needs no special case.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from ntkviz.language.nonlinearities.nonlinearity import Nonlinearity
 REACH = 13.0
 """Integrals end at ±REACH standard deviations; beyond lies 1e-38 of the Gaussian."""
 LINE_NODES = 385
-"""Trapezoidal nodes for tame functions: exact to rounding up to wave number 40, poles at 0.5i."""
+"""Trapezoidal nodes for analytic functions: exact up to rounding for wave numbers up to 40, and for poles at 0.5i."""
 TERMS = 384
-"""Hermite terms for tame pairs: tanh tanh at variance 10 and correlation 1 to 3e-9, below faster."""
+"""Hermite terms for analytic pairs: 3e-9 for tanh tanh at variance 10 and correlation 1, with faster decay below."""
 BLOCK = 2**22
-"""Function values held at once; arrays with more entries than fit are done in blocks."""
+"""Function values held at once; larger arrays are processed in blocks."""
 ROUNDING = 1e-14
-"""Relative to the size of the summands: the error reported where nothing but rounding is left."""
+"""The reported error where only rounding is left, relative to the size of the summands."""
 HIGHEST = 15.0
-"""No strip higher than this, in standard deviations, makes the rule better: exp(b²/2) outgrows it."""
+"""No strip higher than this, in standard deviations, improves the bound, because of the factor exp(b²/2)."""
 
 
 class Side(NamedTuple):
-    """One factor φ(m + √k z; θ…) of an expectation. Arrays broadcast against each other."""
+    """One factor φ(m + √k z; θ…) of an expectation. Its arrays broadcast against each other."""
 
     phi: Nonlinearity
     variance: Array
@@ -64,7 +64,7 @@ class Side(NamedTuple):
 
     @property
     def strip(self) -> Strip | None:
-        """What makes fixed nodes enough, if they are.
+        """The strip of analyticity with which fixed nodes suffice, if there is one.
 
         Raises `NotIntegrableError` for the derivative of a jump.
         """
@@ -79,9 +79,9 @@ def _over(a: Array, b: Array) -> Array:
 
 def single(side: Side, *, degree: int = 0) -> Estimate:
     """E[φ(x) zᵈᵉᵍʳᵉᵉ] for x = m + √k z, and its error. By Stein's lemma degree 1 gives √k E φ′(x),
-    for functions with jumps too.
+    even for functions with jumps.
 
-    Raises `NotIntegrableError` for a function of which nothing is known between points.
+    Raises `NotIntegrableError` for a function without enclosures.
     """
     strip = side.strip
     if strip is None:
@@ -92,7 +92,7 @@ def single(side: Side, *, degree: int = 0) -> Estimate:
 def pair(x: Side, y: Side, kxy: Array) -> Estimate:
     """E[φ(x) ψ(y)] and its error, by the rule that suits the functions.
 
-    Raises `NotIntegrableError` for a function of which nothing is known between points.
+    Raises `NotIntegrableError` for a function without enclosures.
     """
     of_x, of_y = x.strip, y.strip
     if of_x is None or of_y is None:
@@ -103,7 +103,7 @@ def pair(x: Side, y: Side, kxy: Array) -> Estimate:
     def rule(x: Side, y: Side, kxy: Array) -> Estimate:
         return _mehler(x, y, kxy, (of_x, of_y))
 
-    if (math.prod(x.shape) + math.prod(y.shape)) * TERMS <= BLOCK:  # keeps rows × columns apart, if they are
+    if (math.prod(x.shape) + math.prod(y.shape)) * TERMS <= BLOCK:  # keeps separate rows and columns separate
         return rule(x, y, kxy)
     return _in_blocks(rule, 2 * TERMS, x, y, kxy)
 
@@ -119,11 +119,11 @@ def _trapezoid() -> tuple[np.ndarray, np.ndarray]:
 
 
 class _Bounds(NamedTuple):
-    """What is known of φ(m + √k z) as a function of z.
+    """Bounds of φ(m + √k z) as a function of z.
 
     `heights` b of strips |Im z| ≤ b and `sizes` C that bound it there by C (1 + |x|)ᵖ, both with a last axis of strips;
-    `growth`, a bound of ‖1 + |x|‖ᵖ in all means that are needed; `beyond`, the same where the integrals end; and the
-    `roundings` that φ makes of those of x.
+    `growth`, a bound of ‖1 + |x|‖ᵖ in all norms that are needed; `beyond`, the same beyond the ends of the integrals;
+    and `roundings`, the errors of φ due to the rounding of x.
     """
 
     heights: Array
@@ -134,7 +134,7 @@ class _Bounds(NamedTuple):
 
 
 MOMENT = 2.6
-"""(E|z|⁸)^⅛ for z of variance 2: no mean here is of a higher power, or of more variance."""
+"""(E|z|⁸)^⅛ for z of variance 2: no norm here has a higher power or a larger variance."""
 
 
 def _bounds(side: Side, strip: Strip) -> _Bounds:
@@ -148,13 +148,13 @@ def _bounds(side: Side, strip: Strip) -> _Bounds:
 
 
 def _alias(heights: Array) -> Array:
-    """The error of the trapezoidal rule per bound of the integrand on a strip."""
+    """The error of the trapezoidal rule, relative to a bound of the integrand on a strip."""
     step = 2 * REACH / (LINE_NODES - 1)
     return 2 / jnp.expm1(2 * math.pi / step * heights)
 
 
 def _line(side: Side, strip: Strip, degree: int) -> Estimate:
-    """Error: the best of what the strips say; |exp(−z²/2)| is exp(b²/2) times as much at their edge as on the axis."""
+    """The error is the smallest over the strips; |exp(−z²/2)| is exp(b²/2) times larger at the edge than inside."""
     z, weights = _trapezoid()
     terms = side.at(z) * (weights * z**degree)
     value, size = terms.sum(-1), jnp.abs(terms).sum(-1)
@@ -170,7 +170,7 @@ def _hermite_rule() -> np.ndarray:
     """The matrix wᵢ he_k(zᵢ) (nodes, terms) that takes φ at the nodes to its Hermite coefficients.
 
     he_k are the Hermite polynomials orthonormal under N(0, 1). The recurrence is run on
-    he_k(z) e^{−z²/4}, which neither overflows nor loses the digits of what is small.
+    he_k(z) e^{−z²/4}, which neither overflows nor loses the digits of small values.
     """
     z, weights = _trapezoid()
     h = np.empty((TERMS, LINE_NODES))
@@ -182,8 +182,8 @@ def _hermite_rule() -> np.ndarray:
 
 
 class _Expansion(NamedTuple):
-    """φ = Σ a_k he_k: the coefficients on a first axis of TERMS; ‖φ‖ = √E φ²; the part of ‖φ‖ that they miss; and by
-    how much they are off, all in L²."""
+    """φ = Σ a_k he_k: the coefficients on a first axis of TERMS; ‖φ‖ = √E φ²; the norm of the remainder; and the error
+    of the coefficients, all in L²."""
 
     coefficients: Array
     norm: Array
@@ -192,8 +192,8 @@ class _Expansion(NamedTuple):
 
 
 def _expand(side: Side, strip: Strip) -> _Expansion:
-    """The errors of all coefficients together by Minkowski's inequality, with `adaptive._expansion_errors`' bound of
-    Hermite polynomials on the edge of a strip."""
+    """The errors of all coefficients together, by Minkowski's inequality and the bound of Hermite polynomials on the
+    edge of a strip in `adaptive._expansion_errors`."""
     _, weights = _trapezoid()
     values, b = side.at(_trapezoid()[0]), _bounds(side, strip)
     coefficients = values @ _hermite_rule()
@@ -215,15 +215,15 @@ def _expand(side: Side, strip: Strip) -> _Expansion:
 def _mehler(x: Side, y: Side, kxy: Array, strips: tuple[Strip, Strip]) -> Estimate:
     """Σ_k ρᵏ a_k b_k by Horner's rule.
 
-    By Cauchy–Schwarz the terms that are missing are at most |ρ|ᴷ times their norms, and errors in φ's
-    coefficients at most their size times ‖ψ‖.
+    By Cauchy–Schwarz the remainder is at most |ρ|ᴷ times the norms of the remainders of φ and ψ, and the effect of
+    errors in φ's coefficients at most their norm times ‖ψ‖.
     """
     g = geometry(x.variance, kxy, y.variance)
     correlation = _over(g.cos, g.a)
     phi, psi = _expand(x, strips[0]), _expand(y, strips[1])
 
     def eight_terms(i, total):
-        for j in range(8):  # at a time, for fewer passes through memory
+        for j in range(8):  # per iteration, for fewer passes through memory
             k = TERMS - 1 - 8 * i - j
             total = total * correlation + phi.coefficients[k] * psi.coefficients[k]
         return total

@@ -1,7 +1,7 @@
 """Standard normal points for expectations over many Gaussians: scrambled Sobol nets (Owen 1998).
 
-Randomly scrambled, they give unbiased averages whose error falls almost like 1/points for smooth functions;
-independent scramblings tell how large it is.
+With random scrambling, averages are unbiased, and their error falls almost like 1/points for smooth functions;
+independent scramblings estimate it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 @functools.lru_cache(maxsize=64)
 def sobol_normal(dimension: int, log2_points: int, seed: int) -> np.ndarray:
     """2**log2_points standard normal points, (dimension, points): a scrambled Sobol net through Φ⁻¹."""
-    from scipy.special import ndtri  # these take a second to import, which only those who sample have to wait
+    from scipy.special import ndtri  # a second to import, which only sampling needs
     from scipy.stats import qmc
 
     uniform = qmc.Sobol(dimension, scramble=True, bits=53, rng=np.random.default_rng(seed)).random_base2(log2_points)
-    points = ndtri(uniform + 2.0**-54).T.copy()  # the middle of its cell: 0 would be mapped to −∞
+    points = ndtri(uniform + 2.0**-54).T.copy()  # the middle of each cell: 0 would be mapped to −∞
     points.setflags(write=False)  # cached, hence shared
     return points
 

@@ -73,7 +73,7 @@ def gram(
         `block`, and agrees with that of `infinite_ntk` to within a few times `error` only.
 
     Raises:
-        InputError: The architecture reads a batch as one input, the data cannot be used, or the folder cannot be used
+        InputError: The architecture treats a batch as one input, the data cannot be used, or the folder cannot be used
             or holds the kernels of another computation.
         HyperparameterError: An option cannot be used.
         ClusterError: The cluster cannot be reached, or cannot do the work.

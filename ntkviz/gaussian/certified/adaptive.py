@@ -1,14 +1,14 @@
-"""Gaussian expectations of any nonlinearity whose jaxpr can be enclosed, by quadrature that knows its error.
+"""Gaussian expectations of any nonlinearity whose jaxpr can be enclosed, by adaptive quadrature with rigorous errors.
 
-In NumPy, with all numbers at hand: for what is not tame enough for rules with fixed nodes. Errors follow from bounds
-of the functions on intervals and discs (`pieces`), never from a comparison of two sums.
+In NumPy, on known numbers, for functions that fixed nodes do not suit. Errors follow from bounds of the functions on
+intervals and discs (`pieces`), never from a comparison of two sums.
 
 - One argument: Gauss–Legendre on the pieces of φ.
-- Two: Mehler's formula, E[φψ] = Σ_k ρᵏ a_k b_k, where |ρ|ᴷ times what the K terms miss of φ and ψ is little. Next to
-  |ρ| = 1 where they miss too much: x on pieces, then y given x on pieces; at |ρ| = 1 one integral of the product.
+- Two: Mehler's formula, E[φψ] = Σ_k ρᵏ a_k b_k, if |ρ|ᴷ times the remainders of φ and ψ after K terms is small. If it
+  is not, near |ρ| = 1: x on pieces, then y given x on pieces; at |ρ| = 1 one integral of the product.
 
-Beyond `REACH` standard deviations nothing is integrated, and up to `FAR` bounds of the functions say how much that may
-be. Beyond it, |φ| is taken to be below exp(z²/8).
+The integrals end at `REACH` standard deviations; bounds of the functions limit the remainder up to `FAR`. Beyond that,
+|φ| is assumed to be below exp(z²/8).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from ntkviz.gaussian.certified.pieces import NODES, OUTWARDS, WIDENING, Pieces, 
 
 REACH, FAR = 13.0, 45.0
 TERMS = 384
-"""Hermite terms."""
+"""The number of Hermite terms."""
 AT_ONCE = 2**16
-"""Numbers that a function is calculated of at once."""
+"""The number of arguments at which a function is evaluated at once."""
 LAWS_AT_ONCE = 256
 NODES_AT_ONCE = 2**21
-"""Nodes of all laws, or pairs of them, that are held at once."""
+"""The number of nodes of all laws, or of pairs of laws, held at once."""
 ROUNDING = 1e-14
 """Relative to the size of the summands."""
 SQRT_TAU = math.sqrt(2 * math.pi)
@@ -38,7 +38,7 @@ LEGENDRE = np.polynomial.legendre.leggauss(NODES)
 
 
 class Known(NamedTuple):
-    """A function with its parameters, and its pieces as far as they are needed."""
+    """A function with its parameters, and its pieces as far as needed."""
 
     traced: Traced
     theta: tuple[float, ...]
@@ -48,7 +48,7 @@ class Known(NamedTuple):
         return _some_at_a_time(lambda part: self.traced.values(part, *map(np.asarray, self.theta)), x)
 
     def noise(self, x: Array, inexact: Array) -> Array:
-        """By how much φ(x) may be off, if x is off by `inexact` and by rounding."""
+        """The error of φ(x) if x is off by `inexact` and by rounding."""
 
         def spread(part: Array, off: Array) -> Array:
             unbounded = np.full_like(part, np.inf)
@@ -59,7 +59,7 @@ class Known(NamedTuple):
 
 
 def _some_at_a_time(function: Callable[..., Array], x: Array, *others: Array) -> Array:
-    """An elementwise function, which holds every step of its calculation, on `AT_ONCE` numbers at a time."""
+    """An elementwise function, which keeps all its intermediate results, on `AT_ONCE` numbers at a time."""
     flat = [np.broadcast_to(part, x.shape).ravel() for part in (x, *others)]
     blocks = [function(*(part[at : at + AT_ONCE] for part in flat)) for at in range(0, x.size, AT_ONCE)]
     return np.concatenate(blocks).reshape(x.shape) if blocks else np.empty(x.shape)
@@ -79,7 +79,7 @@ class Laws(NamedTuple):
 
 
 def known(traced: Traced, theta: tuple[float, ...], laws: Laws) -> Known:
-    """φ with its pieces as far as expectations under these laws, and of y given x, ask for."""
+    """φ with the pieces that are needed for expectations under these laws, and for y given x."""
     return Known(traced, theta, find_pieces(traced, theta, float(laws.reach(1.25 * REACH).max(initial=0.0))))
 
 
@@ -87,7 +87,7 @@ def known(traced: Traced, theta: tuple[float, ...], laws: Laws) -> Known:
 
 
 class Cut(NamedTuple):
-    """Stretches [start, stop] of z, by rising `law`, and the piece of φ that each is in."""
+    """Stretches [start, stop] of z, sorted by `law`, and the piece of φ that contains each."""
 
     law: Array
     start: Array
@@ -106,7 +106,7 @@ class Cut(NamedTuple):
         return Cut(*(part[places] for part in self))
 
     def divided(self, parts: Array) -> Cut:
-        """Each stretch in so many equal ones."""
+        """Each stretch divided into this many equal ones."""
         each = np.repeat(np.arange(len(self.law)), parts)
         number = np.arange(len(each)) - np.repeat(np.cumsum(parts) - parts, parts)
         length = (self.stop - self.start)[each] / parts[each]
@@ -117,14 +117,14 @@ class Cut(NamedTuple):
 
 
 def met(pieces: Pieces, laws: Laws, reach: float) -> tuple[Array, Array]:
-    """The first and the last piece that each law meets within `reach`."""
+    """The first and the last piece that each law covers within `reach`."""
     (m, d), last = laws, len(pieces.half) - 1
     first = np.clip(np.searchsorted(pieces.edges, m - reach * d, "right") - 1, 0, last)
     return first, np.clip(np.searchsorted(pieces.edges, m + reach * d, "left") - 1, first, last)
 
 
 def cut(pieces: Pieces, laws: Laws, reach: float, longest: float) -> Cut:
-    """[−reach, reach] cut at the ends of pieces, and into stretches of at most `longest`."""
+    """[−reach, reach] cut at the ends of pieces, and into stretches no longer than `longest`."""
     (m, d), (first, final) = laws, met(pieces, laws, reach)
     count = final - first + 1
     law = np.repeat(np.arange(len(m)), count)
@@ -137,7 +137,7 @@ def cut(pieces: Pieces, laws: Laws, reach: float, longest: float) -> Cut:
 
 
 def ellipse(pieces: Pieces, laws: Laws, stretches: Cut) -> Array:
-    """The disc around the middle of each stretch that lies within its piece's, in half-lengths of the stretch."""
+    """The radius of the disc around each stretch's middle that its piece's disc contains, in half-lengths."""
     m, d = laws.take(stretches.law)
     off = np.abs(m + d * stretches.middle - pieces.centre[stretches.piece])
     room = WIDENING * pieces.half[stretches.piece] - off
@@ -151,7 +151,7 @@ def density_on_disc(middle: Array, radius: Array) -> Array:
 
 
 class Sampled(NamedTuple):
-    """φ at the nodes of stretches: z, x = m + d z, Gauss–Legendre weights (without density), φ, and φ's roundings."""
+    """φ at the nodes of stretches: z, x = m + d z, Gauss–Legendre weights (without density), φ, its rounding error."""
 
     z: Array
     x: Array
@@ -167,7 +167,7 @@ def _nodes(stretches: Cut, laws: Laws) -> tuple[Array, Array, Array]:
 
 
 def _inexact(laws: Laws, law: Array, z: Array) -> Array:
-    """By how much m + d z may be off."""
+    """The rounding error of m + d z."""
     m, d = laws.take(law)
     return 2.0**-51 * (np.abs(m)[:, None] + d[:, None] * np.abs(z))
 
@@ -192,26 +192,26 @@ class Line(NamedTuple):
 
 
 def _gauss(bound: Array, kappa: Array, stretches: Cut, longest_radius: float) -> Array:
-    """The error on each stretch of Gauss–Legendre for an integrand below `bound` times the normal density."""
+    """The Gauss–Legendre error on each stretch for an integrand below `bound` times the normal density."""
     kappa = np.minimum(kappa, np.maximum(WIDENING, longest_radius / np.maximum(stretches.half, 1e-300)))
     radius = kappa * stretches.half
     return stretches.half * bound * gauss_error(kappa) * density_on_disc(stretches.middle, radius)
 
 
 def _mass(stretches: Cut) -> Array:
-    """More than lies on each stretch."""
+    """An upper bound of the probability of each stretch."""
     return 2 * stretches.half * density_on_disc(stretches.middle, stretches.half) * (1 + 1e-9)
 
 
 def _unresolved(analytic: Array, width: Array, smooth: Array, stretches: Cut) -> Array:
-    """The error of a stretch: `smooth` where it is analytic, else as much as the range is wide."""
+    """The error of a stretch: `smooth` where φ is analytic, else by the width of its range."""
     with np.errstate(invalid="ignore"):
         rough = np.where(width == 0, 0.0, width * _mass(stretches))
     return np.where(analytic, smooth, rough)
 
 
 def in_parts(places: Array, pieces: int) -> list[Array]:
-    """Places of laws, as many at a time as fit if each is cut into so many pieces."""
+    """Indices of laws, as many at a time as fit if each is cut into so many pieces."""
     most = max(1, min(LAWS_AT_ONCE, NODES_AT_ONCE // (NODES * pieces)))
     return np.array_split(places, math.ceil(len(places) / most))
 
@@ -244,8 +244,8 @@ def _line(phi: Known, laws: Laws, degree: int) -> Line:
 
 
 class Expansion(NamedTuple):
-    """φ = Σ a_k he_k, for each law: coefficients (TERMS, n), ‖φ‖ = √E φ², what the terms miss of it, by how much
-    the coefficients are off, and by how much φ is by rounding, all in L²."""
+    """φ = Σ a_k he_k, for each law: coefficients (TERMS, n), ‖φ‖ = √E φ², the norm of the remainder, the error of the
+    coefficients, and the rounding error of φ, all in L²."""
 
     coefficients: Array
     norm: Array
@@ -254,12 +254,12 @@ class Expansion(NamedTuple):
     noise: Array
 
     def take(self, places: Array) -> Expansion:
-        """Those of some laws, without coefficients."""
+        """The expansions of some laws, without coefficients."""
         return Expansion(self.coefficients[:0], *(part[places] for part in self[1:]))
 
 
 LONGEST = 0.66
-"""Stretches for Hermite polynomials: the last oscillates with wave number √TERMS = 20."""
+"""The length of stretches for Hermite polynomials, the last of which oscillates with wave number √TERMS = 20."""
 
 
 def expand(phi: Known, laws: Laws) -> Expansion:
@@ -277,7 +277,7 @@ def _expand(phi: Known, laws: Laws) -> Expansion:
     coefficients = _coefficients(z, values * weights * half_density / SQRT_TAU, half_density, stretches.law, count)
     weights = weights * half_density**2 / SQRT_TAU
     energy = _total((weights * values**2).sum(1), stretches.law, count)
-    known_to_range = np.isinf(phi.pieces.bound)[stretches.piece]  # where roundings do not matter
+    known_to_range = np.isinf(phi.pieces.bound)[stretches.piece]  # where rounding errors do not matter
     noise = np.where(known_to_range[:, None], 0.0, phi.noise(x, _inexact(laws, stretches.law, z)))
     off = np.sqrt(_total((weights * noise**2).sum(1), stretches.law, count))
     energy_error, error = _expansion_errors(phi.pieces, laws, stretches)
@@ -290,7 +290,7 @@ def _expand(phi: Known, laws: Laws) -> Expansion:
 
 
 def _coefficients(z: Array, weighted: Array, half_density: Array, law: Array, count: int) -> Array:
-    """Σ w φ he_k; the recurrence is run on he_k(z) e^{−z²/4}, which neither overflows nor loses what is small."""
+    """Σ w φ he_k; the recurrence is run on he_k(z) e^{−z²/4}, which neither overflows nor loses small values."""
     firsts = np.flatnonzero(np.diff(law, prepend=-1)) * NODES
     z, weighted, before, now = z.ravel(), weighted.ravel(), np.zeros(z.size), half_density.ravel()
     made = np.empty((TERMS, count))
@@ -301,8 +301,8 @@ def _coefficients(z: Array, weighted: Array, half_density: Array, law: Array, co
 
 
 def _expansion_errors(pieces: Pieces, laws: Laws, stretches: Cut) -> tuple[Array, Array]:
-    """Of ‖φ‖², and of all coefficients together: (Σ_k |error of a_k|²)^½ is by Minkowski's inequality a sum over the
-    stretches. On a disc, with any r < 1, (Σ_{k<K} |he_k(x + iy)|²)^½ is at most
+    """The errors of ‖φ‖² and of all coefficients together: by Minkowski's inequality, (Σ_k |error of a_k|²)^½ is at
+    most a sum over the stretches. On a disc, with any r < 1, (Σ_{k<K} |he_k(x + iy)|²)^½ is at most
     r^{−K/2} (1 − r²)^{−¼} exp(x² r/(2(1 + r)) + y² r/(2(1 − r))), by Mehler's formula for he_k at z and its conjugate.
     """
     count, kappa = len(laws.mean), ellipse(pieces, laws, stretches)
@@ -333,7 +333,7 @@ def _hermites(loss: Array) -> Array:
 
 
 def _decay(x: Array, y: Array, loss: Array) -> Array:
-    """|exp(−z²/2)| times the exponential of x² r/(2(1 + r)) + y² r/(2(1 − r)), at most."""
+    """An upper bound of |exp(−z²/2)| times the exponential of x² r/(2(1 + r)) + y² r/(2(1 − r))."""
     r = 1 - np.clip(loss, 1e-4, 0.5)
     return np.exp(-(x**2) / (2 * (1 + r)) + y**2 / (2 * (1 - r)))
 

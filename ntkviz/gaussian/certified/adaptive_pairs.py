@@ -1,4 +1,4 @@
-"""E[φ(x) ψ(y)] on pieces: by Mehler's formula where that is enough, else x first and then y given x."""
+"""E[φ(x) ψ(y)] on pieces: by Mehler's formula if that suffices, else over x and then over y given x."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ from ntkviz.gaussian.certified.functions import Array
 from ntkviz.gaussian.certified.pieces import NODES, WIDENING, Pieces
 
 ENOUGH = 1e-12
-"""The error, relative to ‖φ‖‖ψ‖, from which on Mehler's formula is not asked to do better."""
+"""The error of Mehler's formula, relative to ‖φ‖‖ψ‖, that need not be improved."""
 INNER_REACH, INNER_LONGEST = 9.0, 3.0
 BUDGET = 2**27
-"""Function values in one call; pairs for which they are not enough keep the error of Mehler's formula."""
+"""The largest number of function values in one call; further pairs keep the error of Mehler's formula."""
 CHUNK, PAIRS_AT_ONCE = 2**20, 64
 NEGLIGIBLE = 1e-18
-"""Stretches on which there is less than this, relative to ‖φ‖‖ψ‖, count as error and not as value."""
+"""Stretches that contribute less than this, relative to ‖φ‖‖ψ‖, count towards the error and not the value."""
 
 
 def pairs(phi: Known, psi: Known, x: Laws, y: Laws, correlation: Array, sine: Array) -> Line:
-    """E[φ(x) ψ(y)] for laws and correlations (n,); `sine` = √(1 − ρ²), which is zero for ρ = ±1 alone. For a function
-    with itself φ and ψ are one object."""
+    """E[φ(x) ψ(y)] for laws and correlations (n,); `sine` = √(1 − ρ²), which is zero for ρ = ±1 only. For a function
+    with itself, φ and ψ are the same object."""
     laws_x, at_x, laws_y, at_y, same = _numbered(phi, psi, x, y)
     keys = np.stack([at_x, at_y, correlation, sine])
     (at_x, at_y, correlation, sine), which = np.unique(keys, axis=1, return_inverse=True)
@@ -59,7 +59,7 @@ def pairs(phi: Known, psi: Known, x: Laws, y: Laws, correlation: Array, sine: Ar
 
 
 def _numbered(phi: Known, psi: Known, x: Laws, y: Laws) -> tuple[Laws, Array, Laws, Array, bool]:
-    """The distinct laws and which they are; of one function with itself in order, E[φ(x)φ(y)] being E[φ(y)φ(x)]."""
+    """The distinct laws and their indices; for a function with itself in order, since E[φ(x)φ(y)] = E[φ(y)φ(x)]."""
     if phi is not psi:
         (laws_x, at_x), (laws_y, at_y) = _unique(x), _unique(y)
         return laws_x, at_x, laws_y, at_y, False
@@ -84,7 +84,7 @@ def _improved(
     of_x: Expansion,
     of_y: Expansion,
 ) -> None:
-    """Where Mehler's formula is not enough, put better values and errors into their places."""
+    """Replace values and errors for which Mehler's formula does not suffice by better ones."""
     poor = ~(found.error <= ENOUGH * found.size)
     at = np.flatnonzero(poor & (sine == 0))
     if len(at):
@@ -140,14 +140,14 @@ def diagonal(phi: Known, psi: Known, x: Laws, y: Laws, sign: Array) -> Line:
 
 
 def _signed(placed: Cut, laws: Laws) -> Cut:
-    """The stretches as −z where the deviation is −d."""
+    """The stretches, reflected to −z where the deviation is −d."""
     flip = np.where(laws.deviation < 0, -1.0, 1.0)[placed.law]
     ends = flip * placed.start, flip * placed.stop
     return placed._replace(start=np.minimum(*ends), stop=np.maximum(*ends))
 
 
 def _both_cut(first: Cut, second: Cut, sign: Array) -> tuple[Array, Array, Array]:
-    """Law, start and stop of stretches cut where either is."""
+    """Law, start and stop of the common refinement of two sets of stretches."""
     flip = np.where(sign < 0, -1.0, 1.0)[second.law]
     law = np.concatenate([first.law, first.law, second.law, second.law])
     z = np.concatenate([first.start, first.stop, flip * second.start, flip * second.stop])
@@ -164,7 +164,7 @@ def _placed(pieces: Pieces, laws: Laws, law: Array, start: Array, stop: Array) -
 
 
 def _about(pieces: Pieces, piece: Array) -> Array:
-    """A bound of |φ| on a piece and its neighbours, one of which rounding may have meant."""
+    """A bound of |φ| on a piece and its neighbours, one of which may be meant after rounding."""
     last = len(pieces.half) - 1
     return np.max([pieces.most[np.clip(piece + k, 0, last)] for k in (-1, 0, 1)], axis=0)
 
@@ -173,7 +173,7 @@ def _about(pieces: Pieces, piece: Array) -> Array:
 
 
 class _Extremes:
-    """The least (or largest) of each run of neighbours, by a table of runs of 1, 2, 4, … entries."""
+    """The least (or largest) of each run of consecutive entries, by a table for runs of 1, 2, 4, … entries."""
 
     def __init__(self, values: Array, of: np.ufunc):
         self.of, self.table = of, [values]
@@ -191,11 +191,11 @@ class _Extremes:
 
 
 class Plane:
-    """∫ φ(x) g(x) N(x) dx with g(x) = E[ψ(y) | x], by Gauss–Legendre on stretches in which both are analytic enough.
+    """∫ φ(x) g(x) N(x) dx with g(x) = E[ψ(y) | x], by Gauss–Legendre on stretches on which both are analytic.
 
-    g is entire. Of two bounds of it on a disc of radius R in z, one is enough: with t = ρR the height of y's mean over
-    the real axis in conditional deviations s, |N| grows by exp(t²/2s²) at most; and where ψ itself is analytic within
-    that height, at all y that matter, the path of y can be moved there.
+    g is entire. There are two bounds of it on a disc of radius R in z, of which the better is used. With t = ρR, the
+    imaginary part of y's mean, and s the conditional deviation, |N| grows at most by exp(t²/2s²); and if ψ itself is
+    analytic up to that height, at all relevant y, the path of integration of y can be moved there.
     """
 
     def __init__(self, phi: Known, psi: Known, norm: float, norm_psi: float):
@@ -220,7 +220,7 @@ class Plane:
         for at in range(0, len(stretches.law), some):
             part, bound = stretches.take(np.arange(at, min(at + some, len(stretches.law)))), inner_bound[at : at + some]
             found = self._sums(part, bound, x, *given) if self.left >= 0 else None
-            if found is None or self.left < 0:  # more work than is worth it
+            if found is None or self.left < 0:  # too expensive
                 return Line(value, np.full(count, np.inf), size)
             values, sizes, errors = found
             for whole, these in zip((value, size, error), (values, sizes, errors), strict=True):
@@ -291,7 +291,7 @@ class Plane:
         return (weights * values * g).sum(1), (weights * np.abs(values) * g_size).sum(1), error
 
     def _given(self, laws: Laws) -> Line:
-        """E[ψ(y)] for many laws of y, roundings of ψ left to `ROUNDING`; of infinite error if that is too much work."""
+        """E[ψ(y)] for many laws of y, ψ's rounding errors being left to `ROUNDING`; infinite error if too expensive."""
         first, final = met(self.psi.pieces, laws, INNER_REACH)
         parts = np.cumsum(final - first + 1) * NODES // NODES_AT_ONCE
         found = []

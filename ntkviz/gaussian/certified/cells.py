@@ -1,9 +1,9 @@
-"""Numbers of which only a range over an interval, and a disc in the complex plane around that, are known.
+"""Enclosures: the range of a number over an interval of x, and of its continuation to a complex disc around that.
 
-A `Cell` holds, of a number that depends on x, what is certain for *all* x of an interval, and of its analytic
-continuation to a disc around that interval. Real parts are interval arithmetic (Moore 1966). The continuation is
-kept in circular arithmetic (Gargantini and Henrici 1972), with real centres, as every function is real on the real
-axis. Every bound is rounded outwards.
+A `Cell` encloses a number that depends on x for *all* x of an interval, and its analytic continuation for all x of a
+disc around that interval. Ranges are computed in interval arithmetic (Moore 1966), the continuation in circular
+arithmetic (Gargantini and Henrici 1972), with real centres, since every function is real on the real axis. Every bound
+is rounded outwards.
 
 Where a branch is undecided on the interval, only the range is known and the disc is infinite: the function may have a
 kink or a jump there.
@@ -21,17 +21,17 @@ import numpy as np
 from ntkviz.gaussian.certified.functions import FUNCTIONS, Array, Function
 
 ROUND = 2.0**-50
-"""Relative: more than any of these functions is off in NumPy or SciPy."""
+"""A bound of the relative error of these functions in NumPy and SciPy."""
 _tags = itertools.count(1)
 
 
 class Cell(NamedTuple):
-    """Arrays of one shape, its first axis over cells, or of length 1 there for what is the same in all.
+    """Arrays of one shape, whose first axis runs over cells, or has length 1 for a number that is the same in all.
 
     - `lo`, `hi`: the range over the interval.
-    - `centre`, `radius`: a disc that holds the continuation.
-    - `tag`: which number it is; equal tags are equal numbers.
-    - `excess`: what this number is more than another, where that is better known than both.
+    - `centre`, `radius`: a disc that contains the continuation.
+    - `tag`: the identity of the number; equal tags mean equal numbers.
+    - `excess`: its difference from another number, if that is known more precisely than both.
     """
 
     lo: Array
@@ -49,14 +49,14 @@ class Cell(NamedTuple):
 
 
 class Excess(NamedTuple):
-    """That a number is the one with the tag `over`, and `amount` more."""
+    """The number is that with the tag `over`, plus `amount`."""
 
     over: Array
     amount: Cell
 
 
 class Truth(NamedTuple):
-    """Whether something holds for all x of a cell (`yes`), or for none (`no`)."""
+    """Whether a condition holds for all x of a cell (`yes`), or for none (`no`)."""
 
     yes: Array
     no: Array
@@ -66,7 +66,7 @@ class Truth(NamedTuple):
 
 
 def cell(lo: Array, hi: Array, centre: Array, radius: Array) -> Cell:
-    """A new number, its bounds rounded outwards; what is not known at all is unbounded."""
+    """A new number, with bounds rounded outwards; NaN bounds become infinite."""
     lo, hi, centre, radius = np.broadcast_arrays(lo, hi, centre, radius)
     lo, hi = lo - ROUND * np.abs(lo), hi + ROUND * np.abs(hi)
     unknown = np.isnan(lo) | np.isnan(hi)
@@ -82,7 +82,7 @@ def constant(value: Any) -> Cell:
 
 
 def points(a: Array) -> Cell:
-    """Numbers known exactly, the first axis over cells."""
+    """Exactly known numbers, with the first axis over cells."""
     a = np.atleast_1d(np.asarray(a, dtype=float))
     return Cell(a, a, a, np.zeros_like(a), _new_tags(a.shape))
 
@@ -138,8 +138,8 @@ def reciprocal(x: Cell) -> Cell:
 
 
 def log_add_exp(x: Cell, y: Cell) -> Cell:
-    """log(eˣ + eʸ) = max(x, y) + softplus(−|x − y|), for whichever is larger on the disc: smooth, though JAX writes it
-    with max and |·|. Its derivative eˣ/(eˣ + eʸ) is exp(x − log(eˣ + eʸ)), so what it is more than x is kept."""
+    """log(eˣ + eʸ) = max(x, y) + softplus(−|x − y|), for whichever is larger on the disc: smooth, although JAX writes
+    it with max and |·|. Its derivative eˣ/(eˣ + eʸ) is exp(x − log(eˣ + eʸ)), so its excess over x is kept."""
     d = subtract(x, y)
     first = d.centre > 0
     larger, gap = pick(first, x, y), pick(first, negative(d), d)
@@ -151,7 +151,7 @@ def log_add_exp(x: Cell, y: Cell) -> Cell:
 
 
 def _hull(x: Cell, y: Cell) -> Cell:
-    """One or the other, here or there."""
+    """Encloses both x and y."""
     lo, hi = np.minimum(x.lo, y.lo), np.maximum(x.hi, y.hi)
     return cell(lo, hi, np.zeros_like(lo), np.full_like(lo, np.inf))
 
@@ -197,7 +197,7 @@ def is_equal(x: Cell | Truth, y: Cell | Truth) -> Truth:
 
 
 def agree(x: Truth, y: Truth) -> Truth:
-    """Whether both hold or neither does."""
+    """Whether both hold or both fail."""
     return Truth((x.yes & y.yes) | (x.no & y.no), (x.yes & y.no) | (x.no & y.yes))
 
 
@@ -214,7 +214,7 @@ def either(x: Truth, y: Truth) -> Truth:
 
 
 def largest(x: Cell, y: Cell) -> Cell:
-    """max(x, y). Where it is undecided, its range is better known than the hull."""
+    """max(x, y). Where it is undecided, its range is tighter than the hull."""
     chosen = select(is_less(x, y), x, y)
     return chosen._replace(lo=np.maximum(x.lo, y.lo), hi=np.maximum(x.hi, y.hi))
 
@@ -231,7 +231,7 @@ def absolute(x: Cell) -> Cell:
 
 
 def stepwise(f: Callable[[Array], Array]) -> Callable[[Cell], Cell]:
-    """A function that is constant between jumps and rises at them, such as floor and sign."""
+    """A function that is constant between upward jumps, such as floor and sign."""
 
     def of(x: Cell) -> Cell:
         lo, hi = f(x.lo), f(x.hi)

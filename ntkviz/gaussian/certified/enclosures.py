@@ -1,8 +1,8 @@
-"""A nonlinearity read by NumPy from its jaxpr: its values at points, or what is certain of it on whole intervals.
+"""Evaluation of a nonlinearity's jaxpr in NumPy: its values at points, or rigorous enclosures on whole intervals.
 
-Quadrature sees a function at nodes alone, and a function may do between them what it likes. What encloses it on an
-interval leaves nothing out, so an error that follows from enclosures cannot be fooled. `Traced` evaluates the jaxpr
-of a function in plain numbers or in `Cell`s; it needs neither JAX nor a device then, and may run inside a callback.
+Quadrature samples a function at nodes only, and between them the function is arbitrary. An enclosure covers a whole
+interval, so an error that follows from enclosures cannot be fooled. `Traced` evaluates the jaxpr of a function in plain
+numbers or in `Cell`s; it then needs neither JAX nor a device, and may run inside a callback.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ CALLS = {
     **dict.fromkeys(("jit", "pjit", "remat2", "checkpoint"), "jaxpr"),
     **dict.fromkeys(("closed_call", "core_call", "custom_jvp_call", "custom_vjp_call"), "call_jaxpr"),
 }
-"""Primitives that only call another jaxpr, and the parameter that holds it."""
+"""Primitives that only call another jaxpr, with the parameter that holds it."""
 Value = Array | Cell | Truth
 
 
 class Traced:
     """The jaxpr of a function φ(x; θ…) of numbers.
 
-    Raises `NotIntegrableError` for a primitive of which nothing is known.
+    Raises `NotIntegrableError` for a primitive without an enclosure.
     """
 
     def __init__(self, fn: Callable[..., Any], arguments: int):
@@ -39,7 +39,7 @@ class Traced:
         self.jaxpr = jax.make_jaxpr(fn)(*(number,) * arguments)
         if any(isinstance(c, jax.core.Tracer) for c in self.jaxpr.consts):
             raise NotIntegrableError(
-                "A nonlinearity uses a number from outside that is not known yet; make it a parameter of the function."
+                "A nonlinearity uses an outside number that JAX is still tracing; make it a parameter of the function."
             )
         _check_known(self.jaxpr.jaxpr)
 
@@ -71,7 +71,7 @@ class Traced:
 
 @functools.lru_cache(maxsize=1024)
 def traced(fn: Callable[..., Any], parameters: int) -> Traced:
-    """The jaxpr of φ(x; θ…), read once for each function."""
+    """The jaxpr of φ(x; θ…), traced once for each function."""
     return Traced(fn, 1 + parameters)
 
 
@@ -82,8 +82,8 @@ def _check_known(jaxpr: Jaxpr) -> None:
             _check_known(_inner(equation).jaxpr)
         elif name not in RULES:
             raise NotIntegrableError(
-                f"Expectations of a function that uses the primitive {name} cannot be bounded: nothing is known of it "
-                "between points; write the function with others, such as exp, tanh, erf, sin, maximum and where."
+                f"Expectations of a function with the primitive {name} cannot be bounded, since it has no enclosure on "
+                "intervals; write the function with others, such as exp, tanh, erf, sin, maximum and where."
             )
 
 
@@ -115,7 +115,7 @@ def _run(jaxpr: Jaxpr, consts: Any, args: list[Any]) -> list[Any]:
 
 
 def _is_log_add_exp(jaxpr: Jaxpr) -> bool:
-    """Whether it is JAX's own, max(x, y) + log1p(exp(−|x − y|)), which is smooth although max is not."""
+    """Whether it is JAX's logaddexp, max(x, y) + log1p(exp(−|x − y|)), which is smooth although max is not."""
     steps = "max", "sub", "ne", "add", "abs", "neg", "exp", "log1p", "add", "select_n"
     return jaxpr.debug_info.func_name == "logaddexp" and tuple(e.primitive.name for e in jaxpr.eqns) == steps
 
@@ -128,13 +128,13 @@ def _apply(name: str, inputs: list[Any], params: dict[str, Any]) -> Any:
 
 
 def _same_rank(inputs: list[Any]) -> list[Any]:
-    """Scalars, which JAX lets stand beside arrays, with as many axes as these."""
+    """Scalars, which JAX allows beside arrays, with as many axes as the arrays."""
     most = max(np.ndim(a) for a in inputs)
     return [a.reshape(*a.shape, *(1,) * (most - a.ndim)) if a.ndim == 1 else a for a in inputs]
 
 
 def _aligned(inputs: list[Any]) -> list[Any]:
-    """Cells throughout, of as many axes."""
+    """All inputs as cells, with equally many axes."""
     cells = [a if isinstance(a, Cell | Truth) else _as_cell(a) for a in inputs]
     most = max(a[0].ndim for a in cells)
     return [a.map(lambda v: v.reshape(*v.shape, *(1,) * (most - v.ndim))) if a[0].ndim == 1 else a for a in cells]

@@ -1,7 +1,7 @@
-"""Functions of one argument: their values, their ranges on intervals, and how far they can get on a disc.
+"""Functions of one argument: their values, their ranges on intervals, and bounds of their variation on a disc.
 
-Every function here is real on the real axis, so that discs around real centres c are enough, and of its continuation
-there is but one thing to know: how far f(z) is from f(c) for |z − c| ≤ r.
+Every function here is real on the real axis, so that discs around real centres c suffice, and its continuation is
+described by a single bound: that of |f(z) − f(c)| for |z − c| ≤ r.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _falling(f):
 
 
 def _even(f):
-    """The range of an even function that rises from 0 on."""
+    """The range of an even function that increases for positive arguments."""
 
     def over(lo, hi):
         near = np.where((lo <= 0) & (hi >= 0), 0.0, np.minimum(np.abs(lo), np.abs(hi)))
@@ -49,12 +49,12 @@ def _even(f):
 
 
 def _within(c: Array, r: Array, bound: Array) -> Array:
-    """`bound` where r < c, which keeps 0 and the negative axis outside."""
+    """`bound` where r < c, so that the disc excludes 0 and the negative axis; else infinity."""
     return np.where(r < c, bound, np.inf)
 
 
 def _erf(x: Array) -> Array:
-    from scipy.special import erf  # takes long to import, and few functions need it
+    from scipy.special import erf  # slow to import, and few functions need it
 
     return erf(x)
 
@@ -90,7 +90,7 @@ def _tanh_radius(c: Array, r: Array) -> Array:
 
 
 def _least_cosh_squared(c: Array, r: Array) -> Array:
-    """A lower bound of |cosh z|² = sinh² x + cos² y on the disc, from rows of it between two y."""
+    """A lower bound of |cosh z|² = sinh² x + cos² y on the disc, from horizontal strips of it."""
     least = np.full(np.broadcast_shapes(np.shape(c), np.shape(r)), np.inf)
     for low, high in itertools.pairwise(np.linspace(0, 1, 17)):
         x = np.maximum(c - r * math.sqrt(1 - low**2), 0)
@@ -109,14 +109,14 @@ def _erf_radius(c: Array, r: Array) -> Array:
 
 
 def _sine(shift: float):
-    """sin(x + shift): its range has the extrema that lie between."""
+    """sin(x + shift), whose range includes the extrema within the interval."""
 
     def over(lo, hi):
         turns_lo, turns_hi = ((x + shift) / (2 * math.pi) for x in (lo, hi))
         slack = 1e-15 * (1 + np.abs(turns_lo) + np.abs(turns_hi))
         ends = np.sin(lo + shift), np.sin(hi + shift)
 
-        def holds(phase):  # whether phase + whole number lies between
+        def holds(phase):  # whether the interval contains phase + a whole number
             return np.floor(turns_hi - phase + slack) >= np.ceil(turns_lo - phase - slack)
 
         lo_, hi_ = np.minimum(*ends) - slack * 7, np.maximum(*ends) + slack * 7

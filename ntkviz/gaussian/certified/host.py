@@ -1,7 +1,7 @@
-"""Adaptive quadrature within calculations that JAX has compiled: a call back to NumPy once the numbers are known.
+"""Adaptive quadrature within compiled JAX code: a callback to NumPy once the numbers are known.
 
-No rule with a fixed number of nodes suits every function at every variance; with the numbers at hand a rule can choose
-its nodes. The call works under `jit`, `vmap` and `scan`, on any device, and compiles to next to nothing.
+No rule with a fixed number of nodes suits every function at every variance; given the numbers, a rule can choose its
+nodes. The callback works under `jit`, `vmap` and `scan`, on any device, and takes almost no time to compile.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from ntkviz.gaussian.certified.jumps import Primitive, primitives
 from ntkviz.language.nonlinearities.nonlinearity import Nonlinearity
 
 Estimate = tuple[jax.Array, jax.Array, jax.Array]
-"""A value, its absolute error, and the size of what was summed (E|φψ| or a bound of it)."""
+"""A value, its absolute error, and the size of the summands (E|φψ| or a bound of it)."""
 Numbers = list[np.ndarray]
 
 
 class Law(Protocol):
-    """A function, and the law and the parameters of its argument."""
+    """A function with its parameters, and the law of its argument."""
 
     @property
     def phi(self) -> Nonlinearity: ...
@@ -51,7 +51,7 @@ def pair_on_host(x: Law, y: Law, correlation: jax.Array, sine: jax.Array) -> Est
 
 
 class _Function(NamedTuple):
-    """φ, how many parameters it has, and what it contains derivatives of."""
+    """φ, the number of its parameters, and the functions whose derivatives it contains."""
 
     traced: Traced
     parameters: int
@@ -61,7 +61,7 @@ class _Function(NamedTuple):
         return adaptive.known(self.traced, theta, laws)
 
     def is_function(self, theta: tuple[float, ...], laws: Laws) -> bool:
-        """Whether nothing in it is the derivative of a jump."""
+        """Whether it contains no derivative of a jump."""
         reach = float(laws.reach(adaptive.REACH).max(initial=0.0))
         return not any(p.jumps(theta, reach) for p in self.primitives)
 
@@ -75,7 +75,7 @@ def _checked(found: adaptive.Line, is_function: bool) -> adaptive.Line:
     return found if is_function else found._replace(error=np.full_like(found.error, np.inf))
 
 
-# One callback for each question, so that JAX finds what it has traced for it.
+# One callback for each kind of expectation, so that JAX reuses its trace.
 
 
 @functools.lru_cache(maxsize=1024)
@@ -104,7 +104,7 @@ def _pair(phi: _Function, psi: _Function) -> Callable[[Numbers], np.ndarray]:
 
 
 def _by_parameters(calculate: Callable[..., adaptive.Line], numbers: Numbers, theta: Numbers) -> np.ndarray:
-    """(3, n): `calculate(θ, *numbers)` for all entries with the same θ at once; NaN where anything is no number."""
+    """(3, n): `calculate(θ, *numbers)` for all entries with the same θ at once; NaN where any input is NaN."""
     count = len(numbers[0])
     result = np.full((3, count), np.nan)
     sound = np.isfinite(np.stack([*numbers, *theta])).all(0)
@@ -128,8 +128,8 @@ def _called(calculate: Callable[[Numbers], np.ndarray], numbers: tuple[jax.Array
 
 @functools.lru_cache(maxsize=4096)
 def _into_buffers(calculate: Callable[[Numbers], np.ndarray]) -> Callable[..., None]:
-    """On a CPU, a callback that is handed its numbers: one that has to ask JAX for them, as `jax.pure_callback`'s does,
-    may wait for ever for the threads that wait for it."""
+    """On a CPU, a callback that receives plain buffers: one that has to request its numbers from JAX, as with
+    `jax.pure_callback`, may deadlock with the threads that wait for it."""
 
     def call(_: Any, out: Any, *numbers: Any) -> None:
         for buffer, part in zip(out, _on_arrays(calculate)(*numbers), strict=True):

@@ -1,7 +1,7 @@
-"""Derivatives that are not functions: those JAX makes of functions with a jump leave out what happens at it.
+"""Derivatives that are not functions: JAX's derivative of a function with a jump ignores the jump.
 
-JAX differentiates `jnp.where(x > 1, 1.0, 0.0)` to 0 everywhere. An expectation of that is not the expectation of the
-derivative, which is no function, so it is refused; without that a kernel would be wrong and nothing would say so.
+JAX differentiates `jnp.where(x > 1, 1.0, 0.0)` to 0 everywhere. The expectation of that is not the expectation of the
+derivative, which is not a function, so it is refused; otherwise a kernel would silently be wrong.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from ntkviz.gaussian.certified.pieces import first_jump
 from ntkviz.language.nonlinearities.nonlinearity import Nonlinearity
 
 WITHIN = 64.0
-"""A function without parameters is searched on ±WITHIN; jumps farther out are found by those who integrate so far."""
+"""A function without parameters is searched on ±WITHIN; jumps farther out are found by integrals that reach them."""
 
 
 class Primitive(NamedTuple):
-    """A function of which another contains the derivative, and which of the other's parameters are its own."""
+    """A function whose derivative is contained in another, and the range of the other's parameters that are its own."""
 
     function: Traced
     first: int
@@ -33,7 +33,7 @@ class Primitive(NamedTuple):
 def primitives(function: Nonlinearity, parameters: int) -> tuple[Primitive, ...]:
     """Of all derivatives by JAX in a function, a derivative itself or a product.
 
-    Raises `NotIntegrableError` where one has a jump whatever its parameters.
+    Raises `NotIntegrableError` if one has a jump whatever its parameters.
     """
     found = []
     for phi, first, last in _primitives(function, 0, parameters):
@@ -49,7 +49,7 @@ def primitives(function: Nonlinearity, parameters: int) -> tuple[Primitive, ...]
 
 
 def check_slopes(phi: Nonlinearity, parameters: int) -> None:
-    """Raise `NotIntegrableError` if JAX's derivative of φ leaves out a jump; what cannot be enclosed is let pass."""
+    """Raise `NotIntegrableError` if JAX's derivative of φ ignores a jump; functions without enclosures pass."""
     if phi.arity > 1 or phi.derivatives:
         return
     try:

@@ -1,9 +1,9 @@
-"""The x axis in pieces on each of which a nonlinearity is as good as a polynomial, or known not to be.
+"""The x axis in pieces, on each of which a nonlinearity is nearly a polynomial or may not be analytic.
 
-A piece is kept when the continuation of φ to a disc of twice its half-width is bounded by not much more than φ on the
-piece itself; else it is halved. Gauss–Legendre's error on it, and on any part of it, then follows (`gauss_error`): the
-validated integration of Petras (2002), self-validating and adaptive, as in Johansson (2018). Kinks, jumps and poles
-are what never passes however small, so halving closes in on them by itself; once known, pieces end there.
+A piece is accepted if the continuation of φ to a disc of twice its half-width is bounded by not much more than φ on
+the piece itself; otherwise it is halved. The Gauss–Legendre error on it, and on any part of it, then follows
+(`gauss_error`): the validated integration of Petras (2002), self-validating and adaptive, as in Johansson (2018).
+Pieces with a kink, a jump or a pole are never accepted, so that bisection isolates these; then pieces end there.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from ntkviz.gaussian.certified.enclosures import Traced
 from ntkviz.gaussian.certified.functions import Array
 
 NODES = 20
-"""Gauss–Legendre nodes on each piece."""
+"""The number of Gauss–Legendre nodes on each piece."""
 WIDENING = 2.0
 """The disc on which φ is bounded, in half-widths of its piece: an ellipse of ρ = 2 + √3, and (ρ⁻²)¹⁹ = 2e-22."""
 MOST_GROWTH = 1e5
-"""φ on the disc, in units of φ on the piece: what the error above leaves for."""
+"""The largest φ on the disc, in units of φ on the piece, for which that error is small enough."""
 LEAST_NOISE = 1e18
-"""And in units of the roundings with which φ is known: less error than these is no gain."""
+"""The same in units of φ's rounding errors, below which a smaller error is no gain."""
 MOST_PIECES = 2**15
 SMALLEST = 1e-300
-"""Numbers closer to 0 are one piece."""
+"""Numbers closer to 0 form a single piece."""
 SAMPLES = np.array([-0.9, -0.5, 0.0, 0.5, 0.9])
 OUTWARDS = 1.05
-"""The ratio of the intervals beyond the pieces, where only the range is known."""
+"""The ratio of successive intervals beyond the pieces, where only the range is known."""
 
 
 class Pieces(NamedTuple):
-    """Between ascending `edges` (n + 1,), for each piece (n,): the range [`lo`, `hi`] of φ, a bound of |φ| on the disc
-    (infinite where it is not known to be analytic). Then for pieces by their distance `inner` from 0, a bound of |φ| on
-    all up to there; and an `envelope`, the same for intervals from `outwards` on, which go on beyond the ends."""
+    """Between ascending `edges` (n + 1,), for each piece (n,): the range [`lo`, `hi`] of φ, and a bound of |φ| on the
+    disc (infinite if it may not be analytic). For pieces by their distance `inner` from 0, a bound of |φ| on all up to
+    there; and an `envelope`, the same for intervals from `outwards` on, which continue beyond the ends."""
 
     edges: Array
     lo: Array
@@ -61,18 +61,18 @@ class Pieces(NamedTuple):
 
     @property
     def breaks(self) -> Array:
-        """Where φ is not known to be analytic: the indices of those pieces."""
+        """The indices of the pieces on which φ may not be analytic."""
         return np.flatnonzero(~np.isfinite(self.bound))
 
     def within(self, reach: Array) -> Array:
-        """A bound of |φ| on [−reach, reach]; infinite beyond what is known."""
+        """A bound of |φ| on [−reach, reach]; infinite beyond the known intervals."""
         of_pieces = self.most_so_far[np.searchsorted(self.inner, reach, "right") - 1]
         of_intervals = self.envelope[np.searchsorted(self.outwards, reach, "right") - 1]
         return np.where(reach <= self.edges[-1], np.minimum(of_pieces, of_intervals), of_intervals)
 
 
 def find_pieces(traced: Traced, theta: tuple[float, ...], reach: float) -> Pieces:
-    """The pieces of φ(·; θ) on [−2ᵏ, 2ᵏ], the least such interval that holds [−reach, reach]."""
+    """The pieces of φ(·; θ) on [−2ᵏ, 2ᵏ], the smallest such interval that contains [−reach, reach]."""
     return _find_pieces(traced, theta, 2.0 ** np.ceil(np.log2(max(reach, 1.0))))
 
 
@@ -106,7 +106,7 @@ def _range(traced: Traced, theta: tuple[float, ...], a: Array, b: Array) -> tupl
 
 
 def _halved(traced: Traced, theta: tuple[float, ...], edges: Array) -> tuple[Array, ...]:
-    """Start, end, range and bound of pieces that start as given and are halved until they are good, or tiny."""
+    """Start, end, range and bound of pieces, halved from the given ones until they are accepted or tiny."""
     constants = tuple(map(np.asarray, theta))
     a, b, done = edges[:-1], edges[1:], []
     finished = 0
@@ -131,13 +131,13 @@ def _halved(traced: Traced, theta: tuple[float, ...], edges: Array) -> tuple[Arr
 
 
 def _noise(traced: Traced, x: Array, theta: tuple[Array, ...]) -> Array:
-    """By how much φ(x) may be off by rounding."""
+    """The rounding error of φ(x)."""
     found = traced.cells(x, x, x, np.full_like(x, np.inf), *theta)
     return np.minimum(found.hi - found.lo, np.abs(found.hi) + np.abs(found.lo)) + SMALLEST
 
 
 def _joined(pieces: tuple[Array, ...]) -> list[tuple[float, float]]:
-    """The intervals in which breaks lie: pieces that are not good, neighbours together."""
+    """The intervals that contain breaks: pieces that were not accepted, with neighbours joined."""
     start, stop, *_, bound = pieces
     joined: list[tuple[float, float]] = []
     for a, b in zip(start[np.isinf(bound)], stop[np.isinf(bound)], strict=True):
@@ -149,7 +149,7 @@ def _joined(pieces: tuple[Array, ...]) -> list[tuple[float, float]]:
 
 
 def first_jump(traced: Traced, theta: tuple[float, ...], reach: float) -> float | None:
-    """Where on [−reach, reach] φ has different limits from the left and the right, closest to 0; `None` if nowhere."""
+    """The jump of φ on [−reach, reach] that is closest to 0; `None` if its one-sided limits agree everywhere."""
     pieces = find_pieces(traced, theta, reach)
     breaks = _joined((pieces.edges[:-1], pieces.edges[1:], pieces.bound))
     if not breaks:
@@ -161,13 +161,13 @@ def first_jump(traced: Traced, theta: tuple[float, ...], reach: float) -> float 
 
 
 SAME_LIMIT, STEEPEST = 1e-7, 1e6
-"""Limits closer than this, relatively, differ by roundings, and others by a slope less than this."""
+"""Limits that differ relatively by less than this are equal up to rounding, or up to a slope below this."""
 
 
 def gauss_error(ellipse: Array, nodes: int = NODES) -> Array:
-    """The error of `nodes` Gauss–Legendre nodes on [−1, 1], per bound of the integrand on the ellipse with foci ±1
-    whose half axes add up to ρ = κ + √(κ² − 1), for κ = `ellipse`, the longer half axis (Trefethen, Approximation
-    Theory and Approximation Practice, Theorem 19.3)."""
+    """The error of `nodes` Gauss–Legendre nodes on [−1, 1], relative to a bound of the integrand on the ellipse with
+    foci ±1 whose semi-axes add up to ρ = κ + √(κ² − 1), for κ = `ellipse`, the major semi-axis (Trefethen,
+    Approximation Theory and Approximation Practice, Theorem 19.3)."""
     kappa = np.maximum(ellipse, 1.0)
     rho = kappa + np.sqrt(kappa**2 - 1)
     with np.errstate(divide="ignore"):

@@ -1,8 +1,8 @@
-"""Functions so tame that rules with fixed nodes are good for them, and by how much these may be off.
+"""Functions that are analytic in a strip, for which rules with fixed nodes suffice, with bounds of their errors.
 
 The trapezoidal rule of step h on a function that is analytic and bounded by M for |Im z| ≤ b is off by at most
-2M/(exp(2πb/h) − 1) per length (Trefethen and Weideman 2014, Theorem 5.1). `Strip` holds such bounds for the
-whole axis: |φ(x + iy)| ≤ C_y (1 + |x|)ᵖ, found from enclosures of φ on discs that cover it.
+2M/(exp(2πb/h) − 1) per unit length (Trefethen and Weideman 2014, Theorem 5.1). `Strip` holds such bounds for the
+whole axis: |φ(x + iy)| ≤ C_y (1 + |x|)ᵖ, from enclosures of φ on discs that cover it.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ntkviz.gaussian.certified.enclosures import Traced
 from ntkviz.gaussian.certified.functions import Array
 
 HEIGHTS = np.array([0.05, 0.1, 0.2, 0.4, 0.65, 0.9, 1.1, 1.3, 1.4, 1.5, 2.0, 2.6, 3.0, 4.0, 6.0, 9.0, 13.0])
-"""Closest where the poles of tanh and σ are, π/2 and π."""
+"""Densest near the heights of the poles of tanh and σ, π/2 and π."""
 ROWS = 6
-"""Discs that cover a stretch as long as a third of the strip's height, near 0."""
+"""The full height of the strip, in lengths of the stretch that a disc covers near 0."""
 NEAR, FARTHEST, WIDER = 16.0, 1e40, 1.22
-"""Up to NEAR the discs are alike; beyond, each stretch is so much longer than the last, up to what counts as ∞."""
+"""Up to NEAR all discs are equal; beyond, stretches grow by this ratio, up to a number that counts as ∞."""
 POWERS = 0, 1, 2, 3, 4
 VARIANCES = np.array([0.1, 1.0, 4.0])
-"""For which fixed nodes and terms have to be enough, lest the adaptive rules be chosen."""
+"""The variances for which fixed nodes and terms must suffice; otherwise the adaptive rules are used."""
 TAME_ERROR = 1e-6
 
 
@@ -40,7 +40,7 @@ class Strip(NamedTuple):
 
 @functools.lru_cache(maxsize=1024)
 def strip_of(traced: Traced) -> Strip | None:
-    """The strip of a function without parameters, or `None` if it is not tame."""
+    """The strip of a function without parameters, or `None` if it has none."""
     strip = _strip(traced)
     if strip is None:
         return None
@@ -71,7 +71,7 @@ def _strip(traced: Traced) -> Strip | None:
 
 
 def _cover(height: float) -> tuple[Array, Array]:
-    """Stretches of the axis, on each of which one disc holds all x + iy with |y| ≤ `height`."""
+    """Stretches of the axis, for each of which one disc contains all x + iy with |y| ≤ `height`."""
     near = np.linspace(-NEAR, NEAR, int(np.ceil(2 * NEAR * ROWS / (2 * height))) + 1)
     far = np.geomspace(NEAR, FARTHEST, int(np.log(FARTHEST / NEAR) / np.log(WIDER)) + 1)
     edges = np.concatenate([-far[:0:-1], near, far[1:]])
