@@ -162,7 +162,7 @@ class _Shared(View):
     def own_tangent(self, left: Vector, right: Vector, own: Array) -> Array:
         return own * self.shares[left[1], right[1]]
 
-    def aligned(self, m: Moments, left: Vector, right: Vector) -> KernelPair:
+    def at_equal_positions(self, m: Moments, left: Vector, right: Vector) -> KernelPair:
         return of_all_pairs(m, left, right)  # since every pair has a share of its own
 
 

@@ -118,7 +118,7 @@ def _same_position(m: Moments, v: Vector, x: Vector, x_bar: Vector) -> KernelPai
     positions = m.shape(v)
     a, b = (m.shape(side)[: len(m.shape(side)) - len(positions)] for side in (x, x_bar))
     if math.prod(a) == math.prod(b) == 1:
-        return m.aligned(x, x_bar).map(lambda k: k.sum().reshape(a + b))
+        return m.at_equal_positions(x, x_bar).map(lambda k: k.sum().reshape(a + b))
     size = math.prod(positions)
 
     def trace(k: Array) -> Array:

@@ -34,7 +34,7 @@ from ...language.program import Program
 from ...language.rewriting.rolling import Loop, Rolled
 from ...language.zero import ZERO, linear, written
 from .kernel_pair import KernelPair
-from .moments import Moments, of_all_pairs, outer, pick_aligned
+from .moments import Moments, of_all_pairs, outer, pick_equal_positions
 from .repeats import fill, have_one_form
 from .views import Vector, View
 
@@ -124,7 +124,7 @@ class Loops(View):
 
     # --- second moments -----------------------------------------------------------------------------
 
-    def aligned(self, m: Moments, left: Vector, right: Vector) -> KernelPair | None:
+    def at_equal_positions(self, m: Moments, left: Vector, right: Vector) -> KernelPair | None:
         """Equal positions within loops are those of equal steps; inputs from outside need no scan."""
         loops = self.loop(left), self.loop(right)
         if loops[0] is None or loops[1] is None or loops[0].steps != loops[1].steps:
@@ -133,7 +133,7 @@ class Loops(View):
             return None
         shape_a, shape_b = m.shape(left)[:-1], m.shape(right)[:-1]
         shape = np.broadcast_shapes(shape_a, shape_b)
-        pick = jax.vmap(lambda k: pick_aligned(k, shape_a, shape_b, shape), out_axes=-1)
+        pick = jax.vmap(lambda k: pick_equal_positions(k, shape_a, shape_b, shape), out_axes=-1)
         return self.at_equal_steps(m, left, right).map(pick)
 
     def _is_read_from_outside(self, m: Moments, v: Vector) -> bool:
@@ -270,7 +270,7 @@ class AtStep(View):
     def variance(self, m: Moments, v: Vector) -> Array | None:
         return self._here(v, self.whole.variance(self.there(v)))
 
-    def aligned(self, m: Moments, left: Vector, right: Vector) -> KernelPair:
+    def at_equal_positions(self, m: Moments, left: Vector, right: Vector) -> KernelPair:
         return of_all_pairs(m, left, right)
 
     def _here(self, v: Vector, values: Any) -> Any:
@@ -324,7 +324,9 @@ class AtStep(View):
         whole = self.there(left), self.there(right)
         both = self.sides[right[0]].loop is not None
         if both and math.prod(shapes[0]) == math.prod(shapes[1]) == 1:
-            return self.whole.aligned(*whole).map(lambda k: self._entry(k, -1).reshape(shapes[0] + shapes[1]))
+            return self.whole.at_equal_positions(*whole).map(
+                lambda k: self._entry(k, -1).reshape(shapes[0] + shapes[1])
+            )
         k = self.whole.moment(*whole)
         if both:
             k = k.map(lambda part: self._entry(part, -1))

@@ -30,10 +30,10 @@ from .views import (
     gaussian,
     mean,
     one_side,
-    one_side_aligned,
+    one_side_at_equal_positions,
     scalar,
     two_sides,
-    two_sides_aligned,
+    two_sides_at_equal_positions,
 )
 
 
@@ -65,7 +65,7 @@ class Moments:
         self.refused: list[Reason] = [] if refused is None else refused
         self.errors: list[Error] = []
         self.known: dict[tuple[Vector, Vector], KernelPair] = {}
-        self.known_aligned: dict[tuple[Vector, Vector], KernelPair] = {}
+        self.known_at_equal_positions: dict[tuple[Vector, Vector], KernelPair] = {}
         self.known_means: dict[Vector, Any] = {}
         self.known_scales: dict[tuple[int, int], tuple[Array, Array]] = {}
         self.known_gaussian: dict[Vector, bool] = {}
@@ -156,7 +156,7 @@ class Moments:
     def variance(self, v: Vector) -> Array:
         """Var Z of each vector of a Gaussian array."""
         found = self.view.variance(self, v)
-        return written(self.aligned_covariance(v, v).value, self.shape(v)) if found is None else found
+        return written(self.covariance_at_equal_positions(v, v).value, self.shape(v)) if found is None else found
 
     def moment(self, left: Vector, right: Vector) -> KernelPair:
         """E[Z^a Z^b] for all pairs: shape `(*leading of a, *leading of b)`."""
@@ -169,19 +169,19 @@ class Moments:
             lambda: self.view.moment(self, left, right) or all_pairs(self, left, right),
         )
 
-    def aligned(self, left: Vector, right: Vector) -> KernelPair:
+    def at_equal_positions(self, left: Vector, right: Vector) -> KernelPair:
         """E[Z^a Z^b] at equal positions, of the common shape to which both leading shapes broadcast."""
         first, second = sorted((left, right))
 
         def answer() -> KernelPair:
-            if found := self.view.aligned(self, first, second):
+            if found := self.view.at_equal_positions(self, first, second):
                 return found
             if (first, second) in self.known:
                 return of_all_pairs(self, first, second)
             shape = self.common_shape(first, second)
             return equal_positions(self, first, second).map(lambda k: jnp.broadcast_to(k, shape))
 
-        return self._once(self.known_aligned, (first, second), KernelPair(), answer)
+        return self._once(self.known_at_equal_positions, (first, second), KernelPair(), answer)
 
     # --- derived from these -------------------------------------------------------------------------
 
@@ -189,10 +189,10 @@ class Moments:
         """Cov(Z^a, Z^b) for all pairs: shape `(*leading of a, *leading of b)`."""
         return self.moment(left, right) + KernelPair(-linear(outer, self.mean(left), self.mean(right)))
 
-    def aligned_covariance(self, left: Vector, right: Vector) -> KernelPair:
+    def covariance_at_equal_positions(self, left: Vector, right: Vector) -> KernelPair:
         """Cov(Z^a, Z^b) at equal positions."""
         means = self.mean(left), self.mean(right)
-        return self.aligned(left, right) + KernelPair(-means[0] * means[1])
+        return self.at_equal_positions(left, right) + KernelPair(-means[0] * means[1])
 
     def swapped(self, k: KernelPair, left: Vector, right: Vector) -> KernelPair:
         """A moment of `left` and `right` as one of `right` and `left`."""
@@ -277,14 +277,14 @@ def equal_positions(m: Moments, left: Vector, right: Vector) -> KernelPair:
     """E[Z^a_p Z^b_p] for all positions p, by the rules; of any shape that broadcasts to that of both."""
     later_first = ((left, right), (right, left)) if left[1] >= right[1] else ((right, left), (left, right))
     for vector, rest in later_first:
-        if callable(rule := one_side_aligned.entry(type(m.op(vector)))):
+        if callable(rule := one_side_at_equal_positions.entry(type(m.op(vector)))):
             return rule(m.op(vector), m, vector, rest)
     shapes = m.shape(left), m.shape(right)
     if shapes[0] != shapes[1] and 1 in map(math.prod, shapes):
         return of_all_pairs(m, left, right)
     if are_moved_alike(m, left, right):
         return moved(m, left, right)
-    rule = two_sides_aligned.entry(type(m.op(left)))
+    rule = two_sides_at_equal_positions.entry(type(m.op(left)))
     found = rule(m.op(left), m, left, right) if callable(rule) else None
     return of_all_pairs(m, left, right) if found is None else found
 
@@ -292,10 +292,10 @@ def equal_positions(m: Moments, left: Vector, right: Vector) -> KernelPair:
 def of_all_pairs(m: Moments, left: Vector, right: Vector) -> KernelPair:
     """The equal positions among all pairs of positions."""
     shape_a, shape_b, shape = m.shape(left), m.shape(right), m.common_shape(left, right)
-    return m.moment(left, right).map(lambda part: pick_aligned(part, shape_a, shape_b, shape))
+    return m.moment(left, right).map(lambda part: pick_equal_positions(part, shape_a, shape_b, shape))
 
 
-def pick_aligned(k: Array, shape_a: Shape, shape_b: Shape, shape: Shape) -> Array:
+def pick_equal_positions(k: Array, shape_a: Shape, shape_b: Shape, shape: Shape) -> Array:
     """From all pairs of entries of two arrays, those that coincide when the two are broadcast to `shape`."""
     if 1 in (math.prod(shape_a), math.prod(shape_b)):  # one entry is paired with all
         return jnp.broadcast_to(k.reshape(max(shape_a, shape_b, key=math.prod)), shape)
@@ -311,7 +311,7 @@ def are_moved_alike(m: Moments, left: Vector, right: Vector) -> bool:
 
 def moved(m: Moments, left: Vector, right: Vector) -> KernelPair:
     """Such an instruction acts on moments at equal positions as it does on vectors."""
-    ks = [m.aligned(a, b) for a, b in zip(m.args(left), m.args(right), strict=True)]
+    ks = [m.at_equal_positions(a, b) for a, b in zip(m.args(left), m.args(right), strict=True)]
     if isinstance(m.op(left), ops.Rearrange):
         return ks[0].map(m.op(left).evaluate)
     return KernelPair(*(linear_at_positions(m, left, [getattr(k, part) for k in ks]) for part in ("value", "tangent")))

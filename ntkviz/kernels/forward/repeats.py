@@ -15,8 +15,8 @@ from ...language import instructions as ops
 from ...language.program import Program
 from ...language.zero import ZERO
 from .kernel_pair import KernelPair
-from .moments import Moments, of_all_pairs, pick_aligned
-from .views import Vector, View, gaussian, mean, two_sides, two_sides_aligned
+from .moments import Moments, of_all_pairs, pick_equal_positions
+from .views import Vector, View, gaussian, mean, two_sides, two_sides_at_equal_positions
 
 Copies = tuple[int, int]
 EVERY_PAIR: tuple[Copies, ...] = ((0, 0), (0, 1), (1, 1))
@@ -64,11 +64,11 @@ class Body(View):
             return k.map(lambda part: jnp.zeros(shape))
         return k.map(lambda part: part.reshape(shape))
 
-    def aligned(self, m: Moments, left: Vector, right: Vector) -> KernelPair | None:
+    def at_equal_positions(self, m: Moments, left: Vector, right: Vector) -> KernelPair | None:
         if (k := self._carried(m, left, right)) is None or (left[0], right[0]) not in self.given.all_pairs:
             return k
         shapes = m.shape(left), m.shape(right), m.shape(left)
-        return k.map(lambda part: pick_aligned(part, *shapes))
+        return k.map(lambda part: pick_equal_positions(part, *shapes))
 
     def _carried(self, m: Moments, left: Vector, right: Vector) -> KernelPair | None:
         both = isinstance(m.op(left), ops.Carry) and isinstance(m.op(right), ops.Carry)
@@ -102,12 +102,12 @@ def _(op: ops.Repeat, m: Moments, left: Vector, right: Vector) -> KernelPair:
     return m.known[left, right]
 
 
-@two_sides_aligned.rule(ops.Repeat)
+@two_sides_at_equal_positions.rule(ops.Repeat)
 def _(op: ops.Repeat, m: Moments, left: Vector, right: Vector) -> KernelPair | None:
     if not isinstance(m.op(right), ops.Repeat) or not _is_same_repeat(m, left, right):
         return None
     run_layers(m, left, set())
-    return of_all_pairs(m, left, right) if (left, right) in m.known else m.known_aligned[left, right]
+    return of_all_pairs(m, left, right) if (left, right) in m.known else m.known_at_equal_positions[left, right]
 
 
 def _is_same_repeat(m: Moments, left: Vector, right: Vector) -> bool:
@@ -148,7 +148,8 @@ def _carry_through(m: Moments, here: list[Vector], all_pairs: frozenset[Copies])
     def of(moments: Moments, vectors: list[Vector]) -> dict[Copies, KernelPair]:
         pairs = {(c, d): (vectors[c], vectors[d]) for c, d in EVERY_PAIR}
         return {
-            pair: moments.moment(*both) if pair in all_pairs else moments.aligned(*both) for pair, both in pairs.items()
+            pair: moments.moment(*both) if pair in all_pairs else moments.at_equal_positions(*both)
+            for pair, both in pairs.items()
         }
 
     @functools.partial(jax.jit, inline=True)  # one trace tells what becomes nonzero and computes
@@ -167,7 +168,7 @@ def _carry_through(m: Moments, here: list[Vector], all_pairs: frozenset[Copies])
     moments, means, error = jax.lax.fori_loop(0, times, lambda _, s: fill(layer(s), s), state)
     m.errors.append(error)
     for c, d in EVERY_PAIR:
-        (m.known if (c, d) in all_pairs else m.known_aligned)[here[c], here[d]] = moments[c, d]
+        (m.known if (c, d) in all_pairs else m.known_at_equal_positions)[here[c], here[d]] = moments[c, d]
     m.known_means |= {here[c]: means[c] for c in (0, 1)}
     return True
 

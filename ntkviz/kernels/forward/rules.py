@@ -34,7 +34,16 @@ from ...language.zero import ZERO, linear, written
 from .kernel_pair import KernelPair
 from .moments import Law, Moments, added, apply_linear, grown, linear_at_positions, outer
 from .row_blocks import by_rows
-from .views import Vector, gaussian, mean, one_side, one_side_aligned, scalar, two_sides, two_sides_aligned
+from .views import (
+    Vector,
+    gaussian,
+    mean,
+    one_side,
+    one_side_at_equal_positions,
+    scalar,
+    two_sides,
+    two_sides_at_equal_positions,
+)
 
 for _table in (scalar, mean, gaussian, one_side, two_sides):
     _table.refuse(OfGradients, why="the forward kernels have no backward pass")
@@ -82,7 +91,7 @@ def _(op: ops.Shift, m: Moments, v: Vector) -> Any:
 @mean.rule(ops.Nonlin)
 def _(op: ops.Nonlin, m: Moments, v: Vector) -> Array:
     if op.multiplies:
-        return written(m.aligned(*m.args(v)).value, m.shape(v))
+        return written(m.at_equal_positions(*m.args(v)).value, m.shape(v))
     if (function := m.function(v)) is None:
         return jnp.zeros(m.shape(v))
     law = m.law(function.x, function.theta)
@@ -134,23 +143,23 @@ def _(op: ops.Linear, m: Moments, left: Vector, right: Vector) -> KernelPair:
     return KernelPair(part("value"), part("tangent"))
 
 
-@one_side_aligned.rule(ops.Add)
+@one_side_at_equal_positions.rule(ops.Add)
 def _(op: ops.Add, m: Moments, v: Vector, rest: Vector) -> KernelPair:
     x, y = m.args(v)
-    return m.aligned(x, rest) + m.aligned(y, rest)
+    return m.at_equal_positions(x, rest) + m.at_equal_positions(y, rest)
 
 
-@one_side_aligned.rule(ops.Scale)
+@one_side_at_equal_positions.rule(ops.Scale)
 def _(op: ops.Scale, m: Moments, v: Vector, rest: Vector) -> KernelPair:
     x, factor = m.args(v)
     number = m.number(factor)
-    return m.aligned(x, rest).map(lambda part: part * number)
+    return m.at_equal_positions(x, rest).map(lambda part: part * number)
 
 
-@one_side_aligned.rule(ops.Shift)
+@one_side_at_equal_positions.rule(ops.Shift)
 def _(op: ops.Shift, m: Moments, v: Vector, rest: Vector) -> KernelPair:
     x, shift = m.args(v)
-    return m.aligned(x, rest) + KernelPair(m.scalar(shift) * m.mean(rest))
+    return m.at_equal_positions(x, rest) + KernelPair(m.scalar(shift) * m.mean(rest))
 
 
 # --- sources: the same parameter correlates, different ones do not -----------------------------------------
@@ -161,11 +170,11 @@ def _(op: ops.Op, m: Moments, left: Vector, right: Vector) -> KernelPair:
     return gaussian_pair(m, left, right) if m.is_source(right) else of_functions(m, left, right)
 
 
-@two_sides_aligned.rule(ops.Source, ops.Carry)
+@two_sides_at_equal_positions.rule(ops.Source, ops.Carry)
 def _(op: ops.Op, m: Moments, left: Vector, right: Vector) -> KernelPair | None:
     if m.is_source(right):
         return gaussian_pair(m, left, right, equal_positions=True)
-    return of_functions_aligned(m, left, right) if isinstance(m.op(right), ops.Nonlin) else None
+    return of_functions_at_equal_positions(m, left, right) if isinstance(m.op(right), ops.Nonlin) else None
 
 
 def gaussian_pair(m: Moments, left: Vector, right: Vector, *, equal_positions: bool = False) -> KernelPair:
@@ -206,7 +215,7 @@ def gram(op: ops.Source, m: Moments, left: Vector, right: Vector, equal_position
     if isinstance(op, ops.InputMatMul):
         data = m.number(x), m.number(y)
         return KernelPair(_products_at_equal_positions(*data) if equal_positions else _products(*data))
-    return m.aligned(x, y) if equal_positions else m.moment(x, y)
+    return m.at_equal_positions(x, y) if equal_positions else m.moment(x, y)
 
 
 def _products_at_equal_positions(x: Array, y: Array) -> Array:
@@ -235,11 +244,11 @@ def _(op: ops.Op, m: Moments, left: Vector, right: Vector) -> KernelPair:
     return of_functions(m, left, right)
 
 
-@two_sides_aligned.rule(ops.Nonlin)
+@two_sides_at_equal_positions.rule(ops.Nonlin)
 def _(op: ops.Nonlin, m: Moments, left: Vector, right: Vector) -> KernelPair | None:
     if not (m.is_source(right) or isinstance(m.op(right), ops.Nonlin)) or batchnorm_below_relu(m, left):
         return None
-    return of_functions_aligned(m, left, right)
+    return of_functions_at_equal_positions(m, left, right)
 
 
 def of_functions(m: Moments, left: Vector, right: Vector) -> KernelPair:
@@ -260,7 +269,7 @@ def of_functions(m: Moments, left: Vector, right: Vector) -> KernelPair:
     return price(m, f.phi, g.phi, k, lambda function, kxy: by_rows(function, of_x, of_y, kxy, rows, columns))
 
 
-def of_functions_aligned(m: Moments, left: Vector, right: Vector) -> KernelPair:
+def of_functions_at_equal_positions(m: Moments, left: Vector, right: Vector) -> KernelPair:
     """E[φ(x)ψ(y)] at equal positions, and its tangent."""
     f, g = m.function(left), m.function(right)
     if f is None or g is None:
@@ -270,7 +279,7 @@ def of_functions_aligned(m: Moments, left: Vector, right: Vector) -> KernelPair:
         square = square_expectation(f.phi, law.variance, theta=law.theta, mean=law.mean)
         m.errors.append(largest_relative_error(square))
         return KernelPair(square.value)
-    k = m.aligned_covariance(f.x, g.x)
+    k = m.covariance_at_equal_positions(f.x, g.x)
     if k.is_zero:  # independent
         return KernelPair(m.mean(left) * m.mean(right))
     shape = m.common_shape(left, right)

@@ -31,9 +31,9 @@ one_side = Rules("a second moment from those of its arguments")
 """`(op, moments, left, right)`: E[Z^a Z^b] for all pairs of positions, from the arguments of `left`."""
 two_sides = Rules("a second moment")
 """`(op, moments, left, right)`: E[Z^a Z^b] where neither side can be expanded by itself."""
-one_side_aligned = Rules("a second moment at equal positions from those of its arguments")
+one_side_at_equal_positions = Rules("a second moment at equal positions from those of its arguments")
 """`(op, moments, vector, rest)`: E[Z^a_p Z^b_p] from the arguments of `vector`, on either side."""
-two_sides_aligned = Rules("a second moment at equal positions")
+two_sides_at_equal_positions = Rules("a second moment at equal positions")
 """`(op, moments, left, right)`: E[Z^a_p Z^b_p], or `None` where all pairs are needed."""
 
 
@@ -71,6 +71,6 @@ class View:
         """E[Z^a Z^b] for all pairs of positions."""
         return None
 
-    def aligned(self, m: Moments, left: Vector, right: Vector) -> KernelPair | None:
+    def at_equal_positions(self, m: Moments, left: Vector, right: Vector) -> KernelPair | None:
         """E[Z^a Z^b] at equal positions."""
         return None

@@ -10,7 +10,7 @@ from ntkviz.execution.cost import largest_written
 from ntkviz.execution.trace_signature import trace_signature
 from ntkviz.gaussian.expectation import pair_expectation, square_expectation
 from ntkviz.kernels.forward.kernels import kernels_of
-from ntkviz.kernels.forward.moments import Moments, pick_aligned
+from ntkviz.kernels.forward.moments import Moments, pick_equal_positions
 from ntkviz.kernels.forward.views import View
 from ntkviz.language.zero import ZERO
 
@@ -46,8 +46,8 @@ def of_each_vector(programs):
     found = []
     for p, c, d in [(p, c, d) for p in vectors for c, d in ((0, 0), (0, 1), (1, 1))]:
         shape, k = programs[0].instructions[p].shape, every.moment((c, p), (d, p))
-        picked = k.map(lambda part, shape=shape: pick_aligned(part, shape, shape, shape))
-        found.append((asked.aligned((c, p), (d, p)), picked))
+        picked = k.map(lambda part, shape=shape: pick_equal_positions(part, shape, shape, shape))
+        found.append((asked.at_equal_positions((c, p), (d, p)), picked))
     return found
 
 
