@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 PORT ?= 8866
 BIN := .venv/bin
 
-# A stamp is newer than what it was made from, so a second start installs nothing.
+# Stamps, newer than the files they depend on, so that a second start installs nothing.
 INSTALLED := .venv/.installed
 BROWSER := .venv/.browser
 
@@ -27,10 +27,10 @@ help:
 	@echo "make test    run every check"
 	@echo "make format  format the code"
 	@echo "make docs    build the documentation into .cache/docs"
-	@echo "make lock    renew requirements.lock from pyproject.toml"
-	@echo "make thumbnails  draw the cards of the home page anew"
-	@echo "make plotly  renew the plotly.js of the pages (needs npm)"
-	@echo "make clean   remove everything make made"
+	@echo "make lock    regenerate requirements.lock from pyproject.toml"
+	@echo "make thumbnails  redraw the cards of the home page"
+	@echo "make plotly  regenerate the plotly.js of the pages (needs npm)"
+	@echo "make clean   remove everything that make created"
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "ntkviz needs Python 3.11 or newer: install it, or run make PYTHON=/path/to/python3" >&2; exit 1; }
@@ -65,12 +65,12 @@ lint: $(INSTALLED)
 types: $(INSTALLED)
 	$(BIN)/mypy
 
-# Known vulnerabilities of dependencies fail; a service that cannot be reached is said.
+# Fails on known vulnerabilities of dependencies; reports a service that cannot be reached.
 audit: $(INSTALLED)
 	@$(BIN)/python tests/audit.py
 
-# Tests compile thousands of functions and call each a few times: a third of their time goes if XLA does not try to
-# make them fast. Those that sample wide networks take three times as long without the least of optimisation.
+# Tests compile thousands of functions and call each a few times: without XLA's optimisations they take two thirds of the
+# time. Those that sample wide networks take three times as long without any optimisation.
 unit notebooks: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
 
 # Includes the check that every list of dependencies says the same, and last, with the machine to themselves, the

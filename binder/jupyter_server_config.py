@@ -14,12 +14,12 @@ NOTEBOOKS = Path.cwd() / "notebooks"
 
 
 class Visitors(PasswordIdentityProvider):
-    """Readers, each with the cookie without which Jupyter refuses that a page ends its kernel when it is left."""
+    """Readers with the cookie without which Jupyter does not let a page shut down its kernel when it is left."""
 
     async def get_user(self, handler: JupyterHandler) -> User | None:
-        """Who reads; JupyterHub replaces this by its own, which sets such a cookie, too."""
+        """The current reader; JupyterHub replaces this by its own method, which sets such a cookie, too."""
         handler.current_user = user = await super().get_user(handler)
-        _ = handler.xsrf_token  # asking for it sets the cookie
+        _ = handler.xsrf_token  # accessing it sets the cookie
         return user
 
 
@@ -30,15 +30,15 @@ c = get_config()  # noqa: F821 (Jupyter defines it)
 c.merge(CONFIG)
 c.ServerApp.identity_provider_class = Visitors
 c.ServerApp.root_dir = str(NOTEBOOKS)
-# Whichever of them Binder starts: `jupyter lab` on mybinder.org, `jupyter notebook` in an image of repo2docker's.
+# Binder starts either `jupyter lab` (mybinder.org) or `jupyter notebook` (an image of repo2docker).
 c.ServerApp.default_url = c.LabApp.default_url = c.JupyterNotebookApp.default_url = f"/voila/render/{HOME}"
-# repo2docker adds an extension that a Voilà page has no place for.
+# repo2docker adds an extension that does not work in a Voilà page.
 c.VoilaConfiguration.extension_denylist = [
     *CONFIG.VoilaConfiguration.extension_denylist,
     "@jupyter-server/resource-usage",
 ]
 c.VoilaConfiguration.resources = {"chapters": chapters(NOTEBOOKS)}
-# Beside Jupyter, Voilà would load MathJax from elsewhere. Told of none it takes JupyterLab's, which is on this server.
+# Beside Jupyter, Voilà would load MathJax from another host. Without a URL it uses JupyterLab's, on this server.
 c.ServerApp.tornado_settings = {"mathjax_url": None, "mathjax_config": None}
-# JupyterLab, at ?urlpath=lab, would ask for newer versions of itself.
+# JupyterLab, at ?urlpath=lab, would check for newer versions of itself.
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"

@@ -1,10 +1,10 @@
-// Says when the page has lost its kernel, and what to do. The settings are in the address, so a reload loses nothing.
+// Announces that the page has lost its kernel. The settings are in the address, so a reload loses nothing.
 
-const DASHBOARD = "voila" in document.body.dataset; // JupyterLab says so itself
-const PATIENCE_MS = 1000; // a blink of the network is not worth a word
+const DASHBOARD = "voila" in document.body.dataset; // JupyterLab has its own message
+const PATIENCE_MS = 1000; // a brief interruption is not announced
 
 const TRYING = "The connection to the server is lost; trying again … Your settings are kept in this page's address.";
-const GONE = "This page has lost its kernel. Reload it to go on; your settings are kept in its address.";
+const GONE = "This page has lost its kernel. Reload it to continue; your settings are kept in its address.";
 
 function banner() {
   const found = document.querySelector(".nv-lost");
@@ -42,7 +42,7 @@ function watch(kernel) {
     else if (status === "disconnected") lose();
     else timer = setTimeout(() => say(TRYING), PATIENCE_MS);
   });
-  // A kernel that Jupyter restarts is a new one, without this page's widgets.
+  // A restarted kernel does not have this page's widgets.
   kernel.statusChanged.connect((_, status) => {
     if (["dead", "autorestarting", "restarting", "terminating"].includes(status)) lose();
   });

@@ -1,6 +1,6 @@
 // A plotly figure on a page that has plotly.js already (index.html.j2): the browser's half of plotly's FigureWidget.
-// plotly's own half brings all of plotly.js along once more, 5 MB that take a browser a second and a half to read, and
-// answers every edit with all that a plot is made of. Ours draws, follows edits and tells of clicks.
+// plotly's own half contains all of plotly.js again, 5 MB that take a browser a second and a half to parse, and answers
+// every edit with the complete plot. Ours draws, applies edits and reports clicks.
 
 const EDITS = {
   _py2js_restyle: (el, edit) => Plotly.restyle(el, edit.restyle_data, edit.restyle_traces),
@@ -16,7 +16,7 @@ const ARRAYS = {
   uint32: Uint32Array, float32: Float32Array, float64: Float64Array,
 };
 
-// What plotly.py sent, with its arrays as arrays. A copy: plotly.js writes into what it draws.
+// The data from plotly.py, with arrays decoded. A copy, since plotly.js modifies the data that it draws.
 function decoded(value) {
   if (Array.isArray(value)) return value.map(decoded);
   if (value === "_undefined_") return undefined;
@@ -28,7 +28,7 @@ function decoded(value) {
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, decoded(part)]));
 }
 
-// plotly.js measures its place when it draws: it has to be on the page by then.
+// plotly.js measures its container when it draws, so that must be on the page by then.
 async function placed(element) {
   while (!element.isConnected || !element.offsetWidth) await new Promise(requestAnimationFrame);
 }
@@ -172,7 +172,7 @@ function tellClick(model, points) {
 }
 
 export default () => {
-  const waiting = []; // edits of a figure that no page shows yet
+  const waiting = []; // edits of a figure that is not displayed yet
   const plots = new Set();
 
   return {
@@ -180,7 +180,7 @@ export default () => {
       for (const [name, apply] of Object.entries(EDITS)) {
         model.on(`change:${name}`, () => {
           const edit = model.get(name);
-          if (!edit) return; // Python takes each edit back once it is sent
+          if (!edit) return; // Python clears each edit once it is sent
           if (!plots.size) waiting.push([apply, edit]);
           for (const plot of plots) apply(plot, decoded(edit)).then(() => fitNarrow(plot));
         });
@@ -188,7 +188,7 @@ export default () => {
     },
     async render({ model, el }) {
       await placed(el);
-      const [shown] = plots; // what it became meanwhile
+      const [shown] = plots; // its current state
       const data = decoded(shown?.data ?? model.get("_widget_data"));
       await Plotly.newPlot(el, data, decoded(shown?.layout ?? model.get("_widget_layout")), model.get("_config"));
       for (const [apply, edit] of waiting) await apply(el, decoded(edit));

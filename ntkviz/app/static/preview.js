@@ -1,14 +1,14 @@
 // Shows each picture as it was when the page was made (preview.py), until its widgets have drawn it.
 
 const GLANCE_MS = 50;
-const PATIENCE_MS = 10000; // for a picture's plots, once the rest of it is there
+const PATIENCE_MS = 10000; // for a picture's plots, once the rest of it has been drawn
 
 function isDrawn(picture) {
   const plots = [...picture.querySelectorAll(".nv-plot")];
   return plots.length > 0 && plots.every((plot) => plot.querySelector(".main-svg"));
 }
 
-// The stylesheet hides what is drawn behind the preview.
+// The stylesheet hides the widgets that are drawn behind the preview.
 function removeWhenDrawn(preview, output) {
   let arrived;
   const glancing = setInterval(() => {
@@ -23,7 +23,7 @@ function removeWhenDrawn(preview, output) {
   }, GLANCE_MS);
 }
 
-// Returns what draws the plots, once plotly.js is there.
+// Returns a function that draws the plots, to be called once plotly.js is loaded.
 function show({ html, figures }, output) {
   const preview = document.createElement("div");
   preview.className = "nv-preview";

@@ -1,10 +1,10 @@
-// The tools under a picture: reset, link, numbers, present. Keeps the state of the controls in the page's address.
-// The fragment (#depth=3&…) is never sent to the server, so a link works with a kernel that was started beforehand.
+// The toolbar under a picture: Reset, Copy link, CSV, Present. Keeps the state of the controls in the page's address.
+// The fragment (#depth=3&…) is never sent to the server, so a link works with a preheated kernel.
 
 const DASHBOARD = "voila" in document.body.dataset; // JupyterLab's address belongs to JupyterLab
-// Pixels of the window that a presented picture is laid out for: a smaller one would push legends into headings.
+// Window size in pixels for which a presented picture is laid out: in a smaller one legends would overlap headings.
 const HALL = { width: 1240, height: 697 };
-const READABLE_MS = 400; // browsers refuse an address that changes too often
+const READABLE_MS = 400; // browsers reject too frequent changes of the address
 
 function button(label, title, onClick) {
   const element = document.createElement("button");
@@ -32,7 +32,7 @@ function download(name, text) {
 
 function address(model) {
   const url = new URL(location.href);
-  url.search = ""; // the token, if there is one, which a cookie holds by now
+  url.search = ""; // removes the token, which is in a cookie by now
   url.hash = model.get("state");
   return url.href;
 }
@@ -44,22 +44,22 @@ async function copyLink(model, element) {
     await navigator.clipboard.writeText(href);
     flash(element, "Copied");
   } catch {
-    flash(element, "In the address bar"); // no clipboard on plain http from another machine
+    flash(element, "In the address bar"); // there is no clipboard access on plain http from another machine
   }
 }
 
-// JupyterLab's address leads to no picture.
+// An address in JupyterLab does not lead to a picture.
 function origin(model) {
   return DASHBOARD ? { page: document.body.dataset.chapter, link: address(model) } : {};
 }
 
-// How much larger everything is: as much as lets HALL fill the window.
+// The scale at which HALL fills the window.
 function enlarge() {
   const scale = Math.max(1, Math.min(innerWidth / HALL.width, innerHeight / HALL.height));
   document.body.style.setProperty("--nv-scale", scale);
 }
 
-// plotly measures its place when the window changes, and a longer sentence under a plot takes from its place.
+// plotly measures its container when the window changes; a longer sentence under a plot shrinks that container.
 const places = new ResizeObserver(() => window.dispatchEvent(new Event("resize")));
 
 function present(el, element) {
@@ -76,7 +76,7 @@ function present(el, element) {
   requestAnimationFrame(() => window.dispatchEvent(new Event("resize")));
 }
 
-// ipywidgets draws a slider's label beside it without connecting the two for a screen reader.
+// ipywidgets draws a slider's label beside it without associating the two for screen readers.
 function nameSliders() {
   document.querySelectorAll(".nv-control").forEach((control) => {
     const label = control.querySelector(".widget-label")?.textContent;
@@ -90,7 +90,7 @@ function nameSliders() {
   });
 }
 
-// For a screen reader: what each panel is, and what of it is out of date.
+// For screen readers: the name of each panel, and its parts that are out of date.
 function namePanels(picture) {
   picture.querySelectorAll(".nv-plot, .nv-listing").forEach((panel) => {
     const title = panel.querySelector(".annotation-text, h3")?.textContent;
@@ -104,9 +104,9 @@ function render({ model, el }) {
   el.classList.add("nv-toolbar");
   const presenting = button("Present", "Picture only, for the lecture hall (Esc to leave)", (b) => present(el, b));
   el.append(
-    button("Reset", "Back to this page's start", () => model.send({ reset: true })),
+    button("Reset", "Restore this page's initial settings", () => model.send({ reset: true })),
     button("Copy link", "A link to what you see now", (b) => copyLink(model, b)),
-    button("CSV", "The numbers in this picture", () => model.send({ csv: origin(model) })),
+    button("CSV", "Download the numbers of this picture", () => model.send({ csv: origin(model) })),
     presenting,
   );
 
@@ -116,7 +116,7 @@ function render({ model, el }) {
     nameSliders();
     clearTimeout(timer);
     timer = setTimeout(() => {
-      nameSliders(); // once more: the sliders themselves may follow a little later
+      nameSliders(); // again, since the sliders themselves may appear a little later
       if (DASHBOARD) history.replaceState(null, "", address(model));
     }, READABLE_MS);
   };
@@ -131,7 +131,7 @@ function render({ model, el }) {
   window.addEventListener("hashchange", follow);
   window.addEventListener("keydown", leave);
   window.addEventListener("resize", enlarge);
-  model.send({ shown: true }); // a kernel started beforehand has waited for this
+  model.send({ shown: true }); // a preheated kernel has waited for this
   follow();
   const panels = new MutationObserver(() => namePanels(el.closest(".nv-picture")));
   requestAnimationFrame(function watch() {
