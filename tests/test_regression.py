@@ -415,7 +415,7 @@ def test_what_is_no_gaussian_is_refused(data):
 @pytest.mark.parametrize("broken", [np.inf, np.nan])
 def test_kernels_must_be_finite(by_hand, broken):
     y, train, cross, test = by_hand.y_train, by_hand.train, by_hand.cross, by_hand.test
-    with pytest.raises(InputError, match="train kernels contain NaN or infinity, as batch normalisation's do"):
+    with pytest.raises(InputError, match="train kernels contain NaN or infinity, as those of batch normalisation"):
         regression.Regression(y, train._replace(ntk=train.ntk + broken), cross, test)
     with pytest.raises(InputError, match="test kernels contain NaN or infinity"):
         regression.Regression(y, train, cross, test._replace(nngp=test.nngp + broken))

@@ -107,7 +107,7 @@ def test_a_cost_says_when_most_of_it_may_have_been_paid_before():
 
 
 def test_depth_and_length_are_bounded():
-    with pytest.raises(nv.HyperparameterError, match="most is 100,000"):
+    with pytest.raises(nv.HyperparameterError, match="at most 100,000"):
         nv.infinite_ntk(nv.architectures.mlp(depth=10**9), inputs(2, 3))
     with pytest.raises(nv.ProgramError, match="more than 20,000 instructions"):
         nv.empirical_ntk(nv.architectures.mlp(depth=10**5), inputs(2, 3), width=8, key=0)
