@@ -1,4 +1,4 @@
-"""The public names, and where each is defined. `__init__.py` reads this list, and loads a name when it is used."""
+"""The public names and their modules. `__init__.py` reads this list, and loads each name on first use."""
 
 from . import architectures as architectures, regression as regression
 from .errors import (

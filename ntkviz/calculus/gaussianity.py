@@ -189,7 +189,7 @@ def _(op: ops.Nonlin, known: Known, index: int) -> frozenset[int]:
     return frozenset() if constant else known.all_of(known.program.instructions[index].args)
 
 
-# --- Gaussian or not: `(op, what is known, index, the arguments that are no constants)` ----------------------------
+# --- Gaussian or not: `(op, what is known, index, the arguments that are not constant)` ----------------------------
 
 is_gaussian = Rules("whether its limit is Gaussian")
 

@@ -9,7 +9,7 @@ _os.environ.setdefault("PJRT_NPROC", str(_machine.cores()))
 
 import jax as _jax
 
-# Limits are calculated in float64, which JAX offers only as a setting of the whole process. Everything that computes
+# Limits are computed in float64, which JAX offers only as a setting of the whole process. Everything that computes
 # imports this package first.
 _jax.config.update("jax_enable_x64", True)
 

@@ -217,7 +217,7 @@ class Network(Recorder):
         """Apply `layer(net, x)` `times` over, with fresh parameters each time.
 
         The layers being identical, they are recorded once, and their number is data:
-        changing it compiles nothing in the infinite-width reading. A layer that uses vectors
+        changing it recompiles nothing in the infinite-width reading. A layer that uses vectors
         or matrices from outside (shared weights) is written out instead.
 
         Args:

@@ -59,7 +59,7 @@ class Recorder:
             raise ProgramError(f"A number or a scalar is needed here, not {x!r}.")
         refusal = f"A number is needed here, not {type(x).__name__}."
         # Floats, so that changing 1 to 1.0 recompiles nothing. A copy, since authors may change x.
-        number = np.array(real_array(x, "What stands for a number", refusal, ProgramError))
+        number = np.array(real_array(x, "A number of the program", refusal, ProgramError))
         if not np.all(np.isfinite(number)):
             raise HyperparameterError("A number in the program is not finite; every hyper-parameter must be.")
         return self._constant(number)

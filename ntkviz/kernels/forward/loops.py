@@ -39,7 +39,7 @@ from .repeats import fill, have_one_form
 from .views import Vector, View
 
 Pair = tuple[int, int]
-"""The indices of two vectors, the first of which a step makes or reads; `(index, MEAN)` stands for a mean."""
+"""The indices of two vectors, the first of which a step makes or reads; `(index, MEAN)` denotes a mean."""
 MEAN = -1
 
 
