@@ -47,7 +47,7 @@ class Architecture:
     hyper: tuple[tuple[str, Any], ...]
     parametrization: str = "ntk"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "__doc__", self.fn.__doc__)
         object.__setattr__(self, "__name__", self.fn.__name__)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..errors import ProgramError
@@ -154,10 +155,11 @@ def layernorm(x: Vector, eps: float = 0.0) -> Vector:
         ProgramError: `x` is not a vector of a program.
     """
     centred = _vector(x, "layernorm") - moment(x)
-    return centred * (inner(centred, centred) + eps) ** -0.5
+    normalised: Vector = centred * (inner(centred, centred) + eps) ** -0.5
+    return normalised
 
 
-def _softmax(x):
+def _softmax(x: Array) -> Array:
     return jax.nn.softmax(x, axis=-1)
 
 

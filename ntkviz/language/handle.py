@@ -6,7 +6,7 @@ the width axis is never visible, so nothing an author writes can depend on the w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,7 +47,7 @@ class Value:
             )
         return self.shape[0]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Any]:
         return (self[k] for k in range(len(self)))
 
     def __repr__(self) -> str:

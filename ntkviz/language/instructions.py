@@ -335,4 +335,5 @@ def contracted_shape(subscripts: str, theta: Shape, vectors: Shape) -> Shape:
 @functools.lru_cache(maxsize=4096)
 def function_shape(fn: Callable[..., Any], shapes: tuple[Shape, ...]) -> Shape:
     """The shape of a function of scalars."""
-    return jax.eval_shape(fn, *(jax.ShapeDtypeStruct(s, "float64") for s in shapes)).shape
+    made: Shape = jax.eval_shape(fn, *(jax.ShapeDtypeStruct(s, "float64") for s in shapes)).shape
+    return made

@@ -13,7 +13,7 @@ from . import instructions as ops
 from .axes import Shape
 from .handle import Value
 from .program import Parameter, Program
-from .recording import Recorder, UsesOutsideError
+from .recording import Recorder, UsesOutsideError, V
 from .values import Matrix, Output, Scalar, Vector
 
 PARAMETRIZATIONS = ("ntk", "ntk4a")
@@ -250,7 +250,7 @@ class Network(Recorder):
 
     def _written_out(self, times: int, layer: Callable[[Network, Vector], Vector], x: Vector) -> Vector:
         for k in range(times):
-            x = layer(Numbered(self, f"[{k + 1}]"), x)  # type: ignore[arg-type]
+            x = layer(Numbered(self, f"[{k + 1}]"), x)
         return x
 
 
@@ -294,23 +294,32 @@ class Block(Network):
         return Program(tuple(self.instructions), tuple(self.parameters), self.index(out))
 
 
-class Numbered:
+class Numbered(Network):
     """The same network, but its new parameters get a layer number in their names."""
 
     def __init__(self, net: Network, suffix: str):
+        self.__dict__.update(net.__dict__)  # what has been written down, which both go on to write
         self._net, self._suffix = net, suffix
 
-    def __getattr__(self, attribute: str) -> Any:
-        method = getattr(self._net, attribute)
-        if attribute == "repeat":
-            return self._repeat
-        if attribute not in ("input", "matrix", "vector", "bias"):
-            return method
-        return lambda name, *args, **options: method(name + self._suffix, *args, **options)
+    def input(self, name: str, *args: Any, **options: Any) -> Vector:
+        return self._net.input(name + self._suffix, *args, **options)
 
-    def _repeat(self, times: int, layer: Callable[[Network, Vector], Vector], x: Vector) -> Vector:
+    def matrix(self, name: str, *args: Any, **options: Any) -> Matrix:
+        return self._net.matrix(name + self._suffix, *args, **options)
+
+    def vector(self, name: str, *args: Any, **options: Any) -> Vector:
+        return self._net.vector(name + self._suffix, *args, **options)
+
+    def scalar(self, x: Any) -> Scalar:
+        return self._net.scalar(x)
+
+    def record(self, op: ops.Op, args: tuple[Value, ...], kind: type[V], shape: Shape) -> V:
+        return self._net.record(op, args, kind, shape)
+
+    def repeat(self, times: int, layer: Callable[[Network, Vector], Vector], x: Vector) -> Vector:
+        """Written out, with a number for each of the nested layers."""
         for k in range(times):
-            x = layer(Numbered(self._net, f"{self._suffix}[{k + 1}]"), x)  # type: ignore[arg-type]
+            x = layer(Numbered(self._net, f"{self._suffix}[{k + 1}]"), x)
         return x
 
 

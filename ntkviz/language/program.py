@@ -320,7 +320,8 @@ class Program:
         Raises:
             ProgramError: A derivative is not a function (that of a step).
         """
-        return _methods["backward"](self.unrolled(), independent_copy=assume_gia).program
+        with_gradients: Program = _methods["backward"](self.unrolled(), independent_copy=assume_gia).program
+        return with_gradients
 
     def lines(self) -> tuple[Line, ...]:
         """The lines of the listing, from which text, LaTeX and graph are made.
@@ -328,7 +329,8 @@ class Program:
         Returns:
             The lines worth reading, in order, repeated layers written out.
         """
-        return _methods["lines"](self)
+        lines: tuple[Line, ...] = _methods["lines"](self)
+        return lines
 
     def to_text(self) -> str:
         """The instructions as numbered lines of text.
@@ -336,7 +338,8 @@ class Program:
         Returns:
             Lines `indices  name : type shape = formula`, in columns.
         """
-        return _methods["to_text"](self)
+        text: str = _methods["to_text"](self)
+        return text
 
     def to_latex(self) -> str:
         """The instructions as LaTeX.
@@ -344,7 +347,8 @@ class Program:
         Returns:
             An `aligned` environment, for display mode.
         """
-        return _methods["to_latex"](self)
+        latex: str = _methods["to_latex"](self)
+        return latex
 
     def to_graph(self) -> dict[str, list[dict[str, Any]]]:
         """The instructions as nodes and the values they pass as edges.
@@ -352,7 +356,8 @@ class Program:
         Returns:
             Under `"nodes"` dictionaries `{id, label, type, shape, formula}`, under `"edges"` `{source, target}`.
         """
-        return _methods["to_graph"](self)
+        graph: dict[str, list[dict[str, Any]]] = _methods["to_graph"](self)
+        return graph
 
     def __str__(self) -> str:
         return self.to_text()
@@ -370,5 +375,5 @@ def _same_number(one: Any, other: Any) -> bool:
     if isinstance(one, jax.core.Tracer) or isinstance(other, jax.core.Tracer):
         return False
     if isinstance(one, jax.ShapeDtypeStruct) or isinstance(other, jax.ShapeDtypeStruct):
-        return one == other
+        return bool(one == other)
     return np.array_equal(one, other)

@@ -5,7 +5,7 @@ then by its base classes, so that one rule may serve all linear instructions, or
 refused by name:
 
 ```python
-value = Rules("a value")
+value: Rules[Array] = Rules("a value")
 
 
 @value.rule(ops.Shift)
@@ -18,11 +18,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ..errors import ProgramError
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Refused:
     why: str
 
 
-class Rules:
+class Rules(Generic[T]):
     """The rules of one reading; called with an instruction and the other arguments of its rule.
 
     - `what`: what a rule returns, in the words of the error message: "a gradient".
@@ -40,8 +41,8 @@ class Rules:
 
     def __init__(self, what: str):
         self.what = what
-        self.entries: dict[type, Callable[..., Any] | Refused] = {}
-        self._found: dict[type, Callable[..., Any] | Refused | None] = {}
+        self.entries: dict[type, Callable[..., T] | Refused] = {}
+        self._found: dict[type, Callable[..., T] | Refused | None] = {}
 
     def rule(self, *classes: type) -> Callable[[F], F]:
         """Register the decorated function `(op, …)` for some classes of instructions."""
@@ -56,17 +57,17 @@ class Rules:
         """Give the reason why some classes of instructions have no rule."""
         self._add(classes, Refused(why))
 
-    def _add(self, classes: tuple[type, ...], entry: Callable[..., Any] | Refused) -> None:
+    def _add(self, classes: tuple[type, ...], entry: Callable[..., T] | Refused) -> None:
         self.entries.update(dict.fromkeys(classes, entry))
         self._found.clear()
 
-    def entry(self, kind: type) -> Callable[..., Any] | Refused | None:
+    def entry(self, kind: type) -> Callable[..., T] | Refused | None:
         """The entry for a class of instructions: its own, or that of its nearest base class."""
         if kind not in self._found:
             self._found[kind] = next((self.entries[c] for c in kind.__mro__ if c in self.entries), None)
         return self._found[kind]
 
-    def of(self, op: Any, index: int | None = None) -> Callable[..., Any]:
+    def of(self, op: Any, index: int | None = None) -> Callable[..., T]:
         """The rule of an instruction; raises `ProgramError` with its name (and index) where there is none."""
         found = self.entry(type(op))
         if callable(found):
@@ -75,5 +76,5 @@ class Rules:
         why = "" if found is None else f": {found.why}"
         raise ProgramError(f"{name} has no rule for {self.what}{why}.")
 
-    def __call__(self, op: Any, *args: Any) -> Any:
+    def __call__(self, op: Any, *args: Any) -> T:
         return self.of(op)(op, *args)

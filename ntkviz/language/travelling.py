@@ -105,7 +105,8 @@ def _content(function: types.FunctionType) -> bytes:
     import cloudpickle
 
     with _sending(function):
-        return cloudpickle.dumps(function)
+        content: bytes = cloudpickle.dumps(function)
+        return content
 
 
 @contextlib.contextmanager
@@ -130,4 +131,5 @@ def _arrived(name: str, content: bytes) -> Function:
 def _made(content: bytes) -> Function:
     import cloudpickle
 
-    return cloudpickle.loads(content)
+    function: Function = cloudpickle.loads(content)
+    return function

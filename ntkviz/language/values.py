@@ -66,10 +66,12 @@ class Vector(Value):
         return self * -1.0
 
     def __sub__(self, other: Any) -> Vector:
-        return self + (-other)
+        difference: Vector = self + (-other)
+        return difference
 
     def __rsub__(self, other: Any) -> Vector:
-        return -self + other
+        difference: Vector = -self + other
+        return difference
 
     def __mul__(self, other: Any) -> Vector:
         if isinstance(other, Vector):
@@ -84,7 +86,8 @@ class Vector(Value):
             raise ProgramError(
                 "A quotient of two vectors may be infinite; write it as a function of both with nv.nonlinearity."
             )
-        return self * (1.0 / other)
+        quotient: Vector = self * (1.0 / other)
+        return quotient
 
     def __pow__(self, power: int) -> Vector:
         if power not in (1, 2, 3):

@@ -158,7 +158,7 @@ class Pullback:
 
 # --- the rules: how the gradient of a value adds to those of its arguments ------------------------
 
-pullback = Rules("a gradient")
+pullback: Rules[None] = Rules("a gradient")
 pullback.refuse(ops.OfLayers, why="write the repeated layers out first (Program.unrolled)")
 pullback.refuse(ops.Delayed, why="a loop is differentiated in its original form, step by step")
 pullback.refuse(grads.OfGradients, why="gradients are not differentiated again")
@@ -256,7 +256,7 @@ def _(op: Op, to: Pullback, instruction: Instruction, gradient: int) -> None:
             to.add(coefficients, coefficient_gradient(op, to, instruction, gradient))
 
 
-coefficient_gradient = Rules("the gradient of its coefficients")
+coefficient_gradient: Rules[int] = Rules("the gradient of its coefficients")
 """dθ of a linear instruction Σ θ x: the Moment of dy·x, summed over the axes that θ does not have."""
 
 

@@ -145,7 +145,7 @@ class Nonlinearity:
         if self.coefficients or globals().get(self.name) is self:
             return self
         text = traced_elementwise(self.fn, f"The nonlinearity {self.name}", self.arity, parameters)
-        meanings = self.__dict__.setdefault("_meanings", {})
+        meanings: dict[int, dict[str, Nonlinearity]] = self.__dict__.setdefault("_meanings", {})
         known = meanings.setdefault(parameters, {})
         if text not in known:
             known[text] = dataclasses.replace(self) if known else self
@@ -154,11 +154,11 @@ class Nonlinearity:
 
 @functools.cache
 def _autodiff(phi: Nonlinearity, argument: int) -> Nonlinearity:
-    def fn(*args):
+    def fn(*args: Any) -> jax.Array:
         dtype = jnp.result_type(*args)
         same = jnp.broadcast_arrays(*args)
         flat = [jnp.ravel(jnp.asarray(a, dtype)) for a in same]
-        slope = jax.vmap(jax.grad(phi.fn, argnums=argument))(*flat)
+        slope: jax.Array = jax.vmap(jax.grad(phi.fn, argnums=argument))(*flat)
         return slope.reshape(same[0].shape)
 
     prime = "′" if phi.arity == 1 else f"_{argument + 1}"
@@ -222,7 +222,7 @@ def _made_of(fn: _Itself, arity: int, smooth: bool) -> Nonlinearity:
 def polynomial(name: str, *coefficients: float) -> Nonlinearity:
     """The polynomial Σ cₖ xᵏ, its derivatives polynomials too (down to the constant 0)."""
 
-    def fn(x):
+    def fn(x: Any) -> jax.Array:
         value = jnp.zeros_like(x)
         for c in reversed(coefficients):
             value = value * x + c

@@ -10,7 +10,7 @@ from ..instructions import Op, Repeat
 from ..program import Instruction, Kind, Program
 from ..rules import Rules
 
-short_for = Rules("its expansion")
+short_for: Rules[int] = Rules("its expansion")
 """`(op, writer, instruction, *indices of the arguments)`: writes the expansion and returns the index of its value."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
+from jax import Array
 
 from .. import instructions as ops
 from ..gradients.instructions import OfGradients
@@ -20,11 +21,11 @@ class OverSteps:
 
     fn: Callable[..., Any]
 
-    def __call__(self, *scalars):
+    def __call__(self, *scalars: Array) -> Any:
         return jax.vmap(self.fn, in_axes=-1, out_axes=-1)(*scalars)
 
 
-over_steps = Rules("the same for arrays with a last axis of steps")
+over_steps: Rules[Op] = Rules("the same for arrays with a last axis of steps")
 
 
 over_steps.rule(Op)(lambda op: op)

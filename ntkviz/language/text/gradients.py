@@ -124,7 +124,7 @@ _SLOPES: dict[Callable[..., Any], Callable[..., Formula]] = {
 formula.rule(grads.Transposed)(lambda op, page, gradient, *scalars: transposed(op.op, op, page, gradient, *scalars))
 
 
-transposed: Rules = Rules("a formula of its transpose")
+transposed: Rules[Formula] = Rules("a formula of its transpose")
 """How the transpose `op` of a linear instruction is written; by default `NameOfOp_1ᵀ(dx)`."""
 
 
@@ -168,7 +168,7 @@ def _(linear: ops.Join, op: grads.Transposed, page: Page, gradient: Formula) -> 
 transposed.rule(ops.Rearrange)(lambda linear, op, page, gradient: put_back(linear.how, linear, page, gradient))
 
 
-put_back: Rules = Rules("a formula of its transpose")
+put_back: Rules[Formula] = Rules("a formula of its transpose")
 """How the transpose of a rearrangement of leading axes is written."""
 
 

@@ -119,7 +119,7 @@ def _scientific(text: str) -> str:
 # --- how each instruction is written --------------------------------------------------------------
 
 
-formula = Rules("a formula")
+formula: Rules[Formula] = Rules("a formula")
 """How an instruction is written, given how its arguments are; by default `NameOfOp(a, b)`."""
 
 
@@ -256,7 +256,7 @@ def _(op: ops.Readout, page: Page, v: Formula, x: Formula) -> Formula:
     return page.read_out(product)
 
 
-rearranged: Rules = Rules("a formula")
+rearranged: Rules[Formula] = Rules("a formula")
 """How a rearrangement of leading axes (of an array of leading shape `shape`) is written."""
 
 
