@@ -78,7 +78,7 @@ def on_cluster(client: Client, call: Callable[[int], T], arguments: Sequence[int
     with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 PiB"}):
         held = client.submit(_itself, call, pure=False)
     waiting = iter(arguments)
-    under_way: dict[Future, int] = {}
+    under_way: dict[Future[T], int] = {}
     finished = as_completed(loop=client.loop)
 
     def fill() -> None:

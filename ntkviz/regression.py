@@ -268,7 +268,7 @@ def one_hot(labels: Any, classes: Sequence[Any] | np.ndarray) -> np.ndarray:
         raise InputError(f"The labels have shape {labels.shape}; they must be (train,), the class of each input.")
     if len(unknown):
         raise InputError(f"The label {unknown[0]} is not one of the classes {shown(classes.tolist())}.")
-    return (labels[:, None] == classes) - 1 / len(classes)
+    return np.asarray((labels[:, None] == classes) - 1 / len(classes))
 
 
 # --- checks of the arguments -----------------------------------------------------------------------

@@ -25,7 +25,7 @@ from ..language.gradients.backward import BackwardProgram
 from ..language.nonlinearities.nonlinearity import multiply
 from ..language.program import Instruction, Program
 from ..language.rules import Rules
-from ..language.zero import ZERO, linear, written
+from ..language.zero import ZERO, Zero, linear, written
 from ..networks.uses import Matrix, ntk_from_uses
 from .expressions import NOTHING, Expectations, Expression
 from .limit_kernels import LimitKernels
@@ -100,7 +100,7 @@ def _numbers(values: list[Any], shape: Shape) -> Any:
 
 # --- the rules: `(op, the calculus, the program, the instruction, *values of the arguments)` ------------------
 
-exact = Rules("a limit Z in exact algebra")
+exact: Rules[Any] = Rules("a limit Z in exact algebra")
 exact.refuse(ops.OfLayers, why="write the repeated layers out first (Program.unrolled)")
 exact.refuse(ops.Delayed, why="the Z calculus takes the steps of a loop one after the other")
 
@@ -119,7 +119,7 @@ def _(op: Any, z: ExactZ, program: Program, instruction: Instruction, *args: Any
 
 
 @exact.rule(grads.Identity)
-def _(op: grads.Identity, z: ExactZ, program: Program, instruction: Instruction, f: Any) -> Array:
+def _(op: grads.Identity, z: ExactZ, program: Program, instruction: Instruction, f: Any) -> Any:
     return op.evaluate(written(f, program.instructions[instruction.args[0]].shape))
 
 
@@ -158,11 +158,12 @@ def _(op: ops.MatMul, z: ExactZ, program: Program, instruction: Instruction, x: 
 
 
 @exact.rule(ops.Nonlin)
-def _(op: ops.Nonlin, z: ExactZ, program: Program, instruction: Instruction, *args: Any) -> Vectors:
+def _(op: ops.Nonlin, z: ExactZ, program: Program, instruction: Instruction, *args: Any) -> Vectors | Zero:
     phi, shape = op.phi, instruction.shape
     vectors = [np.broadcast_to(a, shape) for a in args[: phi.arity]]
     if phi is multiply:
-        return np.frompyfunc(operator.mul, 2, 1)(*vectors).reshape(shape)
+        products: Vectors = np.frompyfunc(operator.mul, 2, 1)(*vectors).reshape(shape)
+        return products
     if phi.arity != 1:
         return z.expectations.refuse(f"{phi.name} of {phi.arity} vectors")
     scalars = [jnp.broadcast_to(written(a, ()), shape).ravel() for a in args[1:]]
@@ -173,7 +174,7 @@ def _(op: ops.Nonlin, z: ExactZ, program: Program, instruction: Instruction, *ar
 
 
 @exact.rule(ops.BatchNorm, grads.BatchNormGradient)
-def _(op: Any, z: ExactZ, program: Program, instruction: Instruction, *args: Any) -> Vectors:
+def _(op: Any, z: ExactZ, program: Program, instruction: Instruction, *args: Any) -> Zero:
     return z.expectations.refuse("batch normalisation")
 
 
@@ -246,7 +247,7 @@ def _is_vectors(value: Any) -> bool:
 
 
 def _combination(pattern: np.ndarray, numbers: Any, entries: list[Expression]) -> Expression:
-    indices = np.flatnonzero(pattern)
+    indices = np.flatnonzero(pattern).tolist()
     if len(indices) == 1 and isinstance(numbers, np.ndarray) and numbers[indices[0]] == 1.0:
         return entries[indices[0]]
     return sum((entries[k].scaled(numbers[k]) for k in indices), NOTHING)
@@ -266,7 +267,8 @@ def _nngp(calculus: ExactZ, programs: tuple[Program, Program], runs: list[list[A
     rows, columns = (run[k].reshape(-1, positions) for run, k in zip(runs, (x, y), strict=True))
     products = [sum(map(calculus.expectations.product, row, column), ZERO) for row in rows for column in columns]
     moments = jnp.stack([jnp.asarray(written(m, ())) for m in products]).reshape(len(rows), len(columns))
-    return first.variance(first.parameter_of(v)) * moments
+    nngp: Array = first.variance(first.parameter_of(v)) * moments
+    return nngp
 
 
 class _Uses(NamedTuple):

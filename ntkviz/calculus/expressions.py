@@ -22,7 +22,7 @@ from jax import Array
 from ..gaussian.error import Error, relative_error
 from ..gaussian.expectation import Expectation, pair_expectation, single_expectation
 from ..language.nonlinearities.nonlinearity import Nonlinearity, identity
-from ..language.zero import ZERO, none_if_zero, written
+from ..language.zero import ZERO, Zero, none_if_zero, written
 from .factors import Affine, Factor, Number, Product, by_argument, differentiated, multiplied_out, simplified
 from .limit_kernels import Reason
 
@@ -146,7 +146,7 @@ class Expectations:
         self._products: dict[tuple[int, int], tuple[Expression, Expression, Number]] = {}
         self._known: dict[Any, tuple[Any, Number]] = {}
 
-    def refuse(self, why: str) -> Any:
+    def refuse(self, why: str) -> Zero:
         """Record why an expectation is outside the algebra."""
         self.beyond.append(Reason("samples", why))
         return ZERO

@@ -107,7 +107,7 @@ def _is_zero(op: Op, zeros: list[bool]) -> bool:
 
 # --- the effect of flipping a parameter: `(op, what is known, the instruction, *signs of the arguments)` -----------
 
-signs = Rules("its signs")
+signs: Rules[np.ndarray] = Rules("its signs")
 
 
 signs.rule(ops.Data, ops.Constant, grads.Identity)(lambda op, known, instruction, *args: known.unchanged())
@@ -137,7 +137,8 @@ def _(op: ops.ScalarFunction, known: Known, instruction: Instruction, *args: np.
 @signs.rule(ops.Nonlin)
 def _(op: ops.Nonlin, known: Known, instruction: Instruction, *args: np.ndarray) -> np.ndarray:
     if op.multiplies:
-        return args[0] * args[1]
+        both: np.ndarray = args[0] * args[1]
+        return both
     return np.where(args[0] == -1, _sign_of(op), args[0]) if len(args) == 1 else _if_unchanged(args)
 
 
@@ -152,7 +153,8 @@ def _(op: Op, known: Known, instruction: Instruction, x: np.ndarray, *_: np.ndar
 
 @signs.rule(grads.BatchNormGradient)
 def _(op: Op, known: Known, instruction: Instruction, x: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    return gradient * x**2  # flipping the batch leaves its derivative unchanged
+    flipped: np.ndarray = gradient * x**2  # flipping the batch leaves its derivative unchanged
+    return flipped
 
 
 signs.rule(grads.ScalarGradient)(lambda op, known, instruction, gradient, *args: gradient * _if_unchanged(args))
@@ -160,7 +162,7 @@ signs.rule(grads.ScalarGradient)(lambda op, known, instruction, gradient, *args:
 
 # --- the Gaussians in Z of a vector that is not zero: `(op, what is known, index)` ---------------------------------
 
-gaussians = Rules("the Gaussians in its limit")
+gaussians: Rules[frozenset[int]] = Rules("the Gaussians in its limit")
 
 
 gaussians.rule(Op)(lambda op, known, index: known.all_of(known.program.instructions[index].args))
@@ -191,7 +193,7 @@ def _(op: ops.Nonlin, known: Known, index: int) -> frozenset[int]:
 
 # --- Gaussian or not: `(op, what is known, index, the arguments that are not constant)` ----------------------------
 
-is_gaussian = Rules("whether its limit is Gaussian")
+is_gaussian: Rules[bool] = Rules("whether its limit is Gaussian")
 
 
 is_gaussian.rule(Op)(lambda op, known, index, vectors: False)
@@ -221,7 +223,8 @@ for table in (signs, gaussians, is_gaussian):
 
 def _if_unchanged(signs: Sequence[np.ndarray]) -> np.ndarray:
     """1 where flipping a parameter changes none of the arguments."""
-    return np.all(np.stack(signs) == 1, axis=0).astype(int)
+    unchanged: np.ndarray = np.all(np.stack(signs) == 1, axis=0)
+    return unchanged.astype(int)
 
 
 _ODD, _EVEN = {erf, sin, tanh, sign, minus_sin}, {abs, cos, erf_slope, erf_gate_slope}

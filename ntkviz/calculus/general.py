@@ -20,6 +20,7 @@ import numpy as np
 from jax import Array
 
 from ..execution.memory_limit import bounded
+from ..execution.ragged import Data
 from ..execution.trace_signature import TraceSignature, trace_signature
 from ..gaussian.certified.jumps import check_slopes
 from ..gaussian.error import Error, ErrorKind, scaled
@@ -91,7 +92,8 @@ def exact_error_kind(program: Program, program_bar: Program, assume_gia: bool) -
 
 @functools.lru_cache(maxsize=256)
 def _traced(signature: TraceSignature, assume_gia: bool) -> LimitKernels:
-    return jax.eval_shape(functools.partial(_exact_pair, assume_gia=assume_gia), *signature.programs())
+    kernels: LimitKernels = jax.eval_shape(functools.partial(_exact_pair, assume_gia=assume_gia), *signature.programs())
+    return kernels
 
 
 @functools.partial(jax.jit, static_argnames="assume_gia", inline=True)  # traced once: to try, and to calculate
@@ -103,11 +105,12 @@ def _exact_pair(program: Program, program_bar: Program, *, assume_gia: bool) -> 
 # A few numbers for each pair by a long formula: compiling takes the time, so LLVM is not asked to improve the code.
 @bounded(static_argnames="assume_gia", compiler_options={"xla_backend_optimization_level": 0})
 def _exact_pairs(program: Program, program_bar: Program, assume_gia: bool) -> LimitKernels:
-    def pair(data, data_bar):
+    def pair(data: Data, data_bar: Data) -> Any:
         return _exact_pair(program.with_data(*data), program_bar.with_data(*data_bar), assume_gia=assume_gia)
 
     rows = jax.vmap(jax.vmap(pair, in_axes=(None, 0)), in_axes=(0, None))
-    return rows(program.data, program_bar.data)
+    kernels: LimitKernels = rows(program.data, program_bar.data)
+    return kernels
 
 
 def _exact(program: Program, program_bar: Program, assume_gia: bool) -> LimitKernels:
@@ -176,7 +179,7 @@ def _joined(program: Program, program_bar: Program) -> tuple[tuple[Program, ...]
 
 
 @bounded(static_argnames="assume_gia")
-def _one_draw(programs: tuple[Program, ...], assume_gia: bool, normals: Any):
+def _one_draw(programs: tuple[Program, ...], assume_gia: bool, normals: Array) -> tuple[Array, Array]:
     both_passes = tuple(_with_gradients(program, assume_gia) for program in programs)
     places = tuple(_watched(program, assume_gia) for program in programs)
     return sampled_kernels(both_passes, _passes(programs[0]), normals, places)

@@ -208,7 +208,11 @@ def _network(program: Program, width: int, key: Array) -> dict[int, Array]:
 
 @bounded(static_argnames=("width", "draws"))
 def _networks(program: Program, width: int, key: Array, draws: int) -> dict[int, Array]:
-    return jax.vmap(lambda number: _network(program, width, jax.random.fold_in(key, number)))(jnp.arange(draws))
+    def one(number: Array) -> dict[int, Array]:
+        return _network(program, width, jax.random.fold_in(key, number))
+
+    found: dict[int, Array] = jax.vmap(one)(jnp.arange(draws))
+    return found
 
 
 def _draws(program: Program) -> Iterator[dict[int, Array]]:

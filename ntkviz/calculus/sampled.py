@@ -117,7 +117,7 @@ class SampledZ:
         return self.families.setdefault(key, GaussianFamily.empty(width, self.samples))
 
 
-sampled = Rules("a limit Z from samples")
+sampled: Rules[Array] = Rules("a limit Z from samples")
 """The samples of a value, by `(the sampler, the program, *samples of the arguments)`."""
 sampled.refuse(ops.OfLayers, why="write the repeated layers out first (Program.unrolled)")
 sampled.refuse(ops.Delayed, why="the Z calculus takes the steps of a loop one after the other")
@@ -210,7 +210,9 @@ def _nngp(p: BackwardProgram, values: list[Array], q: BackwardProgram, other: li
     flat = [
         m.reshape((-1, math.prod(m.shape[m.ndim - 1 - positions : -1]), m.shape[-1])) for m in (values[x], other[y])
     ]
-    return p.program.variance(p.program.parameter_of(v)) * jnp.einsum("ipz,jpz->ij", *flat) / flat[0].shape[-1]
+    moments = jnp.einsum("ipz,jpz->ij", *flat)
+    nngp: Array = p.program.variance(p.program.parameter_of(v)) * moments / flat[0].shape[-1]
+    return nngp
 
 
 def _uses(p: BackwardProgram, values: list[Array]) -> dict[Matrix, Uses]:

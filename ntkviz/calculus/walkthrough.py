@@ -216,7 +216,8 @@ class Walkthrough:
                 return first(values[instruction.args[0]])
             case ops.Readout():
                 v, x = (first(values[k]) for k in instruction.args)
-                return v * x
+                terms: np.ndarray = v * x
+                return terms
             case _ if self._is_vector(line.index):
                 return psi(first(values[line.index]), first(values[self.lines[0].index]))
             case _:
@@ -228,7 +229,8 @@ class Walkthrough:
 
 def first(values: Any) -> np.ndarray:
     """The first vector of an array of vectors `(*leading, n)`."""
-    return np.asarray(values).reshape(-1, np.shape(values)[-1])[0]
+    vector: np.ndarray = np.asarray(values).reshape(-1, np.shape(values)[-1])[0]
+    return vector
 
 
 def _law(samples: Any, mean: Any, std: Any, gaussian: bool = True, corrections: tuple[int, ...] = ()) -> Law:

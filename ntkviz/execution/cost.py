@@ -142,7 +142,7 @@ def readable_seconds(seconds: float) -> str:
 
 def _rounded(number: float) -> int:
     """To one digit, or two from 10 on: an estimate justifies no more."""
-    digits = 10 ** max(0, math.floor(math.log10(number)) - 1)
+    digits: int = 10 ** max(0, math.floor(math.log10(number)) - 1)
     return round(number / digits) * digits
 
 
@@ -290,7 +290,7 @@ def memory_of(jaxpr: Jaxpr) -> float:
 def largest_written(jaxpr: Jaxpr) -> int:
     """Floats in the largest array that is written to memory."""
     own = (v.aval for e in jaxpr.eqns if e.primitive.name in WRITTEN for v in e.outvars)
-    floats = (a.size for a in own if jnp.issubdtype(getattr(a, "dtype", int), jnp.floating))  # type: ignore[attr-defined]
+    floats = (int(a.size) for a in own if jnp.issubdtype(getattr(a, "dtype", int), jnp.floating))  # type: ignore[attr-defined]
     return max([1, *floats, *(largest_written(inner) for e in jaxpr.eqns for inner in _inner(e))])
 
 

@@ -31,7 +31,7 @@ class ExamplesMeetError(Exception):
     """A value of the batch's program has no counterpart in the single example's."""
 
 
-of_all_examples = Rules("its examples")
+of_all_examples: Rules[Each] = Rules("its examples")
 """The examples of an instruction's value, by `(shapes of the arguments, their examples, ndim of the value)`."""
 
 
@@ -81,7 +81,7 @@ def _(op: ops.Join, shapes: list[Shape], whose: list[Any], ndim: int) -> Each:
     return Each(each.axis + (op.new_axis and op.axis <= each.axis), each.inner)
 
 
-def _if(condition: bool, whose: Any) -> Any:
+def _if(condition: bool, whose: Each) -> Each:
     """The examples of the value, if the condition keeps them separate."""
     if not condition:
         raise ExamplesMeetError

@@ -6,7 +6,7 @@ import functools
 import os
 from collections.abc import Callable
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, overload
 from weakref import WeakSet
 
 import jax
@@ -20,12 +20,21 @@ from .cost import Cost, compiling, cost_of, memory_of, readable_bytes
 LIMIT = "NTKVIZ_MEMORY_GB"
 """The environment variable with the memory limit of a computation, in GB; by default, all free memory."""
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 _found: ContextVar[dict[Jaxpr, Cost] | None] = ContextVar("costs found so far, when a computation is only estimated")
 _compiled: WeakSet[Jaxpr] = WeakSet()
 
 
+@overload
+def bounded(function: Callable[P, R], /) -> Callable[P, R]: ...
+@overload
 def bounded(
-    function: Callable[..., Any] | None = None, *, compiler_options: dict[str, Any] | None = None, **options: Any
+    *, compiler_options: dict[str, Any] | None = None, **options: Any
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def bounded(
+    function: Callable[..., Any] | None = None, /, *, compiler_options: dict[str, Any] | None = None, **options: Any
 ) -> Any:
     """`jax.jit`, with its options, for computations that may be large: one that would not fit is refused.
 

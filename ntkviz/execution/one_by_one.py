@@ -274,7 +274,7 @@ class _Matching:
 # --- the rules ---------------------------------------------------------------------------------------
 
 
-like = Rules("its counterpart in the program of one example")
+like: Rules[Found] = Rules("its counterpart in the program of one example")
 """The match of an instruction in the program of one example, by `(matching, instruction, matched arguments)`."""
 like.rule(ops.Op)(lambda op, matching, instruction, args: matching.applied(instruction, args))
 like.rule(ops.Data)(lambda op, matching, instruction, args: matching.recognised(instruction, op, (), Each(0)))

@@ -70,6 +70,7 @@ def between_groups(
 def joined(blocks: Sequence[Sequence[Any]], groups1: list[Group], groups2: list[Group]) -> Array:
     """One kernel from its blocks between groups, rows and columns in the order of the batches."""
     if len(groups1) == len(groups2) == 1:
-        return blocks[0][0]
+        whole: Array = blocks[0][0]
+        return whole
     rows, columns = (np.argsort(np.concatenate([g.members for g in groups])) for groups in (groups1, groups2))
     return jnp.block([list(row) for row in blocks])[np.ix_(rows, columns)]

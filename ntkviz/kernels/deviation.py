@@ -10,7 +10,8 @@ import numpy as np
 from ..convergence import Slope, log_log_slope, relative_frobenius
 from ..errors import NotFiniteError
 from ..language.architecture import Architecture, listed, whole_number
-from ..networks.finite import check_width, empirical_ntk
+from ..networks.finite import empirical_ntk
+from ..networks.sampling import check_width
 from .infinite import infinite_ntk
 
 

@@ -29,7 +29,7 @@ from ..language.program import Program
 from ..language.rewriting.shorthand import in_full
 from ..language.several import split_functions
 from ..networks.parameters import check_one_network_reads
-from .forward.kernels import kernels_of, over_time, pair_by_pair
+from .forward.kernels import KernelsOfTwo, kernels_of, over_time, pair_by_pair
 from .plan import Plan, forward_plan
 
 Method = Literal["auto", "forward", "general"]
@@ -211,11 +211,13 @@ def _as_kernels(kernels: LimitKernels) -> Kernels:
 
 # --- evaluation ----------------------------------------------------------------------------------
 
-_whole = {kernels: bounded(kernels) for kernels in (pair_by_pair, over_time)}
+_whole: dict[KernelsOfTwo, Callable[..., LimitKernels]] = {
+    kernels: bounded(kernels) for kernels in (pair_by_pair, over_time)
+}
 
 
 @functools.lru_cache(maxsize=512)
-def _pairs(structures: tuple[Program, Program], kernels_of_two: Any) -> Any:
+def _pairs(structures: tuple[Program, Program], kernels_of_two: KernelsOfTwo) -> Callable[..., LimitKernels]:
     """All pairs of examples; values that depend on one example are computed once per example, not per pair.
 
     A function of numbers only: the program is not traced again between the blocks of one kernel.
@@ -225,9 +227,8 @@ def _pairs(structures: tuple[Program, Program], kernels_of_two: Any) -> Any:
     @bounded(compiler_options={"xla_cpu_prefer_vector_width": 512})
     def pairs(constants: Data, constants_bar: Data, data: Data, data_bar: Data) -> LimitKernels:
         if len(data[0]) == len(data_bar[0]) == 1:  # already traced, for the plan
-            return kernels_of_two(
-                structure.with_numbers(constants, data), structure_bar.with_numbers(constants_bar, data_bar)
-            )
+            programs = structure.with_numbers(constants, data), structure_bar.with_numbers(constants_bar, data_bar)
+            return kernels_of_two(*programs)
 
         def pair(example: Data, example_bar: Data) -> LimitKernels:
             one = structure.with_numbers(constants, tuple(d[None] for d in example))
@@ -235,7 +236,7 @@ def _pairs(structures: tuple[Program, Program], kernels_of_two: Any) -> Any:
             kernels = kernels_of_two(one, other)
             return LimitKernels(kernels.nngp[0, 0], kernels.ntk[0, 0], kernels.error)
 
-        kernels = jax.vmap(jax.vmap(pair, in_axes=(None, 0)), in_axes=(0, None))(data, data_bar)
+        kernels: LimitKernels = jax.vmap(jax.vmap(pair, in_axes=(None, 0)), in_axes=(0, None))(data, data_bar)
         return dataclasses.replace(kernels, error=kernels.error.largest())
 
     return pairs

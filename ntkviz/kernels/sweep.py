@@ -105,14 +105,17 @@ def _varied_constants(
 
 
 @bounded(static_argnames=("indices", "count"))
-def _at_every_point(program: Program, points: tuple[Array, ...], indices: tuple[int, ...], count: int) -> LimitKernels:
+def _at_every_point(
+    program: Program, points: tuple[Array | np.ndarray, ...], indices: tuple[int, ...], count: int
+) -> LimitKernels:
     """The kernels with the constants at `indices` replaced by the entries of the arrays `points`, `(count,)` each."""
 
-    def at_point(numbers: tuple[Array, ...]) -> LimitKernels:
+    def at_point(numbers: tuple[Array | np.ndarray, ...]) -> LimitKernels:
         constants = list(program.constants)
         for index, number in zip(indices, numbers, strict=True):
             constants[index] = number
         here = program.with_numbers(tuple(constants), program.data)
         return forward_kernels(here, here)
 
-    return jax.vmap(at_point, axis_size=count)(points)
+    kernels: LimitKernels = jax.vmap(at_point, axis_size=count)(points)
+    return kernels

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -123,12 +123,13 @@ def ntk_of_examples(program: Program, program_bar: Program | None, parameters: t
     def uses(prog: Program) -> dict[Matrix, Uses]:
         rolled = roll(prog) or Rolled(prog, ())
 
-        def one(*data):
+        def one(*data: Array) -> dict[Matrix, Uses]:
             example = rolled.program.with_data(*(d[None] for d in data))
             return uses_of_parameters(example, parameters, example_outputs=1, loops=rolled.loops)
 
         each = jax.vmap(one)(*prog.data)
-        return jax.tree.map(lambda m: m.reshape((m.shape[0], *m.shape[2:])), each)
+        merged: dict[Matrix, Uses] = jax.tree.map(lambda m: m.reshape((m.shape[0], *m.shape[2:])), each)
+        return merged
 
     return _contract(program, program_bar, uses, width)
 
@@ -156,7 +157,7 @@ def uses_of_parameters(
     indices = [k for k in _parts_of_output(program) if _is_trained(program, k)]
     taps = {k: jnp.zeros((*program.instructions[k].shape, width), dtype) for k in indices}
 
-    def outputs(taps):
+    def outputs(taps: dict[int, Array]) -> tuple[Array, Sequence[Array]]:
         result = run(program, parameters, taps, loops)
         return result.output, result.values
 

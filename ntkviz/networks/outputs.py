@@ -65,10 +65,11 @@ def sample_outputs(arch: Architecture, x: Any, *, width: int, draws: int, key: A
 def _networks(program: Program, key: Array, first: int, width: int, count: int) -> Array:
     """The outputs of networks number `first`, `first + 1`, …, `count` of them."""
 
-    def one(number):
+    def one(number: Array) -> Array:
         return run(program, sample_parameters(program, width, jax.random.fold_in(key, number))).output
 
-    return jax.vmap(one)(first + jnp.arange(count))
+    outputs: Array = jax.vmap(one)(first + jnp.arange(count))
+    return outputs
 
 
 def _draws_at_once(program: Program, width: int, draws: int) -> int:

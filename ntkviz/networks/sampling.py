@@ -22,6 +22,9 @@ from ..language.program import Instruction, Program
 from ..language.rewriting.rolling import Loop
 from ..language.rules import Rules
 
+Parameters = tuple[Array, ...]
+"""Every ω of a network, in the order of its program."""
+
 
 def check_width(width: Any) -> None:
     """Raise `HyperparameterError` for a width that is not a whole number ≥ 1."""
@@ -38,7 +41,8 @@ def random_key(key: Any) -> Array:
         raise HyperparameterError(
             f"The key is {shown(key)}; it must be a whole number or a JAX random key."
         ) from problem
-    return key
+    made: Array = key
+    return made
 
 
 def sample_parameters(program: Program, width: int, key: Array, dtype: Any = jnp.float32) -> tuple[Array, ...]:
@@ -116,7 +120,7 @@ class Network:
         return made + self.taps[index] if index in self.taps else made
 
 
-value = Rules("a value at finite width")
+value: Rules[Array] = Rules("a value at finite width")
 value.refuse(ops.OfLayers, why="write the repeated layers out first (Program.unrolled)")
 value.refuse(Delayed, why="a loop is run step by step")
 
@@ -137,7 +141,8 @@ value.rule(ops.InitialVector)(lambda op, net: net.multiplier(op.parameter) * net
 @value.rule(ops.InputMatMul)
 def _(op: ops.InputMatMul, net: Network, data: Array) -> Array:
     fan = net.program.parameters[op.parameter].fan
-    return net.multiplier(op.parameter) / fan**0.5 * (data @ net.parameters[op.parameter].T)
+    made: Array = net.multiplier(op.parameter) / fan**0.5 * (data @ net.parameters[op.parameter].T)
+    return made
 
 
 @value.rule(ops.MatMul)
@@ -146,7 +151,8 @@ def _(op: ops.MatMul, net: Network, x: Array) -> Array:
     there, back = net.transposed[op.parameter], net.parameters[op.parameter]
     if op.transpose:
         there, back = back, there
-    return net.multiplier(op.parameter) / (fan * net.width) ** 0.5 * _product(x, there[op.index], back[op.index])
+    made: Array = net.multiplier(op.parameter) / (fan * net.width) ** 0.5 * _product(x, there[op.index], back[op.index])
+    return made
 
 
 value.rule(ops.Readout)(lambda op, net, v, x: op.evaluate(v, x) * output_scale(net.program, net.width))
@@ -154,7 +160,8 @@ value.rule(ops.Readout)(lambda op, net, v, x: op.evaluate(v, x) * output_scale(n
 
 def products_in_full() -> AbstractContextManager[None]:
     """Matrix products in full float32: by default a GPU rounds their inputs to ten bits, a thousandth."""
-    return jax.default_matmul_precision("float32")
+    precision: AbstractContextManager[None] = jax.default_matmul_precision("float32")
+    return precision
 
 
 def _run_loop(net: Network, loop: Loop, values: dict[int, Array]) -> dict[int, Array]:
@@ -238,7 +245,8 @@ def output_scale(program: Program, width: int) -> float:
     """f = vᵀx/√n when the Simple GIA Check passes; vᵀx/n, which then has a limit, when it does not."""
     readout = readout_parameter(program)
     fan = 1 if readout is None else readout.fan
-    return 1 / (fan**0.5 * (width**0.5 if _passes(program) else width))
+    scale: float = 1 / (fan**0.5 * (width**0.5 if _passes(program) else width))
+    return scale
 
 
 def _passes(program: Program) -> bool:

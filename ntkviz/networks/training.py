@@ -17,7 +17,7 @@ from ..language.architecture import Architecture, check_architecture, check_data
 from ..language.program import Program
 from .finite import ntk_of_batches, ntk_of_examples
 from .parameters import check_one_network_reads
-from .sampling import at_readout_scale, check_width, random_key, run, sample_parameters
+from .sampling import Parameters, at_readout_scale, check_width, random_key, run, sample_parameters
 
 
 class Training(NamedTuple):
@@ -121,22 +121,22 @@ def _train(
     rates = [rate * scale * jnp.asarray(program.number(p.lr)) if p.trainable else 0.0 for p in program.parameters]
     y = jnp.asarray(targets, jnp.float32)
 
-    def loss(parameters):
+    def loss(parameters: Parameters) -> Array:
         return 0.5 * jnp.sum((run(program, parameters).output - y) ** 2)
 
-    def step(_, parameters):
+    def step(_: Any, parameters: Parameters) -> Parameters:
         gradients = jax.grad(loss)(parameters)
         return tuple(
             omega - jnp.asarray(r, omega.dtype) * g for omega, r, g in zip(parameters, rates, gradients, strict=True)
         )
 
-    def until_next(parameters, count):
+    def until_next(parameters: Parameters, count: Array) -> tuple[Parameters, tuple[Array, Array]]:
         parameters = jax.lax.fori_loop(0, count, step, parameters)
         return parameters, (run(program, parameters).output, run(test, parameters).output)
 
     end, (outputs, outputs_test) = jax.lax.scan(until_next, start, jnp.asarray(between))
 
-    def ntk(parameters):
+    def ntk(parameters: Parameters) -> Array:
         if one_example is None:
             return ntk_of_batches(program, None, parameters, width)
         return ntk_of_examples(one_example.with_data(*program.data), None, parameters, width)

@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -36,6 +36,15 @@ from .loops import Loops
 from .moments import Moments
 from .rules import gaussian_pair
 from .views import Vector, View
+
+
+@runtime_checkable
+class KernelsOfTwo(Protocol):
+    """A compiled function to the kernels between a network on X and on X̄."""
+
+    def __call__(self, program: Program, program_bar: Program, /) -> LimitKernels: ...
+    def trace(self, program: Program, program_bar: Program, /) -> jax.stages.Traced: ...
+    def __hash__(self) -> int: ...
 
 
 def forward_kernels(program: Program, program_bar: Program) -> LimitKernels:
@@ -62,7 +71,7 @@ def over_time(program: Program, program_bar: Program) -> LimitKernels:
 
 
 @functools.lru_cache(maxsize=512)
-def kernels_of(signature: TraceSignature) -> Any:
+def kernels_of(signature: TraceSignature) -> KernelsOfTwo:
     """Which of the two computes the kernels of programs: `over_time` if they have loops that one scan can evaluate."""
     first, second = signature.structures
     if not (roll(first) or roll(second)) or correction_terms(first):
@@ -70,9 +79,10 @@ def kernels_of(signature: TraceSignature) -> Any:
     return pair_by_pair if refusals(over_time, signature) else over_time
 
 
-def refusals(kernels: Any, signature: TraceSignature) -> tuple[Reason, ...]:
+def refusals(kernels: KernelsOfTwo, signature: TraceSignature) -> tuple[Reason, ...]:
     """Why a reading does not give the limit of such programs, by the trace that also computes it."""
-    return jax.eval_shape(kernels, *signature.programs()).refused
+    found: LimitKernels = jax.eval_shape(kernels, *signature.programs())
+    return found.refused
 
 
 def kernels_from(moments: Moments) -> LimitKernels:

@@ -216,6 +216,7 @@ class Loops(View):
             new, made, error = step(t, dict(state))
             return fill(new, state), (made, error)
 
+        tables: dict[Pair, Any]
         _, (tables, errors) = jax.lax.scan(scanned, state, jnp.arange(loop.steps))
         m.errors.append(Error(errors.value.sum(), errors.kind))
         return tables
@@ -268,7 +269,8 @@ class AtStep(View):
         return self._here(v, self.whole.mean(self.there(v)))
 
     def variance(self, m: Moments, v: Vector) -> Array | None:
-        return self._here(v, self.whole.variance(self.there(v)))
+        variance: Array = self._here(v, self.whole.variance(self.there(v)))
+        return variance
 
     def at_equal_positions(self, m: Moments, left: Vector, right: Vector) -> KernelPair:
         return of_all_pairs(m, left, right)
@@ -282,7 +284,8 @@ class AtStep(View):
         return loop is not None and self.loops.loop(self.there(v)) is loop
 
     def _entry(self, values: Array, axis: int) -> Array:
-        return jax.lax.dynamic_index_in_dim(values, self.step, axis % values.ndim, keepdims=False)
+        entry: Array = jax.lax.dynamic_index_in_dim(values, self.step, axis % values.ndim, keepdims=False)
+        return entry
 
     def _is_input(self, v: Vector) -> bool:
         loop = self.sides[v[0]].loop
@@ -316,7 +319,8 @@ class AtStep(View):
                 for side, index in zip(self.sides, (a, b), strict=True)
             )
             self.carried[a, b] = self.whole.moment(*first)
-        return self.carried[a, b]
+        moment: KernelPair = self.carried[a, b]
+        return moment
 
     def _given(self, m: Moments, left: Vector, right: Vector) -> KernelPair:
         """A moment of the whole program, at this step."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
@@ -35,6 +35,9 @@ from .views import (
     two_sides,
     two_sides_at_equal_positions,
 )
+
+K = TypeVar("K")
+T = TypeVar("T")
 
 
 class Function(NamedTuple):
@@ -113,7 +116,7 @@ class Moments:
 
     # --- memoised ---------------------------------------------------------------------------------
 
-    def _once(self, known: dict[Any, Any], key: Any, itself: Any, answer: Callable[[], Any]) -> Any:
+    def _once(self, known: dict[K, T], key: K, itself: T, answer: Callable[[], T]) -> T:
         """The memoised answer; `itself`, with a refusal, where it depends on itself."""
         if key in known:
             return known[key]
@@ -284,8 +287,8 @@ def equal_positions(m: Moments, left: Vector, right: Vector) -> KernelPair:
         return of_all_pairs(m, left, right)
     if are_moved_alike(m, left, right):
         return moved(m, left, right)
-    rule = two_sides_at_equal_positions.entry(type(m.op(left)))
-    found = rule(m.op(left), m, left, right) if callable(rule) else None
+    meeting = two_sides_at_equal_positions.entry(type(m.op(left)))
+    found = meeting(m.op(left), m, left, right) if callable(meeting) else None
     return of_all_pairs(m, left, right) if found is None else found
 
 

@@ -20,7 +20,9 @@ NUMBERS = 2**12
 """Pairs in the rows that are evaluated at once; fewer pairs than that need no loop."""
 
 
-def by_rows(function: Callable[[Any, Any, Any], Any], left: Any, right: Any, pairs: Any, rows: Shape, columns: Shape):
+def by_rows(
+    function: Callable[[Any, Any, Any], Any], left: Any, right: Any, pairs: Any, rows: Shape, columns: Shape
+) -> Any:
     """`function(left, right, pairs)`, elementwise, for all pairs.
 
     Trees of arrays: `left` broadcasts to `(*rows, 1, …)`, `right` to `columns`, `pairs` and the result to

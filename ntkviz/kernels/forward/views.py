@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 Vector = tuple[int, int]
 """An array of vectors (or a scalar), by its copy of the network (0 for X, 1 for X̄) and its index in that program."""
 
-scalar = Rules("the limit of a scalar")
+scalar: Rules[Any] = Rules("the limit of a scalar")
 """`(op, moments, vector)`: a number, or `ZERO`."""
-mean = Rules("a mean")
+mean: Rules[Any] = Rules("a mean")
 """`(op, moments, vector)`: E Z of a vector, of its leading shape, or `ZERO`."""
-gaussian = Rules("whether its limit is Gaussian")
+gaussian: Rules[bool] = Rules("whether its limit is Gaussian")
 """`(op, moments, vector)`: whether a vector is an affine image of Gaussian sources, whatever the numbers."""
-one_side = Rules("a second moment from those of its arguments")
+one_side: Rules[KernelPair] = Rules("a second moment from those of its arguments")
 """`(op, moments, left, right)`: E[Z^a Z^b] for all pairs of positions, from the arguments of `left`."""
-two_sides = Rules("a second moment")
+two_sides: Rules[KernelPair] = Rules("a second moment")
 """`(op, moments, left, right)`: E[Z^a Z^b] where neither side can be expanded by itself."""
-one_side_at_equal_positions = Rules("a second moment at equal positions from those of its arguments")
+one_side_at_equal_positions: Rules[KernelPair] = Rules("a second moment at equal positions from those of its arguments")
 """`(op, moments, vector, rest)`: E[Z^a_p Z^b_p] from the arguments of `vector`, on either side."""
-two_sides_at_equal_positions = Rules("a second moment at equal positions")
+two_sides_at_equal_positions: Rules[KernelPair | None] = Rules("a second moment at equal positions")
 """`(op, moments, left, right)`: E[Z^a_p Z^b_p], or `None` where all pairs are needed."""
 
 
