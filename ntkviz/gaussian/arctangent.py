@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
+from jaxtyping import Float64
 
 OF_ARC = [
     0.33333333333333265,
@@ -55,14 +56,14 @@ DENOMINATOR = [
 
 
 @jax.jit
-def arctan(t: Array) -> Array:
+def arctan(t: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
     """The angle in ±π/4 of the tangent t in ±1, elementwise."""
     w = t * t
     return t - t * (w * (polynomial(OF_ARC, w) / polynomial(DENOMINATOR, w)))
 
 
 @jax.jit
-def lune(w: Array) -> Array:
+def lune(w: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
     """(t − (1 − w) arctan t) / t³ of w = t² in [0, 1], elementwise: from 4/3 at 0 down to 1.
 
     With t = tan α/2 that is (sin α − α cos α) / (1 + cos α) / t³.
@@ -84,7 +85,7 @@ def arctan2(y: ArrayLike, x: ArrayLike) -> Array:
     return jnp.where(y < 0, -angle, angle)
 
 
-def polynomial(coefficients: list[float], x: Array) -> Array:
+def polynomial(coefficients: list[float], x: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
     """Σ cₖ xᵏ by Estrin's scheme, in which no step waits for more than five others."""
     terms = [jnp.asarray(c) for c in coefficients]
     while len(terms) > 1:

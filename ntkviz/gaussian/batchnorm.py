@@ -37,6 +37,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
+from jaxtyping import Bool, Float64, Int64
 
 from ntkviz.gaussian.arctangent import arctan2
 
@@ -59,13 +60,18 @@ class BatchNormMoments(NamedTuple):
     - `error`: scalar, estimate of the largest absolute error of an entry of `value` and, where finite, `tangent`.
     """
 
-    value: Array
-    tangent: Array
-    error: Array
+    value: Float64[Array, "batch batch_bar"]
+    tangent: Float64[Array, "batch batch_bar"]
+    error: Float64[Array, ""]
 
 
 @jax.jit
-def batchnorm_relu(k11: ArrayLike, k12: ArrayLike, k22: ArrayLike, k12_dot: ArrayLike) -> BatchNormMoments:
+def batchnorm_relu(
+    k11: Float64[Array, "batch batch"],
+    k12: Float64[Array, "batch batch_bar"],
+    k22: Float64[Array, "batch_bar batch_bar"],
+    k12_dot: Float64[Array, "batch batch_bar"],
+) -> BatchNormMoments:
     """Covariance of relu(BatchNorm) across two batches, and its tangent (arXiv:1902.08129; module docstring).
 
     `k11` (B, B), `k12` (B, B̄), `k22` (B̄, B̄) are the covariances of the two batches' preactivations and `k12_dot`
@@ -126,7 +132,7 @@ def batchnorm_relu(k11: ArrayLike, k12: ArrayLike, k22: ArrayLike, k12_dot: Arra
 
 
 @jax.jit
-def batchnorm_relu_single(k: ArrayLike) -> tuple[Array, Array]:
+def batchnorm_relu_single(k: Float64[Array, "batch batch"]) -> tuple[Float64[Array, "batch batch"], Float64[Array, ""]]:
     """E[φ(h) φ(h)ᵀ] within one batch, (B, B), and an estimate of its largest absolute error (arXiv:1902.08129).
 
     `k` (B, B) is the covariance of the batch's preactivations. Both factors share one norm, so that
@@ -155,13 +161,15 @@ def batchnorm_relu_single(k: ArrayLike) -> tuple[Array, Array]:
 class _ReluMoments(NamedTuple):
     """For (x_i, y_j) Gaussian: E[relu x relu y], E[1(x>0) 1(y>0)], E[δ(x) relu y], E[relu x δ(y)], each (B, B̄)."""
 
-    value: Array
-    both: Array
-    edge1: Array
-    edge2: Array
+    value: Float64[Array, "batch batch_bar"]
+    both: Float64[Array, "batch batch_bar"]
+    edge1: Float64[Array, "batch batch_bar"]
+    edge2: Float64[Array, "batch batch_bar"]
 
 
-def _relu_moments(rows1: Array, rows2: Array) -> _ReluMoments:
+def _relu_moments(
+    rows1: Float64[Array, "batch directions"], rows2: Float64[Array, "batch_bar directions"]
+) -> _ReluMoments:
     """Arc-cosine kernels (Cho and Saul 2009) of x = rows1 ξ and y = rows2 ξ, ξ ~ N(0, I).
 
     The angle θ between two rows comes from |a ∓ b| of the unit rows: its relative accuracy is full near 0 and near π,
@@ -186,7 +194,13 @@ def _relu_moments(rows1: Array, rows2: Array) -> _ReluMoments:
     )
 
 
-def _tilted_moments(rows1: Array, rows2: Array, m: Array, s: Array, t: Array) -> Array:
+def _tilted_moments(
+    rows1: Float64[Array, "batch directions"],
+    rows2: Float64[Array, "batch_bar directions"],
+    m: Float64[Array, "batch batch_bar"],
+    s: Float64[Array, ""],
+    t: Float64[Array, ""],
+) -> Float64[Array, "2 batch batch_bar"]:
     """The value E_Σ[relu(u) relu(v)ᵀ] and the tangent T(s, t), stacked as (2, B, B̄); u = rows1 ξ, v = rows2 ξ.
 
     With M = G K̇ Ḡ and J = √B diag(1(u>0)) (G − uuᵀ/|u|²)/|u|, Laplace's integrals of the four terms of J K̇ J̄ᵀ give
@@ -223,20 +237,22 @@ def _tilted_moments(rows1: Array, rows2: Array, m: Array, s: Array, t: Array) ->
 class _TwoSteps(NamedTuple):
     """One integral by the trapezoidal rule with step h and with step 2h."""
 
-    fine: Array
-    coarse: Array
+    fine: Float64[Array, "integrals batch batch_bar"]
+    coarse: Float64[Array, "integrals batch batch_bar"]
 
 
 class _LogGrid(NamedTuple):
     """Nodes log s = τ + exp(τ − high) − exp(low − τ) at τ = start + STEP k, k = 0 … nodes − 1."""
 
-    low: Array
-    high: Array
-    start: Array
-    nodes: Array
+    low: Float64[Array, ""]
+    high: Float64[Array, ""]
+    start: Float64[Array, ""]
+    nodes: Int64[Array, ""]
 
 
-def _log_grid(upper: Array, lower: Array, decay: Array) -> _LogGrid:
+def _log_grid(
+    upper: Float64[Array, " variances"], lower: Float64[Array, " variances_bar"], decay: Float64[Array, ""]
+) -> _LogGrid:
     """Nodes for an integrand whose power of s changes only between 1/Σ`upper` and 1/min `lower`, for two spectra.
 
     Below, s × integrand rises at least like s^(1/2); above, it falls like s^(−`decay`), with `decay` at least 1/2.
@@ -261,14 +277,17 @@ def _integrate(integrand: Callable[[Array], _TwoSteps], grid: _LogGrid, chunk: i
 
     def add_chunk(index: Array, total: _TwoSteps) -> _TwoSteps:
         terms = jax.vmap(term)(index * chunk + jnp.arange(chunk))
-        return jax.tree.map(lambda total, terms: total + jnp.sum(terms, axis=0), total, terms)
+        return _TwoSteps(*(sums + jnp.sum(new, axis=0) for sums, new in zip(total, terms, strict=True)))
 
     shape = jax.eval_shape(integrand, grid.low)
     zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shape)
-    return lax.fori_loop(0, -(-grid.nodes // chunk), add_chunk, zero)
+    integrals: _TwoSteps = lax.fori_loop(0, -(-grid.nodes // chunk), add_chunk, zero)
+    return integrals
 
 
-def _value_and_error(integrals: _TwoSteps) -> tuple[Array, Array]:
+def _value_and_error(
+    integrals: _TwoSteps,
+) -> tuple[Float64[Array, "integrals batch batch_bar"], Float64[Array, " integrals"]]:
     """The finer integrals, (k, B, B̄), and an estimate of the largest error of each of the k.
 
     Halving the step squares the relative error, so the error with step h is the square of the difference between the
@@ -287,18 +306,18 @@ def _chunk(rows: int) -> int:
 # --- Linear algebra -----------------------------------------------------------------------------------------
 
 
-def _centred(k: Array) -> Array:
+def _centred(k: Float64[Array, "rows columns"]) -> Float64[Array, "rows columns"]:
     """G k Ḡ."""
     k = k - jnp.mean(k, axis=0, keepdims=True)
     return k - jnp.mean(k, axis=1, keepdims=True)
 
 
-def _or_one(x: Array) -> Array:
+def _or_one(x: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
     """x, or 1 where x = 0: a divisor for numbers that are 0 there anyway."""
     return jnp.where(x == 0, 1.0, x)
 
 
-def _unit_trace(k: Array) -> tuple[Array, Array]:
+def _unit_trace(k: Float64[Array, "batch batch"]) -> tuple[Float64[Array, "batch batch"], Float64[Array, ""]]:
     """G k G scaled to trace 1, and the scale of u that was divided out; (0, 1) for a batch without variance."""
     c = _centred(k)
     trace = jnp.trace(c)
@@ -307,19 +326,21 @@ def _unit_trace(k: Array) -> tuple[Array, Array]:
     return jnp.where(varies, c / scale**2, 0.0), scale
 
 
-def _spectrum(c: Array) -> tuple[Array, Array]:
+def _spectrum(c: Float64[Array, "rows rows"]) -> tuple[Float64[Array, " rows"], Float64[Array, "rows rows"]]:
     """Eigenvalues, exactly 0 for absent directions, and eigenvectors as columns."""
     values, vectors = jnp.linalg.eigh(c)
     return jnp.where(values > ABSENT * jnp.max(values), values, 0.0), vectors
 
 
-def _condition(spectrum: Array) -> Array:
+def _condition(spectrum: Float64[Array, " variances"]) -> Float64[Array, ""]:
     """Largest over smallest variance: by how much the tangent, dominated by small |u|, amplifies input roundings."""
     smallest = jnp.min(jnp.where(spectrum > 0, spectrum, jnp.inf))
     return jnp.max(spectrum) / smallest
 
 
-def _column_variances(factor: Array, absent: ArrayLike) -> tuple[Array, Array]:
+def _column_variances(
+    factor: Float64[Array, "rows columns"], absent: ArrayLike
+) -> tuple[Float64[Array, " columns"], Float64[Array, "columns columns"]]:
     """A rotation (m, m) that makes the columns of `factor` (n, m) orthogonal, and their squared lengths (m,)."""
     _, sigma, rotation = jnp.linalg.svd(factor, full_matrices=True)
     squares = jnp.zeros(factor.shape[1]).at[: sigma.size].set(sigma**2)
@@ -327,8 +348,10 @@ def _column_variances(factor: Array, absent: ArrayLike) -> tuple[Array, Array]:
     return jnp.where(squares > noise, squares, 0.0), rotation.T
 
 
-def _annihilated(spectrum: Array, axes: Array, m: Array) -> Array:
+def _annihilated(
+    spectrum: Float64[Array, " rows"], axes: Float64[Array, "rows rows"], m: Float64[Array, "rows columns"]
+) -> Bool[Array, ""]:
     """Whether J m = 0 because u has the single direction e (or none), and m has no other: (I − eeᵀ) m = 0."""
     within = jnp.where(spectrum > 0, axes, 0.0)
     rest = m - within @ (within.T @ m)
-    return (jnp.sum(spectrum > 0) <= 1) & (jnp.linalg.norm(rest) <= ABSENT * jnp.linalg.norm(m))
+    return jnp.logical_and(jnp.sum(spectrum > 0) <= 1, jnp.linalg.norm(rest) <= ABSENT * jnp.linalg.norm(m))

@@ -22,16 +22,21 @@ from jax import Array
 from jax.scipy.special import erf as _erf
 from jax.scipy.special import ndtr
 from jax.typing import ArrayLike
+from jaxtyping import Float64, Inexact
 
 from ntkviz.gaussian.arctangent import arctan, lune
 
+Inputs = Float64[Array, "*#inputs"]
+Pairs = Float64[Array, "*#pairs"]
+"""Arrays that broadcast, of numbers for each x or for each (x, y)."""
 
-def _quotient(a: Array | float, b: Array) -> Array:
+
+def _quotient(a: Array | float, b: Inputs) -> Float64[Array, "*inputs"]:
     """a / b; a where b is 0, since a is then 0 too or replaced by the caller."""
     return a / jnp.where(b == 0, 1.0, b)
 
 
-def _normal_density(x: Array) -> Array:
+def _normal_density(x: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
     return jnp.exp(-x * x / 2) / math.sqrt(2 * math.pi)
 
 
@@ -42,21 +47,21 @@ class Geometry(NamedTuple):
     `gap`, a − |a cos θ|, is 0, and elsewhere it keeps the digits that 1 − cos² θ loses.
     """
 
-    a: Array
-    cos: Array
-    gap: Array
+    a: Float64[Array, "*pairs"]
+    cos: Float64[Array, "*pairs"]
+    gap: Float64[Array, "*pairs"]
 
     @property
-    def tan_squared(self) -> Array:
+    def tan_squared(self) -> Float64[Array, "*pairs"]:
         """tan² α/2 with α the acute one of θ and π − θ."""
         return _quotient(self.gap, self.a + jnp.abs(self.cos))
 
     @property
-    def sin(self) -> Array:
+    def sin(self) -> Float64[Array, "*pairs"]:
         return jnp.sqrt(self.tan_squared) * (self.a + jnp.abs(self.cos))
 
     @property
-    def determinant(self) -> Array:
+    def determinant(self) -> Float64[Array, "*pairs"]:
         """kxx kyy − kxy²; 0 for a covariance whose square underflows."""
         return self.gap * (self.a + jnp.abs(self.cos))
 
@@ -97,17 +102,17 @@ class Jump(NamedTuple):
     at_zero: Array | float
 
 
-def relu_relu(g: Geometry) -> Array:
+def relu_relu(g: Geometry) -> Float64[Array, "*pairs"]:
     """E[x₊ y₊] = a (sin α − α cos α)/2π + (a cos θ)₊/2, α the acute one of θ and π − θ (arc-cosine kernel of degree 1).
 
     For obtuse θ that is the formula with α = π − θ; for acute θ, E[x₊ y₊] = E[x₊ (−y)₊] + E[x₊ y] reduces to it.
     """
     w = g.tan_squared
-    obtuse = (g.a + jnp.abs(g.cos)) * (w * jnp.sqrt(w) * lune(w))
+    obtuse: Array = (g.a + jnp.abs(g.cos)) * (w * jnp.sqrt(w) * lune(w))
     return obtuse * (1 / (2 * math.pi)) + jnp.maximum(g.cos, 0.0) / 2
 
 
-def step_step(g: Geometry) -> Array:
+def step_step(g: Geometry) -> Float64[Array, "*pairs"]:
     """P(x > 0, y > 0) = (π − θ)/2π (arc-cosine kernel of degree 0); 0 if a variance is 0."""
     acute = arctan(jnp.sqrt(g.tan_squared)) * (1 / math.pi)
     return jnp.where(g.cos > 0, 0.5 - acute, acute)
@@ -122,7 +127,9 @@ def _is_zero(number: Array | float) -> bool:
     return isinstance(number, float) and number == 0.0
 
 
-def _both_quadrants(phi: Kink | Jump, psi: Kink | Jump, formula: Callable[[Geometry], Array], g: Geometry, sign: int):
+def _both_quadrants(
+    phi: Kink | Jump, psi: Kink | Jump, formula: Callable[[Geometry], Array], g: Geometry, sign: int
+) -> Float64[Array, "*pairs"]:
     """E over the whole plane from E over x, y > 0, by reflection; `sign` is −1 if φψ is odd under x → −x."""
     same, opposite = phi.right * psi.right + phi.left * psi.left, phi.right * psi.left + phi.left * psi.right
     total = same * formula(g)
@@ -131,11 +138,11 @@ def _both_quadrants(phi: Kink | Jump, psi: Kink | Jump, formula: Callable[[Geome
     return total + sign * opposite * formula(_opposite(g))
 
 
-def kink_kink(phi: Kink, psi: Kink, kxx: Array, kxy: Array, kyy: Array) -> Array:
+def kink_kink(phi: Kink, psi: Kink, kxx: Pairs, kxy: Pairs, kyy: Pairs) -> Float64[Array, "*pairs"]:
     return _both_quadrants(phi, psi, relu_relu, geometry(kxx, kxy, kyy), -1)
 
 
-def jump_jump(phi: Jump, psi: Jump, kxx: Array, kxy: Array, kyy: Array) -> Array:
+def jump_jump(phi: Jump, psi: Jump, kxx: Pairs, kxy: Pairs, kyy: Pairs) -> Float64[Array, "*pairs"]:
     g = geometry(kxx, kxy, kyy)
     inside = _both_quadrants(phi, psi, step_step, g, 1)
     if _is_zero(phi.at_zero) and _is_zero(psi.at_zero):
@@ -143,7 +150,7 @@ def jump_jump(phi: Jump, psi: Jump, kxx: Array, kxy: Array, kyy: Array) -> Array
     return jnp.where(g.a == 0, jump_single(phi, kxx) * jump_single(psi, kyy), inside)
 
 
-def kink_jump(phi: Kink, psi: Jump, kxx: Array, kxy: Array, kyy: Array) -> Array:
+def kink_jump(phi: Kink, psi: Jump, kxx: Pairs, kxy: Pairs, kyy: Pairs) -> Float64[Array, "*pairs"]:
     """From E[x₊ 1{y > 0}] = (√kxx + kxy/√kyy) / √(8π)."""
     g = geometry(kxx, kxy, kyy)
     root = jnp.sqrt(kyy)
@@ -155,15 +162,15 @@ def kink_jump(phi: Kink, psi: Jump, kxx: Array, kxy: Array, kyy: Array) -> Array
     return jnp.where(kyy == 0, psi.at_zero * kink_single(phi, kxx), inside)
 
 
-def kink_single(phi: Kink, kxx: Array) -> Array:
+def kink_single(phi: Kink, kxx: Float64[Array, "*inputs"]) -> Float64[Array, "*inputs"]:
     return (phi.right - phi.left) * jnp.sqrt(kxx / (2 * math.pi))
 
 
-def jump_single(phi: Jump, kxx: Array) -> Array:
+def jump_single(phi: Jump, kxx: Float64[Array, "*inputs"]) -> Float64[Array, "*inputs"]:
     return jnp.where(kxx == 0, phi.at_zero, (phi.right + phi.left) / 2)
 
 
-def kink_single_with_mean(phi: Kink, kxx: Array, mean: Array) -> Array:
+def kink_single_with_mean(phi: Kink, kxx: Inputs, mean: Inputs) -> Float64[Array, "*inputs"]:
     """E[x₊] = m Φ(m/σ) + σ φ(m/σ)."""
     deviation = jnp.sqrt(kxx)
     z = _quotient(mean, deviation)
@@ -173,7 +180,7 @@ def kink_single_with_mean(phi: Kink, kxx: Array, mean: Array) -> Array:
     return phi.right * positive - phi.left * negative
 
 
-def jump_single_with_mean(phi: Jump, kxx: Array, mean: Array) -> Array:
+def jump_single_with_mean(phi: Jump, kxx: Inputs, mean: Inputs) -> Float64[Array, "*inputs"]:
     z = _quotient(mean, jnp.sqrt(kxx))
     at_mean = jnp.where(mean > 0, phi.right, jnp.where(mean < 0, phi.left, phi.at_zero))
     return jnp.where(kxx == 0, at_mean, phi.right * ndtr(z) + phi.left * ndtr(-z))
@@ -194,38 +201,43 @@ class Bump(NamedTuple):
 
 
 @jax.jit
-def _bumps(kxx: Array, kxy: Array, kyy: Array) -> Array:
+def _bumps(kxx: Pairs, kxy: Pairs, kyy: Pairs) -> Float64[Array, "*pairs"]:
     """E exp(−x² − y²) = 1/√det(1 + 2K), the determinant a sum of nonnegative terms."""
     return 1 / jnp.sqrt(1 + 2 * (kxx + kyy) + 4 * geometry(kxx, kxy, kyy).determinant)
 
 
-def erf_erf(phi: Erf, psi: Erf, kxx: Array, kxy: Array, kyy: Array) -> Array:
+def erf_erf(phi: Erf, psi: Erf, kxx: Pairs, kxy: Pairs, kyy: Pairs) -> Float64[Array, "*pairs"]:
     """From E[erf x erf y] = (2/π) arcsin(2kxy / √((1+2kxx)(1+2kyy))).
 
     The angle is that of a right triangle, whose half has the tangent opposite / (adjacent + hypotenuse). The triangle
     is scaled by `_bumps`, which E[erf′ erf′] needs too, so that the adjacent side is 1.
     """
     opposite, hypotenuse = 2 * geometry(kxx, kxy, kyy).cos, jnp.sqrt(1 + 2 * kxx) * jnp.sqrt(1 + 2 * kyy)
-    scale = _bumps(kxx, kxy, kyy)
-    angle = 2 * arctan(opposite * scale / (1 + hypotenuse * scale))
+    scale: Array = _bumps(kxx, kxy, kyy)
+    angle: Array = 2 * arctan(opposite * scale / (1 + hypotenuse * scale))
     return phi.offset * psi.offset + phi.scale * psi.scale * (2 / math.pi) * angle
 
 
-def erf_square(phi: Erf, kxx: Array) -> Array:
+def erf_square(phi: Erf, kxx: Float64[Array, "*inputs"]) -> Float64[Array, "*inputs"]:
     """E φ(x)²: `erf_erf` of x with itself. With one number per input, not per pair, XLA's own arctangent is fast enough
     and compiles faster."""
     return phi.offset**2 + phi.scale**2 * (2 / math.pi) * jnp.arctan2(2 * kxx, jnp.sqrt(1 + 4 * kxx))
 
 
-def erf_single(phi: Erf, kxx: Array, mean: Array) -> Array:
+def erf_single(phi: Erf, kxx: Inputs, mean: Inputs) -> Float64[Array, "*inputs"]:
     return phi.offset + phi.scale * _erf(mean / jnp.sqrt(1 + 2 * kxx))
 
 
 def bump_bump(
-    phi: Bump, psi: Bump, kxx: Array, kxy: Array, kyy: Array, means: tuple[Array, Array] | None = None
-) -> Array:
+    phi: Bump,
+    psi: Bump,
+    kxx: Pairs,
+    kxy: Pairs,
+    kyy: Pairs,
+    means: tuple[Pairs, Pairs] | None = None,
+) -> Float64[Array, "*pairs"]:
     """E exp(−x² − y²) = exp(−mᵀ(1 + 2K)⁻¹m) / √det(1 + 2K)."""
-    bumps = _bumps(kxx, kxy, kyy)
+    bumps: Array = _bumps(kxx, kxy, kyy)
     if means is None:
         return phi.scale * psi.scale * bumps
     mean_x, mean_y = means
@@ -233,14 +245,16 @@ def bump_bump(
     return phi.scale * psi.scale * bumps * jnp.exp(-form * bumps**2)
 
 
-def bump_single(phi: Bump, kxx: Array, mean: Array) -> Array:
+def bump_single(phi: Bump, kxx: Inputs, mean: Inputs) -> Float64[Array, "*inputs"]:
     return phi.scale * jnp.exp(-(mean**2) / (1 + 2 * kxx)) / jnp.sqrt(1 + 2 * kxx)
 
 
 # --- gelu(x) = x Φ(x) --------------------------------------------------------------------------
 
 
-def _gelu_parts(kxx: Array, kxy: Array, kyy: Array) -> tuple[Array, Array, Array]:
+def _gelu_parts(
+    kxx: Pairs, kxy: Pairs, kyy: Pairs
+) -> tuple[Float64[Array, "*pairs"], Float64[Array, "*pairs"], Float64[Array, "*pairs"]]:
     """E[Φ(x)Φ(y)], 1/√det(1 + K) = 2π E[φ(x)φ(y)] and det K, for the normal density φ and distribution function Φ.
 
     From the expectations of erf by Φ(x) = (1 + erf(x/√2))/2.
@@ -249,25 +263,25 @@ def _gelu_parts(kxx: Array, kxy: Array, kyy: Array) -> tuple[Array, Array, Array
     return erf_erf(gate, gate, *half), _bumps(*half), 4 * geometry(*half).determinant
 
 
-def gelu_gelu(kxx: Array, kxy: Array, kyy: Array) -> Array:
+def gelu_gelu(kxx: Pairs, kxy: Pairs, kyy: Pairs) -> Float64[Array, "*pairs"]:
     """Stein's lemma applied to x and to y in E[x y Φ(x) Φ(y)]."""
     distribution, bumps, det_k = _gelu_parts(kxx, kxy, kyy)
     return kxy * distribution + bumps / (2 * math.pi) * (det_k + kxy**2 * (1 / (1 + kxx) + 1 / (1 + kyy)))
 
 
-def gelu_slopes(kxx: Array, kxy: Array, kyy: Array) -> Array:
+def gelu_slopes(kxx: Pairs, kxy: Pairs, kyy: Pairs) -> Float64[Array, "*pairs"]:
     """E[gelu′(x) gelu′(y)], gelu′(x) = Φ(x) + xφ(x)."""
     distribution, bumps, _ = _gelu_parts(kxx, kxy, kyy)
     return distribution + bumps / (2 * math.pi) * kxy * (1 / (1 + kxx) + 1 / (1 + kyy) + bumps**2)
 
 
-def gelu_single(kxx: Array, mean: Array) -> Array:
+def gelu_single(kxx: Inputs, mean: Inputs) -> Float64[Array, "*inputs"]:
     """E[x Φ(x)] = m Φ(m/√(1+k)) + k φ(m/√(1+k))/√(1+k)."""
     root = jnp.sqrt(1 + kxx)
     return mean * ndtr(mean / root) + kxx * _normal_density(mean / root) / root
 
 
-def gelu_slope_single(kxx: Array, mean: Array) -> Array:
+def gelu_slope_single(kxx: Inputs, mean: Inputs) -> Float64[Array, "*inputs"]:
     """The derivative of `gelu_single` with respect to the mean."""
     z = mean / jnp.sqrt(1 + kxx)
     return ndtr(z) + _normal_density(z) * z / (1 + kxx)
@@ -283,7 +297,15 @@ class Wave(NamedTuple):
     cosine: float
 
 
-def wave_wave(phi: Wave, psi: Wave, kxx: Array, kxy: Array, kyy: Array, mean_x: Array, mean_y: Array) -> Array:
+def wave_wave(
+    phi: Wave,
+    psi: Wave,
+    kxx: Pairs,
+    kxy: Pairs,
+    kyy: Pairs,
+    mean_x: Pairs,
+    mean_y: Pairs,
+) -> Float64[Array, "*pairs"]:
     """E φψ = e^{−(kxx+kyy)/2} (cosh kxy · φ(m)ψ(m̄) + sinh kxy · φ′(m)ψ′(m̄)): Price's theorem, summed."""
     kxy = geometry(kxx, kxy, kyy).cos
     size = jnp.abs(kxy)
@@ -293,30 +315,32 @@ def wave_wave(phi: Wave, psi: Wave, kxx: Array, kxy: Array, kyy: Array, mean_x: 
     return cosh * values + sinh * _wave_slope(phi, mean_x) * _wave_slope(psi, mean_y)
 
 
-def _wave(phi: Wave, x: Array) -> Array:
+def _wave(phi: Wave, x: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
     return phi.sine * jnp.sin(x) + phi.cosine * jnp.cos(x)
 
 
-def _wave_slope(phi: Wave, x: Array) -> Array:
+def _wave_slope(phi: Wave, x: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
     return phi.sine * jnp.cos(x) - phi.cosine * jnp.sin(x)
 
 
-def wave_single(phi: Wave, kxx: Array, mean: Array) -> Array:
+def wave_single(phi: Wave, kxx: Inputs, mean: Inputs) -> Float64[Array, "*inputs"]:
     return jnp.exp(-kxx / 2) * _wave(phi, mean)
 
 
-def exp_single(kxx: Array, mean: Array) -> Array:
+def exp_single(kxx: Inputs, mean: Inputs) -> Float64[Array, "*inputs"]:
     return jnp.exp(mean + kxx / 2)
 
 
 # --- Polynomials, with any means ---------------------------------------------------------------
 
 
-def polynomial_slope(coefficients: tuple[float, ...]) -> tuple[float, ...]:
+def polynomial_slope(coefficients: tuple[complex, ...]) -> tuple[complex, ...]:
     return tuple(k * c for k, c in enumerate(coefficients))[1:] or (0.0,)
 
 
-def polynomial_single(coefficients: tuple[float, ...], kxx: Array, mean: Array) -> Array:
+def polynomial_single(
+    coefficients: tuple[complex, ...], kxx: Inexact[Array, "*#inputs"], mean: Inexact[Array, "*#inputs"]
+) -> Inexact[Array, "*inputs"]:
     """Σ cⱼ E[xʲ] by E[xʲ] = m E[xʲ⁻¹] + (j − 1) k E[xʲ⁻²] (Stein)."""
     shape = jnp.broadcast_shapes(jnp.shape(kxx), jnp.shape(mean))
     before, moment = jnp.zeros(shape), jnp.ones(shape)
@@ -328,8 +352,14 @@ def polynomial_single(coefficients: tuple[float, ...], kxx: Array, mean: Array) 
 
 
 def polynomial_polynomial(
-    phi: tuple[float, ...], psi: tuple[float, ...], kxx: Array, kxy: Array, kyy: Array, mean_x: Array, mean_y: Array
-) -> Array:
+    phi: tuple[complex, ...],
+    psi: tuple[complex, ...],
+    kxx: Inexact[Array, "*#pairs"],
+    kxy: Inexact[Array, "*#pairs"],
+    kyy: Inexact[Array, "*#pairs"],
+    mean_x: Inexact[Array, "*#pairs"],
+    mean_y: Inexact[Array, "*#pairs"],
+) -> Inexact[Array, "*pairs"]:
     """E φψ = Σ_j kxyʲ/j! E φ⁽ʲ⁾(x) E ψ⁽ʲ⁾(y): Price's theorem as a Taylor series, which is finite here."""
     total, factor = jnp.zeros(()), jnp.ones(())
     for j in range(min(len(phi), len(psi))):

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float64
 
 from .expectation import ClosedForm, Expectation
 
@@ -70,7 +71,7 @@ def largest_relative_error(found: Expectation) -> Error:
     return Error(found.relative_error(), "rounding" if isinstance(found, ClosedForm) else "estimate")
 
 
-def scaled(error: Array, scale: Any) -> Array:
+def scaled(error: Float64[Array, "*shape"], scale: Any) -> Float64[Array, "*shape"]:
     """An error relative to `scale`, which may be zero."""
     return error / jnp.maximum(scale, jnp.finfo(float).tiny)
 

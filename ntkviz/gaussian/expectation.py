@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
+from jaxtyping import Float64
 
 from ntkviz.gaussian import closed_forms as cf
 from ntkviz.gaussian import exponential_sums, quadrature
@@ -37,15 +38,15 @@ class Estimated(NamedTuple):
     """A value, a bound or estimate of its absolute error, and the size of the averaged numbers: E|φψ| or a bound of it,
     to which the error of a value that is zero by symmetry is compared."""
 
-    value: Array
-    error: Array
-    size: Array
+    value: Float64[Array, "*entries"]
+    error: Float64[Array, "*entries"]
+    size: Float64[Array, "*entries"]
 
     def times(self, factor: Array) -> Estimated:
         """The expectation multiplied by `factor`."""
         return Estimated(factor * self.value, jnp.abs(factor) * self.error, jnp.abs(factor) * self.size)
 
-    def relative_error(self) -> Array:
+    def relative_error(self) -> Float64[Array, ""]:
         """The largest error of an array of expectations, relative to the largest size."""
         return jnp.max(self.error) / (jnp.max(self.size) + jnp.finfo(float).tiny)
 
@@ -53,21 +54,21 @@ class Estimated(NamedTuple):
 class ClosedForm(NamedTuple):
     """An expectation that is exact up to rounding, so that its error is known statically."""
 
-    value: Array
+    value: Float64[Array, "*entries"]
 
     @property
-    def error(self) -> Array:
+    def error(self) -> Float64[Array, "*entries"]:
         return quadrature.ROUNDING * self.size
 
     @property
-    def size(self) -> Array:
+    def size(self) -> Float64[Array, "*entries"]:
         return jnp.abs(self.value)
 
     def times(self, factor: Array) -> ClosedForm:
         """The expectation multiplied by `factor`."""
         return ClosedForm(factor * self.value)
 
-    def relative_error(self) -> Array:
+    def relative_error(self) -> Float64[Array, ""]:
         return jnp.asarray(quadrature.ROUNDING)
 
 
@@ -83,11 +84,11 @@ class _Argument(NamedTuple):
 
     phi: Nonlinearity
     theta: tuple[Array, ...]
-    variance: Array
-    mean: Array | None
+    variance: Float64[Array, "*#entries"]
+    mean: Float64[Array, "*#entries"] | None
 
     @property
-    def mean_or_zero(self) -> Array:
+    def mean_or_zero(self) -> Float64[Array, "*inputs"]:
         return jnp.zeros(()) if self.mean is None else self.mean
 
     @property
@@ -106,8 +107,8 @@ class _Argument(NamedTuple):
 class _Inner(NamedTuple):
     """The law of bx + c, the argument of f in φ(x) = a f(bx + c) + d."""
 
-    variance: Array
-    mean: Array | None
+    variance: Float64[Array, "*#entries"]
+    mean: Float64[Array, "*#entries"] | None
 
     @classmethod
     def of(cls, x: _Argument, family: Family) -> _Inner:
@@ -117,7 +118,7 @@ class _Inner(NamedTuple):
         return cls(_scaled(x.variance, family.rise**2), mean if mean is None else jnp.asarray(mean))
 
     @property
-    def mean_or_zero(self) -> Array:
+    def mean_or_zero(self) -> Float64[Array, "*inputs"]:
         return jnp.zeros(()) if self.mean is None else self.mean
 
 
@@ -126,14 +127,16 @@ def _scaled(number: Any, factor: float) -> Any:
     return number if number is None or factor == 1 else factor * number
 
 
-def _argument(phi: Nonlinearity, theta, variance, mean) -> _Argument:
+def _argument(
+    phi: Nonlinearity, theta: tuple[ArrayLike, ...], variance: ArrayLike, mean: ArrayLike | None
+) -> _Argument:
     if phi.arity != 1:
         raise ValueError(
             f"{phi!r} takes {phi.arity} vectors; pair and single expectations are for nonlinearities of one"
         )
-    theta = tuple(jnp.asarray(t, dtype=float) for t in theta)
+    parameters = tuple(jnp.asarray(t, dtype=float) for t in theta)
     variance = jnp.maximum(jnp.asarray(variance, dtype=float), 0.0)  # rounding may leave −1e-17
-    return _Argument(phi, theta, variance, None if mean is None else jnp.asarray(mean, dtype=float))
+    return _Argument(phi, parameters, variance, None if mean is None else jnp.asarray(mean, dtype=float))
 
 
 def pair_expectation(
@@ -206,7 +209,7 @@ def single_expectation(
 
 
 def pair_with_slopes(
-    phi: Nonlinearity, psi: Nonlinearity, kxx: ArrayLike, kxy: ArrayLike, kyy: ArrayLike, **laws
+    phi: Nonlinearity, psi: Nonlinearity, kxx: ArrayLike, kxy: ArrayLike, kyy: ArrayLike, **laws: Any
 ) -> tuple[Expectation, Expectation]:
     """(E[φψ], E[φ′ψ′]): a kernel and, by Price's theorem, its derivative with respect to kxy.
 
@@ -226,7 +229,7 @@ def _slope(phi: Nonlinearity) -> Nonlinearity:
     return slope
 
 
-def _by_quadrature(x: _Argument, y: _Argument, kxy: Array) -> Estimated:
+def _by_quadrature(x: _Argument, y: _Argument, kxy: cf.Pairs) -> Estimated:
     return Estimated(*quadrature.pair(x.side, y.side, kxy))
 
 
@@ -240,7 +243,7 @@ def _single(x: _Argument) -> Expectation:
     return _unless_lost(exact, x.sum, lambda: Estimated(*quadrature.single(x.side)))
 
 
-def _pair_of_sums(x: _Argument, y: _Argument, phi: ExponentialSum, psi: ExponentialSum, kxy: Array) -> Estimated:
+def _pair_of_sums(x: _Argument, y: _Argument, phi: ExponentialSum, psi: ExponentialSum, kxy: cf.Pairs) -> Estimated:
     law = x.variance, kxy, y.variance, x.mean_or_zero, y.mean_or_zero
     exact = Estimated(*exponential_sums.pair(phi, psi, *law))
     many = phi if len(phi.terms) > 1 else psi
@@ -261,19 +264,20 @@ def _unless_lost(exact: Estimated, phi: ExponentialSum, quadrature: Callable[[],
         use = lost & (other.error < exact.error)
         return Estimated(*(jnp.where(use, b, a) for a, b in zip(exact, other, strict=True)))
 
-    return jax.lax.cond(jnp.any(lost), better, lambda: exact)
+    found: Estimated = jax.lax.cond(jnp.any(lost), better, lambda: exact)
+    return found
 
 
-def _closed_single(x: _Argument) -> Array | None:
+def _closed_single(x: _Argument) -> Float64[Array, "*inputs"] | None:
     family = x.family
     if family is None:
         return None
     inner = _Inner.of(x, family)
-    value = _scaled(_single_formula(family.function, inner), family.factor)
+    value: Array = _scaled(_single_formula(family.function, inner), family.factor)
     return value + family.offset if family.offset else value
 
 
-def _single_formula(f: Function, x: _Inner) -> Array:
+def _single_formula(f: Function, x: _Inner) -> Float64[Array, "*inputs"]:
     k, mean = x.variance, x.mean_or_zero
     match f:
         case Powers(coefficients):
@@ -296,7 +300,7 @@ def _single_formula(f: Function, x: _Inner) -> Array:
             return cf.gelu_slope_single(k, mean)
 
 
-def _reduced_pair(x: _Argument, y: _Argument, kxy: Array) -> Expectation | None:
+def _reduced_pair(x: _Argument, y: _Argument, kxy: cf.Pairs) -> Expectation | None:
     """Pairs with φ(x) = a e^{bx} or c₀ + c₁x, for which an expectation over y alone suffices."""
     match x.family:
         case Family(Exponential(), rise):  # e^{bx} tilts the law of y: its mean moves by b kxy
@@ -311,7 +315,7 @@ def _reduced_pair(x: _Argument, y: _Argument, kxy: Array) -> Expectation | None:
     return None
 
 
-def _regression(y: _Argument, kxy: Array) -> Expectation:
+def _regression(y: _Argument, kxy: cf.Pairs) -> Expectation:
     """E[(x − E x) ψ(y)] = kxy E ψ′(y) (Stein), or without ψ′ as kxy/√kyy · E[z ψ(y)], z = (y − E y)/√kyy."""
     slope = y.phi.derivative()
     value = None if slope is None else _closed_single(y._replace(phi=slope))
@@ -322,7 +326,7 @@ def _regression(y: _Argument, kxy: Array) -> Expectation:
     return moment.times(jnp.where(deviation > 0, kxy / jnp.where(deviation > 0, deviation, 1.0), 0.0))
 
 
-def _closed_pair(x: _Argument, y: _Argument, kxy: Array) -> Expectation | None:
+def _closed_pair(x: _Argument, y: _Argument, kxy: cf.Pairs) -> Expectation | None:
     """The closed form of E[φ(x) ψ(y)], if their families have one."""
     one, other = x.family, y.family
     if one is None or other is None:
@@ -350,7 +354,7 @@ def _with_offsets(pair: Expectation, one: Family, other: Family, x: _Inner, y: _
     return Estimated(value, pair.error + quadrature.ROUNDING * size, size)
 
 
-def _pair_formula(f: Function, g: Function, x: _Inner, y: _Inner, kxy: Array) -> Expectation | None:
+def _pair_formula(f: Function, g: Function, x: _Inner, y: _Inner, kxy: cf.Pairs) -> Expectation | None:
     """E[f(x) g(y)] if there is a formula with f as the first function."""
     kxx, kyy, centred = x.variance, y.variance, x.mean is None and y.mean is None
     means = x.mean_or_zero, y.mean_or_zero

@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float64, Inexact
 
-from ntkviz.gaussian.closed_forms import geometry, polynomial_polynomial, polynomial_single
+from ntkviz.gaussian.closed_forms import Inputs, Pairs, geometry, polynomial_polynomial, polynomial_single
 from ntkviz.language.nonlinearities.formulas import Polynomial, Smooth, about
 
 ROUNDING = 1e-15
@@ -31,9 +32,9 @@ Number = Any  # a Python float or complex
 class Estimate(NamedTuple):
     """A value, its absolute error, and the size of the averaged numbers: √(Eφ² Eψ²) or the summands."""
 
-    value: Array
-    error: Array
-    size: Array
+    value: Float64[Array, "*entries"]
+    error: Float64[Array, "*entries"]
+    size: Float64[Array, "*entries"]
 
 
 class Term(NamedTuple):
@@ -80,25 +81,31 @@ def _term(p: Polynomial, exponent: Polynomial) -> Term:
 # --- expectations ---------------------------------------------------------------------------------
 
 
-def single(phi: ExponentialSum, kxx: Array, mean: Array) -> Estimate:
+def single(phi: ExponentialSum, kxx: Inputs, mean: Inputs) -> Estimate:
     """E φ(x)."""
     parts = [_single(term, kxx, mean) for term in phi.halves]
     return _total(parts, lambda: jnp.sqrt(_square(phi, kxx, mean)), jnp.shape(kxx + mean))
 
 
 def pair(
-    phi: ExponentialSum, psi: ExponentialSum, kxx: Array, kxy: Array, kyy: Array, mean_x: Array, mean_y: Array
+    phi: ExponentialSum,
+    psi: ExponentialSum,
+    kxx: Pairs,
+    kxy: Pairs,
+    kyy: Pairs,
+    mean_x: Pairs,
+    mean_y: Pairs,
 ) -> Estimate:
     """E[φ(x) ψ(y)]."""
     parts = [_pair(a, b, kxx, kxy, kyy, mean_x, mean_y) for a in phi.halves for b in psi.terms]
 
-    def size() -> Array:
+    def size() -> Float64[Array, "*pairs"]:
         return jnp.sqrt(_square(phi, kxx, mean_x)) * jnp.sqrt(_square(psi, kyy, mean_y))
 
     return _total(parts, size, jnp.broadcast_shapes(*(jnp.shape(a) for a in (kxx, kxy, kyy, mean_x, mean_y))))
 
 
-def _square(phi: ExponentialSum, kxx: Array, mean: Array) -> Array:
+def _square(phi: ExponentialSum, kxx: Inputs, mean: Inputs) -> Float64[Array, "*inputs"]:
     """E φ(x)², reduced by its rounding error."""
     parts = [_pair(a, b, kxx, kxx, kxx, mean, mean) for a in phi.halves for b in phi.terms]
     return jnp.maximum(sum((jnp.real(p.value) for p in parts), jnp.zeros(())), sum(p.error for p in parts))
@@ -107,9 +114,9 @@ def _square(phi: ExponentialSum, kxx: Array, mean: Array) -> Array:
 class _Part(NamedTuple):
     """The expectation of one term, or of a pair of terms: a complex number, its error, and the size of its summands."""
 
-    value: Array
-    error: Array
-    size: Array
+    value: Inexact[Array, "*entries"]
+    error: Float64[Array, "*entries"]
+    size: Float64[Array, "*entries"]
 
 
 def _total(parts: list[_Part], root_mean_square: Callable[[], Array], shape: tuple[int, ...]) -> Estimate:
@@ -121,7 +128,13 @@ def _total(parts: list[_Part], root_mean_square: Callable[[], Array], shape: tup
     return Estimate(value, error, jnp.fmax(jnp.abs(value), jnp.where(jnp.isfinite(size), size, 0.0)))
 
 
-def _part(determinant: Array, root: Array, moment: Array, size: Array, exponents: Iterable[Any]) -> _Part:
+def _part(
+    determinant: Pairs,
+    root: Inexact[Array, "*#pairs"],
+    moment: Inexact[Array, "*#pairs"],
+    size: Pairs,
+    exponents: Iterable[Any],
+) -> _Part:
     """exp(Σ exponents)/root · moment; infinite where the quadratic form in the integral is not positive."""
     finite = determinant > 0
     lost = sum((jnp.abs(e) for e in exponents), jnp.ones(()))  # an exponent's rounding is relative to its parts
@@ -130,7 +143,7 @@ def _part(determinant: Array, root: Array, moment: Array, size: Array, exponents
     return _Part(*(jnp.where(finite, a, jnp.inf) for a in (factor * moment, ROUNDING * lost * height, height)))
 
 
-def _single(term: Term, k: Array, mean: Array) -> _Part:
+def _single(term: Term, k: Inputs, mean: Inputs) -> _Part:
     q, tilt, d = term.curvature, term.slope, mean - term.centre
     delta = 1 - 2 * q * k
     c, centre = k / delta, (d + tilt * k) / delta
@@ -140,7 +153,15 @@ def _single(term: Term, k: Array, mean: Array) -> _Part:
     return _part(jnp.real(delta), jnp.sqrt(delta), moment, size, exponents)
 
 
-def _pair(x: Term, y: Term, kxx: Array, kxy: Array, kyy: Array, mean_x: Array, mean_y: Array) -> _Part:
+def _pair(
+    x: Term,
+    y: Term,
+    kxx: Pairs,
+    kxy: Pairs,
+    kyy: Pairs,
+    mean_x: Pairs,
+    mean_y: Pairs,
+) -> _Part:
     g = geometry(kxx, kxy, kyy)
     kxy, sign, det = g.cos, jnp.where(g.cos < 0, -1.0, 1.0), g.determinant
     p, q, r, s = x.curvature, y.curvature, x.slope, y.slope
@@ -179,7 +200,7 @@ def _sizes(term: Term) -> tuple[float, ...]:
     return tuple(abs(c) for c in term.coefficients)
 
 
-def _positive(p: Number, q: Number, kxx: Array, kyy: Array, det: Array) -> Array:
+def _positive(p: Number, q: Number, kxx: Pairs, kyy: Pairs, det: Pairs) -> Array:
     """A number that is positive where K⁻¹ − 2 Re D is, so that the Gaussian dominates the growth of the functions."""
     a, b = p.real, q.real
     if a <= 0 and b <= 0:
@@ -188,7 +209,7 @@ def _positive(p: Number, q: Number, kxx: Array, kyy: Array, det: Array) -> Array
     return jnp.minimum(trace, 1 - 2 * (a * kxx + b * kyy) + 4 * a * b * det)
 
 
-def _root(p: Number, kxx: Array, delta: Array) -> Array:
+def _root(p: Number, kxx: Pairs, delta: Inexact[Array, "*#pairs"]) -> Inexact[Array, "*pairs"]:
     """√delta; for complex D, the product of the roots of the pivots, whose real parts are positive."""
     if not jnp.iscomplexobj(delta):
         return jnp.sqrt(delta)

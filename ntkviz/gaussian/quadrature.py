@@ -17,18 +17,19 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float64
 
 from ntkviz.gaussian.certified.enclosures import traced
 from ntkviz.gaussian.certified.host import Estimate, pair_on_host, single_on_host
 from ntkviz.gaussian.certified.jumps import primitives
 from ntkviz.gaussian.certified.strips import Strip, strip_of
-from ntkviz.gaussian.closed_forms import geometry
+from ntkviz.gaussian.closed_forms import Pairs, geometry
 from ntkviz.language.nonlinearities.nonlinearity import Nonlinearity
 
 REACH = 13.0
@@ -49,15 +50,15 @@ class Side(NamedTuple):
     """One factor φ(m + √k z; θ…) of an expectation. Its arrays broadcast against each other."""
 
     phi: Nonlinearity
-    variance: Array
-    mean: Array
+    variance: Float64[Array, "*#entries"]
+    mean: Float64[Array, "*#entries"]
     theta: tuple[Array, ...]
 
     @property
     def shape(self) -> tuple[int, ...]:
         return jnp.broadcast_shapes(self.variance.shape, self.mean.shape, *(t.shape for t in self.theta))
 
-    def at(self, deviations: Array | np.ndarray) -> Array:
+    def at(self, deviations: Array | np.ndarray) -> Float64[Array, "*entries nodes"]:
         """φ at `deviations` z of shape (*shape or broadcasting to it, nodes): (*shape, nodes)."""
         x = self.mean[..., None] + jnp.sqrt(self.variance)[..., None] * deviations
         return jnp.broadcast_to(self.phi.fn(x), x.shape)
@@ -72,7 +73,7 @@ class Side(NamedTuple):
         return None if self.theta else strip_of(traced(self.phi.fn, 0))
 
 
-def _over(a: Array, b: Array) -> Array:
+def _over(a: Pairs, b: Pairs) -> Float64[Array, "*pairs"]:
     """a / b, and 0 where b is 0."""
     return jnp.where(b == 0, 0.0, a / jnp.where(b == 0, 1.0, b))
 
@@ -89,7 +90,7 @@ def single(side: Side, *, degree: int = 0) -> Estimate:
     return _in_blocks(lambda s: _line(s, strip, degree), LINE_NODES, side)
 
 
-def pair(x: Side, y: Side, kxy: Array) -> Estimate:
+def pair(x: Side, y: Side, kxy: Pairs) -> Estimate:
     """E[φ(x) ψ(y)] and its error, by the rule that suits the functions.
 
     Raises `NotIntegrableError` for a function without enclosures.
@@ -100,7 +101,7 @@ def pair(x: Side, y: Side, kxy: Array) -> Estimate:
         sine = jnp.where(g.a == 0, 1.0, _over(g.sin, g.a))
         return pair_on_host(x, y, _over(g.cos, g.a), sine)
 
-    def rule(x: Side, y: Side, kxy: Array) -> Estimate:
+    def rule(x: Side, y: Side, kxy: Pairs) -> Estimate:
         return _mehler(x, y, kxy, (of_x, of_y))
 
     if (math.prod(x.shape) + math.prod(y.shape)) * TERMS <= BLOCK:  # keeps separate rows and columns separate
@@ -112,7 +113,7 @@ def pair(x: Side, y: Side, kxy: Array) -> Estimate:
 
 
 @functools.cache
-def _trapezoid() -> tuple[np.ndarray, np.ndarray]:
+def _trapezoid() -> tuple[Float64[np.ndarray, " nodes"], Float64[np.ndarray, " nodes"]]:
     """Nodes and weights (normal density included) on [−REACH, REACH]."""
     z = np.linspace(-REACH, REACH, LINE_NODES)
     return z, np.exp(-(z**2) / 2) * (z[1] - z[0]) / math.sqrt(2 * math.pi)
@@ -126,11 +127,11 @@ class _Bounds(NamedTuple):
     and `roundings`, the errors of φ due to the rounding of x.
     """
 
-    heights: Array
-    sizes: Array
-    growth: Array
-    beyond: Array
-    roundings: Array
+    heights: Float64[Array, "*entries strips"]
+    sizes: Float64[Array, "*entries strips"]
+    growth: Float64[Array, "*entries"]
+    beyond: Float64[Array, "*entries"]
+    roundings: Float64[Array, "*entries"]
 
 
 MOMENT = 2.6
@@ -147,7 +148,7 @@ def _bounds(side: Side, strip: Strip) -> _Bounds:
     return _Bounds(heights, sizes, typical**strip.power, far**strip.power, roundings)
 
 
-def _alias(heights: Array) -> Array:
+def _alias(heights: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
     """The error of the trapezoidal rule, relative to a bound of the integrand on a strip."""
     step = 2 * REACH / (LINE_NODES - 1)
     return 2 / jnp.expm1(2 * math.pi / step * heights)
@@ -166,7 +167,7 @@ def _line(side: Side, strip: Strip, degree: int) -> Estimate:
 
 
 @functools.cache
-def _hermite_rule() -> np.ndarray:
+def _hermite_rule() -> Float64[np.ndarray, "nodes terms"]:
     """The matrix wᵢ he_k(zᵢ) (nodes, terms) that takes φ at the nodes to its Hermite coefficients.
 
     he_k are the Hermite polynomials orthonormal under N(0, 1). The recurrence is run on
@@ -178,17 +179,18 @@ def _hermite_rule() -> np.ndarray:
     h[1] = z * h[0]
     for k in range(1, TERMS - 1):
         h[k + 1] = (z * h[k] - math.sqrt(k) * h[k - 1]) / math.sqrt(k + 1)
-    return (h * (weights / h[0])).T.copy()
+    rule: np.ndarray = (h * (weights / h[0])).T
+    return rule.copy()
 
 
 class _Expansion(NamedTuple):
     """φ = Σ a_k he_k: the coefficients on a first axis of TERMS; ‖φ‖ = √E φ²; the norm of the remainder; and the error
     of the coefficients, all in L²."""
 
-    coefficients: Array
-    norm: Array
-    missed: Array
-    error: Array
+    coefficients: Float64[Array, "terms *entries"]
+    norm: Float64[Array, "*entries"]
+    missed: Float64[Array, "*entries"]
+    error: Float64[Array, "*entries"]
 
 
 def _expand(side: Side, strip: Strip) -> _Expansion:
@@ -212,7 +214,7 @@ def _expand(side: Side, strip: Strip) -> _Expansion:
     return _Expansion(jnp.moveaxis(coefficients, -1, 0), norm, jnp.sqrt(missed), error)
 
 
-def _mehler(x: Side, y: Side, kxy: Array, strips: tuple[Strip, Strip]) -> Estimate:
+def _mehler(x: Side, y: Side, kxy: Pairs, strips: tuple[Strip, Strip]) -> Estimate:
     """Σ_k ρᵏ a_k b_k by Horner's rule.
 
     By Cauchy–Schwarz the remainder is at most |ρ|ᴷ times the norms of the remainders of φ and ψ, and the effect of
@@ -222,7 +224,7 @@ def _mehler(x: Side, y: Side, kxy: Array, strips: tuple[Strip, Strip]) -> Estima
     correlation = _over(g.cos, g.a)
     phi, psi = _expand(x, strips[0]), _expand(y, strips[1])
 
-    def eight_terms(i, total):
+    def eight_terms(i: Array, total: Array) -> Array:
         for j in range(8):  # per iteration, for fewer passes through memory
             k = TERMS - 1 - 8 * i - j
             total = total * correlation + phi.coefficients[k] * psi.coefficients[k]
@@ -243,7 +245,7 @@ def _in_blocks(rule: Callable[..., Estimate], values_per_entry: int, *operands: 
     functions = tuple(o.phi if isinstance(o, Side) else None for o in operands)
     arrays = [tuple(o[1:]) if isinstance(o, Side) else o for o in operands]
 
-    def call(arrays) -> Estimate:
+    def call(arrays: Any) -> Estimate:
         sides = (a if fn is None else Side(fn, *a) for fn, a in zip(functions, arrays, strict=True))
         return rule(*sides)
 

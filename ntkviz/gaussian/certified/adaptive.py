@@ -18,9 +18,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Bool, Float64, Int64
 
 from ntkviz.gaussian.certified.enclosures import Traced
-from ntkviz.gaussian.certified.functions import Array, least_square
+from ntkviz.gaussian.certified.functions import Array, Booleans, Integers, least_square
 from ntkviz.gaussian.certified.pieces import NODES, OUTWARDS, WIDENING, Pieces, find_pieces, gauss_error
 
 REACH, FAR = 13.0, 45.0
@@ -44,10 +45,10 @@ class Known(NamedTuple):
     theta: tuple[float, ...]
     pieces: Pieces
 
-    def values(self, x: Array) -> Array:
+    def values(self, x: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
         return _some_at_a_time(lambda part: self.traced.values(part, *map(np.asarray, self.theta)), x)
 
-    def noise(self, x: Array, inexact: Array) -> Array:
+    def noise(self, x: Float64[Array, "*shape"], inexact: Array) -> Float64[Array, "*shape"]:
         """The error of φ(x) if x is off by `inexact` and by rounding."""
 
         def spread(part: Array, off: Array) -> Array:
@@ -58,7 +59,9 @@ class Known(NamedTuple):
         return _some_at_a_time(spread, x, inexact)
 
 
-def _some_at_a_time(function: Callable[..., Array], x: Array, *others: Array) -> Array:
+def _some_at_a_time(
+    function: Callable[..., Array], x: Float64[Array, "*shape"], *others: Array
+) -> Float64[Array, "*shape"]:
     """An elementwise function, which keeps all its intermediate results, on `AT_ONCE` numbers at a time."""
     flat = [np.broadcast_to(part, x.shape).ravel() for part in (x, *others)]
     blocks = [function(*(part[at : at + AT_ONCE] for part in flat)) for at in range(0, x.size, AT_ONCE)]
@@ -68,13 +71,13 @@ def _some_at_a_time(function: Callable[..., Array], x: Array, *others: Array) ->
 class Laws(NamedTuple):
     """Gaussians m + d z, arrays (n,)."""
 
-    mean: Array
-    deviation: Array
+    mean: Float64[Array, " laws"]
+    deviation: Float64[Array, " laws"]
 
-    def take(self, places: Array) -> Laws:
+    def take(self, places: Integers | Booleans) -> Laws:
         return Laws(self.mean[places], self.deviation[places])
 
-    def reach(self, deviations: float) -> Array:
+    def reach(self, deviations: float) -> Float64[Array, " laws"]:
         return np.abs(self.mean) + deviations * self.deviation
 
 
@@ -89,23 +92,23 @@ def known(traced: Traced, theta: tuple[float, ...], laws: Laws) -> Known:
 class Cut(NamedTuple):
     """Stretches [start, stop] of z, sorted by `law`, and the piece of φ that contains each."""
 
-    law: Array
-    start: Array
-    stop: Array
-    piece: Array
+    law: Int64[Integers, " stretches"]
+    start: Float64[Array, " stretches"]
+    stop: Float64[Array, " stretches"]
+    piece: Int64[Integers, " stretches"]
 
     @property
-    def middle(self) -> Array:
+    def middle(self) -> Float64[Array, " stretches"]:
         return (self.start + self.stop) / 2
 
     @property
-    def half(self) -> Array:
+    def half(self) -> Float64[Array, " stretches"]:
         return (self.stop - self.start) / 2
 
-    def take(self, places: Array) -> Cut:
-        return Cut(*(part[places] for part in self))
+    def take(self, places: Integers | Booleans) -> Cut:
+        return Cut(self.law[places], self.start[places], self.stop[places], self.piece[places])
 
-    def divided(self, parts: Array) -> Cut:
+    def divided(self, parts: Int64[Integers, " stretches"]) -> Cut:
         """Each stretch divided into this many equal ones."""
         each = np.repeat(np.arange(len(self.law)), parts)
         number = np.arange(len(each)) - np.repeat(np.cumsum(parts) - parts, parts)
@@ -116,7 +119,7 @@ class Cut(NamedTuple):
         return Cut(self.law[each], start, stop, self.piece[each])
 
 
-def met(pieces: Pieces, laws: Laws, reach: float) -> tuple[Array, Array]:
+def met(pieces: Pieces, laws: Laws, reach: float) -> tuple[Int64[Integers, " laws"], Int64[Integers, " laws"]]:
     """The first and the last piece that each law covers within `reach`."""
     (m, d), last = laws, len(pieces.half) - 1
     first = np.clip(np.searchsorted(pieces.edges, m - reach * d, "right") - 1, 0, last)
@@ -136,7 +139,7 @@ def cut(pieces: Pieces, laws: Laws, reach: float, longest: float) -> Cut:
     return whole.divided(np.maximum(1, np.ceil((whole.stop - whole.start) / longest)).astype(int))
 
 
-def ellipse(pieces: Pieces, laws: Laws, stretches: Cut) -> Array:
+def ellipse(pieces: Pieces, laws: Laws, stretches: Cut) -> Float64[Array, " stretches"]:
     """The radius of the disc around each stretch's middle that its piece's disc contains, in half-lengths."""
     m, d = laws.take(stretches.law)
     off = np.abs(m + d * stretches.middle - pieces.centre[stretches.piece])
@@ -145,7 +148,7 @@ def ellipse(pieces: Pieces, laws: Laws, stretches: Cut) -> Array:
     return np.where(length == 0, np.inf, room / np.where(length == 0, 1.0, length))
 
 
-def density_on_disc(middle: Array, radius: Array) -> Array:
+def density_on_disc(middle: Float64[Array, "*shape"], radius: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
     """The largest |exp(−z²/2)|/√2π."""
     return np.exp(-least_square(middle, radius) / 2) / SQRT_TAU
 
@@ -159,58 +162,73 @@ class Sampled(NamedTuple):
     values: Array
 
 
-def _nodes(stretches: Cut, laws: Laws) -> tuple[Array, Array, Array]:
+def _nodes(
+    stretches: Cut, laws: Laws
+) -> tuple[Float64[Array, "stretches nodes"], Float64[Array, "stretches nodes"], Float64[Array, "stretches nodes"]]:
     t, weights = LEGENDRE
     z = stretches.middle[:, None] + stretches.half[:, None] * t
     m, d = laws.take(stretches.law)
     return z, m[:, None] + d[:, None] * z, stretches.half[:, None] * weights
 
 
-def _inexact(laws: Laws, law: Array, z: Array) -> Array:
+def _inexact(
+    laws: Laws, law: Int64[Integers, " stretches"], z: Float64[Array, "stretches nodes"]
+) -> Float64[Array, "stretches nodes"]:
     """The rounding error of m + d z."""
     m, d = laws.take(law)
     return 2.0**-51 * (np.abs(m)[:, None] + d[:, None] * np.abs(z))
 
 
-def _total(per_stretch: Array, law: Array, count: int) -> Array:
-    return np.bincount(law, per_stretch, count)
+def _total(
+    per_stretch: Float64[Array, " stretches"], law: Int64[Integers, " stretches"], count: int
+) -> Float64[Array, " laws"]:
+    return np.asarray(np.bincount(law, per_stretch, count), dtype=float)  # of no stretches NumPy makes integers
 
 
-def _beyond(pieces: Pieces, laws: Laws, power: int, rate: float, start: float = REACH) -> Array:
+def _beyond(pieces: Pieces, laws: Laws, power: int, rate: float, start: float = REACH) -> Float64[Array, " laws"]:
     """A bound of ∫ |φ|ᵖ exp(−rate z²)/√2π dz over `start` < |z| < FAR."""
     shells = np.geomspace(start, FAR, math.ceil(math.log(FAR / start) / math.log(OUTWARDS)) + 1)
     masses = np.exp(-rate * shells[:-1] ** 2) / (rate * shells[:-1]) / SQRT_TAU
-    return sum(pieces.within(laws.reach(far)) ** power * mass for far, mass in zip(shells[1:], masses, strict=True))
+    shares = (pieces.within(laws.reach(far)) ** power * mass for far, mass in zip(shells[1:], masses, strict=True))
+    bound: Array = sum(shares)
+    return bound
 
 
 class Line(NamedTuple):
     """E[φ zᵈ], its error, and E|φ zᵈ|."""
 
-    value: Array
-    error: Array
-    size: Array
+    value: Float64[Array, " laws"]
+    error: Float64[Array, " laws"]
+    size: Float64[Array, " laws"]
 
 
-def _gauss(bound: Array, kappa: Array, stretches: Cut, longest_radius: float) -> Array:
+def _gauss(
+    bound: Float64[Array, " stretches"], kappa: Float64[Array, " stretches"], stretches: Cut, longest_radius: float
+) -> Float64[Array, " stretches"]:
     """The Gauss–Legendre error on each stretch for an integrand below `bound` times the normal density."""
     kappa = np.minimum(kappa, np.maximum(WIDENING, longest_radius / np.maximum(stretches.half, 1e-300)))
     radius = kappa * stretches.half
     return stretches.half * bound * gauss_error(kappa) * density_on_disc(stretches.middle, radius)
 
 
-def _mass(stretches: Cut) -> Array:
+def _mass(stretches: Cut) -> Float64[Array, " stretches"]:
     """An upper bound of the probability of each stretch."""
     return 2 * stretches.half * density_on_disc(stretches.middle, stretches.half) * (1 + 1e-9)
 
 
-def _unresolved(analytic: Array, width: Array, smooth: Array, stretches: Cut) -> Array:
+def _unresolved(
+    analytic: Bool[Booleans, " stretches"],
+    width: Float64[Array, " stretches"],
+    smooth: Float64[Array, " stretches"],
+    stretches: Cut,
+) -> Float64[Array, " stretches"]:
     """The error of a stretch: `smooth` where φ is analytic, else by the width of its range."""
     with np.errstate(invalid="ignore"):
         rough = np.where(width == 0, 0.0, width * _mass(stretches))
     return np.where(analytic, smooth, rough)
 
 
-def in_parts(places: Array, pieces: int) -> list[Array]:
+def in_parts(places: Int64[Integers, " laws"], pieces: int) -> list[Int64[Integers, " some"]]:
     """Indices of laws, as many at a time as fit if each is cut into so many pieces."""
     most = max(1, min(LAWS_AT_ONCE, NODES_AT_ONCE // (NODES * pieces)))
     return np.array_split(places, math.ceil(len(places) / most))
@@ -247,13 +265,13 @@ class Expansion(NamedTuple):
     """φ = Σ a_k he_k, for each law: coefficients (TERMS, n), ‖φ‖ = √E φ², the norm of the remainder, the error of the
     coefficients, and the rounding error of φ, all in L²."""
 
-    coefficients: Array
-    norm: Array
-    missed: Array
-    error: Array
-    noise: Array
+    coefficients: Float64[Array, "terms laws"]
+    norm: Float64[Array, " laws"]
+    missed: Float64[Array, " laws"]
+    error: Float64[Array, " laws"]
+    noise: Float64[Array, " laws"]
 
-    def take(self, places: Array) -> Expansion:
+    def take(self, places: Int64[Integers, " some"]) -> Expansion:
         """The expansions of some laws, without coefficients."""
         return Expansion(self.coefficients[:0], *(part[places] for part in self[1:]))
 
@@ -289,7 +307,13 @@ def _expand(phi: Known, laws: Laws) -> Expansion:
     return Expansion(coefficients, norm, missed, error, off)
 
 
-def _coefficients(z: Array, weighted: Array, half_density: Array, law: Array, count: int) -> Array:
+def _coefficients(
+    z: Float64[Array, "stretches nodes"],
+    weighted: Float64[Array, "stretches nodes"],
+    half_density: Float64[Array, "stretches nodes"],
+    law: Int64[Integers, " stretches"],
+    count: int,
+) -> Float64[Array, "terms laws"]:
     """Σ w φ he_k; the recurrence is run on he_k(z) e^{−z²/4}, which neither overflows nor loses small values."""
     firsts = np.flatnonzero(np.diff(law, prepend=-1)) * NODES
     z, weighted, before, now = z.ravel(), weighted.ravel(), np.zeros(z.size), half_density.ravel()
@@ -300,7 +324,9 @@ def _coefficients(z: Array, weighted: Array, half_density: Array, law: Array, co
     return made
 
 
-def _expansion_errors(pieces: Pieces, laws: Laws, stretches: Cut) -> tuple[Array, Array]:
+def _expansion_errors(
+    pieces: Pieces, laws: Laws, stretches: Cut
+) -> tuple[Float64[Array, " laws"], Float64[Array, " laws"]]:
     """The errors of ‖φ‖² and of all coefficients together: by Minkowski's inequality, (Σ_k |error of a_k|²)^½ is at
     most a sum over the stretches. On a disc, with any r < 1, (Σ_{k<K} |he_k(x + iy)|²)^½ is at most
     r^{−K/2} (1 − r²)^{−¼} exp(x² r/(2(1 + r)) + y² r/(2(1 − r))), by Mehler's formula for he_k at z and its conjugate.
@@ -326,19 +352,29 @@ def _expansion_errors(pieces: Pieces, laws: Laws, stretches: Cut) -> tuple[Array
     return _total(energy, stretches.law, count) + _beyond(pieces, laws, 2, 0.5), coefficients
 
 
-def _hermites(loss: Array) -> Array:
+def _hermites(loss: Array | float) -> Array | float:
     """r^{−K/2} (1 − r²)^{−¼}/√2π for r = 1 − loss."""
     r = 1 - np.clip(loss, 1e-4, 0.5)
-    return np.exp(-TERMS / 2 * np.log(r)) * (1 - r * r) ** -0.25 / SQRT_TAU
+    most: Array | float = np.exp(-TERMS / 2 * np.log(r)) * (1 - r * r) ** -0.25 / SQRT_TAU
+    return most
 
 
-def _decay(x: Array, y: Array, loss: Array) -> Array:
+def _decay(
+    x: Float64[Array, " stretches"], y: Float64[Array, "#stretches"], loss: Array | float
+) -> Float64[Array, " stretches"]:
     """An upper bound of |exp(−z²/2)| times the exponential of x² r/(2(1 + r)) + y² r/(2(1 − r))."""
     r = 1 - np.clip(loss, 1e-4, 0.5)
-    return np.exp(-(x**2) / (2 * (1 + r)) + y**2 / (2 * (1 - r)))
+    most: Array = np.exp(-(x**2) / (2 * (1 + r)) + y**2 / (2 * (1 - r)))
+    return most
 
 
-def mehler(phi: Expansion, at_x: Array, psi: Expansion, at_y: Array, correlation: Array) -> Line:
+def mehler(
+    phi: Expansion,
+    at_x: Int64[Integers, " pairs"],
+    psi: Expansion,
+    at_y: Int64[Integers, " pairs"],
+    correlation: Float64[Array, " pairs"],
+) -> Line:
     """Σ_k ρᵏ a_k b_k, for the laws `at_x` of one expansion and `at_y` of another."""
     value = np.zeros_like(correlation)
     for a, b in zip(phi.coefficients[::-1], psi.coefficients[::-1], strict=True):

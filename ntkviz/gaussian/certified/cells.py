@@ -17,12 +17,14 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ntkviz.gaussian.certified.functions import FUNCTIONS, Array, Function
+from ntkviz.gaussian.certified.functions import FUNCTIONS, Array, Booleans, Function, Integers
 
 ROUND = 2.0**-50
 """A bound of the relative error of these functions in NumPy and SciPy."""
 _tags = itertools.count(1)
+Rearrangement = Callable[[NDArray[Any]], NDArray[Any]]
 
 
 class Cell(NamedTuple):
@@ -38,10 +40,10 @@ class Cell(NamedTuple):
     hi: Array
     centre: Array
     radius: Array
-    tag: Array
+    tag: Integers
     excess: Excess | None = None
 
-    def map(self, change: Callable[[Array], Array]) -> Cell:
+    def map(self, change: Rearrangement) -> Cell:
         """The same numbers, rearranged."""
         excess = None if self.excess is None else Excess(change(self.excess.over), self.excess.amount.map(change))
         lo, hi, centre, radius, tag = map(change, self[:5])
@@ -51,17 +53,17 @@ class Cell(NamedTuple):
 class Excess(NamedTuple):
     """The number is that with the tag `over`, plus `amount`."""
 
-    over: Array
+    over: Integers
     amount: Cell
 
 
 class Truth(NamedTuple):
     """Whether a condition holds for all x of a cell (`yes`), or for none (`no`)."""
 
-    yes: Array
-    no: Array
+    yes: Booleans
+    no: Booleans
 
-    def map(self, change: Callable[[Array], Array]) -> Truth:
+    def map(self, change: Rearrangement) -> Truth:
         return Truth(*(change(part) for part in self))
 
 
@@ -87,7 +89,7 @@ def points(a: Array) -> Cell:
     return Cell(a, a, a, np.zeros_like(a), _new_tags(a.shape))
 
 
-def _new_tags(shape: tuple[int, ...]) -> Array:
+def _new_tags(shape: tuple[int, ...]) -> Integers:
     entries = math.prod(shape[1:])
     tags = np.fromiter(itertools.islice(_tags, entries), int, entries).reshape(1, *shape[1:])
     return np.broadcast_to(tags, shape)
@@ -126,8 +128,9 @@ def multiply(x: Cell, y: Cell) -> Cell:
     return cell(ends.min(0), ends.max(0), x.centre * y.centre, np.where(nothing, 0.0, radius))
 
 
-def _is_zero(x: Cell) -> Array:
-    return (x.centre == 0) & (x.radius == 0)
+def _is_zero(x: Cell) -> Booleans:
+    zero: Booleans = (x.centre == 0) & (x.radius == 0)
+    return zero
 
 
 def reciprocal(x: Cell) -> Cell:
@@ -156,7 +159,7 @@ def _hull(x: Cell, y: Cell) -> Cell:
     return cell(lo, hi, np.zeros_like(lo), np.full_like(lo, np.inf))
 
 
-def pick(which: Array, x: Cell, y: Cell) -> Cell:
+def pick(which: Booleans, x: Cell, y: Cell) -> Cell:
     """x where `which`, else y."""
     if np.all(which):
         return x
@@ -183,8 +186,9 @@ def is_at_most(x: Cell, y: Cell) -> Truth:
     return opposite(is_less(y, x))
 
 
-def _is_point(x: Cell, y: Cell) -> Array:
-    return (x.lo == x.hi) & (y.lo == y.hi)
+def _is_point(x: Cell, y: Cell) -> Booleans:
+    point: Booleans = (x.lo == x.hi) & (y.lo == y.hi)
+    return point
 
 
 def is_equal(x: Cell | Truth, y: Cell | Truth) -> Truth:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, SupportsIndex
 
 import jax
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+from numpy.typing import NDArray
 
 from ntkviz.errors import NotIntegrableError
 from ntkviz.gaussian.certified import cells as p
-from ntkviz.gaussian.certified.cells import Cell, Truth
+from ntkviz.gaussian.certified.cells import Cell, Rearrangement, Truth
 from ntkviz.gaussian.certified.functions import FUNCTIONS, Array, Function, power, real_power
 
 CALLS = {
@@ -25,7 +26,6 @@ CALLS = {
     **dict.fromkeys(("closed_call", "core_call", "custom_jvp_call", "custom_vjp_call"), "call_jaxpr"),
 }
 """Primitives that only call another jaxpr, with the parameter that holds it."""
-Value = Array | Cell | Truth
 
 
 class Traced:
@@ -140,14 +140,14 @@ def _aligned(inputs: list[Any]) -> list[Any]:
     return [a.map(lambda v: v.reshape(*v.shape, *(1,) * (most - v.ndim))) if a[0].ndim == 1 else a for a in cells]
 
 
-def _as_cell(a: Array) -> Cell | Truth:
+def _as_cell(a: NDArray[Any]) -> Cell | Truth:
     if a.dtype.kind == "b":
         return Truth(a, ~a)
     return p.points(a)
 
 
 def _to_number(truth: Truth) -> Cell:
-    lo, hi = truth.yes.astype(float), 1.0 - truth.no
+    lo, hi = truth.yes.astype(float), 1.0 - truth.no.astype(float)
     return p.cell(lo, hi, lo, np.where(lo == hi, 0.0, np.inf))
 
 
@@ -156,7 +156,7 @@ def _to_number(truth: Truth) -> Cell:
 Rule = tuple[Callable[..., Any], Callable[..., Any]]
 
 
-def _elementwise(of_points: Callable[..., Array], of_cells: Callable[..., Any]) -> Rule:
+def _elementwise(of_points: Callable[..., NDArray[Any]], of_cells: Callable[..., Any]) -> Rule:
     return lambda _, *args: of_points(*args), lambda _, *args: of_cells(*args)
 
 
@@ -164,15 +164,15 @@ def _function(f: Function) -> Rule:
     return _elementwise(f.value, functools.partial(p.apply, f))
 
 
-def _same_for_all_parts(change: Callable[..., Callable[[Array], Array]]) -> Rule:
+def _same_for_all_parts(change: Callable[..., Rearrangement]) -> Rule:
     """A rearrangement: `change(params)` of an array that has an axis of cells in front."""
     return lambda params, a: change(params)(a), lambda params, x: x.map(change(params))
 
 
-def _broadcast(params: Any) -> Callable[[Array], Array]:
+def _broadcast(params: Any) -> Rearrangement:
     shape, axes = params["shape"], params["broadcast_dimensions"]
 
-    def of(a: Array) -> Array:
+    def of(a: NDArray[Any]) -> NDArray[Any]:
         own = [1] * len(shape)
         for axis, size in zip(axes, a.shape[1:], strict=True):
             own[axis] = size
@@ -181,32 +181,33 @@ def _broadcast(params: Any) -> Callable[[Array], Array]:
     return of
 
 
-def _reshape(params: Any) -> Callable[[Array], Array]:
+def _reshape(params: Any) -> Rearrangement:
     return lambda a: a.reshape(len(a), *params["new_sizes"])
 
 
-def _squeeze(params: Any) -> Callable[[Array], Array]:
+def _squeeze(params: Any) -> Rearrangement:
     return lambda a: np.squeeze(a, tuple(axis + 1 for axis in params["dimensions"]))
 
 
-def _transpose(params: Any) -> Callable[[Array], Array]:
+def _transpose(params: Any) -> Rearrangement:
     return lambda a: np.transpose(a, (0, *(axis + 1 for axis in params["permutation"])))
 
 
-def _slice(params: Any) -> Callable[[Array], Array]:
+def _slice(params: Any) -> Rearrangement:
     steps = params["strides"] or (1,) * len(params["start_indices"])
     cut = zip(params["start_indices"], params["limit_indices"], steps, strict=True)
     places = (slice(None), *(slice(*c) for c in cut))
     return lambda a: a[places]
 
 
-def _at(place: int, axis: int) -> Callable[[Array], Array]:
+def _at(place: int, axis: SupportsIndex) -> Rearrangement:
     return lambda a: np.take(a, place, axis)
 
 
 def _reduction(of_points: Any, of_cells: Callable[[Cell, Cell], Cell]) -> Rule:
-    def points(params: Any, a: Array) -> Array:
-        return of_points(a, axis=tuple(axis + 1 for axis in params["axes"]))
+    def points(params: Any, a: NDArray[Any]) -> NDArray[Any]:
+        reduced: NDArray[Any] = of_points(a, axis=tuple(axis + 1 for axis in params["axes"]))
+        return reduced
 
     def cells(params: Any, x: Cell) -> Cell:
         for axis in sorted(params["axes"], reverse=True):
@@ -245,7 +246,7 @@ def _unstack(params: Any, x: Any) -> list[Any]:
     return [x.map(_at(k, axis)) if isinstance(x, Cell) else x.take(k, axis) for k in parts]
 
 
-def _convert_points(params: Any, a: Array) -> Array:
+def _convert_points(params: Any, a: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(a).astype(params["new_dtype"])
 
 
@@ -273,7 +274,8 @@ def _power(_: Any, x: Cell, y: Cell) -> Cell:
     exponent = float(y.lo.flat[0])
     if np.all(y.lo == exponent) and np.all(y.hi == exponent):
         if exponent.is_integer() and abs(exponent) <= 64:
-            return _integer_power({"y": int(exponent)}, x)
+            raised: Cell = _integer_power({"y": int(exponent)}, x)
+            return raised
         return p.apply(real_power(exponent), x)
     return p.apply(FUNCTIONS["exp"], p.multiply(y, p.apply(FUNCTIONS["log"], x)))
 
@@ -284,7 +286,7 @@ def _multiply(x: Cell, y: Cell) -> Cell:
     return p.pick(x.tag == y.tag, square, product) if np.any(x.tag == y.tag) else product
 
 
-def _select_points(_: Any, which: Array, *cases: Array) -> Array:
+def _select_points(_: Any, which: NDArray[Any], *cases: NDArray[Any]) -> NDArray[Any]:
     return np.select([which.astype(int) == k for k in range(len(cases))], np.broadcast_arrays(*cases))
 
 

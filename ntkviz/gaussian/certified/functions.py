@@ -12,8 +12,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-Array = np.ndarray
+Array = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
+Range = Callable[[Array, Array], tuple[Array, Array]]
+"""From the ends of intervals to those of a function's values there."""
 
 
 def least_square(c: Array, r: Array) -> Array:
@@ -26,22 +31,22 @@ class Function(NamedTuple):
     """f; its range over [lo, hi]; and a bound of |f(z) − f(c)| for |z − c| ≤ r, infinite where f is not analytic."""
 
     value: Callable[[Array], Array]
-    range: Callable[[Array, Array], tuple[Array, Array]]
+    range: Range
     radius: Callable[[Array, Array], Array]
 
 
-def _rising(f):
+def _rising(f: Callable[[Array], Array]) -> Range:
     return lambda lo, hi: (f(lo), f(hi))
 
 
-def _falling(f):
+def _falling(f: Callable[[Array], Array]) -> Range:
     return lambda lo, hi: (f(hi), f(lo))
 
 
-def _even(f):
+def _even(f: Callable[[Array], Array]) -> Range:
     """The range of an even function that increases for positive arguments."""
 
-    def over(lo, hi):
+    def over(lo: Array, hi: Array) -> tuple[Array, Array]:
         near = np.where((lo <= 0) & (hi >= 0), 0.0, np.minimum(np.abs(lo), np.abs(hi)))
         return f(near), f(np.maximum(np.abs(lo), np.abs(hi)))
 
@@ -56,13 +61,15 @@ def _within(c: Array, r: Array, bound: Array) -> Array:
 def _erf(x: Array) -> Array:
     from scipy.special import erf  # slow to import, and few functions need it
 
-    return erf(x)
+    values: Array = erf(x)
+    return values
 
 
 def _erfc(x: Array) -> Array:
     from scipy.special import erfc
 
-    return erfc(x)
+    values: Array = erfc(x)
+    return values
 
 
 def _logistic(x: Array) -> Array:
@@ -75,7 +82,8 @@ def _exp_radius(c: Array, r: Array) -> Array:
 
 def _hyperbolic_radius(c: Array, r: Array) -> Array:
     """|cosh(c + δ) − cosh c| and |sinh(c + δ) − sinh c|, by the addition theorems."""
-    return np.cosh(c) * (2 * np.sinh(r / 2) ** 2 + np.sinh(r))
+    distance: Array = np.cosh(c) * (2 * np.sinh(r / 2) ** 2 + np.sinh(r))
+    return distance
 
 
 def _tanh_radius(c: Array, r: Array) -> Array:
@@ -108,15 +116,15 @@ def _erf_radius(c: Array, r: Array) -> Array:
     return 2 / math.sqrt(math.pi) * r * np.exp(-least_square(c, r))
 
 
-def _sine(shift: float):
+def _sine(shift: float) -> Range:
     """sin(x + shift), whose range includes the extrema within the interval."""
 
-    def over(lo, hi):
+    def over(lo: Array, hi: Array) -> tuple[Array, Array]:
         turns_lo, turns_hi = ((x + shift) / (2 * math.pi) for x in (lo, hi))
         slack = 1e-15 * (1 + np.abs(turns_lo) + np.abs(turns_hi))
         ends = np.sin(lo + shift), np.sin(hi + shift)
 
-        def holds(phase):  # whether the interval contains phase + a whole number
+        def holds(phase: float) -> Booleans:  # whether the interval contains phase + a whole number
             return np.floor(turns_hi - phase + slack) >= np.ceil(turns_lo - phase - slack)
 
         lo_, hi_ = np.minimum(*ends) - slack * 7, np.maximum(*ends) + slack * 7
@@ -125,11 +133,11 @@ def _sine(shift: float):
     return over
 
 
-def _sine_radius(value, slope):
+def _sine_radius(value: Callable[[Array], Array], slope: Callable[[Array], Array]) -> Callable[[Array, Array], Array]:
     return lambda c, r: np.abs(value(c)) * 2 * np.sinh(r / 2) ** 2 + np.abs(slope(c)) * np.sinh(r)
 
 
-def _from_pole(distance):
+def _from_pole(distance: Callable[[Array], Array]) -> Callable[[Array, Array], Array]:
     """For |f′(z)| ≤ 1/(d − |z − c|) with d = `distance`(c)."""
     return lambda c, r: np.where(r < distance(c), -np.log1p(-r / distance(c)), np.inf)
 
@@ -205,7 +213,7 @@ def real_power(exponent: float) -> Function:
     """x ↦ xᵖ for x > 0: |f′| is largest at one end of the disc."""
     p = float(exponent)
 
-    def radius(c, r):
+    def radius(c: Array, r: Array) -> Array:
         steepest = np.maximum((c - r) ** (p - 1), (c + r) ** (p - 1))
         return _within(c, r, np.abs(p) * r * steepest)
 

@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental.buffer_callback import buffer_callback
+from jaxtyping import Float64
 
 from ntkviz.gaussian.certified import adaptive, adaptive_pairs
 from ntkviz.gaussian.certified.adaptive import Laws
 from ntkviz.gaussian.certified.enclosures import Traced, traced
+from ntkviz.gaussian.certified.functions import Array
 from ntkviz.gaussian.certified.jumps import Primitive, primitives
 from ntkviz.language.nonlinearities.nonlinearity import Nonlinearity
 
-Estimate = tuple[jax.Array, jax.Array, jax.Array]
+Estimate = tuple[Float64[jax.Array, "*#shape"], Float64[jax.Array, "*#shape"], Float64[jax.Array, "*#shape"]]
 """A value, its absolute error, and the size of the summands (E|φψ| or a bound of it)."""
-Numbers = list[np.ndarray]
+Numbers = list[Float64[Array, " entries"]]
+Results = Float64[Array, "3 entries"]
 
 
+@runtime_checkable
 class Law(Protocol):
     """A function with its parameters, and the law of its argument."""
 
@@ -79,8 +83,10 @@ def _checked(found: adaptive.Line, is_function: bool) -> adaptive.Line:
 
 
 @functools.lru_cache(maxsize=1024)
-def _single(phi: _Function, degree: int) -> Callable[[Numbers], np.ndarray]:
-    def one(theta: tuple[float, ...], mean: np.ndarray, variance: np.ndarray) -> adaptive.Line:
+def _single(phi: _Function, degree: int) -> Callable[[Numbers], Results]:
+    def one(
+        theta: tuple[float, ...], mean: Float64[Array, " entries"], variance: Float64[Array, " entries"]
+    ) -> adaptive.Line:
         laws = Laws(mean, np.sqrt(variance))
         return _checked(adaptive.line(phi.known(theta, laws), laws, degree), phi.is_function(theta, laws))
 
@@ -88,8 +94,8 @@ def _single(phi: _Function, degree: int) -> Callable[[Numbers], np.ndarray]:
 
 
 @functools.lru_cache(maxsize=1024)
-def _pair(phi: _Function, psi: _Function) -> Callable[[Numbers], np.ndarray]:
-    def one(theta: tuple[float, ...], *numbers: np.ndarray) -> adaptive.Line:
+def _pair(phi: _Function, psi: _Function) -> Callable[[Numbers], Results]:
+    def one(theta: tuple[float, ...], *numbers: Float64[Array, " entries"]) -> adaptive.Line:
         mean_x, variance_x, mean_y, variance_y, correlation, sine = numbers
         x, y = Laws(mean_x, np.sqrt(variance_x)), Laws(mean_y, np.sqrt(variance_y))
         of_x, of_y = theta[: phi.parameters], theta[phi.parameters :]
@@ -103,7 +109,7 @@ def _pair(phi: _Function, psi: _Function) -> Callable[[Numbers], np.ndarray]:
     return lambda numbers: _by_parameters(one, numbers[:6], numbers[6:])
 
 
-def _by_parameters(calculate: Callable[..., adaptive.Line], numbers: Numbers, theta: Numbers) -> np.ndarray:
+def _by_parameters(calculate: Callable[..., adaptive.Line], numbers: Numbers, theta: Numbers) -> Results:
     """(3, n): `calculate(θ, *numbers)` for all entries with the same θ at once; NaN where any input is NaN."""
     count = len(numbers[0])
     result = np.full((3, count), np.nan)
@@ -117,17 +123,20 @@ def _by_parameters(calculate: Callable[..., adaptive.Line], numbers: Numbers, th
     return result
 
 
-def _called(calculate: Callable[[Numbers], np.ndarray], numbers: tuple[jax.Array, ...]) -> Estimate:
+def _called(calculate: Callable[[Numbers], Results], numbers: tuple[jax.Array, ...]) -> Estimate:
     shape = jnp.broadcast_shapes(*(jnp.shape(a) for a in numbers))
     numbers = tuple(a.reshape((1,) * (len(shape) - a.ndim) + a.shape) for a in map(jnp.asarray, numbers))  # for vmap
     out = (jax.ShapeDtypeStruct(shape, float),) * 3
+    found: Estimate
     if jax.default_backend() == "cpu":
-        return buffer_callback(_into_buffers(calculate), out, vmap_method="broadcast_all")(*numbers)
-    return jax.pure_callback(_on_arrays(calculate), out, *numbers, vmap_method="broadcast_all")
+        found = buffer_callback(_into_buffers(calculate), out, vmap_method="broadcast_all")(*numbers)
+    else:
+        found = jax.pure_callback(_on_arrays(calculate), out, *numbers, vmap_method="broadcast_all")
+    return found
 
 
 @functools.lru_cache(maxsize=4096)
-def _into_buffers(calculate: Callable[[Numbers], np.ndarray]) -> Callable[..., None]:
+def _into_buffers(calculate: Callable[[Numbers], Results]) -> Callable[..., None]:
     """On a CPU, a callback that receives plain buffers: one that has to request its numbers from JAX, as with
     `jax.pure_callback`, may deadlock with the threads that wait for it."""
 
@@ -139,8 +148,8 @@ def _into_buffers(calculate: Callable[[Numbers], np.ndarray]) -> Callable[..., N
 
 
 @functools.lru_cache(maxsize=4096)
-def _on_arrays(calculate: Callable[[Numbers], np.ndarray]) -> Callable[..., tuple[np.ndarray, ...]]:
-    def call(*numbers: Any) -> tuple[np.ndarray, ...]:
+def _on_arrays(calculate: Callable[[Numbers], Results]) -> Callable[..., tuple[Array, ...]]:
+    def call(*numbers: Any) -> tuple[Array, ...]:
         arrays = np.broadcast_arrays(*(np.asarray(a) for a in numbers))
         shape = arrays[0].shape
         return tuple(part.reshape(shape) for part in calculate([a.ravel() for a in arrays]))

@@ -12,9 +12,10 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float64, Int64
 
 from ntkviz.gaussian.certified.enclosures import Traced
-from ntkviz.gaussian.certified.functions import Array
+from ntkviz.gaussian.certified.functions import Array, Integers
 
 NODES = 20
 """The number of Gauss–Legendre nodes on each piece."""
@@ -37,34 +38,34 @@ class Pieces(NamedTuple):
     disc (infinite if it may not be analytic). For pieces by their distance `inner` from 0, a bound of |φ| on all up to
     there; and an `envelope`, the same for intervals from `outwards` on, which continue beyond the ends."""
 
-    edges: Array
-    lo: Array
-    hi: Array
-    bound: Array
-    inner: Array
-    most_so_far: Array
-    outwards: Array
-    envelope: Array
+    edges: Float64[Array, " ends"]
+    lo: Float64[Array, " pieces"]
+    hi: Float64[Array, " pieces"]
+    bound: Float64[Array, " pieces"]
+    inner: Float64[Array, " pieces"]
+    most_so_far: Float64[Array, " pieces"]
+    outwards: Float64[Array, " intervals"]
+    envelope: Float64[Array, " intervals"]
 
     @property
-    def centre(self) -> Array:
+    def centre(self) -> Float64[Array, " pieces"]:
         return (self.edges[1:] + self.edges[:-1]) / 2
 
     @property
-    def half(self) -> Array:
+    def half(self) -> Float64[Array, " pieces"]:
         return (self.edges[1:] - self.edges[:-1]) / 2
 
     @property
-    def most(self) -> Array:
+    def most(self) -> Float64[Array, " pieces"]:
         """A bound of |φ| on each piece."""
         return np.maximum(np.abs(self.lo), np.abs(self.hi))
 
     @property
-    def breaks(self) -> Array:
+    def breaks(self) -> Int64[Integers, " breaks"]:
         """The indices of the pieces on which φ may not be analytic."""
         return np.flatnonzero(~np.isfinite(self.bound))
 
-    def within(self, reach: Array) -> Array:
+    def within(self, reach: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
         """A bound of |φ| on [−reach, reach]; infinite beyond the known intervals."""
         of_pieces = self.most_so_far[np.searchsorted(self.inner, reach, "right") - 1]
         of_intervals = self.envelope[np.searchsorted(self.outwards, reach, "right") - 1]
@@ -99,13 +100,17 @@ def _find_pieces(traced: Traced, theta: tuple[float, ...], reach: float) -> Piec
     return Pieces(np.append(start, stop[-1]), lo, hi, bound, near[order], most, outwards, envelope)
 
 
-def _range(traced: Traced, theta: tuple[float, ...], a: Array, b: Array) -> tuple[Array, Array]:
+def _range(
+    traced: Traced, theta: tuple[float, ...], a: Float64[Array, " intervals"], b: Float64[Array, " intervals"]
+) -> tuple[Float64[Array, " intervals"], Float64[Array, " intervals"]]:
     lo, hi = np.minimum(a, b), np.maximum(a, b)
     found = traced.cells(lo, hi, (lo + hi) / 2, np.full_like(lo, np.inf), *map(np.asarray, theta))
     return found.lo, found.hi
 
 
-def _halved(traced: Traced, theta: tuple[float, ...], edges: Array) -> tuple[Array, ...]:
+def _halved(
+    traced: Traced, theta: tuple[float, ...], edges: Float64[Array, " ends"]
+) -> tuple[Float64[Array, " pieces"], ...]:
     """Start, end, range and bound of pieces, halved from the given ones until they are accepted or tiny."""
     constants = tuple(map(np.asarray, theta))
     a, b, done = edges[:-1], edges[1:], []
@@ -130,13 +135,14 @@ def _halved(traced: Traced, theta: tuple[float, ...], edges: Array) -> tuple[Arr
     return tuple(part[order] for part in parts)
 
 
-def _noise(traced: Traced, x: Array, theta: tuple[Array, ...]) -> Array:
+def _noise(traced: Traced, x: Float64[Array, " pieces"], theta: tuple[Array, ...]) -> Float64[Array, " pieces"]:
     """The rounding error of φ(x)."""
     found = traced.cells(x, x, x, np.full_like(x, np.inf), *theta)
-    return np.minimum(found.hi - found.lo, np.abs(found.hi) + np.abs(found.lo)) + SMALLEST
+    noise: Array = np.minimum(found.hi - found.lo, np.abs(found.hi) + np.abs(found.lo)) + SMALLEST
+    return noise
 
 
-def _joined(pieces: tuple[Array, ...]) -> list[tuple[float, float]]:
+def _joined(pieces: tuple[Float64[Array, " pieces"], ...]) -> list[tuple[float, float]]:
     """The intervals that contain breaks: pieces that were not accepted, with neighbours joined."""
     start, stop, *_, bound = pieces
     joined: list[tuple[float, float]] = []
@@ -164,11 +170,12 @@ SAME_LIMIT, STEEPEST = 1e-7, 1e6
 """Limits that differ relatively by less than this are equal up to rounding, or up to a slope below this."""
 
 
-def gauss_error(ellipse: Array, nodes: int = NODES) -> Array:
+def gauss_error(ellipse: Float64[Array, "*shape"], nodes: int = NODES) -> Float64[Array, "*shape"]:
     """The error of `nodes` Gauss–Legendre nodes on [−1, 1], relative to a bound of the integrand on the ellipse with
     foci ±1 whose semi-axes add up to ρ = κ + √(κ² − 1), for κ = `ellipse`, the major semi-axis (Trefethen,
     Approximation Theory and Approximation Practice, Theorem 19.3)."""
     kappa = np.maximum(ellipse, 1.0)
     rho = kappa + np.sqrt(kappa**2 - 1)
     with np.errstate(divide="ignore"):
-        return 64 / 15 * rho ** (-2.0 * (nodes - 1)) / np.maximum(1 - rho**-2.0, 0)
+        error: Array = 64 / 15 * rho ** (-2.0 * (nodes - 1)) / np.maximum(1 - rho**-2.0, 0)
+    return error

@@ -131,7 +131,7 @@ def test_the_error_of_gauss_legendre():
         for nodes in (4, 8):
             t, w = np.polynomial.legendre.leggauss(nodes)
             true = abs(w @ (1 / (a - t)) - np.log((a + 1) / (a - 1)))
-            assert 1e-4 < true / (gauss_error(np.array(kappa), nodes) / (a - kappa)) < 1
+            assert 1e-4 < true / (gauss_error(np.array([kappa]), nodes) / (a - kappa)) < 1
 
 
 def test_what_is_unknown_is_refused_by_name():
