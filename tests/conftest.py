@@ -7,6 +7,9 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+import signatures
+
+signatures.install()  # before any test imports the engine
 
 ROOT = Path(__file__).parents[1]
 
