@@ -251,7 +251,7 @@ class _LogGrid(NamedTuple):
 
 
 def _log_grid(
-    upper: Float64[Array, " variances"], lower: Float64[Array, " variances_bar"], decay: Float64[Array, ""]
+    upper: Float64[Array, "variances"], lower: Float64[Array, "variances_bar"], decay: Float64[Array, ""]
 ) -> _LogGrid:
     """Nodes for an integrand whose power of s changes only between 1/Σ`upper` and 1/min `lower`, for two spectra.
 
@@ -287,7 +287,7 @@ def _integrate(integrand: Callable[[Array], _TwoSteps], grid: _LogGrid, chunk: i
 
 def _value_and_error(
     integrals: _TwoSteps,
-) -> tuple[Float64[Array, "integrals batch batch_bar"], Float64[Array, " integrals"]]:
+) -> tuple[Float64[Array, "integrals batch batch_bar"], Float64[Array, "integrals"]]:
     """The finer integrals, (k, B, B̄), and an estimate of the largest error of each of the k.
 
     Halving the step squares the relative error, so the error with step h is the square of the difference between the
@@ -326,13 +326,13 @@ def _unit_trace(k: Float64[Array, "batch batch"]) -> tuple[Float64[Array, "batch
     return jnp.where(varies, c / scale**2, 0.0), scale
 
 
-def _spectrum(c: Float64[Array, "rows rows"]) -> tuple[Float64[Array, " rows"], Float64[Array, "rows rows"]]:
+def _spectrum(c: Float64[Array, "rows rows"]) -> tuple[Float64[Array, "rows"], Float64[Array, "rows rows"]]:
     """Eigenvalues, exactly 0 for absent directions, and eigenvectors as columns."""
     values, vectors = jnp.linalg.eigh(c)
     return jnp.where(values > ABSENT * jnp.max(values), values, 0.0), vectors
 
 
-def _condition(spectrum: Float64[Array, " variances"]) -> Float64[Array, ""]:
+def _condition(spectrum: Float64[Array, "variances"]) -> Float64[Array, ""]:
     """Largest over smallest variance: by how much the tangent, dominated by small |u|, amplifies input roundings."""
     smallest = jnp.min(jnp.where(spectrum > 0, spectrum, jnp.inf))
     return jnp.max(spectrum) / smallest
@@ -340,7 +340,7 @@ def _condition(spectrum: Float64[Array, " variances"]) -> Float64[Array, ""]:
 
 def _column_variances(
     factor: Float64[Array, "rows columns"], absent: ArrayLike
-) -> tuple[Float64[Array, " columns"], Float64[Array, "columns columns"]]:
+) -> tuple[Float64[Array, "columns"], Float64[Array, "columns columns"]]:
     """A rotation (m, m) that makes the columns of `factor` (n, m) orthogonal, and their squared lengths (m,)."""
     _, sigma, rotation = jnp.linalg.svd(factor, full_matrices=True)
     squares = jnp.zeros(factor.shape[1]).at[: sigma.size].set(sigma**2)
@@ -349,7 +349,7 @@ def _column_variances(
 
 
 def _annihilated(
-    spectrum: Float64[Array, " rows"], axes: Float64[Array, "rows rows"], m: Float64[Array, "rows columns"]
+    spectrum: Float64[Array, "rows"], axes: Float64[Array, "rows rows"], m: Float64[Array, "rows columns"]
 ) -> Bool[Array, ""]:
     """Whether J m = 0 because u has the single direction e (or none), and m has no other: (I − eeᵀ) m = 0."""
     within = jnp.where(spectrum > 0, axes, 0.0)

@@ -113,7 +113,7 @@ def pair(x: Side, y: Side, kxy: Pairs) -> Estimate:
 
 
 @functools.cache
-def _trapezoid() -> tuple[Float64[np.ndarray, " nodes"], Float64[np.ndarray, " nodes"]]:
+def _trapezoid() -> tuple[Float64[np.ndarray, "nodes"], Float64[np.ndarray, "nodes"]]:
     """Nodes and weights (normal density included) on [−REACH, REACH]."""
     z = np.linspace(-REACH, REACH, LINE_NODES)
     return z, np.exp(-(z**2) / 2) * (z[1] - z[0]) / math.sqrt(2 * math.pi)

@@ -71,13 +71,13 @@ def _some_at_a_time(
 class Laws(NamedTuple):
     """Gaussians m + d z, arrays (n,)."""
 
-    mean: Float64[Array, " laws"]
-    deviation: Float64[Array, " laws"]
+    mean: Float64[Array, "laws"]
+    deviation: Float64[Array, "laws"]
 
     def take(self, places: Integers | Booleans) -> Laws:
         return Laws(self.mean[places], self.deviation[places])
 
-    def reach(self, deviations: float) -> Float64[Array, " laws"]:
+    def reach(self, deviations: float) -> Float64[Array, "laws"]:
         return np.abs(self.mean) + deviations * self.deviation
 
 
@@ -92,23 +92,23 @@ def known(traced: Traced, theta: tuple[float, ...], laws: Laws) -> Known:
 class Cut(NamedTuple):
     """Stretches [start, stop] of z, sorted by `law`, and the piece of φ that contains each."""
 
-    law: Int64[Integers, " stretches"]
-    start: Float64[Array, " stretches"]
-    stop: Float64[Array, " stretches"]
-    piece: Int64[Integers, " stretches"]
+    law: Int64[Integers, "stretches"]
+    start: Float64[Array, "stretches"]
+    stop: Float64[Array, "stretches"]
+    piece: Int64[Integers, "stretches"]
 
     @property
-    def middle(self) -> Float64[Array, " stretches"]:
+    def middle(self) -> Float64[Array, "stretches"]:
         return (self.start + self.stop) / 2
 
     @property
-    def half(self) -> Float64[Array, " stretches"]:
+    def half(self) -> Float64[Array, "stretches"]:
         return (self.stop - self.start) / 2
 
     def take(self, places: Integers | Booleans) -> Cut:
         return Cut(self.law[places], self.start[places], self.stop[places], self.piece[places])
 
-    def divided(self, parts: Int64[Integers, " stretches"]) -> Cut:
+    def divided(self, parts: Int64[Integers, "stretches"]) -> Cut:
         """Each stretch divided into this many equal ones."""
         each = np.repeat(np.arange(len(self.law)), parts)
         number = np.arange(len(each)) - np.repeat(np.cumsum(parts) - parts, parts)
@@ -119,7 +119,7 @@ class Cut(NamedTuple):
         return Cut(self.law[each], start, stop, self.piece[each])
 
 
-def met(pieces: Pieces, laws: Laws, reach: float) -> tuple[Int64[Integers, " laws"], Int64[Integers, " laws"]]:
+def met(pieces: Pieces, laws: Laws, reach: float) -> tuple[Int64[Integers, "laws"], Int64[Integers, "laws"]]:
     """The first and the last piece that each law covers within `reach`."""
     (m, d), last = laws, len(pieces.half) - 1
     first = np.clip(np.searchsorted(pieces.edges, m - reach * d, "right") - 1, 0, last)
@@ -139,7 +139,7 @@ def cut(pieces: Pieces, laws: Laws, reach: float, longest: float) -> Cut:
     return whole.divided(np.maximum(1, np.ceil((whole.stop - whole.start) / longest)).astype(int))
 
 
-def ellipse(pieces: Pieces, laws: Laws, stretches: Cut) -> Float64[Array, " stretches"]:
+def ellipse(pieces: Pieces, laws: Laws, stretches: Cut) -> Float64[Array, "stretches"]:
     """The radius of the disc around each stretch's middle that its piece's disc contains, in half-lengths."""
     m, d = laws.take(stretches.law)
     off = np.abs(m + d * stretches.middle - pieces.centre[stretches.piece])
@@ -172,7 +172,7 @@ def _nodes(
 
 
 def _inexact(
-    laws: Laws, law: Int64[Integers, " stretches"], z: Float64[Array, "stretches nodes"]
+    laws: Laws, law: Int64[Integers, "stretches"], z: Float64[Array, "stretches nodes"]
 ) -> Float64[Array, "stretches nodes"]:
     """The rounding error of m + d z."""
     m, d = laws.take(law)
@@ -180,12 +180,12 @@ def _inexact(
 
 
 def _total(
-    per_stretch: Float64[Array, " stretches"], law: Int64[Integers, " stretches"], count: int
-) -> Float64[Array, " laws"]:
+    per_stretch: Float64[Array, "stretches"], law: Int64[Integers, "stretches"], count: int
+) -> Float64[Array, "laws"]:
     return np.asarray(np.bincount(law, per_stretch, count), dtype=float)  # of no stretches NumPy makes integers
 
 
-def _beyond(pieces: Pieces, laws: Laws, power: int, rate: float, start: float = REACH) -> Float64[Array, " laws"]:
+def _beyond(pieces: Pieces, laws: Laws, power: int, rate: float, start: float = REACH) -> Float64[Array, "laws"]:
     """A bound of ∫ |φ|ᵖ exp(−rate z²)/√2π dz over `start` < |z| < FAR."""
     shells = np.geomspace(start, FAR, math.ceil(math.log(FAR / start) / math.log(OUTWARDS)) + 1)
     masses = np.exp(-rate * shells[:-1] ** 2) / (rate * shells[:-1]) / SQRT_TAU
@@ -197,38 +197,38 @@ def _beyond(pieces: Pieces, laws: Laws, power: int, rate: float, start: float = 
 class Line(NamedTuple):
     """E[φ zᵈ], its error, and E|φ zᵈ|."""
 
-    value: Float64[Array, " laws"]
-    error: Float64[Array, " laws"]
-    size: Float64[Array, " laws"]
+    value: Float64[Array, "laws"]
+    error: Float64[Array, "laws"]
+    size: Float64[Array, "laws"]
 
 
 def _gauss(
-    bound: Float64[Array, " stretches"], kappa: Float64[Array, " stretches"], stretches: Cut, longest_radius: float
-) -> Float64[Array, " stretches"]:
+    bound: Float64[Array, "stretches"], kappa: Float64[Array, "stretches"], stretches: Cut, longest_radius: float
+) -> Float64[Array, "stretches"]:
     """The Gauss–Legendre error on each stretch for an integrand below `bound` times the normal density."""
     kappa = np.minimum(kappa, np.maximum(WIDENING, longest_radius / np.maximum(stretches.half, 1e-300)))
     radius = kappa * stretches.half
     return stretches.half * bound * gauss_error(kappa) * density_on_disc(stretches.middle, radius)
 
 
-def _mass(stretches: Cut) -> Float64[Array, " stretches"]:
+def _mass(stretches: Cut) -> Float64[Array, "stretches"]:
     """An upper bound of the probability of each stretch."""
     return 2 * stretches.half * density_on_disc(stretches.middle, stretches.half) * (1 + 1e-9)
 
 
 def _unresolved(
-    analytic: Bool[Booleans, " stretches"],
-    width: Float64[Array, " stretches"],
-    smooth: Float64[Array, " stretches"],
+    analytic: Bool[Booleans, "stretches"],
+    width: Float64[Array, "stretches"],
+    smooth: Float64[Array, "stretches"],
     stretches: Cut,
-) -> Float64[Array, " stretches"]:
+) -> Float64[Array, "stretches"]:
     """The error of a stretch: `smooth` where φ is analytic, else by the width of its range."""
     with np.errstate(invalid="ignore"):
         rough = np.where(width == 0, 0.0, width * _mass(stretches))
     return np.where(analytic, smooth, rough)
 
 
-def in_parts(places: Int64[Integers, " laws"], pieces: int) -> list[Int64[Integers, " some"]]:
+def in_parts(places: Int64[Integers, "laws"], pieces: int) -> list[Int64[Integers, "some"]]:
     """Indices of laws, as many at a time as fit if each is cut into so many pieces."""
     most = max(1, min(LAWS_AT_ONCE, NODES_AT_ONCE // (NODES * pieces)))
     return np.array_split(places, math.ceil(len(places) / most))
@@ -266,12 +266,12 @@ class Expansion(NamedTuple):
     coefficients, and the rounding error of φ, all in L²."""
 
     coefficients: Float64[Array, "terms laws"]
-    norm: Float64[Array, " laws"]
-    missed: Float64[Array, " laws"]
-    error: Float64[Array, " laws"]
-    noise: Float64[Array, " laws"]
+    norm: Float64[Array, "laws"]
+    missed: Float64[Array, "laws"]
+    error: Float64[Array, "laws"]
+    noise: Float64[Array, "laws"]
 
-    def take(self, places: Int64[Integers, " some"]) -> Expansion:
+    def take(self, places: Int64[Integers, "some"]) -> Expansion:
         """The expansions of some laws, without coefficients."""
         return Expansion(self.coefficients[:0], *(part[places] for part in self[1:]))
 
@@ -311,7 +311,7 @@ def _coefficients(
     z: Float64[Array, "stretches nodes"],
     weighted: Float64[Array, "stretches nodes"],
     half_density: Float64[Array, "stretches nodes"],
-    law: Int64[Integers, " stretches"],
+    law: Int64[Integers, "stretches"],
     count: int,
 ) -> Float64[Array, "terms laws"]:
     """Σ w φ he_k; the recurrence is run on he_k(z) e^{−z²/4}, which neither overflows nor loses small values."""
@@ -326,7 +326,7 @@ def _coefficients(
 
 def _expansion_errors(
     pieces: Pieces, laws: Laws, stretches: Cut
-) -> tuple[Float64[Array, " laws"], Float64[Array, " laws"]]:
+) -> tuple[Float64[Array, "laws"], Float64[Array, "laws"]]:
     """The errors of ‖φ‖² and of all coefficients together: by Minkowski's inequality, (Σ_k |error of a_k|²)^½ is at
     most a sum over the stretches. On a disc, with any r < 1, (Σ_{k<K} |he_k(x + iy)|²)^½ is at most
     r^{−K/2} (1 − r²)^{−¼} exp(x² r/(2(1 + r)) + y² r/(2(1 − r))), by Mehler's formula for he_k at z and its conjugate.
@@ -360,8 +360,8 @@ def _hermites(loss: Array | float) -> Array | float:
 
 
 def _decay(
-    x: Float64[Array, " stretches"], y: Float64[Array, "#stretches"], loss: Array | float
-) -> Float64[Array, " stretches"]:
+    x: Float64[Array, "stretches"], y: Float64[Array, "#stretches"], loss: Array | float
+) -> Float64[Array, "stretches"]:
     """An upper bound of |exp(−z²/2)| times the exponential of x² r/(2(1 + r)) + y² r/(2(1 − r))."""
     r = 1 - np.clip(loss, 1e-4, 0.5)
     most: Array = np.exp(-(x**2) / (2 * (1 + r)) + y**2 / (2 * (1 - r)))
@@ -370,10 +370,10 @@ def _decay(
 
 def mehler(
     phi: Expansion,
-    at_x: Int64[Integers, " pairs"],
+    at_x: Int64[Integers, "pairs"],
     psi: Expansion,
-    at_y: Int64[Integers, " pairs"],
-    correlation: Float64[Array, " pairs"],
+    at_y: Int64[Integers, "pairs"],
+    correlation: Float64[Array, "pairs"],
 ) -> Line:
     """Σ_k ρᵏ a_k b_k, for the laws `at_x` of one expansion and `at_y` of another."""
     value = np.zeros_like(correlation)

@@ -45,7 +45,7 @@ NEGLIGIBLE = 1e-18
 
 
 def pairs(
-    phi: Known, psi: Known, x: Laws, y: Laws, correlation: Float64[Array, " laws"], sine: Float64[Array, " laws"]
+    phi: Known, psi: Known, x: Laws, y: Laws, correlation: Float64[Array, "laws"], sine: Float64[Array, "laws"]
 ) -> Line:
     """E[φ(x) ψ(y)] for laws and correlations (n,); `sine` = √(1 − ρ²), which is zero for ρ = ±1 only. For a function
     with itself, φ and ψ are the same object."""
@@ -63,7 +63,7 @@ def pairs(
 
 def _numbered(
     phi: Known, psi: Known, x: Laws, y: Laws
-) -> tuple[Laws, Int64[Integers, " pairs"], Laws, Int64[Integers, " pairs"], bool]:
+) -> tuple[Laws, Int64[Integers, "pairs"], Laws, Int64[Integers, "pairs"], bool]:
     """The distinct laws and their indices; for a function with itself in order, since E[φ(x)φ(y)] = E[φ(y)φ(x)]."""
     if phi is not psi:
         (laws_x, at_x), (laws_y, at_y) = _unique(x), _unique(y)
@@ -73,7 +73,7 @@ def _numbered(
     return laws, np.minimum(first, second), laws, np.maximum(first, second), True
 
 
-def _unique(laws: Laws) -> tuple[Laws, Int64[Integers, " laws"]]:
+def _unique(laws: Laws) -> tuple[Laws, Int64[Integers, "laws"]]:
     rows, places = np.unique(np.stack(laws), axis=1, return_inverse=True)
     return Laws(*rows), places.reshape(-1)
 
@@ -84,8 +84,8 @@ def _improved(
     psi: Known,
     x: Laws,
     y: Laws,
-    correlation: Float64[Array, " laws"],
-    sine: Float64[Array, " laws"],
+    correlation: Float64[Array, "laws"],
+    sine: Float64[Array, "laws"],
     of_x: Expansion,
     of_y: Expansion,
 ) -> None:
@@ -105,7 +105,7 @@ def _improved(
         _put(found, at, plane(x.take(at), y.take(at), correlation[at], sine[at], outside))
 
 
-def _put(found: Line, at: Int64[Integers, " some"], other: Line) -> None:
+def _put(found: Line, at: Int64[Integers, "some"], other: Line) -> None:
     better = ~(other.error >= found.error[at])
     for part, new in zip(found[:2], other[:2], strict=True):
         part[at[better]] = new[better]
@@ -114,7 +114,7 @@ def _put(found: Line, at: Int64[Integers, " some"], other: Line) -> None:
 # --- correlation ±1 --------------------------------------------------------------------------------------
 
 
-def diagonal(phi: Known, psi: Known, x: Laws, y: Laws, sign: Float64[Array, " laws"]) -> Line:
+def diagonal(phi: Known, psi: Known, x: Laws, y: Laws, sign: Float64[Array, "laws"]) -> Line:
     """E[φ(m + d z) ψ(m̄ ± d̄ z)]: one integral, cut at the ends of the pieces of both."""
     count = len(sign)
     mirrored = Laws(y.mean, y.deviation * np.sign(sign))
@@ -152,8 +152,8 @@ def _signed(placed: Cut, laws: Laws) -> Cut:
 
 
 def _both_cut(
-    first: Cut, second: Cut, sign: Float64[Array, " laws"]
-) -> tuple[Int64[Integers, " stretches"], Float64[Array, " stretches"], Float64[Array, " stretches"]]:
+    first: Cut, second: Cut, sign: Float64[Array, "laws"]
+) -> tuple[Int64[Integers, "stretches"], Float64[Array, "stretches"], Float64[Array, "stretches"]]:
     """Law, start and stop of the common refinement of two sets of stretches."""
     flip = np.where(sign < 0, -1.0, 1.0)[second.law]
     law = np.concatenate([first.law, first.law, second.law, second.law])
@@ -167,16 +167,16 @@ def _both_cut(
 def _placed(
     pieces: Pieces,
     laws: Laws,
-    law: Int64[Integers, " stretches"],
-    start: Float64[Array, " stretches"],
-    stop: Float64[Array, " stretches"],
+    law: Int64[Integers, "stretches"],
+    start: Float64[Array, "stretches"],
+    stop: Float64[Array, "stretches"],
 ) -> Cut:
     m, d = laws.take(law)
     piece = np.searchsorted(pieces.edges, m + d * (start + stop) / 2, "right") - 1
     return Cut(law, start, stop, np.clip(piece, 0, len(pieces.half) - 1))
 
 
-def _about(pieces: Pieces, piece: Int64[Integers, " stretches"]) -> Float64[Array, " stretches"]:
+def _about(pieces: Pieces, piece: Int64[Integers, "stretches"]) -> Float64[Array, "stretches"]:
     """A bound of |φ| on a piece and its neighbours, one of which may be meant after rounding."""
     last = len(pieces.half) - 1
     around: Array = np.max([pieces.most[np.clip(piece + k, 0, last)] for k in (-1, 0, 1)], axis=0)
@@ -189,13 +189,13 @@ def _about(pieces: Pieces, piece: Int64[Integers, " stretches"]) -> Float64[Arra
 class _Extremes:
     """The least (or largest) of each run of consecutive entries, by a table for runs of 1, 2, 4, … entries."""
 
-    def __init__(self, values: Float64[Array, " pieces"], of: np.ufunc):
+    def __init__(self, values: Float64[Array, "pieces"], of: np.ufunc):
         self.of, self.table = of, [values]
         while len(self.table[-1]) > 2 ** (len(self.table) - 1):
             step, last = 2 ** (len(self.table) - 1), self.table[-1]
             self.table.append(of(last[:-step], last[step:]))
 
-    def __call__(self, first: Int64[Integers, " runs"], last: Int64[Integers, " runs"]) -> Float64[Array, " runs"]:
+    def __call__(self, first: Int64[Integers, "runs"], last: Int64[Integers, "runs"]) -> Float64[Array, "runs"]:
         level = np.log2(last - first + 1).astype(int)
         out = np.empty(len(first))
         for k in np.unique(level):
@@ -225,9 +225,9 @@ class Plane:
         self,
         x: Laws,
         y: Laws,
-        correlation: Float64[Array, " laws"],
-        sine: Float64[Array, " laws"],
-        outside: Float64[Array, " laws"],
+        correlation: Float64[Array, "laws"],
+        sine: Float64[Array, "laws"],
+        outside: Float64[Array, "laws"],
     ) -> Line:
         count, phi = len(sine), self.phi.pieces
         given = Laws(y.mean, y.deviation * correlation), y.deviation * sine
@@ -249,8 +249,8 @@ class Plane:
         return Line(value, error + outside + ROUNDING * size, size)
 
     def _stretches(
-        self, x: Laws, mean: Laws, deviation: Float64[Array, " laws"], steepness: Float64[Array, " laws"]
-    ) -> tuple[Cut, Float64[Array, " stretches"]]:
+        self, x: Laws, mean: Laws, deviation: Float64[Array, "laws"], steepness: Float64[Array, "laws"]
+    ) -> tuple[Cut, Float64[Array, "stretches"]]:
         """Stretches of z, and a bound of g on the disc of `WIDENING` half-widths around each."""
         todo, done, bounds = cut(self.phi.pieces, x, REACH, 2.4), [], []
         while len(todo.law):
@@ -265,8 +265,8 @@ class Plane:
         return Cut(*(np.concatenate(part)[order] for part in zip(*done, strict=True))), np.concatenate(bounds)[order]
 
     def _inner(
-        self, stretches: Cut, mean: Laws, deviation: Float64[Array, " laws"], steepness: Float64[Array, " laws"]
-    ) -> tuple[Float64[Array, " stretches"], Bool[Booleans, " stretches"]]:
+        self, stretches: Cut, mean: Laws, deviation: Float64[Array, "laws"], steepness: Float64[Array, "laws"]
+    ) -> tuple[Float64[Array, "stretches"], Bool[Booleans, "stretches"]]:
         law, pieces = stretches.law, self.psi.pieces
         radius = WIDENING * stretches.half
         (m, slope), s = mean.take(law), deviation[law]
@@ -286,13 +286,13 @@ class Plane:
         return np.where(free, np.minimum(moved, bound), bound), good
 
     def _means(
-        self, stretches: Cut, mean: Laws, deviation: Float64[Array, " laws"]
-    ) -> tuple[Float64[Array, " stretches"], Float64[Array, " stretches"]]:
+        self, stretches: Cut, mean: Laws, deviation: Float64[Array, "laws"]
+    ) -> tuple[Float64[Array, "stretches"], Float64[Array, "stretches"]]:
         """The largest |mean| of y on each stretch, and its deviation."""
         m, slope = mean.take(stretches.law)
         return np.abs(m + slope * stretches.middle) + np.abs(slope) * stretches.half, deviation[stretches.law]
 
-    def _size(self, mean: Float64[Array, " laws"], deviation: Float64[Array, " laws"]) -> Float64[Array, " laws"]:
+    def _size(self, mean: Float64[Array, "laws"], deviation: Float64[Array, "laws"]) -> Float64[Array, "laws"]:
         """A bound of E|ψ| for y of that mean and deviation."""
         laws = Laws(mean, deviation)
         return self.psi.pieces.within(laws.reach(INNER_REACH)) + _beyond(self.psi.pieces, laws, 1, 0.5, INNER_REACH)
@@ -300,11 +300,11 @@ class Plane:
     def _sums(
         self,
         stretches: Cut,
-        inner_bound: Float64[Array, " stretches"],
+        inner_bound: Float64[Array, "stretches"],
         x: Laws,
         mean: Laws,
-        deviation: Float64[Array, " laws"],
-    ) -> tuple[Float64[Array, " stretches"], ...]:
+        deviation: Float64[Array, "laws"],
+    ) -> tuple[Float64[Array, "stretches"], ...]:
         z, at, weights = _nodes(stretches, x)
         values = self.phi.values(at)
         weights = weights * np.exp(-z * z / 2) / SQRT_TAU

@@ -25,7 +25,7 @@ from ntkviz.language.nonlinearities.nonlinearity import Nonlinearity
 
 Estimate = tuple[Float64[jax.Array, "*#shape"], Float64[jax.Array, "*#shape"], Float64[jax.Array, "*#shape"]]
 """A value, its absolute error, and the size of the summands (E|φψ| or a bound of it)."""
-Numbers = list[Float64[Array, " entries"]]
+Numbers = list[Float64[Array, "entries"]]
 Results = Float64[Array, "3 entries"]
 
 
@@ -85,7 +85,7 @@ def _checked(found: adaptive.Line, is_function: bool) -> adaptive.Line:
 @functools.lru_cache(maxsize=1024)
 def _single(phi: _Function, degree: int) -> Callable[[Numbers], Results]:
     def one(
-        theta: tuple[float, ...], mean: Float64[Array, " entries"], variance: Float64[Array, " entries"]
+        theta: tuple[float, ...], mean: Float64[Array, "entries"], variance: Float64[Array, "entries"]
     ) -> adaptive.Line:
         laws = Laws(mean, np.sqrt(variance))
         return _checked(adaptive.line(phi.known(theta, laws), laws, degree), phi.is_function(theta, laws))
@@ -95,7 +95,7 @@ def _single(phi: _Function, degree: int) -> Callable[[Numbers], Results]:
 
 @functools.lru_cache(maxsize=1024)
 def _pair(phi: _Function, psi: _Function) -> Callable[[Numbers], Results]:
-    def one(theta: tuple[float, ...], *numbers: Float64[Array, " entries"]) -> adaptive.Line:
+    def one(theta: tuple[float, ...], *numbers: Float64[Array, "entries"]) -> adaptive.Line:
         mean_x, variance_x, mean_y, variance_y, correlation, sine = numbers
         x, y = Laws(mean_x, np.sqrt(variance_x)), Laws(mean_y, np.sqrt(variance_y))
         of_x, of_y = theta[: phi.parameters], theta[phi.parameters :]

@@ -38,30 +38,30 @@ class Pieces(NamedTuple):
     disc (infinite if it may not be analytic). For pieces by their distance `inner` from 0, a bound of |φ| on all up to
     there; and an `envelope`, the same for intervals from `outwards` on, which continue beyond the ends."""
 
-    edges: Float64[Array, " ends"]
-    lo: Float64[Array, " pieces"]
-    hi: Float64[Array, " pieces"]
-    bound: Float64[Array, " pieces"]
-    inner: Float64[Array, " pieces"]
-    most_so_far: Float64[Array, " pieces"]
-    outwards: Float64[Array, " intervals"]
-    envelope: Float64[Array, " intervals"]
+    edges: Float64[Array, "ends"]
+    lo: Float64[Array, "pieces"]
+    hi: Float64[Array, "pieces"]
+    bound: Float64[Array, "pieces"]
+    inner: Float64[Array, "pieces"]
+    most_so_far: Float64[Array, "pieces"]
+    outwards: Float64[Array, "intervals"]
+    envelope: Float64[Array, "intervals"]
 
     @property
-    def centre(self) -> Float64[Array, " pieces"]:
+    def centre(self) -> Float64[Array, "pieces"]:
         return (self.edges[1:] + self.edges[:-1]) / 2
 
     @property
-    def half(self) -> Float64[Array, " pieces"]:
+    def half(self) -> Float64[Array, "pieces"]:
         return (self.edges[1:] - self.edges[:-1]) / 2
 
     @property
-    def most(self) -> Float64[Array, " pieces"]:
+    def most(self) -> Float64[Array, "pieces"]:
         """A bound of |φ| on each piece."""
         return np.maximum(np.abs(self.lo), np.abs(self.hi))
 
     @property
-    def breaks(self) -> Int64[Integers, " breaks"]:
+    def breaks(self) -> Int64[Integers, "breaks"]:
         """The indices of the pieces on which φ may not be analytic."""
         return np.flatnonzero(~np.isfinite(self.bound))
 
@@ -101,16 +101,16 @@ def _find_pieces(traced: Traced, theta: tuple[float, ...], reach: float) -> Piec
 
 
 def _range(
-    traced: Traced, theta: tuple[float, ...], a: Float64[Array, " intervals"], b: Float64[Array, " intervals"]
-) -> tuple[Float64[Array, " intervals"], Float64[Array, " intervals"]]:
+    traced: Traced, theta: tuple[float, ...], a: Float64[Array, "intervals"], b: Float64[Array, "intervals"]
+) -> tuple[Float64[Array, "intervals"], Float64[Array, "intervals"]]:
     lo, hi = np.minimum(a, b), np.maximum(a, b)
     found = traced.cells(lo, hi, (lo + hi) / 2, np.full_like(lo, np.inf), *map(np.asarray, theta))
     return found.lo, found.hi
 
 
 def _halved(
-    traced: Traced, theta: tuple[float, ...], edges: Float64[Array, " ends"]
-) -> tuple[Float64[Array, " pieces"], ...]:
+    traced: Traced, theta: tuple[float, ...], edges: Float64[Array, "ends"]
+) -> tuple[Float64[Array, "pieces"], ...]:
     """Start, end, range and bound of pieces, halved from the given ones until they are accepted or tiny."""
     constants = tuple(map(np.asarray, theta))
     a, b, done = edges[:-1], edges[1:], []
@@ -135,14 +135,14 @@ def _halved(
     return tuple(part[order] for part in parts)
 
 
-def _noise(traced: Traced, x: Float64[Array, " pieces"], theta: tuple[Array, ...]) -> Float64[Array, " pieces"]:
+def _noise(traced: Traced, x: Float64[Array, "pieces"], theta: tuple[Array, ...]) -> Float64[Array, "pieces"]:
     """The rounding error of φ(x)."""
     found = traced.cells(x, x, x, np.full_like(x, np.inf), *theta)
     noise: Array = np.minimum(found.hi - found.lo, np.abs(found.hi) + np.abs(found.lo)) + SMALLEST
     return noise
 
 
-def _joined(pieces: tuple[Float64[Array, " pieces"], ...]) -> list[tuple[float, float]]:
+def _joined(pieces: tuple[Float64[Array, "pieces"], ...]) -> list[tuple[float, float]]:
     """The intervals that contain breaks: pieces that were not accepted, with neighbours joined."""
     start, stop, *_, bound = pieces
     joined: list[tuple[float, float]] = []

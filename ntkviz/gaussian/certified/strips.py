@@ -33,8 +33,8 @@ TAME_ERROR = 1e-6
 class Strip(NamedTuple):
     """`bounds` C_y for the `heights` y that have one, the `power` p, and a `slope`: |φ′(x)| ≤ slope (1 + |x|)ᵖ."""
 
-    heights: Float64[Array, " strips"]
-    bounds: Float64[Array, " strips"]
+    heights: Float64[Array, "strips"]
+    bounds: Float64[Array, "strips"]
     power: int
     slope: float
 
@@ -71,7 +71,7 @@ def _strip(traced: Traced) -> Strip | None:
     return None
 
 
-def _cover(height: float) -> tuple[Float64[Array, " discs"], Float64[Array, " discs"]]:
+def _cover(height: float) -> tuple[Float64[Array, "discs"], Float64[Array, "discs"]]:
     """Stretches of the axis, for each of which one disc contains all x + iy with |y| ≤ `height`."""
     near = np.linspace(-NEAR, NEAR, int(np.ceil(2 * NEAR * ROWS / (2 * height))) + 1)
     far = np.geomspace(NEAR, FARTHEST, int(np.log(FARTHEST / NEAR) / np.log(WIDER)) + 1)
