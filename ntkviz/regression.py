@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Real
 
 from .errors import HyperparameterError, InputError, shown
 from .execution.ragged import Group, group_by_shape
@@ -47,7 +48,7 @@ class Prediction(NamedTuple):
     """
 
     mean: np.ndarray
-    covariance: np.ndarray | None
+    covariance: Float[np.ndarray, "*times test test"] | None
 
 
 def fit(arch: Architecture, x_train: Any, y_train: Any, x_test: Any = None, *, covariance: bool = True) -> Regression:
@@ -111,7 +112,7 @@ class Regression:
         InputError: The targets or kernels are not real and finite, or their shapes do not match.
     """
 
-    y_train: np.ndarray
+    y_train: Real[np.ndarray, "train *outputs"]
     train: Kernels
     cross: Kernels
     test: Kernels | None = None
@@ -211,7 +212,13 @@ class Regression:
     def _ntk_modes(self) -> Modes:
         return _modes(self.train.ntk, self.train.error)
 
-    def _corrected(self, cross: np.ndarray, modes: Modes, moved: np.ndarray, noisy_nngp: np.ndarray) -> Prediction:
+    def _corrected(
+        self,
+        cross: Float[np.ndarray, "test train"],
+        modes: Modes,
+        moved: Float[np.ndarray, "*times rank"],
+        noisy_nngp: Float[np.ndarray, "train train"],
+    ) -> Prediction:
         """f₀ + A(Y − ε − f₀(X)), A = cross · V diag(moved/λ) Vᵀ, `moved` being `(*times, rank)`."""
         a = (cross @ modes.directions * (moved / modes.rates)[..., None, :]) @ modes.directions.T
         mean = a @ self.y_train
@@ -230,18 +237,18 @@ class Modes(NamedTuple):
         directions: The eigenvectors V, `(train, rank)`.
     """
 
-    rates: np.ndarray
-    directions: np.ndarray
+    rates: Float[np.ndarray, "rank"]
+    directions: Float[np.ndarray, "train rank"]
 
 
-def _modes(kernel: np.ndarray, error: float) -> Modes:
+def _modes(kernel: Float[np.ndarray, "train train"], error: float) -> Modes:
     rates, directions = np.linalg.eigh(kernel)
     # Errors of the entries move an eigenvalue by at most `train` times their size (Weyl's inequality).
     known = rates > len(kernel) * max(error, np.finfo(float).eps * rates[-1])
     return Modes(rates[known], directions[:, known])
 
 
-def one_hot(labels: Any, classes: Sequence[Any] | np.ndarray) -> np.ndarray:
+def one_hot(labels: Any, classes: Sequence[Any] | np.ndarray) -> Float[np.ndarray, "train classes"]:
     """Targets for classification by regression: 1 − 1/C for an input's class, −1/C for the others.
 
     Each row sums to zero, as the untrained network's outputs do on average. The predicted class is
@@ -282,7 +289,7 @@ def _check_gaussian(arch: Architecture, group: Group) -> None:
         )
 
 
-def _targets(y: Any, count: int) -> np.ndarray:
+def _targets(y: Any, count: int) -> Real[np.ndarray, "train *outputs"]:
     refusal = "y_train is not an array of numbers; give one row for each training input."
     targets = np.array(real_array(y, "y_train", refusal))  # a copy, since the caller may change y
     if targets.ndim not in (1, 2) or len(targets) != count or targets.size == 0:
@@ -307,7 +314,7 @@ def _check_kernels(name: str, kernels: tuple[Any, ...], shape: tuple[int, int]) 
             )
 
 
-def _nonnegative(value: Any, name: str, *, kinds: str, wanted: str) -> np.ndarray:
+def _nonnegative(value: Any, name: str, *, kinds: str, wanted: str) -> Real[np.ndarray, "*times"]:
     array = np.asarray(value)
     if array.dtype.kind not in kinds or not np.all(array >= 0):  # NaN ≥ 0 is false
         raise HyperparameterError(f"{name} is {shown(value)}; it must be {wanted}.")

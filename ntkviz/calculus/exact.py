@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float64
 
 from ..gaussian.error import total
 from ..language import instructions as ops
@@ -256,12 +257,16 @@ def _combination(pattern: np.ndarray, numbers: Any, entries: list[Expression]) -
 # --- kernels -----------------------------------------------------------------------------------------
 
 
-def _deterministic(calculus: ExactZ, programs: tuple[Program, Program], runs: list[list[Any]]) -> Array:
+def _deterministic(
+    calculus: ExactZ, programs: tuple[Program, Program], runs: list[list[Any]]
+) -> Float64[Array, "outputs outputs_bar"]:
     f, f_bar = (written(run[p.output], (p.outputs,)) for p, run in zip(programs, runs, strict=True))
     return jnp.outer(f, f_bar)
 
 
-def _nngp(calculus: ExactZ, programs: tuple[Program, Program], runs: list[list[Any]]) -> Array:
+def _nngp(
+    calculus: ExactZ, programs: tuple[Program, Program], runs: list[list[Any]]
+) -> Float64[Array, "outputs outputs_bar"]:
     (v, x), (_, y) = (p.instructions[p.output].args for p in programs)
     first, positions = programs[0], int(np.prod(programs[0].instructions[v].shape, dtype=int))
     rows, columns = (run[k].reshape(-1, positions) for run, k in zip(runs, (x, y), strict=True))
@@ -299,7 +304,7 @@ def _uses(p: BackwardProgram, values: list[Any]) -> dict[Matrix, _Uses]:
     return found
 
 
-def _pairs_of_uses(calculus: ExactZ, u: _Uses, w: _Uses) -> Array:
+def _pairs_of_uses(calculus: ExactZ, u: _Uses, w: _Uses) -> Float64[Array, "outputs outputs_bar"]:
     """Σ over pairs of uses of E[a ā] E[b b̄], for each pair of outputs."""
     product = calculus.expectations.product
 

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Int64
 
 from ..language import instructions as ops
 from ..language.gradients import instructions as grads
@@ -90,7 +91,7 @@ class Known:
         self.gaussian: list[bool] = []
         self.corrections: dict[int, tuple[int, ...]] = {}
 
-    def unchanged(self) -> np.ndarray:
+    def unchanged(self) -> Int64[np.ndarray, "parameters"]:
         """The signs of a value that no parameter flips."""
         return np.ones(len(self.program.parameters), dtype=int)
 
@@ -221,7 +222,7 @@ for table in (signs, gaussians, is_gaussian):
     table.refuse(ops.Delayed, why="the form is that of the program as written, without loops")
 
 
-def _if_unchanged(signs: Sequence[np.ndarray]) -> np.ndarray:
+def _if_unchanged(signs: Sequence[Int64[np.ndarray, "parameters"]]) -> Int64[np.ndarray, "parameters"]:
     """1 where flipping a parameter changes none of the arguments."""
     unchanged: np.ndarray = np.all(np.stack(signs) == 1, axis=0)
     return unchanged.astype(int)

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float64
 
 from ..execution.memory_limit import bounded
 from ..execution.ragged import Data
@@ -118,7 +119,9 @@ def _exact(program: Program, program_bar: Program, assume_gia: bool) -> LimitKer
     return LimitKernels(_side_by_side(kernels.nngp), _side_by_side(kernels.ntk), kernels.error)
 
 
-def _side_by_side(blocks: Array) -> Array:
+def _side_by_side(
+    blocks: Float64[Array | np.ndarray, "stack stack_bar outputs outputs_bar"],
+) -> Float64[Array | np.ndarray, "rows columns"]:
     """`(stack, stack, outputs, outputs)` as one matrix."""
     rows, columns, *inner = blocks.shape
     return blocks.transpose(0, 2, 1, 3).reshape(rows * inner[0], columns * inner[1])
@@ -131,10 +134,10 @@ class Sampled(NamedTuple):
     """Kernels averaged over independent scrambles, the standard error of each entry, and how far second moments are
     from what is certain of them, relatively."""
 
-    nngp: Array
-    ntk: Array
-    nngp_error: Array
-    ntk_error: Array
+    nngp: Float64[Array, "outputs outputs_bar"]
+    ntk: Float64[Array, "outputs outputs_bar"]
+    nngp_error: Float64[Array, "outputs outputs_bar"]
+    ntk_error: Float64[Array, "outputs outputs_bar"]
     missed: float
 
 
@@ -179,7 +182,9 @@ def _joined(program: Program, program_bar: Program) -> tuple[tuple[Program, ...]
 
 
 @bounded(static_argnames="assume_gia")
-def _one_draw(programs: tuple[Program, ...], assume_gia: bool, normals: Array) -> tuple[Array, Array]:
+def _one_draw(
+    programs: tuple[Program, ...], assume_gia: bool, normals: Float64[Array, "dimensions samples"]
+) -> tuple[Float64[Array, "outputs outputs"], Float64[Array, "outputs outputs"]]:
     both_passes = tuple(_with_gradients(program, assume_gia) for program in programs)
     places = tuple(_watched(program, assume_gia) for program in programs)
     return sampled_kernels(both_passes, _passes(programs[0]), normals, places)

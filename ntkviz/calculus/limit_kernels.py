@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
+import numpy as np
+from jax import Array
+from jaxtyping import Float64
 
 from ..gaussian.error import Error
 
@@ -30,7 +33,7 @@ class LimitKernels:
       computes the limit.
     """
 
-    nngp: Any
-    ntk: Any
+    nngp: Float64[Array | np.ndarray, "outputs outputs_bar"]
+    ntk: Float64[Array | np.ndarray, "outputs outputs_bar"]
     error: Error
     refused: tuple[Reason, ...] = ()

@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float64
 
 from ..errors import HyperparameterError, shown
 from ..execution.memory_limit import bounded
@@ -223,7 +224,7 @@ def _draws(program: Program) -> Iterator[dict[int, Array]]:
 
 
 @bounded
-def _draw(stack_of_one: Program, normals: Array) -> dict[int, Array]:
+def _draw(stack_of_one: Program, normals: Float64[Array, "dimensions samples"]) -> dict[int, Array]:
     values = SampledZ(normals).run(stack_of_one)
     return _converging(stack_of_one, [value[0] for value in values])
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float, Float64
 
 from ..errors import HyperparameterError, InputError
 from ..execution.memory_limit import bounded
@@ -37,8 +38,8 @@ class Recurrence(NamedTuple):
             A gate that is not used at the first step, where there is no state, has one step fewer.
     """
 
-    distance: Array
-    gates: dict[str, Array]
+    distance: Float[Array, "steps"]
+    gates: dict[str, Float[Array, "steps width"]]
 
 
 def recurrence(arch: Architecture, x: Any, *, width: int, key: Any) -> Recurrence:
@@ -152,7 +153,7 @@ def _network(program: Program, width: int, key: Array) -> Recurrence:
 
 
 @bounded
-def _limit(stack_of_one: Program, normals: Array) -> Recurrence:
+def _limit(stack_of_one: Program, normals: Float64[Array, "dimensions samples"]) -> Recurrence:
     return _over_time(stack_of_one, [value[0] for value in SampledZ(normals).run(stack_of_one)])
 
 

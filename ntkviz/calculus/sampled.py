@@ -18,6 +18,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float64
 
 from ..language import instructions as ops
 from ..language.gradients.backward import BackwardProgram, Use
@@ -30,10 +31,10 @@ from .checked import Seen, seen
 class Normals:
     """Hands out rows of a table of standard normal samples, `(dimensions, samples)`."""
 
-    def __init__(self, table: Array):
+    def __init__(self, table: Float64[Array, "dimensions samples"]):
         self.table, self.used = table, 0
 
-    def take(self, rows: int) -> Array:
+    def take(self, rows: int) -> Float64[Array, "rows samples"]:
         """The next rows nobody has used."""
         self.used += rows
         return self.table[self.used - rows : self.used]
@@ -42,7 +43,7 @@ class Normals:
 class GaussianFamily:
     """The Gaussians one parameter has made so far: rows of samples with covariance features·featuresᵀ."""
 
-    def __init__(self, features: Array, samples: Array):
+    def __init__(self, features: Float64[Array, "members features"], samples: Float64[Array, "members samples"]):
         self.features, self.samples = features, samples
 
     @classmethod
@@ -50,7 +51,7 @@ class GaussianFamily:
         """A family nobody has joined."""
         return cls(jnp.zeros((0, width)), jnp.zeros((0, samples)))
 
-    def draw(self, features: Array, normals: Normals) -> Array:
+    def draw(self, features: Float64[Array, "new features"], normals: Normals) -> Float64[Array, "new samples"]:
         """Samples of new members, jointly Gaussian with the old ones."""
         new = normals.take(len(features))
         across = features @ self.features.T
@@ -63,27 +64,29 @@ class GaussianFamily:
         self.samples = jnp.concatenate([self.samples, drawn])
         return drawn
 
-    def expected_derivatives(self, x: Array) -> Array:
+    def expected_derivatives(self, x: Float64[Array, "rows samples"]) -> Float64[Array, "rows members"]:
         """E[∂x/∂Ẑ] for rows of samples x and every member, by Stein's lemma."""
         moments = x @ self.samples.T / x.shape[-1]
         return moments @ _pseudo_inverse(self.features @ self.features.T)
 
 
-def _spectrum(matrix: Array) -> tuple[Array, Array, Array]:
+def _spectrum(
+    matrix: Float64[Array, "rows rows"],
+) -> tuple[Float64[Array, "rows"], Float64[Array, "rows rows"], Float64[Array, ""]]:
     if matrix.shape[0] == 0:
         return jnp.zeros((0,)), matrix, jnp.zeros(())
     eigenvalues, vectors = jnp.linalg.eigh((matrix + matrix.T) / 2)
     return eigenvalues, vectors, 1e-10 * jnp.maximum(jnp.max(jnp.abs(eigenvalues)), 1e-300)
 
 
-def _pseudo_inverse(matrix: Array) -> Array:
+def _pseudo_inverse(matrix: Float64[Array, "rows rows"]) -> Float64[Array, "rows rows"]:
     """The inverse on the range: identical inputs make equal Gaussians, an ordinary case."""
     eigenvalues, vectors, small = _spectrum(matrix)
     inverse = jnp.where(eigenvalues > small, 1 / jnp.where(eigenvalues > small, eigenvalues, 1.0), 0.0)
     return (vectors * inverse) @ vectors.T
 
 
-def _square_root(matrix: Array) -> Array:
+def _square_root(matrix: Float64[Array, "rows rows"]) -> Float64[Array, "rows rows"]:
     eigenvalues, vectors, _ = _spectrum(matrix)
     return vectors * jnp.sqrt(jnp.maximum(eigenvalues, 0.0))
 
@@ -91,7 +94,7 @@ def _square_root(matrix: Array) -> Array:
 class SampledZ:
     """Runs programs that share parameters on one set of samples; what a rule of `sampled` reads."""
 
-    def __init__(self, normals: Array):
+    def __init__(self, normals: Float64[Array, "dimensions samples"]):
         self.normals = Normals(normals)
         self.samples = normals.shape[-1]
         self.families: dict[Any, GaussianFamily] = {}
@@ -179,8 +182,11 @@ def dimensions(program: Program, stack: int) -> int:
 
 
 def sampled_kernels(
-    programs: tuple[BackwardProgram, ...], readout_passes: bool, normals: Array, indices: tuple[tuple[int, ...], ...]
-) -> tuple[Array, Array, list[list[Seen]]]:
+    programs: tuple[BackwardProgram, ...],
+    readout_passes: bool,
+    normals: Float64[Array, "dimensions samples"],
+    indices: tuple[tuple[int, ...], ...],
+) -> tuple[Float64[Array, "outputs outputs"], Float64[Array, "outputs outputs"], list[list[Seen]]]:
     """NNGP and NTK among all outputs of all programs, from one set of samples, and what these say of the instructions
     at some indices of each."""
     sampler = SampledZ(normals)
@@ -201,7 +207,9 @@ def sampled_kernels(
     return jnp.block(nngp), jnp.block(ntk) / sampler.samples, found
 
 
-def _nngp(p: BackwardProgram, values: list[Array], q: BackwardProgram, other: list[Array], passes: bool) -> Array:
+def _nngp(
+    p: BackwardProgram, values: list[Array], q: BackwardProgram, other: list[Array], passes: bool
+) -> Float64[Array, "outputs outputs_bar"]:
     if not passes:  # f has a deterministic limit
         return jnp.outer(values[p.program.output], other[q.program.output])
     v, x = p.program.instructions[p.program.output].args

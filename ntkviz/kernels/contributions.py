@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float, Float64
 
 from ..errors import InputError, NoForwardLimitError
 from ..execution.memory_limit import bounded
@@ -187,7 +188,7 @@ def _split(program: Program, program_bar: Program) -> dict[str, Array]:
     }
 
 
-def _matrix(term: Array, program: Program, a: int) -> Array:
+def _matrix(term: Float64[Array, "..."], program: Program, a: int) -> Float64[Array, "uses uses_bar"]:
     return term.reshape(int(np.prod(program.instructions[a].shape, dtype=int)), -1)
 
 
@@ -211,7 +212,9 @@ def _label(parameter: Parameter, index: Shape) -> str:
 
 
 @bounded(static_argnames="width")
-def _split_network(program: Program, program_bar: Program, width: int, key: Array) -> dict[str, Array]:
+def _split_network(
+    program: Program, program_bar: Program, width: int, key: Array
+) -> dict[str, Float[Array, "uses uses_bar"]]:
     parameters = sample_parameters(program, width, key)
     here, there = (uses_of_parameters(p, parameters, example_outputs=1) for p in (program, program_bar))
     split: dict[str, Array] = {}

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Float, Int
 from numpy.lib.format import open_memmap, write_array_header_1_0
 
 from ..errors import InputError
@@ -44,14 +45,19 @@ class Layout(NamedTuple):
     places: list[tuple[np.ndarray, np.ndarray]]
     symmetric: bool
 
-    def put(self, matrix: np.ndarray, number: int, values: np.ndarray) -> None:
+    def put(
+        self,
+        matrix: Float[np.ndarray, "rows columns"],
+        number: int,
+        values: Float[np.ndarray, "block_rows block_columns"],
+    ) -> None:
         """Write one block into the matrix."""
         rows, columns = self.places[number]
         matrix[np.ix_(rows, columns)] = values
         if self.symmetric and rows is not columns:
             matrix[np.ix_(columns, rows)] = values.T
 
-    def ends(self) -> np.ndarray:
+    def ends(self) -> Int[np.ndarray, "blocks"]:
         """For each block, how many entries of the matrix, row by row, end with the block's last one, `(blocks,)`."""
         both = [((r, c), (c, r)) if self.symmetric else ((r, c),) for r, c in self.places]
         return np.array([max(int(r.max()) * self.shape[1] + int(c.max()) + 1 for r, c in pair) for pair in both])

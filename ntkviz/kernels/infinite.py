@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
+from jaxtyping import Float
 
 from .. import machine
 from ..calculus.general import beyond_algebra, exact_error_kind, general_kernels
@@ -44,8 +45,8 @@ class Kernels(NamedTuple):
         error: The absolute error of the entries of both; `error_kind` says what it means.
     """
 
-    nngp: np.ndarray
-    ntk: np.ndarray
+    nngp: Float[np.ndarray, "batch batch_bar"]
+    ntk: Float[np.ndarray, "batch batch_bar"]
     error: float
 
     @property

@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float
 
 from ..execution.examples import block_slices, check_in_groups, traced
 from ..execution.finiteness import check_finite
@@ -110,11 +111,15 @@ def _examples_at_once(program: Program, width: int) -> int:
 
 
 @bounded(static_argnames="width")
-def _separate_examples(program: Program, program_bar: Program | None, width: int, key: Array) -> Array:
+def _separate_examples(
+    program: Program, program_bar: Program | None, width: int, key: Array
+) -> Float[Array, "outputs outputs_bar"]:
     return ntk_of_examples(program, program_bar, sample_parameters(program, width, key), width)
 
 
-def ntk_of_examples(program: Program, program_bar: Program | None, parameters: tuple[Array, ...], width: int) -> Array:
+def ntk_of_examples(
+    program: Program, program_bar: Program | None, parameters: tuple[Array, ...], width: int
+) -> Float[Array, "outputs outputs_bar"]:
     """The NTK at given parameters, of programs traced with one example and holding the data of many.
 
     `program_bar=None` means `program` again, whose network is then run and differentiated once.
@@ -135,11 +140,15 @@ def ntk_of_examples(program: Program, program_bar: Program | None, parameters: t
 
 
 @bounded(static_argnames="width")
-def _whole_batches(program: Program, program_bar: Program | None, width: int, key: Array) -> Array:
+def _whole_batches(
+    program: Program, program_bar: Program | None, width: int, key: Array
+) -> Float[Array, "outputs outputs_bar"]:
     return ntk_of_batches(program, program_bar, sample_parameters(program, width, key), width)
 
 
-def ntk_of_batches(program: Program, program_bar: Program | None, parameters: tuple[Array, ...], width: int) -> Array:
+def ntk_of_batches(
+    program: Program, program_bar: Program | None, parameters: tuple[Array, ...], width: int
+) -> Float[Array, "outputs outputs_bar"]:
     """The NTK at given parameters, of programs traced with whole batches; `None` means `program` again."""
 
     def uses(prog: Program) -> dict[Matrix, Uses]:
@@ -198,7 +207,7 @@ def _is_trained(program: Program, index: int) -> bool:
 
 def _contract(
     program: Program, program_bar: Program | None, uses: Callable[[Program], dict[Matrix, Uses]], width: int
-) -> Array:
+) -> Float[Array, "outputs outputs_bar"]:
     """The NTK from the uses in two programs, or in one with itself."""
     found = uses(program)
     other, found_bar = (program, found) if program_bar is None else (program_bar, uses(program_bar))

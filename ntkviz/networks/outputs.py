@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float
 
 from ..errors import HyperparameterError, shown
 from ..execution.examples import check_in_groups
@@ -19,7 +20,9 @@ from .parameters import check_one_network_reads
 from .sampling import check_width, random_key, run, sample_parameters
 
 
-def sample_outputs(arch: Architecture, x: Any, *, width: int, draws: int, key: Any) -> np.ndarray:
+def sample_outputs(
+    arch: Architecture, x: Any, *, width: int, draws: int, key: Any
+) -> Float[np.ndarray, "draws outputs"]:
     """f(x) of many independent random networks: as n grows, draws from N(0, `infinite_ntk(arch, x).nngp`).
 
     Changing hyper-parameters of the same architecture recompiles nothing, and memory does not grow
@@ -62,7 +65,7 @@ def sample_outputs(arch: Architecture, x: Any, *, width: int, draws: int, key: A
 
 
 @bounded(static_argnames=("width", "count"))
-def _networks(program: Program, key: Array, first: int, width: int, count: int) -> Array:
+def _networks(program: Program, key: Array, first: int, width: int, count: int) -> Float[Array, "draws outputs"]:
     """The outputs of networks number `first`, `first + 1`, …, `count` of them."""
 
     def one(number: Array) -> Array:

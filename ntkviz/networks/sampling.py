@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float
 
 from ..errors import HyperparameterError, shown
 from ..language import instructions as ops
@@ -62,7 +63,7 @@ def sample_parameters(program: Program, width: int, key: Array, dtype: Any = jnp
 class Run(NamedTuple):
     """One run of a program: its output and every value it computed, by index."""
 
-    output: Array
+    output: Float[Array, "outputs"]
     values: tuple[Array, ...]
 
 
@@ -110,7 +111,7 @@ class Network:
         """The precision of all values."""
         return self.parameters[0].dtype
 
-    def multiplier(self, parameter: int) -> Array:
+    def multiplier(self, parameter: int) -> Float[Array, ""]:
         """The multiplier of a parameter in abc-parametrization."""
         return jnp.asarray(self.program.number(self.program.parameters[parameter].multiplier), self.dtype)
 
@@ -223,7 +224,9 @@ def width_of(program: Program, parameters: tuple[Array, ...]) -> int:
 
 
 @jax.custom_vjp
-def _product(x: Array, w: Array, transposed: Array) -> Array:
+def _product(
+    x: Float[Array, "*leading width"], w: Float[Array, "width width"], transposed: Float[Array, "width width"]
+) -> Float[Array, "*leading width"]:
     """x w, for rows x; the gradient at x is that at x w times wᵀ, `transposed`."""
     return x @ w
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float, Int, Real
 
 from ..convergence import relative_frobenius
 from ..errors import HyperparameterError, InputError, shown
@@ -110,12 +111,14 @@ def _train(
     program: Program,
     test: Program,
     one_example: Program | None,
-    targets: np.ndarray,
-    between: np.ndarray,
+    targets: Float[Array | np.ndarray, "train"],
+    between: Int[Array | np.ndarray, "looks"],
     rate: float,
     key: Array,
     width: int,
-) -> tuple[Array, Array, Array, Array]:
+) -> tuple[
+    Float[Array, "looks train"], Float[Array, "looks test"], Float[Array, "train train"], Float[Array, "train train"]
+]:
     start = sample_parameters(program, width, key)
     scale = 1.0 if at_readout_scale(program) else width
     rates = [rate * scale * jnp.asarray(program.number(p.lr)) if p.trainable else 0.0 for p in program.parameters]
@@ -144,7 +147,7 @@ def _train(
     return outputs, outputs_test, ntk(start), ntk(end)
 
 
-def _counts(steps: Any) -> np.ndarray:
+def _counts(steps: Any) -> Int[np.ndarray, "looks"]:
     try:
         counts = np.atleast_1d(np.asarray(steps))
     except (TypeError, ValueError):
@@ -156,7 +159,7 @@ def _counts(steps: Any) -> np.ndarray:
     return counts
 
 
-def _targets(y: Any, count: int) -> np.ndarray:
+def _targets(y: Any, count: int) -> Real[np.ndarray, "train"]:
     [targets] = check_data(y, "y_train")
     if targets.shape != (count,):
         raise InputError(f"y_train has shape {targets.shape}; for {count} training inputs it must be ({count},).")

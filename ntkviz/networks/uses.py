@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jaxtyping import Float
 
 from ..language.axes import Shape
 from ..language.program import Parameter, Program
@@ -33,8 +34,8 @@ def ntk_from_uses(
     pairs: Callable[[U, U], Array],
     *,
     width: int = 1,
-    zero: Array,
-) -> Array:
+    zero: Float[Array, "outputs outputs_bar"],
+) -> Float[Array, "outputs outputs_bar"]:
     """Σ over trained parameters of lr·multiplier²/fan_in Σ over pairs of uses ⟨a, ā⟩⟨b, b̄⟩.
 
     `here` and `there` have the uses in two programs of one architecture, `pairs` sums over pairs of them, and `zero`
@@ -60,11 +61,11 @@ def gradient_scale(program: Program, parameter: int, width: int = 1) -> Any:
 class Uses(NamedTuple):
     """All uses of one parameter: gradients `a` and inputs `b`; `(outputs, uses, n or d)`."""
 
-    a: Array
-    b: Array
+    a: Float[Array, "outputs uses rows"]
+    b: Float[Array, "outputs uses columns"]
 
 
-def of_vector(a: Array) -> Uses:
+def of_vector(a: Float[Array, "outputs uses width"]) -> Uses:
     """The uses of a parameter that is an array of vectors: its input is the number 1."""
     count = a.shape[1]
     return Uses(a, jnp.broadcast_to(jnp.eye(count, dtype=a.dtype), (len(a), count, count)))
@@ -78,7 +79,7 @@ def side_by_side(uses: Iterable[tuple[Matrix, Uses]]) -> dict[Matrix, Uses]:
     return {m: Uses(*(jnp.concatenate(part, axis=1) for part in zip(*us, strict=True))) for m, us in found.items()}
 
 
-def pairs_of_uses(u: Uses, w: Uses) -> Array:
+def pairs_of_uses(u: Uses, w: Uses) -> Float[Array, "outputs outputs_bar"]:
     """Σ ⟨a, ā⟩⟨b, b̄⟩ over pairs of uses, by Gram matrices or by gradients, whichever is cheaper."""
     (batch, uses, rows), (batch_bar, uses_bar, columns) = u.a.shape, (*w.a.shape[:2], u.b.shape[-1])
     sides = [u] if w is u else [u, w]
@@ -95,7 +96,7 @@ _CACHED = 2**19
 """The largest number of gradient entries held at once, which fits into a cache."""
 
 
-def _products_of_gradients(sides: list[Uses]) -> Array:
+def _products_of_gradients(sides: list[Uses]) -> Float[Array, "outputs outputs_bar"]:
     """The inner products of the gradients Σ a bᵀ of both sides (or of one with itself), some rows at a time."""
     if sides[0].a.shape[-1] > sides[0].b.shape[-1]:
         sides = [Uses(m.b, m.a) for m in sides]  # products are fastest with fewer rows than columns
@@ -112,7 +113,9 @@ def _products_of_gradients(sides: list[Uses]) -> Array:
     return jax.lax.scan(add, total, [_blocks_of_rows(m.a, at_once) for m in sides])[0]
 
 
-def _blocks_of_rows(a: Array, at_once: int) -> Array:
+def _blocks_of_rows(
+    a: Float[Array, "outputs uses rows"], at_once: int
+) -> Float[Array, "blocks outputs uses some_rows"]:
     """From `(outputs, uses, rows)` to `(blocks, outputs, uses, at most at_once)`, with zeros for missing rows."""
     blocks = -(-a.shape[-1] // at_once)
     rows = -(-a.shape[-1] // blocks)

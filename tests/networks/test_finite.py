@@ -171,7 +171,7 @@ def test_blocks_are_as_large_as_memory_allows(arch, shape, width, most):
 @pytest.mark.parametrize("columns", [3, 11])
 def test_products_of_gradients_are_those_of_whole_gradients(rng, monkeypatch, columns):
     monkeypatch.setattr(uses, "_CACHED", 100)  # two of seven rows at a time: one is left over
-    u, w = (Uses(*(rng.normal(size=(*size, n)) for n in (7, columns))) for size in ((3, 5), (2, 4)))
+    u, w = (Uses(*(jnp.asarray(rng.normal(size=(*size, n))) for n in (7, columns))) for size in ((3, 5), (2, 4)))
     gradients = [np.einsum("iur,iuc->irc", *m).reshape(len(m.a), -1) for m in (u, w)]
     np.testing.assert_allclose(uses._products_of_gradients([u, w]), gradients[0] @ gradients[1].T, rtol=1e-9)
     np.testing.assert_allclose(uses._products_of_gradients([u]), gradients[0] @ gradients[0].T, rtol=1e-9)

@@ -17,12 +17,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float64
 
 from ...calculus.limit_kernels import Reason
 from ...gaussian.error import Error
@@ -268,9 +269,8 @@ class AtStep(View):
     def mean(self, m: Moments, v: Vector) -> Any:
         return self._here(v, self.whole.mean(self.there(v)))
 
-    def variance(self, m: Moments, v: Vector) -> Array | None:
-        variance: Array = self._here(v, self.whole.variance(self.there(v)))
-        return variance
+    def variance(self, m: Moments, v: Vector) -> Float64[Array, "*leading"] | None:
+        return cast(Array, self._here(v, self.whole.variance(self.there(v))))
 
     def at_equal_positions(self, m: Moments, left: Vector, right: Vector) -> KernelPair:
         return of_all_pairs(m, left, right)
@@ -284,8 +284,7 @@ class AtStep(View):
         return loop is not None and self.loops.loop(self.there(v)) is loop
 
     def _entry(self, values: Array, axis: int) -> Array:
-        entry: Array = jax.lax.dynamic_index_in_dim(values, self.step, axis % values.ndim, keepdims=False)
-        return entry
+        return cast(Array, jax.lax.dynamic_index_in_dim(values, self.step, axis % values.ndim, keepdims=False))
 
     def _is_input(self, v: Vector) -> bool:
         loop = self.sides[v[0]].loop
@@ -319,8 +318,7 @@ class AtStep(View):
                 for side, index in zip(self.sides, (a, b), strict=True)
             )
             self.carried[a, b] = self.whole.moment(*first)
-        moment: KernelPair = self.carried[a, b]
-        return moment
+        return cast(KernelPair, self.carried[a, b])
 
     def _given(self, m: Moments, left: Vector, right: Vector) -> KernelPair:
         """A moment of the whole program, at this step."""

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float64
 
 from ...calculus.limit_kernels import Reason
 from ...gaussian.error import Error, total
@@ -51,9 +52,9 @@ class Function(NamedTuple):
 class Law(NamedTuple):
     """The laws of Gaussians x, and the parameters θ of φ(x; θ): arrays of one shape, a mean of exactly zero `None`."""
 
-    variance: Array
-    mean: Array | None
-    theta: tuple[Array, ...]
+    variance: Float64[Array, "*shape"]
+    mean: Float64[Array, "*shape"] | None
+    theta: tuple[Float64[Array, "*shape"], ...]
 
 
 class Moments:
@@ -156,7 +157,7 @@ class Moments:
         found = self.view.is_gaussian(self, v)
         return gaussian(self.op(v), self, v) if found is None else found
 
-    def variance(self, v: Vector) -> Array:
+    def variance(self, v: Vector) -> Float64[Array, "*leading"]:
         """Var Z of each vector of a Gaussian array."""
         found = self.view.variance(self, v)
         return written(self.covariance_at_equal_positions(v, v).value, self.shape(v)) if found is None else found
@@ -298,7 +299,9 @@ def of_all_pairs(m: Moments, left: Vector, right: Vector) -> KernelPair:
     return m.moment(left, right).map(lambda part: pick_equal_positions(part, shape_a, shape_b, shape))
 
 
-def pick_equal_positions(k: Array, shape_a: Shape, shape_b: Shape, shape: Shape) -> Array:
+def pick_equal_positions(
+    k: Float64[Array, "..."], shape_a: Shape, shape_b: Shape, shape: Shape
+) -> Float64[Array, "..."]:
     """From all pairs of entries of two arrays, those that coincide when the two are broadcast to `shape`."""
     if 1 in (math.prod(shape_a), math.prod(shape_b)):  # one entry is paired with all
         return jnp.broadcast_to(k.reshape(max(shape_a, shape_b, key=math.prod)), shape)
@@ -338,7 +341,7 @@ def apply_linear(m: Moments, v: Vector, arrays: list[Any], right: Shape) -> Any:
     return m.op(v).evaluate(*filled, *scalars).reshape((*m.shape(v), *right))
 
 
-def outer(a: Array, b: Array) -> Array:
+def outer(a: Float64[Array, "*rows"], b: Float64[Array, "*columns"]) -> Float64[Array, "..."]:
     """a b for all pairs of entries."""
     return a.reshape(a.shape + (1,) * b.ndim) * b
 

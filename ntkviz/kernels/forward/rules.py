@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float64
 
 from ...calculus.limit_kernels import Reason
 from ...gaussian.batchnorm import batchnorm_relu, batchnorm_relu_single
@@ -195,7 +196,7 @@ def gaussian_pair(m: Moments, left: Vector, right: Vector, *, equal_positions: b
     return KernelPair(value, tangent)
 
 
-def scales(m: Moments, v: Vector) -> tuple[Array, Array]:
+def scales(m: Moments, v: Vector) -> tuple[Float64[Array, ""], Float64[Array, ""]]:
     """m²s² of a source's parameter, and lr m², per input of a matrix."""
     parameter = m.parameter(v)
     key = v[0], m.op(v).parameter
@@ -218,7 +219,9 @@ def gram(op: ops.Source, m: Moments, left: Vector, right: Vector, equal_position
     return m.at_equal_positions(x, y) if equal_positions else m.moment(x, y)
 
 
-def _products_at_equal_positions(x: Array, y: Array) -> Array:
+def _products_at_equal_positions(
+    x: Float64[Array, "*#leading features"], y: Float64[Array, "*#leading features"]
+) -> Float64[Array, "*leading"]:
     """⟨ξ, ξ̄⟩ of rows at equal positions, of the leading shape of both; without an axis for a single position,
     which XLA would transpose when there are many pairs of inputs."""
     shape = jnp.broadcast_shapes(x.shape[:-1], y.shape[:-1])
@@ -227,7 +230,7 @@ def _products_at_equal_positions(x: Array, y: Array) -> Array:
     return jnp.einsum("...d,...d->...", x, y)
 
 
-def _products(x: Array, y: Array) -> Array:
+def _products(x: Float64[Array, "*rows features"], y: Float64[Array, "*columns features"]) -> Float64[Array, "..."]:
     """⟨ξ, ξ̄⟩ for all pairs of rows: `(*leading of x, *leading of y)`."""
     return jnp.tensordot(x, y, axes=((x.ndim - 1,), (y.ndim - 1,)))
 
@@ -306,7 +309,7 @@ def price(m: Moments, phi: Nonlinearity, psi: Nonlinearity, k: KernelPair, evalu
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _expectations(
-    phi: Nonlinearity, psi: Nonlinearity, slopes: bool, of_x: Law, of_y: Law, kxy: Array
+    phi: Nonlinearity, psi: Nonlinearity, slopes: bool, of_x: Law, of_y: Law, kxy: Float64[Array, "*pairs"]
 ) -> tuple[Expectation, ...]:
     """E[φ(x)ψ(y)] and, with `slopes`, E[φ′(x)ψ′(y)]. A separate function, so that identical layers are traced once."""
     moments = of_x.variance, kxy, of_y.variance

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from jax import Array
+from jaxtyping import Float64
 
 from ...language.program import Program
 from ...language.rules import Rules
@@ -47,7 +48,7 @@ class View:
         """Whether two copies are the same network, whose moments need no tangent."""
         return copy_a == copy_b
 
-    def own_tangent(self, left: Vector, right: Vector, own: Array) -> Array:
+    def own_tangent(self, left: Vector, right: Vector, own: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
         """The term that training a parameter adds to the tangent between two uses of it; by the rules, `own`."""
         return own
 
@@ -59,7 +60,7 @@ class View:
         """E Z."""
         return None
 
-    def variance(self, m: Moments, v: Vector) -> Array | None:
+    def variance(self, m: Moments, v: Vector) -> Float64[Array, "*leading"] | None:
         """Var Z of each vector of a Gaussian array."""
         return None
 
