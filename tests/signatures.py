@@ -1,7 +1,7 @@
-"""While tests run, each call in the engine is compared with the types and the shapes of its signature.
+"""While tests run, calls in the engine are compared with the types and the shapes of signatures.
 
-`conftest.py` installs this before any test imports the engine. jaxtyping's own hook would check functions inside
-functions too, which costs milliseconds each time that one is made.
+`conftest.py` installs this before any test imports the engine. jaxtyping's own hook would also check functions inside
+functions, which costs milliseconds each time that one is made.
 """
 
 import ast
@@ -16,25 +16,33 @@ from typing import Any
 from beartype import BeartypeConf, beartype
 from jaxtyping import AbstractArray, AbstractDtype, jaxtyped
 
-ROOMS = ("ntkviz.gaussian",)
+TYPES = ("ntkviz.gaussian",)
+"""Where all types are compared."""
+SHAPES = ("ntkviz.networks", "ntkviz.calculus", "ntkviz.kernels", "ntkviz.regression")
+"""Where only shapes are: what users hand in is refused there by name, and tests hand in what is wrong."""
+NAME = "checked_while_testing"
+
 _types = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is a float, as for mypy
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function, which refuses what its signature does not say."""
-    names = re.findall(r"\w+", " ".join(map(str, function.__annotations__.values())))
-    shaped = any(_is_shape(function.__globals__.get(name)) for name in names)
-    return jaxtyped(function, typechecker=_types) if shaped else _types(function)
+    """The same function, which raises `jaxtyping.TypeCheckError` for what its signature does not say."""
+    annotations = function.__annotations__
+    shapes = {name: text for name, text in annotations.items() if _has_shape(str(text), function.__globals__)}
+    if not function.__module__.startswith(TYPES):
+        function.__annotations__ = shapes
+    return jaxtyped(function, typechecker=_types) if shapes else _types(function)
 
 
-def _is_shape(value: Any) -> bool:
-    """Whether it is jaxtyping's, such as `Float64` or `Float64[Array, "rows columns"]`."""
-    return isinstance(value, type) and issubclass(value, AbstractArray | AbstractDtype)
+def _has_shape(annotation: str, names: dict[str, Any]) -> bool:
+    """Whether there is something of jaxtyping's in it, such as `Float64` or an alias of `Float64[Array, "rows"]`."""
+    used = (names.get(name) for name in re.findall(r"\w+", annotation))
+    return any(isinstance(value, type) and issubclass(value, AbstractArray | AbstractDtype) for value in used)
 
 
 class _Decorated(ast.NodeTransformer):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        node.decorator_list.append(ast.copy_location(ast.Name(checked.__name__, ast.Load()), node))
+        node.decorator_list.append(ast.copy_location(ast.Name(NAME, ast.Load()), node))
         return node  # and nothing inside it
 
 
@@ -47,13 +55,13 @@ class _Loader(SourceFileLoader):
         return compile(tree, path, "exec", dont_inherit=True, optimize=_optimize)
 
     def exec_module(self, module: ModuleType) -> None:
-        vars(module)[checked.__name__] = checked
+        vars(module)[NAME] = checked
         super().exec_module(module)
 
 
 class _Finder(MetaPathFinder):
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        spec = PathFinder.find_spec(name, path) if name.startswith(ROOMS) else None
+        spec = PathFinder.find_spec(name, path) if name.startswith(TYPES + SHAPES) else None
         if spec is not None and spec.origin is not None:
             spec.loader = _Loader(name, spec.origin)
         return spec

@@ -1,0 +1,45 @@
+"""While tests run, a call whose arrays are not as the signature says is refused (`signatures.py`)."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jaxtyping import TypeCheckError
+
+from ntkviz.calculus.sampled import Normals
+from ntkviz.errors import NtkvizError
+from ntkviz.gaussian.arctangent import arctan
+from ntkviz.gaussian.batchnorm import batchnorm_relu
+from ntkviz.gaussian.sobol import sobol_normal
+from ntkviz.kernels.forward.moments import outer
+from ntkviz.networks.outputs import sample_outputs
+from ntkviz.networks.uses import of_vector
+
+SINGLE = jnp.ones(2, "float32")
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        (lambda: arctan(SINGLE), "Float64"),
+        (lambda: sobol_normal("2", 3, 0), "int"),
+        (lambda: of_vector(jnp.ones((2, 3))), "outputs uses width"),
+        (lambda: Normals(jnp.ones(3)), "dimensions samples"),
+        (lambda: outer(SINGLE, SINGLE), "Float64"),
+    ],
+    ids=["gaussian", "types", "networks", "calculus", "kernels"],
+)
+def test_what_a_signature_does_not_say_is_refused(call, expected):
+    """Each of these would go unnoticed otherwise, or be refused elsewhere."""
+    with pytest.raises(TypeCheckError, match=expected):
+        call()
+
+
+def test_axes_of_one_name_are_of_one_length():
+    k = np.eye(3)
+    with pytest.raises(TypeCheckError, match="batch_bar"):
+        batchnorm_relu(k, k[:, :2], k, k[:, :2])
+
+
+def test_what_users_hand_in_is_left_to_refusals_by_name():
+    with pytest.raises(NtkvizError):
+        sample_outputs("mlp", np.ones((2, 3)), width=4, draws=1, key=0)
