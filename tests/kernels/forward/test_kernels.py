@@ -1,5 +1,6 @@
 """The tangent of the forward kernels: what parameters contribute, and what it refuses."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -187,7 +188,7 @@ def test_a_user_function_with_parameters_is_integrated_with_them():
 def test_entries_that_meet_by_broadcasting(rng):
     """Of all pairs of (2, 3) and (3,) entries, those that an elementwise product of the two arrays brings together."""
     a, b = rng.normal(size=(2, 3)), rng.normal(size=3)
-    np.testing.assert_array_equal(pick_equal_positions(np.multiply.outer(a, b), (2, 3), (3,), (2, 3)), a * b)
+    np.testing.assert_array_equal(pick_equal_positions(jnp.multiply.outer(a, b), (2, 3), (3,), (2, 3)), a * b)
 
 
 def test_what_is_added_is_broadcast_on_its_own_side_of_a_kernel(rng):
