@@ -30,7 +30,7 @@ from ..language import instructions as ops
 from ..language.gradients.backward import BackwardProgram, backward
 from ..language.gradients.gia import check_program
 from ..language.program import Program
-from .checked import check_seen, watched
+from .checked import Seen, check_seen, watched
 from .exact import exact_kernels
 from .limit_kernels import LimitKernels, Reason
 from .sampled import dimensions, sampled_kernels
@@ -184,7 +184,7 @@ def _joined(program: Program, program_bar: Program) -> tuple[tuple[Program, ...]
 @bounded(static_argnames="assume_gia")
 def _one_draw(
     programs: tuple[Program, ...], assume_gia: bool, normals: Float64[Array, "dimensions samples"]
-) -> tuple[Float64[Array, "outputs outputs"], Float64[Array, "outputs outputs"]]:
+) -> tuple[Float64[Array, "outputs outputs"], Float64[Array, "outputs outputs"], list[list[Seen]]]:
     both_passes = tuple(_with_gradients(program, assume_gia) for program in programs)
-    places = tuple(_watched(program, assume_gia) for program in programs)
-    return sampled_kernels(both_passes, _passes(programs[0]), normals, places)
+    indices = tuple(_watched(program, assume_gia) for program in programs)
+    return sampled_kernels(both_passes, _passes(programs[0]), normals, indices)

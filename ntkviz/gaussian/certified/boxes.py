@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import ndtr
@@ -51,7 +51,7 @@ class Boxes(NamedTuple):
     centre: Array
     half: Array
 
-    def take(self, indices: Array) -> Boxes:
+    def take(self, indices: np.ndarray[Any, Any]) -> Boxes:
         return Boxes(self.centre[indices], self.half[indices])
 
     def halved(self) -> Boxes:
@@ -153,7 +153,8 @@ def _gauss(f: Traced, law: Law, theta: Sequence[float], boxes: Boxes) -> Array:
     x = law.mean + z @ law.factor.T
     values = f.values(*x.reshape(-1, x.shape[-1]).T, *theta).reshape(x.shape[:2])
     density = (np.exp(-(z**2) / 2) / SQRT_TAU).prod(-1)
-    return (weights * density * values**2).sum(1) * boxes.half.prod(1)
+    squares: Array = (weights * density * values**2).sum(1) * boxes.half.prod(1)
+    return squares
 
 
 MOST_PATHS = 128
