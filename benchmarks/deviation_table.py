@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import ntkviz as nv
-from ntkviz.kernels.deviation import Deviation, DeviationTable
+from ntkviz.kernels.results import Deviation, DeviationTable
 
 HERE = Path(__file__).parent
 WIDTHS = (64, 128, 256, 512, 1024, 2048, 4096)

@@ -26,7 +26,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 import ntkviz as nv
-from ntkviz.kernels.deviation import Deviation, DeviationTable
+from ntkviz.kernels.results import Deviation, DeviationTable
 
 HERE = Path(__file__).parent
 WIDTHS = (64, 128, 256, 512, 1024, 2048, 4096, 8192)

@@ -8,16 +8,16 @@ The public names are listed in `__init__.pyi`. Each is loaded on first use, and 
 importing this package is fast.
 """
 
-import os as _os
+from typing import Any as _Any
 
 import lazy_loader as _lazy
 
-from .distant.asking import ENGINE as _ENGINE
+from .distant.readings import READINGS as _READINGS
+from .distant.readings import reading as _reading
 
-if _ENGINE in _os.environ:
-    from .distant.modules import keep_the_engine_away as _keep_the_engine_away
-
-    _keep_the_engine_away()
-
-__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
+_attribute, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
 __all__.remove("abs")  # `nv.abs` is public, but `from ntkviz import *` must not shadow Python's own
+
+
+def __getattr__(name: str) -> _Any:
+    return _reading(name) if name in _READINGS and name in __all__ else _attribute(name)

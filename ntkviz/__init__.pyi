@@ -56,16 +56,18 @@ from .kernels.contributions import (
 from .kernels.deviation import deviation as deviation
 from .networks.finite import empirical_ntk as empirical_ntk
 from .kernels.gram import gram as gram
-from .kernels.infinite import Kernels as Kernels, explain as explain, infinite_ntk as infinite_ntk
+from .kernels.infinite import explain as explain, infinite_ntk as infinite_ntk
+from .kernels.results import Kernels as Kernels, Plan as Plan
 from .calculus.master import (
-    MasterTheorem as MasterTheorem,
     coordinates as coordinates,
     limit_law as limit_law,
     master_theorem as master_theorem,
 )
 from .networks.outputs import sample_outputs as sample_outputs
-from .kernels.plan import Plan as Plan
-from .calculus.recurrence import half_life as half_life, recurrence as recurrence, recurrence_limit as recurrence_limit
+from .calculus.half_life import half_life as half_life
+from .calculus.recurrence import recurrence as recurrence, recurrence_limit as recurrence_limit
+from .calculus.results import MasterTheorem as MasterTheorem
 from .calculus.walkthrough import Walkthrough as Walkthrough
 from .kernels.sweep import sweep as sweep
-from .networks.training import Training as Training, train as train
+from .networks.results import Training as Training
+from .networks.training import train as train

@@ -31,9 +31,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float, Real
 
+from .distant.readings import read
 from .errors import HyperparameterError, InputError, shown
 from .execution.ragged import Group, group_by_shape
-from .kernels.infinite import Kernels, infinite_ntk
+from .kernels.results import Kernels
 from .language.architecture import Architecture, check_architecture, number, truth
 from .language.gradients.gia import check_program
 from .language.numbers import real_array
@@ -85,12 +86,12 @@ def fit(arch: Architecture, x_train: Any, y_train: Any, x_test: Any = None, *, c
     groups = group_by_shape(x_train, "x_train")
     _check_gaussian(check_architecture(arch), groups[0])
     targets = _targets(y_train, sum(len(group.members) for group in groups))
-    train = infinite_ntk(arch, x_train)
+    train = read("infinite_ntk", arch, x_train)
     if x_test is None:
         return Regression(targets, train, train, train if covariance else None)
     group_by_shape(x_test, "x_test")
-    cross = infinite_ntk(arch, x_test, x_train)
-    return Regression(targets, train, cross, infinite_ntk(arch, x_test) if covariance else None)
+    cross = read("infinite_ntk", arch, x_test, x_train)
+    return Regression(targets, train, cross, read("infinite_ntk", arch, x_test) if covariance else None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import ntkviz as nv
-from ntkviz.kernels.deviation import Deviation, DeviationTable
+from ntkviz.kernels.results import Deviation, DeviationTable
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 WIDTHS = [64, 128, 256, 512, 1024, 2048, 4096]

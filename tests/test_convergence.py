@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ntkviz.convergence import Slope, log_log_slope, standard_error
-from ntkviz.kernels.deviation import Deviation, DeviationTable
+from ntkviz.kernels.results import Deviation, DeviationTable
 
 WIDTHS = [64, 128, 256, 512]
 

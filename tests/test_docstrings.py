@@ -25,9 +25,8 @@ HANDED_OUT = {
     "language.recording": ["Recorder"],
     "language.values": ["Matrix", "Output", "Scalar", "Vector"],
     "execution.cost": ["Cost"],
-    "kernels.deviation": ["DeviationTable"],
-    "calculus.master": ["Estimate", "Law", "Limit"],
-    "calculus.recurrence": ["Recurrence"],
+    "kernels.results": ["DeviationTable"],
+    "calculus.results": ["Estimate", "Law", "Limit", "Recurrence"],
     "calculus.walkthrough": ["Average", "Step"],
 }
 RECORDS = ("dataclass", "dataclasses.dataclass")

@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 import ntkviz as nv
 from ntkviz import regression
 from ntkviz.errors import HyperparameterError, InputError
-from ntkviz.kernels.infinite import Kernels
+from ntkviz.kernels.results import Kernels
 from ntkviz.networks.sampling import run, sample_parameters
 
 mlp = nv.architectures.mlp
@@ -221,11 +221,11 @@ def test_covariances_are_those_of_a_gaussian(data):
 def test_kernels_are_computed_once_and_only_if_wanted(data, monkeypatch):
     x_train, x_test, y = data
     calls = []
-    monkeypatch.setattr(regression, "infinite_ntk", lambda *args: calls.append(args) or nv.infinite_ntk(*args))
+    monkeypatch.setattr(regression, "read", lambda name, *args: calls.append(name) or nv.infinite_ntk(*args))
     wide = regression.fit(ERF, x_train, y, x_test, covariance=False)
     assert wide.gradient_flow([1, 2]).covariance is None
     assert wide.nngp_posterior().covariance is None
-    assert len(calls) == 2
+    assert calls == ["infinite_ntk"] * 2
     np.testing.assert_array_equal(
         wide.gradient_flow().mean, regression.fit(ERF, x_train, y, x_test).gradient_flow().mean
     )
@@ -389,7 +389,7 @@ def test_both_kernels_read_handwritten_digits(nonlinearity):
     ids=["too few", "too deep", "no outputs", "NaN", "words", "complex"],
 )
 def test_unusable_targets_are_refused_before_any_kernel(data, y, message, monkeypatch):
-    monkeypatch.setattr(regression, "infinite_ntk", None)
+    monkeypatch.setattr(regression, "read", None)
     with pytest.raises(InputError, match=message):
         regression.fit(ERF, data[0], y)
 

@@ -15,7 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from ..distant.asking import ENGINE
+from ..distant.requests import ENGINE
 from . import serve
 
 PATIENCE = 30  # seconds within which the engine must shut down

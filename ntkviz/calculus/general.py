@@ -24,7 +24,8 @@ from ..execution.memory_limit import bounded
 from ..execution.ragged import Data
 from ..execution.trace_signature import TraceSignature, trace_signature
 from ..gaussian.certified.jumps import check_slopes
-from ..gaussian.error import Error, ErrorKind, scaled
+from ..gaussian.error import Error, scaled
+from ..gaussian.error_kind import ErrorKind
 from ..gaussian.sobol import replicates
 from ..language import instructions as ops
 from ..language.gradients.backward import BackwardProgram, backward

@@ -28,66 +28,11 @@ from ..language.architecture import whole_number
 from ..language.program import Program
 from ..networks.sampling import check_width, random_key, run, sample_parameters
 from .gaussianity import form
+from .results import Estimate, Law, Limit, MasterTheorem
 from .sampled import SampledZ, dimensions
 
 SCRAMBLES = 16  # independent ones, whose spread is the reported standard error
 LOG2_SAMPLES = 12
-
-
-class Law(NamedTuple):
-    """The law of Z for an array of vectors: the distribution of each coordinate for large n.
-
-    Attributes:
-        samples: Draws of Z, `(*leading, samples)`, the same draws for all vectors of a program.
-        mean: The mean of Z, `(*leading,)`.
-        std: The standard deviation of Z, `(*leading,)`.
-        gaussian: Whether the form of the program makes Z Gaussian, so that N(mean, std²) is its law.
-        corrections: For Wx, the indices of the vectors y whose Z^y make up Ż in Z = Ẑ + Ż.
-    """
-
-    samples: Array
-    mean: Array
-    std: Array
-    gaussian: bool
-    corrections: tuple[int, ...]
-
-
-class Limit(NamedTuple):
-    """The limits of a program's values, by index.
-
-    Attributes:
-        vectors: The law of Z for each array of vectors.
-        scalars: The numbers θ̊ `(*leading,)` for each array of scalars.
-    """
-
-    vectors: dict[int, Law]
-    scalars: dict[int, Array]
-
-
-class Estimate(NamedTuple):
-    """An expectation, from independent scrambles of the samples.
-
-    Attributes:
-        value: The expectation.
-        error: The standard error of `value`.
-    """
-
-    value: Array
-    error: Array
-
-
-class MasterTheorem(NamedTuple):
-    """Both sides of the Master Theorem.
-
-    Attributes:
-        empirical: (1/n) Σ_α ψ(h_α) of one random network.
-        limit: E ψ(Z).
-        error: The standard error of `limit`.
-    """
-
-    empirical: float
-    limit: float
-    error: float
 
 
 def coordinates(program: Program, *, width: int, key: Any, draws: int | None = None) -> dict[int, Array]:

@@ -8,12 +8,12 @@ gate and a state), so at infinite width it is sampled, as `nv.limit_law` does fo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 
 from ..errors import HyperparameterError, InputError
 from ..execution.memory_limit import bounded
@@ -23,23 +23,10 @@ from ..language.architecture import Architecture, check_architecture, check_data
 from ..language.nonlinearities.nonlinearity import multiply
 from ..language.program import Program
 from ..networks.sampling import check_width, random_key, run, sample_parameters
+from .results import Recurrence
 from .sampled import SampledZ, dimensions
 
 LOG2_SAMPLES = 11
-
-
-class Recurrence(NamedTuple):
-    """The states and gates of a recurrent network on two sequences, step by step.
-
-    Attributes:
-        distance: √(E(s^t − s̄^t)²), `(T,)`, between the states of the two; E is the mean over coordinates,
-            or over samples of Z.
-        gates: By name, the coordinates (or samples) of each gate on the first sequence, `(steps, n)`.
-            A gate that is not used at the first step, where there is no state, has one step fewer.
-    """
-
-    distance: Float[Array, "steps"]
-    gates: dict[str, Float[Array, "steps width"]]
 
 
 def recurrence(arch: Architecture, x: Any, *, width: int, key: Any) -> Recurrence:
@@ -90,48 +77,6 @@ def recurrence_limit(arch: Architecture, x: Any, *, scramble: int = 0) -> Recurr
     scramble = whole_number(scramble, "scramble", at_least=0)
     normals = sobol_normal(dimensions(program, 1), LOG2_SAMPLES, seed=scramble)
     return _limit(program.with_data(*(np.asarray(d)[None] for d in program.data)), jnp.asarray(normals))
-
-
-class Tail(NamedTuple):
-    """An exponential fitted to the end of a distance: log distance ≈ height + slope·step, steps counted from 0."""
-
-    steps: np.ndarray
-    slope: float
-    height: float
-
-
-FLOOR = 1e-3
-"""Relative to the first distance: below it, distances are rounding and sampling errors."""
-
-
-def tail(distance: Sequence[float] | np.ndarray) -> Tail:
-    """The line through the log of a distance over the second half of the steps at which it differs from zero."""
-    [distances] = check_data(distance, "distance")
-    if distances.ndim != 1:
-        raise InputError(f"distance has shape {distances.shape}; it must be a list of numbers.")
-    gone = (distances < FLOOR * distances[0]) | (distances == 0)
-    count = int(np.argmax(gone)) if gone.any() else len(distances)
-    if count < 2:
-        return Tail(np.arange(0), -np.inf, 0.0)
-    steps = np.arange(min(count // 2, count - 2), count)
-    slope, height = np.polyfit(steps, np.log(distances[steps]), 1)
-    return Tail(steps, float(slope), float(height))
-
-
-def half_life(distance: Sequence[float] | np.ndarray) -> float:
-    """The number of steps in which a distance halves, from its `tail`.
-
-    Args:
-        distance: A distance ≥ 0 at each step, `(T,)`.
-
-    Returns:
-        Steps; infinite if the distance does not fade, 0 if it is gone at once.
-
-    Raises:
-        InputError: `distance` is not a list of finite numbers.
-    """
-    slope = tail(distance).slope
-    return float(-np.log(2) / slope) if slope < 0 else float("inf")
 
 
 def _program(arch: Architecture, x: Any) -> Program:

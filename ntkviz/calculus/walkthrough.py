@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..distant.readings import read
 from ..language import instructions as ops
 from ..language.architecture import Architecture, program
 from ..language.gradients.instructions import Identity
 from ..language.program import Program
 from ..language.text.listing import Line
-from .master import Law, Limit, coordinates, limit_law
+from .results import Law, Limit
 
 Psi = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -99,7 +101,8 @@ class Walkthrough:
 
     @functools.cached_property
     def _limit(self) -> Limit:
-        return limit_law(self.program)
+        limit: Limit = read("limit_law", self.program)
+        return limit
 
     @functools.cached_property
     def _samples(self) -> dict[int, np.ndarray]:
@@ -145,9 +148,7 @@ class Walkthrough:
             value = np.ravel(limit.scalars[line.index])[0]
             return _law(np.array([value]), value, 0.0)
         spread = np.std(self._line_terms(line, self._samples, lambda h, g: h))
-        from scipy.special import ndtri  # slow to import, and rarely needed
-
-        return _law(spread * ndtri((np.arange(1000) + 0.5) / 1000), 0.0, spread)
+        return _law(spread * _standard_normal(), 0.0, spread)
 
     def _fresh(self, line: Line, limit: Limit) -> float:
         """The standard deviation σ √E (Z^x)² of Ẑ^{Wx}: that of Wx if W were new to the program."""
@@ -158,7 +159,7 @@ class Walkthrough:
 
     def _network(self, width: int, key: int) -> dict[int, np.ndarray]:
         """All vectors and scalars of one random network, by index."""
-        return {k: np.asarray(v) for k, v in coordinates(self.program, width=width, key=key).items()}
+        return {k: np.asarray(v) for k, v in read("coordinates", self.program, width=width, key=key).items()}
 
     def value(self, number: int, network: dict[int, np.ndarray]) -> np.ndarray:
         """The value of a line in one network.
@@ -231,6 +232,12 @@ def first(values: Any) -> np.ndarray:
     """The first vector of an array of vectors `(*leading, n)`."""
     vector: np.ndarray = np.asarray(values).reshape(-1, np.shape(values)[-1])[0]
     return vector
+
+
+@functools.cache
+def _standard_normal() -> np.ndarray:
+    """A thousand numbers that are distributed like N(0, 1): its quantiles."""
+    return np.array([NormalDist().inv_cdf((k + 0.5) / 1000) for k in range(1000)])
 
 
 def _law(samples: Any, mean: Any, std: Any, gaussian: bool = True, corrections: tuple[int, ...] = ()) -> Law:

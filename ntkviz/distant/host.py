@@ -1,4 +1,4 @@
-"""The cluster that calculates for a class: a scheduler that remembers, and two worker processes.
+"""The cluster that calculates for a class: a scheduler with a result cache, and two worker processes.
 
     python -m ntkviz.distant.host
 
@@ -22,10 +22,10 @@ import dask
 from distributed import Nanny, Scheduler, Security, SpecCluster, Worker, WorkerPlugin
 
 from .. import machine
-from .asking import ENGINE
-from .keeping import Keeping
+from .requests import ENGINE
+from .result_cache import ResultCache
 
-KEPT = 256 * 2**20  # bytes of answers that the class shares
+CACHED = 256 * 2**20  # bytes of answers that the class shares
 HERE = "127.0.0.1"
 LOG = logging.CRITICAL  # a page that is closed while an answer is on its way is no news
 NO_PAGES: dict[str, Any] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
@@ -51,7 +51,7 @@ def hosted() -> Iterator[dict[str, str]]:
 
 def scheduler(secured: Security | None) -> dict[str, Any]:
     """The scheduler, as `SpecCluster` wants it described."""
-    options = {"plugins": [Keeping(KEPT)], "dashboard": False}
+    options = {"plugins": [ResultCache(CACHED)], "dashboard": False}
     return {"cls": Scheduler, "options": options | address(secured)}
 
 

@@ -15,7 +15,9 @@ from jax.extend.core import Jaxpr
 
 from .. import machine
 from ..errors import HyperparameterError, TooLargeError
-from .cost import Cost, compiling, cost_of, memory_of, readable_bytes
+from . import pytree as pytree
+from .cost import Cost, readable_bytes
+from .traced_cost import compiling, cost_of, memory_of
 
 LIMIT = "NTKVIZ_MEMORY_GB"
 """The environment variable with the memory limit of a computation, in GB; by default, all free memory."""

@@ -8,14 +8,15 @@ list of inputs is grouped by shape, and every pair of groups is computed separat
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from ..errors import InputError
 from ..language.architecture import check_data
+
+if TYPE_CHECKING:
+    from jax import Array
 
 Data = tuple[np.ndarray, ...]
 K = TypeVar("K")
@@ -73,4 +74,5 @@ def joined(blocks: Sequence[Sequence[Any]], groups1: list[Group], groups2: list[
         whole: Array = blocks[0][0]
         return whole
     rows, columns = (np.argsort(np.concatenate([g.members for g in groups])) for groups in (groups1, groups2))
-    return jnp.block([list(row) for row in blocks])[np.ix_(rows, columns)]
+    concat = blocks[0][0].__array_namespace__().concat
+    return concat([concat(row, axis=1) for row in blocks], axis=0)[np.ix_(rows, columns)]

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from ..language.program import Program
+from . import pytree as pytree
 
 
 class TraceSignature(NamedTuple):

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float64
 
+from .error_kind import ErrorKind, weaker
 from .expectation import ClosedForm, Expectation
-
-ErrorKind = Literal["rounding", "estimate", "standard error"]
-"""The kinds of error, from the strongest to the weakest: closed forms are exact up to rounding; quadrature comes with a
-bound or an estimate; sampling with a standard error, which is exceeded in a third of all cases."""
-
-MEANING: dict[ErrorKind, str] = {
-    "rounding": "closed forms throughout, exact up to rounding",
-    "estimate": "an estimate of the error of the numerical integrals",
-    "standard error": "the standard error over independent sets of samples, which one answer in three exceeds",
-}
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["value"], meta_fields=["kind"])
@@ -43,11 +33,6 @@ class Error:
     def largest(self) -> Error:
         """The largest of an array of errors."""
         return Error(jnp.max(self.value), self.kind)
-
-
-def weaker(*kinds: ErrorKind) -> ErrorKind:
-    """The weakest of some kinds of error."""
-    return max(kinds, key=get_args(ErrorKind).index)
 
 
 def none() -> Error:
@@ -74,23 +59,3 @@ def largest_relative_error(found: Expectation) -> Error:
 def scaled(error: Float64[Array, "*shape"], scale: Any) -> Float64[Array, "*shape"]:
     """An error relative to `scale`, which may be zero."""
     return error / jnp.maximum(scale, jnp.finfo(float).tiny)
-
-
-class AbsoluteError(float):
-    """An error as a number, with its kind, as returned to callers."""
-
-    kind: ErrorKind
-
-    def __new__(cls, value: Any, kind: ErrorKind = "estimate") -> AbsoluteError:
-        error = super().__new__(cls, value)
-        error.kind = kind
-        return error
-
-    def __getnewargs__(self) -> tuple[Any, ...]:
-        return float(self), self.kind
-
-    @classmethod
-    def largest(cls, errors: Iterable[float]) -> AbsoluteError:
-        """The largest of some errors, of the weakest of their kinds."""
-        found = [e if isinstance(e, AbsoluteError) else cls(e) for e in errors]
-        return cls(max(found), weaker(*(e.kind for e in found)))

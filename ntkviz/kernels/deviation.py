@@ -3,63 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ..convergence import Slope, log_log_slope, relative_frobenius
+from ..convergence import relative_frobenius
 from ..errors import NotFiniteError
 from ..language.architecture import Architecture, listed, whole_number
 from ..networks.finite import empirical_ntk
 from ..networks.sampling import check_width
 from .infinite import infinite_ntk
-
-
-class Deviation(NamedTuple):
-    """One random network's distance from the limit, ‖Θ_n − Θ‖_F / ‖Θ‖_F."""
-
-    width: int
-    seed: int
-    relative_frobenius: float
-
-
-class DeviationTable(tuple[Deviation, ...]):
-    """A tuple of rows `(width, seed, relative_frobenius)`, with its means and its slope."""
-
-    def means(self) -> dict[int, float]:
-        """The deviation at each width, averaged over seeds.
-
-        Returns:
-            ‖Θ_n − Θ‖_F / ‖Θ‖_F by width n, ascending.
-        """
-        return {w: float(np.mean([r.relative_frobenius for r in self if r.width == w])) for w in self.widths()}
-
-    def widths(self) -> list[int]:
-        """The widths that were sampled.
-
-        Returns:
-            Each width n once, ascending.
-        """
-        return sorted({row.width for row in self})
-
-    def slope(self) -> float:
-        """The log–log slope of the mean deviation against width; theory predicts −1/2.
-
-        Returns:
-            The slope; NaN for one width.
-        """
-        return self._slope().value
-
-    def slope_error(self) -> float:
-        """The standard error of `slope`, from the scatter of networks of one width.
-
-        Returns:
-            The standard error; NaN if some width has only one network.
-        """
-        return self._slope().error
-
-    def _slope(self) -> Slope:
-        return log_log_slope({w: [row.relative_frobenius for row in self if row.width == w] for w in self.widths()})
+from .results import Deviation, DeviationTable
 
 
 def deviation(arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Iterable[int] | int) -> DeviationTable:

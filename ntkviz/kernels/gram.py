@@ -24,7 +24,8 @@ from ..execution.examples import block_slices, separate_in_parts
 from ..execution.ragged import Data, Group, group_by_shape
 from ..language.architecture import Architecture, check_architecture, whole_number
 from .gram_folder import Folder, Layout, Memory
-from .infinite import Kernels, infinite_ntk
+from .infinite import infinite_ntk
+from .results import Kernels
 
 if TYPE_CHECKING:
     from distributed import Client

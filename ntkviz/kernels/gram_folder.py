@@ -25,8 +25,8 @@ from jaxtyping import Float, Int
 from numpy.lib.format import open_memmap, write_array_header_1_0
 
 from ..errors import InputError
-from ..gaussian.error import AbsoluteError, ErrorKind
-from .infinite import Kernels
+from ..gaussian.error_kind import AbsoluteError, ErrorKind
+from .results import Kernels
 
 KERNELS = ("nngp", "ntk")
 TO_DO = -1.0  # errors are ≥ 0

@@ -12,47 +12,29 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float
 
 from .. import machine
 from ..calculus.general import beyond_algebra, exact_error_kind, general_kernels
 from ..calculus.limit_kernels import LimitKernels
 from ..errors import HyperparameterError
-from ..execution.cost import largest_written
 from ..execution.examples import Piece, check_in_groups, equal_pieces, traced
 from ..execution.finiteness import check_batches, check_finite
 from ..execution.memory_limit import bounded
 from ..execution.ragged import Data, between_groups, group_by_shape, joined
 from ..execution.trace_signature import TraceSignature, trace_signature
-from ..gaussian.error import AbsoluteError, Error, ErrorKind, weaker
+from ..execution.traced_cost import largest_written
+from ..gaussian.error import Error
+from ..gaussian.error_kind import AbsoluteError, weaker
 from ..language.architecture import Architecture, check_architecture, check_data, one_of, truth
 from ..language.program import Program
 from ..language.rewriting.shorthand import in_full
 from ..language.several import split_functions
 from ..networks.parameters import check_one_network_reads
 from .forward.kernels import KernelsOfTwo, kernels_of, over_time, pair_by_pair
-from .plan import Plan, forward_plan
+from .plan import forward_plan
+from .results import Kernels, Plan
 
 Method = Literal["auto", "forward", "general"]
-
-
-class Kernels(NamedTuple):
-    """The kernels of the infinitely wide network on two batches.
-
-    Attributes:
-        nngp: E[f(x) f(x̄)] at initialisation, `(|x1|, |x2|)`.
-        ntk: The limit neural tangent kernel, `(|x1|, |x2|)`.
-        error: The absolute error of the entries of both; `error_kind` says what it means.
-    """
-
-    nngp: Float[np.ndarray, "batch batch_bar"]
-    ntk: Float[np.ndarray, "batch batch_bar"]
-    error: float
-
-    @property
-    def error_kind(self) -> ErrorKind:
-        """Kind of `error`: `"rounding"` (closed forms), `"estimate"` (integrals) or `"standard error"` (samples)."""
-        return getattr(self.error, "kind", "estimate")
 
 
 def infinite_ntk(

@@ -11,54 +11,16 @@ the limit.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
-from typing import Literal
 
 import jax
 import numpy as np
 
 from ..errors import NoForwardLimitError
 from ..execution.trace_signature import TraceSignature, trace_signature
-from ..gaussian.error import MEANING, ErrorKind
 from ..language.gradients.gia import check_program
 from ..language.program import Program
 from .forward.kernels import kernels_of, over_time, refusals
-
-Reading = Literal["forward kernels", "forward kernels over time", "symbolic Z", "sampled Z"]
-
-DOES: dict[Reading, str] = {
-    "forward kernels": "second moments of the limits and their tangents, instruction by instruction",
-    "forward kernels over time": "second moments of the limits and their tangents, by one scan over the steps",
-    "symbolic Z": "the Z calculus of forward and backward pass, every expectation by a formula or an integral",
-    "sampled Z": "the Z calculus of forward and backward pass on samples of the limits",
-}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How `nv.infinite_ntk` computes a limit.
-
-    Attributes:
-        reading: `"forward kernels"`, `"forward kernels over time"`, `"symbolic Z"` or `"sampled Z"`.
-        error_kind: The kind of the answer's error: `"rounding"`, `"estimate"` or `"standard error"`.
-        reasons: Why no better reading is used, one sentence each; empty for the best.
-        written_out: Whether layers that the architecture repeats are written out one by one.
-        split: The functions of several vectors that are read as sums of products of functions of one linear
-            combination each, by name.
-    """
-
-    reading: Reading
-    error_kind: ErrorKind
-    reasons: tuple[str, ...] = ()
-    written_out: bool = False
-    split: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        lines = [f"{self.reading[0].upper()}{self.reading[1:]}: {DOES[self.reading]}."]
-        lines += [f"- {reason}" for reason in self.reasons]
-        lines += ["- The repeated layers are written out one by one."] * self.written_out
-        lines += [f"- {name} is a sum of products of functions of one linear combination each." for name in self.split]
-        return "\n".join([*lines, f"Error: {MEANING[self.error_kind]}."])
+from .results import Plan
 
 
 @functools.lru_cache(maxsize=512)

@@ -18,13 +18,13 @@ from ..calculus.limit_kernels import LimitKernels
 from ..errors import HyperparameterError, InputError
 from ..execution.finiteness import check_batches, check_finite
 from ..execution.memory_limit import bounded
-from ..gaussian.error import AbsoluteError
+from ..gaussian.error_kind import AbsoluteError
 from ..language.architecture import Architecture, check_architecture, check_data, listed
 from ..language.program import Program
 from ..language.rewriting.shorthand import in_full
 from .forward.kernels import forward_kernels
-from .infinite import Kernels
 from .plan import check_forward
+from .results import Kernels
 
 
 def sweep(arch: Architecture, x: Any, **axes: Iterable[float]) -> Kernels:

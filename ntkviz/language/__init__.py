@@ -1,17 +1,18 @@
 """The language of tensor programs, and the programs that are recorded in it."""
 
 import os as _os
+import sys as _sys
 
 from .. import machine as _machine
 
 # XLA starts a thread for each CPU that it sees: show it no more than this container may use.
 _os.environ.setdefault("PJRT_NPROC", str(_machine.cores()))
 
-import jax as _jax
-
 # Limits are computed in float64, which JAX offers only as a setting of the whole process. Everything that computes
-# imports this package first.
-_jax.config.update("jax_enable_x64", True)
+# imports this package first: JAX finds the setting in the environment, or, where it is imported already, is told.
+_os.environ["JAX_ENABLE_X64"] = "True"
+if "jax" in _sys.modules:
+    _sys.modules["jax"].config.update("jax_enable_x64", True)
 
 # These give programs their methods, the listing its gradients, and functions of several vectors their form.
 from . import several

@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ..distant.readings import read
 from ..errors import HyperparameterError, InputError, ProgramError, shown
 from . import instructions as ops
+from .axes import Shape
 from .network import PARAMETRIZATIONS, Network
 from .nonlinearities.nonlinearity import Nonlinearity
 from .numbers import real_array
@@ -91,24 +93,29 @@ class Architecture:
             InputError: The architecture does not accept data of these shapes.
             HyperparameterError: A hyper-parameter has a value that makes no sense.
         """
-        net = Network(self.parametrization)
-        inputs = tuple(net.record(ops.Data(k), (), Scalar, d.shape) for k, d in enumerate(data))
-        try:
-            out = self.fn(net, inputs[0] if len(inputs) == 1 else inputs, **dict(self.hyper))
-        except (ProgramError, InputError) as problem:
-            where = f"Instruction {len(net.instructions)} of {self.fn.__name__}"
-            raise type(problem)(f"{where}: {problem}") from problem
-        if not isinstance(out, Output | Scalar):
-            raise ProgramError(
-                f"{self.fn.__name__} must return net.readout(…) or a scalar such as nv.moment(x), not {out!r}."
-            )
-        index = net.index(out)
-        if out.shape != data[0].shape[:1]:
-            raise ProgramError(
-                f"{self.fn.__name__} returns shape {out.shape}; it must return one number for each of the "
-                f"{data[0].shape[0]} inputs of the batch."
-            )
-        return Program(tuple(net.instructions), tuple(net.parameters), index, tuple(net.constants), data)
+        return read("trace", self, tuple(d.shape for d in data)).with_data(*data)
+
+
+def trace(arch: Architecture, shapes: tuple[Shape, ...]) -> Program:
+    """The program of an architecture for inputs of these shapes, still without data; see `Architecture.trace`."""
+    net = Network(arch.parametrization)
+    inputs = tuple(net.record(ops.Data(k), (), Scalar, shape) for k, shape in enumerate(shapes))
+    try:
+        out = arch.fn(net, inputs[0] if len(inputs) == 1 else inputs, **dict(arch.hyper))
+    except (ProgramError, InputError) as problem:
+        where = f"Instruction {len(net.instructions)} of {arch.fn.__name__}"
+        raise type(problem)(f"{where}: {problem}") from problem
+    if not isinstance(out, Output | Scalar):
+        raise ProgramError(
+            f"{arch.fn.__name__} must return net.readout(…) or a scalar such as nv.moment(x), not {out!r}."
+        )
+    index = net.index(out)
+    if out.shape != shapes[0][:1]:
+        raise ProgramError(
+            f"{arch.fn.__name__} returns shape {out.shape}; it must return one number for each of the "
+            f"{shapes[0][0]} inputs of the batch."
+        )
+    return Program(tuple(net.instructions), tuple(net.parameters), index, tuple(net.constants))
 
 
 def architecture(fn: Callable[..., Any]) -> Architecture:

@@ -9,9 +9,9 @@ import functools
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
+
+from .lazy_jax import jax, jnp
 
 Shape = tuple[int, ...]
 

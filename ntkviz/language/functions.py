@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 from jax import Array
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..errors import ProgramError
 from . import instructions as ops
 from .handle import Value, clause
+from .lazy_jax import jax, jnp
 from .values import Scalar, Vector, contracted
 
 
@@ -163,6 +162,10 @@ def _softmax(x: Array) -> Array:
     return jax.nn.softmax(x, axis=-1)
 
 
+def _sqrt(x):
+    return jnp.sqrt(x)
+
+
 def softmax(x: Scalar) -> Scalar:
     """The softmax of scalars over their last axis.
 
@@ -190,7 +193,7 @@ def sqrt(x: Scalar) -> Scalar:
     Raises:
         ProgramError: `x` is not a scalar of a program.
     """
-    return _scalar(x, "sqrt")._map(jnp.sqrt, "sqrt")
+    return _scalar(x, "sqrt")._map(_sqrt, "sqrt")
 
 
 def _scalar(x: Any, name: str) -> Scalar:

@@ -17,10 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import jax
-import jax.numpy as jnp
-
 from .axes import AxesMap, Shape
+from .lazy_jax import jax, jnp
 from .nonlinearities.nonlinearity import Nonlinearity, multiply
 from .travelling import portable
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import jax.numpy as jnp
-
 from ..errors import ProgramError
 from .gradients.backward import Pullback, pullback
 from .instructions import Add, Combination, Nonlin, Op
+from .lazy_jax import jnp
 from .nonlinearities.nonlinearity import relu, step
 from .program import Instruction
 from .rewriting.shorthand import Writer, short_for

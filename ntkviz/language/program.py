@@ -17,12 +17,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import jax
 import numpy as np
 
+from ..distant.readings import read
 from ..errors import ProgramError
 from .axes import Shape
 from .instructions import Constant, Delayed, Op, Readout, Repeat, Source
+from .lazy_jax import jax
 
 if TYPE_CHECKING:
     from .text.listing import Line
@@ -132,6 +133,10 @@ class Program:
     def _hash(self) -> int:
         """Of the structure, the key to compiled code and other caches, which are looked up often for one kernel."""
         return hash(self._structure())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Without the hash, which another process would make differently."""
+        return Program, tuple(getattr(self, field.name) for field in dataclasses.fields(self))
 
     def _structure(self) -> tuple[Any, ...]:
         return self.instructions, self.parameters, self.output, self.gradients
@@ -320,7 +325,7 @@ class Program:
         Raises:
             ProgramError: A derivative is not a function (that of a step).
         """
-        with_gradients: Program = _methods["backward"](self.unrolled(), independent_copy=assume_gia).program
+        with_gradients: Program = read("backward", self.unrolled(), independent_copy=assume_gia).program
         return with_gradients
 
     def lines(self) -> tuple[Line, ...]:
@@ -363,15 +368,12 @@ class Program:
         return self.to_text()
 
 
-jax.tree_util.register_dataclass(
-    Program, data_fields=["constants", "data"], meta_fields=["instructions", "parameters", "output", "gradients"]
-)
-
-
 def _same_number(one: Any, other: Any) -> bool:
     """Whether two numbers of a program are equal; for JAX tracers, whether they are the same object."""
     if one is other:
         return True
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return np.array_equal(one, other)
     if isinstance(one, jax.core.Tracer) or isinstance(other, jax.core.Tracer):
         return False
     if isinstance(one, jax.ShapeDtypeStruct) or isinstance(other, jax.ShapeDtypeStruct):

@@ -102,10 +102,10 @@ class _ByValue:
 
 
 def _content(function: types.FunctionType) -> bytes:
-    import cloudpickle
+    from ..distant.pickling import pickled
 
     with _sending(function):
-        content: bytes = cloudpickle.dumps(function)
+        content: bytes = pickled(function)
         return content
 
 

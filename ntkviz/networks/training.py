@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,6 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Int, Real
 
-from ..convergence import relative_frobenius
 from ..errors import HyperparameterError, InputError, shown
 from ..execution.examples import one_example
 from ..execution.memory_limit import bounded
@@ -18,31 +17,8 @@ from ..language.architecture import Architecture, check_architecture, check_data
 from ..language.program import Program
 from .finite import ntk_of_batches, ntk_of_examples
 from .parameters import check_one_network_reads
+from .results import Training
 from .sampling import Parameters, at_readout_scale, check_width, random_key, run, sample_parameters
-
-
-class Training(NamedTuple):
-    """The outputs and kernels of one network before, during and after its training, float32.
-
-    Attributes:
-        train: Its outputs on the training inputs, `(*times, train)`.
-        test: Its outputs on the test inputs, `(*times, test)`.
-        ntk_before: Its NTK between training inputs at the start, `(train, train)`.
-        ntk_after: The same after the last step.
-    """
-
-    train: np.ndarray
-    test: np.ndarray
-    ntk_before: np.ndarray
-    ntk_after: np.ndarray
-
-    def ntk_change(self) -> float:
-        """The relative change of the kernel during training.
-
-        Returns:
-            ‖Θ_after − Θ_before‖_F / ‖Θ_before‖_F; 0 for a network linear in its parameters.
-        """
-        return relative_frobenius(self.ntk_after, self.ntk_before)
 
 
 def train(

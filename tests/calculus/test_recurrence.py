@@ -5,7 +5,7 @@ import pytest
 from scipy.special import erf
 
 import ntkviz as nv
-from ntkviz.calculus.recurrence import tail
+from ntkviz.calculus.half_life import tail
 from ntkviz.errors import HyperparameterError, InputError
 from ntkviz.networks.sampling import random_key, sample_parameters
 

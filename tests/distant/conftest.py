@@ -6,23 +6,23 @@ from collections.abc import Callable, Iterator
 import distributed
 import pytest
 
-from ntkviz.distant import asking
-from ntkviz.distant.keeping import Keeping
+from ntkviz.distant import requests
+from ntkviz.distant.result_cache import ResultCache
 
 LIMIT = 2**20
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[distributed.LocalCluster]:
-    """A scheduler that remembers, and a worker of two threads, both without a process of their own."""
+    """A scheduler with a result cache, and a worker of two threads, both without a process of their own."""
     options = {"processes": False, "protocol": "tcp://", "dashboard_address": None}
     with distributed.LocalCluster(n_workers=1, threads_per_worker=2, **options) as running:
-        running.sync(_remember, running.scheduler)
+        running.sync(_add_cache, running.scheduler)
         yield running
 
 
-async def _remember(scheduler: distributed.Scheduler) -> None:
-    plugin = Keeping(LIMIT)
+async def _add_cache(scheduler: distributed.Scheduler) -> None:
+    plugin = ResultCache(LIMIT)
     scheduler.add_plugin(plugin)
     await plugin.start(scheduler)
 
@@ -33,15 +33,15 @@ def connect(cluster, monkeypatch) -> Iterator[Callable[[], None]]:
     clients = []
 
     def anew() -> None:
-        asking._connection.cache_clear()
-        asking._lanes.cache_clear()
-        clients.append(asking._connection())
+        requests._connection.cache_clear()
+        requests._lanes.cache_clear()
+        clients.append(requests._connection())
 
-    monkeypatch.setenv(asking.ENGINE, cluster.scheduler_address)
+    monkeypatch.setenv(requests.ENGINE, cluster.scheduler_address)
     anew()
     yield anew
     for client in clients:
         with contextlib.suppress(Exception):
             client.close()
-    asking._connection.cache_clear()
-    asking._lanes.cache_clear()
+    requests._connection.cache_clear()
+    requests._lanes.cache_clear()

@@ -5,15 +5,16 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import distributed
 import pytest
 
 import ntkviz as nv
 from ntkviz import cluster as connecting
-from ntkviz.distant import asking
-from ntkviz.distant.engine import _found
-from ntkviz.distant.remote import Remote
+from ntkviz.distant import readings, requests
+from ntkviz.distant.pickling import pickled
+from ntkviz.distant.readings import READINGS, read
 
 LIMIT = 2**20  # bytes, as in conftest.py
 calls: list[object] = []
@@ -28,22 +29,24 @@ def slow(argument):
 
 
 def large(number):
-    """Half of what the cluster may remember."""
+    """Half of what the result cache may hold."""
     calls.append(number)
     return bytes(LIMIT // 2)
 
 
 @pytest.fixture
-def asked(connect, monkeypatch):
-    """Asks this module's functions by name."""
+def listed(monkeypatch):
+    """This module's functions are readings."""
+    for function in (slow, large, where):
+        monkeypatch.setitem(READINGS, function.__name__, __name__)
     calls.clear()
     go_on.clear()
 
-    def ask(function, *args):
-        _found.cache_clear()  # the worker's own memory is not what is tested
-        return Remote((function, args, {}), answers=True)._value()
 
-    return ask
+@pytest.fixture
+def asked(connect, listed):
+    """Asks for them."""
+    return lambda function, *args: read(function.__name__, *args)
 
 
 def test_what_is_under_way_is_shared(asked):
@@ -74,7 +77,7 @@ def test_given_up_work_is_not_begun(asked):
     with ThreadPoolExecutor(2) as others:
         busy = [others.submit(asked, slow, k) for k in ("a", "b")]  # both threads of the worker
         time.sleep(0.3)
-        with pytest.raises(asking.GivenUp), asking.wanted_until(lambda: True):
+        with pytest.raises(requests.GivenUp), requests.wanted_until(lambda: True):
             asked(slow, "unwanted")
         time.sleep(0.3)
         go_on.set()
@@ -83,7 +86,7 @@ def test_given_up_work_is_not_begun(asked):
     assert set(calls) == {"a", "b"}
 
 
-def test_lanes_lead_to_workers_of_their_own_until_the_cluster_dies(monkeypatch):
+def test_lanes_lead_to_workers_of_their_own_until_the_cluster_dies(monkeypatch, listed):
     workers = [
         {"name": "quick", "resources": {"quick": 1, "prepare": 1}},
         {"name": "background", "resources": {"background": 1}},
@@ -94,22 +97,22 @@ def test_lanes_lead_to_workers_of_their_own_until_the_cluster_dies(monkeypatch):
     }
     scheduler = {"cls": distributed.Scheduler, "options": {"dashboard_address": "127.0.0.1:0"}}
     with distributed.SpecCluster(scheduler=scheduler, workers=spec) as running:
-        monkeypatch.setenv(asking.ENGINE, running.scheduler_address)
-        asking._connection.cache_clear()
-        asking._lanes.cache_clear()
+        monkeypatch.setenv(requests.ENGINE, running.scheduler_address)
+        requests._connection.cache_clear()
+        requests._lanes.cache_clear()
         try:
-            assert Remote((where, (1,), {}), answers=True)._value() == "quick"
-            with asking.preparing():
-                assert Remote((where, (2,), {}), answers=True)._value() == "quick"
+            assert read("where", 1) == "quick"
+            with requests.preparing():
+                assert read("where", 2) == "quick"
             with ThreadPoolExecutor(1) as beside:
-                assert beside.submit(Remote((where, (3,), {}), answers=True)._value).result(10) == "background"
+                assert beside.submit(read, "where", 3).result(10) == "background"
             monkeypatch.setattr(connecting, "TIMEOUT", 1)
             running.close()
             with pytest.raises(nv.ClusterError):
-                Remote((where, (4,), {}), answers=True)._value()
+                read("where", 4)
         finally:
-            asking._connection.cache_clear()
-            asking._lanes.cache_clear()
+            requests._connection.cache_clear()
+            requests._lanes.cache_clear()
 
 
 def where(_):
@@ -118,17 +121,24 @@ def where(_):
 
 
 def test_a_cluster_that_does_not_answer_is_one_sentence(monkeypatch):
-    asking._connection.cache_clear()
-    monkeypatch.setenv(asking.ENGINE, "tcp://127.0.0.1:9")
+    requests._connection.cache_clear()
+    monkeypatch.setenv(requests.ENGINE, "tcp://127.0.0.1:9")
     monkeypatch.setattr(connecting, "TIMEOUT", 1)
     with pytest.raises(nv.ClusterError, match="No Dask scheduler answers"):
-        asking.ask(b"")
+        read("explain")
+
+
+def test_only_what_is_listed_is_answered(connect):
+    with pytest.raises(KeyError):
+        read("system", "echo")
 
 
 KERNEL = """
 import hashlib, os, sys
 import numpy as np
 import ntkviz as nv
+from ntkviz.distant import readings
+from ntkviz.distant.pickling import pickled
 cell = '''
 width = 3
 def helper(x):
@@ -140,28 +150,38 @@ def network(net, xi, *, sigma_w=1.5, nonlinearity="erf"):
     return net.readout("v", helper(phi(net.matrix("W", std=sigma_w) @ net.input("U", xi))))
 '''
 exec(compile(cell, f"/tmp/ipykernel_{os.getpid()}/1.py", "exec"), globals())
+os.environ["NTKVIZ_ENGINE"] = "tcp://127.0.0.1:9"
 asked = []
-from ntkviz.distant import remote
-remote.ask = lambda request: asked.append(hashlib.sha256(request).hexdigest())
+def ask(answer, name, arguments):
+    asked.append(hashlib.sha256(arguments).hexdigest())
+    return answered.get(name) or pickled(None)
+readings.ask, answered = ask, {}
 nv.infinite_ntk(network(sigma_w=1.0), np.eye(2))
 nv.empirical_ntk(nv.architectures.mlp(depth=2)(nonlinearity="erf"), np.eye(2), width=64, key=0)
 nv.sweep(network, np.eye(2), sigma_w=np.linspace(1, 2, 3))
+nv.cost(nv.empirical_ntk, network, np.eye(2), width=64, key=0)
+answered["trace"] = bytes.fromhex(sys.stdin.read())
+nv.coordinates(nv.program(network, np.eye(2)), width=64, key=0)
+nv.limit_law(nv.program(network, np.eye(2)))
 print(*asked, sorted({"jax", "scipy", "sklearn"} & set(sys.modules)))
 """
 
 
 def test_two_kernels_write_the_same_request_and_neither_imports_jax():
-    environment = {"NTKVIZ_ENGINE": "tcp://127.0.0.1:9", "PATH": ""}
+    traced = readings.answer("trace", pickled(((nv.architectures.rnn, ((2, 3, 2),)), {})))
     said = [
         subprocess.run(
             [sys.executable, "-c", KERNEL],
-            env=environment | {"PYTHONHASHSEED": seed},
+            input=traced.hex(),
+            env={"PATH": "", "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(nv.__file__).parents[1])},
             capture_output=True,
             text=True,
             check=True,
-        ).stdout.split(maxsplit=3)
+        ).stdout.split(maxsplit=8)
         for seed in ("1", "2")
     ]
     assert said[0] == said[1]
-    assert len(set(said[0][:3])) == 3
-    assert said[0][3].strip() == "[]"
+    infinite, empirical, sweep, cost, trace, coordinates, again, limit_law, heavy = said[0]
+    assert trace == again
+    assert len({infinite, empirical, sweep, cost, trace, coordinates, limit_law}) == 7
+    assert heavy.strip() == "[]"

@@ -7,7 +7,8 @@ import pytest
 
 import ntkviz as nv
 from ntkviz.execution import memory_limit as bounded
-from ntkviz.execution.cost import Cost, cost_of, work_of
+from ntkviz.execution.cost import Cost
+from ntkviz.execution.traced_cost import cost_of, work_of
 from ntkviz.networks import finite
 from ntkviz.networks import sampling as networks
 

@@ -5,7 +5,7 @@ import pytest
 
 import ntkviz as nv
 from ntkviz.errors import HyperparameterError
-from ntkviz.kernels.deviation import Deviation, DeviationTable
+from ntkviz.kernels.results import Deviation, DeviationTable
 
 pytestmark = pytest.mark.wide
 

@@ -42,6 +42,7 @@ TESTS = {
     "gaussian/certified/enclosures": "gaussian/certified/test_enclosures gaussian/certified/test_adaptive",
     "gaussian/expectation": "gaussian/test_closed_forms gaussian/test_quadrature",
     "gaussian/error": "kernels/test_plan kernels/test_infinite",
+    "gaussian/error_kind": "kernels/test_plan kernels/test_infinite",
     "gaussian/exponential_sums": "gaussian/test_families",
     "gaussian/families": "gaussian/test_families test_names",
     "gaussian/certified/functions": "gaussian/certified/test_enclosures",

@@ -16,10 +16,9 @@ import numpy as np
 
 from ... import architectures as library
 from ...convergence import relative_frobenius
-from ...kernels.infinite import infinite_ntk
+from ...distant.readings import read
 from ...language.architecture import Architecture
 from ...language.gradients.gia import simple_gia_check
-from ...networks.finite import empirical_ntk
 from .data import every_digit
 
 SENTENCES = "The brown fox jumps over the dog", "The quick brown fox jumps over the"
@@ -40,11 +39,11 @@ class Experiment:
     def answers(self) -> tuple[np.ndarray, ...]:
         """The limit Θ of the NTK and, if the Simple GIA Check fails, also the answer of the GIA."""
         ways = (False,) if simple_gia_check(self.arch, self.x).passes else (False, True)
-        return tuple(infinite_ntk(self.arch, self.x, assume_gia=gia).ntk for gia in ways)
+        return tuple(read("infinite_ntk", self.arch, self.x, assume_gia=gia).ntk for gia in ways)
 
     def distances(self, width: int, seed: int) -> tuple[float, ...]:
         """‖Θ_n − Θ‖_F / ‖Θ‖_F of one random network, for each of `answers`."""
-        sample = np.asarray(empirical_ntk(self.arch, self.x, width=width, key=seed), dtype=float)
+        sample = np.asarray(read("empirical_ntk", self.arch, self.x, width=width, key=seed), dtype=float)
         return tuple(relative_frobenius(sample, theta) for theta in self.answers)
 
 

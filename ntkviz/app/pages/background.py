@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ...distant.asking import GivenUp, preparing, wanted_until
+from ...distant.requests import GivenUp, preparing, wanted_until
 from ...errors import NtkvizError
 
 Update = Callable[[], object]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...calculus.master import Law
+from ...calculus.results import Law
 from ..style import theme
 from ..style.ranges import round_range
 from ..style.wording import decimals, figures, plus_minus, signed

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...calculus.recurrence import half_life, tail
+from ...calculus.half_life import half_life, tail
 from ..style import theme
 from .panel import Part, Plot
 

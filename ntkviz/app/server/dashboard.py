@@ -23,7 +23,7 @@ from voila.static_file_handler import TemplateStaticFileHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
 from ... import machine
-from ...distant.asking import ENGINE
+from ...distant.requests import ENGINE
 from .. import upstream
 from ..course.chapter import chapters
 from ..style.theme import STATIC

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from ...calculus.limit_kernels import Reason
-from ...gaussian.error import Error, none, weaker
+from ...gaussian.error import Error, none
+from ...gaussian.error_kind import weaker
 from ...language import instructions as ops
 from ...language.program import Program
 from ...language.zero import ZERO

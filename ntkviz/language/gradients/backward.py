@@ -26,7 +26,7 @@ from .. import instructions as ops
 from ..axes import AxesMap, Shape
 from ..instructions import Op
 from ..nonlinearities.nonlinearity import multiply
-from ..program import Instruction, Kind, Parameter, Program, method
+from ..program import Instruction, Kind, Parameter, Program
 from ..rules import Rules
 from . import instructions as grads
 from .gia import readout_parameter
@@ -57,7 +57,6 @@ class BackwardProgram:
     forward_length: int
 
 
-@method("backward")
 def backward(program: Program, *, independent_copy: bool = False) -> BackwardProgram:
     """Append to a program (repeats written out) the instructions that compute its gradients.
 

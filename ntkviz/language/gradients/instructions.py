@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import jax
-import jax.numpy as jnp
-
 from ..axes import Shape
 from ..instructions import BatchNorm, Linear, Nonlin, Op, Product
+from ..lazy_jax import jax, jnp
 from ..nonlinearities.nonlinearity import Nonlinearity
 
 

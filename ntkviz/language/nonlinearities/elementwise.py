@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import jax
 import numpy as np
 
 from ...errors import ProgramError, shown
+from ..lazy_jax import jax
 
 SHAPE = (101, 103)
 """Primes: an axis whose length is a multiple of one is an axis of the function's argument, or several copies of it."""

@@ -15,12 +15,9 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-from jax.scipy.special import erf as _erf
-from jax.scipy.stats import norm
-
+from ...distant.readings import read
 from ...errors import HyperparameterError, shown
+from ..lazy_jax import jax, jnp, norm, special
 from ..travelling import portable
 from .elementwise import traced_elementwise
 from .formulas import NoFormulaError
@@ -65,7 +62,7 @@ class Nonlinearity:
         for arg in args:
             if hasattr(arg, "apply_nonlinearity"):
                 return arg.apply_nonlinearity(self, args)
-        return self.fn(*args)
+        return read("nonlinearity_values", self, *args)
 
     def __repr__(self) -> str:
         return f"nv.{self.name}" if globals().get(self.name) is self else f"<nonlinearity {self.name}>"
@@ -81,7 +78,7 @@ class Nonlinearity:
             return self.name
         if self.derivative_of:
             phi, argument = self.derivative_of
-            return Nonlinearity.derivative, (phi, argument)
+            return _slope, (phi, argument)
         if self.coefficients:
             return polynomial, (self.name, *self.coefficients)
         fn = portable(self.fn, Nonlinearity)
@@ -104,11 +101,9 @@ class Nonlinearity:
         Returns:
             The derivative, of the same signature; `None` if it is not a function, as where φ jumps.
         """
-        if argument < len(self.derivatives):
-            return self.derivatives[argument]
-        if self.formula is not None and jumps_of(self.formula):
+        if argument >= len(self.derivatives) and self.formula is not None and jumps_of(self.formula):
             return None  # JAX would ignore the jumps
-        return _autodiff(self, argument)
+        return _slope(self, argument)
 
     @functools.cached_property
     def formula(self) -> Formula | None:
@@ -150,6 +145,16 @@ class Nonlinearity:
         if text not in known:
             known[text] = dataclasses.replace(self) if known else self
         return known[text]
+
+
+def nonlinearity_values(phi: Nonlinearity, *args: Any) -> Any:
+    """φ of arrays."""
+    return phi.fn(*args)
+
+
+def _slope(phi: Nonlinearity, argument: int) -> Nonlinearity | None:
+    """A derivative that is known to be a function, or to be given: nothing is computed to find it again."""
+    return phi.derivatives[argument] if argument < len(phi.derivatives) else _autodiff(phi, argument)
 
 
 @functools.cache
@@ -237,7 +242,7 @@ def polynomial(name: str, *coefficients: float) -> Nonlinearity:
 step = Nonlinearity(
     "step", lambda x: jnp.where(x > 0, 1.0, 0.0).astype(jnp.result_type(x)), smooth=False, derivatives=(None,)
 )
-sign = Nonlinearity("sign", jnp.sign, smooth=False, derivatives=(None,))
+sign = Nonlinearity("sign", lambda x: jnp.sign(x), smooth=False, derivatives=(None,))
 # Both are written so that JAX's derivative at 0 agrees with step(0) = sign(0) = 0.
 relu = Nonlinearity("relu", lambda x: jnp.where(x > 0, x, 0), smooth=False, derivatives=(step,))
 abs = Nonlinearity("abs", lambda x: x * jnp.sign(x), smooth=False, derivatives=(sign,))
@@ -248,17 +253,17 @@ leaky_relu = Nonlinearity(
     "leaky_relu", lambda x, slope=0.2: jnp.where(x > 0, x, slope * x), smooth=False, derivatives=(leaky_step,)
 )
 erf_slope = Nonlinearity("erf_slope", lambda x: 2 / math.sqrt(math.pi) * jnp.exp(-x * x))
-erf = Nonlinearity("erf", _erf, derivatives=(erf_slope,))
+erf = Nonlinearity("erf", lambda x: special.erf(x), derivatives=(erf_slope,))
 erf_gate_slope = Nonlinearity("erf_gate_slope", lambda x: jnp.exp(-x * x) / math.sqrt(math.pi))
-erf_gate = Nonlinearity("erf_gate", lambda x: (1 + _erf(x)) / 2, derivatives=(erf_gate_slope,))
+erf_gate = Nonlinearity("erf_gate", lambda x: (1 + special.erf(x)) / 2, derivatives=(erf_gate_slope,))
 gelu_slope = Nonlinearity("gelu_slope", lambda x: norm.cdf(x) + x * norm.pdf(x))
 gelu = Nonlinearity("gelu", lambda x: x * norm.cdf(x), derivatives=(gelu_slope,))
-sigmoid = Nonlinearity("sigmoid", jax.nn.sigmoid)
-tanh = Nonlinearity("tanh", jnp.tanh)
+sigmoid = Nonlinearity("sigmoid", lambda x: jax.nn.sigmoid(x))
+tanh = Nonlinearity("tanh", lambda x: jnp.tanh(x))
 minus_sin = Nonlinearity("minus_sin", lambda x: -jnp.sin(x))
-cos = Nonlinearity("cos", jnp.cos, derivatives=(minus_sin,))
-sin = Nonlinearity("sin", jnp.sin, derivatives=(cos,))
-exp = Nonlinearity("exp", jnp.exp)
+cos = Nonlinearity("cos", lambda x: jnp.cos(x), derivatives=(minus_sin,))
+sin = Nonlinearity("sin", lambda x: jnp.sin(x), derivatives=(cos,))
+exp = Nonlinearity("exp", lambda x: jnp.exp(x))
 object.__setattr__(exp, "derivatives", (exp,))  # frozen, and its own derivative: only possible once it exists
 identity = polynomial("identity", 0.0, 1.0)
 square = polynomial("square", 0.0, 0.0, 1.0)

@@ -11,10 +11,9 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import numpy as np
-from jax.extend.core import Literal
 
+from ..lazy_jax import core, jax
 from .formulas import ONE, ZERO, NoFormulaError, Piecewise, Smooth, combined, where_positive
 
 Formula = Piecewise[Smooth]
@@ -50,7 +49,7 @@ def _run(jaxpr: Any, consts: Any, args: list[Any]) -> list[Any]:
     known |= {v: _number(c) for v, c in zip(jaxpr.constvars, consts, strict=True)}
 
     def read(v: Any) -> Any:
-        return _number(v.val) if isinstance(v, Literal) else known[v]
+        return _number(v.val) if isinstance(v, core.Literal) else known[v]
 
     for equation in jaxpr.eqns:
         results = _apply(equation, [read(v) for v in equation.invars])

@@ -6,12 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-from jax import Array
-
 from .. import instructions as ops
 from ..gradients.instructions import OfGradients
 from ..instructions import Op
+from ..lazy_jax import jax
 from ..rules import Rules
 
 

@@ -78,7 +78,7 @@ def _(op: grads.ScalarGradient, page: Page, gradient: Formula, *args: Formula) -
     if op.fn not in _SLOPES:
         mark = "′" if len(args) == 1 else f"_{op.which + 1}′"
         return _transpose_applied(call(op.name + mark, *args), gradient)
-    shape_out = ops.function_shape(op.fn, op.shapes)
+    shape_out = np.broadcast_shapes(*op.shapes)
     return summed(_SLOPES[op.fn](op.which, gradient, *args), broadcast_axes(op.shapes[op.which], shape_out))
 
 

@@ -6,8 +6,8 @@ import pytest
 
 import ntkviz as nv
 from ntkviz import architectures
-from ntkviz.execution.cost import largest_written
 from ntkviz.execution.trace_signature import trace_signature
+from ntkviz.execution.traced_cost import largest_written
 from ntkviz.gaussian.expectation import pair_expectation, square_expectation
 from ntkviz.kernels.forward.kernels import kernels_of
 from ntkviz.kernels.forward.moments import Moments, pick_equal_positions

@@ -18,11 +18,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..cluster import client_of
 from ..errors import ClusterError, NtkvizError
-from .engine import answer
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -62,8 +61,8 @@ def wanted_until(given_up: Callable[[], bool]) -> Iterator[None]:
         _given_up.reset(token)
 
 
-def ask(request: bytes) -> Any:
-    """The cluster's answer to a request.
+def ask(answer: Callable[[str, bytes], bytes], name: str, arguments: bytes) -> bytes:
+    """`answer(name, arguments)` from the cluster.
 
     Equal requests, of whatever process, have one key, under which the cluster calculates once.
 
@@ -74,7 +73,7 @@ def ask(request: bytes) -> Any:
 
     lane = _lane.get() or ("quick" if threading.current_thread() is threading.main_thread() else "background")
     try:
-        future = _submitted(request, lane)
+        future = _submitted(answer, name, arguments, lane)
         try:
             return _awaited(future)
         finally:
@@ -86,18 +85,19 @@ def ask(request: bytes) -> Any:
         ) from problem
 
 
-def _submitted(request: bytes, lane: str) -> Future:
+def _submitted(answer: Callable[[str, bytes], bytes], name: str, arguments: bytes, lane: str) -> Future:
     client = _client()
     return client.submit(
         answer,
-        request,
-        key=f"{lane}-{hashlib.sha256(request).hexdigest()}",
+        name,
+        arguments,
+        key=f"{lane}-{name}-{hashlib.sha256(arguments).hexdigest()}",
         resources={lane: 1} if lane in _lanes() else None,
         priority=PRIORITY[lane],
     )
 
 
-def _awaited(future: Future) -> Any:
+def _awaited(future: Future) -> bytes:
     given_up, done = _given_up.get(), threading.Event()
     if given_up is None:
         return future.result()

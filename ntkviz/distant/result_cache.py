@@ -1,4 +1,4 @@
-"""A scheduler that caches: finished answers stay on the cluster, for the next identical request."""
+"""The result cache of a scheduler: finished answers stay on the cluster, for the next identical request."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from distributed import Scheduler
 
 
-class Keeping(SchedulerPlugin):
+class ResultCache(SchedulerPlugin):
     """Holds the newest answers, up to `limit` bytes together; Dask by itself forgets what no client holds."""
 
-    CLIENT = "ntkviz-keeping"  # in whose name they are held
+    CLIENT = "ntkviz-results"  # in whose name they are held
 
     def __init__(self, limit: int):
         self.limit, self.held = limit, 0

@@ -1,0 +1,92 @@
+"""The one door to what computes: a reading by its name, called here or asked of the cluster that `NTKVIZ_ENGINE` names.
+
+What goes through it are values, no more: the arguments there, and back an answer that needs no JAX.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import pickle
+from collections.abc import Callable
+from contextvars import ContextVar
+from importlib import import_module
+from typing import Any
+
+from ..errors import NtkvizError
+from .requests import ENGINE, ask
+
+READINGS = {
+    "coordinates": "ntkviz.calculus.master",
+    "cost": "ntkviz.execution.memory_limit",
+    "deviation": "ntkviz.kernels.deviation",
+    "empirical_contributions": "ntkviz.kernels.contributions",
+    "empirical_ntk": "ntkviz.networks.finite",
+    "explain": "ntkviz.kernels.infinite",
+    "gram": "ntkviz.kernels.gram",
+    "infinite_contributions": "ntkviz.kernels.contributions",
+    "infinite_ntk": "ntkviz.kernels.infinite",
+    "limit_law": "ntkviz.calculus.master",
+    "limit_scalars": "ntkviz.kernels.constants",
+    "master_theorem": "ntkviz.calculus.master",
+    "recurrence": "ntkviz.calculus.recurrence",
+    "recurrence_limit": "ntkviz.calculus.recurrence",
+    "sample_outputs": "ntkviz.networks.outputs",
+    "sweep": "ntkviz.kernels.sweep",
+    "train": "ntkviz.networks.training",
+    # What is behind methods of architectures, programs and nonlinearities.
+    "backward": "ntkviz.language.gradients.backward",
+    "nonlinearity_values": "ntkviz.language.nonlinearities.nonlinearity",
+    "trace": "ntkviz.language.architecture",
+}
+"""Every reading by its name, and the module where it is defined: all that a cluster is asked to do."""
+
+_answering: ContextVar[bool] = ContextVar("whether a request is being answered, here", default=False)
+
+
+def read(name: str, /, *args: Any, **kwargs: Any) -> Any:
+    """The answer of a reading, calculated here or asked of the cluster. Raises what the reading raises."""
+    if not _is_distant():
+        return _function(name)(*args, **kwargs)
+    from .pickling import pickled
+
+    found = pickle.loads(ask(answer, name, pickled((args, kwargs))))
+    if isinstance(found, NtkvizError):
+        raise found
+    return found
+
+
+def reading(name: str) -> Callable[..., Any]:
+    """A reading as a function: itself, or, in a process that asks a cluster, what asks for it."""
+    return functools.partial(read, name) if _is_distant() else _function(name)
+
+
+def answer(name: str, arguments: bytes) -> bytes:
+    """What a worker of the cluster answers to a request for a reading: the pickle of its value.
+
+    An error of `ntkviz` is an answer, which others who ask the same need not wait for either. Raises Python's errors
+    as they are; others, which a kernel could not unpickle without importing half the engine, as a `RuntimeError` that
+    names them.
+    """
+    from .pickling import pickled
+
+    token = _answering.set(True)
+    try:
+        args, kwargs = pickle.loads(arguments)
+        return pickled(_function(name)(*args, **kwargs))
+    except NtkvizError as refusal:
+        return pickled(refusal)
+    except Exception as problem:
+        if type(problem).__module__ == "builtins":
+            raise
+        raise RuntimeError(f"{type(problem).__name__}: {problem}") from None
+    finally:
+        _answering.reset(token)
+
+
+def _is_distant() -> bool:
+    return ENGINE in os.environ and not _answering.get()
+
+
+def _function(name: str) -> Callable[..., Any]:
+    return getattr(import_module(READINGS[name]), name)

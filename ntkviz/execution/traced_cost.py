@@ -1,0 +1,261 @@
+"""What a calculation needs, in memory and in time, found from its traced form without doing it.
+
+XLA fuses chains of elementwise operations, so that only some results are ever written to memory: those of matrix
+products, reductions, loops and the like, and what these read. The memory of a calculation is the most that such
+results take at one time. Its time is the count of its operations over the speed of this machine at each kind, measured
+once. Both are estimates for the reader, good to a factor of 2 or 3.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Var
+
+from .cost import Cost
+
+WRITTEN = frozenset(
+    [
+        "dot_general",
+        "conv_general_dilated",
+        "reduce_sum",
+        "reduce_max",
+        "reduce_min",
+        "reduce_prod",
+        "reduce_and",
+        "reduce_or",
+        "argmax",
+        "argmin",
+        "cumsum",
+        "cumprod",
+        "cummax",
+        "sort",
+        "gather",
+        "scatter",
+        "scatter-add",
+        "dynamic_update_slice",
+        "concatenate",
+        "random_bits",
+        "threefry2x32",
+        "scan",
+        "while",
+        "cond",
+        "eigh",
+        "cholesky",
+        "triangular_solve",
+        "lu",
+        "qr",
+        "fft",
+        "custom_call",
+        "top_k",
+    ]
+)
+"""Primitives whose results XLA writes to memory."""
+REORDERING = frozenset(["transpose", "reshape", "squeeze", "expand_dims"])
+TRANSCENDENTAL = frozenset(
+    [
+        "exp",
+        "exp2",
+        "expm1",
+        "log",
+        "log1p",
+        "sin",
+        "cos",
+        "tan",
+        "tanh",
+        "erf",
+        "erfc",
+        "erf_inv",
+        "atan2",
+        "asin",
+        "acos",
+        "pow",
+        "sqrt",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Work:
+    """Operations by kind: multiply-adds of matrix products, transcendental functions, random numbers, all others."""
+
+    products: float = 0.0
+    transcendental: float = 0.0
+    random: float = 0.0
+    simple: float = 0.0
+
+    def __add__(self, other: Work) -> Work:
+        return Work(*(a + b for a, b in zip(_parts(self), _parts(other), strict=True)))
+
+    def __mul__(self, times: float) -> Work:
+        return Work(*(times * a for a in _parts(self)))
+
+    @property
+    def seconds(self) -> float:
+        """Their time on this machine."""
+        return sum(count * each for count, each in zip(_parts(self), _parts(seconds_each()), strict=True))
+
+
+def _parts(work: Work) -> tuple[float, float, float, float]:
+    return work.products, work.transcendental, work.random, work.simple
+
+
+def cost_of(jaxpr: Jaxpr) -> Cost:
+    """The cost of a traced computation, including its inputs and results."""
+    return Cost(memory_of(jaxpr), work_of(jaxpr).seconds)
+
+
+SECONDS_TO_COMPILE = 0.002
+"""Per operation; it varies by a factor of 2 with its kind."""
+
+
+def compiling(jaxpr: Jaxpr) -> Cost:
+    """The cost of compiling a computation."""
+    return Cost(compiling=SECONDS_TO_COMPILE * _operations(jaxpr))
+
+
+def _operations(jaxpr: Jaxpr) -> int:
+    return len(jaxpr.eqns) + sum(_operations(inner) for equation in jaxpr.eqns for inner in _inner(equation))
+
+
+# --- time ------------------------------------------------------------------------------------------
+
+
+def work_of(jaxpr: Jaxpr) -> Work:
+    """The operations of a computation. A loop of unknown length counts once, a condition by its larger branch."""
+    total = Work()
+    for equation in jaxpr.eqns:
+        name, inner = equation.primitive.name, [work_of(j) for j in _inner(equation)]
+        size = max((v.aval.size for v in equation.outvars if hasattr(v.aval, "size")), default=0)
+        if name == "cond":
+            total += max(inner, key=lambda work: sum(_parts(work)))
+        elif inner:
+            total += sum(inner, Work()) * equation.params.get("length", 1)
+        elif name == "dot_general":
+            (contracted, _), _ = equation.params["dimension_numbers"]
+            shape = equation.invars[0].aval.shape  # type: ignore[attr-defined]
+            total += Work(products=size * math.prod(shape[axis] for axis in contracted))
+        elif name in ("random_bits", "threefry2x32"):
+            total += Work(random=size)
+        elif name in TRANSCENDENTAL:
+            total += Work(transcendental=size)
+        else:
+            total += Work(simple=max(size, *(v.aval.size for v in equation.invars if hasattr(v.aval, "size")), 0))
+    return total
+
+
+def _inner(equation: Any) -> Iterable[Jaxpr]:
+    """The jaxprs within an operation: of a called function, a loop, or a condition."""
+    for parameter in equation.params.values():
+        for value in parameter if isinstance(parameter, tuple | list) else (parameter,):
+            if isinstance(value, ClosedJaxpr):
+                yield value.jaxpr
+            elif isinstance(value, Jaxpr):
+                yield value
+
+
+@functools.cache
+def seconds_each() -> Work:
+    """The seconds per operation of each kind on this machine, measured at the first call (about 0.3 s)."""
+    side = 768
+    square, row = jnp.ones((side, side), jnp.float32), jnp.linspace(0.1, 0.9, side * side)
+    return Work(
+        products=_time(lambda m: m @ m, square) / side**3,
+        transcendental=_time(lambda x: jnp.sin(jnp.exp(x)), row) / (2 * row.size),
+        random=_time(lambda key: jax.random.bits(key, row.shape, "uint32"), jax.random.key(0)) / row.size,
+        simple=_time(lambda x: functools.reduce(lambda y, _: y * y + x, range(8), x), row) / (16 * row.size),
+    )
+
+
+def _time(call: Callable[[Any], Any], argument: Any) -> float:
+    """The shortest of a few run times, after one to compile. A constant instead of `argument` would be folded."""
+    compiled, times = jax.jit(call), []
+    for _ in range(6):
+        start = time.perf_counter()
+        jax.block_until_ready(compiled(argument))
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
+
+
+# --- memory ----------------------------------------------------------------------------------------
+
+
+@functools.lru_cache(maxsize=512)
+def memory_of(jaxpr: Jaxpr) -> float:
+    """The peak of live bytes.
+
+    A result that is fused into its uses takes no memory itself, but keeps its operands alive until then.
+    """
+    roots: dict[Var, frozenset[Var]] = {v: frozenset([v]) for v in (*jaxpr.invars, *jaxpr.constvars)}
+    in_memory: set[Var] = set(roots)  # including rearrangements of the same numbers, which a product reads as well
+    steps: list[tuple[Iterable[Var], frozenset[Var], float]] = []  # written, read, and needed internally
+
+    def roots_of(variables: Iterable[Any]) -> frozenset[Var]:
+        return frozenset().union(*(roots[v] for v in variables if not isinstance(v, Literal)))
+
+    def write(variables: Iterable[Any], reads: frozenset[Var], within: float = 0.0) -> None:
+        written = [v for v in variables if not isinstance(v, Literal) and v not in in_memory]
+        for v in written:
+            roots[v] = frozenset([v])
+        in_memory.update(written)
+        steps.append((written, reads, within))
+
+    for equation in jaxpr.eqns:
+        inner = list(_inner(equation))
+        if equation.primitive.name not in WRITTEN and not inner:
+            for v in equation.outvars:
+                roots[v] = roots_of(equation.invars)
+            if equation.primitive.name in REORDERING and all(_is_in(v, in_memory) for v in equation.invars):
+                in_memory.update(equation.outvars)
+            continue
+        if equation.primitive.name in ("dot_general", "conv_general_dilated", "eigh", "cholesky", "triangular_solve"):
+            write(equation.invars, roots_of(equation.invars))  # these read from memory only
+        within = max((max(0.0, memory_of(j) - _bytes(j.invars) - _bytes(j.outvars)) for j in inner), default=0.0)
+        write(equation.outvars, roots_of(equation.invars), within)
+    write(jaxpr.outvars, roots_of(jaxpr.outvars))
+    return _most_alive(steps, jaxpr)
+
+
+def largest_written(jaxpr: Jaxpr) -> int:
+    """Floats in the largest array that is written to memory."""
+    own = (v.aval for e in jaxpr.eqns if e.primitive.name in WRITTEN for v in e.outvars)
+    floats = (int(a.size) for a in own if jnp.issubdtype(getattr(a, "dtype", int), jnp.floating))  # type: ignore[attr-defined]
+    return max([1, *floats, *(largest_written(inner) for e in jaxpr.eqns for inner in _inner(e))])
+
+
+def _is_in(variable: Any, variables: set[Var]) -> bool:
+    return not isinstance(variable, Literal) and variable in variables  # literals are not hashable
+
+
+def _most_alive(steps: list[tuple[Iterable[Var], frozenset[Var], float]], jaxpr: Jaxpr) -> float:
+    last = {v: number for number, (_, reads, _) in enumerate(steps) for v in reads}
+    last.update(dict.fromkeys((v for v in jaxpr.outvars if not isinstance(v, Literal)), len(steps)))
+    alive = {v: _bytes([v]) for v in (*jaxpr.invars, *jaxpr.constvars)}
+    now = most = sum(alive.values())
+    kept = set(alive)  # the caller holds the inputs to the end
+    for number, (written, reads, within) in enumerate(steps):
+        for v in written:
+            alive[v] = _bytes([v])
+            now += alive[v]
+        most = max(most, now + within)
+        for v in {*reads, *written}:
+            if last.get(v, number) <= number and v not in kept and v in alive:
+                now -= alive.pop(v)
+    return most
+
+
+def _bytes(variables: Iterable[Any]) -> float:
+    return float(
+        sum(
+            v.aval.size * v.aval.dtype.itemsize
+            for v in variables
+            if not isinstance(v, Literal) and hasattr(v.aval, "size")
+        )
+    )

@@ -1,0 +1,113 @@
+"""What is answered about kernels: records of numbers, which need no JAX."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from ..convergence import Slope, log_log_slope
+from ..gaussian.error_kind import MEANING, ErrorKind
+
+Reading = Literal["forward kernels", "forward kernels over time", "symbolic Z", "sampled Z"]
+
+DOES: dict[Reading, str] = {
+    "forward kernels": "second moments of the limits and their tangents, instruction by instruction",
+    "forward kernels over time": "second moments of the limits and their tangents, by one scan over the steps",
+    "symbolic Z": "the Z calculus of forward and backward pass, every expectation by a formula or an integral",
+    "sampled Z": "the Z calculus of forward and backward pass on samples of the limits",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How `nv.infinite_ntk` computes a limit.
+
+    Attributes:
+        reading: `"forward kernels"`, `"forward kernels over time"`, `"symbolic Z"` or `"sampled Z"`.
+        error_kind: The kind of the answer's error: `"rounding"`, `"estimate"` or `"standard error"`.
+        reasons: Why no better reading is used, one sentence each; empty for the best.
+        written_out: Whether layers that the architecture repeats are written out one by one.
+        split: The functions of several vectors that are read as sums of products of functions of one linear
+            combination each, by name.
+    """
+
+    reading: Reading
+    error_kind: ErrorKind
+    reasons: tuple[str, ...] = ()
+    written_out: bool = False
+    split: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [f"{self.reading[0].upper()}{self.reading[1:]}: {DOES[self.reading]}."]
+        lines += [f"- {reason}" for reason in self.reasons]
+        lines += ["- The repeated layers are written out one by one."] * self.written_out
+        lines += [f"- {name} is a sum of products of functions of one linear combination each." for name in self.split]
+        return "\n".join([*lines, f"Error: {MEANING[self.error_kind]}."])
+
+
+class Kernels(NamedTuple):
+    """The kernels of the infinitely wide network on two batches.
+
+    Attributes:
+        nngp: E[f(x) f(x̄)] at initialisation, `(|x1|, |x2|)`.
+        ntk: The limit neural tangent kernel, `(|x1|, |x2|)`.
+        error: The absolute error of the entries of both; `error_kind` says what it means.
+    """
+
+    nngp: Float[np.ndarray, "batch batch_bar"]
+    ntk: Float[np.ndarray, "batch batch_bar"]
+    error: float
+
+    @property
+    def error_kind(self) -> ErrorKind:
+        """Kind of `error`: `"rounding"` (closed forms), `"estimate"` (integrals) or `"standard error"` (samples)."""
+        return getattr(self.error, "kind", "estimate")
+
+
+class Deviation(NamedTuple):
+    """One random network's distance from the limit, ‖Θ_n − Θ‖_F / ‖Θ‖_F."""
+
+    width: int
+    seed: int
+    relative_frobenius: float
+
+
+class DeviationTable(tuple[Deviation, ...]):
+    """A tuple of rows `(width, seed, relative_frobenius)`, with its means and its slope."""
+
+    def means(self) -> dict[int, float]:
+        """The deviation at each width, averaged over seeds.
+
+        Returns:
+            ‖Θ_n − Θ‖_F / ‖Θ‖_F by width n, ascending.
+        """
+        return {w: float(np.mean([r.relative_frobenius for r in self if r.width == w])) for w in self.widths()}
+
+    def widths(self) -> list[int]:
+        """The widths that were sampled.
+
+        Returns:
+            Each width n once, ascending.
+        """
+        return sorted({row.width for row in self})
+
+    def slope(self) -> float:
+        """The log–log slope of the mean deviation against width; theory predicts −1/2.
+
+        Returns:
+            The slope; NaN for one width.
+        """
+        return self._slope().value
+
+    def slope_error(self) -> float:
+        """The standard error of `slope`, from the scatter of networks of one width.
+
+        Returns:
+            The standard error; NaN if some width has only one network.
+        """
+        return self._slope().error
+
+    def _slope(self) -> Slope:
+        return log_log_slope({w: [row.relative_frobenius for row in self if row.width == w] for w in self.widths()})
