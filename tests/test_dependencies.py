@@ -44,6 +44,8 @@ def test_contracts_hold(root):
         ("new.py", "", "Dependencies point one way"),
         ("architectures/rnn.py", "from ..gaussian import sobol", "An architecture needs nothing but the language"),
         ("regression.py", "import plotly.graph_objects", "Only the app knows widgets and plots"),
+        ("language/values.py", "def late():\n    import jax", "What a light kernel imports needs no JAX"),
+        ("kernels/results.py", "from .infinite import explain", "What a light kernel imports needs no JAX"),
         ("app/plots/panel.py", "from ..pages import controls", "The rooms of the app depend on each other one way"),
         ("calculus/limit_kernels.py", "from . import exact", "No two modules need each other"),
     ],

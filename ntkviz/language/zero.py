@@ -4,13 +4,13 @@ tangents. Independence then costs nothing, and rounding cannot make a zero mean 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
-
-import jax
-import jax.numpy as jnp
-from jax import Array
+from typing import TYPE_CHECKING, Any
 
 from .axes import Shape
+from .lazy_jax import jnp
+
+if TYPE_CHECKING:
+    from jax import Array
 
 
 class Zero:
@@ -34,7 +34,6 @@ class Zero:
 
 
 ZERO = Zero()
-jax.tree_util.register_pytree_node(Zero, lambda _: ((), None), lambda *_: ZERO)
 
 
 def linear(function: Callable[..., Any], *parts: Any) -> Any:
