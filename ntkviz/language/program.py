@@ -325,7 +325,8 @@ class Program:
         Raises:
             ProgramError: A derivative is not a function (that of a step).
         """
-        with_gradients: Program = read("backward", self.unrolled(), independent_copy=assume_gia).program
+        written_out = self.unrolled().with_data()
+        with_gradients: Program = read("backward", written_out, independent_copy=assume_gia).program.with_data(*self.data)
         return with_gradients
 
     def lines(self) -> tuple[Line, ...]:
