@@ -75,4 +75,5 @@ def joined(blocks: Sequence[Sequence[Any]], groups1: list[Group], groups2: list[
         return whole
     rows, columns = (np.argsort(np.concatenate([g.members for g in groups])) for groups in (groups1, groups2))
     concat = blocks[0][0].__array_namespace__().concat
-    return concat([concat(row, axis=1) for row in blocks], axis=0)[np.ix_(rows, columns)]
+    kernel: Array = concat([concat(row, axis=1) for row in blocks], axis=0)[np.ix_(rows, columns)]
+    return kernel

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from ..convergence import Slope, log_log_slope
 from ..gaussian.error_kind import MEANING, ErrorKind

@@ -93,7 +93,8 @@ class Architecture:
             InputError: The architecture does not accept data of these shapes.
             HyperparameterError: A hyper-parameter has a value that makes no sense.
         """
-        return read("trace", self, tuple(d.shape for d in data)).with_data(*data)
+        traced: Program = read("trace", self, tuple(d.shape for d in data))
+        return traced.with_data(*data)
 
 
 def trace(arch: Architecture, shapes: tuple[Shape, ...]) -> Program:

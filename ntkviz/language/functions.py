@@ -162,7 +162,7 @@ def _softmax(x: Array) -> Array:
     return jax.nn.softmax(x, axis=-1)
 
 
-def _sqrt(x):
+def _sqrt(x: Array) -> Array:
     return jnp.sqrt(x)
 
 

@@ -1,6 +1,6 @@
-"""JAX, imported when something is first computed: to write an architecture down, or to read its listing, takes none.
+"""JAX, imported when something is first computed: writing an architecture down or reading its listing needs none.
 
-Modules that do nothing but compute import JAX themselves.
+Modules that only compute import JAX themselves.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import importlib
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 
 class _Lazy:
@@ -21,12 +21,15 @@ class _Lazy:
     def _module(self) -> ModuleType:
         return importlib.import_module(self._name)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._module, name)
+    def __getattr__(self, name: str) -> object:
+        found: object = getattr(self._module, name)
+        return found
 
+
+__all__ = ["core", "jax", "jnp", "norm", "special"]
 
 if TYPE_CHECKING:
-    import jax as jax
+    import jax
     import jax.extend.core as core
     import jax.numpy as jnp
     import jax.scipy.special as special

@@ -326,7 +326,9 @@ class Program:
             ProgramError: A derivative is not a function (that of a step).
         """
         written_out = self.unrolled().with_data()
-        with_gradients: Program = read("backward", written_out, independent_copy=assume_gia).program.with_data(*self.data)
+        with_gradients: Program = read("backward", written_out, independent_copy=assume_gia).program.with_data(
+            *self.data
+        )
         return with_gradients
 
     def lines(self) -> tuple[Line, ...]:

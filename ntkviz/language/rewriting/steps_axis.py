@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import instructions as ops
 from ..gradients.instructions import OfGradients
 from ..instructions import Op
 from ..lazy_jax import jax
 from ..rules import Rules
+
+if TYPE_CHECKING:
+    from jax import Array
 
 
 @dataclass(frozen=True)
