@@ -10,9 +10,10 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Shaped
 from scipy.special import ndtr
 
 from ntkviz.gaussian.certified.enclosures import Traced
@@ -51,7 +52,7 @@ class Boxes(NamedTuple):
     centre: Array
     half: Array
 
-    def take(self, indices: np.ndarray[Any, Any]) -> Boxes:
+    def take(self, indices: Shaped[np.ndarray, "kept"]) -> Boxes:
         return Boxes(self.centre[indices], self.half[indices])
 
     def halved(self) -> Boxes:
