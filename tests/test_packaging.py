@@ -1,6 +1,7 @@
 """Every list of dependencies says the same, the package is complete, and the README is true."""
 
 import builtins
+import os
 import re
 import subprocess
 import sys
@@ -95,6 +96,27 @@ def loaded_with(module: str) -> set[str]:
 
 def test_importing_loads_nothing_that_computes():
     assert {"jax", "jaxlib", "scipy"}.isdisjoint(loaded_with("ntkviz"))
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "ntkviz.language, jax",
+        "jax, ntkviz.language",
+        "ntkviz, jax.numpy, ntkviz.kernels.infinite",
+        "ntkviz.networks.finite",
+    ],
+)
+def test_jax_calculates_in_float64_whichever_is_imported_first(imports):
+    check = f"import {imports}; import jax; print(jax.numpy.ones(1).dtype)"
+    done = subprocess.run(
+        [sys.executable, "-c", check],
+        env=os.environ | {"JAX_ENABLE_X64": "0"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == "float64"
 
 
 def test_the_namespace_holds_the_public_names_and_nothing_else():

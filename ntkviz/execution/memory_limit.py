@@ -15,7 +15,7 @@ from jax.extend.core import Jaxpr
 
 from .. import machine
 from ..errors import HyperparameterError, TooLargeError
-from . import pytree as pytree
+from . import pytree as pytree  # which readies programs for JAX
 from .cost import Cost, readable_bytes
 from .traced_cost import compiling, cost_of, memory_of
 

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from ..language.program import Program
-from . import pytree as pytree
+from . import pytree as pytree  # which readies programs for JAX
 
 
 class TraceSignature(NamedTuple):

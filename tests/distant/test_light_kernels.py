@@ -29,8 +29,9 @@ for _ in range(600):
     if all(picture._progress.value or picture._error.value for picture in all_pictures):
         break
     await asyncio.sleep(0.1)
+pss = [int(line.split()[1]) for line in open("/proc/self/smaps_rollup") if line.startswith("Pss:")]
 heavy = sorted({"jax", "scipy", "sklearn"} & set(sys.modules))
-print(json.dumps({"heavy": heavy, "errors": [p._error.value for p in all_pictures],
+print(json.dumps({"heavy": heavy, "memory": sum(pss) / 1024, "errors": [p._error.value for p in all_pictures],
                   "drawn": all(p._progress.value for p in all_pictures)}))
 """
 
@@ -57,5 +58,6 @@ def runs(request):
 def test_a_notebook_runs_without_the_engine(runs: dict[Path, Future], path):
     found = runs[path].result()
     assert found["heavy"] == []
+    assert 50 < found["memory"] < 130  # MB; what it shares with other processes counts in part
     assert not any(found["errors"])
     assert found["drawn"]
