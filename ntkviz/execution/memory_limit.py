@@ -15,9 +15,11 @@ from jax.extend.core import Jaxpr
 
 from .. import machine
 from ..errors import HyperparameterError, TooLargeError
-from . import pytree as pytree  # which readies programs for JAX
+from ..language.program import register_with_jax
 from .cost import Cost, readable_bytes
 from .traced_cost import compiling, cost_of, memory_of
+
+register_with_jax()  # for programs that were written by another process
 
 LIMIT = "NTKVIZ_MEMORY_GB"
 """The environment variable with the memory limit of a computation, in GB; by default, all free memory."""

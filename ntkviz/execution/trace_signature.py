@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from ..language.program import Program
-from . import pytree as pytree  # which readies programs for JAX
+from ..language.program import Program, register_with_jax
+
+register_with_jax()  # for programs that were written by another process
 
 
 class TraceSignature(NamedTuple):

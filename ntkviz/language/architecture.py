@@ -18,7 +18,7 @@ from .axes import Shape
 from .network import PARAMETRIZATIONS, Network
 from .nonlinearities.nonlinearity import Nonlinearity
 from .numbers import real_array
-from .program import Program
+from .program import Program, register_with_jax
 from .travelling import portable
 from .values import Output, Scalar
 
@@ -99,6 +99,7 @@ class Architecture:
 
 def trace(arch: Architecture, shapes: tuple[Shape, ...]) -> Program:
     """The program of an architecture for inputs of these shapes, still without data; see `Architecture.trace`."""
+    register_with_jax()
     net = Network(arch.parametrization)
     inputs = tuple(net.record(ops.Data(k), (), Scalar, shape) for k, shape in enumerate(shapes))
     try:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -369,6 +370,22 @@ class Program:
 
     def __str__(self) -> str:
         return self.to_text()
+
+
+def register_with_jax() -> None:
+    """Tell JAX what a program is, if it does not know: its numbers are the leaves of a pytree, all else is static."""
+    with _registering:  # JAX refuses a second time
+        _register()
+
+
+_registering = threading.Lock()
+
+
+@functools.cache
+def _register() -> None:
+    jax.tree_util.register_dataclass(
+        Program, data_fields=["constants", "data"], meta_fields=["instructions", "parameters", "output", "gradients"]
+    )
 
 
 def _same_number(one: Any, other: Any) -> bool:

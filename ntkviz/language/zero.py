@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from .axes import Shape
-from .lazy_jax import jnp
+from .lazy_jax import jax, jnp
 
 if TYPE_CHECKING:
     from jax import Array
@@ -34,6 +34,7 @@ class Zero:
 
 
 ZERO = Zero()
+jax.tree_util.register_pytree_node(Zero, lambda _: ((), None), lambda *_: ZERO)
 
 
 def linear(function: Callable[..., Any], *parts: Any) -> Any:
