@@ -48,7 +48,7 @@ STAND_INS: dict[str, Callable[[], dict[str, Any]]] = {
     "ntkviz.app": picture,
     "ntkviz.app.pages.controls.Controls": lambda: vars(app),
     "ntkviz.language.text.notation": lambda: vars(listing) | vars(notation) | {"MyOp": type("MyOp", (), {})},
-    "ntkviz.language.rules": lambda: {"ops": instructions, "Rules": Rules},
+    "ntkviz.language.rules": lambda: {"ops": instructions, "Rules": Rules, "Array": jax.Array},
     "ntkviz.language.nonlinearities.nonlinearity.nonlinearity": inside_an_architecture,
     "ntkviz.kernels.gram.gram": lambda: {"x": vectors(3)},
     "ntkviz.kernels.sweep.sweep": lambda: {"x": vectors(2)},

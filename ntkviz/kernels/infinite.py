@@ -27,8 +27,8 @@ from ..gaussian.error import Error
 from ..gaussian.error_kind import AbsoluteError, weaker
 from ..language.architecture import Architecture, check_architecture, check_data, one_of, truth
 from ..language.program import Program
+from ..language.rewriting.several import split_functions
 from ..language.rewriting.shorthand import in_full
-from ..language.several import split_functions
 from ..networks.parameters import check_one_network_reads
 from .forward.kernels import KernelsOfTwo, kernels_of, over_time, pair_by_pair
 from .plan import forward_plan

@@ -15,7 +15,6 @@ if "jax" in _sys.modules:
     _sys.modules["jax"].config.update("jax_enable_x64", True)
 
 # These give programs their methods, the listing its gradients, and functions of several vectors their form.
-from . import several
 from .architecture import Architecture, architecture, number, one_of, program, whole_number
 from .functions import batchnorm, concatenate, einsum, inner, layernorm, moment, softmax, sqrt, stack
 from .gradients import backward
@@ -23,7 +22,7 @@ from .gradients.gia import GIAReport, simple_gia_check
 from .maximum import maximum
 from .nonlinearities.nonlinearity import Nonlinearity, as_nonlinearity, nonlinearity
 from .program import Program
-from .rewriting import unrolling
+from .rewriting import several, unrolling
 from .text import gradients as gradient_listing
 
 __all__ = [

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jax import Array
 from numpy.lib.array_utils import normalize_axis_index
 
 from ..errors import ProgramError
@@ -13,6 +12,9 @@ from . import instructions as ops
 from .handle import Value, clause
 from .lazy_jax import jax, jnp
 from .values import Scalar, Vector, contracted
+
+if TYPE_CHECKING:
+    from jax import Array
 
 
 def moment(x: Vector) -> Scalar:

@@ -177,7 +177,7 @@ class Nonlin(Op):
 
 @dataclass(frozen=True)
 class NonlinOfSeveral(Nonlin):
-    """A Nonlin of several vectors, which may be short for Nonlins of one each (`several.py`)."""
+    """A Nonlin of several vectors, which may be short for Nonlins of one each (`rewriting/several.py`)."""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,10 @@
 """A tensor program as a value: instructions, parameters, and the numbers they use.
 
 A `Program` does not depend on how it was written. Tracing an author's function makes one
-(`ntkviz.language.architecture`), another front end could make the same one, and every reading takes
-a `Program` and nothing else.
+(`ntkviz.language.architecture`), another front end could make the same one, and every reading takes a `Program` alone.
 
-Its structure is static and hashable; its numbers (hyper-parameters and data) are the leaves of
-a pytree. So a jitted reading compiles once for a structure, and changing a hyper-parameter never
-recompiles anything.
+Its structure is static and hashable; its numbers (hyper-parameters and data) are the leaves of a pytree. So a jitted
+reading compiles once for a structure, and changing a hyper-parameter never recompiles anything.
 """
 
 from __future__ import annotations

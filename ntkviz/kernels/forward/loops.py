@@ -59,9 +59,8 @@ class Loops(View):
 
     def __init__(self, rolled: tuple[Rolled, Rolled]):
         super().__init__((rolled[0].program, rolled[1].program))
-        self._loops = [
-            {index: loop for loop in r.loops for index in (*loop.inputs, *(p for p, _ in loop.body))} for r in rolled
-        ]
+        made = [[(loop, (*loop.inputs, *(p for p, _ in loop.body))) for loop in r.loops] for r in rolled]
+        self._loops = [{index: loop for loop, indices in loops for index in indices} for loops in made]
         self._read_next = [{i.op.source for i in p.instructions if isinstance(i.op, Delayed)} for p in self.programs]
         self._asking: set[Vector] = set()
         self._at_equal_steps: dict[tuple[Vector, Vector], KernelPair] = {}

@@ -18,11 +18,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.extend.core import ClosedJaxpr, Literal, jaxpr_as_fun
 
+from ..lazy_jax import core, jax, jnp
 from .recognition import CALLS
 
 MOST_POWER, MOST_PRODUCTS = 4, 8
@@ -202,7 +200,7 @@ class _Reader:
         known |= {v: self.constant(c) for v, c in zip(jaxpr.constvars, consts, strict=True)}
 
         def read(v: Any) -> Any:
-            return self.constant(v.val) if isinstance(v, Literal) else known[v]
+            return self.constant(v.val) if isinstance(v, core.Literal) else known[v]
 
         for equation in jaxpr.eqns:
             results = self.apply(equation, [read(v) for v in equation.invars])
@@ -236,10 +234,10 @@ class _Reader:
     def bound(self, equation: Any, args: list[Any]) -> list[Any]:
         """What a primitive makes of functions of one line: functions of it."""
 
-        free = [(v, a) for v, a in zip(equation.invars, args, strict=True) if not isinstance(v, Literal)]
+        free = [(v, a) for v, a in zip(equation.invars, args, strict=True) if not isinstance(v, core.Literal)]
         inputs = dict(free)  # each once
         alone = self.jaxpr.replace(constvars=[], invars=[*inputs], outvars=equation.outvars, eqns=[equation])
-        apply = jaxpr_as_fun(ClosedJaxpr(alone, ()))
+        apply = core.jaxpr_as_fun(core.ClosedJaxpr(alone, ()))
         whole, direction = Step(lambda at: apply(*(a.step(at) for a in inputs.values()))), _common(args)
         return [Ridge(direction, Step(functools.partial(_result, k, whole))) for k in range(len(equation.outvars))]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import ntkviz as nv
 from ntkviz.language.nonlinearities.nonlinearity import multiply
-from ntkviz.language.several import form_of
+from ntkviz.language.rewriting.several import form_of
 
 OF_THIS_FORM = {
     "the larger of two": jnp.maximum,

@@ -8,15 +8,13 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
-from .axes import Shape
-from .instructions import Combination, Nonlin, NonlinOfSeveral
-from .nonlinearities.nonlinearity import Nonlinearity, multiply, polynomial
-from .nonlinearities.ridges import Direction, Evaluation, Step, Sum, sum_of
-from .program import Instruction, Program
-from .rewriting.shorthand import Writer, short_for
+from ..axes import Shape
+from ..instructions import Combination, Nonlin, NonlinOfSeveral
+from ..lazy_jax import jax, jnp
+from ..nonlinearities.nonlinearity import Nonlinearity, multiply, polynomial
+from ..nonlinearities.ridges import Direction, Evaluation, Step, Sum, sum_of
+from ..program import Instruction, Program
+from .shorthand import Writer, short_for
 
 
 @dataclass(frozen=True)
