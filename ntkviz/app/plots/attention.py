@@ -118,7 +118,7 @@ class WeightCloud(Plot):
         figure.add_scatter(x=[], y=[], mode="markers", name="networks")
         figure.data[0].marker.update(color=theme.FINITE, size=6, opacity=0.5)
         figure.add_scatter(x=[], y=[], mode="lines", name="infinite width", line={"color": theme.LIMIT, "width": 3})
-        figure.add_scatter(x=[], y=[], mode="markers", name="network on the left")
+        figure.add_scatter(x=[], y=[], mode="markers", name="left network")
         figure.data[2].marker.update(color=theme.FINITE, size=11, symbol="circle-open", line_width=2.5)
         figure.update_traces(hovertemplate="%{y:.3f}<extra>%{fullData.name}</extra>")
         figure.update_layout(

@@ -138,9 +138,7 @@ class FunctionDraws(Plot):
             name="infinite width, ±1σ and ±2σ",
             line={"color": theme.LIMIT, "width": 2},
         )
-        figure.add_scatter(
-            x=path, y=[], mode="lines", name="a single network", line={"color": theme.FINITE, "width": 3.5}
-        )
+        figure.add_scatter(x=path, y=[], mode="lines", name="one network", line={"color": theme.FINITE, "width": 3.5})
         figure.update_traces(hoverinfo="skip")
         self._bands, self._functions = self.parts = [Part("The band", [0, 1, 3]), Part("The blue part", [2, 4])]
         figure.update_layout(

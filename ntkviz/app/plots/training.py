@@ -170,7 +170,7 @@ class LinearisationErrorPlot(Plot):
         for trace in figure.data[:4]:
             trace.hovertemplate = "width %{x:,}: %{y:.2%}<extra></extra>"
         figure.update_layout(
-            annotations=[theme.heading("How far do networks depart from it?", xref="paper", x=0)],
+            annotations=[theme.heading("Distance from the prediction", xref="paper", x=0)],
             xaxis={"type": "log", "title": "width n", "tickvals": list(widths), "fixedrange": True},
             yaxis={"type": "log", "tickformat": ".2~%", "fixedrange": True, "range": list(USUAL_DISTANCES)},
             legend={"x": 0.02, "y": 0.02, "yanchor": "bottom", "bgcolor": "rgba(0,0,0,0)", "font": {"size": 13}},
