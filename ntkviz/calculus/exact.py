@@ -27,6 +27,7 @@ from ..language.nonlinearities.nonlinearity import multiply
 from ..language.program import Instruction, Program
 from ..language.rules import Rules
 from ..language.zero import ZERO, Zero, linear, written
+from ..networks.sampling import output_scale
 from ..networks.uses import Matrix, ntk_from_uses
 from .expressions import NOTHING, Expectations, Expression
 from .limit_kernels import LimitKernels
@@ -218,7 +219,8 @@ def _(op: grads.PairMoment, z: ExactZ, program: Program, instruction: Instructio
 def _(op: ops.Readout, z: ExactZ, program: Program, instruction: Instruction, v: Vectors, x: Vectors) -> Array:
     products = np.frompyfunc(z.expectations.product, 2, 1)(np.broadcast_to(v, x.shape), x)
     numbers = _numbers(list(products.flat), x.shape)
-    return written(linear(lambda m: jnp.sum(m, axis=tuple(range(-v.ndim, 0))), numbers), instruction.shape)
+    total = written(linear(lambda m: jnp.sum(m, axis=tuple(range(-v.ndim, 0))), numbers), instruction.shape)
+    return total * output_scale(program, 1)
 
 
 @exact.rule(ops.Linear)

@@ -34,7 +34,7 @@ from ..language.program import Program
 from .checked import Seen, check_seen, watched
 from .exact import exact_kernels
 from .limit_kernels import LimitKernels, Reason
-from .sampled import dimensions, sampled_kernels
+from .sampled import Table, VirtualNetwork, dimensions, sampled_kernels
 
 REPLICATES = 16  # independent scrambles, whose spread is the reported standard error
 LOG2_SAMPLES = 12
@@ -49,12 +49,17 @@ def general_kernels(program: Program, program_bar: Program, *, assume_gia: bool,
 
     Raises `NotIntegrableError` for a nonlinearity with a jump that JAX's derivative leaves out.
     """
-    for instruction in program.instructions:
-        if isinstance(instruction.op, ops.Nonlin):
-            check_slopes(instruction.op.phi, len(instruction.args) - instruction.op.phi.arity)
+    check_differentiable(program)
     if exact:
         return _exact(program, program_bar, assume_gia)
     return _as_limit_kernels(sample(program, program_bar, assume_gia=assume_gia))
+
+
+def check_differentiable(program: Program) -> None:
+    """Raise `NotIntegrableError` for a nonlinearity with a jump that JAX's derivative leaves out."""
+    for instruction in program.instructions:
+        if isinstance(instruction.op, ops.Nonlin):
+            check_slopes(instruction.op.phi, len(instruction.args) - instruction.op.phi.arity)
 
 
 @functools.lru_cache(maxsize=256)
@@ -63,13 +68,15 @@ def differentiated(structure: Program, assume_gia: bool) -> BackwardProgram:
     return backward(structure, independent_copy=assume_gia)
 
 
-def _with_gradients(program: Program, assume_gia: bool) -> BackwardProgram:
+def with_gradients(program: Program, assume_gia: bool) -> BackwardProgram:
+    """The same with its numbers."""
     derived = differentiated(program.with_numbers(), assume_gia)
     whole = derived.program.with_numbers(program.constants, program.data)
     return BackwardProgram(whole, derived.uses, derived.forward_length)
 
 
-def _passes(program: Program) -> bool:
+def passes(program: Program) -> bool:
+    """Whether the Simple GIA Check passes."""
     return check_program(program.with_numbers()).passes
 
 
@@ -100,8 +107,8 @@ def _traced(signature: TraceSignature, assume_gia: bool) -> LimitKernels:
 
 @functools.partial(jax.jit, static_argnames="assume_gia", inline=True)  # traced once: to try, and to calculate
 def _exact_pair(program: Program, program_bar: Program, *, assume_gia: bool) -> LimitKernels:
-    both = _with_gradients(program, assume_gia), _with_gradients(program_bar, assume_gia)
-    return exact_kernels(both, _passes(program))
+    both = with_gradients(program, assume_gia), with_gradients(program_bar, assume_gia)
+    return exact_kernels(both, passes(program))
 
 
 # A few numbers for each pair by a long formula: compiling takes the time, so LLVM is not asked to improve the code.
@@ -186,6 +193,7 @@ def _joined(program: Program, program_bar: Program) -> tuple[tuple[Program, ...]
 def _one_draw(
     programs: tuple[Program, ...], assume_gia: bool, normals: Float64[Array, "dimensions samples"]
 ) -> tuple[Float64[Array, "outputs outputs"], Float64[Array, "outputs outputs"], list[list[Seen]]]:
-    both_passes = tuple(_with_gradients(program, assume_gia) for program in programs)
+    both_passes = tuple(with_gradients(program, assume_gia) for program in programs)
     indices = tuple(_watched(program, assume_gia) for program in programs)
-    return sampled_kernels(both_passes, _passes(programs[0]), normals, indices)
+    z = VirtualNetwork(Table(normals))
+    return sampled_kernels(both_passes, passes(programs[0]), z, watched=indices)

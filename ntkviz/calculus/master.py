@@ -29,7 +29,7 @@ from ..language.program import Program
 from ..networks.sampling import check_width, random_key, run, sample_parameters
 from .gaussianity import form
 from .results import Estimate, Law, Limit, MasterTheorem
-from .sampled import SampledZ, dimensions
+from .sampled import Table, VirtualNetwork, dimensions
 
 SCRAMBLES = 16  # independent ones, whose spread is the reported standard error
 LOG2_SAMPLES = 12
@@ -53,7 +53,7 @@ def coordinates(program: Program, *, width: int, key: Any, draws: int | None = N
             program.
         TooLargeError: It would need more memory than is free.
     """
-    program = _checked(program)
+    program = checked_program(program)
     check_width(width)
     if draws is None:
         return _network(program, int(width), random_key(key))
@@ -75,7 +75,7 @@ def limit_law(program: Program) -> Limit:
         HyperparameterError: `program` is not a program.
         TooLargeError: It would need more memory than is free.
     """
-    program = _checked(program)
+    program = checked_program(program)
     draws = _draws(program)
     first = next(draws)
     moments = [_moments(program, first), *(_moments(program, values) for values in draws)]
@@ -104,7 +104,7 @@ def expectation(program: Program, psi: Callable[..., Any], vectors: Sequence[Any
         HyperparameterError: As in `master_theorem`.
         TooLargeError: It would need more memory than is free.
     """
-    program = _checked(program)
+    program = checked_program(program)
     chosen = _chosen(program, vectors, psi)
     means = jnp.stack([_average(psi, chosen, values) for values in _draws(program)])
     return Estimate(jnp.mean(means), jnp.std(means, ddof=1) / SCRAMBLES**0.5)
@@ -138,7 +138,7 @@ def master_theorem(
             ψ does not take the vectors or is not elementwise, or the width is below 1.
         TooLargeError: It would need more memory than is free.
     """
-    chosen = _chosen(_checked(program), vectors, psi)
+    chosen = _chosen(checked_program(program), vectors, psi)
     empirical = _average(psi, chosen, coordinates(program, width=width, key=key))
     limit = expectation(program, psi, vectors)
     return MasterTheorem(float(empirical), float(limit.value), float(limit.error))
@@ -149,7 +149,7 @@ def master_theorem(
 
 @bounded(static_argnames="width")
 def _network(program: Program, width: int, key: Array) -> dict[int, Array]:
-    return _converging(program, run(program, sample_parameters(program, width, key)).values)
+    return converging(program, run(program, sample_parameters(program, width, key)).values)
 
 
 @bounded(static_argnames=("width", "draws"))
@@ -170,11 +170,11 @@ def _draws(program: Program) -> Iterator[dict[int, Array]]:
 
 @bounded
 def _draw(stack_of_one: Program, normals: Float64[Array, "dimensions samples"]) -> dict[int, Array]:
-    values = SampledZ(normals).run(stack_of_one)
-    return _converging(stack_of_one, [value[0] for value in values])
+    values = VirtualNetwork(Table(normals)).run(stack_of_one)
+    return converging(stack_of_one, [value[0] for value in values])
 
 
-def _converging(program: Program, values: Sequence[Array]) -> dict[int, Array]:
+def converging(program: Program, values: Sequence[Array]) -> dict[int, Array]:
     """The vectors and scalars, by index; not a readout vᵀx/√n, which stays random."""
     return {k: v for k, v in enumerate(values) if program.instructions[k].kind != "output"}
 
@@ -209,7 +209,8 @@ class _Vector(NamedTuple):
     entry: tuple[int, ...]
 
 
-def _checked(program: Any) -> Program:
+def checked_program(program: Any) -> Program:
+    """A program written out; raises `HyperparameterError` for anything else."""
     if not isinstance(program, Program):
         raise HyperparameterError(
             f"A program is needed, such as nv.program(arch, x) or nv.program(arch, x).backward(), not {shown(program)}."

@@ -24,7 +24,7 @@ from ..language.nonlinearities.nonlinearity import multiply
 from ..language.program import Program
 from ..networks.sampling import check_width, random_key, run, sample_parameters
 from .results import Recurrence
-from .sampled import SampledZ, dimensions
+from .sampled import Table, VirtualNetwork, dimensions
 
 LOG2_SAMPLES = 11
 
@@ -99,7 +99,7 @@ def _network(program: Program, width: int, key: Array) -> Recurrence:
 
 @bounded
 def _limit(stack_of_one: Program, normals: Float64[Array, "dimensions samples"]) -> Recurrence:
-    return _over_time(stack_of_one, [value[0] for value in SampledZ(normals).run(stack_of_one)])
+    return _over_time(stack_of_one, [value[0] for value in VirtualNetwork(Table(normals)).run(stack_of_one)])
 
 
 def _over_time(program: Program, values: Sequence[Array]) -> Recurrence:

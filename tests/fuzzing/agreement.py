@@ -18,7 +18,7 @@ import numpy as np
 
 import ntkviz as nv
 from ntkviz.calculus.general import differentiated
-from ntkviz.calculus.sampled import dimensions, sampled_kernels
+from ntkviz.calculus.sampled import Table, VirtualNetwork, dimensions, sampled_kernels
 from ntkviz.execution.examples import examples_are_separate
 from ntkviz.gaussian.sobol import replicates
 from ntkviz.language.gradients.gia import check_program
@@ -118,7 +118,11 @@ def sampled(arch: nv.Architecture, x: np.ndarray, *, log2_samples: int, scramble
     both = replace(whole, program=whole.program.with_numbers(program.constants, (stacked,)))
     passes = check_program(program).passes
     normals = replicates(dimensions(whole.program, len(stacked)), log2_samples, 0, scrambles)
-    kernels = jax.vmap(lambda table: sampled_kernels((both,), passes, table))(jnp.asarray(np.stack(list(normals))))
+
+    def kernels_from(table):
+        return sampled_kernels((both,), passes, VirtualNetwork(Table(table)))
+
+    kernels = jax.vmap(kernels_from)(jnp.asarray(np.stack(list(normals))))
     draws = [_finite_numbers(k, "The general reading") for k in kernels]
     return tuple(_mean(d) for d in draws)  # type: ignore[return-value]
 

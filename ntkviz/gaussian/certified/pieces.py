@@ -156,14 +156,20 @@ def _joined(pieces: tuple[Float64[Array, "pieces"], ...]) -> list[tuple[float, f
 
 def first_jump(traced: Traced, theta: tuple[float, ...], reach: float) -> float | None:
     """The jump of φ on [−reach, reach] that is closest to 0; `None` if its one-sided limits agree everywhere."""
+    jumps = all_jumps(traced, theta, reach)
+    return float(np.mean(min(jumps, key=lambda ends: abs(sum(ends))))) if jumps else None
+
+
+def all_jumps(traced: Traced, theta: tuple[float, ...], reach: float) -> list[tuple[float, float]]:
+    """Tiny intervals on [−reach, reach] with all places where φ has different limits from the left and the right."""
     pieces = find_pieces(traced, theta, reach)
     breaks = _joined((pieces.edges[:-1], pieces.edges[1:], pieces.bound))
     if not breaks:
-        return None
-    ends = np.array(sorted(breaks, key=lambda ab: abs(ab[0] + ab[1])))
+        return []
+    ends = np.array(breaks)
     left, right = traced.values(ends.ravel(), *map(np.asarray, theta)).reshape(-1, 2).T
     apart = np.abs(right - left) > SAME_LIMIT * (np.abs(left) + np.abs(right)) + STEEPEST * (ends[:, 1] - ends[:, 0])
-    return float(ends[apart][0].mean()) if apart.any() else None
+    return [(float(a), float(b)) for a, b in ends[apart]]
 
 
 SAME_LIMIT, STEEPEST = 1e-7, 1e6

@@ -1,0 +1,158 @@
+"""How much random networks of width n differ: the constant of the 1/√n law, from one calculation at infinite width.
+
+A network of width n is the Z calculus on n samples (`sampled.py`): its kernel is Θ_n = T(P_n), a function of the
+empirical measure P_n of independent normals, and the limit is Θ = T(P). So √n (Θ_n − Θ) tends to a Gaussian field with
+the covariance of the influence function of T (the delta method; as an estimate the infinitesimal jackknife of Jaeckel
+1972 and Efron 1982),
+
+    V = E IF(z) IF(z)ᵀ,   IF(z_α) = n ∂T/∂w_α less its mean,
+
+the derivatives in the weights w_α of evenly spread samples: one backward pass for each entry, all its coordinates at
+once. A forward pass along w = (1 + tε)/n with normals ε draws from that field itself, whatever the number of entries.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float64
+
+from ..execution.memory_limit import bounded
+from ..gaussian.sobol import sobol_normal
+from ..language.gradients.backward import BackwardProgram
+from ..language.gradients.instructions import PairMoment
+from ..language.instructions import Moment
+from ..language.program import Program
+from .general import differentiated, passes, with_gradients
+from .sampled import NOTHING_NEW, Known, Table, VirtualNetwork, dimensions, sampled_kernels
+
+Kernel = Literal["ntk", "nngp"]
+SCRAMBLES = 8
+LOG2_SAMPLES = 13
+"""Of a covariance."""
+LOG2_SAMPLES_OF_DRAWS, DRAWS = 12, 32
+"""Of the field: samples, and draws from each scramble."""
+SMALL = 1e-4
+"""A vector has no new direction if this part of its square is new, where that depends on sampled Moments: they are off
+by 1e-5 or so, which makes a direction of what has none in the limit."""
+
+
+class Influence(NamedTuple):
+    """What each scramble of the samples says.
+
+    - `kernels`: T, `(scrambles, B, B)`.
+    - `covariances`: V over `pairs_of(B)`, `(scrambles, entries, entries)`; or `None`.
+    - `draws`: Of the limiting field instead, `(scrambles, draws, B, B)`; else empty.
+    """
+
+    kernels: np.ndarray
+    covariances: np.ndarray | None
+    draws: np.ndarray
+
+
+def pairs_of(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the entries of a symmetric matrix that are not known from others."""
+    return np.triu_indices(size)
+
+
+def influence(programs: tuple[Program, ...], kernel: Kernel, limits: Known | None, *, covariance: bool) -> Influence:
+    """The influence function of a kernel between all outputs of stacks of runs.
+
+    `limits` are those of the programs' scalars by index, if they are all known. `covariance` asks for V, else draws.
+    """
+    held = _may_be_independent(programs[0])
+    structures = [differentiated(p.with_numbers(), held).program if kernel == "ntk" else p for p in programs]
+    known = _with_gradients_zero(programs, structures, limits, held)
+    settled = all(set(_moments(s)) <= set(k) for s, k in zip(structures, known, strict=True))
+    dimension = sum(dimensions(s, len(p.data[0])) for s, p in zip(structures, programs, strict=True))
+    found = []
+    log2_samples = LOG2_SAMPLES if covariance else LOG2_SAMPLES_OF_DRAWS
+    for scramble in range(SCRAMBLES):
+        normals = jnp.asarray(sobol_normal(dimension, log2_samples, seed=scramble))
+        options = {"kernel": kernel, "held": held, "nothing_new": NOTHING_NEW if settled else SMALL}
+        if covariance:
+            found.append(_covariance(programs, known, normals, **options))
+        else:
+            found.append(_draws(programs, known, normals, jax.random.key(scramble), **options))
+    kernels, spreads = (np.stack([np.asarray(f[k]) for f in found]) for k in (0, 1))
+    return Influence(kernels, spreads, np.empty(0)) if covariance else Influence(kernels, None, spreads)
+
+
+def _may_be_independent(program: Program) -> bool:
+    """Whether gradients may be made by independent matrices, as the check allows: then less is conditioned on."""
+    return passes(program)
+
+
+def _moments(program: Program) -> list[int]:
+    return [k for k, i in enumerate(program.instructions) if isinstance(i.op, Moment | PairMoment)]
+
+
+def _with_gradients_zero(
+    programs: tuple[Program, ...], structures: list[Program], limits: Known | None, held: bool
+) -> Known:
+    """Every Moment whose limit is known; those of gradients are odd in the readout, hence 0, if the check passes."""
+    known: list[dict[int, Array]] = []
+    for k, (program, structure) in enumerate(zip(programs, structures, strict=True)):
+        stack, moments = len(program.data[0]), _moments(structure)
+        forward = {m: limits[k][m] for m in moments if m < len(program)} if limits is not None else {}
+        backward = [m for m in moments if m >= len(program)] if held else []
+        known.append(forward | {m: jnp.zeros((stack, *structure.instructions[m].shape)) for m in backward})
+    return tuple(known)
+
+
+def _kernel(
+    programs: tuple[Program, ...],
+    known: Known,
+    normals: Array,
+    weights: Array,
+    *,
+    kernel: Kernel,
+    held: bool,
+    nothing_new: float,
+) -> Array:
+    """T, as a function of the weights n w_α."""
+    if kernel == "ntk":
+        runs = tuple(with_gradients(program, held) for program in programs)
+    else:
+        runs = tuple(BackwardProgram(program, (), len(program)) for program in programs)
+    z = VirtualNetwork(Table(normals), weights, nothing_new)
+    nngp, ntk, _ = sampled_kernels(runs, passes(programs[0]), z, known)
+    found = ntk if kernel == "ntk" else nngp
+    result: Array = (found + found.T) / 2
+    return result
+
+
+@bounded(static_argnames=("kernel", "held", "nothing_new"))
+def _covariance(
+    programs: tuple[Program, ...], known: Known, normals: Float64[Array, "dimensions samples"], **options: Any
+) -> tuple[Float64[Array, "outputs outputs"], Float64[Array, "entries entries"]]:
+    samples = normals.shape[-1]
+    kernel, pull = jax.vjp(lambda w: _kernel(programs, known, normals, w, **options), jnp.ones(samples))
+    rows, columns = pairs_of(len(kernel))
+    entries = jnp.zeros((len(rows), *kernel.shape)).at[jnp.arange(len(rows)), rows, columns].set(1.0)
+    influences = samples * jax.vmap(lambda entry: pull(entry)[0])(entries)
+    centred = influences - influences.mean(-1, keepdims=True)
+    return kernel, centred @ centred.T / samples
+
+
+@bounded(static_argnames=("kernel", "held", "nothing_new"))
+def _draws(
+    programs: tuple[Program, ...],
+    known: Known,
+    normals: Float64[Array, "dimensions samples"],
+    key: Array,
+    **options: Any,
+) -> tuple[Float64[Array, "outputs outputs"], Float64[Array, "draws outputs outputs"]]:
+    samples = normals.shape[-1]
+    kernel, push = jax.linearize(lambda w: _kernel(programs, known, normals, w, **options), jnp.ones(samples))
+
+    def one(key: Array) -> Array:
+        noise = jax.random.normal(key, (samples,))
+        result: Array = push((noise - noise.mean()) * samples**0.5)
+        return result
+
+    return kernel, jax.lax.map(one, jax.random.split(key, DRAWS))
