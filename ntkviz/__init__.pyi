@@ -54,14 +54,25 @@ from .kernels.contributions import (
     infinite_contributions as infinite_contributions,
 )
 from .kernels.deviation import deviation as deviation
+from .kernels.fluctuation import fluctuation as fluctuation, width_for as width_for
 from .networks.finite import empirical_ntk as empirical_ntk
 from .kernels.gram import gram as gram
 from .kernels.infinite import explain as explain, infinite_ntk as infinite_ntk
-from .kernels.results import Kernels as Kernels, Plan as Plan
+from .kernels.results import (
+    Fluctuation as Fluctuation,
+    Kernels as Kernels,
+    Plan as Plan,
+    RequiredWidth as RequiredWidth,
+)
 from .calculus.master import (
     coordinates as coordinates,
     limit_law as limit_law,
     master_theorem as master_theorem,
+)
+from .calculus.virtual import (
+    virtual_coordinates as virtual_coordinates,
+    virtual_ntk as virtual_ntk,
+    virtual_outputs as virtual_outputs,
 )
 from .networks.outputs import sample_outputs as sample_outputs
 from .calculus.half_life import half_life as half_life

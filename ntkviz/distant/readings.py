@@ -23,6 +23,7 @@ READINGS = {
     "empirical_contributions": "ntkviz.kernels.contributions",
     "empirical_ntk": "ntkviz.networks.finite",
     "explain": "ntkviz.kernels.infinite",
+    "fluctuation": "ntkviz.kernels.fluctuation",
     "gram": "ntkviz.kernels.gram",
     "infinite_contributions": "ntkviz.kernels.contributions",
     "infinite_ntk": "ntkviz.kernels.infinite",
@@ -34,6 +35,10 @@ READINGS = {
     "sample_outputs": "ntkviz.networks.outputs",
     "sweep": "ntkviz.kernels.sweep",
     "train": "ntkviz.networks.training",
+    "virtual_coordinates": "ntkviz.calculus.virtual",
+    "virtual_ntk": "ntkviz.calculus.virtual",
+    "virtual_outputs": "ntkviz.calculus.virtual",
+    "width_for": "ntkviz.kernels.fluctuation",
     # What is behind methods of architectures, programs and nonlinearities.
     "backward": "ntkviz.language.gradients.backward",
     "nonlinearity_values": "ntkviz.language.nonlinearities.nonlinearity",

@@ -52,6 +52,23 @@ def limit_scalars(program: Program) -> dict[int, Array]:
     return {k: numbers[indices[k]] for k, i in enumerate(as_written.instructions) if i.kind == "scalar"}
 
 
+def scalars_of_stack(stack: Program) -> dict[int, Array] | None:
+    """The limits of the scalars of a stack of runs, `(stack, *leading)`; `None` if second moments leave some open.
+
+    The program is written out and in full.
+    """
+    one = stack.with_data(*(d[0] for d in stack.data))
+    if list(correction_terms(one)) or jax.eval_shape(_limits, one).refused:
+        return None
+    return _scalars_of_stack(stack)
+
+
+@bounded
+def _scalars_of_stack(stack: Program) -> dict[int, Array]:
+    result: dict[int, Array] = jax.vmap(lambda *data: _limits(stack.with_data(*data)).numbers)(*stack.data)
+    return result
+
+
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["numbers"], meta_fields=["refused"])
 @dataclass(frozen=True)
 class _Scalars:

@@ -112,3 +112,31 @@ class DeviationTable(tuple[Deviation, ...]):
 
     def _slope(self) -> Slope:
         return log_log_slope({w: [row.relative_frobenius for row in self if row.width == w] for w in self.widths()})
+
+
+class Fluctuation(NamedTuple):
+    """What is left of the randomness of wide networks: √n (Θ_n − Θ) tends to a centred Gaussian field.
+
+    Attributes:
+        c: E‖Θ_n − Θ‖_F / ‖Θ‖_F → c/√n, dimensionless.
+        error: The standard error of `c` over independent scrambles of the samples.
+        covariance: lim n Cov(Θ_n[i, j], Θ_n[k, l]), `(|x|, |x|, |x|, |x|)`; `None` of more than eight inputs.
+        draws: Of that field, `(256, |x|, |x|)`.
+    """
+
+    c: float
+    error: float
+    covariance: np.ndarray | None
+    draws: np.ndarray
+
+
+class RequiredWidth(NamedTuple):
+    """How wide networks have to be.
+
+    Attributes:
+        width: n, rounded up.
+        error: The standard error of `width`.
+    """
+
+    width: int
+    error: float

@@ -76,7 +76,10 @@ TESTS = {
     "calculus/recurrence": "calculus/test_recurrence",
     "kernels/forward/repeats": "kernels/forward/test_moments kernels/forward/test_kernels kernels/test_infinite",
     "kernels/forward/row_blocks": "kernels/forward/test_row_blocks kernels/forward/test_kernels",
-    "calculus/sampled": "calculus/test_sampled calculus/test_general",
+    "calculus/influence": "calculus/test_influence kernels/test_fluctuation",
+    "calculus/sampled": "calculus/test_virtual calculus/test_sampled calculus/test_general",
+    "calculus/smoothed_jumps": "calculus/test_smoothed_jumps",
+    "kernels/fluctuation": "kernels/test_fluctuation",
     "networks/training": "networks/test_training",
     "networks/uses": "networks/test_finite calculus/test_sampled kernels/test_contributions",
 }
