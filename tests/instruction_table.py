@@ -8,7 +8,8 @@ from __future__ import annotations
 import inspect
 from pathlib import Path
 
-from ntkviz.calculus import exact, gaussianity, sampled
+from ntkviz.calculus import gaussianity, sampled
+from ntkviz.calculus.symbolic import exact
 from ntkviz.execution import one_by_one
 from ntkviz.kernels.forward import kernels as forward
 from ntkviz.kernels.forward import views
@@ -48,7 +49,7 @@ look for the same instruction); *in full* means that it reads what the instructi
 `language/gradients/backward.py` (gradient), `over_steps` in `language/rewriting/steps_axis.py` (loops), `like` in
 `execution/one_by_one.py` (examples), `value` in `networks/sampling.py` (network), those of `kernels/forward/views.py`,
 filled by `rules.py` and `repeats.py` there (forward kernels), `sampled` in `calculus/sampled.py`, `exact` in
-`calculus/exact.py` (symbolic Z), `signs` in `calculus/gaussianity.py`.
+`calculus/symbolic/exact.py` (symbolic Z), `signs` in `calculus/gaussianity.py`.
 
 This page is made by `python -m tests.instruction_table`; a test keeps it true.
 

@@ -5,7 +5,7 @@ programs with a matrix and its transpose (Tensor Programs III) gives the limit w
 Simple GIA Check passes. Two answers make the lesson: the *correct* one, and the one *as if GIA
 held*, where the matrices of the backward pass are independent copies.
 
-Expectations are exact where the program stays within the algebra of `ntkviz.calculus.expressions`,
+Expectations are exact where the program stays within the algebra of `ntkviz.calculus.symbolic.expressions`,
 and sampled, with a standard error, where it does not.
 """
 
@@ -32,9 +32,9 @@ from ..language.gradients.backward import BackwardProgram, backward
 from ..language.gradients.gia import check_program
 from ..language.program import Program
 from .checked import Seen, check_seen, watched
-from .exact import exact_kernels
 from .limit_kernels import LimitKernels, Reason
 from .sampled import Table, VirtualNetwork, dimensions, sampled_kernels
+from .symbolic.exact import exact_kernels
 
 REPLICATES = 16  # independent scrambles, whose spread is the reported standard error
 LOG2_SAMPLES = 12

@@ -59,8 +59,8 @@ TESTS = {
     "language/rewriting/steps_axis": "language/rewriting/test_rolling kernels/forward/test_loops",
     "kernels/contributions": "kernels/test_contributions",
     "kernels/deviation": "kernels/test_deviation",
-    "calculus/exact": "calculus/test_general",
-    "calculus/expressions": "calculus/test_expressions calculus/test_general",
+    "calculus/symbolic/exact": "calculus/test_general",
+    "calculus/symbolic/expressions": "calculus/symbolic/test_expressions calculus/test_general",
     "networks/finite": "networks/test_finite calculus/test_recurrence kernels/forward/test_loops",
     "kernels/forward/kernels": "kernels/forward/test_kernels kernels/forward/test_loops kernels/test_infinite",
     "kernels/forward/rules": "kernels/forward/test_moments kernels/forward/test_kernels "

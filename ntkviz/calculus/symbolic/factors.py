@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 
-from ..language.nonlinearities.nonlinearity import Nonlinearity, identity, polynomial, relu, step
-from ..language.zero import ZERO
+from ...language.nonlinearities.nonlinearity import Nonlinearity, identity, polynomial, relu, step
+from ...language.zero import ZERO
 
 Number = Any  # a float, a traced scalar or ZERO
 

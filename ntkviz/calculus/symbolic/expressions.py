@@ -19,12 +19,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from ..gaussian.error import Error, relative_error
-from ..gaussian.expectation import Expectation, pair_expectation, single_expectation
-from ..language.nonlinearities.nonlinearity import Nonlinearity, identity
-from ..language.zero import ZERO, Zero, none_if_zero, written
+from ...gaussian.error import Error, relative_error
+from ...gaussian.expectation import Expectation, pair_expectation, single_expectation
+from ...language.nonlinearities.nonlinearity import Nonlinearity, identity
+from ...language.zero import ZERO, Zero, none_if_zero, written
+from ..limit_kernels import Reason
 from .factors import Affine, Factor, Number, Product, by_argument, differentiated, multiplied_out, simplified
-from .limit_kernels import Reason
 
 MOST_EXPECTATIONS = 250
 """Products of sums have many terms; beyond this many expectations, compilation takes minutes, but sampling seconds."""

@@ -8,7 +8,7 @@ import pytest
 from scipy.special import erf, gamma
 
 import ntkviz as nv
-from ntkviz.calculus.expressions import Expectations, Expression
+from ntkviz.calculus.symbolic.expressions import Expectations, Expression
 from ntkviz.language.nonlinearities import nonlinearity as nl
 from ntkviz.language.zero import ZERO, written
 

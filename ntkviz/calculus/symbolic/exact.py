@@ -18,19 +18,19 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float64
 
-from ..gaussian.error import total
-from ..language import instructions as ops
-from ..language.axes import Shape
-from ..language.gradients import instructions as grads
-from ..language.gradients.backward import BackwardProgram
-from ..language.nonlinearities.nonlinearity import multiply
-from ..language.program import Instruction, Program
-from ..language.rules import Rules
-from ..language.zero import ZERO, Zero, linear, written
-from ..networks.sampling import output_scale
-from ..networks.uses import Matrix, ntk_from_uses
+from ...gaussian.error import total
+from ...language import instructions as ops
+from ...language.axes import Shape
+from ...language.gradients import instructions as grads
+from ...language.gradients.backward import BackwardProgram
+from ...language.nonlinearities.nonlinearity import multiply
+from ...language.program import Instruction, Program
+from ...language.rules import Rules
+from ...language.zero import ZERO, Zero, linear, written
+from ...networks.sampling import output_scale
+from ...networks.uses import Matrix, ntk_from_uses
+from ..limit_kernels import LimitKernels
 from .expressions import NOTHING, Expectations, Expression
-from .limit_kernels import LimitKernels
 
 Vectors = np.ndarray  # of Expressions, in the leading shape
 

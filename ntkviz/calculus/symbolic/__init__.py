@@ -1,0 +1,1 @@
+"""The Z calculus by exact algebra: limits Z as sums of products of functions of Gaussians."""
