@@ -8,8 +8,6 @@ The public names are listed in `__init__.pyi`. Each is loaded on first use, and 
 importing this package is fast.
 """
 
-from typing import Any as _Any
-
 import lazy_loader as _lazy
 
 from .distant.readings import READINGS as _READINGS
@@ -19,5 +17,5 @@ _attribute, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)
 __all__.remove("abs")  # `nv.abs` is public, but `from ntkviz import *` must not shadow Python's own
 
 
-def __getattr__(name: str) -> _Any:
+def __getattr__(name: str) -> object:
     return _reading(name) if name in _READINGS and name in __all__ else _attribute(name)

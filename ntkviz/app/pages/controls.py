@@ -158,10 +158,11 @@ class Controls:
         self.widget.add_class("nv-controls")
         self.set()
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> float | str:
         if name.startswith("_") or name not in self._controls:
             raise AttributeError(name)
-        return self._controls[name].value
+        value: float | str = self._controls[name].value
+        return value
 
     def observe(self, changed: Callable[[], None]) -> None:
         """Call `changed` after every change of a control; a report of 0.7000000000000001 for 0.7 is not a change."""
