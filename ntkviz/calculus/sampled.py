@@ -129,7 +129,7 @@ class VirtualNetwork:
         eigenvalues, vectors = jnp.linalg.eigh((gram + gram.T) / 2)
         is_new = eigenvalues > self.nothing_new
         roots = jnp.where(is_new, jnp.where(is_new, eigenvalues, 1.0) ** -0.5, 0.0)
-        made = ((vectors * roots).T * scale)[::-1] @ new  # the largest first, which the first normals are best for
+        made = ((vectors * roots).T * scale) @ new
         result: Array = 1.5 * made - 0.5 * dot(made, made) @ made
         return result
 
