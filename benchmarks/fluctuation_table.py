@@ -6,6 +6,9 @@ takes every row of `deviation_table.py` and draws networks with matrices at each
 ‖Θ_n − Θ‖_F/‖Θ‖_F is c/√n: `benchmarks/fluctuation_table.csv` has c as `nv.fluctuation` predicts it, and √n times the
 mean that was measured, each with its standard error. What differs beyond these is of the next order in 1/√n, and
 smaller at the larger width. Rows that would take longer than `--minutes` at a width are left out there, and said so.
+
+The committed table is a part: width 256 and the first architectures alone, on two cores that others used too (so its
+seconds are long). Width 1024 and the other rows have not been run.
 """
 
 from __future__ import annotations

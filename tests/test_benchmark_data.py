@@ -1,6 +1,7 @@
 """The committed results of the benchmarks say what the theory says."""
 
 import csv
+import math
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,17 @@ def test_the_answer_of_gia_is_not_approached_where_the_check_fails(row):
     means, correct = FROM_GIA[row].means(), TABLE[row].means()
     assert means[4096] > 0.75 * means[1024]  # 1/√n would halve it
     assert means[4096] > 3 * correct[4096]
+
+
+def test_predicted_fluctuations_are_those_measured():
+    with (BENCHMARKS / "fluctuation_table.csv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert len(rows) >= 4
+    for row in rows:
+        predicted, measured = float(row["predicted"]), float(row["measured"])
+        error = math.hypot(float(row["error"]), float(row["standard_error"]))
+        assert int(row["seeds"]) >= 400
+        assert abs(predicted - measured) < 3 * error + predicted / int(row["width"]) ** 0.5  # the next order
 
 
 @pytest.mark.parametrize("network", ORIGINAL_AT_64)

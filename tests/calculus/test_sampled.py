@@ -9,7 +9,7 @@ import ntkviz as nv
 from ntkviz.calculus.general import sample
 
 a = nv.architectures
-SEEDS = 24
+SEEDS = 48
 VECTORS = np.array([[0.9, -0.3], [0.2, 1.1]])
 TWICE_THE_SAME = VECTORS[[0, 0, 1]]  # equal inputs make equal Gaussians, of a singular covariance
 SEQUENCES = np.random.default_rng(0).standard_normal((2, 3, 2))
