@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
 
-from ntkviz.calculus.sampled import Normals
+from ntkviz.calculus.sampled import Table
 from ntkviz.errors import NtkvizError
 from ntkviz.gaussian.arctangent import arctan
 from ntkviz.gaussian.batchnorm import batchnorm_relu
@@ -23,7 +23,7 @@ SINGLE = jnp.ones(2, "float32")
         (lambda: arctan(SINGLE), "Float64"),
         (lambda: sobol_normal("2", 3, 0), "int"),
         (lambda: of_vector(jnp.ones((2, 3))), "outputs uses width"),
-        (lambda: Normals(jnp.ones(3)), "dimensions samples"),
+        (lambda: Table(jnp.ones(3)), "dimensions samples"),
         (lambda: outer(SINGLE, SINGLE), "Float64"),
     ],
     ids=["gaussian", "types", "networks", "calculus", "kernels"],

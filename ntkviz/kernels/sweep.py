@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax import Array
-from jaxtyping import Float
+from jaxtyping import Num
 
 from ..calculus.limit_kernels import LimitKernels
 from ..errors import HyperparameterError, InputError
@@ -107,7 +107,7 @@ def _varied_constants(
 
 @bounded(static_argnames=("indices", "count"))
 def _at_every_point(
-    program: Program, points: tuple[Float[Array | np.ndarray, "points"], ...], indices: tuple[int, ...], count: int
+    program: Program, points: tuple[Num[Array | np.ndarray, "points"], ...], indices: tuple[int, ...], count: int
 ) -> LimitKernels:
     """The kernels with the constants at `indices` replaced by the entries of the arrays `points`, `(count,)` each."""
 

@@ -183,5 +183,5 @@ def gauss_error(ellipse: Float64[Array, "*shape"], nodes: int = NODES) -> Float6
     kappa = np.maximum(ellipse, 1.0)
     rho = kappa + np.sqrt(kappa**2 - 1)
     with np.errstate(divide="ignore"):
-        error: Array = 64 / 15 * rho ** (-2.0 * (nodes - 1)) / np.maximum(1 - rho**-2.0, 0)
-    return error
+        error = 64 / 15 * rho ** (-2.0 * (nodes - 1)) / np.maximum(1 - rho**-2.0, 0)
+    return np.asarray(error)
