@@ -392,7 +392,7 @@ def test_what_is_said_not_to_be_gaussian_is_not():
         (
             np.mean,
             [("x2", 0)],
-            r"ψ must act on each coordinate: of 1 array\(s\) of shape \(8,\) it made one of shape \(\)",
+            r"ψ must act on each coordinate separately, but it maps 1 array\(s\) of shape \(8,\) to one of shape \(\)",
         ),
     ],
 )
