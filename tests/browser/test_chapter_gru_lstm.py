@@ -10,7 +10,7 @@ CHAPTER = "08_gru_lstm.ipynb"
 def test_the_forget_bias_sets_the_rate_and_the_exercise_measures_it(visit):
     page = visit(f"{CHAPTER}#forget_bias=0.0&width=32")
     gate, memory = page.locator(".nv-reading").nth(0), page.locator(".nv-reading").nth(1)
-    expect(gate).to_contain_text("0.50 on average in the limit, the middle 68% from 0.07")
+    expect(gate).to_contain_text("0.50 on average in the limit, the middle 68% from 0.08")
     expect(memory).to_contain_text(re.compile(r"In the limit: half-life 1\.\d"))
     expect(memory).to_contain_text("15 random networks")
     page.get_by_label("cell", exact=True).select_option("GRU")

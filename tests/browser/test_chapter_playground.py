@@ -36,4 +36,4 @@ def test_whatever_is_built_has_a_limit_and_the_tasks_look_at_it(visit):
     expect(verdict(page, 2)).to_contain_text("Yes. Between σ_w = 1 and σ_w = 2 its kernel changes by 0.0%.")
 
     page.get_by_label("readout").select_option("mean")  # of a vector whose mean is 0 by definition
-    expect(page.get_by_role("alert")).to_contain_text("answers 0 whatever its weights are")
+    expect(page.get_by_role("alert")).to_contain_text("output is 0 whatever its weights are")

@@ -79,7 +79,7 @@ def test_it_says_one_line_and_listens_on_this_machine_only(folder, serve):
     with serve(folder) as server:
         assert status(server.url) == 200
         assert status(f"{server.url}/no-such-page") == 404
-    assert server.lines == [f"ntkviz is open at {server.url}/ (Ctrl-C ends it)"]
+    assert server.lines == [f"ntkviz is open at {server.url}/ (Ctrl-C stops it)"]
     assert server.url.startswith("http://127.0.0.1:")
     assert server.process.returncode == 0
 

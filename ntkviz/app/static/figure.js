@@ -41,13 +41,14 @@ const LOWEST = 250; // of a map, whose colour bar has numbers to show
 
 const isHeading = (note) => note.yref === "paper" && note.y === 1 && note.yanchor === "bottom" && !note.showarrow;
 
+const widthOf = (words, pen) => pen.measureText(words.replace(/<[^>]*>/g, "")).width;
+
 // A text in lines of at most `room` pixels, broken between words; a tag stays whole.
 function inLines(text, room, pen) {
-  const width = (words) => pen.measureText(words.replace(/<[^>]*>/g, "")).width;
   const lines = [];
   for (const word of text.replace(/<br ?\/?>/g, " ").split(/\s+(?![^<]*>)/)) {
     const longer = lines.length ? `${lines.at(-1)} ${word}` : word;
-    if (lines.length && width(longer) <= room) lines[lines.length - 1] = longer;
+    if (lines.length && widthOf(longer, pen) <= room) lines[lines.length - 1] = longer;
     else lines.push(word);
   }
   return lines;
@@ -58,8 +59,9 @@ function inLines(text, room, pen) {
 async function fitNarrow(el) {
   if (el.offsetWidth >= NARROW) return;
   const pen = document.createElement("canvas").getContext("2d");
-  pen.font = `14px ${getComputedStyle(el).fontFamily}`;
-  await changed(el, { ...headingsInLines(el, pen), ...axesInLittleRoom(el, pen), ...legendBelow(el) });
+  pen.font = `14px ${getComputedStyle(el.querySelector("text") ?? el).fontFamily}`;
+  await changed(el, { ...axesInLittleRoom(el, pen), ...legendBelow(el) });
+  await changed(el, headingsInLines(el, pen)); // which stand where the legend lets them
   const legend = el.querySelector(".legend")?.getBoundingClientRect().height;
   if (legend) {
     await changed(el, { ...margins(el), "margin.b": AXIS + legend });
@@ -84,13 +86,18 @@ function headingsInLines(el, pen) {
   const headings = (el.layout.annotations ?? [])
     .map((note, index) => ({ note, index, box: el.querySelector(`.annotation[data-index="${index}"]`) }))
     .filter(({ note, box }) => isHeading(note) && note.xanchor !== "right" && box)
-    .map((heading) => ({ ...heading, left: heading.box.getBoundingClientRect().left - frame.left }))
+    .map(({ note, index, box }) => {
+      return { note, index, left: box.getBoundingClientRect().left - frame.left - (note.xshift ?? 0) };
+    })
     .sort((one, other) => one.left - other.left);
   const edit = {};
   let most = 0;
   headings.forEach(({ note, index, left }, k) => {
     const end = headings[k + 1]?.left ?? el.offsetWidth;
-    const lines = inLines(note.text, Math.max(60, end - left - 10), pen);
+    const room = end - left - 4;
+    const lines = inLines(note.text, room, pen);
+    const beyond = Math.max(...lines.map((line) => widthOf(line, pen))) - room;
+    if (beyond > 0) edit[`annotations[${index}].xshift`] = -Math.ceil(beyond);
     most = Math.max(most, lines.length);
     edit[`annotations[${index}].text`] = lines.join("<br>");
     Object.assign(edit, { [`annotations[${index}].font.size`]: 14, [`annotations[${index}].align`]: "left" });
