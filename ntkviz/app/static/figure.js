@@ -33,7 +33,7 @@ async function placed(element) {
   while (!element.isConnected || !element.offsetWidth) await new Promise(requestAnimationFrame);
 }
 
-const NARROW = 480; // pixels: a phone held upright
+const NARROW = 480; // pixels of the window: a phone held upright
 const LINE = 18; // of a heading there
 const AXIS = 52; // of the labels and the title of an axis
 const PLOT = 320; // of a plot without its legend
@@ -57,7 +57,7 @@ function inLines(text, room, pen) {
 // Room for text on a phone: headings and the titles of small axes take as many lines as they need, a legend lies below
 // its plot instead of on it, and square maps leave no empty space under them.
 async function fitNarrow(el) {
-  if (el.offsetWidth >= NARROW) return;
+  if (innerWidth >= NARROW) return;
   const pen = document.createElement("canvas").getContext("2d");
   pen.font = `14px ${getComputedStyle(el.querySelector("text") ?? el).fontFamily}`;
   await changed(el, { ...axesInLittleRoom(el, pen), ...legendBelow(el) });
@@ -160,7 +160,7 @@ async function unfit(el) {
 function keepFitting(el) {
   let narrow = false;
   const observer = new ResizeObserver(() => {
-    if (el.offsetWidth && el.offsetWidth < NARROW !== narrow) {
+    if (el.offsetWidth && innerWidth < NARROW !== narrow) {
       narrow = !narrow;
       Plotly.Plots.resize(el).then(() => (narrow ? fitNarrow : unfit)(el)); // which measures what is drawn
     }
