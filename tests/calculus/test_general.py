@@ -8,6 +8,7 @@ import pytest
 from outside_gia import biased_readout, embedding_as_readout, readout_used_twice, there_and_back
 
 import ntkviz as nv
+from ntkviz.calculus.general import sample
 
 pytestmark = pytest.mark.wide
 
@@ -93,6 +94,23 @@ def test_w_and_its_transpose_in_the_forward_pass_agree_with_wide_networks(two_in
     assert np.all(np.abs(mean - kernels.ntk) < 3 * (standard_error + kernels.error))
     held = nv.infinite_ntk(arch, two_inputs, assume_gia=True)  # Ż inside each pass stays, and the check passes
     np.testing.assert_allclose(held.ntk, kernels.ntk, atol=4 * (kernels.error + held.error))
+
+
+def test_a_readout_of_several_positions_counts_its_fan_where_the_check_fails():
+    """f = Σ_p ⟨v_p, relu(Ux_p)⟩/(√3 n) with E v = 1 tends to Σ_p E relu(Ux_p)/√3, and E relu(Ux) = |x|/√(2πd)."""
+
+    @nv.architecture
+    def mean_of_positions(net, x):
+        return net.readout(net.vector("v", shape=(3,), fan=3, mean=1.0), nv.relu(net.input("U", x)))
+
+    x = np.random.default_rng(0).normal(size=(2, 3, 4))
+    f = (np.linalg.norm(x, axis=-1) / (2 * np.pi * 4) ** 0.5).sum(-1) / 3**0.5
+    found = nv.infinite_ntk(mean_of_positions, x)
+    np.testing.assert_allclose(found.nngp, np.outer(f, f), rtol=1e-12)
+    program = nv.program(mean_of_positions, x[:1]).with_data(x[:, None])
+    sampled = sample(program, program, assume_gia=False)
+    assert np.all(np.abs(sampled.nngp - found.nngp) < 5 * sampled.nngp_error)
+    assert np.all(np.abs(sampled.ntk - found.ntk) < 5 * sampled.ntk_error)
 
 
 def test_what_would_compile_for_minutes_is_sampled_instead():
