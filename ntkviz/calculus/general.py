@@ -29,8 +29,8 @@ from ..gaussian.error_kind import ErrorKind
 from ..gaussian.sobol import replicates
 from ..language import instructions as ops
 from ..language.gradients.backward import BackwardProgram, backward
-from ..language.gradients.gia import check_program
 from ..language.program import Program
+from ..networks.sampling import passes
 from .checked import Seen, check_seen, watched
 from .limit_kernels import LimitKernels, Reason
 from .sampled import Table, VirtualNetwork, dimensions, sampled_kernels
@@ -73,11 +73,6 @@ def with_gradients(program: Program, assume_gia: bool) -> BackwardProgram:
     derived = differentiated(program.with_numbers(), assume_gia)
     whole = derived.program.with_numbers(program.constants, program.data)
     return BackwardProgram(whole, derived.uses, derived.forward_length)
-
-
-def passes(program: Program) -> bool:
-    """Whether the Simple GIA Check passes."""
-    return check_program(program.with_numbers()).passes
 
 
 # --- exact, pair by pair -----------------------------------------------------------------------------

@@ -27,7 +27,8 @@ from ..language.gradients.backward import BackwardProgram
 from ..language.gradients.instructions import PairMoment
 from ..language.instructions import Moment
 from ..language.program import Program
-from .general import differentiated, passes, with_gradients
+from ..networks.sampling import passes
+from .general import differentiated, with_gradients
 from .sampled import NOTHING_NEW, Known, Table, VirtualNetwork, dimensions, sampled_kernels
 
 Kernel = Literal["ntk", "nngp"]

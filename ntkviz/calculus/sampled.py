@@ -123,7 +123,7 @@ class VirtualNetwork:
         The coefficients are taken as constants, and one step of Newton's iteration for S^{-1/2} (Björck and Bowie 1971)
         corrects what they make: it changes nothing, and has the derivative that the coefficients are missing.
         """
-        size = jax.lax.stop_gradient(jnp.sum(jnp.diagonal(dot(x, x))[None], axis=0)) ** 0.5
+        size = jax.lax.stop_gradient(jnp.diagonal(dot(x, x))) ** 0.5
         scale = jnp.where(size > 0, 1 / jnp.where(size > 0, size, 1), 0.0)
         gram = jax.lax.stop_gradient(dot(new, new)) * scale[:, None] * scale
         eigenvalues, vectors = jnp.linalg.eigh((gram + gram.T) / 2)

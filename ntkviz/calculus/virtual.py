@@ -22,8 +22,8 @@ from ..language.architecture import Architecture, check_architecture, whole_numb
 from ..language.program import Program
 from ..language.rewriting.shorthand import in_full
 from ..networks.parameters import check_one_network_reads
-from ..networks.sampling import check_width, random_key
-from .general import passes, with_gradients
+from ..networks.sampling import check_width, passes, random_key
+from .general import with_gradients
 from .master import checked_program, converging
 from .sampled import Drawn, VirtualNetwork, sampled_kernels
 
@@ -75,10 +75,11 @@ def virtual_ntk(arch: Architecture, x: Any, *, width: int, key: Any) -> np.ndarr
     """
     check_width(width)
     stacks = Stacks.of(arch, x)
-    ntk = np.asarray(_ntk(stacks.programs, int(width), random_key(key)))[np.ix_(stacks.order, stacks.order)]
+    ntk: np.ndarray[Any, Any] = np.asarray(_ntk(stacks.programs, int(width), random_key(key)))[
+        np.ix_(stacks.order, stacks.order)
+    ]
     check_finite(ntk, f"The NTK of this network of width {width}")
-    result: np.ndarray[Any, Any] = ntk
-    return result
+    return ntk
 
 
 def virtual_outputs(arch: Architecture, x: Any, *, width: int, draws: int, key: Any) -> np.ndarray:

@@ -248,11 +248,12 @@ def output_scale(program: Program, width: int) -> float:
     """f = vᵀx/√n when the Simple GIA Check passes; vᵀx/n, which then has a limit, when it does not."""
     readout = readout_parameter(program)
     fan = 1 if readout is None else readout.fan
-    scale: float = 1 / (fan**0.5 * (width**0.5 if _passes(program) else width))
+    scale: float = 1 / (fan**0.5 * (width**0.5 if passes(program) else width))
     return scale
 
 
-def _passes(program: Program) -> bool:
+def passes(program: Program) -> bool:
+    """Whether the Simple GIA Check passes."""
     return _structure_passes(program.with_numbers())
 
 
@@ -263,4 +264,4 @@ def _structure_passes(structure: Program) -> bool:
 
 def at_readout_scale(program: Program) -> bool:
     """Whether the output is vᵀx/√n, whose NTK has a limit without rescaling."""
-    return program.output_is_readout and _passes(program)
+    return program.output_is_readout and passes(program)
