@@ -62,6 +62,11 @@ reading says to the eye, and what it is called."""
 
 ALL_SAY_SO = f"{PANELS}.every(panel => panel.outdated && panel.reading.startsWith('Out of date'))"
 
+DIMMED_SAY_SO = f"""{PANELS}.every(panel => !(panel.outdated || panel.faded) ||
+    [panel.reading, panel.label].every(text => text.toLowerCase().includes('out of date')))"""
+"""Whether every panel with something dimmed says that it is out of date, to the eye and to the ear; the note appears a
+moment after the dimming, later on a busy machine."""
+
 
 @pytest.fixture(scope="module")
 def way(tmp_path_factory) -> Path:
@@ -102,7 +107,7 @@ def test_what_is_out_of_date_is_dimmed_and_tells_no_number(name, chromium, told,
         move(page)
         expect(stop).to_be_enabled()
         until(page, f"{PANELS}.some(panel => !panel.outdated)")
-        page.wait_for_timeout(600)
+        page.wait_for_timeout(600)  # what is drawn at once has been drawn
         assert_nothing_is_told_of_what_is_dimmed(page)
         stop.click()
         expect(status).to_contain_text("Stopped")
@@ -143,9 +148,7 @@ def assert_nothing_is_told_of_what_is_dimmed(page: Page) -> None:
     for panel in page.evaluate(PANELS):
         if panel["outdated"]:
             assert not any(letter.isdigit() for letter in panel["reading"]), panel
-        if panel["outdated"] or panel["faded"]:
-            assert "out of date" in panel["reading"].lower(), panel
-            assert "out of date" in panel["label"].lower(), panel
+    until(page, DIMMED_SAY_SO)
 
 
 def move(page: Page) -> None:
