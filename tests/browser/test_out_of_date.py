@@ -111,6 +111,7 @@ def test_what_is_out_of_date_is_dimmed_and_tells_no_number(name, chromium, told,
         assert_nothing_is_told_of_what_is_dimmed(page)
         stop.click()
         expect(status).to_contain_text("Stopped")
+        until(page, DIMMED_SAY_SO)
         left = page.evaluate(PANELS)
         way.write_text("")
         page.wait_for_timeout(1000)
