@@ -1,5 +1,7 @@
 """While tests run, calls in the engine are compared with the types and the shapes of signatures.
 
+So are the arrays in the fields of what is returned to users, which are classes of `NamedTuple`.
+
 `conftest.py` installs this before any test imports the engine. jaxtyping's own hook would also check functions inside
 functions, which costs milliseconds each time that one is made.
 """
@@ -13,14 +15,18 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import ModuleType
 from typing import Any
 
+import jax
+import numpy as np
 from beartype import BeartypeConf, beartype
-from jaxtyping import AbstractArray, AbstractDtype, jaxtyped
+from beartype.door import is_bearable
+from jaxtyping import AbstractArray, AbstractDtype, TypeCheckError, jaxtyped
 
 TYPES = ("ntkviz.gaussian",)
 """Where all types are compared."""
 SHAPES = ("ntkviz.networks", "ntkviz.calculus", "ntkviz.kernels", "ntkviz.regression")
 """Where only shapes are: what users hand in is refused there by name, and tests hand in what is wrong."""
 NAME = "checked_while_testing"
+NAME_OF_FIELDS = "fields_checked_while_testing"
 
 _types = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is a float, as for mypy
 
@@ -40,10 +46,40 @@ def _has_shape(annotation: str, names: dict[str, Any]) -> bool:
     return any(isinstance(value, type) and issubclass(value, AbstractArray | AbstractDtype) for value in used)
 
 
+def checked_fields(record: type) -> type:
+    """The same class of `NamedTuple`, which raises `TypeCheckError` for arrays that its fields do not say.
+
+    JAX makes records of other things than arrays on the way: these are left alone.
+    """
+    names = {"Array": jax.Array | np.ndarray, **vars(sys.modules[record.__module__])}  # light kernels hold NumPy's
+    fields = {name: text.__forward_arg__ for name, text in record.__annotations__.items()}
+    shapes = {name: eval(text, names) for name, text in fields.items() if _has_shape(text, names)}
+    make = record.__new__
+
+    def new(kind: type, *args: Any, **kwargs: Any) -> Any:
+        made = make(kind, *args, **kwargs)
+        values = {name: getattr(made, name) for name in shapes}
+        if all(value is None or isinstance(value, jax.Array | np.ndarray) for value in values.values()):
+            with jaxtyped("context"):  # in which axes of one name have one length
+                for name, value in values.items():
+                    if not is_bearable(value, shapes[name]):
+                        raise TypeCheckError(f"{record.__name__}.{name} is {value.shape}, not {shapes[name]}.")
+        return made
+
+    record.__new__ = new  # type: ignore[method-assign, assignment]
+    return record
+
+
 class _Decorated(ast.NodeTransformer):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         node.decorator_list.append(ast.copy_location(ast.Name(NAME, ast.Load()), node))
         return node  # and nothing inside it
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.ClassDef:
+        self.generic_visit(node)
+        if any(isinstance(base, ast.Name) and base.id == "NamedTuple" for base in node.bases):
+            node.decorator_list.append(ast.copy_location(ast.Name(NAME_OF_FIELDS, ast.Load()), node))
+        return node
 
 
 class _Loader(SourceFileLoader):
@@ -56,6 +92,8 @@ class _Loader(SourceFileLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         vars(module)[NAME] = checked
+        returned = module.__name__.endswith((".results", ".regression"))
+        vars(module)[NAME_OF_FIELDS] = checked_fields if returned else lambda record: record
         super().exec_module(module)
 
 

@@ -5,12 +5,14 @@ import numpy as np
 import pytest
 from jaxtyping import TypeCheckError
 
+from ntkviz.calculus.results import Law
 from ntkviz.calculus.sampled import Table
 from ntkviz.errors import NtkvizError
 from ntkviz.gaussian.arctangent import arctan
 from ntkviz.gaussian.batchnorm import batchnorm_relu
 from ntkviz.gaussian.sobol import sobol_normal
 from ntkviz.kernels.forward.moments import outer
+from ntkviz.kernels.results import Kernels
 from ntkviz.networks.outputs import sample_outputs
 from ntkviz.networks.uses import of_vector
 
@@ -25,8 +27,10 @@ SINGLE = jnp.ones(2, "float32")
         (lambda: of_vector(jnp.ones((2, 3))), "outputs uses width"),
         (lambda: Table(jnp.ones(3)), "dimensions samples"),
         (lambda: outer(SINGLE, SINGLE), "Float64"),
+        (lambda: Kernels(np.ones((2, 3)), np.ones((2, 2)), 0.0), "Kernels.ntk is"),
+        (lambda: Law(np.ones((2, 9)), np.ones(3), np.ones(2), True, ()), "Law.mean is"),
     ],
-    ids=["gaussian", "types", "networks", "calculus", "kernels"],
+    ids=["gaussian", "types", "networks", "calculus", "kernels", "fields", "fields with a prefix"],
 )
 def test_what_a_signature_does_not_say_is_refused(call, expected):
     """Each of these would go unnoticed otherwise, or be refused elsewhere."""

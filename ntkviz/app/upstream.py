@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from typing import Any
+from typing import Any, cast
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def css_classes(widget: Any) -> tuple[str, ...]:
 
 def configuration(figure: Any) -> dict[str, Any]:
     """The plotly.js configuration of a figure widget."""
-    return figure._config
+    return dict(figure._config)
 
 
 def configure(figure: Any, **options: Any) -> None:
@@ -68,7 +68,7 @@ def waiting_kernels(manager: Any, notebook: str) -> list[Any]:
 
     Voilà has a method for their number, but none to await one or to drop one that failed.
     """
-    return manager._pools[notebook]
+    return cast("list[Any]", manager._pools[notebook])
 
 
 def all_waiting_kernels(manager: Any) -> list[Any]:

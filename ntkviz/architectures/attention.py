@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ..errors import HyperparameterError
-from ..language import architecture, inner, number, softmax, whole_number
+from ..language import Network, Output, Scalar, Vector, architecture, inner, number, softmax, whole_number
 
 
 @architecture
 def attention(
-    net,
-    x,
+    net: Network,
+    x: Scalar,
     *,
     heads: int = 1,
     tied: bool = False,
@@ -18,7 +18,7 @@ def attention(
     sigma_u: float = 1.0,
     sigma_w: float = 1.0,
     sigma_v: float = 1.0,
-):
+) -> Output:
     """q_i = W_qξ_i, k_i = W_kξ_i, y_i = W_yξ_i; A = softmax_j(⟨q_i, k_j⟩/n / temperature);
     x_i = Σ_heads W_o Σ_j A_ij y_j / √heads; f = vᵀ(mean_i x_i)/√n.
 
@@ -50,12 +50,12 @@ def attention(
             "are not scalars of a tensor program."
         )
 
-    def head(h):
+    def head(h: int) -> Vector:
         q = net.input(f"Wq[{h}]", x, std=sigma_u)
         k = q if tied else net.input(f"Wk[{h}]", x, std=sigma_u)
         y = net.input(f"Wy[{h}]", x, std=sigma_u)
         weights = softmax(inner(q[:, :, None], k[:, None, :]) / temperature)
         return net.matrix(f"Wo[{h}]", std=sigma_w, fan=heads) @ (weights @ y)
 
-    out = sum(head(h + 1) for h in range(heads))
+    out = sum((head(h) for h in range(2, heads + 1)), start=head(1))
     return net.readout("v", out.mean(1), std=sigma_v)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..language import architecture, as_nonlinearity
+from ..language import Network, Output, Scalar, architecture, as_nonlinearity
 
 
 @architecture
-def tied_autoencoder(net, x, *, nonlinearity: Any = "erf", sigma_w: float = 1.0, sigma_v: float = 1.0):
+def tied_autoencoder(
+    net: Network, x: Scalar, *, nonlinearity: Any = "erf", sigma_w: float = 1.0, sigma_v: float = 1.0
+) -> Output:
     """x = φ(Uξ); h = Wx; y = Wᵀφ(h); f = vᵀφ(y)/√n.
 
     Inputs `(batch, d)`. The decoder uses the encoder's matrix transposed, and Wᵀφ(h) is *not*

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import HyperparameterError
-from ..language import architecture, inner, layernorm, moment, one_of, softmax
+from ..language import Matrix, Network, Output, Scalar, Vector, architecture, inner, layernorm, moment, one_of, softmax
 from ..language.nonlinearities.nonlinearity import erf, gelu, relu
-from ..language.values import Matrix, Vector
 
 
 @dataclass
@@ -24,7 +23,7 @@ class Shared:
         a: The matrix A, once a block has used it.
     """
 
-    net: Any
+    net: Network
     sigma_w: Any
     kept: Vector
     fresh: int = 0
@@ -72,7 +71,7 @@ BLOCKS: dict[str, Callable[[Shared, Vector], Vector]] = {
     "skip": _skip,
 }
 
-READOUTS: dict[str, Callable[[Any, Vector, Vector], Any]] = {
+READOUTS: dict[str, Callable[[Network, Vector, Vector], Output | Scalar]] = {
     "random": lambda net, first, x: net.readout("v", x.mean(1)),
     "shifted": lambda net, first, x: net.readout("v", x.mean(1), mean=1.0),
     "mean": lambda net, first, x: moment(x.mean(1)),
@@ -84,8 +83,13 @@ MOST = 8  # blocks in a list
 
 @architecture
 def from_blocks(
-    net, x, *, blocks: Sequence[str] = ("relu", "W", "relu"), readout: str = "random", sigma_w: float = 1.5
-):
+    net: Network,
+    x: Scalar,
+    *,
+    blocks: Sequence[str] = ("relu", "W", "relu"),
+    readout: str = "random",
+    sigma_w: float = 1.5,
+) -> Output | Scalar:
     """x⁰ = Uξ/√d; xᵏ⁺¹ = blockₖ(xᵏ) for each of `blocks`; f by `readout` of the last, averaged over tokens.
 
     Inputs `(batch, time, d)`; without the block "attention", only the average mixes tokens. U has

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
-from ..language import architecture, as_nonlinearity, one_of, whole_number
+from ..language import Network, Output, Scalar, Vector, architecture, as_nonlinearity, one_of, whole_number
+from ..language.handle import V
 
 
 @architecture
 def cnn(
-    net,
-    x,
+    net: Network,
+    x: Scalar,
     *,
     depth: int = 2,
     filter_size: int = 3,
@@ -24,7 +26,7 @@ def cnn(
     sigma_w: float = 1.5,
     sigma_b: float = 0.1,
     sigma_v: float = 1.0,
-):
+) -> Output:
     """h¹_p = Σ_o W¹_oξ_{p+o} + b¹; hˡ⁺¹_p = Σ_o Wˡ⁺¹_oφ(hˡ_{p+o}) + bˡ⁺¹; f reads φ(h^depth).
 
     Inputs `(batch, length, channels)` or `(batch, height, width, channels)`; p runs over the P
@@ -60,7 +62,7 @@ def cnn(
     one_of(pooling, "pooling", ("flatten", "average"))
     axes = tuple(range(1, x.ndim - 1))
 
-    def seen_by_filters(a):
+    def seen_by_filters(a: V) -> tuple[V, list[int]]:
         """The array, padded for filters that extend beyond its border, and the filter positions along each axis."""
         if padding == "SAME":
             before = [(side - 1) // 2 for side in sides]
@@ -71,20 +73,20 @@ def cnn(
             raise InputError(f"Inputs of shape {x.shape[1:-1]} are too small for {depth} VALID filters {sides}.")
         return a, counts
 
-    def windows(a):
+    def windows(a: Vector) -> Iterator[tuple[tuple[int, ...], Vector]]:
         """The array at each offset of the filter: one shifted copy for each offset."""
         a, counts = seen_by_filters(a)
         for offset in itertools.product(*map(range, sides)):
             yield offset, a[(slice(None), *(slice(o, o + c) for o, c in zip(offset, counts, strict=True)))]
 
-    def patches(a):
+    def patches(a: Scalar) -> Scalar:
         """The patch under the filter at each position, as one row: all offsets, and for each all channels."""
         a, counts = seen_by_filters(a)
         places, offsets = np.ix_(*map(np.arange, counts), *map(np.arange, sides)), len(sides)
         seen = a[(slice(None), *(p + o for p, o in zip(places[:offsets], places[offsets:], strict=True)))]
         return seen.reshape(*seen.shape[: 1 + offsets], -1)
 
-    def layer(net, h, number=""):
+    def layer(net: Network, h: Vector, number: int | str = "") -> Vector:
         W = net.matrix(f"W{number}", std=sigma_w, shape=sides, fan=filter_size ** len(sides))
         out = net.bias(f"b{number}", std=sigma_b)
         for offset, shifted in windows(phi(h)):

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..language import architecture, as_nonlinearity
+from ..language import Network, Output, Scalar, Vector, architecture, as_nonlinearity
 from .rnn import pooled
 
 
 @architecture
 def gru(
-    net,
-    x,
+    net: Network,
+    x: Scalar,
     *,
     pooling: str = "last",
     gate: Any = "erf_gate",
@@ -22,7 +22,7 @@ def gru(
     sigma_b: float = 0.0,
     sigma_v: float = 1.0,
     forget_bias: float = 0.0,
-):
+) -> Output:
     """The gated recurrent unit: zᵗ, rᵗ = γ(Uξᵗ + W sᵗ⁻¹ + b), gates z and r each with its own U, W, b;
     cᵗ = φ(U_cξᵗ + W_c(rᵗ ∘ sᵗ⁻¹) + b_c); sᵗ = zᵗ ∘ sᵗ⁻¹ + (1 − zᵗ) ∘ cᵗ, s⁰ = 0.
 
@@ -49,7 +49,7 @@ def gru(
 
     keep = net.scalar(forget_bias)
 
-    def step(t, s):
+    def step(t: int, s: Vector | None) -> Vector:
         z = gamma(update(t, s) + keep)
         if s is None:
             return (1 - z) * phi(candidate(t, None))
@@ -63,8 +63,8 @@ def gru(
 
 @architecture
 def lstm(
-    net,
-    x,
+    net: Network,
+    x: Scalar,
     *,
     pooling: str = "last",
     gate: Any = "erf_gate",
@@ -74,7 +74,7 @@ def lstm(
     sigma_b: float = 0.0,
     sigma_v: float = 1.0,
     forget_bias: float = 0.0,
-):
+) -> Output:
     """The long short-term memory: iᵗ, oᵗ, gᵗ = γ(Uξᵗ + W sᵗ⁻¹ + b), gates i, o and g (forget) each with its own
     U, W, b; aᵗ = φ(U_aξᵗ + W_a sᵗ⁻¹ + b_a); cᵗ = gᵗ ∘ cᵗ⁻¹ + iᵗ ∘ aᵗ; sᵗ = oᵗ ∘ φ(cᵗ), c⁰ = s⁰ = 0.
 
@@ -99,8 +99,9 @@ def lstm(
         _affine(net, x, name, sigma_u, sigma_w, sigma_b) for name in ("input", "forget", "output", "candidate")
     )
     keep = net.scalar(forget_bias)
-    states: list[Any] = []
-    s = c = None
+    states: list[Vector] = []
+    s: Vector | None = None
+    c: Vector | None = None
     for t in range(x.shape[1]):
         new = gamma(take_in(t, s)) * phi(candidate(t, s))
         c = new if c is None else gamma(forget(t, s) + keep) * c + new
@@ -109,7 +110,9 @@ def lstm(
     return net.readout("v", pooled(states, pooling), std=sigma_v)
 
 
-def _affine(net, x, name: str, sigma_u, sigma_w, sigma_b) -> Callable[[int, Any], Any]:
+def _affine(
+    net: Network, x: Scalar, name: str, sigma_u: float, sigma_w: float, sigma_b: float
+) -> Callable[[int, Vector | None], Vector]:
     """Uξᵗ + W s + b with its own parameters, as a function of t and s (`None` for s = 0)."""
     x.axes("batch time d")
     u = net.input(f"U_{name}", x, std=sigma_u) + net.bias(f"b_{name}", std=sigma_b)

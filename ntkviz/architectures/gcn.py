@@ -7,20 +7,20 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..language import architecture, as_nonlinearity, whole_number
+from ..language import Network, Output, Scalar, Vector, architecture, as_nonlinearity, whole_number
 
 
 @architecture
 def gcn(
-    net,
-    graphs,
+    net: Network,
+    graphs: Scalar | tuple[Scalar, ...],
     *,
     depth: int = 2,
     nonlinearity: Any = "relu",
     sigma_w: float = 1.5,
     sigma_b: float = 0.1,
     sigma_v: float = 1.0,
-):
+) -> Output:
     """h¹ = ÂξW¹ + b¹; hˡ⁺¹ = Âφ(hˡ)Wˡ⁺¹ + bˡ⁺¹, Â = D^(−1/2)(A + I)D^(−1/2); f = vᵀ(mean_i φ(h_i^depth))/√n.
 
     Inputs `(features, adjacency)`, `(batch, nodes, d)` and `(batch, nodes, nodes)`, or two lists
@@ -53,7 +53,7 @@ def gcn(
     scale = with_loops.sum(-1) ** -0.5
     propagation = scale[:, :, None] * with_loops * scale[:, None, :]
 
-    def layer(net, h):
+    def layer(net: Network, h: Vector) -> Vector:
         return propagation @ (net.matrix("W", std=sigma_w) @ phi(h)) + net.bias("b", std=sigma_b)
 
     h = propagation @ net.input("W1", features, std=sigma_w) + net.bias("b1", std=sigma_b)

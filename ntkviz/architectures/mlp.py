@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..language import architecture, as_nonlinearity, whole_number
+from ..language import Network, Output, Scalar, Vector, architecture, as_nonlinearity, whole_number
 
 
 @architecture
 def mlp(
-    net,
-    x,
+    net: Network,
+    x: Scalar,
     *,
     depth: int = 2,
     nonlinearity: Any = "relu",
     sigma_w: float = 1.5,
     sigma_b: float = 0.1,
     sigma_v: float = 1.0,
-):
+) -> Output:
     """h¹ = W¹ξ + b¹; hˡ⁺¹ = Wˡ⁺¹φ(hˡ) + bˡ⁺¹; f = vᵀφ(h^depth)/√n. No readout bias.
 
     Inputs `(batch, d)`. Every dense map is Wx/√fan_in.
@@ -34,7 +34,7 @@ def mlp(
     x.axes("batch d")
     phi = as_nonlinearity(nonlinearity)
 
-    def layer(net, h):
+    def layer(net: Network, h: Vector) -> Vector:
         return net.matrix("W", std=sigma_w) @ phi(h) + net.bias("b", std=sigma_b)
 
     h = net.input("W1", x, std=sigma_w) + net.bias("b1", std=sigma_b)

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..language import architecture, as_nonlinearity, batchnorm, layernorm, number, whole_number
+from ..language import (
+    Network,
+    Output,
+    Scalar,
+    Vector,
+    architecture,
+    as_nonlinearity,
+    batchnorm,
+    layernorm,
+    number,
+    whole_number,
+)
 
 
 @architecture
 def layernorm_mlp(
-    net,
-    x,
+    net: Network,
+    x: Scalar,
     *,
     depth: int = 2,
     nonlinearity: Any = "relu",
     sigma_w: float = 1.5,
     sigma_b: float = 0.1,
     sigma_v: float = 1.0,
-    eps=0.0,
-):
+    eps: float = 0.0,
+) -> Output:
     """h¹ = W¹ξ + b¹; hˡ⁺¹ = Wˡ⁺¹φ(LN(hˡ)) + bˡ⁺¹; f = vᵀφ(LN(h^depth))/√n.
 
     Inputs `(batch, d)`. LN(h) = (h − mean)/√(variance + `eps`) over the width, no affine map. Its
@@ -39,7 +50,7 @@ def layernorm_mlp(
     phi = as_nonlinearity(nonlinearity)
     number(eps, "eps", at_least=0)
 
-    def layer(net, h):
+    def layer(net: Network, h: Vector) -> Vector:
         return net.matrix("W", std=sigma_w) @ phi(layernorm(h, eps)) + net.bias("b", std=sigma_b)
 
     h = net.input("W1", x, std=sigma_w) + net.bias("b1", std=sigma_b)
@@ -48,7 +59,9 @@ def layernorm_mlp(
 
 
 @architecture
-def batchnorm_mlp(net, x, *, depth: int = 1, nonlinearity: Any = "relu", sigma_w: float = 1.0, sigma_v: float = 1.0):
+def batchnorm_mlp(
+    net: Network, x: Scalar, *, depth: int = 1, nonlinearity: Any = "relu", sigma_w: float = 1.0, sigma_v: float = 1.0
+) -> Output:
     """hˡ = Wˡxˡ⁻¹ for each of the B rows; xˡ = φ((hˡ − mean_B)/std_B); f_i = vᵀx_i^depth/√n.
 
     Inputs `(B, d)`, B ≥ 2: a batch is *one* input, and kernels are between the rows of two batches.
@@ -68,7 +81,7 @@ def batchnorm_mlp(net, x, *, depth: int = 1, nonlinearity: Any = "relu", sigma_w
     x.axes("batch d")
     phi = as_nonlinearity(nonlinearity)
 
-    def layer(net, h):
+    def layer(net: Network, h: Vector) -> Vector:
         return net.matrix("W", std=sigma_w) @ phi(batchnorm(h))
 
     h = net.input("W1", x, std=sigma_w)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..language import architecture, as_nonlinearity, inner, moment, whole_number
+from ..language import Network, Scalar, Vector, architecture, as_nonlinearity, inner, moment, whole_number
 
 
 @architecture
-def mean_readout_mlp(net, x, *, depth: int = 2, nonlinearity: Any = "square"):
+def mean_readout_mlp(net: Network, x: Scalar, *, depth: int = 2, nonlinearity: Any = "square") -> Scalar:
     """x¹ = Uξ/√d + 1; hˡ = Wˡxˡ⁻¹/√n, xˡ = φ(hˡ) for l = 2…depth; f = 1ᵀx^depth/n. All σ = 1.
 
     Inputs `(batch, d)`; the 1 of x¹ is not trained. The readout 1 is not a random vector, so the
@@ -24,7 +24,7 @@ def mean_readout_mlp(net, x, *, depth: int = 2, nonlinearity: Any = "square"):
     x.axes("batch d")
     phi = as_nonlinearity(nonlinearity)
 
-    def layer(net, h):
+    def layer(net: Network, h: Vector) -> Vector:
         return phi(net.matrix("W") @ h)
 
     h = net.input("U", x) + 1.0
@@ -33,7 +33,9 @@ def mean_readout_mlp(net, x, *, depth: int = 2, nonlinearity: Any = "square"):
 
 
 @architecture
-def tied_readout(net, x, *, nonlinearity: Any = "relu", sigma_u: float = 1.0, sigma_w: float = 1.0):
+def tied_readout(
+    net: Network, x: Scalar, *, nonlinearity: Any = "relu", sigma_u: float = 1.0, sigma_w: float = 1.0
+) -> Scalar:
     """x = φ(Uξ/√d); f = xᵀφ(Wx/√n)/n.
 
     Inputs `(batch, d)`. The readout is the interior vector x, as in a language model whose

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..language import architecture, as_nonlinearity, whole_number
+from ..language import Network, Output, Scalar, Vector, architecture, as_nonlinearity, whole_number
 
 
 @architecture
 def resnet(
-    net,
-    x,
+    net: Network,
+    x: Scalar,
     *,
     depth: int = 2,
     nonlinearity: Any = "relu",
     sigma_w: float = 1.5,
     sigma_b: float = 0.1,
     sigma_v: float = 1.0,
-):
+) -> Output:
     """x¹ = W¹ξ + b¹; xˡ⁺¹ = xˡ + Wˡ⁺¹φ(xˡ) + bˡ⁺¹; f = vᵀφ(x^depth)/√n.
 
     Inputs `(batch, d)`.
@@ -35,7 +35,7 @@ def resnet(
     x.axes("batch d")
     phi = as_nonlinearity(nonlinearity)
 
-    def block(net, h):
+    def block(net: Network, h: Vector) -> Vector:
         return h + net.matrix("W", std=sigma_w) @ phi(h) + net.bias("b", std=sigma_b)
 
     h = net.input("W1", x, std=sigma_w) + net.bias("b1", std=sigma_b)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..language import architecture, as_nonlinearity, one_of, stack
+from ..language import Network, Output, Scalar, Vector, architecture, as_nonlinearity, one_of, stack
 
 
 @architecture
 def rnn(
-    net,
-    x,
+    net: Network,
+    x: Scalar,
     *,
     nonlinearity: Any = "erf",
     pooling: str = "last",
     sigma_w: float = 1.0,
     sigma_u: float = 1.0,
     sigma_b: float = 0.0,
-    sigma_v=1.0,
-):
+    sigma_v: float = 1.0,
+) -> Output:
     """hᵗ = Uξᵗ + W sᵗ⁻¹ + b; sᵗ = φ(hᵗ), s⁰ = 0; f = vᵀs^T/√n, or vᵀ(mean_t sᵗ)/√n.
 
     Inputs `(batch, time, d)`, or a list of sequences `(time, d)` of different lengths. One U,
@@ -44,7 +44,7 @@ def rnn(
     return net.readout("v", pooled(states, pooling), std=sigma_v)
 
 
-def pooled(states: list[Any], pooling: str) -> Any:
+def pooled(states: list[Vector], pooling: str) -> Vector:
     """The last state, or the average over time.
 
     Args:

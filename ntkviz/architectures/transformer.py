@@ -4,21 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..language import architecture, as_nonlinearity, inner, layernorm, number, softmax, whole_number
+from ..language import (
+    Network,
+    Output,
+    Scalar,
+    Vector,
+    architecture,
+    as_nonlinearity,
+    inner,
+    layernorm,
+    number,
+    softmax,
+    whole_number,
+)
 
 
 @architecture
 def transformer(
-    net,
-    x,
+    net: Network,
+    x: Scalar,
     *,
     depth: int = 1,
     temperature: float = 1.0,
     nonlinearity: Any = "relu",
     sigma_u: float = 1.0,
     sigma_w: float = 1.0,
-    sigma_v=1.0,
-):
+    sigma_v: float = 1.0,
+) -> Output:
     """k_i = Uxˡ⁻¹_i; A = softmax_j(⟨k_i, k_j⟩/n / temperature); y_i = k_i + Σ_j A_ij k_j; z = LN(y);
     xˡ = LN(W²φ(W¹z) + z); f = vᵀ(mean_i x_i^depth)/√n. U, W¹, W² differ from layer to layer.
 
@@ -43,15 +55,15 @@ def transformer(
     phi = as_nonlinearity(nonlinearity)
     number(temperature, "temperature", above=0)
 
-    def attend_and_transform(net, k):
+    def attend_and_transform(net: Network, k: Vector) -> Vector:
         scores = inner(k[:, :, None], k[:, None, :]) / temperature
         z = layernorm(k + softmax(scores) @ k)
         g = net.matrix("W1", std=sigma_w) @ z
         return layernorm(net.matrix("W2", std=sigma_w) @ phi(g) + z)
 
-    def layer(net, x):
+    def layer(net: Network, x: Vector) -> Vector:
         return attend_and_transform(net, net.matrix("U", std=sigma_u) @ x)
 
     first = attend_and_transform(net, net.input("U", x, std=sigma_u))
-    x = net.repeat(whole_number(depth, "depth", at_least=1) - 1, layer, first)
-    return net.readout("v", x.mean(1), std=sigma_v)
+    last = net.repeat(whole_number(depth, "depth", at_least=1) - 1, layer, first)
+    return net.readout("v", last.mean(1), std=sigma_v)

@@ -21,9 +21,9 @@ class Law(NamedTuple):
         corrections: For Wx, the indices of the vectors y whose Z^y make up Ż in Z = Ẑ + Ż.
     """
 
-    samples: Array
-    mean: Array
-    std: Array
+    samples: Float[Array, "*leading samples"]
+    mean: Float[Array, "*leading"]
+    std: Float[Array, "*leading"]
     gaussian: bool
     corrections: tuple[int, ...]
 
@@ -48,8 +48,8 @@ class Estimate(NamedTuple):
         error: The standard error of `value`.
     """
 
-    value: Array
-    error: Array
+    value: Float[Array, "*leading"]
+    error: Float[Array, "*leading"]
 
 
 class MasterTheorem(NamedTuple):

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jaxtyping import Float
 
 from ..execution.examples import check_in_groups, traced
 from ..execution.finiteness import check_finite
@@ -51,7 +52,7 @@ class Stacks(NamedTuple):
         return cls(tuple(programs), np.argsort(np.concatenate([group.members for group in groups])))
 
 
-def virtual_ntk(arch: Architecture, x: Any, *, width: int, key: Any) -> np.ndarray:
+def virtual_ntk(arch: Architecture, x: Any, *, width: int, key: Any) -> Float[np.ndarray, "outputs outputs"]:
     """The NTK of one random network, as `empirical_ntk`, without its matrices: of a width of a million, too.
 
     Source: Gaussian conditioning, Tensor Programs III (arXiv:2009.10685), carried out exactly at width n.
@@ -82,7 +83,9 @@ def virtual_ntk(arch: Architecture, x: Any, *, width: int, key: Any) -> np.ndarr
     return ntk
 
 
-def virtual_outputs(arch: Architecture, x: Any, *, width: int, draws: int, key: Any) -> np.ndarray:
+def virtual_outputs(
+    arch: Architecture, x: Any, *, width: int, draws: int, key: Any
+) -> Float[np.ndarray, "draws outputs"]:
     """f(x) of independent random networks, as `sample_outputs`, without their matrices.
 
     Source: as of `virtual_ntk`.

@@ -93,5 +93,5 @@ def _is_distant() -> bool:
     return ENGINE in os.environ and not _answering.get()
 
 
-def _function(name: str) -> Callable[..., Any]:
+def _function(name: str) -> Any:
     return getattr(import_module(READINGS[name]), name)

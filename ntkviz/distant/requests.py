@@ -85,7 +85,7 @@ def ask(answer: Callable[[str, bytes], bytes], name: str, arguments: bytes) -> b
         ) from problem
 
 
-def _submitted(answer: Callable[[str, bytes], bytes], name: str, arguments: bytes, lane: str) -> Future:
+def _submitted(answer: Callable[[str, bytes], bytes], name: str, arguments: bytes, lane: str) -> Future[bytes]:
     client = _client()
     return client.submit(
         answer,
@@ -97,7 +97,7 @@ def _submitted(answer: Callable[[str, bytes], bytes], name: str, arguments: byte
     )
 
 
-def _awaited(future: Future) -> bytes:
+def _awaited(future: Future[bytes]) -> bytes:
     given_up, done = _given_up.get(), threading.Event()
     if given_up is None:
         return future.result()

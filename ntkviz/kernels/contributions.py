@@ -41,7 +41,9 @@ from .forward.views import Vector, View
 Shares = dict[tuple[int, int], Array]  # by pair of indices, one in each program: for all pairs of entries
 
 
-def infinite_contributions(arch: Architecture, x1: Any, x2: Any = None) -> dict[str, np.ndarray]:
+def infinite_contributions(
+    arch: Architecture, x1: Any, x2: Any = None
+) -> dict[str, Float[np.ndarray, "outputs outputs_bar"]]:
     """The limit NTK of two inputs, parameter by parameter and use by use.
 
     A bias is used once for each vector it is added to. Each matrix of an array of matrices, such as those of a filter,
@@ -68,7 +70,9 @@ def infinite_contributions(arch: Architecture, x1: Any, x2: Any = None) -> dict[
     return {name: np.asarray(part) for name, part in split.items()}
 
 
-def empirical_contributions(arch: Architecture, x1: Any, x2: Any = None, *, width: int, key: Any) -> dict[str, Array]:
+def empirical_contributions(
+    arch: Architecture, x1: Any, x2: Any = None, *, width: int, key: Any
+) -> dict[str, Float[Array, "outputs outputs_bar"]]:
     """The empirical NTK of two inputs of one random network, parameter by parameter and use by use.
 
     Source: Tensor Programs II (arXiv:2006.14548), §"NTK from backprop".

@@ -126,8 +126,8 @@ class Fluctuation(NamedTuple):
 
     c: float
     error: float
-    covariance: np.ndarray | None
-    draws: np.ndarray
+    covariance: Float[np.ndarray, "x x x x"] | None
+    draws: Float[np.ndarray, "draws x x"]
 
 
 class RequiredWidth(NamedTuple):

@@ -20,16 +20,23 @@ from .functions import batchnorm, concatenate, einsum, inner, layernorm, moment,
 from .gradients import backward
 from .gradients.gia import GIAReport, simple_gia_check
 from .maximum import maximum
+from .network import Network
 from .nonlinearities.nonlinearity import Nonlinearity, as_nonlinearity, nonlinearity
 from .program import Program
 from .rewriting import several, unrolling
 from .text import gradients as gradient_listing
+from .values import Matrix, Output, Scalar, Vector
 
 __all__ = [
     "Architecture",
     "GIAReport",
+    "Matrix",
+    "Network",
     "Nonlinearity",
+    "Output",
     "Program",
+    "Scalar",
+    "Vector",
     "architecture",
     "as_nonlinearity",
     "batchnorm",

@@ -9,9 +9,9 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from ..errors import ProgramError
 from . import instructions as ops
-from .handle import Value, clause
+from .handle import V, Value, clause
 from .lazy_jax import jax, jnp
-from .values import Scalar, Vector, contracted
+from .values import Numbers, Scalar, Vector, contracted
 
 if TYPE_CHECKING:
     from jax import Array
@@ -54,7 +54,7 @@ def inner(x: Vector, y: Vector) -> Scalar:
     return moment(_vector(x, "inner") * _vector(y, "inner"))
 
 
-def _join(values: Sequence[Any], axis: int, new_axis: bool) -> Any:
+def _join(values: Sequence[V], axis: int, new_axis: bool) -> V:
     values = list(values)
     if not values or not all(isinstance(v, Vector | Scalar) and type(v) is type(values[0]) for v in values):
         raise ProgramError("nv.stack and nv.concatenate take a non-empty list of values of one kind.")
@@ -67,7 +67,7 @@ def _join(values: Sequence[Any], axis: int, new_axis: bool) -> Any:
     return values[0]._net.record(op, tuple(values), type(values[0]), shape)
 
 
-def stack(values: Sequence[Any], axis: int = 0) -> Any:
+def stack(values: Sequence[V], axis: int = 0) -> V:
     """Stack arrays of vectors, or of scalars, along a new leading axis.
 
     Args:
@@ -83,7 +83,7 @@ def stack(values: Sequence[Any], axis: int = 0) -> Any:
     return _join(values, axis, new_axis=True)
 
 
-def concatenate(values: Sequence[Any], axis: int = 0) -> Any:
+def concatenate(values: Sequence[V], axis: int = 0) -> V:
     """Join arrays of vectors, or of scalars, along an existing leading axis.
 
     Args:
@@ -99,7 +99,7 @@ def concatenate(values: Sequence[Any], axis: int = 0) -> Any:
     return _join(values, axis, new_axis=False)
 
 
-def einsum(subscripts: str, coefficients: Any, vectors: Vector) -> Vector:
+def einsum(subscripts: str, coefficients: Numbers, vectors: Vector) -> Vector:
     """Σ θ x over leading axes, as `numpy.einsum`.
 
     Args:
@@ -156,8 +156,7 @@ def layernorm(x: Vector, eps: float = 0.0) -> Vector:
         ProgramError: `x` is not a vector of a program.
     """
     centred = _vector(x, "layernorm") - moment(x)
-    normalised: Vector = centred * (inner(centred, centred) + eps) ** -0.5
-    return normalised
+    return centred * (inner(centred, centred) + eps) ** -0.5
 
 
 def _softmax(x: Array) -> Array:

@@ -7,7 +7,7 @@ the width axis is never visible, so nothing an author writes can depend on the w
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
@@ -47,7 +47,7 @@ class Value:
             )
         return self.shape[0]
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Self]:
         return (self[k] for k in range(len(self)))
 
     def __repr__(self) -> str:
@@ -73,7 +73,7 @@ class Value:
 
     # Everything below rearranges leading axes; `_rearranged` does it for vectors and scalars alike.
 
-    def _rearranged(self, how: AxesMap) -> Any:
+    def _rearranged(self, how: AxesMap) -> Self:
         try:
             shape = rearranged_shape(how, self.shape)
         except (TypeError, ValueError, IndexError) as problem:
@@ -94,7 +94,7 @@ class Value:
                 )
         return tuple(sorted(a % self.ndim for a in given))
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: Any) -> Self:
         keys = key if isinstance(key, tuple) else (key,)
         used = sum(1 for k in keys if k is not None and k is not Ellipsis)
         if used > self.ndim:
@@ -111,7 +111,7 @@ class Value:
             raise ProgramError(f"An index does not fit the leading shape {self.shape}: {clause(problem)}.") from problem
         return self._rearranged(rule)
 
-    def reshape(self, *shape: Any) -> Any:
+    def reshape(self, *shape: Any) -> Self:
         """Reshape the leading axes, as `numpy.reshape`.
 
         Args:
@@ -129,7 +129,7 @@ class Value:
             target = tuple(int(np.prod(self.shape)) // max(known, 1) if s == -1 else s for s in target)
         return self._rearranged(Reshape(target))
 
-    def transpose(self, *axes: Any) -> Any:
+    def transpose(self, *axes: Any) -> Self:
         """Permute the leading axes, as `numpy.transpose`.
 
         Args:
@@ -144,7 +144,7 @@ class Value:
         order = tuple(axes[0]) if len(axes) == 1 and not isinstance(axes[0], int) else axes
         return self._rearranged(Permute(order or tuple(reversed(range(self.ndim)))))
 
-    def broadcast_to(self, shape: Shape) -> Any:
+    def broadcast_to(self, shape: Shape) -> Self:
         """Repeat along new or length-one leading axes, as `numpy.broadcast_to`.
 
         Args:
@@ -158,7 +158,7 @@ class Value:
         """
         return self if tuple(shape) == self.shape else self._rearranged(BroadcastTo(tuple(shape)))
 
-    def pad(self, widths: Sequence[tuple[int, int]]) -> Any:
+    def pad(self, widths: Sequence[tuple[int, int]]) -> Self:
         """Zeros before and after along each leading axis, as `numpy.pad`.
 
         Args:
@@ -174,7 +174,7 @@ class Value:
             raise ProgramError(f"pad takes a pair of numbers for each of the {self.ndim} leading axes, not {widths!r}.")
         return self._rearranged(Pad(tuple((int(a), int(b)) for a, b in widths)))
 
-    def sum(self, axis: int | Sequence[int] | None = None) -> Any:
+    def sum(self, axis: int | Sequence[int] | None = None) -> Self:
         """Sum over leading axes.
 
         Args:
@@ -188,7 +188,7 @@ class Value:
         """
         return self._rearranged(Sum(self._axes(axis)))
 
-    def mean(self, axis: int | Sequence[int] | None = None) -> Any:
+    def mean(self, axis: int | Sequence[int] | None = None) -> Self:
         """Average over leading axes; never over the width (`nv.moment` does that).
 
         Args:
@@ -201,6 +201,9 @@ class Value:
             ProgramError: An axis does not exist.
         """
         return self._rearranged(Sum(self._axes(axis), average=True))
+
+
+V = TypeVar("V", bound=Value)
 
 
 def clause(problem: Exception) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 from ..errors import HyperparameterError, ProgramError, shown
 from . import instructions as ops
 from .axes import Shape
-from .handle import Value
+from .handle import V, Value
 from .program import Parameter, Program
-from .recording import Recorder, UsesOutsideError, V
+from .recording import Recorder, UsesOutsideError
 from .values import Matrix, Output, Scalar, Vector
 
 PARAMETRIZATIONS = ("ntk", "ntk4a")

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from ..errors import HyperparameterError, ProgramError
 from . import instructions as ops
 from .axes import Shape
-from .handle import Value
+from .handle import V, Value
 from .instructions import Op
 from .nonlinearities.nonlinearity import Nonlinearity
 from .numbers import real_array
 from .program import Instruction, check_length
 from .values import Matrix, Scalar
-
-V = TypeVar("V", bound=Value)
 
 
 class UsesOutsideError(Exception):

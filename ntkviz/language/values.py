@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, overload
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from .nonlinearities.nonlinearity import Nonlinearity, multiply
 
 if TYPE_CHECKING:
     from .recording import Recorder
+
+Numbers: TypeAlias = "Scalar | float | np.ndarray"
 
 
 class Vector(Value):
@@ -52,7 +54,7 @@ class Vector(Value):
         op = ops.Nonlin(phi) if phi.arity == 1 or phi is multiply else ops.NonlinOfSeveral(phi)
         return self._net.record(op, (*vectors, *thetas), Vector, shape)
 
-    def __add__(self, other: Any) -> Vector:
+    def __add__(self, other: Vector | Numbers) -> Vector:
         if isinstance(other, Vector):
             return self._net.record(ops.Add(), (self, other), Vector, broadcast("+", self, other))
         if _is_number(other, 0):
@@ -65,36 +67,33 @@ class Vector(Value):
     def __neg__(self) -> Vector:
         return self * -1.0
 
-    def __sub__(self, other: Any) -> Vector:
-        difference: Vector = self + (-other)
-        return difference
+    def __sub__(self, other: Vector | Numbers) -> Vector:
+        return self + -other
 
-    def __rsub__(self, other: Any) -> Vector:
-        difference: Vector = -self + other
-        return difference
+    def __rsub__(self, other: Numbers) -> Vector:
+        return -self + other
 
-    def __mul__(self, other: Any) -> Vector:
+    def __mul__(self, other: Vector | Numbers) -> Vector:
         if isinstance(other, Vector):
-            return cast(Vector, multiply(self, other))
+            return multiply(self, other)
         factor = self._net.scalar(other)
         return self._net.record(ops.Scale(), (self, factor), Vector, broadcast("*", self, factor))
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other: Any) -> Vector:
+    def __truediv__(self, other: Vector | Numbers) -> Vector:
         if isinstance(other, Vector):
             raise ProgramError(
                 "A quotient of two vectors may be infinite; write it as a function of both with nv.nonlinearity."
             )
-        quotient: Vector = self * (1.0 / other)
-        return quotient
+        return self * (1.0 / other)
 
     def __pow__(self, power: int) -> Vector:
         if power not in (1, 2, 3):
             raise ProgramError(f"x ** {power} is not supported; use nv.nonlinearity(lambda x: x ** {power}).")
         from .nonlinearities.nonlinearity import cube, identity, square
 
-        return cast(Vector, (identity, square, cube)[int(power) - 1](self))
+        return (identity, square, cube)[int(power) - 1](self)
 
 
 class Scalar(Value):
@@ -131,26 +130,38 @@ class Scalar(Value):
         args = (self, *(self._net.scalar(o) for o in others))
         return self._net.scalar_function(fn, *(reversed(args) if reverse else args), name=name, mixes=mixes)
 
-    def __add__(self, other: Any) -> Any:
+    @overload
+    def __add__(self, other: Vector) -> Vector: ...
+    @overload
+    def __add__(self, other: Numbers) -> Scalar: ...
+    def __add__(self, other: Vector | Numbers) -> Vector | Scalar:
         return other + self if isinstance(other, Vector) else self._map(operator.add, "+", other)
 
     __radd__ = __add__
 
-    def __sub__(self, other: Any) -> Any:
+    @overload
+    def __sub__(self, other: Vector) -> Vector: ...
+    @overload
+    def __sub__(self, other: Numbers) -> Scalar: ...
+    def __sub__(self, other: Vector | Numbers) -> Vector | Scalar:
         return (-other) + self if isinstance(other, Vector) else self._map(operator.sub, "-", other)
 
-    def __rsub__(self, other: Any) -> Scalar:
+    def __rsub__(self, other: float | np.ndarray) -> Scalar:
         return self._map(operator.sub, "-", other, reverse=True)
 
-    def __mul__(self, other: Any) -> Any:
+    @overload
+    def __mul__(self, other: Vector) -> Vector: ...
+    @overload
+    def __mul__(self, other: Numbers) -> Scalar: ...
+    def __mul__(self, other: Vector | Numbers) -> Vector | Scalar:
         return other * self if isinstance(other, Vector) else self._map(operator.mul, "*", other)
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other: Any) -> Scalar:
+    def __truediv__(self, other: Numbers) -> Scalar:
         return self._map(operator.truediv, "/", other)
 
-    def __rtruediv__(self, other: Any) -> Scalar:
+    def __rtruediv__(self, other: float | np.ndarray) -> Scalar:
         return self._map(operator.truediv, "/", other, reverse=True)
 
     def __neg__(self) -> Scalar:
@@ -159,7 +170,7 @@ class Scalar(Value):
     def __pow__(self, power: float) -> Scalar:
         return self._map(operator.pow, "**", power)
 
-    def __matmul__(self, vectors: Any) -> Any:
+    def __matmul__(self, vectors: Vector) -> Vector:
         """Σ_j θ_ij x_j over the last axis of θ and the last leading axis of x (batch axes broadcast)."""
         if not isinstance(vectors, Vector):
             raise ProgramError("θ @ x takes scalars on the left and vectors on the right.")
@@ -193,7 +204,7 @@ class Matrix:
         rest = self.shape[len(index) :]
         return Matrix(self._net, self._parameter, rest, (*self._index, *index), self._transpose)
 
-    def __matmul__(self, x: Any) -> Vector:
+    def __matmul__(self, x: Vector) -> Vector:
         if not isinstance(x, Vector):
             raise ProgramError(
                 "W @ x takes vectors of the program on the right; apply an input matrix to data with net.input."
@@ -214,7 +225,7 @@ class Output(Value):
 
     kind = "output"
 
-    def _refuse(self, *_: Any) -> Any:
+    def _refuse(self, *_: Any) -> NoReturn:
         raise ProgramError(
             "A readout vᵀx/√n does not converge to a constant, so the program cannot use it further; "
             "combine the vectors before reading them out, or use nv.inner for a scalar ⟨x, y⟩/n."
@@ -223,7 +234,7 @@ class Output(Value):
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __neg__ = __pow__ = _refuse
     __getitem__ = _refuse
 
-    def _rearranged(self, how: AxesMap) -> Any:
+    def _rearranged(self, how: AxesMap) -> NoReturn:
         self._refuse()
 
 

@@ -31,7 +31,9 @@ from .sampling import at_readout_scale, check_width, random_key, run, sample_par
 from .uses import Matrix, Uses, ntk_from_uses, of_vector, pairs_of_uses, side_by_side
 
 
-def empirical_ntk(arch: Architecture, x1: Any, x2: Any = None, *, width: int, key: Any) -> Array:
+def empirical_ntk(
+    arch: Architecture, x1: Any, x2: Any = None, *, width: int, key: Any
+) -> Float[Array, "outputs outputs_bar"]:
     """The NTK Θ_n = Σ lr·⟨∂f/∂ω, ∂f̄/∂ω⟩ of one random network of a given width.
 
     Source: Jacot et al. 2018 (arXiv:1806.07572).
@@ -67,7 +69,9 @@ def empirical_ntk(arch: Architecture, x1: Any, x2: Any = None, *, width: int, ke
     return ntk
 
 
-def _between(arch: Architecture, data1: Data, data2: Data, width: int, key: Array) -> Array:
+def _between(
+    arch: Architecture, data1: Data, data2: Data, width: int, key: Array
+) -> Float[Array, "outputs outputs_bar"]:
     """The empirical NTK between two batches, each of inputs of one shape."""
     itself = data1 is data2
     first, second, separate = traced(arch, data1, data2)

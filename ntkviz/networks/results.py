@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from ..convergence import relative_frobenius
 
@@ -19,10 +20,10 @@ class Training(NamedTuple):
         ntk_after: The same after the last step.
     """
 
-    train: np.ndarray
-    test: np.ndarray
-    ntk_before: np.ndarray
-    ntk_after: np.ndarray
+    train: Float[np.ndarray, "*times train"]
+    test: Float[np.ndarray, "*times test"]
+    ntk_before: Float[np.ndarray, "train train"]
+    ntk_after: Float[np.ndarray, "train train"]
 
     def ntk_change(self) -> float:
         """The relative change of the kernel during training.

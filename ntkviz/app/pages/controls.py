@@ -44,7 +44,7 @@ class Slider:
         hint: str = "",
         end: Callable[[Controls], float] | None = None,
     ):
-        self.start, self.low, self.high, self.end = start, low, high, end
+        self.start, self.low, self.high, self.step, self.end = start, low, high, step, end
         self.whole = all(isinstance(number, int) for number in (low, high, start, step))
         kind = widgets.IntSlider if self.whole else widgets.FloatSlider
         self.widget = kind(
@@ -69,8 +69,8 @@ class Slider:
         self.widget.value = self._nearest(value)
 
     def _nearest(self, value: float) -> float:
-        steps = round((value - self.low) / self.widget.step)
-        return min(round(self.low + steps * self.widget.step, DIGITS), self.high)
+        steps = round((value - self.low) / self.step)
+        return min(round(self.low + steps * self.step, DIGITS), self.high)
 
     def parse(self, text: str) -> float:
         kind, name = (int, "a whole number") if self.whole else (float, "a number")

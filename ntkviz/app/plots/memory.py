@@ -192,8 +192,8 @@ def _steps(half_life: float, error: float = np.nan) -> str:
 
 def _relative(distance: Sequence[float]) -> np.ndarray:
     distances = np.asarray(distance, dtype=float)
-    return distances / max(distances[0], np.finfo(float).tiny)
+    return np.asarray(distances / max(distances[0], np.finfo(float).tiny))
 
 
 def _together(distances: Sequence[np.ndarray]) -> np.ndarray:
-    return np.sqrt(np.mean(np.square(distances), axis=0))
+    return np.asarray(np.sqrt(np.mean(np.square(distances), axis=0)))

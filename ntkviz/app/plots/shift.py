@@ -123,7 +123,7 @@ class ShiftPlot(Plot):
 
     def _relative(self, kernel: Sequence[float]) -> np.ndarray:
         numbers = np.asarray(kernel, dtype=float)
-        return numbers / numbers[self._origin]
+        return np.asarray(numbers / numbers[self._origin])
 
     def _spread(self, readout: int) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of the networks: empty for none, and deviation 0 for only one."""

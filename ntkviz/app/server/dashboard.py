@@ -12,6 +12,7 @@ import signal
 from functools import partial
 from importlib import metadata, resources
 from pathlib import Path
+from typing import Any
 
 from jupyter_events import EventLogger
 from tornado.ioloop import IOLoop
@@ -95,7 +96,7 @@ class Dashboard(Voila):
     )
     # Shared by all kernels: otherwise each would create its own, which `logging` never releases.
     event_logger = Instance(EventLogger, args=())
-    warming: asyncio.Task | None = None
+    warming: asyncio.Task[None] | None = None
 
     @default("most_pages")
     def _as_memory_allows(self) -> int:
@@ -120,10 +121,10 @@ class Dashboard(Voila):
         for_template = {"chapters": chapters(self.root_dir), "plotly": plotly}
         self.voila_configuration.update_config(Config(VoilaConfiguration={"resources": for_template}))
 
-    def init_settings(self) -> dict:
+    def init_settings(self) -> dict[str, Any]:
         """Voilà's settings, and the host names that it accepts (otherwise other sites could pose as this one)."""
         at_home = self.ip in ("localhost", "127.0.0.1", "::1")
-        return super().init_settings() | {
+        return dict(super().init_settings()) | {
             "allow_remote_access": not at_home and not self.hosts,
             "local_hostnames": ["localhost", *self.hosts],
             "embedded_in": self.embedded_in,
@@ -132,7 +133,7 @@ class Dashboard(Voila):
             "default_handler_args": {"status_code": 404},
         }
 
-    def init_handlers(self) -> list:
+    def init_handlers(self) -> list[Any]:
         """Voilà's handlers without its file listing and unused routes; the root redirects to the home notebook."""
         home = f"{self.base_url}voila/render/{HOME}"
         unasked = ("tree", "api/contents", "api/themes", "query", "execution")

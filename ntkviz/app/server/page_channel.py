@@ -56,7 +56,7 @@ def may_ask(kind: str, content: dict[str, Any]) -> bool:
         case "kernel_info_request" | "comm_info_request" | "comm_close":
             return True
         case "comm_open":
-            return content["target_name"] == STATES
+            return bool(content["target_name"] == STATES)
         case "comm_msg":
             data = content["data"]
             if data["method"] == "update":

@@ -133,7 +133,7 @@ class Figure(FigureWidget):
         # plotly's own code would add 5 MB of plotly.js to each figure.
         _esm = (STATIC / "figure.js").read_text(encoding="utf-8")
 
-    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> Any:
         # The dashboard creates its figures before it shows them (in a preheated kernel, long before).
         if key is None and self._made:
             upstream.renew_state(self)

@@ -13,4 +13,4 @@ def draw(chapter: str) -> str:
     Raises:
         ModuleNotFoundError: There is no file for it here.
     """
-    return import_module(f"{__name__}.{chapter.partition('_')[2]}").draw()
+    return str(import_module(f"{__name__}.{chapter.partition('_')[2]}").draw())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...kernels.infinite import infinite_ntk
-from ...language import architecture
+from ...language import Network, Output, Scalar, architecture
 from ...language.nonlinearities.nonlinearity import relu
 from ...networks.finite import empirical_ntk
 from ..course.data import digits
@@ -14,7 +14,7 @@ from .drawing import across, dots, down, polyline, svg
 
 
 @architecture
-def one_layer(net, patches, *, average=False):
+def one_layer(net: Network, patches: Scalar, *, average: bool = False) -> Output:
     """A convolution of one layer, given its patches: `(batch, positions, pixels)`."""
     x = relu(net.input("W", patches))
     return net.readout("v", x.mean(1)) if average else net.readout("v", x, axes=1)

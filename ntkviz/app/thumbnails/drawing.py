@@ -37,7 +37,8 @@ def dots(x: np.ndarray, y: np.ndarray, colour: str, radius: float = 3.5) -> str:
 
 def across(values: np.ndarray, margin: float = 24) -> np.ndarray:
     """Numbers in increasing order, spread over the width of the card."""
-    return margin + (WIDTH - 2 * margin) * (values - values[0]) / (values[-1] - values[0])
+    share = (values - values[0]) / (values[-1] - values[0])
+    return np.asarray(margin + (WIDTH - 2 * margin) * share)
 
 
 def down(values: np.ndarray, low: float, high: float, margin: float = 24) -> np.ndarray:

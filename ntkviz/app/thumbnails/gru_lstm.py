@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ... import architectures
 from ...calculus.recurrence import recurrence, recurrence_limit
@@ -18,8 +19,9 @@ def draw() -> str:
     x = np.sqrt(STEPS + 1) * np.eye(STEPS + 1)[[*tokens]]
     steps, network = across(np.arange(STEPS)), architectures.lstm(sigma_w=0.5, sigma_b=0.1)
 
-    def line(distance, colour: str, width: float, opacity: float = 1.0) -> str:
-        trace = np.log10(np.asarray(distance) / distance[0])
+    def line(distance: ArrayLike, colour: str, width: float, opacity: float = 1.0) -> str:
+        distances = np.asarray(distance)
+        trace = np.log10(distances / distances[0])
         return polyline(steps, down(trace, -1.6, 0.1), colour, width, opacity)
 
     networks = [recurrence(network(forget_bias=0.5), x, width=128, key=key).distance for key in range(8)]

@@ -142,4 +142,4 @@ class StepLaw(Plot):
 
 def _density(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """The share of the values in each bar divided by its width; values outside the edges count in the total."""
-    return np.histogram(values, edges)[0] / values.size / (edges[1] - edges[0])
+    return np.asarray(np.histogram(values, edges)[0] / values.size / (edges[1] - edges[0]))

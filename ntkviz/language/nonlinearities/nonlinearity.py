@@ -13,7 +13,7 @@ import math
 import types
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from ...distant.readings import read
 from ...errors import HyperparameterError, shown
@@ -22,6 +22,11 @@ from ..travelling import portable
 from .elementwise import traced_elementwise
 from .formulas import NoFormulaError
 from .recognition import Formula, formula_of, jumps_of
+
+if TYPE_CHECKING:
+    from jax import Array
+
+    from ..values import Vector
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +62,10 @@ class Nonlinearity:
     coefficients: tuple[float, ...] = ()
     derivative_of: tuple[Nonlinearity, int] | None = None
 
+    @overload
+    def __call__(self, x: Vector, /, *others: Any) -> Vector: ...
+    @overload
+    def __call__(self, *args: Any) -> Array: ...
     def __call__(self, *args: Any) -> Any:
         """Record `φ(x¹,…,xᵏ; θ¹,…)` on a program's vectors, or evaluate it on arrays."""
         for arg in args:
