@@ -138,8 +138,7 @@ def _(op: ops.ScalarFunction, known: Known, instruction: Instruction, *args: np.
 @signs.rule(ops.Nonlin)
 def _(op: ops.Nonlin, known: Known, instruction: Instruction, *args: np.ndarray) -> np.ndarray:
     if op.multiplies:
-        both: np.ndarray = args[0] * args[1]
-        return both
+        return np.asarray(args[0] * args[1])
     return np.where(args[0] == -1, _sign_of(op), args[0]) if len(args) == 1 else _if_unchanged(args)
 
 
@@ -154,8 +153,7 @@ def _(op: Op, known: Known, instruction: Instruction, x: np.ndarray, *_: np.ndar
 
 @signs.rule(grads.BatchNormGradient)
 def _(op: Op, known: Known, instruction: Instruction, x: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    flipped: np.ndarray = gradient * x**2  # flipping the batch leaves its derivative unchanged
-    return flipped
+    return np.asarray(gradient * x**2)  # flipping the batch leaves its derivative unchanged
 
 
 signs.rule(grads.ScalarGradient)(lambda op, known, instruction, gradient, *args: gradient * _if_unchanged(args))

@@ -12,7 +12,7 @@ and sampled, with a standard error, where it does not.
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -96,8 +96,8 @@ def exact_error_kind(program: Program, program_bar: Program, assume_gia: bool) -
 
 @functools.lru_cache(maxsize=256)
 def _traced(signature: TraceSignature, assume_gia: bool) -> LimitKernels:
-    kernels: LimitKernels = jax.eval_shape(functools.partial(_exact_pair, assume_gia=assume_gia), *signature.programs())
-    return kernels
+    pair = functools.partial(_exact_pair, assume_gia=assume_gia)
+    return cast(LimitKernels, jax.eval_shape(pair, *signature.programs()))
 
 
 @functools.partial(jax.jit, static_argnames="assume_gia", inline=True)  # traced once: to try, and to calculate
@@ -109,12 +109,12 @@ def _exact_pair(program: Program, program_bar: Program, *, assume_gia: bool) -> 
 # A few numbers for each pair by a long formula: compiling takes the time, so LLVM is not asked to improve the code.
 @bounded(static_argnames="assume_gia", compiler_options={"xla_backend_optimization_level": 0})
 def _exact_pairs(program: Program, program_bar: Program, assume_gia: bool) -> LimitKernels:
-    def pair(data: Data, data_bar: Data) -> Any:
-        return _exact_pair(program.with_data(*data), program_bar.with_data(*data_bar), assume_gia=assume_gia)
+    def pair(data: Data, data_bar: Data) -> LimitKernels:
+        programs = program.with_data(*data), program_bar.with_data(*data_bar)
+        return cast(LimitKernels, _exact_pair(*programs, assume_gia=assume_gia))
 
     rows = jax.vmap(jax.vmap(pair, in_axes=(None, 0)), in_axes=(0, None))
-    kernels: LimitKernels = rows(program.data, program_bar.data)
-    return kernels
+    return rows(program.data, program_bar.data)
 
 
 def _exact(program: Program, program_bar: Program, assume_gia: bool) -> LimitKernels:

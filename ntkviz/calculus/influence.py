@@ -123,8 +123,7 @@ def _kernel(
     z = VirtualNetwork(Table(normals), weights, nothing_new)
     nngp, ntk, _ = sampled_kernels(runs, passes(programs[0]), z, known)
     found = ntk if kernel == "ntk" else nngp
-    result: Array = (found + found.T) / 2
-    return result
+    return (found + found.T) / 2
 
 
 @bounded(static_argnames=("kernel", "held", "nothing_new"))
@@ -153,7 +152,6 @@ def _draws(
 
     def one(key: Array) -> Array:
         noise = jax.random.normal(key, (samples,))
-        result: Array = push((noise - noise.mean()) * samples**0.5)
-        return result
+        return jnp.asarray(push((noise - noise.mean()) * samples**0.5))
 
     return kernel, jax.lax.map(one, jax.random.split(key, DRAWS))

@@ -157,8 +157,7 @@ def _networks(program: Program, width: int, key: Array, draws: int) -> dict[int,
     def one(number: Array) -> dict[int, Array]:
         return _network(program, width, jax.random.fold_in(key, number))
 
-    found: dict[int, Array] = jax.vmap(one)(jnp.arange(draws))
-    return found
+    return jax.vmap(one)(jnp.arange(draws))
 
 
 def _draws(program: Program) -> Iterator[dict[int, Array]]:

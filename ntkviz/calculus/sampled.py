@@ -16,7 +16,7 @@ where ⟨r, Aᵀp⟩ p is Ż and z is Ẑ; and its derivative in the weights is 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import jax
@@ -33,6 +33,8 @@ from ..networks.sampling import output_scale
 from ..networks.uses import Matrix, Uses, ntk_from_uses, of_vector, pairs_of_uses, side_by_side
 from .checked import Seen, seen
 from .smoothed_jumps import nonlin
+
+Dot = Callable[[Array, Array], Array]
 
 NOTHING_NEW = 1e-12
 """A vector has no new direction if this part of its square, or less, is new: that is rounding."""
@@ -117,7 +119,7 @@ class VirtualNetwork:
         """What is known of a matrix, whose inputs are of some length."""
         return self.matrices.setdefault(name, RandomMatrix(inputs, self.samples))
 
-    def new_directions(self, x: Array, new: Array, dot: Any) -> Array:
+    def new_directions(self, x: Array, new: Array, dot: Dot) -> Array:
         """Orthonormal vectors that span the rows of `new`, the parts of the rows of x that are new; others are zero.
 
         The coefficients are taken as constants, and one step of Newton's iteration for S^{-1/2} (Björck and Bowie 1971)
@@ -129,9 +131,8 @@ class VirtualNetwork:
         eigenvalues, vectors = jnp.linalg.eigh((gram + gram.T) / 2)
         is_new = eigenvalues > self.nothing_new
         roots = jnp.where(is_new, jnp.where(is_new, eigenvalues, 1.0) ** -0.5, 0.0)
-        made = ((vectors * roots).T * scale) @ new
-        result: Array = 1.5 * made - 0.5 * dot(made, made) @ made
-        return result
+        made: Array = ((vectors * roots).T * scale) @ new
+        return 1.5 * made - 0.5 * dot(made, made) @ made
 
 
 class RandomMatrix:
@@ -143,29 +144,29 @@ class RandomMatrix:
             for transpose, length, other in ((False, inputs, outputs), (True, outputs, inputs))
         }
 
-    def times(self, x: Array, sigma: Any, z: VirtualNetwork, *, transpose: bool = False) -> Array:
+    def times(self, x: Array, sigma: Array, z: VirtualNetwork, *, transpose: bool = False) -> Array:
         """A x or Aᵀ x for rows x of samples."""
         p, made_of_p = self.known[not transpose]
         normals = sigma * z.normals.take(len(x))
 
         def made(r: Array) -> Array:
-            result: Array = normals + (z.dot(r, made_of_p) - z.dot(normals, p)) @ p if len(p) else normals
-            return result
+            return normals + (z.dot(r, made_of_p) - z.dot(normals, p)) @ p if len(p) else normals
 
         return self._extended(x, z.dot, z, transpose, made)
 
-    def times_data(self, x: Array, sigma: Any, z: VirtualNetwork) -> Array:
+    def times_data(self, x: Array, sigma: Array, z: VirtualNetwork) -> Array:
         """A x for rows x of data, whose coordinates are not samples."""
         normals = sigma * z.normals.take(len(x))
         return self._extended(x, lambda a, b: a @ b.T, z, False, lambda r: normals)
 
-    def _extended(self, x: Array, dot: Any, z: VirtualNetwork, transpose: bool, made: Any) -> Array:
+    def _extended(
+        self, x: Array, dot: Dot, z: VirtualNetwork, transpose: bool, made: Callable[[Array], Array]
+    ) -> Array:
         q, made_of_q = self.known[transpose]
         new = z.new_directions(x, x - dot(x, q) @ q if len(q) else x, dot)
         q, made_of_q = jnp.concatenate([q, new]), jnp.concatenate([made_of_q, made(new)])
         self.known[transpose] = q, made_of_q
-        result: Array = dot(x, q) @ made_of_q
-        return result
+        return dot(x, q) @ made_of_q
 
 
 sampled: Rules[Array] = Rules("a limit Z from samples")
@@ -193,14 +194,12 @@ sampled.rule(ops.Nonlin)(lambda op, z, program, *args: jax.vmap(lambda *one: non
 
 @sampled.rule(ops.Readout)
 def _(op: ops.Readout, z: VirtualNetwork, program: Program, v: Array, x: Array) -> Array:
-    result: Array = jax.vmap(op.evaluate)(v, z.weighted(x)) * output_scale(program, z.samples)
-    return result
+    return jax.vmap(op.evaluate)(v, z.weighted(x)) * output_scale(program, z.samples)
 
 
 @sampled.rule(grads.PairMoment)
 def _(op: grads.PairMoment, z: VirtualNetwork, program: Program, x: Array, y: Array) -> Array:
-    result: Array = jax.vmap(op.evaluate)(x, z.weighted(y))
-    return result
+    return jax.vmap(op.evaluate)(x, z.weighted(y))
 
 
 @sampled.rule(ops.InputMatMul)
@@ -283,8 +282,7 @@ def _nngp(
         m.reshape((-1, math.prod(m.shape[m.ndim - 1 - positions : -1]), m.shape[-1])) for m in (values[x], other[y])
     ]
     products = jnp.einsum("ipz,jpz->ij", z.weighted(flat[0]), flat[1])
-    result: Array = p.program.variance(p.program.parameter_of(v)) * products / z.samples
-    return result
+    return products * jnp.asarray(p.program.variance(p.program.parameter_of(v))) / z.samples
 
 
 def _uses(p: BackwardProgram, values: list[Array], z: VirtualNetwork) -> dict[Matrix, Uses]:

@@ -32,8 +32,7 @@ WIDTH = 0.1
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def nonlin(op: Nonlin, *args: Array) -> Array:
     """What the instruction makes of samples and scalars, with the derivative that averages of it have."""
-    result: Array = op.evaluate(*args)
-    return result
+    return op.evaluate(*args)
 
 
 @nonlin.defjvp

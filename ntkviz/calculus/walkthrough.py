@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from statistics import NormalDist
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -101,8 +101,7 @@ class Walkthrough:
 
     @functools.cached_property
     def _limit(self) -> Limit:
-        limit: Limit = read("limit_law", self.program)
-        return limit
+        return cast(Limit, read("limit_law", self.program))
 
     @functools.cached_property
     def _samples(self) -> dict[int, np.ndarray]:
@@ -217,8 +216,7 @@ class Walkthrough:
                 return first(values[instruction.args[0]])
             case ops.Readout():
                 v, x = (first(values[k]) for k in instruction.args)
-                terms: np.ndarray = v * x
-                return terms
+                return np.asarray(v * x)
             case _ if self._is_vector(line.index):
                 return psi(first(values[line.index]), first(values[self.lines[0].index]))
             case _:
@@ -230,8 +228,7 @@ class Walkthrough:
 
 def first(values: Any) -> np.ndarray:
     """The first vector of an array of vectors `(*leading, n)`."""
-    vector: np.ndarray = np.asarray(values).reshape(-1, np.shape(values)[-1])[0]
-    return vector
+    return np.asarray(np.asarray(values).reshape(-1, np.shape(values)[-1])[0])
 
 
 @functools.cache

@@ -68,12 +68,10 @@ def between_groups(
     return blocks
 
 
-def joined(blocks: Sequence[Sequence[Any]], groups1: list[Group], groups2: list[Group]) -> Array:
+def joined(blocks: Sequence[Sequence[Array]], groups1: list[Group], groups2: list[Group]) -> Array:
     """One kernel from its blocks between groups, rows and columns in the order of the batches."""
     if len(groups1) == len(groups2) == 1:
-        whole: Array = blocks[0][0]
-        return whole
+        return blocks[0][0]
     rows, columns = (np.argsort(np.concatenate([g.members for g in groups])) for groups in (groups1, groups2))
-    concat = blocks[0][0].__array_namespace__().concat
-    kernel: Array = concat([concat(row, axis=1) for row in blocks], axis=0)[np.ix_(rows, columns)]
-    return kernel
+    concat: Callable[..., Array] = blocks[0][0].__array_namespace__().concat
+    return concat([concat(row, axis=1) for row in blocks], axis=0)[np.ix_(rows, columns)]

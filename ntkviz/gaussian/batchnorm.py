@@ -280,9 +280,8 @@ def _integrate(integrand: Callable[[Array], _TwoSteps], grid: _LogGrid, chunk: i
         return _TwoSteps(*(sums + jnp.sum(new, axis=0) for sums, new in zip(total, terms, strict=True)))
 
     shape = jax.eval_shape(integrand, grid.low)
-    zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shape)
-    integrals: _TwoSteps = lax.fori_loop(0, -(-grid.nodes // chunk), add_chunk, zero)
-    return integrals
+    zero = _TwoSteps(*(jnp.zeros(leaf.shape, leaf.dtype) for leaf in shape))
+    return _TwoSteps(*lax.fori_loop(0, -(-grid.nodes // chunk), add_chunk, zero))
 
 
 def _value_and_error(

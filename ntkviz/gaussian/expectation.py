@@ -264,8 +264,7 @@ def _unless_lost(exact: Estimated, phi: ExponentialSum, quadrature: Callable[[],
         use = lost & (other.error < exact.error)
         return Estimated(*(jnp.where(use, b, a) for a, b in zip(exact, other, strict=True)))
 
-    found: Estimated = jax.lax.cond(jnp.any(lost), better, lambda: exact)
-    return found
+    return Estimated(*jax.lax.cond(jnp.any(lost), better, lambda: exact))
 
 
 def _closed_single(x: _Argument) -> Float64[Array, "*inputs"] | None:

@@ -65,8 +65,10 @@ def scalars_of_stack(stack: Program) -> dict[int, Array] | None:
 
 @bounded
 def _scalars_of_stack(stack: Program) -> dict[int, Array]:
-    result: dict[int, Array] = jax.vmap(lambda *data: _limits(stack.with_data(*data)).numbers)(*stack.data)
-    return result
+    def limits(*data: Array) -> dict[int, Array]:
+        return dict(_limits(stack.with_data(*data)).numbers)
+
+    return jax.vmap(limits)(*stack.data)
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["numbers"], meta_fields=["refused"])

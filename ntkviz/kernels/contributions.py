@@ -181,8 +181,7 @@ def _split(program: Program, program_bar: Program) -> dict[str, Array]:
         found = kernels_from(Moments(_Shared((program, program_bar), shares)))
         for reason in (*correction_terms(program), *found.refused):
             raise NoForwardLimitError(reason.text)
-        entry: Array = found.ntk[0, 0]
-        return entry
+        return found.ntk[0, 0]
 
     terms = jax.grad(ntk)({pair: jnp.ones(shape) for pair, shape in shapes.items()})
     return {

@@ -126,8 +126,7 @@ def _check_tails(program: Program) -> None:
 def _mean_norms(found: Influence) -> np.ndarray:
     """E‖G‖_F of the field, for each scramble."""
     if found.covariances is None:
-        result: np.ndarray[Any, Any] = np.linalg.norm(found.draws, axis=(-2, -1)).mean(-1)
-        return result
+        return np.asarray(np.linalg.norm(found.draws, axis=(-2, -1)).mean(-1))
     rows, columns = pairs_of(found.kernels.shape[-1])
     times = np.where(rows == columns, 1.0, 2.0) ** 0.5  # an entry beside the diagonal is there twice
     return np.array([mean_norm(np.linalg.eigvalsh(v * times[:, None] * times)) for v in found.covariances])
@@ -161,5 +160,4 @@ def _drawn(covariance: np.ndarray) -> np.ndarray:
     eigenvalues, vectors = np.linalg.eigh(covariance.reshape(size**2, size**2))
     roots = vectors * np.sqrt(np.maximum(eigenvalues, 0))
     fields = (np.random.default_rng(0).standard_normal((256, size**2)) @ roots.T).reshape(-1, size, size)
-    result: np.ndarray[Any, Any] = (fields + fields.swapaxes(1, 2)) / 2
-    return result
+    return np.asarray((fields + fields.swapaxes(1, 2)) / 2)

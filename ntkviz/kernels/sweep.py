@@ -118,5 +118,4 @@ def _at_every_point(
         here = program.with_numbers(tuple(constants), program.data)
         return forward_kernels(here, here)
 
-    kernels: LimitKernels = jax.vmap(at_point, axis_size=count)(points)
-    return kernels
+    return jax.vmap(at_point, axis_size=count)(points)

@@ -198,5 +198,4 @@ def on_both_sides(left: AxesMap, ndim: int, right: AxesMap, ndim_right: int) -> 
 @functools.lru_cache(maxsize=4096)
 def rearranged_shape(how: AxesMap, shape: Shape) -> Shape:
     """The leading shape after `how`; raises what NumPy would."""
-    made: Shape = jax.eval_shape(lambda x: how(x, len(shape)), jax.ShapeDtypeStruct(shape, "float32")).shape
-    return made
+    return tuple(jax.eval_shape(lambda x: how(x, len(shape)), jax.ShapeDtypeStruct(shape, "float32")).shape)

@@ -23,6 +23,8 @@ from .nonlinearities.nonlinearity import Nonlinearity, multiply
 from .travelling import portable
 
 if TYPE_CHECKING:
+    from jax import Array
+
     from .program import Program
 
 
@@ -47,7 +49,7 @@ class Op:
     def multiplies(self) -> bool:
         return False
 
-    def evaluate(self, *args: Any) -> Any:
+    def evaluate(self, *args: Any) -> Array:
         raise NotImplementedError(type(self).__name__)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -113,7 +115,7 @@ class ScalarFunction(Op):
 class Moment(Op):
     """θ = (1/n) Σ_α x_α, for each vector of the array. Converges to E Z^x (Master Theorem)."""
 
-    def evaluate(self, x: Any) -> Any:
+    def evaluate(self, x: Array) -> Array:
         return x.mean(axis=-1)
 
 
@@ -168,7 +170,7 @@ class Nonlin(Op):
     def multiplies(self) -> bool:
         return self.phi is multiply
 
-    def evaluate(self, *args: Any) -> Any:
+    def evaluate(self, *args: Any) -> Array:
         vectors, scalars = args[: self.phi.arity], [jnp.asarray(s)[..., None] for s in args[self.phi.arity :]]
         value = self.phi.fn(*vectors, *scalars)
         shape = jnp.broadcast_shapes(*(jnp.shape(a) for a in (*vectors, *scalars)))
@@ -186,7 +188,7 @@ class BatchNorm(Op):
 
     axis: int
 
-    def evaluate(self, x: Any) -> Any:
+    def evaluate(self, x: Array) -> Array:
         centred = x - jnp.mean(x, axis=self.axis, keepdims=True)
         return centred / jnp.sqrt(jnp.mean(centred**2, axis=self.axis, keepdims=True))
 
@@ -195,7 +197,7 @@ class BatchNorm(Op):
 class Shift(Op):
     """x + θ: the same number added to every coordinate."""
 
-    def evaluate(self, x: Any, shift: Any) -> Any:
+    def evaluate(self, x: Array, shift: Array) -> Array:
         return x + jnp.asarray(shift)[..., None]
 
 
@@ -203,7 +205,7 @@ class Shift(Op):
 class Add(Linear):
     """x + y, leading axes broadcast as in NumPy."""
 
-    def evaluate(self, x: Any, y: Any) -> Any:
+    def evaluate(self, x: Array, y: Array) -> Array:
         return x + y
 
 
@@ -222,7 +224,7 @@ class Combination(Linear):
 class Scale(Product, Linear):
     """θ x, leading axes broadcast as in NumPy."""
 
-    def evaluate(self, x: Any, factor: Any) -> Any:
+    def evaluate(self, x: Array, factor: Array) -> Array:
         return x * jnp.asarray(factor)[..., None]
 
 
@@ -232,7 +234,7 @@ class Contract(Product, Linear):
 
     subscripts: str
 
-    def evaluate(self, x: Any, coefficients: Any) -> Any:
+    def evaluate(self, x: Array, coefficients: Array) -> Array:
         theta, vectors, out = split_subscripts(self.subscripts)
         return jnp.einsum(f"{theta},{vectors}Z->{out}Z", jnp.asarray(coefficients, x.dtype), x)
 
@@ -256,7 +258,7 @@ class Rearrange(Linear):
     def moves(self) -> bool:
         return self.how.moves
 
-    def evaluate(self, x: Any) -> Any:
+    def evaluate(self, x: Array) -> Any:
         """Also for scalars, whose arrays lack the last axis."""
         return self.how(x, len(self.shape_in))
 
@@ -320,7 +322,7 @@ class Delayed(Linear):
 class Readout(Product):
     """f = vᵀx/√n, summed over the leading axes that v has (each position with its own v)."""
 
-    def evaluate(self, v: Any, x: Any) -> Any:
+    def evaluate(self, v: Array, x: Array) -> Array:
         return (v * x).sum(axis=tuple(range(-v.ndim, 0)))
 
 
@@ -333,5 +335,4 @@ def contracted_shape(subscripts: str, theta: Shape, vectors: Shape) -> Shape:
 @functools.lru_cache(maxsize=4096)
 def function_shape(fn: Callable[..., Any], shapes: tuple[Shape, ...]) -> Shape:
     """The shape of a function of scalars."""
-    made: Shape = jax.eval_shape(fn, *(jax.ShapeDtypeStruct(s, "float64") for s in shapes)).shape
-    return made
+    return tuple(jax.eval_shape(fn, *(jax.ShapeDtypeStruct(s, "float64") for s in shapes)).shape)

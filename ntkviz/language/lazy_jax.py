@@ -22,8 +22,7 @@ class _Lazy:
         return importlib.import_module(self._name)
 
     def __getattr__(self, name: str) -> object:
-        found: object = getattr(self._module, name)
-        return found
+        return getattr(self._module, name)
 
 
 __all__ = ["core", "jax", "jnp", "norm", "special"]

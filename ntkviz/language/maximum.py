@@ -6,7 +6,7 @@ max(x, y) = y + relu(x − y), which the readings of second moments and of Z use
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..errors import ProgramError
 from .gradients.backward import Pullback, pullback
@@ -19,6 +19,9 @@ from .text.listing import Page
 from .text.notation import Formula, call, formula
 from .values import Vector, broadcast
 
+if TYPE_CHECKING:
+    from jax import Array
+
 DIFFERENCE = (1.0, -1.0)
 
 
@@ -26,7 +29,7 @@ DIFFERENCE = (1.0, -1.0)
 class Maximum(Op):
     """max(x, y) on every coordinate, leading axes broadcast as in NumPy."""
 
-    def evaluate(self, x: Any, y: Any) -> Any:
+    def evaluate(self, x: Array, y: Array) -> Array:
         return y + jnp.where(x > y, x - y, 0.0)  # its derivative where x = y is that of relu at 0
 
 

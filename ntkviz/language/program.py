@@ -25,6 +25,7 @@ from .instructions import Constant, Delayed, Op, Readout, Repeat, Source
 from .lazy_jax import jax
 
 if TYPE_CHECKING:
+    from .gradients.backward import BackwardProgram
     from .text.listing import Line
 
 Kind = Literal["vector", "scalar", "output"]
@@ -324,11 +325,8 @@ class Program:
         Raises:
             ProgramError: A derivative is not a function (that of a step).
         """
-        written_out = self.unrolled().with_data()
-        with_gradients: Program = read("backward", written_out, independent_copy=assume_gia).program.with_data(
-            *self.data
-        )
-        return with_gradients
+        found: BackwardProgram = read("backward", self.unrolled().with_data(), independent_copy=assume_gia)
+        return found.program.with_data(*self.data)
 
     def lines(self) -> tuple[Line, ...]:
         """The lines of the listing, from which text, LaTeX and graph are made.
@@ -336,8 +334,7 @@ class Program:
         Returns:
             The lines worth reading, in order, repeated layers written out.
         """
-        lines: tuple[Line, ...] = _methods["lines"](self)
-        return lines
+        return tuple(_methods["lines"](self))
 
     def to_text(self) -> str:
         """The instructions as numbered lines of text.
@@ -345,8 +342,7 @@ class Program:
         Returns:
             Lines `indices  name : type shape = formula`, in columns.
         """
-        text: str = _methods["to_text"](self)
-        return text
+        return str(_methods["to_text"](self))
 
     def to_latex(self) -> str:
         """The instructions as LaTeX.
@@ -354,8 +350,7 @@ class Program:
         Returns:
             An `aligned` environment, for display mode.
         """
-        latex: str = _methods["to_latex"](self)
-        return latex
+        return str(_methods["to_latex"](self))
 
     def to_graph(self) -> dict[str, list[dict[str, Any]]]:
         """The instructions as nodes and the values they pass as edges.
@@ -363,8 +358,7 @@ class Program:
         Returns:
             Under `"nodes"` dictionaries `{id, label, type, shape, formula}`, under `"edges"` `{source, target}`.
         """
-        graph: dict[str, list[dict[str, Any]]] = _methods["to_graph"](self)
-        return graph
+        return dict(_methods["to_graph"](self))
 
     def __str__(self) -> str:
         return self.to_text()

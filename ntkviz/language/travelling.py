@@ -19,7 +19,7 @@ import sys
 import types
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, cast
 from weakref import WeakValueDictionary
 
 Function = Callable[..., Any]
@@ -105,8 +105,7 @@ def _content(function: types.FunctionType) -> bytes:
     from ..distant.pickling import pickled
 
     with _sending(function):
-        content: bytes = pickled(function)
-        return content
+        return pickled(function)
 
 
 @contextlib.contextmanager
@@ -131,5 +130,4 @@ def _arrived(name: str, content: bytes) -> Function:
 def _made(content: bytes) -> Function:
     import cloudpickle
 
-    function: Function = cloudpickle.loads(content)
-    return function
+    return cast(Function, cloudpickle.loads(content))

@@ -137,8 +137,7 @@ def ntk_of_examples(
             return uses_of_parameters(example, parameters, example_outputs=1, loops=rolled.loops)
 
         each = jax.vmap(one)(*prog.data)
-        merged: dict[Matrix, Uses] = jax.tree.map(lambda m: m.reshape((m.shape[0], *m.shape[2:])), each)
-        return merged
+        return {of: Uses(*(m.reshape((m.shape[0], *m.shape[2:])) for m in uses)) for of, uses in each.items()}
 
     return _contract(program, program_bar, uses, width)
 

@@ -71,8 +71,7 @@ def _networks(program: Program, key: Array, first: int, width: int, count: int) 
     def one(number: Array) -> Array:
         return run(program, sample_parameters(program, width, jax.random.fold_in(key, number))).output
 
-    outputs: Array = jax.vmap(one)(first + jnp.arange(count))
-    return outputs
+    return jax.vmap(one)(first + jnp.arange(count))
 
 
 def _draws_at_once(program: Program, width: int, draws: int) -> int:

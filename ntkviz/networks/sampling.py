@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections import Counter
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import jax
@@ -42,8 +44,7 @@ def random_key(key: Any) -> Array:
         raise HyperparameterError(
             f"The key is {shown(key)}; it must be a whole number or a JAX random key."
         ) from problem
-    made: Array = key
-    return made
+    return jnp.asarray(key)
 
 
 def sample_parameters(program: Program, width: int, key: Array, dtype: Any = jnp.float32) -> tuple[Array, ...]:
@@ -142,8 +143,7 @@ value.rule(ops.InitialVector)(lambda op, net: net.multiplier(op.parameter) * net
 @value.rule(ops.InputMatMul)
 def _(op: ops.InputMatMul, net: Network, data: Array) -> Array:
     fan = net.program.parameters[op.parameter].fan
-    made: Array = net.multiplier(op.parameter) / fan**0.5 * (data @ net.parameters[op.parameter].T)
-    return made
+    return net.multiplier(op.parameter) / math.sqrt(fan) * (data @ net.parameters[op.parameter].T)
 
 
 @value.rule(ops.MatMul)
@@ -152,17 +152,18 @@ def _(op: ops.MatMul, net: Network, x: Array) -> Array:
     there, back = net.transposed[op.parameter], net.parameters[op.parameter]
     if op.transpose:
         there, back = back, there
-    made: Array = net.multiplier(op.parameter) / (fan * net.width) ** 0.5 * _product(x, there[op.index], back[op.index])
-    return made
+    scale = net.multiplier(op.parameter) / math.sqrt(fan * net.width)
+    return scale * _product(x, there[op.index], back[op.index])
 
 
 value.rule(ops.Readout)(lambda op, net, v, x: op.evaluate(v, x) * output_scale(net.program, net.width))
 
 
-def products_in_full() -> AbstractContextManager[None]:
+@contextmanager
+def products_in_full() -> Iterator[None]:
     """Matrix products in full float32: by default a GPU rounds their inputs to ten bits, a thousandth."""
-    precision: AbstractContextManager[None] = jax.default_matmul_precision("float32")
-    return precision
+    with jax.default_matmul_precision("float32"):
+        yield
 
 
 def _run_loop(net: Network, loop: Loop, values: dict[int, Array]) -> dict[int, Array]:
@@ -248,8 +249,7 @@ def output_scale(program: Program, width: int) -> float:
     """f = vᵀx/√n when the Simple GIA Check passes; vᵀx/n, which then has a limit, when it does not."""
     readout = readout_parameter(program)
     fan = 1 if readout is None else readout.fan
-    scale: float = 1 / (fan**0.5 * (width**0.5 if passes(program) else width))
-    return scale
+    return 1 / (math.sqrt(fan) * (math.sqrt(width) if passes(program) else width))
 
 
 def passes(program: Program) -> bool:

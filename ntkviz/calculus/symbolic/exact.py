@@ -164,8 +164,7 @@ def _(op: ops.Nonlin, z: ExactZ, program: Program, instruction: Instruction, *ar
     phi, shape = op.phi, instruction.shape
     vectors = [np.broadcast_to(a, shape) for a in args[: phi.arity]]
     if phi is multiply:
-        products: Vectors = np.frompyfunc(operator.mul, 2, 1)(*vectors).reshape(shape)
-        return products
+        return np.asarray(np.frompyfunc(operator.mul, 2, 1)(*vectors).reshape(shape))
     if phi.arity != 1:
         return z.expectations.refuse(f"{phi.name} of {phi.arity} vectors")
     scalars = [jnp.broadcast_to(written(a, ()), shape).ravel() for a in args[1:]]
@@ -274,8 +273,7 @@ def _nngp(
     rows, columns = (run[k].reshape(-1, positions) for run, k in zip(runs, (x, y), strict=True))
     products = [sum(map(calculus.expectations.product, row, column), ZERO) for row in rows for column in columns]
     moments = jnp.stack([jnp.asarray(written(m, ())) for m in products]).reshape(len(rows), len(columns))
-    nngp: Array = first.variance(first.parameter_of(v)) * moments
-    return nngp
+    return moments * jnp.asarray(first.variance(first.parameter_of(v)))
 
 
 class _Uses(NamedTuple):

@@ -190,8 +190,7 @@ def _beyond(pieces: Pieces, laws: Laws, power: int, rate: float, start: float = 
     shells = np.geomspace(start, FAR, math.ceil(math.log(FAR / start) / math.log(OUTWARDS)) + 1)
     masses = np.exp(-rate * shells[:-1] ** 2) / (rate * shells[:-1]) / SQRT_TAU
     shares = (pieces.within(laws.reach(far)) ** power * mass for far, mass in zip(shells[1:], masses, strict=True))
-    bound: Array = sum(shares)
-    return bound
+    return np.asarray(sum(shares))
 
 
 class Line(NamedTuple):
@@ -352,11 +351,10 @@ def _expansion_errors(
     return _total(energy, stretches.law, count) + _beyond(pieces, laws, 2, 0.5), coefficients
 
 
-def _hermites(loss: Array | float) -> Array | float:
+def _hermites(loss: Array | float) -> Array:
     """r^{−K/2} (1 − r²)^{−¼}/√2π for r = 1 − loss."""
     r = 1 - np.clip(loss, 1e-4, 0.5)
-    most: Array | float = np.exp(-TERMS / 2 * np.log(r)) * (1 - r * r) ** -0.25 / SQRT_TAU
-    return most
+    return np.asarray(np.exp(-TERMS / 2 * np.log(r)) * (1 - r * r) ** -0.25 / SQRT_TAU)
 
 
 def _decay(
@@ -364,8 +362,7 @@ def _decay(
 ) -> Float64[Array, "stretches"]:
     """An upper bound of |exp(−z²/2)| times the exponential of x² r/(2(1 + r)) + y² r/(2(1 − r))."""
     r = 1 - np.clip(loss, 1e-4, 0.5)
-    most: Array = np.exp(-(x**2) / (2 * (1 + r)) + y**2 / (2 * (1 - r)))
-    return most
+    return np.asarray(np.exp(-(x**2) / (2 * (1 + r)) + y**2 / (2 * (1 - r))))
 
 
 def mehler(

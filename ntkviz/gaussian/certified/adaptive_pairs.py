@@ -179,8 +179,7 @@ def _placed(
 def _about(pieces: Pieces, piece: Int64[Integers, "stretches"]) -> Float64[Array, "stretches"]:
     """A bound of |φ| on a piece and its neighbours, one of which may be meant after rounding."""
     last = len(pieces.half) - 1
-    around: Array = np.max([pieces.most[np.clip(piece + k, 0, last)] for k in (-1, 0, 1)], axis=0)
-    return around
+    return np.asarray(np.max([pieces.most[np.clip(piece + k, 0, last)] for k in (-1, 0, 1)], axis=0))
 
 
 # --- the plane -------------------------------------------------------------------------------------------

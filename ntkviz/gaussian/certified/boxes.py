@@ -154,8 +154,7 @@ def _gauss(f: Traced, law: Law, theta: Sequence[float], boxes: Boxes) -> Array:
     x = law.mean + z @ law.factor.T
     values = f.values(*x.reshape(-1, x.shape[-1]).T, *theta).reshape(x.shape[:2])
     density = (np.exp(-(z**2) / 2) / SQRT_TAU).prod(-1)
-    squares: Array = (weights * density * values**2).sum(1) * boxes.half.prod(1)
-    return squares
+    return np.asarray((weights * density * values**2).sum(1) * boxes.half.prod(1))
 
 
 MOST_PATHS = 128

@@ -129,8 +129,7 @@ def multiply(x: Cell, y: Cell) -> Cell:
 
 
 def _is_zero(x: Cell) -> Booleans:
-    zero: Booleans = (x.centre == 0) & (x.radius == 0)
-    return zero
+    return np.asarray((x.centre == 0) & (x.radius == 0))
 
 
 def reciprocal(x: Cell) -> Cell:
@@ -187,8 +186,7 @@ def is_at_most(x: Cell, y: Cell) -> Truth:
 
 
 def _is_point(x: Cell, y: Cell) -> Booleans:
-    point: Booleans = (x.lo == x.hi) & (y.lo == y.hi)
-    return point
+    return np.asarray((x.lo == x.hi) & (y.lo == y.hi))
 
 
 def is_equal(x: Cell | Truth, y: Cell | Truth) -> Truth:

@@ -204,10 +204,9 @@ def _at(place: int, axis: SupportsIndex) -> Rearrangement:
     return lambda a: np.take(a, place, axis)
 
 
-def _reduction(of_points: Any, of_cells: Callable[[Cell, Cell], Cell]) -> Rule:
+def _reduction(of_points: Callable[..., NDArray[Any]], of_cells: Callable[[Cell, Cell], Cell]) -> Rule:
     def points(params: Any, a: NDArray[Any]) -> NDArray[Any]:
-        reduced: NDArray[Any] = of_points(a, axis=tuple(axis + 1 for axis in params["axes"]))
-        return reduced
+        return of_points(a, axis=tuple(axis + 1 for axis in params["axes"]))
 
     def cells(params: Any, x: Cell) -> Cell:
         for axis in sorted(params["axes"], reverse=True):
@@ -262,10 +261,7 @@ def _convert_cells(params: Any, x: Cell | Truth) -> Cell | Truth:
     return p.stepwise(np.trunc)(x)
 
 
-def _integer_power(params: Any, x: Any) -> Any:
-    n = params["y"]
-    if not isinstance(x, Cell):
-        return np.asarray(x, dtype=float) ** n
+def _integer_power(n: int, x: Cell) -> Cell:
     found = p.apply(power(abs(n)), x)
     return found if n >= 0 else p.reciprocal(found)
 
@@ -274,8 +270,7 @@ def _power(_: Any, x: Cell, y: Cell) -> Cell:
     exponent = float(y.lo.flat[0])
     if np.all(y.lo == exponent) and np.all(y.hi == exponent):
         if exponent.is_integer() and abs(exponent) <= 64:
-            raised: Cell = _integer_power({"y": int(exponent)}, x)
-            return raised
+            return _integer_power(int(exponent), x)
         return p.apply(real_power(exponent), x)
     return p.apply(FUNCTIONS["exp"], p.multiply(y, p.apply(FUNCTIONS["log"], x)))
 
@@ -319,7 +314,10 @@ RULES: dict[str, Rule] = {
     "rem": _elementwise(np.fmod, _remainder),
     "neg": _elementwise(np.negative, p.negative),
     "square": _function(power(2)),
-    "integer_pow": (_integer_power, _integer_power),
+    "integer_pow": (
+        lambda params, x: np.asarray(x, dtype=float) ** params["y"],
+        lambda params, x: _integer_power(params["y"], x),
+    ),
     "pow": (lambda _, x, y: np.power(np.asarray(x, dtype=float), y), _power),
     "abs": _elementwise(np.abs, p.absolute),
     "sign": _elementwise(np.sign, p.stepwise(np.sign)),

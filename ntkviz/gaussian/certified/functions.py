@@ -61,15 +61,13 @@ def _within(c: Array, r: Array, bound: Array) -> Array:
 def _erf(x: Array) -> Array:
     from scipy.special import erf  # slow to import, and few functions need it
 
-    values: Array = erf(x)
-    return values
+    return np.asarray(erf(x))
 
 
 def _erfc(x: Array) -> Array:
     from scipy.special import erfc
 
-    values: Array = erfc(x)
-    return values
+    return np.asarray(erfc(x))
 
 
 def _logistic(x: Array) -> Array:
@@ -82,8 +80,7 @@ def _exp_radius(c: Array, r: Array) -> Array:
 
 def _hyperbolic_radius(c: Array, r: Array) -> Array:
     """|cosh(c + δ) − cosh c| and |sinh(c + δ) − sinh c|, by the addition theorems."""
-    distance: Array = np.cosh(c) * (2 * np.sinh(r / 2) ** 2 + np.sinh(r))
-    return distance
+    return np.asarray(np.cosh(c) * (2 * np.sinh(r / 2) ** 2 + np.sinh(r)))
 
 
 def _tanh_radius(c: Array, r: Array) -> Array:

@@ -138,8 +138,7 @@ def _halved(
 def _noise(traced: Traced, x: Float64[Array, "pieces"], theta: tuple[Array, ...]) -> Float64[Array, "pieces"]:
     """The rounding error of φ(x)."""
     found = traced.cells(x, x, x, np.full_like(x, np.inf), *theta)
-    noise: Array = np.minimum(found.hi - found.lo, np.abs(found.hi) + np.abs(found.lo)) + SMALLEST
-    return noise
+    return np.asarray(np.minimum(found.hi - found.lo, np.abs(found.hi) + np.abs(found.lo)) + SMALLEST)
 
 
 def _joined(pieces: tuple[Float64[Array, "pieces"], ...]) -> list[tuple[float, float]]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..axes import Shape
 from ..instructions import BatchNorm, Linear, Nonlin, Op, Product
 from ..lazy_jax import jax, jnp
 from ..nonlinearities.nonlinearity import Nonlinearity
+
+if TYPE_CHECKING:
+    from jax import Array
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class OfGradients(Op):
 class Identity(OfGradients):
     """The identity matrix over outputs f, as scalars; it determines the precision of all gradients."""
 
-    def evaluate(self, f: Any) -> Any:
+    def evaluate(self, f: Array) -> Array:
         return jnp.eye(len(f), dtype=f.dtype)
 
 
@@ -30,7 +33,7 @@ class OverRoot(OfGradients):
 
     fan: int
 
-    def evaluate(self, theta: Any) -> Any:
+    def evaluate(self, theta: Array) -> Any:
         return theta / self.fan**0.5
 
 
@@ -38,7 +41,7 @@ class OverRoot(OfGradients):
 class Fill(OfGradients):
     """The vector whose coordinates all equal θ; it has as many of them as x."""
 
-    def evaluate(self, theta: Any, x: Any) -> Any:
+    def evaluate(self, theta: Array, x: Array) -> Array:
         theta = jnp.asarray(theta)[..., None]
         return jnp.broadcast_to(theta, (*theta.shape[:-1], x.shape[-1]))
 
@@ -64,7 +67,7 @@ class Transposed(OfGradients, Product, Linear):
     shape_out: Shape
     _coordinate_axes: ClassVar[int] = 1
 
-    def evaluate(self, gradient: Any, *scalars: Any) -> Any:
+    def evaluate(self, gradient: Array, *scalars: Any) -> Any:
         def forward(*vectors: Any) -> Any:
             return self.op.evaluate(*vectors, *scalars)
 
@@ -88,7 +91,7 @@ class PairMoment(OfGradients, Product):
 
     subscripts: str
 
-    def evaluate(self, x: Any, y: Any) -> Any:
+    def evaluate(self, x: Array, y: Array) -> Array:
         operands, out = self.subscripts.split("->")
         a, b = operands.split(",")
         return jnp.einsum(f"{a}Z,{b}Z->{out}", x, y) / x.shape[-1]
@@ -103,7 +106,7 @@ class ScalarGradient(OfGradients):
     which: int
     shapes: tuple[Shape, ...]
 
-    def evaluate(self, gradient: Any, *args: Any) -> Any:
+    def evaluate(self, gradient: Array, *args: Any) -> Any:
         arrays = [jnp.asarray(a, gradient.dtype) for a in args]
         value, pullback = jax.vjp(self.fn, *arrays)
         return jax.vmap(lambda g: pullback(g.reshape(value.shape))[self.which])(gradient)
@@ -115,5 +118,5 @@ class BatchNormGradient(OfGradients):
 
     axis: int
 
-    def evaluate(self, x: Any, gradient: Any) -> Any:
+    def evaluate(self, x: Array, gradient: Array) -> Any:
         return jax.vmap(jax.vjp(BatchNorm(self.axis).evaluate, x)[1])(gradient)[0]
