@@ -160,6 +160,14 @@ def _growth(megabytes: np.ndarray) -> float:
     return 1e3 * np.polyfit(np.arange(len(megabytes)), megabytes, 1)[0] if len(megabytes) > 1 else np.nan
 
 
+def settle(household: Household) -> None:
+    """Wait until a kernel of each chapter waits: a machine that is busy with other things computes little, too."""
+    deadline, chapters = time.monotonic() + PREHEATING, len(list((ROOT / "notebooks").glob("[0-9]*.ipynb")))
+    while household.holdings().kernels < chapters and time.monotonic() < deadline:
+        time.sleep(5)
+    household.rest(PREHEATING, IDLE)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--module", default="ntkviz.app.classroom", help="the dashboard to start")
@@ -171,7 +179,7 @@ def main() -> None:
         place, environment = apart(folder)
         with serving(ROOT / "notebooks", place, *others, module=options.module, environment=environment) as server:
             household = Household(server.process.pid, Path(folder))
-            household.rest(PREHEATING, IDLE)
+            settle(household)
             before = household.holdings()
             print(
                 f"{options.module}: {before.kernels} kernels wait, {before.altogether:,.0f} MB altogether", flush=True
@@ -180,7 +188,7 @@ def main() -> None:
             report_class(visits, options.readers * options.moves, most)
             turns = list(in_turn(server.url, household, visits, options.turns))
             time.sleep(2 * DRAWING)  # then the server starts kernels again
-            household.rest(PREHEATING, IDLE)
+            settle(household)
             report_turns(turns, before, household.holdings())
 
 

@@ -1,4 +1,4 @@
-"""Dependencies point one way, as docs/architecture.md draws them and the contracts in pyproject.toml demand."""
+"""Dependencies point one way, as docs/architecture.md lists them and the contracts in pyproject.toml demand."""
 
 import re
 import shutil

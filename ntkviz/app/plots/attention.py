@@ -132,15 +132,7 @@ class WeightCloud(Plot):
                 "fixedrange": True,
             },
             yaxis={"title": "attention weight", "range": [-0.03, 1.03], "fixedrange": True, "nticks": 6},
-            legend={
-                "orientation": "h",
-                "x": 0,
-                "xanchor": "left",
-                "y": 1,
-                "yanchor": "bottom",
-                "bgcolor": "rgba(0,0,0,0)",
-                "font": {"size": 13},
-            },
+            legend=theme.legend(orientation="h", x=0, xanchor="left", yanchor="bottom"),
             margin={"l": 62, "r": 10, "t": 2 * theme.HEADING - 10, "b": 50},
         )
 

@@ -44,7 +44,7 @@ class CurvesPlot(Plot):
             annotations=[theme.heading(heading, xref="paper", x=0)],
             xaxis={"title": x_title, "range": [self.x[0] - room, self.x[-1] + room], "fixedrange": True},
             yaxis={"title": y_title, "fixedrange": True, "zeroline": True},
-            legend={"x": 0.02, "y": 0.98, "yanchor": "top", "bgcolor": "rgba(0,0,0,0)", "font": {"size": 16}},
+            legend=theme.legend(x=0.02, y=0.98, font={"size": 16}),
             margin={"l": 72, "r": 16, "t": theme.HEADING, "b": 52},
         )
         figure.layout.yaxis.update(zerolinecolor=theme.MUTED, zerolinewidth=1)

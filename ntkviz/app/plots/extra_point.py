@@ -61,15 +61,7 @@ class KernelRowPlot(Plot):
                 "fixedrange": True,
             },
             yaxis={"title": y_title, "fixedrange": True, "zeroline": True},
-            legend={
-                "orientation": "h",
-                "x": 1,
-                "xanchor": "right",
-                "y": 1,
-                "yanchor": "bottom",
-                "bgcolor": "rgba(0,0,0,0)",
-                "font": {"size": 14},
-            },
+            legend=theme.legend(orientation="h", x=1, xanchor="right", yanchor="bottom", font={"size": 14}),
             margin={"l": 72, "r": 16, "t": 2 * theme.HEADING - 10, "b": 52},
         )
         figure.layout.annotations[0].update(yshift=theme.HEADING - 12)

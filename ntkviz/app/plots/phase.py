@@ -173,10 +173,9 @@ class LayersPlot(Plot):
             annotations=[theme.heading("Layer by layer", xref="paper", x=0)],
             xaxis={"title": "layer ℓ", "range": [0, self.layers[-1] + 1], "fixedrange": True},
             yaxis={"title": "correlation", "fixedrange": True, "tickvals": [-0.5, 0, 0.5, 1]},
-            legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom", "font": {"size": 13}},
+            legend=theme.legend(orientation="h", x=1, xanchor="right", yanchor="bottom"),
             margin={"l": 62, "r": 12, "t": theme.HEADING, "b": 52},
         )
-        figure.layout.legend.bgcolor = "rgba(0,0,0,0)"
         figure.add_vline(x=1, line={"color": theme.MUTED, "width": 1.5, "dash": "dot"})
 
     def restart(self, limit: Sequence[float], tangent: Sequence[float], layer: int) -> None:

@@ -102,11 +102,10 @@ class ShiftPlot(Plot):
             annotations=[theme.heading("How much of the kernel is left", xref="paper", x=0)],
             xaxis={"title": "shift of x′ in pixels", "tickvals": self.shifts, "fixedrange": True},
             yaxis={"title": "Θ(x, x′) / Θ(x, x′ unmoved)", "fixedrange": True, "rangemode": "tozero"},
-            legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom", "font": {"size": 13}},
+            legend=theme.legend(orientation="h", x=1, xanchor="right", yanchor="bottom"),
             margin={"l": 66, "r": 12, "t": theme.HEADING, "b": 52},
         )
         figure.layout.xaxis.range = [self.shifts[0] - room, self.shifts[-1] + room]
-        figure.layout.legend.bgcolor = "rgba(0,0,0,0)"
         figure.add_vline(x=0, line={"color": theme.MUTED, "width": 1.5, "dash": "dot"})
 
     def restart(self, first: Sequence[float], second: Sequence[float], at: int) -> None:

@@ -72,14 +72,7 @@ class TrainingCurves(Plot):
             yaxis2=hidden
             | {"anchor": "x2", "scaleanchor": "x2", "autorange": "reversed", "constraintoward": "top"}
             | {"domain": [0.62, 1]},
-            legend={
-                "x": 0.745,
-                "y": 0.5,
-                "yanchor": "top",
-                "traceorder": "normal",
-                "bgcolor": "rgba(0,0,0,0)",
-                "font": {"size": 14},
-            },
+            legend=theme.legend(x=0.745, y=0.5, traceorder="normal", font={"size": 14}),
             margin={"l": 82, "r": 6, "t": theme.HEADING, "b": 48},
         )
         figure.layout.xaxis.update(tickvals=ticks, ticktext=["0", *map(str, ticks[1:])])
@@ -173,7 +166,7 @@ class LinearisationErrorPlot(Plot):
             annotations=[theme.heading("Distance from the prediction", xref="paper", x=0)],
             xaxis={"type": "log", "title": "width n", "tickvals": list(widths), "fixedrange": True},
             yaxis={"type": "log", "tickformat": ".2~%", "fixedrange": True, "range": list(USUAL_DISTANCES)},
-            legend={"x": 0.02, "y": 0.02, "yanchor": "bottom", "bgcolor": "rgba(0,0,0,0)", "font": {"size": 13}},
+            legend=theme.legend(x=0.02, y=0.02, yanchor="bottom"),
             margin={"l": 62, "r": 10, "t": theme.HEADING, "b": 48},
         )
         figure.layout.xaxis.range = list(np.log10([widths[0] / 1.5, widths[-1] * 1.5]))
@@ -289,14 +282,7 @@ class CertaintyPlot(Plot):
             xaxis={"visible": False, "range": [-0.6, count - 0.4], "fixedrange": True},
             yaxis={"title": "output f", "tickvals": [-1, 0, 1], "domain": [0.2, 1], "fixedrange": True},
             yaxis2={"visible": False, "range": [1.15, -0.05], "domain": [0, 0.17], "fixedrange": True},
-            legend={
-                "orientation": "h",
-                "x": 1,
-                "xanchor": "right",
-                "y": 1.0,
-                "yanchor": "bottom",
-                "font": {"size": 14},
-            },
+            legend=theme.legend(orientation="h", x=1, xanchor="right", yanchor="bottom", font={"size": 14}),
             margin={"l": 82, "r": 10, "t": theme.HEADING, "b": 4},
         )
         figure.layout.yaxis.ticktext = [f"“{targets[0]}” −1", "0", f"“{targets[1]}” +1"]
