@@ -106,7 +106,7 @@ def _exact_pair(program: Program, program_bar: Program, *, assume_gia: bool) -> 
     return exact_kernels(both, passes(program))
 
 
-# A few numbers for each pair by a long formula: compiling takes the time, so LLVM is not asked to improve the code.
+# A few numbers for each pair by a long formula: compilation takes most of the time, so LLVM does not optimise.
 @bounded(static_argnames="assume_gia", compiler_options={"xla_backend_optimization_level": 0})
 def _exact_pairs(program: Program, program_bar: Program, assume_gia: bool) -> LimitKernels:
     def pair(data: Data, data_bar: Data) -> LimitKernels:

@@ -57,7 +57,7 @@ class Table:
         self.table, self.used, self.samples = table, 0, table.shape[-1]
 
     def take(self, rows: int) -> Float[Array, "rows samples"]:
-        """The next rows nobody has used."""
+        """The next rows that are unused."""
         self.used += rows
         return self.table[self.used - rows : self.used]
 

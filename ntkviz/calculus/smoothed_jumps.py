@@ -70,7 +70,7 @@ def jumps(phi: Nonlinearity, parameters: int) -> tuple[tuple[float, float], ...]
     if any(jumps != first for jumps in more) or (phi.arity > 1 and any(map(any, found))):
         raise NotIntegrableError(
             f"The derivative of {phi!r} jumps where its parameters or several vectors meet, so the fluctuations of "
-            "wide networks with it cannot be calculated; write it with nv.relu, nv.abs or nv.maximum."
+            "wide networks with it cannot be computed; write it with nv.relu, nv.abs or nv.maximum."
         )
     return first
 

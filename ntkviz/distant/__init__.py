@@ -1,5 +1,5 @@
-"""The engine at a distance: where `NTKVIZ_ENGINE` names a Dask cluster, readings are asked of it, not calculated here.
+"""Remote computation: where `NTKVIZ_ENGINE` names a Dask cluster, readings are sent there instead of run locally.
 
-A process like that, a student's kernel say, never imports JAX. It has what describes (architectures, programs) and what
-is answered (arrays, numbers, records of them); the cluster calculates, and caches identical requests.
+Such a process, for example a student's kernel, never imports JAX. It holds descriptions (architectures, programs) and
+answers (arrays, numbers, records of them); the cluster computes, and caches identical requests.
 """

@@ -1,9 +1,9 @@
-"""The cluster that calculates for a class: a scheduler with a result cache, and two worker processes.
+"""The cluster that computes for a class: a scheduler with a result cache, and two worker processes.
 
     python -m ntkviz.distant.host
 
-It prints one line of JSON, the environment of a process that is to calculate here, and runs until its standard input
-ends: whoever started it with a pipe need not end it. Everything listens on this machine alone.
+It prints one line of JSON, the environment of a process that should use it, and runs until its standard input ends:
+whoever started it with a pipe need not stop it. Everything binds to localhost.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from .result_cache import ResultCache
 
 CACHED = 256 * 2**20  # bytes of answers that the class shares
 HERE = "127.0.0.1"
-LOG = logging.CRITICAL  # a page that is closed while an answer is on its way is no news
+LOG = logging.CRITICAL  # pages that are closed while an answer is on its way are expected
 NO_PAGES: dict[str, Any] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
 
 
 class Nice(WorkerPlugin):
-    """Lets a worker's process give way to the others of this machine."""
+    """Lowers the priority of a worker's process."""
 
     def setup(self, worker: Worker) -> None:
         """Called in the worker."""
@@ -41,7 +41,7 @@ class Nice(WorkerPlugin):
 
 @contextlib.contextmanager
 def hosted() -> Iterator[dict[str, str]]:
-    """Run the cluster; gives the environment variables that lead to it."""
+    """Run the cluster; yields the environment variables with which a process finds it."""
     secured = security()
     with tempfile.TemporaryDirectory(prefix="ntkviz-") as folder, dask.config.set(NO_PAGES):
         parts = scheduler(secured), workers(folder, secured)
@@ -50,15 +50,15 @@ def hosted() -> Iterator[dict[str, str]]:
 
 
 def scheduler(secured: Security | None) -> dict[str, Any]:
-    """The scheduler, as `SpecCluster` wants it described."""
+    """The scheduler, as `SpecCluster` takes it."""
     options = {"plugins": [ResultCache(CACHED)], "dashboard": False}
     return {"cls": Scheduler, "options": options | address(secured)}
 
 
 def workers(folder: str, secured: Security | None) -> dict[str, dict[str, Any]]:
-    """The workers' processes: one for what a page waits for, and one for all else, which gives way to it.
+    """The worker processes: one for requests that a page waits for, and one of lower priority for all others.
 
-    The first has several threads, so that nobody waits for another's compilation, and one more that prepares.
+    The first has several threads, so that no reader waits for another's compilation, and one more for `prepare`.
     """
     compiled = {"JAX_COMPILATION_CACHE_DIR": f"{folder}/compiled", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     shared: dict[str, Any] = {"env": compiled | {name: os.environ[name] for name in compiled if name in os.environ}}
@@ -78,15 +78,15 @@ def workers(folder: str, secured: Security | None) -> dict[str, dict[str, Any]]:
 
 
 def address(secured: Security | None) -> dict[str, Any]:
-    """Where a server listens: on this machine, and its unused web page too."""
+    """Where a server listens: on localhost, as does its unused web page."""
     protocol = "tls://" if secured else "tcp://"
     return {"host": HERE, "protocol": protocol, "security": secured, "dashboard_address": f"{HERE}:0"}
 
 
 def security() -> Security | None:
-    """A certificate for this run alone, without which nobody connects; none where `cryptography` is not installed.
+    """A certificate for this run alone, required to connect; `None` where `cryptography` is not installed.
 
-    A Dask scheduler executes what it is sent. Others who work on this machine can reach its port.
+    A Dask scheduler executes what it is sent, and other users of this machine can reach its port.
     """
     return Security.temporary() if importlib.util.find_spec("cryptography") else None
 

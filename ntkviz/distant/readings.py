@@ -1,6 +1,6 @@
-"""The one door to what computes: a reading by its name, called here or asked of the cluster that `NTKVIZ_ENGINE` names.
+"""The one door to all computations: a reading by its name, run here or on the cluster that `NTKVIZ_ENGINE` names.
 
-What goes through it are values, no more: the arguments there, and back an answer that needs no JAX.
+Only values pass through it: the arguments one way, and an answer that needs no JAX the other.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ READINGS = {
     "virtual_ntk": "ntkviz.calculus.virtual",
     "virtual_outputs": "ntkviz.calculus.virtual",
     "width_for": "ntkviz.kernels.fluctuation",
-    # What is behind methods of architectures, programs and nonlinearities.
+    # The computations behind methods of architectures, programs and nonlinearities.
     "backward": "ntkviz.language.gradients.backward",
     "nonlinearity_values": "ntkviz.language.nonlinearities.nonlinearity",
     "trace": "ntkviz.language.architecture",
 }
-"""Every reading by its name, and the module where it is defined: all that a cluster is asked to do."""
+"""Every reading by its name, and the module where it is defined: all that a cluster will run."""
 
-_answering: ContextVar[bool] = ContextVar("whether a request is being answered, here", default=False)
+_answering: ContextVar[bool] = ContextVar("whether this thread is answering a request", default=False)
 
 
 def read(name: str, /, *args: Any, **kwargs: Any) -> Any:
-    """The answer of a reading, calculated here or asked of the cluster. Raises what the reading raises."""
+    """The answer of a reading, computed here or on the cluster. Raises what the reading raises."""
     if not _is_distant():
         return _function(name)(*args, **kwargs)
     from .pickling import pickled
@@ -62,16 +62,15 @@ def read(name: str, /, *args: Any, **kwargs: Any) -> Any:
 
 
 def reading(name: str) -> Callable[..., Any]:
-    """A reading as a function: itself, or, in a process that asks a cluster, what asks for it."""
+    """A reading as a function: itself, or, in a process that uses a cluster, the request for it."""
     return functools.partial(read, name) if _is_distant() else _function(name)
 
 
 def answer(name: str, arguments: bytes) -> bytes:
     """What a worker of the cluster answers to a request for a reading: the pickle of its value.
 
-    An error of `ntkviz` is an answer, which others who ask the same need not wait for either. Raises Python's errors
-    as they are; others, which a kernel could not unpickle without importing half the engine, as a `RuntimeError` that
-    names them.
+    An error of `ntkviz` is an answer too, and is cached like any other. Raises Python's errors as they are; others,
+    which a kernel could not unpickle without importing half the engine, as a `RuntimeError` that names them.
     """
     from .pickling import pickled
 

@@ -1,11 +1,11 @@
-"""How a process asks the cluster: which of its workers, how urgently, and for how long an answer is wanted.
+"""How a process sends requests to the cluster: to which workers, how urgently, and until when the answer is needed.
 
 There are three lanes, each a Dask resource of the workers that serve it, so that a slider never waits for somebody
 else's wide networks:
 
-- `quick`: what is asked in the main thread, where a page waits for it.
-- `background`: what is asked in other threads.
-- `prepare`: what nobody waits for. It goes where `quick` goes, so that the code compiled for it is there.
+- `quick`: requests from the main thread, where a page waits for the answer.
+- `background`: requests from other threads.
+- `prepare`: requests that nobody waits for. They go to the workers of `quick`, which then have the compiled code.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 ENGINE = "NTKVIZ_ENGINE"
-"""The environment variable that names the cluster which calculates for this process."""
+"""The environment variable with the address of the cluster that computes for this process."""
 
 PRIORITY = {"quick": 10, "background": 0, "prepare": -10}
-LOOK = 0.1  # seconds between two looks whether an answer is still wanted
+POLLING = 0.1  # seconds between two checks of whether an answer is still needed
 
 _lane: ContextVar[str | None] = ContextVar("lane", default=None)
 _given_up: ContextVar[Callable[[], bool] | None] = ContextVar("given_up", default=None)
@@ -38,12 +38,12 @@ _connecting = threading.Lock()
 
 
 class GivenUp(NtkvizError):
-    """Nobody wants the answer any more."""
+    """The answer is no longer needed."""
 
 
 @contextmanager
 def preparing() -> Iterator[None]:
-    """What is asked inside is work for quiet moments."""
+    """A context whose requests have the lowest priority."""
     token = _lane.set("prepare")
     try:
         yield
@@ -53,7 +53,7 @@ def preparing() -> Iterator[None]:
 
 @contextmanager
 def wanted_until(given_up: Callable[[], bool]) -> Iterator[None]:
-    """What is asked inside is dropped once `given_up()`: at once if no worker has begun it, and raises `GivenUp`."""
+    """A context whose requests raise `GivenUp` once `given_up()`; the cluster finishes those that it has begun."""
     token = _given_up.set(given_up)
     try:
         yield
@@ -64,9 +64,9 @@ def wanted_until(given_up: Callable[[], bool]) -> Iterator[None]:
 def ask(answer: Callable[[str, bytes], bytes], name: str, arguments: bytes) -> bytes:
     """`answer(name, arguments)` from the cluster.
 
-    Equal requests, of whatever process, have one key, under which the cluster calculates once.
+    Identical requests, from whichever process, have the same key and are computed once.
 
-    Raises what the engine raises, `GivenUp`, and `ClusterError` if the cluster cannot be reached or gives up.
+    Raises what the engine raises, `GivenUp`, and `ClusterError` if the cluster cannot be reached or fails.
     """
     from distributed import KilledWorker
     from distributed.comm import CommClosedError
@@ -80,7 +80,7 @@ def ask(answer: Callable[[str, bytes], bytes], name: str, arguments: bytes) -> b
             future.release()
     except (KilledWorker, CancelledError, CommClosedError) as problem:
         raise ClusterError(
-            f"The cluster that calculates for this page gave up ({type(problem).__name__}); open the page anew, or ask "
+            f"The cluster that computes for this page failed ({type(problem).__name__}); reload the page, or tell "
             "whoever runs the class."
         ) from problem
 
@@ -101,11 +101,11 @@ def _awaited(future: Future[bytes]) -> bytes:
     given_up, done = _given_up.get(), threading.Event()
     if given_up is None:
         return future.result()
-    # Not `result(timeout=…)`, which breaks off also while the answer is being fetched.
+    # Not `result(timeout=…)`, which also interrupts the transfer of an answer.
     future.add_done_callback(lambda _: done.set())
-    while not done.wait(LOOK):
+    while not done.wait(POLLING):
         if given_up():
-            raise GivenUp("This is not wanted any more.")
+            raise GivenUp("This result is no longer needed.")
     return future.result()
 
 
@@ -127,6 +127,6 @@ def _connection() -> Client:
 
 @functools.cache
 def _lanes() -> frozenset[str]:
-    """The lanes that the cluster's workers know; on other clusters everything may run anywhere."""
+    """The lanes that the cluster's workers declare; on a cluster without any, every worker takes every request."""
     workers = _connection().scheduler_info(n_workers=-1)["workers"].values()
     return frozenset(lane for worker in workers for lane in worker["resources"])

@@ -12,27 +12,27 @@ if TYPE_CHECKING:
 
 
 class ResultCache(SchedulerPlugin):
-    """Holds the newest answers, up to `limit` bytes together; Dask by itself forgets what no client holds."""
+    """Keeps the newest answers, up to `limit` bytes in all; Dask alone drops what no client holds."""
 
-    CLIENT = "ntkviz-results"  # in whose name they are held
+    CLIENT = "ntkviz-results"  # the client that holds them
 
     def __init__(self, limit: int):
         self.limit, self.held = limit, 0
         self._order: deque[tuple[str, int]] = deque()
 
     async def start(self, scheduler: Scheduler) -> None:
-        """Begin to watch a scheduler."""
+        """Called when the scheduler starts."""
         self._scheduler = scheduler
 
     def transition(self, key: Any, start: str, finish: str, *args: Any, **kwargs: Any) -> None:
-        """Hold what has just been finished."""
+        """Hold an answer that has just been computed."""
         if finish != "memory" or start == "memory":
             return
         size = self._scheduler.tasks[key].get_nbytes()
         self._scheduler.client_desires_keys([key], self.CLIENT)
         self._order.append((key, size))
         self.held += size
-        if self.held > self.limit:  # not inside a transition, which releasing begins anew
+        if self.held > self.limit:  # not inside a transition: releasing starts another one
             self._scheduler.loop.add_callback(self._forget)
 
     def _forget(self) -> None:

@@ -1,4 +1,4 @@
-"""What a calculation needs, in memory and in time, as it is said to a reader."""
+"""The memory and the time that a computation needs, in words for a reader."""
 
 from __future__ import annotations
 

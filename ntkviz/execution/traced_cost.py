@@ -1,4 +1,4 @@
-"""What a calculation needs, in memory and in time, found from its traced form without doing it.
+"""The memory and the time that a computation needs, estimated from its traced form without running it.
 
 XLA fuses chains of elementwise operations, so that only some results are ever written to memory: those of matrix
 products, reductions, loops and the like, and what these read. The memory of a calculation is the most that such

@@ -41,7 +41,7 @@ class Part:
 
     @property
     def outdated(self) -> bool:
-        """Whether it shows something of earlier settings."""
+        """Whether it still shows results of earlier settings."""
         return self.drawn and not self.current
 
 

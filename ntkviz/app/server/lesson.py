@@ -1,4 +1,4 @@
-"""A chapter's page: rendered, sent with a nonce on its scripts, and its kernel shut down if nobody reads it."""
+"""A chapter's page: rendered, sent with a nonce on its scripts, and its kernel shut down if no page is connected."""
 
 import contextvars
 import re

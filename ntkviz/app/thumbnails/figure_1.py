@@ -9,7 +9,7 @@ from ..course.experiments import experiments
 from ..style.theme import MUTED, SERIES
 from .drawing import across, dots, down, polyline, svg
 
-WIDTHS = np.array([16, 128, 1024])  # each width compiles anew
+WIDTHS = np.array([16, 128, 1024])  # each width is compiled separately
 
 
 def draw() -> str:
