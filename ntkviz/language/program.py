@@ -353,7 +353,7 @@ class Program:
         return str(_methods["to_latex"](self))
 
     def to_graph(self) -> dict[str, list[dict[str, Any]]]:
-        """The instructions as nodes and the values they pass as edges.
+        """The instructions as nodes and the values they pass as edges, in the form of `networkx.node_link_graph`.
 
         Returns:
             Under `"nodes"` dictionaries `{id, label, type, shape, formula}`, under `"edges"` `{source, target}`.
