@@ -38,10 +38,9 @@ class RunningAverage(Plot):
             annotations=[theme.heading("", xref="paper", x=0)],
             xaxis={"type": "log", "range": [0, np.log10(1.2 * LARGEST)], "tickvals": [1, 4, 16, 64, 256, 1024, 4096]},
             yaxis={"fixedrange": True, "nticks": 6},
-            legend={"x": 1, "xanchor": "right", "y": 1, "yanchor": "top", "font": {"size": 14}},
+            legend=theme.legend(x=1, xanchor="right", font={"size": 14}),
             margin={"l": 56, "r": 20, "t": theme.HEADING, "b": 52},
         )
-        figure.layout.legend.bgcolor = "rgba(0,0,0,0)"
         figure.layout.xaxis.update(fixedrange=True, title={"text": "m, coordinates averaged"})
 
     def restart(self, average: Average | None, psi: str) -> None:

@@ -42,10 +42,9 @@ class StepLaw(Plot):
             bargap=0,
             xaxis={"fixedrange": True, "nticks": 7},
             yaxis={"title": "density", "showticklabels": False, "showgrid": False, "fixedrange": True},
-            legend={"x": 1, "xanchor": "right", "y": 1, "yanchor": "top", "font": {"size": 14}},
+            legend=theme.legend(x=1, xanchor="right", font={"size": 14}),
             margin={"l": 34, "r": 10, "t": theme.HEADING, "b": 52},
         )
-        figure.layout.legend.bgcolor = "rgba(0,0,0,0)"
 
     def restart(self, step: Step) -> None:
         """Draw a line's law and clear the network."""
