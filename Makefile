@@ -54,7 +54,10 @@ lab: $(INSTALLED)
 	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) \
 		--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate notebooks
 
-test: check-format lint types audit unit notebooks
+# What reads the code takes one processor, and the audit waits for the network: two at a time.
+test: $(INSTALLED)
+	@$(MAKE) --jobs=2 check-format lint types audit
+	@$(MAKE) unit notebooks
 
 check-format: $(INSTALLED)
 	$(BIN)/ruff format --check .
@@ -74,16 +77,17 @@ audit: $(INSTALLED)
 unit notebooks: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
 
 # Includes the check that every list of dependencies says the same, and last, with the machine to themselves, the
-# tests that hold the dashboard to a second.
+# tests that hold the dashboard to a second. A worker that has nothing left takes half of what the other has; with whole
+# files, one would wait for the other's last. Browsers wait for kernels and for plots to settle, so a third fits in.
 unit: $(INSTALLED) $(BROWSER)
-	$(BIN)/pytest -m "not browser and not wide" --numprocesses=2 --dist=loadfile
+	$(BIN)/pytest -m "not browser and not wide" --numprocesses=2 --dist=worksteal
 	XLA_FLAGS="$$XLA_FLAGS --xla_backend_optimization_level=1" $(BIN)/pytest -m wide --numprocesses=2 --dist=worksteal
-	$(BIN)/pytest -m "browser and not wide and not alone" --numprocesses=2 --dist=loadfile
-	XLA_FLAGS= $(BIN)/pytest -m alone
+	$(BIN)/pytest tests/browser -m "not wide and not alone" --numprocesses=3 --dist=worksteal
+	XLA_FLAGS= $(BIN)/pytest tests/browser -m alone
 
 # Every notebook runs from top to bottom in a fresh kernel without an error.
 notebooks: $(INSTALLED)
-	$(BIN)/pytest --nbval-lax notebooks
+	$(BIN)/pytest --nbval-lax notebooks --numprocesses=2 --dist=loadfile
 
 format: $(INSTALLED)
 	@$(BIN)/ruff check --fix-only --quiet .
