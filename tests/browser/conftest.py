@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from pages import FLAGS, PATIENCE, open_chapter, reading
+from pages import FLAGS, LAPTOP, PATIENCE, open_chapter, reading
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from serving import Server, serving
 
@@ -53,6 +53,31 @@ def page(chromium: Browser) -> Iterator[Page]:
 def visit(page: Page, dashboard: Server) -> Callable[[str], Page]:
     """`visit("02_ntk.ipynb")` opens the page of a chapter."""
     return lambda name: open_chapter(page, dashboard.chapter(name))
+
+
+@pytest.fixture(scope="module")
+def opened(request: pytest.FixtureRequest, chromium: Browser, dashboard: Server) -> Iterator[Page]:
+    """The page of a file's `CHAPTER`, opened once: a page of one's own takes ten seconds of the machine."""
+    with reading(chromium) as page:
+        open_chapter(page, dashboard.chapter(request.module.CHAPTER))
+        page.get_by_role("button", name="Reset").wait_for()
+        yield page
+
+
+@pytest.fixture
+def chapter(opened: Page) -> Callable[..., Page]:
+    """`chapter("width=64")`: that page as a link to these settings shows it, the others as at first."""
+
+    def with_settings(link: str = "") -> Page:
+        opened.keyboard.press("Escape")  # leaves the presentation
+        opened.set_viewport_size(LAPTOP)
+        if link:
+            opened.evaluate("link => location.hash = link", link)
+        else:
+            opened.get_by_role("button", name="Reset").click()
+        return opened
+
+    return with_settings
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page
 
 # A cold kernel imports JAX and compiles before its page is ready.
 PATIENCE = 120_000  # ms
+LAPTOP = {"width": 1366, "height": 768}
 FLAGS = [
     "--no-sandbox",  # the tests run as root on some machines
     "--disable-gpu",
@@ -48,7 +49,7 @@ class Watch:
 def reading(chromium: Browser) -> Iterator[Page]:
     """A fresh page of a laptop's size; it must have asked no other host and logged no error."""
     watch = Watch()
-    context = chromium.new_context(viewport={"width": 1366, "height": 768})
+    context = chromium.new_context(viewport=LAPTOP)
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
     page.add_init_script(LEAVE_QUIETLY)

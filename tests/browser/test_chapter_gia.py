@@ -26,8 +26,8 @@ def handle(page: Page, label: str):
     return page.get_by_role("slider", name=label, exact=True)
 
 
-def test_readouts_break_and_repair_the_check(page, visit):
-    visit(CHAPTER)
+def test_readouts_break_and_repair_the_check(chapter):
+    page = chapter()
     first_picture(page)
     reading = page.locator(".nv-reading").first
     expect(reading).to_contain_text("correct 0.46, GIA 1.27, a factor of 2.75")
@@ -46,8 +46,8 @@ def test_readouts_break_and_repair_the_check(page, visit):
     coincide(page)
 
 
-def test_the_quiz_answers(visit):
-    page = visit(CHAPTER)
+def test_the_quiz_answers(chapter):
+    page = chapter()
     quiz = page.locator(".nv-quiz")
     for item, right in enumerate(["passes", "fails", "passes", "fails", "fails", "passes"]):
         asked = quiz.locator(".nv-item").nth(item)

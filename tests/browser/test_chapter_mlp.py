@@ -5,8 +5,8 @@ from playwright.sync_api import expect
 CHAPTER = "05_mlp.ipynb"
 
 
-def test_depth_makes_inputs_alike_or_strangers_and_a_click_moves(visit):
-    page = visit(f"{CHAPTER}#sigma_w=1&start=0.9&layer=40")
+def test_depth_makes_inputs_alike_or_strangers_and_a_click_moves(chapter):
+    page = chapter("sigma_w=1&start=0.9&layer=40")
     map_reading, layers_reading = page.locator(".nv-reading").nth(0), page.locator(".nv-reading").nth(1)
     expect(map_reading).to_contain_text("order")
     expect(layers_reading).to_contain_text("Layer 40: correlation 1.00")
@@ -16,8 +16,8 @@ def test_depth_makes_inputs_alike_or_strangers_and_a_click_moves(visit):
     expect(layers_reading).to_contain_text("Layer 40: correlation 0.0")
 
 
-def test_a_presented_map_is_clicked_where_it_is_seen(visit):
-    page = visit(f"{CHAPTER}#sigma_w=1&start=0.9")
+def test_a_presented_map_is_clicked_where_it_is_seen(chapter):
+    page = chapter("sigma_w=1&start=0.9")
     page.get_by_role("button", name="Present").click()
     page.set_viewport_size({"width": 1920, "height": 1080})
     page.wait_for_timeout(500)  # plots follow the window
@@ -36,8 +36,8 @@ def test_a_presented_map_is_clicked_where_it_is_seen(visit):
     expect(page.locator(".nv-control .widget-readout").first).to_have_text("0.50")
 
 
-def test_exercise_measures_the_slope(visit):
-    page = visit(CHAPTER)
+def test_exercise_measures_the_slope(chapter):
+    page = chapter()
     exercise = page.locator(".nv-exercise")
     exercise.get_by_label("σ_w").fill("1.5")
     exercise.get_by_role("button", name="Measure").click()

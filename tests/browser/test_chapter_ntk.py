@@ -1,20 +1,18 @@
 """The NTK's page, and on it what all pages share: sampling can be stopped, numbers taken home, the picture enlarged."""
 
 import re
-from pathlib import Path
 
 import pytest
 from pages import until
 from playwright.sync_api import Page, expect
 
 CHAPTER = "02_ntk.ipynb"
-SHOTS = Path(__file__).parents[2] / ".cache" / "screenshots"
 
 
 @pytest.fixture
-def chapter(visit) -> Page:
+def ntk(chapter) -> Page:
     """The page with its first picture on it."""
-    page = visit(CHAPTER)
+    page = chapter()
     first_picture(page)
     return page
 
@@ -34,23 +32,23 @@ def handle(page: Page, label: str):
 
 
 @pytest.mark.alone
-def test_points_arrive_and_cancel_stops_them(chapter):
-    handle(chapter, "weights σw").focus()
-    chapter.keyboard.press("ArrowRight")
-    cancel = chapter.get_by_role("button", name="Cancel")
+def test_points_arrive_and_cancel_stops_them(ntk):
+    handle(ntk, "weights σw").focus()
+    ntk.keyboard.press("ArrowRight")
+    cancel = ntk.get_by_role("button", name="Cancel")
     expect(cancel).to_be_enabled()
     points = "document.querySelectorAll('.nv-plot .js-plotly-plot')[1].data[1].x.length"
-    until(chapter, f"{points} > 0")
+    until(ntk, f"{points} > 0")
     cancel.click()
     expect(cancel).to_be_disabled(timeout=1000)
-    count = chapter.evaluate(points)
-    chapter.wait_for_timeout(500)
-    assert chapter.evaluate(points) == count
-    expect(chapter.get_by_text("Stopped; move a control")).to_be_visible()
+    count = ntk.evaluate(points)
+    ntk.wait_for_timeout(500)
+    assert ntk.evaluate(points) == count
+    expect(ntk.get_by_text("Stopped; move a control")).to_be_visible()
 
 
-def test_exercise_refuses_measures_and_agrees(chapter):
-    exercise = chapter.locator(".nv-exercise")
+def test_exercise_refuses_measures_and_agrees(ntk):
+    exercise = ntk.locator(".nv-exercise")
     field = exercise.get_by_label("width")
     for answer, verdict in (
         ("0", "whole number"),
@@ -86,32 +84,31 @@ def test_numbers_and_picture_can_be_taken_home(visit):
     assert png.value.suggested_filename == "ntkviz-kernels.png"
 
 
-def test_present_enlarges_the_picture_and_escape_leaves(chapter):
-    plot, prose = chapter.locator(".nv-plot .main-svg").first, chapter.get_by_role("heading", name="The NTK")
+def test_present_enlarges_the_picture_and_escape_leaves(ntk):
+    plot, prose = ntk.locator(".nv-plot .main-svg").first, ntk.get_by_role("heading", name="The NTK")
     before = plot.bounding_box()["height"]
-    chapter.get_by_role("button", name="Present").click()
+    ntk.get_by_role("button", name="Present").click()
     expect(prose).to_be_hidden()
-    chapter.set_viewport_size({"width": 1920, "height": 1080})
+    ntk.set_viewport_size({"width": 1920, "height": 1080})
     until(
-        chapter,
+        ntk,
         "before => document.querySelector('.nv-plot .main-svg').getBoundingClientRect().height > 1.4 * before",
         arg=before,
     )
-    chapter.screenshot(path=SHOTS / "ntk-present.png")
-    chapter.keyboard.press("Escape")
+    ntk.keyboard.press("Escape")
     expect(prose).to_be_visible()
 
 
-def test_theme_switch_is_remembered(chapter):
+def test_theme_switch_is_remembered(ntk):
     def ground():
-        return chapter.evaluate("getComputedStyle(document.body).backgroundColor")
+        return ntk.evaluate("getComputedStyle(document.body).backgroundColor")
 
     light = ground()
-    chapter.get_by_role("button", name="Light / dark").click()
+    ntk.get_by_role("button", name="Light / dark").click()
     dark = ground()
     assert dark != light
-    chapter.reload()
-    chapter.locator("#rendered_cells").wait_for(state="visible")
+    ntk.reload()
+    ntk.locator("#rendered_cells").wait_for(state="visible")
     assert ground() == dark
 
 

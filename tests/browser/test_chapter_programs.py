@@ -5,8 +5,8 @@ from playwright.sync_api import expect
 CHAPTER = "03_tensor_programs.ipynb"
 
 
-def test_walk_through_programs(visit):
-    page = visit(CHAPTER)
+def test_walk_through_programs(chapter):
+    page = chapter()
     score, law, average = (page.locator(".nv-reading").nth(k) for k in range(3))
     expect(score).to_contain_text("Line 8 of 24, MatMul: g3 = 1.2·W x4/√n.")
     expect(law).to_contain_text("here")
@@ -30,8 +30,8 @@ def test_walk_through_programs(visit):
     expect(average).to_contain_text("the limit is 1.25")
 
 
-def test_quiz_completes_the_program(visit):
-    page = visit(CHAPTER)
+def test_quiz_completes_the_program(chapter):
+    page = chapter()
     quiz = page.locator(".nv-quiz")
     right = ["W x4/√n", "x1[:, 2] + g3", "vᵀx6/√n", "tanh′(x5) ⊙ dx6", "Wᵀ dg3/√n"]
     for item, answer in enumerate(right):

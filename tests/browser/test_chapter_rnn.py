@@ -5,8 +5,8 @@ from playwright.sync_api import expect
 CHAPTER = "07_rnn.ipynb"
 
 
-def test_one_word_less_breaks_the_last_state_and_not_the_average(visit):
-    page = visit(f"{CHAPTER}#width=64")
+def test_one_word_less_breaks_the_last_state_and_not_the_average(chapter):
+    page = chapter("width=64")
     reading = page.locator(".nv-reading").first
     expect(reading).to_contain_text("Θ = 2.17")
     page.get_by_role("slider", name="length T̄", exact=True).focus()
@@ -17,8 +17,8 @@ def test_one_word_less_breaks_the_last_state_and_not_the_average(visit):
     expect(reading).to_contain_text("Θ = 0.34")
 
 
-def test_the_quiz_asks_the_limit(visit):
-    page = visit(CHAPTER)
+def test_the_quiz_asks_the_limit(chapter):
+    page = chapter()
     answers = ["does not", "does", "does not", "does", "does not", "does"]
     for number, answer in enumerate(answers):
         page.locator(".nv-item").nth(number).get_by_role("button", name=answer, exact=True).click()
