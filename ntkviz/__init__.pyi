@@ -59,6 +59,7 @@ from .networks.finite import empirical_ntk as empirical_ntk
 from .kernels.gram import gram as gram
 from .kernels.infinite import explain as explain, infinite_ntk as infinite_ntk
 from .kernels.results import (
+    Band as Band,
     Fluctuation as Fluctuation,
     Kernels as Kernels,
     Plan as Plan,

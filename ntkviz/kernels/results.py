@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from ..convergence import Slope, log_log_slope
+from ..errors import HyperparameterError
 from ..gaussian.error_kind import MEANING, ErrorKind
 
 Reading = Literal["forward kernels", "forward kernels over time", "symbolic Z", "sampled Z"]
@@ -19,6 +20,10 @@ DOES: dict[Reading, str] = {
     "symbolic Z": "the Z calculus of forward and backward pass, every expectation by a formula or an integral",
     "sampled Z": "the Z calculus of forward and backward pass on samples of the limits",
 }
+
+
+_NORMS = 2**14
+"""Draws of a norm: its quantiles are then known to a hundredth."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,20 @@ class DeviationTable(tuple[Deviation, ...]):
         return log_log_slope({w: [row.relative_frobenius for row in self if row.width == w] for w in self.widths()})
 
 
+class Band(NamedTuple):
+    """Where the distances of single wide networks from their limit lie: between low/√n and high/√n.
+
+    Attributes:
+        low: As many networks are nearer than low/√n as are farther than high/√n.
+        high: See `low`.
+        error: The standard error of either, the larger one.
+    """
+
+    low: float
+    high: float
+    error: float
+
+
 class Fluctuation(NamedTuple):
     """What is left of the randomness of wide networks: √n (Θ_n − Θ) tends to a centred Gaussian field.
 
@@ -128,6 +147,38 @@ class Fluctuation(NamedTuple):
     error: float
     covariance: Float[np.ndarray, "x x x x"] | None
     draws: Float[np.ndarray, "draws x x"]
+
+    def band(self, share: float = 0.9) -> Band:
+        """Where that share of single networks lies: quantiles of ‖G‖_F / ‖Θ‖_F, with G the Gaussian field.
+
+        Args:
+            share: Between 0 and 1, both excluded.
+
+        Returns:
+            The band in units of 1/√n, as `c` is.
+
+        Raises:
+            HyperparameterError: `share` is not a number between 0 and 1.
+        """
+        if not 0 < share < 1:
+            raise HyperparameterError(f"share is {share!r}; it must be a number between 0 and 1, such as 0.9.")
+        norms = self._norms()
+        distances = self.c * norms / (norms.mean() or 1.0)
+        ends = np.array([(1 - share) / 2, (1 + share) / 2])
+        low, high = np.quantile(distances, ends, method="weibull")  # of few draws, too, the stated share on average
+        # The share of draws below a quantile has the standard error √(p(1 − p)/N); in distances, that of p ± this.
+        off = np.sqrt(ends * (1 - ends) / len(distances))
+        spread = np.quantile(distances, np.clip(ends + off, 0, 1)) - np.quantile(distances, np.clip(ends - off, 0, 1))
+        relative = self.error / (self.c or 1.0)
+        return Band(float(low), float(high), float(np.hypot(spread / 2, relative * np.array([low, high])).max()))
+
+    def _norms(self) -> np.ndarray:
+        """Draws of ‖G‖_F: √(Σ λ_k g_k²) with the eigenvalues of the covariance, where it is known."""
+        if self.covariance is None:
+            return np.asarray(np.linalg.norm(self.draws, axis=(1, 2)))
+        size = len(self.covariance) ** 2
+        eigenvalues = np.maximum(np.linalg.eigvalsh(self.covariance.reshape(size, size)), 0.0)
+        return np.asarray(np.sqrt(np.random.default_rng(0).standard_normal((_NORMS, size)) ** 2 @ eigenvalues))
 
 
 class RequiredWidth(NamedTuple):
