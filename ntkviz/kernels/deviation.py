@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..calculus.virtual import virtual_ntk
 from ..convergence import relative_frobenius
 from ..errors import NotFiniteError
 from ..language.architecture import Architecture, listed, whole_number
@@ -16,7 +17,9 @@ from .infinite import infinite_ntk
 from .results import Deviation, DeviationTable
 
 
-def deviation(arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Iterable[int] | int) -> DeviationTable:
+def deviation(
+    arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Iterable[int] | int, virtual: bool = False
+) -> DeviationTable:
     """Measure ‖Θ_n − Θ‖_F / ‖Θ‖_F of random networks of several widths.
 
     Source: Tensor Programs II (arXiv:2006.14548), Figure 1.
@@ -26,6 +29,7 @@ def deviation(arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Itera
         x: A batch of inputs.
         widths: The widths n ≥ 1 to sample.
         seeds: The seeds of the networks at each width, or their number.
+        virtual: Whether the networks are those of `virtual_ntk`, of the same law, in memory that grows like n.
 
     Returns:
         A row for each width and seed.
@@ -34,10 +38,12 @@ def deviation(arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Itera
         NotFiniteError: The limit is zero, so that distances relative to it are infinite.
         NtkvizError: Whatever else `infinite_ntk` and `empirical_ntk` raise.
     """
-    return DeviationTable(deviations(arch, x, widths=widths, seeds=seeds))
+    return DeviationTable(deviations(arch, x, widths=widths, seeds=seeds, virtual=virtual))
 
 
-def deviations(arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Iterable[int] | int) -> Iterator[Deviation]:
+def deviations(
+    arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Iterable[int] | int, virtual: bool = False
+) -> Iterator[Deviation]:
     """The rows of `deviation`, one by one as networks are sampled."""
     limit = infinite_ntk(arch, x).ntk
     if not np.any(limit):
@@ -49,5 +55,5 @@ def deviations(arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Iter
         seeds = range(whole_number(seeds, "The number of seeds", at_least=0))
     for seed in listed(seeds, "seeds", of="whole numbers"):
         for width in widths:
-            sampled = np.asarray(empirical_ntk(arch, x, width=width, key=seed), dtype=float)
-            yield Deviation(width, seed, relative_frobenius(sampled, limit))
+            sampled = (virtual_ntk if virtual else empirical_ntk)(arch, x, width=width, key=seed)
+            yield Deviation(width, seed, relative_frobenius(np.asarray(sampled, dtype=float), limit))

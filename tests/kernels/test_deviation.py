@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import ntkviz as nv
 from ntkviz.errors import HyperparameterError
@@ -35,6 +36,15 @@ def test_seeds_may_be_named_one_by_one(rng):
     )
     expected = np.linalg.norm(sampled - limit) / np.linalg.norm(limit)
     assert table[1].relative_frobenius == pytest.approx(expected)
+
+
+def test_virtual_networks_are_as_far_from_the_limit_as_others():
+    arch, x = nv.architectures.mlp(depth=1), np.random.default_rng(0).normal(size=(2, 2))
+    tables = [nv.deviation(arch, x, widths=[30], seeds=400, virtual=virtual) for virtual in (False, True)]
+    real, virtual = (np.array([row.relative_frobenius for row in table]) for table in tables)
+    assert not np.isclose(real[0], virtual[0])
+    assert abs(real.mean() - virtual.mean()) < 3 * np.hypot(real.std(), virtual.std()) / 400**0.5
+    assert stats.ks_2samp(real, virtual).pvalue > 0.001
 
 
 def test_widths_are_checked_before_anything_is_sampled(rng):
