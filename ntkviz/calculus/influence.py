@@ -21,6 +21,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float64
 
+from ..distant.requests import check_wanted
 from ..execution.memory_limit import bounded
 from ..gaussian.sobol import sobol_normal
 from ..language.gradients.backward import BackwardProgram
@@ -73,6 +74,7 @@ def influence(programs: tuple[Program, ...], kernel: Kernel, limits: Known | Non
     found = []
     log2_samples = LOG2_SAMPLES if covariance else LOG2_SAMPLES_OF_DRAWS
     for scramble in range(SCRAMBLES):
+        check_wanted()
         normals = jnp.asarray(sobol_normal(dimension, log2_samples, seed=scramble))
         options = {"kernel": kernel, "held": held, "nothing_new": NOTHING_NEW if settled else SMALL}
         if covariance:

@@ -53,12 +53,22 @@ def preparing() -> Iterator[None]:
 
 @contextmanager
 def wanted_until(given_up: Callable[[], bool]) -> Iterator[None]:
-    """A context whose requests raise `GivenUp` once `given_up()`; the cluster finishes those that it has begun."""
+    """A context whose requests raise `GivenUp` once `given_up()`.
+
+    A cluster finishes what it has begun; a calculation in this process goes on to its next `check_wanted`.
+    """
     token = _given_up.set(given_up)
     try:
         yield
     finally:
         _given_up.reset(token)
+
+
+def check_wanted() -> None:
+    """Raise `GivenUp` if nobody wants what is being calculated: between two parts of a long calculation."""
+    given_up = _given_up.get()
+    if given_up is not None and given_up():
+        raise GivenUp("This is not wanted any more.")
 
 
 def ask(answer: Callable[[str, bytes], bytes], name: str, arguments: bytes) -> bytes:

@@ -9,6 +9,7 @@ from outside_gia import there_and_back
 
 import ntkviz as nv
 from ntkviz.calculus import influence
+from ntkviz.distant.requests import GivenUp, wanted_until
 from ntkviz.errors import HyperparameterError, NotFiniteError
 from ntkviz.kernels import fluctuation as module
 from ntkviz.kernels.fluctuation import mean_norm
@@ -117,6 +118,14 @@ def test_the_width_for_a_distance():
 def test_batchnorm_of_few_rows_has_no_such_law(rows):
     with pytest.raises(NotFiniteError, match="1/√n law does not hold; give it 6 rows"):
         nv.fluctuation(a.batchnorm_mlp, rng.standard_normal((rows, 8)))
+
+
+def test_what_nobody_wants_any_more_is_not_finished(monkeypatch):
+    begun, points = [], influence.sobol_normal
+    monkeypatch.setattr(influence, "sobol_normal", lambda *args, seed: begun.append(seed) or points(*args, seed=seed))
+    with pytest.raises(GivenUp), wanted_until(lambda: len(begun) == 2):
+        nv.fluctuation(a.mlp, VECTORS)
+    assert begun == [0, 1]
 
 
 def test_a_limit_that_is_zero_is_refused():
