@@ -1,4 +1,4 @@
-"""Convergence to a limit: relative distances, and the slope of a power law with its standard error."""
+"""Convergence to a limit: relative distances, the slope of a power law, and a predicted law, with standard errors."""
 
 from __future__ import annotations
 
@@ -58,6 +58,39 @@ def log_log_slope(samples: Mapping[int, Sequence[float]]) -> Slope:
     weights = (x - x.mean()) / np.sum((x - x.mean()) ** 2)
     errors = np.array([standard_error(samples[size]) for size in sizes]) / means
     return Slope(float(weights @ np.log(means)), float(np.linalg.norm(weights * errors)))
+
+
+class Ratio(NamedTuple):
+    """Measured distances over predicted ones.
+
+    Attributes:
+        value: Their mean; NaN without measurements.
+        error: Its standard error; NaN where it is not known.
+    """
+
+    value: float
+    error: float
+
+
+def over_predicted(distances: Mapping[tuple[int, int], float], c: float, error: float) -> Ratio:
+    """The mean of d/(c/√n) over networks.
+
+    Those of one seed share random numbers at all widths, so their mean counts as one measurement.
+
+    Args:
+        distances: d of each network, by width n and seed.
+        c: The constant of the 1/√n law, greater than 0.
+        error: Its standard error.
+
+    Returns:
+        The ratio and its standard error, that of `c` included.
+    """
+    by_seed: dict[int, list[float]] = {}
+    for (width, seed), distance in distances.items():
+        by_seed.setdefault(seed, []).append(distance * width**0.5 / c)
+    ratios = [float(np.mean(of_seed)) for of_seed in by_seed.values()]
+    value = float(np.mean(ratios)) if ratios else np.nan
+    return Ratio(value, float(np.hypot(standard_error(ratios), value * error / c)))
 
 
 def standard_error(values: Sequence[float]) -> float:

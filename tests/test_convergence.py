@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ntkviz.convergence import Slope, log_log_slope, standard_error
+from ntkviz.convergence import Slope, log_log_slope, over_predicted, standard_error
 from ntkviz.kernels.results import Deviation, DeviationTable
 
 WIDTHS = [64, 128, 256, 512]
@@ -62,3 +62,23 @@ def test_a_table_of_deviations_has_the_same_slope_and_error():
     one_each = DeviationTable(rows[:4])
     assert np.isfinite(one_each.slope())
     assert np.isnan(one_each.slope_error())
+
+
+def test_measured_over_predicted_counts_a_seed_once():
+    """Two seeds at two widths each: 1.5 and 1.0 times c/√n in the mean; c has an error of a tenth."""
+    found = over_predicted({(4, 0): 2.0, (16, 0): 0.5, (4, 1): 1.0, (16, 1): 0.5}, c=2.0, error=0.2)
+    assert found.value == pytest.approx(1.25)
+    assert found.error == pytest.approx(np.hypot(0.25, 0.125))
+    assert np.isnan(over_predicted({(4, 0): 1.0}, c=2.0, error=0.2).error)
+    assert np.isnan(over_predicted({}, c=2.0, error=0.2).value)
+
+
+def test_the_error_of_measured_over_predicted_is_its_spread_where_seeds_share_numbers():
+    rng = np.random.default_rng(0)
+
+    def distances():
+        shared = 0.3 * rng.standard_normal(10)
+        return {(n, s): (1 + shared[s] + 0.3 * rng.standard_normal()) / n**0.5 for s in range(10) for n in WIDTHS}
+
+    found = np.array([over_predicted(distances(), c=1.0, error=0.0) for _ in range(400)])
+    assert np.mean(found[:, 1]) == pytest.approx(found[:, 0].std(), rel=0.12)

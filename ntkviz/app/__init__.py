@@ -8,6 +8,7 @@ app.Picture(controls, [plot], at_once=infinite_side, as_it_comes=finite_side)
 ```
 """
 
+from .course.approach import approach, costs
 from .course.chapter import Cards, Chapter, chapters
 from .course.data import Digits, digits
 from .course.experiments import Experiment, experiments

@@ -1,4 +1,4 @@
-"""The deviation of one architecture's networks from their limit, width by width."""
+"""The deviation of one architecture's networks from their limit, width by width, on the line that is predicted."""
 
 from __future__ import annotations
 
@@ -8,116 +8,222 @@ from typing import Any
 import numpy as np
 
 from ...convergence import Slope, log_log_slope
+from ...kernels.results import Band, Fluctuation
 from ..style import theme
 from ..style.ranges import reaching
-from ..style.wording import one_over_root
-from .panel import Plot
+from ..style.wording import as_predicted, one_over_root, width_needed
+from .panel import Part, Plot
 
-USUAL_DEVIATIONS = (-2.0, 0.5)
-"""Exponents of ten: from 1 % to 300 %, the range of the deviations of nearly all networks of these pages."""
+USUAL_DEVIATIONS = (-3.5, 0.5)
+"""Exponents of ten: from 0.03 % to 300 %, the range of the deviations of nearly all networks of these pages."""
+
+VIRTUAL_WIDTHS = (10_000, 100_000, 1_000_000)
+"""Of virtual networks, which have no matrices to fill the memory."""
+VIRTUAL_NETWORKS = 3
+"""The number at each of these widths."""
+
+SHARE = 0.9
+"""The share of single networks in the band."""
 
 
 class ConvergencePlot(Plot):
-    """Deviation from the limit against width, both logarithmic, filled point by point.
+    """Deviation from the limit against width, both logarithmic: first a prediction, then networks, point by point.
 
-    The dashed line is c/√n with c fitted to the points. Points belong to one architecture: `restart`
-    with another one clears them, with the same one keeps them. The axes are the same for all architectures, so that
-    they can be compared, and are extended only for points outside.
+    `restart` with another architecture clears the points, with the same one keeps them and the prediction. The solid
+    line is c/√n as predicted by `nv.fluctuation`, with the band of 90 % of single networks; without a prediction, a
+    dashed line c/√n is fitted to the points. Networks at the `virtual` widths are those of `nv.virtual_ntk`, and have
+    their own marker. The axes are the same for all architectures, so that they can be compared, and are extended only
+    for what is outside. `goals` are deviations for which the line of text says the width that is needed.
     """
 
-    def __init__(self, widths: Sequence[int], seeds: int, name: str = "deviation"):
+    def __init__(
+        self,
+        widths: Sequence[int],
+        seeds: int,
+        name: str = "deviation",
+        *,
+        virtual: Sequence[int] = VIRTUAL_WIDTHS,
+        goals: Sequence[float] = (),
+    ):
         super().__init__(name)
-        self.widths, self.seeds = list(widths), range(seeds)
+        self.widths, self.virtual, self.seeds, self._goals = list(widths), list(virtual), seeds, list(goals)
         self._network: Hashable = None
-        self._points: dict[tuple[int, int], float] = {}
+        self._points: dict[tuple[int, int], float]
+        self._left_out: set[int]
+        self._found: Fluctuation | None
+        self._band: Band
+        self._refusal: str
+        self._clear()
         figure = self.figure
-        figure.add_scatter(x=[], y=[], mode="lines", name="∝ 1/√n", line={"color": theme.MUTED, "dash": "dash"})
-        figure.add_scatter(
-            x=[], y=[], mode="markers", name="one network", marker={"color": theme.FINITE, "size": 7, "opacity": 0.4}
-        )
-        figure.add_scatter(
-            x=[],
-            y=[],
-            mode="lines+markers",
-            name="their mean",
-            line={"color": theme.FINITE, "width": 2},
-            marker_size=10,
-        )
-        figure.add_scatter(
-            x=[],
-            y=[],
-            mode="markers",
-            name="chosen width",
-            marker={"color": theme.LIMIT, "size": 19, "line_width": 3},
-        )
-        figure.data[3].marker.symbol = "circle-open"
-        figure.update_traces(hovertemplate="width %{x:,}: %{y:.2%}<extra>%{fullData.name}</extra>")
-        ends = np.log10([self.widths[0] / 1.4, self.widths[-1] * 1.4])
-        figure.update_layout(
-            annotations=[theme.heading("How far from the limit?", xref="paper", x=0)],
-            xaxis={"type": "log", "tickvals": self.widths, "range": list(ends), "title": "width n", "fixedrange": True},
-            yaxis={
-                "type": "log",
-                "tickformat": ".0%",
-                "range": list(USUAL_DEVIATIONS),
-                "title": "relative deviation",
-                "fixedrange": True,
-            },
-            legend={"orientation": "v", "x": 1, "xanchor": "right", "y": 1, "yanchor": "top", "font": {"size": 13}},
-            margin={"l": 72, "r": 10, "t": theme.HEADING, "b": 48},
-        )
-        decades = [one * 10.0**k for k in range(-4, 9) for one in (1, 3)]
-        figure.layout.yaxis.update(tickvals=decades, ticktext=[_tick(deviation) for deviation in decades])
-        figure.layout.legend.bgcolor = "rgba(0,0,0,0)"
+        figure.add_scatter(name=f"{SHARE:.0%} of networks", mode="lines", fill="toself", hoverinfo="skip")
+        figure.add_scatter(name="predicted, c/√n", mode="lines", line={"color": theme.LIMIT, "width": 2.5})
+        figure.add_scatter(name="fitted, ∝ 1/√n", mode="lines", line={"color": theme.MUTED, "dash": "dash"})
+        figure.add_scatter(name="one network", mode="markers", marker={"size": 7, "opacity": 0.4})
+        figure.add_scatter(name="virtual network", mode="markers", marker={"size": 8, "symbol": "diamond-open"})
+        figure.add_scatter(name="their mean", mode="lines+markers", line={"width": 2}, marker={"size": 10})
+        figure.add_scatter(name="chosen width", mode="markers", marker={"size": 19, "symbol": "circle-open"})
+        figure.data[0].update(fillcolor=theme.translucent(theme.LIMIT, 0.18), line={"width": 0})
+        for trace in figure.data[3:6]:
+            trace.marker.color = theme.FINITE
+        figure.data[5].line.color = theme.FINITE
+        figure.data[6].marker.update(color=theme.LIMIT, line={"width": 3})
+        figure.update_traces(x=[], y=[], showlegend=False)
+        figure.update_traces(hovertemplate="width %{x:,}: %{y:.2~%}<extra>%{fullData.name}</extra>")
+        self._prediction, self._measured = Part("The prediction", [0, 1]), Part("What was measured", [2, 3, 4, 5, 6])
+        self.parts = [self._prediction, self._measured]
+        self._draw_frame()
 
     def restart(self, network: Hashable, width: int) -> None:
-        """Show the points of `network`, with `width` marked; points of another one are cleared."""
-        if network != self._network:
-            self._network, self._points = network, {}
+        """Show what is known of `network`, with `width` marked; what belongs to another one is cleared."""
         self._marked = width
-        self._draw()
+        if network != self._network:
+            self._network = network
+            self._clear()
+            self._prediction.current = False
+            self._draw(self._measured)
+        else:
+            self._draw(self._measured, *[self._prediction] * self.is_predicted)
+
+    def predict(self, found: Fluctuation) -> None:
+        """Draw the law that the prediction gives, with its band."""
+        self._found, self._band = found, found.band(SHARE)
+        self._draw(self._prediction, self._measured)
+
+    def refuse(self, reason: str) -> None:
+        """There is no prediction, for a reason of one sentence: a line is fitted to the points instead."""
+        self._refusal = reason
+        self._draw(self._prediction, self._measured)
+
+    @property
+    def is_predicted(self) -> bool:
+        """Whether the network has its prediction, or the reason why there is none."""
+        return self._found is not None or bool(self._refusal)
+
+    @property
+    def steps(self) -> int:
+        """The prediction and all networks."""
+        return 1 + self.seeds * len(self.widths) + min(self.seeds, VIRTUAL_NETWORKS) * len(self.virtual)
 
     def remaining(self) -> list[tuple[int, int]]:
-        """The (width, seed) that are still to be measured, one seed at all widths before the next."""
-        return [(n, seed) for seed in self.seeds for n in self.widths if (n, seed) not in self._points]
+        """The (width, seed) that are still to be measured: at all widths before the next seed, virtual ones last.
+
+        No two have the same seed, so that they are independent.
+        """
+        real = [(n, k) for k in range(self.seeds) for n in self.widths]
+        virtual = [(n, k) for k in range(min(self.seeds, VIRTUAL_NETWORKS)) for n in self.virtual]
+        numbers = {n: number for number, n in enumerate([*self.widths, *self.virtual])}
+        all_of_them = [(n, k * len(numbers) + numbers[n]) for n, k in [*real, *virtual]]
+        return [at for at in all_of_them if at not in self._points and at[0] not in self._left_out]
 
     def add(self, width: int, seed: int, deviation: float) -> None:
         """Add one measured network."""
         self._points[width, seed] = deviation
-        self._draw()
+        self._draw(self._measured)
+
+    def leave_out(self, width: int) -> None:
+        """Measure no networks of this width, which would take too much time or memory."""
+        self._left_out.add(width)
+        self._draw(self._measured)
 
     def means(self) -> dict[int, float]:
         """The mean deviation at each measured width."""
         return {n: float(np.mean(ds)) for n, ds in self._by_width().items()}
-
-    def _draw(self) -> None:
-        line, points, mean, chosen = self.figure.data
-        means = self.means()
-        n, d = np.array(list(means)), np.array(list(means.values()))
-        with self.drawing():
-            points.update(x=[width for width, _ in self._points], y=list(self._points.values()))
-            mean.update(x=n, y=d)
-            near = [m for m in means if m == self._marked]
-            chosen.update(x=near, y=[means[m] for m in near])
-            ends = np.array([self.widths[0] / 1.3, self.widths[-1] * 1.3])
-            scale = np.exp(np.mean(np.log(d * np.sqrt(n)))) if len(means) > 1 else np.nan
-            line.update(x=ends if len(means) > 1 else [], y=scale / np.sqrt(ends) if len(means) > 1 else [])
-            self.figure.layout.yaxis.range = reaching(USUAL_DEVIATIONS, self._points.values())
-        self.say(one_over_root(self._by_width()))
-
-    def _by_width(self) -> dict[int, list[float]]:
-        found = {n: [d for (m, _), d in self._points.items() if m == n] for n in self.widths}
-        return {n: ds for n, ds in found.items() if ds}
 
     def slope(self) -> Slope:
         """The log–log slope of the mean deviation and its standard error; NaN while there are too few points."""
         return log_log_slope(self._by_width())
 
     def table(self) -> Iterator[Sequence[Any]]:
-        yield "width", "seed", "relative_frobenius"
+        yield "width", "seed", "relative_frobenius", "kind", "standard_error", "low", "high"
+        if self._found is not None and self._prediction.current:
+            for width in sorted([*self.widths, *self.virtual]):
+                numbers = np.array([self._found.c, self._found.error, self._band.low, self._band.high]) / width**0.5
+                yield width, "", numbers[0], "predicted", *numbers[1:]
         for (width, seed), deviation in sorted(self._points.items()):
-            yield width, seed, deviation
+            yield width, seed, deviation, f"{'virtual' if width in self.virtual else 'random'} network", "", "", ""
+
+    def _clear(self) -> None:
+        self._points, self._left_out, self._found, self._refusal = {}, set(), None, ""
+
+    def _by_width(self) -> dict[int, list[float]]:
+        found = {n: [d for (m, _), d in self._points.items() if m == n] for n in sorted([*self.widths, *self.virtual])}
+        return {n: ds for n, ds in found.items() if ds}
+
+    def _draw_frame(self) -> None:
+        self._ends = np.array([min(self.widths) / 1.4, max([*self.widths, *self.virtual]) * 1.4])
+        powers = [10**k for k in range(9)]
+        self.figure.update_layout(
+            annotations=[theme.heading("How far from the limit?", xref="paper", x=0)],
+            xaxis={
+                "type": "log",
+                "tickvals": powers if self.virtual else self.widths,
+                "ticktext": [_power(n) for n in powers] if self.virtual else [f"{n:,}" for n in self.widths],
+                "range": list(np.log10(self._ends)),
+                "title": "width n",
+                "fixedrange": True,
+            },
+            yaxis={"type": "log", "range": list(USUAL_DEVIATIONS), "title": "relative deviation", "fixedrange": True},
+            legend={"orientation": "v", "x": 1, "xanchor": "right", "y": 1, "yanchor": "top", "font": {"size": 13}},
+            margin={"l": 72, "r": 10, "t": theme.HEADING, "b": 48},
+        )
+        decades = [one * 10.0**k for k in range(-6, 9) for one in (1, 3)]
+        self.figure.layout.yaxis.update(tickvals=decades, ticktext=[_tick(deviation) for deviation in decades])
+        self.figure.layout.legend.bgcolor = "rgba(0,0,0,0)"
+
+    def _draw(self, *parts: Part) -> None:
+        with self.drawing(*parts):
+            if self._prediction in parts:
+                self._draw_prediction()
+            self._draw_points()
+            lowest = [self._band.low / self._ends[1] ** 0.5] if self._found is not None else []
+            self.figure.layout.yaxis.range = reaching(USUAL_DEVIATIONS, [*self._points.values(), *lowest])
+        self.say(self._sentences())
+
+    def _draw_prediction(self) -> None:
+        band, line = self.figure.data[:2]
+        if self._found is None:
+            for trace in (band, line):
+                trace.update(x=[], y=[], showlegend=False)
+            return
+        roots = np.sqrt(self._ends)
+        n = np.sort([*self._ends, *self.widths, *self.virtual])
+        band.update(x=[*self._ends, *self._ends[::-1]], showlegend=True)
+        band.y = [*self._band.low / roots, *self._band.high / roots[::-1]]
+        line.update(x=n, y=self._found.c / np.sqrt(n), showlegend=True)
+
+    def _draw_points(self) -> None:
+        fitted, *singles, mean, chosen = self.figure.data[2:]
+        means = self.means()
+        n, d = np.array(list(means)), np.array(list(means.values()))
+        fits = bool(self._refusal) and len(means) > 1
+        scale = np.exp(np.mean(np.log(d * np.sqrt(n)))) if fits else np.nan
+        fitted.update(x=self._ends if fits else [], y=scale / np.sqrt(self._ends) if fits else [], showlegend=fits)
+        for trace, is_virtual in zip(singles, (False, True), strict=True):
+            shown = [(m, deviation) for (m, _), deviation in self._points.items() if (m in self.virtual) == is_virtual]
+            trace.update(x=[m for m, _ in shown], y=[deviation for _, deviation in shown], showlegend=bool(shown))
+        mean.update(x=n, y=d, showlegend=bool(means))
+        mean.marker.symbol = ["diamond" if m in self.virtual else "circle" for m in means] or "circle"
+        near = [m for m in means if m == self._marked]
+        chosen.update(x=near, y=[means[m] for m in near], showlegend=bool(near))
+
+    def _sentences(self) -> str:
+        said = []
+        if self._found is not None:
+            if self._goals:
+                said.append(width_needed(self._found.c, self._found.error, self._goals))
+            said.append(as_predicted(self._points, self._found.c, self._found.error))
+        elif self._refusal:
+            said += [f"No line is predicted. {self._refusal}", one_over_root(self._by_width())]
+        else:
+            said.append("Each point is one random network.")
+        if self._left_out:
+            said.append(f"From width {min(self._left_out):,} on, networks would take too long or too much memory.")
+        return " ".join(said)
 
 
 def _tick(deviation: float) -> str:
     return f"{100 * deviation:.3g}%" if deviation < 9 else f"{deviation:,.0f}×"
+
+
+def _power(width: int) -> str:
+    return f"{width:,}" if width < 10_000 else "10" + "⁴⁵⁶⁷⁸"[len(str(width)) - 5]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ...convergence import Slope, log_log_slope
+from ...convergence import Slope, log_log_slope, over_predicted
 
 VAGUE = 0.125
 """A standard error of a slope beyond which −1/2 cannot be distinguished from −1/4 or −3/4."""
@@ -16,6 +16,14 @@ FEWEST = 3
 
 FAR = 0.2
 """A relative deviation beyond which terms of higher order than 1/√n are no longer small: (1/√n)² is 4 %, not 1 %."""
+
+
+NEAR = 0.1
+"""A predicted deviation up to which networks are compared with c/√n, which is off by about its square then."""
+
+
+UNSURE = 0.2
+"""A standard error of measured over predicted distances beyond which their agreement says little."""
 
 
 def signed(number: float, digits: int = 2) -> str:
@@ -32,6 +40,15 @@ def figures(number: float) -> str:
         return signed(number, 0) if size > 1 else f"{number:.2g}".replace("-", "−")
     power = int(np.floor(np.log10(size)))
     return f"{signed(number / 10.0**power)}·10<sup>{signed(power, 0)}</sup>"
+
+
+def about(count: float) -> str:
+    """A large count in two significant digits: 880, 88,000, 8.8 million."""
+    rounded = float(f"{count:.1e}")
+    if rounded >= 1e12:
+        return figures(rounded)
+    unit, name = next(((u, f" {n}") for u, n in ((1e9, "billion"), (1e6, "million")) if rounded >= u), (1, ""))
+    return f"{rounded / unit:,.0f}{name}" if rounded >= 10 * unit or unit == 1 else f"{rounded / unit:.1f}{name}"
 
 
 def decimals(spread: float) -> int:
@@ -93,3 +110,34 @@ def _why_not(deviations: Mapping[int, Sequence[float]], slope: Slope) -> str:
     if abs(slope.value + 0.5) < 3 * slope.error:
         return "Chance alone puts one slope in twenty this far off."
     return "That law is for wide networks; at these widths, terms of higher order still bend the curve."
+
+
+def as_predicted(distances: Mapping[tuple[int, int], float], c: float, error: float) -> str:
+    """The law c/√n, and whether networks, by width and seed, are as far from their limit as it says."""
+    if not distances:
+        return f"Predicted: c/√n with c = {plus_minus(c, error)} (s.e.); nine networks in ten lie in the band."
+    predicted = f"Predicted: <b>{figures(c)}</b>/√n."
+    compared = {at: distance for at, distance in distances.items() if c <= NEAR * at[0] ** 0.5}
+    if not compared:
+        return f"{predicted} To leading order, so wider networks will tell: those for which it is below {NEAR:.0%}."
+    ratio, networks = over_predicted(compared, c, error), len({seed for _, seed in compared})
+    said = f"{predicted} Where this is below {NEAR:.0%}, networks are on average <b>{ratio.value:.2f}</b>"
+    if networks < FEWEST:
+        return f"{said} times as far, so far."
+    said += f" ± {ratio.error:.2f} (s.e.) times as far"
+    off = abs(ratio.value - 1)
+    if off > 3 * ratio.error:
+        return f"{said}: not as predicted. Terms of higher order still count at these widths."
+    if off > 2 * ratio.error:
+        return f"{said}. Chance alone puts one in twenty this far from 1."
+    return f"{said}: too uncertain to judge." if ratio.error > UNSURE else f"{said}: they agree."
+
+
+def width_needed(c: float, error: float, goals: Sequence[float]) -> str:
+    """The widths n = (c/r)² at which the deviation is r on average, for each of `goals`."""
+    wanted = [
+        f"<b>{about(max(1, (c / goal) ** 2))}</b> for {100 * goal:g} %{' (to leading order)' * (goal >= NEAR)}"
+        for goal in goals
+    ]
+    listed = f"{', '.join(wanted[:-1])} and {wanted[-1]}" if len(wanted) > 1 else wanted[0]
+    return f"Width needed: about {listed}, ± {max(1, round(200 * error / c))} % (s.e.)."

@@ -1,4 +1,4 @@
-"""Deviations against width: what is measured, fitted and said, on axes that hold still."""
+"""Deviations against width: what is predicted, measured, fitted and said, on axes that hold still."""
 
 import re
 
@@ -6,38 +6,187 @@ import numpy as np
 import pytest
 
 from ntkviz.app import ConvergencePlot
+from ntkviz.kernels.results import Fluctuation
 
-from ..conftest import reading
+from ..conftest import csv_records, reading
+
+NO_LAW = "There is no law."
+
+
+def field(c=2.0, error=0.01):
+    """Of a kernel of one entry: |G| is c times that of a standard normal, over its mean."""
+    return Fluctuation(c, error, np.full((1, 1, 1, 1), 9.0), np.zeros((256, 1, 1)))
+
+
+def shown(plot, name):
+    """What is drawn under a name of the legend; nothing if the legend has it not."""
+    [trace] = [trace for trace in plot.figure.data if trace.name == name]
+    return trace if trace.showlegend else None
 
 
 def test_convergence_plot_keeps_points_of_one_network_only():
-    plot = ConvergencePlot([64, 256], seeds=2)
+    plot = ConvergencePlot([64, 256], seeds=2, virtual=[])
     plot.restart("a", 64)
-    assert plot.remaining() == [(64, 0), (256, 0), (64, 1), (256, 1)]
+    assert plot.remaining() == [(64, 0), (256, 1), (64, 2), (256, 3)]
     plot.add(64, 0, 0.2)
-    plot.add(256, 0, 0.1)
+    plot.add(256, 1, 0.1)
     assert plot.slope().value == pytest.approx(-0.5)
-    assert "−0.50" in plot.reading.value
     plot.restart("a", 256)
-    assert plot.remaining() == [(64, 1), (256, 1)]
-    assert list(plot.figure.data[3].x) == [256]
+    assert plot.remaining() == [(64, 2), (256, 3)]
+    assert list(shown(plot, "chosen width").x) == [256]
     plot.restart("b", 256)
     assert len(plot.remaining()) == 4
-    assert plot.to_csv() == "width,seed,relative_frobenius\n"
+    assert not csv_records(plot)
 
 
-def test_fitted_line_falls_by_half_over_four_times_the_width():
+def test_the_prediction_is_there_before_the_first_network():
+    plot = ConvergencePlot([64, 256], seeds=2)
+    plot.restart("a", 64)
+    assert not plot.is_predicted
+    plot.predict(field())
+    assert plot.is_predicted
+    line, band = shown(plot, "predicted, c/√n"), shown(plot, "90% of networks")
+    np.testing.assert_allclose(line.y * np.sqrt(line.x), 2.0)
+    assert {64, 256, 10**6} <= set(line.x)
+    mean = (2 / np.pi) ** 0.5  # of |g|, whose quantiles at 5 % and 95 % are those of the table
+    low, high = np.sort(np.multiply(band.y, np.sqrt(band.x)))[[0, -1]]
+    assert low == pytest.approx(2 * 0.0627 / mean, rel=0.06)
+    assert high == pytest.approx(2 * 1.95996 / mean, rel=0.03)
+    assert "c = 2.00 ± 0.01 (s.e.); nine networks in ten lie in the band." in reading(plot)
+    assert shown(plot, "their mean") is shown(plot, "fitted, ∝ 1/√n") is None
+
+
+@pytest.mark.parametrize(
+    ("times", "spread", "verdict"),
+    [
+        (1.0, 0.2, "they agree."),
+        (1.3, 0.2, "not as predicted."),
+        (1.0, 2.0, "too uncertain to judge."),
+    ],
+)
+def test_the_line_under_a_prediction_says_whether_networks_agree(times, spread, verdict):
+    plot = ConvergencePlot([64, 1024, 4096], seeds=6)
+    plot.restart("a", 64)
+    plot.predict(field(c=2.0, error=0.02))
+    near = []
+    for number, (width, seed) in enumerate(plot.remaining()):
+        ratio = 9.0 if width == 64 else times * (1 + spread * (-1) ** (number // 2))  # at 64 it is not below 10 %
+        plot.add(width, seed, ratio * 2 / width**0.5)
+        near += [ratio] * (width > 64)
+    error = np.hypot(np.std(near, ddof=1) / len(near) ** 0.5, np.mean(near) * 0.01)
+    said = reading(plot)
+    assert f"on average {np.mean(near):.2f} ± {error:.2f} (s.e.) times as far" in said
+    assert verdict in said
+
+
+def test_networks_that_are_too_narrow_for_the_law_are_not_judged():
+    plot = ConvergencePlot([64, 256], seeds=2, virtual=[])
+    plot.restart("a", 64)
+    plot.predict(field(c=5.0))
+    for width, seed in plot.remaining():
+        plot.add(width, seed, 0.5)
+    assert "wider networks will tell" in reading(plot)
+    assert "times as far" not in reading(plot)
+
+
+def test_virtual_networks_have_their_own_marker_and_name_and_come_last():
+    plot = ConvergencePlot([64, 256], seeds=4)
+    plot.restart("a", 64)
+    order = plot.remaining()
+    assert len(order) == plot.steps - 1 == 2 * 4 + 3 * 3
+    assert len({seed for _, seed in order}) == len(order)
+    assert {width for width, _ in order[:8]} == {64, 256}
+    for width, seed in order:
+        plot.add(width, seed, 1 / width**0.5)
+    one, virtual = shown(plot, "one network"), shown(plot, "virtual network")
+    assert set(one.x) == {64, 256}
+    assert set(virtual.x) == {10**4, 10**5, 10**6}
+    assert one.marker.symbol != virtual.marker.symbol
+    assert {row["kind"] for row in csv_records(plot) if float(row["width"]) > 256} == {"virtual network"}
+
+
+def test_widths_that_are_too_large_are_left_out_and_said_to_be():
+    plot = ConvergencePlot([64], seeds=1)
+    plot.restart("a", 64)
+    plot.leave_out(10**6)
+    assert 10**6 not in dict(plot.remaining())
+    assert "From width 1,000,000 on, networks would take too long or too much memory." in reading(plot)
+    plot.restart("b", 64)
+    assert 10**6 in dict(plot.remaining())
+
+
+def test_the_prediction_is_in_the_csv():
+    plot = ConvergencePlot([64], seeds=1, virtual=[400])
+    plot.restart("a", 64)
+    plot.predict(field(c=2.0, error=0.1))
+    plot.add(64, 0, 0.3)
+    first, last, network = csv_records(plot)
+    assert [first["kind"], last["kind"], network["kind"]] == ["predicted", "predicted", "random network"]
+    assert float(last["relative_frobenius"]) == pytest.approx(2 / 20)
+    assert float(last["standard_error"]) == pytest.approx(0.1 / 20)
+    assert float(last["low"]) < 2 / 20 < float(last["high"])
+    assert network["low"] == ""
+
+
+def test_a_prediction_of_other_settings_is_dimmed_and_out_of_the_csv_until_the_new_one():
+    plot = ConvergencePlot([64], seeds=1)
+    plot.restart("a", 64)
+    plot.predict(field(c=2.0))
+    plot.outdate()
+    plot.restart("b", 64)
+    plot.settle()
+    line = shown(plot, "predicted, c/√n")
+    assert line.opacity == 0.25
+    assert line.hoverinfo == "skip"
+    assert "The prediction is out of date." in reading(plot)
+    assert not re.search("[0-9]", reading(plot))
+    assert not csv_records(plot)
+    plot.predict(field(c=3.0))
+    assert line.opacity is None
+    np.testing.assert_allclose(line.y * np.sqrt(line.x), 3.0)
+    assert "out of date" not in reading(plot)
+
+
+def test_a_prediction_of_the_same_network_stays():
+    plot = ConvergencePlot([64], seeds=1)
+    plot.restart("a", 64)
+    plot.predict(field())
+    plot.outdate()
+    plot.restart("a", 256)
+    plot.settle()
+    assert plot.is_predicted
+    assert shown(plot, "predicted, c/√n").opacity is None
+    assert "Predicted" in reading(plot)
+
+
+def test_without_a_law_a_line_is_fitted_and_falls_by_half_over_four_times_the_width():
     plot = ConvergencePlot([64, 256, 1024], seeds=1)
     plot.restart("a", 64)
+    plot.predict(field())
+    plot.restart("b", 64)
+    plot.refuse(NO_LAW)
     for width, distance in ((64, 0.3), (256, 0.11), (1024, 0.07)):
         plot.add(width, 0, distance)
-    line = plot.figure.data[0]
+    line = shown(plot, "fitted, ∝ 1/√n")
     assert np.diff(np.log(line.y)) / np.diff(np.log(line.x)) == pytest.approx(-0.5)
+    assert shown(plot, "predicted, c/√n") is shown(plot, "90% of networks") is None
+    assert reading(plot).startswith("No line is predicted. There is no law. Slope")
+    assert {row["kind"] for row in csv_records(plot)} == {"random network"}
+
+
+def test_the_width_that_is_needed_is_said_with_its_error_before_any_network():
+    plot = ConvergencePlot([64], seeds=1, goals=[0.1, 0.01, 0.001])
+    plot.restart("a", 64)
+    plot.predict(field(c=2.97, error=0.03))
+    assert reading(plot).startswith(
+        "Width needed: about 880 for 10 % (to leading order), 88,000 for 1 % and 8.8 million for 0.1 %, ± 2 % (s.e.)."
+    )
 
 
 def converging(slope, noise=0.0):
-    plot = ConvergencePlot([64, 256, 1024, 4096], seeds=6)
+    plot = ConvergencePlot([64, 256, 1024, 4096], seeds=6, virtual=[])
     plot.restart("a", 64)
+    plot.refuse(NO_LAW)
     rng = np.random.default_rng(1)
     for width, seed in plot.remaining():
         plot.add(width, seed, 0.1 * (width / 64) ** slope * np.exp(noise * rng.normal()))
@@ -54,26 +203,28 @@ def converging(slope, noise=0.0):
 )
 def test_the_line_under_a_slope_judges_it_by_its_error(slope, noise, verdict):
     plot = converging(slope, noise)
-    said = reading(plot)
-    assert said.startswith(f"Slope {plot.slope().value:.2f} ± {plot.slope().error:.2f} (s.e.)".replace("-", "−"))
+    said, slope = reading(plot), plot.slope()
+    assert said.startswith(f"No line is predicted. {NO_LAW} Slope −{-slope.value:.2f} ± {slope.error:.2f} (s.e.)")
     assert verdict in said
     assert ("halves" in said) == ("agrees" in verdict)
 
 
 def test_two_networks_of_each_width_are_too_few_to_judge():
-    plot = ConvergencePlot([64, 256], seeds=3)
+    plot = ConvergencePlot([64, 256], seeds=3, virtual=[])
     plot.restart("a", 64)
+    plot.refuse(NO_LAW)
     for width, seed in plot.remaining()[:4]:
-        plot.add(width, seed, 0.1 + 0.001 * seed)  # a slope of 0, and hardly any spread
+        plot.add(width, seed, 0.1 + 0.001 * (seed > 1))  # a slope of 0, and hardly any spread
     assert "Slope <b>0.00</b> so far; theory predicts −0.50." in plot.reading.value
-    for width in (64, 256):
-        plot.add(width, 2, 0.1)
+    for width, seed in plot.remaining():
+        plot.add(width, seed, 0.1)
     assert "not −0.50" in plot.reading.value
 
 
 def test_a_slope_that_the_wide_networks_bring_back_is_said_to_be():
-    plot = ConvergencePlot([64, 128, 256, 512, 1024, 2048, 4096], seeds=6)
+    plot = ConvergencePlot([64, 128, 256, 512, 1024, 2048, 4096], seeds=6, virtual=[])
     plot.restart("a", 64)
+    plot.refuse(NO_LAW)
     rng = np.random.default_rng(2)
     for width, seed in plot.remaining():
         plot.add(width, seed, (1 + 60 / width) / width**0.5 * np.exp(0.15 * rng.normal()))
@@ -82,8 +233,9 @@ def test_a_slope_that_the_wide_networks_bring_back_is_said_to_be():
 
 
 def test_networks_that_are_too_narrow_are_called_so():
-    plot = ConvergencePlot([64, 256, 1024], seeds=4)
+    plot = ConvergencePlot([64, 256, 1024], seeds=4, virtual=[])
     plot.restart("a", 64)
+    plot.refuse(NO_LAW)
     rng = np.random.default_rng(3)
     for width, seed in plot.remaining():
         plot.add(width, seed, 2 * (width / 64) ** -0.2 * np.exp(0.05 * rng.normal()))

@@ -162,6 +162,7 @@ def test_a_panel_that_has_drawn_nothing_is_not_out_of_date():
 def test_the_slope_of_another_network_goes_with_its_points():
     plot = ConvergencePlot([64, 256], seeds=1)
     plot.restart("a", 64)
+    plot.refuse("There is no law.")
     plot.add(64, 0, 0.2)
     plot.add(256, 0, 0.1)
     assert numbers(plot)
@@ -173,6 +174,7 @@ def test_the_slope_of_another_network_goes_with_its_points():
 def test_points_of_the_same_network_stay_current():
     plot = ConvergencePlot([64, 256], seeds=1)
     plot.restart("a", 64)
+    plot.refuse("There is no law.")
     plot.add(64, 0, 0.2)
     plot.add(256, 0, 0.1)
     plot.outdate()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ntkviz.app.style.wording import figures, plus_minus, share, signed, with_error
+from ntkviz.app.style.wording import about, as_predicted, figures, plus_minus, share, signed, width_needed, with_error
 from ntkviz.convergence import Slope
 
 
@@ -54,3 +54,32 @@ def test_slopes_with_errors():
     assert with_error(Slope(-0.5123, 0.0012)) == "<b>−0.512</b> ± 0.001"
     assert with_error(Slope(-0.5123, np.nan)) == "<b>−0.51</b>"
     assert signed(-0.001) == "0.00"
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (7.2, "7"),
+        (876, "880"),
+        (87_781, "88,000"),
+        (996_000, "1.0 million"),
+        (8_778_100, "8.8 million"),
+        (12_345_678, "12 million"),
+        (8.8e9, "8.8 billion"),
+        (1.26e13, "1.30·10<sup>13</sup>"),
+    ],
+)
+def test_a_large_count_has_two_digits(count, said):
+    assert about(count) == said
+
+
+def test_the_width_that_is_needed():
+    said = "Width needed: about <b>1</b> for 10 % (to leading order) and <b>100</b> for 1 %, ± 20 % (s.e.)."
+    assert width_needed(0.1, 0.01, [0.1, 0.01]) == said
+
+
+@pytest.mark.parametrize(("ratios", "said"), [((1.3, 1.2, 1.1), "Chance alone"), ((1.1, 1.0, 0.9), "they agree.")])
+def test_two_standard_errors_are_still_chance(ratios, said):
+    """Of 1.2 ± 0.058: 3.5 errors from 1 with the first error alone, 2.8 with that of c."""
+    distances = {(10**4, seed): ratio * 0.02 for seed, ratio in enumerate(ratios)}
+    assert said in as_predicted(distances, 2.0, 0.07)

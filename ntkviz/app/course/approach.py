@@ -1,0 +1,72 @@
+"""How a plot of deviations is filled: by the prediction, then by random networks, then by virtual ones."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ...convergence import relative_frobenius
+from ...distant.readings import read, reading
+from ...errors import NotFiniteError, NotIntegrableError, TooLargeError
+from ...execution.cost import Cost
+from ...language.architecture import Architecture
+from ..pages.background import Update
+from ..plots.convergence import VIRTUAL_NETWORKS, ConvergencePlot
+
+LONGEST, LARGEST = 8.0, 4e9
+"""Seconds and bytes that a virtual network of a page may take, which cannot be interrupted."""
+
+
+def approach(plot: ConvergencePlot, arch: Architecture, x: Any) -> Iterator[Update]:
+    """A picture's `as_it_comes`: the predicted line, then the networks one by one, without those that `plot` has."""
+    if not plot.is_predicted:
+        yield _prediction(plot, arch, x)
+    remaining = plot.remaining()
+    virtual = {width for width, _ in remaining} & set(plot.virtual)
+    too_much = {width for width in virtual if not _fits(_cost(arch, x, "virtual_ntk", width))}
+    limit = read("infinite_ntk", arch, x).ntk
+    for width, seed in remaining:
+        if width in too_much:
+            yield functools.partial(plot.leave_out, width)
+        else:
+            yield _network(plot, arch, x, limit, width, seed)
+
+
+def costs(plot: ConvergencePlot, arch: Architecture, x: Any) -> list[Cost]:
+    """The cost of each part of `approach`: a picture's `estimate`."""
+    virtual = [cost for width in plot.virtual if _fits(cost := _cost(arch, x, "virtual_ntk", width))]
+    return [
+        read("cost", reading("fluctuation"), arch, x),
+        *(_cost(arch, x, "empirical_ntk", width).repeated(plot.seeds) for width in plot.widths),
+        *(cost.repeated(min(plot.seeds, VIRTUAL_NETWORKS)) for cost in virtual),
+    ]
+
+
+def _prediction(plot: ConvergencePlot, arch: Architecture, x: Any) -> Update:
+    try:
+        return functools.partial(plot.predict, read("fluctuation", arch, x))
+    except (NotFiniteError, NotIntegrableError, TooLargeError) as refusal:
+        return functools.partial(plot.refuse, str(refusal))
+
+
+def _network(plot: ConvergencePlot, arch: Architecture, x: Any, limit: np.ndarray, width: int, seed: int) -> Update:
+    virtual = width in plot.virtual
+    try:
+        sample = read("virtual_ntk" if virtual else "empirical_ntk", arch, x, width=width, key=seed)
+    except TooLargeError:
+        if not virtual:
+            raise
+        return functools.partial(plot.leave_out, width)
+    return functools.partial(plot.add, width, seed, relative_frobenius(np.asarray(sample, dtype=float), limit))
+
+
+def _cost(arch: Architecture, x: Any, name: str, width: int) -> Cost:
+    cost: Cost = read("cost", reading(name), arch, x, width=width, key=0)
+    return cost
+
+
+def _fits(cost: Cost) -> bool:
+    return cost.seconds <= LONGEST and cost.memory <= LARGEST
