@@ -38,6 +38,8 @@ LOG2_SAMPLES = 13
 """Of a covariance."""
 LOG2_SAMPLES_OF_DRAWS, DRAWS = 12, 32
 """Of the field: samples, and draws from each scramble."""
+SHOWN = 1024
+"""Samples whose influences are handed out: the first of a scramble are spread as evenly as all of them."""
 SMALL = 1e-4
 """A vector has no new direction if this part of its square is new, where that depends on sampled Moments: they are off
 by 1e-5 or so, which makes a direction of what has none in the limit."""
@@ -49,11 +51,13 @@ class Influence(NamedTuple):
     - `kernels`: T, `(scrambles, B, B)`.
     - `covariances`: V over `pairs_of(B)`, `(scrambles, entries, entries)`; or `None`.
     - `draws`: Of the limiting field instead, `(scrambles, draws, B, B)`; else empty.
+    - `influences`: IF(z) of some samples z of the first scramble, over `pairs_of(B)`, `(entries, SHOWN)`; or `None`.
     """
 
     kernels: np.ndarray
     covariances: np.ndarray | None
     draws: np.ndarray
+    influences: np.ndarray | None
 
 
 def pairs_of(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +75,7 @@ def influence(programs: tuple[Program, ...], kernel: Kernel, limits: Known | Non
     known = _with_gradients_zero(programs, structures, limits, held)
     settled = all(set(_moments(s)) <= set(k) for s, k in zip(structures, known, strict=True))
     dimension = sum(dimensions(s, len(p.data[0])) for s, p in zip(structures, programs, strict=True))
-    found = []
+    found: list[tuple[Array, ...]] = []
     log2_samples = LOG2_SAMPLES if covariance else LOG2_SAMPLES_OF_DRAWS
     for scramble in range(SCRAMBLES):
         check_wanted()
@@ -82,7 +86,9 @@ def influence(programs: tuple[Program, ...], kernel: Kernel, limits: Known | Non
         else:
             found.append(_draws(programs, known, normals, jax.random.key(scramble), **options))
     kernels, spreads = (np.stack([np.asarray(f[k]) for f in found]) for k in (0, 1))
-    return Influence(kernels, spreads, np.empty(0)) if covariance else Influence(kernels, None, spreads)
+    if covariance:
+        return Influence(kernels, spreads, np.empty(0), np.asarray(found[0][2]))
+    return Influence(kernels, None, spreads, None)
 
 
 def _may_be_independent(program: Program) -> bool:
@@ -131,14 +137,14 @@ def _kernel(
 @bounded(static_argnames=("kernel", "held", "nothing_new"))
 def _covariance(
     programs: tuple[Program, ...], known: Known, normals: Float64[Array, "dimensions samples"], **options: Any
-) -> tuple[Float64[Array, "outputs outputs"], Float64[Array, "entries entries"]]:
+) -> tuple[Float64[Array, "outputs outputs"], Float64[Array, "entries entries"], Float64[Array, "entries shown"]]:
     samples = normals.shape[-1]
     kernel, pull = jax.vjp(lambda w: _kernel(programs, known, normals, w, **options), jnp.ones(samples))
     rows, columns = pairs_of(len(kernel))
     entries = jnp.zeros((len(rows), *kernel.shape)).at[jnp.arange(len(rows)), rows, columns].set(1.0)
     influences = samples * jax.vmap(lambda entry: pull(entry)[0])(entries)
     centred = influences - influences.mean(-1, keepdims=True)
-    return kernel, centred @ centred.T / samples
+    return kernel, centred @ centred.T / samples, centred[:, :SHOWN]
 
 
 @bounded(static_argnames=("kernel", "held", "nothing_new"))

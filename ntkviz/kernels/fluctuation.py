@@ -71,9 +71,12 @@ def fluctuation(arch: Architecture, x: Any, *, kernel: Kernel = "ntk") -> Fluctu
         )
     if found.covariances is None:
         draws = found.draws.reshape(-1, size, size)
-        return Fluctuation(c, error, None, draws[:, stacks.order][:, :, stacks.order])
-    covariance = _square(found.covariances.mean(0), size)[np.ix_(*4 * (stacks.order,))]
-    return Fluctuation(c, error, covariance, _drawn(covariance))
+        return Fluctuation(c, error, None, draws[:, stacks.order][:, :, stacks.order], None)
+    assert found.influences is not None
+    where, order = _places(size), np.ix_(stacks.order, stacks.order)
+    covariance = found.covariances.mean(0)[where[:, :, None, None], where][np.ix_(*4 * (stacks.order,))]
+    influences = found.influences.T[:, where[order]]
+    return Fluctuation(c, error, covariance, _drawn(covariance), influences)
 
 
 def width_for(arch: Architecture, x: Any, *, relative: float = 0.01, kernel: Kernel = "ntk") -> RequiredWidth:
@@ -147,12 +150,12 @@ def mean_norm(eigenvalues: np.ndarray) -> float:
     return float(total**0.5 * integral / (2 * math.pi**0.5))
 
 
-def _square(covariance: np.ndarray, size: int) -> np.ndarray:
-    """From entries of `pairs_of` to all."""
+def _places(size: int) -> np.ndarray:
+    """Where each entry of a symmetric matrix is among those of `pairs_of`."""
     rows, columns = pairs_of(size)
     where = np.empty((size, size), int)
     where[rows, columns] = where[columns, rows] = np.arange(len(rows))
-    return covariance[where[:, :, None, None], where]
+    return where
 
 
 def _drawn(covariance: np.ndarray) -> np.ndarray:

@@ -141,12 +141,16 @@ class Fluctuation(NamedTuple):
         error: The standard error of `c` over independent scrambles of the samples.
         covariance: lim n Cov(Θ_n[i, j], Θ_n[k, l]), `(|x|, |x|, |x|, |x|)`; `None` of more than eight inputs.
         draws: Of that field, `(256, |x|, |x|)`.
+        influences: What one coordinate adds to each entry of n (Θ_n − Θ), for draws of that coordinate from its limit,
+            `(1024, |x|, |x|)`: with mean 0, and with covariance `covariance` up to sampling. `None` of more than eight
+            inputs.
     """
 
     c: float
     error: float
     covariance: Float[np.ndarray, "x x x x"] | None
     draws: Float[np.ndarray, "draws x x"]
+    influences: Float[np.ndarray, "coordinates x x"] | None
 
     def band(self, share: float = 0.9) -> Band:
         """Where that share of single networks lies: quantiles of ‖G‖_F / ‖Θ‖_F, with G the Gaussian field.

@@ -42,6 +42,22 @@ def test_a_linear_network_has_a_variance_known_by_hand():
     assert nngp.c == pytest.approx(2 / math.pi**0.5, rel=0.01)
 
 
+def test_what_a_coordinate_adds_is_known_by_hand_too():
+    """With the same network, (z² − 1)‖x‖²/d + (v² − 1)‖x‖²/d: least −1, and with the third moment of two χ²."""
+    arch, x = a.mlp(depth=1, nonlinearity="identity", sigma_w=1.0, sigma_b=0.0), np.array([[0.6, 0.8]])
+    found = nv.fluctuation(arch, x).influences
+    assert found.shape == (1024, 1, 1)
+    assert found.mean() == pytest.approx(0, abs=0.01)
+    assert found.min() == pytest.approx(-1, abs=0.02)
+    assert np.mean(found**3) == pytest.approx(2 * 8 * 0.5**3, rel=0.15)
+
+
+def test_influences_have_the_covariance():
+    found = nv.fluctuation(a.mlp(depth=2), VECTORS)
+    products = np.einsum("sij,skl->ijkl", found.influences, found.influences) / len(found.influences)
+    np.testing.assert_allclose(products, found.covariance, atol=0.1 * found.covariance.max())
+
+
 NETWORKS = {
     "relu": (a.mlp(depth=2), VECTORS),
     "two kinks": (a.mlp(depth=2, nonlinearity=clip), VECTORS),
@@ -76,6 +92,7 @@ def test_many_inputs_have_draws_instead_of_a_covariance(monkeypatch):
     monkeypatch.setattr(module, "MOST_ENTRIES", 3)
     many = nv.fluctuation(arch, x)
     assert many.covariance is None
+    assert many.influences is None
     assert abs(many.c - few.c) < 4 * np.hypot(few.error, many.error)
     assert many.error < 0.1 * many.c
     np.testing.assert_allclose(many.draws.std(0), few.draws.std(0), rtol=0.3)
