@@ -11,7 +11,7 @@ app.Picture(controls, [plot], at_once=infinite_side, as_it_comes=finite_side)
 from .course.approach import approach, costs
 from .course.chapter import Cards, Chapter, chapters
 from .course.data import Digits, digits
-from .course.experiments import Experiment, experiments
+from .course.experiments import WIDEST_REAL, Experiment, experiments
 from .exercises.exercise import Exercise
 from .exercises.quiz import Quiz
 from .exercises.task import Task
@@ -21,7 +21,7 @@ from .plots.attention import AttentionPair, WeightCloud
 from .plots.contribution_maps import ContributionMaps
 from .plots.convergence import ConvergencePlot
 from .plots.curves import CurvesPlot, LawPlot
-from .plots.distributions import CoordinateHistogram, FunctionDraws
+from .plots.distributions import CoordinateHistogram, EntryLaw, FunctionDraws, InfluenceHistogram
 from .plots.extra_point import KernelRowPlot, TwoBatches
 from .plots.figure_1 import Curve, DeviationCurves, SlopePlot
 from .plots.memory import GatePlot, MemoryPlot

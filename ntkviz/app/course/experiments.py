@@ -16,10 +16,15 @@ import numpy as np
 
 from ... import architectures as library
 from ...convergence import relative_frobenius
-from ...distant.readings import read
+from ...distant.readings import read, reading
+from ...execution.cost import Cost
+from ...kernels.results import Fluctuation
 from ...language.architecture import Architecture
 from ...language.gradients.gia import simple_gia_check
 from .data import every_digit
+
+WIDEST_REAL = 4096
+"""The largest width whose matrices are drawn; wider networks are virtual."""
 
 SENTENCES = "The brown fox jumps over the dog", "The quick brown fox jumps over the"
 
@@ -41,10 +46,21 @@ class Experiment:
         ways = (False,) if simple_gia_check(self.arch, self.x).passes else (False, True)
         return tuple(read("infinite_ntk", self.arch, self.x, assume_gia=gia).ntk for gia in ways)
 
+    @functools.cached_property
+    def fluctuation(self) -> Fluctuation:
+        """The predicted distance of wide networks from the limit."""
+        found: Fluctuation = read("fluctuation", self.arch, self.x)
+        return found
+
     def distances(self, width: int, seed: int) -> tuple[float, ...]:
-        """‖Θ_n − Θ‖_F / ‖Θ‖_F of one random network, for each of `answers`."""
-        sample = np.asarray(read("empirical_ntk", self.arch, self.x, width=width, key=seed), dtype=float)
+        """‖Θ_n − Θ‖_F / ‖Θ‖_F of one random network, for each of `answers`; of a virtual one beyond `WIDEST_REAL`."""
+        sample = np.asarray(read(_ntk_of(width), self.arch, self.x, width=width, key=seed), dtype=float)
         return tuple(relative_frobenius(sample, theta) for theta in self.answers)
+
+    def cost(self, width: int) -> Cost:
+        """What one network of this width needs."""
+        found: Cost = read("cost", reading(_ntk_of(width)), self.arch, self.x, width=width, key=0)
+        return found
 
 
 @functools.cache
@@ -72,6 +88,10 @@ def experiments(parametrization: str = "ntk4a") -> dict[str, Experiment]:
         "tied readout": (library.tied_readout, vectors),
     }
     return {name: Experiment(arch(parametrization=parametrization), x) for name, (arch, x) in rows.items()}
+
+
+def _ntk_of(width: int) -> str:
+    return "empirical_ntk" if width <= WIDEST_REAL else "virtual_ntk"
 
 
 def _embedded(sentences: tuple[str, ...], dimension: int = 100) -> np.ndarray:

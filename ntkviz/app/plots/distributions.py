@@ -1,7 +1,7 @@
-"""The distribution of random networks beside the Gaussian of infinite width: coordinates and functions.
+"""The distribution of random networks beside the Gaussian of infinite width: coordinates, functions, kernel entries.
 
-Both plots are given the prediction of infinite width (`restart`) and then samples as they are drawn (`add`).
-Until the first new samples arrive, the old ones stay, out of date.
+All but `InfluenceHistogram` are given the prediction of infinite width (`restart`) and then samples as they are drawn
+(`add`). Until the first new samples arrive, the old ones stay, out of date.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from ..style import theme
 from ..style.ranges import round_up
-from ..style.wording import figures
+from ..style.wording import figures, plus_minus
 from . import statistics
 from .panel import Part, Plot
 
@@ -182,3 +182,152 @@ class FunctionDraws(Plot):
         for number, curve in enumerate(self._curves):
             for where, output, std in zip(self._path, curve, self._std, strict=True):
                 yield number, where, output, std
+
+
+KINDS = {"real": "random networks", "virtual": "virtual networks"}
+
+
+class EntryLaw(Plot):
+    """One entry of the kernel at width n: the predicted Gaussian, and histograms of real and of virtual networks.
+
+    The axis reaches four predicted standard deviations to both sides of the limit, so that the bell keeps its shape and
+    the numbers on the axis tell how narrow it is.
+    """
+
+    def __init__(self, heading: str, name: str = "entry"):
+        super().__init__(name)
+        self._limit, self._std = 0.0, np.nan
+        self._values: dict[str, list[float]] = {kind: [] for kind in KINDS}
+        figure = self.figure
+        filled = {"color": theme.translucent(theme.FINITE, 0.7), "line_width": 0}
+        hollow = {"color": theme.translucent(theme.FINITE, 0.12), "line": {"color": theme.FINITE, "width": 2}}
+        for kind, marker in zip(KINDS, (filled, hollow), strict=True):
+            figure.add_bar(x=[], y=[], name=KINDS[kind], marker=marker)
+        figure.add_scatter(x=[], y=[], mode="lines", name="predicted")
+        figure.data[2].line.update(color=theme.LIMIT, width=3.5, simplify=False)
+        self._sampled, self._predicted = self.parts = [Part("The histogram", [0, 1]), Part("The curve", [2])]
+        figure.update_traces(hovertemplate="%{x:.4g}: %{y:.3g}<extra>%{fullData.name}</extra>")
+        figure.update_layout(
+            annotations=[theme.heading(heading, xref="paper", x=0)],
+            bargap=0,
+            barmode="overlay",
+            xaxis={"fixedrange": True, "nticks": 5},
+            yaxis={"title": "density", "fixedrange": True, "rangemode": "tozero", "showticklabels": False},
+            legend=theme.legend(x=1, xanchor="right"),
+            margin={"l": 40, "r": 10, "t": theme.HEADING, "b": 48},
+        )
+        figure.add_vline(x=0, line={"color": theme.MUTED, "width": 1.5, "dash": "dash"})
+
+    def restart(self, what: str, limit: float, std: float | None, usual: float) -> None:
+        """Predict N(limit, std²) for the entry called `what`; the next `add` starts a new sample.
+
+        Without a finite variance `std` is `None`; then `usual` is a deviation that the axis shows four of.
+        """
+        self._what, self._limit, self._std = what, float(limit), np.nan if std is None else float(std)
+        self._half = 4 * (usual if std is None else self._std)
+        self._values = {kind: [] for kind in KINDS}
+        x = self._limit + np.linspace(-self._half, self._half, 161)
+        self.outdate()
+        with self.drawing(self._predicted):
+            known = std is not None
+            bell = self.figure.data[2]
+            bell.update(x=x if known else [], y=statistics.density(x, limit, self._std) if known else [])
+            highest = float(statistics.density(0.0, std=self._half / 4))
+            self.figure.layout.xaxis.update(range=[x[0], x[-1]], title=what)
+            self.figure.layout.yaxis.range = [0, 1.6 * highest]
+            self.figure.layout.shapes[0].update(x0=self._limit, x1=self._limit)
+        self.say(self._prediction())
+
+    def add(self, kind: str, values: Sequence[float]) -> None:
+        """Add the entries of networks, `"real"` or `"virtual"` ones."""
+        self._values[kind] += map(float, values)
+        with self.drawing(self._sampled):
+            for bars, found in zip(self.figure.data, self._values.values(), strict=False):
+                edges, density = self._histogram(found)
+                bars.update(
+                    x=(edges[1:] + edges[:-1]) / 2 if found else [],
+                    y=density if found else [],
+                    width=edges[1] - edges[0],
+                    showlegend=bool(found),
+                )
+        self.say(f"{self._prediction()} {'; '.join(self._measured())}.")
+
+    def _prediction(self) -> str:
+        if np.isnan(self._std):
+            return f"Limit of {self._what}: <b>{figures(self._limit)}</b>, with no standard deviation to predict."
+        return f"Predicted {self._what}: {plus_minus(self._limit, self._std)}."
+
+    def _measured(self) -> Iterator[str]:
+        for kind, found in self._values.items():
+            if len(found) > 1:
+                said = plus_minus(float(np.mean(found)), float(np.std(found, ddof=1)))
+                yield f"{len(found)} {kind} networks: {said}"
+
+    def _histogram(self, values: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+        """Edges, and the density of all values, including those outside the edges."""
+        edges = self._limit + np.linspace(-self._half, self._half, 25)
+        counts, _ = np.histogram(values, bins=edges)
+        return edges, counts / (max(1, len(values)) * (edges[1] - edges[0]))
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        yield "network", "entry", "limit", "predicted_std"
+        for kind, found in self._values.items():
+            for value in found:
+                yield kind, value, self._limit, self._std
+
+
+class InfluenceHistogram(Plot):
+    """What single draws of Z add to an entry of the kernel: a histogram, and the standard deviation of it."""
+
+    def __init__(self, heading: str, name: str = "influence"):
+        super().__init__(name)
+        self._influences = np.empty(0)
+        figure = self.figure
+        figure.add_bar(x=[], y=[], marker={"color": theme.LIMIT, "line_width": 0}, opacity=0.75, showlegend=False)
+        figure.data[0].hovertemplate = "%{x:.3g}: %{y:.1%} of the draws<extra></extra>"
+        figure.update_layout(
+            annotations=[theme.heading(heading, xref="paper", x=0)],
+            bargap=0,
+            xaxis={"title": "influence of one draw", "fixedrange": True},
+            yaxis={"title": "share of the draws", "fixedrange": True, "tickformat": ".0%", "rangemode": "tozero"},
+            margin={"l": 72, "r": 10, "t": theme.HEADING, "b": 48},
+        )
+        for sign in ("−", "+"):
+            figure.add_vline(x=0, line={"color": theme.MUTED, "width": 2, "dash": "dot"}, annotation_text=f"{sign}√V")
+
+    def show(self, influences: np.ndarray | None, variance: float) -> None:
+        """Draw the influences of draws, `(draws,)`, and their variance V; `None` of both where there is no V."""
+        self._influences = np.empty(0) if influences is None else np.asarray(influences, dtype=float)
+        if influences is None:
+            with self.drawing():
+                self.figure.data[0].update(x=[], y=[])
+            self.say("Without a finite variance of the influences, there is nothing to show here.")
+            return
+        std = variance**0.5
+        counts, edges = self._histogram(std)
+        with self.drawing():
+            self.figure.data[0].update(
+                x=(edges[1:] + edges[:-1]) / 2, y=counts / len(self._influences), width=edges[1] - edges[0]
+            )
+            self.figure.layout.xaxis.range = [edges[0], edges[-1]]
+            marks = zip(self.figure.layout.shapes, self.figure.layout.annotations[1:], (-std, std), strict=True)
+            for line, mark, x in marks:
+                line.update(x0=x, x1=x)
+                mark.x = x
+        squares = np.sort(self._influences**2)[::-1]
+        loudest = np.sum(squares[: len(squares) // 10]) / np.sum(squares)
+        largest = np.max(np.abs(self._influences)) / std
+        self.say(
+            f"{len(squares):,} draws of Z: mean 0, standard deviation √V = <b>{figures(std)}</b>. The loudest tenth of "
+            f"them makes <b>{loudest:.0%}</b> of the variance; the loudest draw is {figures(largest)} √V."
+        )
+
+    def _histogram(self, std: float) -> tuple[np.ndarray, np.ndarray]:
+        """Counts and edges; what lies beyond five standard deviations is in the outermost bars."""
+        end = 5 * std
+        return np.histogram(np.clip(self._influences, -0.999 * end, 0.999 * end), bins=50, range=(-end, end))
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        yield ("influence",)
+        for influence in self._influences:
+            yield (float(influence),)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import ntkviz as nv
-from ntkviz.app import CoordinateHistogram, FunctionDraws
+from ntkviz.app import CoordinateHistogram, EntryLaw, FunctionDraws, InfluenceHistogram
 
-from ..conftest import csv_rows
+from ..conftest import csv_records, csv_rows, reading
 
 
 @pytest.fixture
@@ -105,3 +105,57 @@ def test_picture_of_real_networks_goes_gaussian(histogram):
         beyond[width] = np.mean(np.abs(values) > 3 * law.std.item())
     assert beyond[1] > 0.01
     assert beyond[256] < 0.006
+
+
+@pytest.fixture
+def entry():
+    law = EntryLaw("one entry")
+    law.restart("Θ", limit=3.0, std=0.5, usual=1.0)
+    return law
+
+
+def test_an_entry_has_its_bell_before_a_network_is_drawn(entry):
+    bell = entry.figure.data[2]
+    assert reading(entry) == "Predicted Θ: 3.00 ± 0.50."
+    assert entry.figure.layout.xaxis.range == pytest.approx((1.0, 5.0))
+    assert np.trapezoid(bell.y, bell.x) == pytest.approx(1, abs=1e-3)
+    assert bell.x[np.argmax(bell.y)] == pytest.approx(3.0)
+    assert entry.figure.layout.shapes[0].x0 == 3.0
+
+
+def test_real_and_virtual_networks_have_histograms_of_their_own(entry):
+    real, virtual = np.random.default_rng(0).normal(3.0, 0.5, size=(2, 4000))
+    entry.add("real", real[:2000])
+    assert not len(entry.figure.data[1].x)
+    entry.add("real", real[2000:])
+    entry.add("virtual", [100.0, *virtual[1:]])
+    bars, outlines, _ = entry.figure.data
+    expected = np.exp(-(((bars.x - 3) / 0.5) ** 2) / 2) / (0.5 * (2 * np.pi) ** 0.5)
+    for histogram in (bars, outlines):
+        assert np.max(np.abs(histogram.y - expected)) < 0.1
+    assert np.sum(outlines.y) * outlines.width == pytest.approx(3999 / 4000, abs=2e-3)  # what is outside counts
+    assert "4000 real networks: 2.99 ± 0.50; 4000 virtual networks: " in reading(entry)
+    assert [row["network"] for row in csv_records(entry)[::4000]] == ["real", "virtual"]
+
+
+def test_without_a_variance_there_is_no_bell(entry):
+    entry.restart("Θ", limit=3.0, std=None, usual=1.0)
+    assert not len(entry.figure.data[2].x)
+    assert entry.figure.layout.xaxis.range == pytest.approx((-1.0, 7.0))
+    assert "no standard deviation to predict" in reading(entry)
+
+
+def test_influences_are_counted_to_the_last():
+    influences = InfluenceHistogram("influence")
+    draws = np.concatenate([np.full(98, -1.0), [49.0, 49.0]])
+    influences.show(draws, draws.var())
+    bars = influences.figure.data[0]
+    assert np.sum(bars.y) == pytest.approx(1)
+    assert bars.y[-1] == pytest.approx(0.02)  # beyond five standard deviations
+    assert influences.figure.layout.shapes[1].x0 == pytest.approx(draws.std())
+    assert "√V = 7.00" in reading(influences)
+    assert "The loudest tenth of them makes 98% of the variance" in reading(influences)
+    assert len(csv_rows(influences)) == 101
+    influences.show(None, np.nan)
+    assert not len(influences.figure.data[0].x)
+    assert "nothing to show" in reading(influences)
