@@ -1,13 +1,15 @@
-"""Figure 1 of Tensor Programs II: the deviation of several architectures from their limits, and its slopes."""
+"""Figure 1 of Tensor Programs II: how far networks of several architectures are from their limits, and the slopes."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...convergence import Slope, log_log_slope, standard_error
+from ...kernels.results import Fluctuation
 from ..style import theme
 from ..style.wording import figures, signed
 from .panel import Plot
@@ -16,6 +18,12 @@ ORIGINAL_AT_64 = {"RNN": 0.2, "Transformer": 0.15, "BatchNorm": 0.5}
 """The first points of the figure's curves, at width 64, read off by eye."""
 
 AT_ONCE = 10  # networks measured between two redraws
+VIRTUAL_NETWORKS = 4  # at most, of each width: those of a million take seconds
+POWERS = {2: "10²", 3: "10³", 4: "10⁴", 5: "10⁵", 6: "10⁶"}  # ticks
+SEEDS = 10_000  # of one width
+NINE_OF_TEN = 1.645  # standard deviations
+VIRTUAL_MARK = "cross"
+DEVIATIONS = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1]  # ticks
 
 
 class Curve(NamedTuple):
@@ -34,6 +42,13 @@ class Curve(NamedTuple):
         """The displayed name."""
         return f"{self.name} (GIA)" if self.gia else self.name
 
+    def constant(self) -> Slope:
+        """Deviation × √n of single networks, averaged over the wider half of the widths, and its standard error."""
+        widths = sorted(self.deviations)
+        wide = widths[len(widths) // 2 :]
+        found = np.concatenate([np.sqrt(width) * np.array(self.deviations[width]) for width in wide])
+        return Slope(float(found.mean()), standard_error(found.tolist()))
+
     def means(self) -> dict[int, float]:
         """The mean deviation at each width, widths ascending."""
         return {width: float(np.mean(ds)) for width, ds in sorted(self.deviations.items())}
@@ -43,31 +58,59 @@ class Curve(NamedTuple):
         return log_log_slope(self.deviations) if len(self.deviations) > 2 else Slope(np.nan, np.nan)
 
 
+class Prediction(NamedTuple):
+    """A predicted c of c/√n with its standard error, and the standard deviation of single networks, times √n."""
+
+    c: float
+    error: float
+    std: float
+
+    def band(self, networks: Any) -> tuple[Any, Any]:
+        """Where nine out of ten means of as many networks lie, times √n."""
+        half = NINE_OF_TEN * self.std / np.sqrt(networks)
+        return self.c - half, self.c + half
+
+
 class DeviationCurves(Plot):
     """Deviation against width on logarithmic axes for several architectures, filled point by point.
 
-    Points are means over networks, bars two standard errors. The first five architectures have their own
-    colours and markers; if there are more, those after the third are grey. Grey dashed lines fall as
-    1/√n. Measurements are kept and shown again on request.
+    Points are means over networks, bars two standard errors; beyond the width `real` networks are virtual, with a
+    marker of their own. The first five architectures have their own colours and markers; if there are more, those after
+    the third are grey. Dashed lines are the predictions c/√n, in bands of nine out of ten such means. Measurements and
+    predictions are kept and shown again on request.
     """
 
-    def __init__(self, widths: Sequence[int], most: int, name: str = "figure-1"):
+    def __init__(self, widths: Sequence[int], most: int, real: int, name: str = "figure-1"):
         super().__init__(name)
-        self._widths = list(widths)
+        self._widths, self._real = list(widths), real
         self._found: dict[tuple[str, str], dict[tuple[int, int], tuple[float, ...]]] = {}
+        self._predicted: dict[tuple[str, str], Prediction] = {}
+        self._too_large: set[tuple[str, int]] = set()
         self._names: list[str] = []
         figure = self.figure
-        figure.add_scatter(x=[], y=[], mode="lines", name="∝ 1/√n", hoverinfo="skip", opacity=0.55)
-        figure.data[0].line.update(color=theme.MUTED, dash="dash", width=1)
+        figure.add_scatter(x=[], y=[], mode="lines", name="predicted, <i>c</i>/√n", hoverinfo="skip", opacity=0.6)
+        figure.data[0].line.update(color=theme.MUTED, dash="dash", width=1.5)
         figure.add_scatter(x=[], y=[], mode="lines", name="Yang (2020), by eye", hoverinfo="skip", opacity=0.35)
         figure.data[1].line.update(color=theme.MUTED, width=6)
         for _ in range(most):
             figure.add_scatter(x=[], y=[], mode="lines+markers", visible=False)
         self._slots = figure.data[2:]
+        figure.add_scatter(x=[None], y=[None], mode="markers", name="virtual networks", visible=False)
+        figure.data[-1].marker.update(color=theme.MUTED, size=11, symbol=VIRTUAL_MARK)
+        self._virtual = figure.data[-1]
+        for colour in theme.SERIES:
+            figure.add_scatter(x=[], y=[], mode="lines", hoverinfo="skip", showlegend=False)
+            figure.data[-1].line.update(color=colour, dash="dash", width=1.5)
+        self._lines = figure.data[-len(theme.SERIES) :]
+        for colour in theme.SERIES:
+            shade = theme.translucent(colour, 0.15)
+            figure.add_scatter(x=[], y=[], mode="lines", fill="toself", fillcolor=shade, hoverinfo="skip")
+            figure.data[-1].update(line_width=0, showlegend=False)
+        self._bands = figure.data[-len(theme.SERIES) :]
         figure.update_layout(
             annotations=[theme.heading("", xref="paper", x=0)],
-            xaxis={"type": "log", "tickvals": self._widths, "title": "width n", "fixedrange": True},
-            yaxis={"type": "log", "title": "relative deviation", "fixedrange": True, "tickformat": ".0%"},
+            xaxis={"type": "log", "title": "width n", "fixedrange": True},
+            yaxis={"type": "log", "title": "relative deviation", "fixedrange": True},
             legend={"x": 0.01, "font": {"size": 14}},
             margin={"l": 72, "r": 10, "t": theme.HEADING, "b": 48},
         )
@@ -84,7 +127,19 @@ class DeviationCurves(Plot):
         """Show these architectures at these widths; `times_root` multiplies every deviation by √n."""
         self._names, self._parametrization = list(names), parametrization
         self._shown_widths, self._seeds, self._times_root = list(widths), list(seeds), times_root
+        self._too_large = set()
         self._draw_frame()
+        self._draw()
+
+    def unpredicted(self) -> list[str]:
+        """The architectures shown whose c has not been predicted yet."""
+        return [name for name in self._names if (self._parametrization, name) not in self._predicted]
+
+    def predict(self, name: str, found: Fluctuation) -> None:
+        """Take the prediction for one architecture."""
+        norms = np.linalg.norm(found.draws, axis=(1, 2))
+        std = found.c * float(norms.std() / norms.mean())
+        self._predicted[self._parametrization, name] = Prediction(found.c, found.error, std)
         self._draw()
 
     def remaining(self) -> list[tuple[str, int, list[int]]]:
@@ -93,7 +148,7 @@ class DeviationCurves(Plot):
             (name, width, missing[k : k + AT_ONCE])
             for width in self._shown_widths
             for name in self._names
-            for missing in [[seed for seed in self._seeds if (width, seed) not in self._of(name)]]
+            for missing in [[seed for seed in self._seeds_of(width) if (width, seed) not in self._of(name)]]
             for k in range(0, len(missing), AT_ONCE)
         ]
 
@@ -102,13 +157,18 @@ class DeviationCurves(Plot):
         self._of(name).update({(width, seed): found for seed, found in distances.items()})
         self._draw()
 
+    def leave_out(self, name: str, width: int) -> None:
+        """Say that networks of this width need more memory than is free."""
+        self._too_large.add((name, width))
+        self._draw()
+
     def curves(self) -> list[Curve]:
         """The curves shown, as far as they have been measured."""
         curves = []
         for name in self._names:
             found: tuple[dict[int, list[float]], ...] = ({}, {})
             for (width, seed), distances in self._of(name).items():
-                if width in self._shown_widths and seed in self._seeds:
+                if width in self._shown_widths and seed in self._seeds_of(width):
                     for by_width, distance in zip(found, distances, strict=False):
                         by_width.setdefault(width, []).append(distance)
             curves += [
@@ -126,74 +186,134 @@ class DeviationCurves(Plot):
     def _of(self, name: str) -> dict[tuple[int, int], tuple[float, ...]]:
         return self._found.setdefault((self._parametrization, name), {})
 
+    def _seeds_of(self, width: int) -> list[int]:
+        """Networks of one seed share random numbers at all widths, so each width has seeds of its own."""
+        first = SEEDS * self._widths.index(width)
+        return [first + seed for seed in self._seeds[: None if width <= self._real else VIRTUAL_NETWORKS]]
+
+    def _predictions(self) -> dict[str, Prediction]:
+        found = ((name, self._predicted.get((self._parametrization, name))) for name in self._names)
+        return {name: prediction for name, prediction in found if prediction is not None}
+
     def _scaled(self, widths: Any, deviations: Any) -> np.ndarray:
         return np.asarray(deviations) * (np.sqrt(widths) if self._times_root else 1)
 
+    def _ends(self) -> np.ndarray:
+        return np.array([self._shown_widths[0] / 1.2, self._shown_widths[-1] * 1.2])
+
+    def _law(self, constants: Sequence[float], widest: float = np.inf) -> dict[str, Any]:
+        """x and y of lines c/√n, one after the other, to the largest width shown, or `widest`."""
+        ends = np.minimum(self._ends(), widest)
+        lines = [[*self._scaled(ends, c / ends**0.5), None] for c in constants]
+        return {"x": [*ends, None] * len(lines), "y": [height for line in lines for height in line]}
+
     def _draw_frame(self) -> None:
-        """Draw everything that does not depend on networks: the axes, the 1/√n lines, and the curves of the paper."""
-        ends = np.array([self._shown_widths[0] / 1.2, self._shown_widths[-1] * 1.2])
-        low, high = (0.4, 60.0) if self._times_root else (0.004, 1.2)
-        guides, originals = self.figure.data[:2]
-        constants = 2.0 ** np.arange(4)
+        """Draw everything that does not depend on networks: the axes, and the curves of the paper."""
+        largest, beyond = self._shown_widths[-1], self._shown_widths[-1] > self._real
+        low, high = (0.4, 60.0) if self._times_root else (min(0.004, 0.26 / largest**0.5), 1.2)
         known = [c * 64**0.5 for name, c in ORIGINAL_AT_64.items() if name in self._names and len(self._names) <= 5]
         with self.drawing():
-            for trace, heights in ((guides, constants), (originals, known)):
-                lines = [[*self._scaled(ends, c / ends**0.5), None] for c in heights]
-                trace.update(
-                    x=[*ends, None] * len(lines),
-                    y=[height for line in lines for height in line],
-                    showlegend=bool(lines),
-                )
+            self.figure.data[1].update(**self._law(known, self._real), showlegend=bool(known))
+            self._virtual.visible = beyond
             self.figure.layout.annotations[0].text = "How far from the limit?" + " (times √n)" * self._times_root
-            self.figure.layout.xaxis.range = list(np.log10(ends))
+            self.figure.layout.xaxis.update(
+                range=list(np.log10(self._ends())),
+                tickvals=[10**k for k in POWERS] if beyond else self._shown_widths,
+                ticktext=list(POWERS.values()) if beyond else [f"{width:,}" for width in self._shown_widths],
+            )
             where = (0.99, "top") if self._times_root else (0.02, "bottom")  # a corner that stays empty
             self.figure.layout.legend.update(y=where[0], yanchor=where[1])
+            heights = [0.5, 1, 2, 4, 8, 16, 32] if self._times_root else DEVIATIONS
             self.figure.layout.yaxis.update(
                 range=[np.log10(low), np.log10(high)],
                 title="relative deviation" + " × √n" * self._times_root,
-                tickformat=".2~g" if self._times_root else ".0%",
-                tickvals=[0.5, 1, 2, 4, 8, 16, 32] if self._times_root else [0.01, 0.03, 0.1, 0.3, 1],
+                tickvals=heights,
+                ticktext=[f"{height:g}" if self._times_root else f"{100 * height:g}%" for height in heights],
             )
 
     def _draw(self) -> None:
         curves = self.curves()
-        crowd = len(self._names) > len(theme.SERIES)
         with self.drawing():
+            self._draw_predictions()
             for slot, curve in zip(self._slots, curves, strict=False):
-                colour, mark = self.look(curve.name)
-                grey = colour == theme.MUTED
-                x = np.array(list(curve.means()))
-                y = self._scaled(x, list(curve.means().values()))
-                errors = 2 * self._scaled(x, [standard_error(ds) for _, ds in sorted(curve.deviations.items())])
-                slot.update(x=x, y=y, name=curve.label, visible=True, opacity=0.5 if grey else 1, showlegend=not grey)
-                slot.line.update(color=colour, width=1.5 if grey else 2.5, dash="dot" if curve.gia else "solid")
-                slot.marker.update(color=colour, size=5 if grey else 11, symbol=mark + "-open" * curve.gia)
-                slot.error_y.update(
-                    type="data", color=colour, thickness=1.5, width=4, array=np.nan_to_num(errors), visible=not crowd
-                )
-                slot.hovertemplate = "width %{x:,}: %{y:.3~g}<extra>" + curve.label + "</extra>"
+                self._draw_curve(slot, curve)
             for slot in self._slots[len(curves) :]:
                 if slot.visible:
                     slot.visible = False
-        self.say(self._summary(curves))
+        self.say(f"{self._summary(curves)}{self._left_out()}")
+
+    def _draw_predictions(self) -> None:
+        """The lines c/√n: one for each architecture in its colour, and those of the grey ones together."""
+        found = self._predictions()
+        grey = [c for name, (c, *_) in found.items() if self.look(name)[0] == theme.MUTED]
+        self.figure.data[0].update(self._law(grey) if grey else {"x": [None], "y": [None]}, showlegend=bool(found))
+        for line, band, name in itertools.zip_longest(self._lines, self._bands, self._names[: len(self._lines)]):
+            own = name in found and self.look(name)[0] != theme.MUTED
+            line.update(**self._law([found[name].c] if own else []))
+            if not own or len(self._names) > len(self._lines):
+                band.update(x=[], y=[])
+                continue
+            widths = np.array(self._shown_widths)
+            edges = found[name].band([len(self._seeds_of(width)) for width in widths])
+            low, high = (self._scaled(widths, edge / widths**0.5) for edge in edges)
+            band.update(x=[*widths, *widths[::-1]], y=[*low, *high[::-1]])
+
+    def _draw_curve(self, slot: Any, curve: Curve) -> None:
+        colour, mark = self.look(curve.name)
+        grey, crowd = colour == theme.MUTED, len(self._names) > len(theme.SERIES)
+        x = np.array(list(curve.means()))
+        y = self._scaled(x, list(curve.means().values()))
+        errors = 2 * self._scaled(x, [standard_error(ds) for _, ds in sorted(curve.deviations.items())])
+        slot.update(x=x, y=y, name=curve.label, visible=True, opacity=0.5 if grey else 1, showlegend=not grey)
+        slot.line.update(color=colour, width=1.5 if grey else 2.5, dash="dot" if curve.gia else "solid")
+        symbols = [(mark if width <= self._real else VIRTUAL_MARK) + "-open" * curve.gia for width in x]
+        slot.marker.update(color=colour, size=5 if grey else 11, symbol=symbols or mark + "-open" * curve.gia)
+        slot.error_y.update(
+            type="data", color=colour, thickness=1.5, width=4, array=np.nan_to_num(errors), visible=not crowd
+        )
+        slot.hovertemplate = "width %{x:,}: %{y:.3~g}<extra>" + curve.label + "</extra>"
 
     def _summary(self, curves: list[Curve]) -> str:
-        measured = [curve for curve in curves if curve.deviations and not curve.gia]
+        predicted = self._predictions()
+        if not predicted:
+            return "Each curve should fall as <i>c</i>/√n, with its own <i>c</i>; predicting it …"
+        measured = [curve for curve in curves if curve.deviations and not curve.gia and curve.name in predicted]
+        if not measured:
+            constants = {name: prediction.c for name, prediction in predicted.items()}
+            return f"Predicted without a network: <i>c</i> is {_from_to(constants)}."
         networks = sum(len(ds) for curve in measured for ds in curve.deviations.values())
-        c = {curve.name: np.mean([d * n**0.5 for n, d in curve.means().items()]) for curve in measured}
-        if not c:
-            return "If the law holds, each curve falls as <i>c</i>/√n, with its own <i>c</i>."
-        least, most = min(c, key=c.__getitem__), max(c, key=c.__getitem__)
-        said = f"<b>{networks:,}</b> random networks so far. Deviation × √n, the <i>c</i> of <i>c</i>/√n, is"
-        if least == most:
-            return f"{said} <b>{figures(c[least])}</b> on average."
-        return f"{said} from <b>{figures(c[least])}</b> ({least}) to <b>{figures(c[most])}</b> ({most}) on average."
+        ratios, agreeing = [], 0
+        for curve in measured:
+            (mean, error), (c, of_c, *_) = curve.constant(), predicted[curve.name]
+            ratios.append(mean / c)
+            agreeing += abs(mean - c) <= 2 * np.hypot(error, of_c)
+        mean_ratio = signed(float(np.mean(ratios)))
+        return (
+            f"<b>{networks:,}</b> networks so far. Their deviation × √n is <b>{mean_ratio}</b> times the predicted "
+            f"<i>c</i> on average; within two standard errors of it: <b>{agreeing} of {len(measured)}</b>."
+        )
+
+    def _left_out(self) -> str:
+        if not self._too_large:
+            return ""
+        width = min(width for _, width in self._too_large)
+        names = ", ".join(sorted({name for name, _ in self._too_large}))
+        return f" From width {width:,} on, too large for the free memory: {names}."
 
     def table(self) -> Iterator[Sequence[Any]]:
-        yield "architecture", "parametrization", "width", "seed", "from_the_limit", "from_gia_answer"
+        yield "architecture", "parametrization", "width", "network", "seed", "from_the_limit", "from_gia_answer", "c"
         for name in self._names:
+            c = self._predictions()[name].c if name in self._predictions() else ""
             for (width, seed), distances in sorted(self._of(name).items()):
-                yield name, self._parametrization, width, seed, *distances, *[""] * (2 - len(distances))
+                kind = "random" if width <= self._real else "virtual"
+                yield name, self._parametrization, width, kind, seed, *distances, *[""] * (2 - len(distances)), c
+
+
+def _from_to(constants: dict[str, float]) -> str:
+    least, most = min(constants, key=constants.__getitem__), max(constants, key=constants.__getitem__)
+    if least == most:
+        return f"<b>{figures(constants[least])}</b>"
+    return f"from <b>{figures(constants[least])}</b> ({least}) to <b>{figures(constants[most])}</b> ({most})"
 
 
 class SlopePlot(Plot):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import ntkviz as nv
 from ntkviz.app import Curve, DeviationCurves, SlopePlot
 from ntkviz.app.style import theme
 
@@ -13,7 +14,7 @@ WIDTHS = [64, 128, 256]
 
 @pytest.fixture
 def plot():
-    curves = DeviationCurves(WIDTHS, most=6)
+    curves = DeviationCurves([*WIDTHS, 10_000], most=6, real=256)
     curves.restart(["RNN", "mean readout"], "ntk4a", WIDTHS, range(2))
     return curves
 
@@ -33,13 +34,14 @@ def test_narrow_networks_come_first_and_what_is_known_is_not_measured_again(plot
     assert len(plot.remaining()) == 3
     assert not plot.curves()[0].deviations
     plot.restart(["RNN"], "ntk4a", WIDTHS, range(3))
-    assert [seeds for _, _, seeds in plot.remaining()] == [[2]] * 3
+    assert [seeds for _, _, seeds in plot.remaining()] == [[2], [10_002], [20_002]]
     assert plot.curves()[0].means() == pytest.approx({n: 2 / n**0.5 for n in WIDTHS})
 
 
 def test_curves_show_the_numbers_given(plot):
     fill(plot)
-    rnn, mean, shortcut = (trace for trace in plot.figure.data[2:] if trace.visible)
+    rnn, mean, shortcut = plot.figure.data[2:5]
+    assert not plot.figure.data[5].visible
     assert rnn.y == pytest.approx([2 / n**0.5 for n in WIDTHS])
     assert shortcut.y == pytest.approx([0.4] * 3)
     assert shortcut.line.dash == "dot"
@@ -52,10 +54,50 @@ def test_curves_show_the_numbers_given(plot):
     assert [row["from_gia_answer"] for row in rows[::6]] == ["", "0.4"]
 
 
-def test_guides_fall_as_one_over_the_root(plot):
-    guides = plot.figure.data[0]
-    x, y = np.array(guides.x[:2], dtype=float), np.array(guides.y[:2], dtype=float)
-    assert np.diff(np.log(y)) / np.diff(np.log(x)) == pytest.approx(-0.5)
+def prediction(c, error=0.1):
+    """Of one entry, whose deviations are |N(0, 1)| c √(π/2)."""
+    std = c * (np.pi / 2) ** 0.5
+    draws = std * np.random.default_rng(0).standard_normal((256, 1, 1))
+    return nv.Fluctuation(c, error, np.full((1, 1, 1, 1), std**2), draws, draws)
+
+
+def test_predictions_fall_as_one_over_the_root_before_a_network_is_drawn(plot):
+    assert plot.unpredicted() == ["RNN", "mean readout"]
+    plot.predict("RNN", prediction(2.0))
+    plot.predict("mean readout", prediction(5.0))
+    assert not plot.unpredicted()
+    assert reading(plot) == "Predicted without a network: c is from 2.00 (RNN) to 5.00 (mean readout)."
+    rnn, band = plot.figure.data[-10], plot.figure.data[-5]
+    x, y = np.array(rnn.x[:2], dtype=float), np.array(rnn.y[:2], dtype=float)
+    assert y == pytest.approx(2 / np.sqrt(x))
+    low, high = np.array(band.y[:3], dtype=float), np.array(band.y[:2:-1], dtype=float)
+    assert (low + high) / 2 == pytest.approx(2 / np.sqrt(WIDTHS))
+    half = 1.645 * 2 * (np.pi / 2 - 1) ** 0.5 / 2**0.5  # the standard deviation of the mean of two |N(0, 1)|
+    assert high - low == pytest.approx(2 * half / np.sqrt(WIDTHS), rel=0.15)  # of 256 draws
+    plot.restart(["RNN"], "ntk", WIDTHS, range(2))
+    assert plot.unpredicted() == ["RNN"]
+    assert not len(plot.figure.data[-10].x)
+    assert not len(plot.figure.data[-5].x)
+
+
+def test_measured_constants_are_compared_with_the_predicted_ones(plot):
+    plot.predict("RNN", prediction(2.0))
+    plot.predict("mean readout", prediction(5.0))
+    fill(plot)
+    assert "Their deviation × √n is 0.70 times the predicted c on average" in reading(plot)  # 1 and 0.4
+    assert "within two standard errors of it: 1 of 2." in reading(plot)
+    assert csv_records(plot)[0]["c"] == "2.0"
+
+
+def test_wide_networks_are_virtual_few_and_marked(plot):
+    plot.restart(["RNN"], "ntk4a", [*WIDTHS, 10_000], range(30))
+    assert [len(seeds) for _, width, seeds in plot.remaining() if width == 10_000] == [4]
+    fill(plot)
+    assert plot.figure.data[2].marker.symbol == ("circle", "circle", "circle", "cross")
+    assert {row["network"] for row in csv_records(plot) if row["width"] == "10000"} == {"virtual"}
+    assert plot.figure.layout.yaxis.range[0] < np.log10(2 / 10_000**0.5)
+    plot.leave_out("RNN", 10_000)
+    assert reading(plot).endswith("From width 10,000 on, too large for the free memory: RNN.")
 
 
 def test_bars_are_two_standard_errors(plot):
@@ -100,10 +142,8 @@ def test_slope_plot_names_the_curves_that_do_not_agree():
     assert reading(slopes).endswith("Within two standard errors of it: 1 of 1.")
 
 
-def test_no_law_is_claimed_before_a_network_is_measured(plot):
-    assert "follows" not in plot.reading.value
-    fill(plot)
-    assert "c of c/√n, is 2.00 on average." in reading(plot)
+def test_no_number_is_claimed_before_it_is_predicted(plot):
+    assert reading(plot) == "Each curve should fall as c/√n, with its own c; predicting it …"
 
 
 def test_a_crowd_keeps_three_colours(plot):
