@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from deviation_table import Row, rows
 
@@ -33,8 +32,6 @@ from ntkviz.networks.sampling import sample_parameters
 
 HERE = Path(__file__).parent
 WIDTHS = (256, 1024)
-AT_ONCE = 8
-"""Networks in one call."""
 
 
 class Measured(NamedTuple):
@@ -50,38 +47,35 @@ class Measured(NamedTuple):
     standard_error: float
 
 
-def networks(row: Row, width: int):
-    """A function of random keys that gives the NTKs of networks."""
+def network(row: Row, width: int):
+    """A function of a random key that gives the NTK of a network."""
     (group,) = group_by_shape(row.x, "x")
     program, _, separate = traced(row.arch, group.data, group.data)
     program = program.unrolled().with_data(*group.data)
 
     @jax.jit
-    def ntks(program: Program, keys: jax.Array) -> jax.Array:
-        def one(key: jax.Array) -> jax.Array:
-            parameters = sample_parameters(program, width, key)
-            return (ntk_of_examples if separate else ntk_of_batches)(program, None, parameters, width)
+    def ntk(program: Program, key: jax.Array) -> jax.Array:
+        parameters = sample_parameters(program, width, key)
+        return (ntk_of_examples if separate else ntk_of_batches)(program, None, parameters, width)
 
-        return jnp.stack([one(key) for key in keys])
-
-    return lambda keys: np.asarray(ntks(program, keys), float)
+    return lambda key: np.asarray(ntk(program, key), float)
 
 
 def distances(row: Row, limit: np.ndarray, width: int, seeds: int, minutes: float) -> np.ndarray | None:
     """√n times the relative distance of each network from the limit; nothing if it would take too long."""
-    some, keys = networks(row, width), jax.random.split(jax.random.key(0), seeds)
-    some(keys[:AT_ONCE])
+    one, keys = network(row, width), jax.random.split(jax.random.key(0), seeds)
+    one(keys[0])  # compiles
     start = time.perf_counter()
-    found = [some(keys[:AT_ONCE])]
-    if (time.perf_counter() - start) * seeds / AT_ONCE > 60 * minutes:
+    found = [one(key) for key in keys[:8]]
+    if (time.perf_counter() - start) * seeds / 8 > 60 * minutes:
         return None
-    found += [some(keys[k : k + AT_ONCE]) for k in range(AT_ONCE, seeds, AT_ONCE)]
-    return width**0.5 * np.linalg.norm(np.concatenate(found) - limit, axis=(1, 2)) / np.linalg.norm(limit)
+    found += [one(key) for key in keys[8:]]
+    return width**0.5 * np.linalg.norm(np.stack(found) - limit, axis=(1, 2)) / np.linalg.norm(limit)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=400, help="a multiple of 8")
+    parser.add_argument("--seeds", type=int, default=400, help="networks at each width")
     parser.add_argument("--widths", type=int, nargs="+", default=WIDTHS)
     parser.add_argument("--minutes", type=float, default=60, help="of one row at one width, at most")
     parser.add_argument("--only", nargs="+", metavar="ARCHITECTURE", choices=nv.architectures.__all__)

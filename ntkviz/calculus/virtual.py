@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from ..execution.examples import check_in_groups, traced
 from ..execution.finiteness import check_finite
-from ..execution.memory_limit import bounded
+from ..execution.memory_limit import LESS_MEMORY, bounded
 from ..execution.ragged import group_by_shape
 from ..language.architecture import Architecture, check_architecture, whole_number
 from ..language.program import Program
@@ -137,7 +137,7 @@ def virtual_coordinates(program: Program, *, width: int, key: Any) -> dict[int, 
     return _coordinates(program, int(width), random_key(key))
 
 
-@bounded(static_argnames="width")
+@bounded(static_argnames="width", compiler_options=LESS_MEMORY)
 def _ntk(programs: tuple[Program, ...], width: int, key: Array) -> Array:
     both_passes = tuple(with_gradients(program, assume_gia=False) for program in programs)
     return sampled_kernels(both_passes, passes(programs[0]), VirtualNetwork(Drawn(key, width)))[1]
@@ -164,7 +164,7 @@ def _draws_at_once(programs: tuple[Program, ...], width: int, draws: int) -> int
 _AT_ONCE = 2**22
 
 
-@bounded(static_argnames="width")
+@bounded(static_argnames="width", compiler_options=LESS_MEMORY)
 def _coordinates(program: Program, width: int, key: Array) -> dict[int, Array]:
     stack_of_one = program.with_data(*(jnp.asarray(d)[None] for d in program.data))
     values = VirtualNetwork(Drawn(key, width)).run(stack_of_one)

@@ -50,7 +50,7 @@ def bounded(
 
     @functools.cache
     def alone() -> Any:
-        return jax.jit(function, compiler_options=quicker_code() | (compiler_options or {}), **options)
+        return jax.jit(function, compiler_options=quicker_code() | known(compiler_options or {}), **options)
 
     needed: dict[Any, float] = {}  # bytes, by structure and shapes of the arguments
 
@@ -91,12 +91,21 @@ def quicker_code() -> dict[str, Any]:
     """
     if jax.default_backend() != "cpu":
         return {}
-    options = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": machine.cores()}
-    return options if jax.__version_info__[:2] == _HAS_BOTH or _is_known(options) else {}
+    return known({"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": machine.cores()})
 
 
-_HAS_BOTH = 0, 10
-"""A version of JAX that is known to have the options of `quicker_code`; checking others takes a compilation."""
+LESS_MEMORY = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
+"""Compiler options for few operations on long vectors: XLA orders them by what they keep in memory, which takes a
+fifth less, instead of by what may run at the same time."""
+
+
+def known(options: dict[str, Any]) -> dict[str, Any]:
+    """The options, or none of them where XLA does not know them."""
+    return options if jax.__version_info__[:2] == _HAS_ALL or _is_known(options) else {}
+
+
+_HAS_ALL = 0, 10
+"""A version of JAX that is known to have all options of this package; checking others takes a compilation."""
 
 
 def _is_known(options: dict[str, Any]) -> bool:

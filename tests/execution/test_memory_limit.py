@@ -121,7 +121,7 @@ def test_an_xla_with_one_way_to_write_code_is_not_asked_for_another(monkeypatch)
     assert options["xla_cpu_use_fusion_emitters"] is False  # else the class compiles for longer
     assert bounded._is_known(options)
     assert not bounded._is_known({"xla_cpu_of_another_time": True})
-    monkeypatch.setattr(bounded, "_HAS_BOTH", (0, 1))
+    monkeypatch.setattr(bounded, "_HAS_ALL", (0, 1))
     assert bounded.quicker_code.__wrapped__() == options
     monkeypatch.setattr(bounded, "_is_known", lambda options: False)
     assert bounded.quicker_code.__wrapped__() == {}
