@@ -83,3 +83,4 @@ from .calculus.walkthrough import Walkthrough as Walkthrough
 from .kernels.sweep import sweep as sweep
 from .networks.results import Training as Training
 from .networks.training import train as train
+from .training.program import training_program as training_program

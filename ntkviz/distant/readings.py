@@ -35,6 +35,7 @@ READINGS = {
     "sample_outputs": "ntkviz.networks.outputs",
     "sweep": "ntkviz.kernels.sweep",
     "train": "ntkviz.networks.training",
+    "training_program": "ntkviz.training.program",
     "virtual_coordinates": "ntkviz.calculus.virtual",
     "virtual_ntk": "ntkviz.calculus.virtual",
     "virtual_outputs": "ntkviz.calculus.virtual",

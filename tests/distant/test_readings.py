@@ -66,6 +66,7 @@ CALLS = {
     "sample_outputs": ((A.mlp, X), {"width": 16, "draws": 3, "key": 0}),
     "sweep": ((A.mlp, X), {"sigma_w": [1.0, 2.0]}),
     "train": ((A.mlp, X, [1.0, 0.0, 2.0]), {"width": 16, "key": 0, "learning_rate": 0.1, "steps": [0, 2]}),
+    "training_program": ((A.mlp, X, [1.0, 0.0, 2.0]), {"steps": 1, "learning_rate": 0.1}),
     "virtual_coordinates": ((program,), {"width": 64, "key": 0}),
     "virtual_ntk": ((A.mlp, X), {"width": 64, "key": 0}),
     "virtual_outputs": ((A.mlp, X), {"width": 64, "draws": 3, "key": 0}),

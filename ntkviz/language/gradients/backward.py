@@ -86,12 +86,11 @@ class Pullback:
         self.gradients: dict[int, int] = {}
         self.copies: dict[int, int] = {}
         self.uses: list[Use] = []
-        self.random = _depends_on_parameters(program)
+        self.random = depends_on_parameters(program)
 
     def result(self) -> BackwardProgram:
         """The program and its gradients."""
-        output = self.program.output
-        self.gradients[output] = self.emit(grads.Identity(), (output,), "scalar", (self.outputs, self.outputs))
+        self.gradients[self.program.output] = self.start()
         for index in reversed(range(len(self.program))):
             if index in self.gradients:
                 instruction = self.program.instructions[index]
@@ -103,6 +102,10 @@ class Pullback:
             gradients=tuple(sorted(self.gradients.items())),
         )
         return BackwardProgram(whole, tuple(self.uses), len(self.program))
+
+    def start(self) -> int:
+        """Append the gradient of the output, from which all others follow."""
+        return self.emit(grads.Identity(), (self.program.output,), "scalar", (self.outputs, self.outputs))
 
     def emit(self, op: Op, args: tuple[int, ...], kind: Kind, shape: Shape) -> int:
         """Append an instruction."""
@@ -286,7 +289,7 @@ def _(op: ops.Readout, to: Pullback, instruction: Instruction, delta: int) -> No
             to.add(this, to.emit(ops.Scale(), (other, delta), "vector", shape))
 
 
-def _depends_on_parameters(program: Program) -> list[bool]:
+def depends_on_parameters(program: Program) -> list[bool]:
     """Which values depend on a parameter: only these pass gradients on."""
     depends: list[bool] = []
     for instruction in program.instructions:

@@ -1,0 +1,35 @@
+"""Losses of one output: their derivative χ = ∂L/∂f is all that training reads of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Real
+
+from ..errors import InputError
+from ..language.architecture import one_of
+from ..language.lazy_jax import jax
+
+
+def squared_slope(f: Any, y: Any, weight: Any) -> Any:
+    """χ = w (f − y), of L = w ½(f − y)²."""
+    return weight * (f - y)
+
+
+def logistic_slope(f: Any, y: Any, weight: Any) -> Any:
+    """χ = −w y/(1 + e^{yf}), of L = w log(1 + e^{−yf}) for y = ±1."""
+    return -weight * y * jax.nn.sigmoid(-y * f)
+
+
+SLOPES: Mapping[str, Callable[[Any, Any, Any], Any]] = {"squared": squared_slope, "logistic": logistic_slope}
+"""χ of each loss, by `(outputs f, targets y, the weight w of each example)`."""
+
+
+def check_loss(loss: Any, targets: Real[np.ndarray, "train"]) -> str:
+    """The name of a loss; raises `HyperparameterError` for another, `InputError` for targets that it does not take."""
+    name = one_of(loss, "The loss", tuple(SLOPES))
+    if name == "logistic" and not np.all(np.abs(targets) == 1):
+        raise InputError("The logistic loss takes targets ±1, and y has others; give 1 and −1, or use loss='squared'.")
+    return name

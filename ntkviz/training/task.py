@@ -1,0 +1,93 @@
+"""What is trained, and how: the arguments of all readings of training, checked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float64
+
+from ..errors import HyperparameterError, InputError, shown
+from ..execution.examples import examples_are_separate
+from ..execution.ragged import Data
+from ..language.architecture import Architecture, check_architecture, check_data, listed, number, whole_number
+from .losses import check_loss
+
+
+class Task(NamedTuple):
+    """Gradient descent of one architecture on one set of examples.
+
+    - `weights`: how often each training example counts in each step's loss, `(steps, train)`.
+    - `separate`: whether each output is the architecture's output for its own example alone.
+    """
+
+    arch: Architecture
+    train: Data
+    test: Data | None
+    targets: Float64[np.ndarray, "train"]
+    weights: Float64[np.ndarray, "steps train"]
+    learning_rate: float
+    richness: float
+    loss: str
+    separate: bool
+
+    @property
+    def steps(self) -> int:
+        """How many steps are taken."""
+        return len(self.weights)
+
+
+def checked_task(
+    arch: Any,
+    x: Any,
+    y: Any,
+    x_test: Any,
+    *,
+    steps: Any,
+    learning_rate: Any,
+    richness: Any,
+    loss: Any,
+    batches: Any,
+) -> Task:
+    """The task; raises `HyperparameterError` or `InputError` for arguments that make none."""
+    train = check_data(x, "x")
+    [targets] = check_data(y, "y")
+    if targets.shape != (len(train[0]),):
+        raise InputError(f"y has shape {targets.shape}; for {len(train[0])} inputs it must be ({len(train[0])},).")
+    separate = examples_are_separate(check_architecture(arch), train)
+    if batches is not None and not separate:
+        raise InputError(
+            f"{arch.fn.__name__} treats a batch as one input, because of batch normalisation or the like, so it has no "
+            "outputs for a part of it; leave out batches."
+        )
+    count = whole_number(steps, "steps", at_least=0)
+    return Task(
+        arch,
+        train,
+        None if x_test is None else check_data(x_test, "x_test"),
+        targets.astype(float),
+        np.ones((count, len(targets))) if batches is None else _counts(batches, count, len(targets)),
+        float(number(learning_rate, "learning_rate", at_least=0)),
+        float(number(richness, "richness", above=0)),
+        check_loss(loss, targets),
+        separate,
+    )
+
+
+def _counts(batches: Any, steps: int, examples: int) -> Float64[np.ndarray, "steps train"]:
+    """How often each example is in each batch."""
+    given = listed(batches, "batches", of="lists of examples, one for each step")
+    if len(given) != steps:
+        raise HyperparameterError(f"There are {len(given)} batches for {steps} steps; give one batch for each step.")
+    counts = [np.bincount(_members(batch, examples), minlength=examples) for batch in given]
+    return np.array(counts, dtype=float).reshape(steps, examples)
+
+
+def _members(batch: Sequence[int], examples: int) -> Any:
+    members = np.asarray(batch)
+    if members.ndim != 1 or members.dtype.kind not in "iu" or not np.all((members >= 0) & (members < examples)):
+        raise HyperparameterError(
+            f"A batch is {shown(batch)}; it must be a list of the numbers of training inputs, from 0 to {examples - 1}."
+        )
+    return members
