@@ -11,6 +11,7 @@ from .errors import (
     NtkvizError as NtkvizError,
     ProgramError as ProgramError,
     TooLargeError as TooLargeError,
+    TraceError as TraceError,
 )
 from .language.architecture import Architecture as Architecture, architecture as architecture, program as program
 from .language.gradients.gia import GIAReport as GIAReport, simple_gia_check as simple_gia_check
@@ -80,6 +81,9 @@ from .calculus.half_life import half_life as half_life
 from .calculus.recurrence import recurrence as recurrence, recurrence_limit as recurrence_limit
 from .calculus.results import MasterTheorem as MasterTheorem
 from .calculus.walkthrough import Walkthrough as Walkthrough
+from .tracing.report import Report as Report, TracedParameter as TracedParameter
+from .tracing.same_parameters import Check as Check
+from .tracing.traced import AssumptionWarning as AssumptionWarning, Traced as Traced, trace as trace
 from .kernels.sweep import sweep as sweep
 from .networks.results import Training as Training
 from .networks.training import train as train

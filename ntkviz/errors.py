@@ -50,3 +50,7 @@ class TooLargeError(NtkvizError):
 
 class NotIntegrableError(NtkvizError):
     """A Gaussian expectation of a nonlinearity does not exist, or its error cannot be bounded."""
+
+
+class TraceError(ProgramError):
+    """A model cannot be traced: it is no tensor program, or one whose limit would not be the model's."""

@@ -43,7 +43,7 @@ READINGS = {
     # The computations behind methods of architectures, programs and nonlinearities.
     "backward": "ntkviz.language.gradients.backward",
     "nonlinearity_values": "ntkviz.language.nonlinearities.nonlinearity",
-    "trace": "ntkviz.language.architecture",
+    "recorded": "ntkviz.language.architecture",
 }
 """Every reading by its name, and the module where it is defined: all that a cluster will run."""
 

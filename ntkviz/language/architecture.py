@@ -93,11 +93,11 @@ class Architecture:
             InputError: The architecture does not accept data of these shapes.
             HyperparameterError: A hyper-parameter has a value that makes no sense.
         """
-        traced: Program = read("trace", self, tuple(d.shape for d in data))
+        traced: Program = read("recorded", self, tuple(d.shape for d in data))
         return traced.with_data(*data)
 
 
-def trace(arch: Architecture, shapes: tuple[Shape, ...]) -> Program:
+def recorded(arch: Architecture, shapes: tuple[Shape, ...]) -> Program:
     """The program of an architecture for inputs of these shapes, still without data; see `Architecture.trace`."""
     register_with_jax()
     net = Network(arch.parametrization)

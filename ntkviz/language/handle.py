@@ -127,7 +127,7 @@ class Value:
         if -1 in target:
             known = int(np.prod([s for s in target if s != -1]))
             target = tuple(int(np.prod(self.shape)) // max(known, 1) if s == -1 else s for s in target)
-        return self._rearranged(Reshape(target))
+        return self if tuple(target) == self.shape else self._rearranged(Reshape(target))
 
     def transpose(self, *axes: Any) -> Self:
         """Permute the leading axes, as `numpy.transpose`.
@@ -142,7 +142,8 @@ class Value:
             ProgramError: They are not a permutation of the leading axes.
         """
         order = tuple(axes[0]) if len(axes) == 1 and not isinstance(axes[0], int) else axes
-        return self._rearranged(Permute(order or tuple(reversed(range(self.ndim)))))
+        order = order or tuple(reversed(range(self.ndim)))
+        return self if order == tuple(range(self.ndim)) else self._rearranged(Permute(order))
 
     def broadcast_to(self, shape: Shape) -> Self:
         """Repeat along new or length-one leading axes, as `numpy.broadcast_to`.

@@ -73,7 +73,7 @@ CALLS = {
     "width_for": ((A.mlp, X), {"relative": 0.1}),
     "backward": ((nv.program(A.mlp, X),), {}),
     "nonlinearity_values": ((nv.gelu, X), {}),
-    "trace": ((A.mlp, (X.shape,)), {}),
+    "recorded": ((A.mlp, (X.shape,)), {}),
 }
 
 
@@ -138,7 +138,7 @@ def test_describing_costs_nothing_and_asking_one_trip(trips):
 
 def test_a_program_is_read_here(trips):
     sent = nv.program(A.layernorm_mlp, X)
-    assert trips == ["trace"]
+    assert trips == ["recorded"]
     assert sent.lines()[3].name in str(sent)
     assert sent.to_graph()["nodes"]
     assert nv.simple_gia_check(A.mlp, X).passes

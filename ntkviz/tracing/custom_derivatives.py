@@ -1,0 +1,75 @@
+"""Functions with a derivative of their own: whether it is that of the function, which is what the limit has."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.extend.core import Jaxpr, Var
+
+from ..errors import TraceError
+from .jaxprs import Equation, called
+
+
+def check_derivative(eq: Equation, where: str) -> None:
+    """Raise `TraceError` for a function whose own derivative is not that of what it computes.
+
+    Both are compared on random numbers, since a straight-through estimator differs almost everywhere.
+    """
+    traceback = eq.first.source_info.traceback
+    frames = [] if traceback is None else traceback.frames[:8]  # who calls it, since the derivative has no identity
+    key = str(called(eq.first)), tuple((f.file_name, f.line_num) for f in frames)
+    if key not in _checked:
+        _checked[key] = _agree(eq.first)
+    if not _checked[key]:
+        raise TraceError(
+            f"The model has a function with a derivative of its own that is not the true one{where}, such as a "
+            "straight-through estimator; the limit NTK has true derivatives only."
+        )
+
+
+_checked: dict[Any, bool] = {}
+
+
+def _agree(equation: Any) -> bool:
+    inner = called(equation)
+    assert inner is not None
+    shapes = [v.aval for v in equation.invars]
+    floats = [k for k, a in enumerate(shapes) if jnp.issubdtype(a.dtype, jnp.floating)]
+    rng = np.random.default_rng(0)
+    values = [jnp.asarray(rng.standard_normal(a.shape) * 2, a.dtype) for a in shapes]
+    given = [values[k] for k in floats]
+
+    def of_floats(run: Any) -> Any:
+        def fn(*args: Array) -> list[Array]:
+            whole = list(values)
+            for k, a in zip(floats, args, strict=True):
+                whole[k] = a
+            return [jnp.asarray(out) for out in run(*whole)]
+
+        return fn
+
+    own = functools.partial(jax.core.eval_jaxpr, _alone(equation), ())
+    plain = functools.partial(jax.core.eval_jaxpr, inner.jaxpr, inner.consts)
+    slopes = [_slopes(of_floats(run), given) for run in (own, plain)]
+    return all(np.allclose(a, b, rtol=1e-3, atol=1e-4, equal_nan=True) for a, b in zip(*slopes, strict=True))
+
+
+def _slopes(fn: Any, given: list[Array]) -> list[np.ndarray]:
+    """The gradient of the sum of all results, each weighted by a fixed number."""
+
+    def total(*args: Array) -> Array:
+        outs = [jnp.ravel(out) for out in fn(*args) if jnp.issubdtype(out.dtype, jnp.floating)]
+        return jnp.sum(jnp.concatenate([out * jnp.cos(jnp.arange(out.size)).astype(out.dtype) for out in outs]))
+
+    return [np.asarray(g) for g in jax.grad(total, argnums=tuple(range(len(given))))(*given)]
+
+
+def _alone(equation: Any) -> Jaxpr:
+    """The jaxpr that has this equation only."""
+    arguments = [Var(v.aval) for v in equation.invars]
+    return Jaxpr((), arguments, equation.outvars, [equation.replace(invars=arguments)])

@@ -1,0 +1,105 @@
+"""Jaxprs: what primitives call, what is the same at two widths, and the line of the model behind an equation."""
+
+from __future__ import annotations
+
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.extend.core import ClosedJaxpr
+
+from ..language.axes import Shape
+
+_CALLS = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "core_call": "call_jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+    "remat2": "jaxpr",
+    "checkpoint": "jaxpr",
+}
+CUSTOM = {"custom_jvp_call", "custom_vjp_call"}
+"""Calls of functions with a derivative of their own."""
+
+
+def called(equation: Any) -> ClosedJaxpr | None:
+    """The jaxpr that a primitive only calls, such as that of `jax.jit`."""
+    name = _CALLS.get(equation.primitive.name)
+    if name is None:
+        return None
+    inner = equation.params[name]
+    return inner if hasattr(inner, "consts") else ClosedJaxpr(inner, ())
+
+
+@dataclass(frozen=True)
+class Equation:
+    """An equation of the jaxpr at the first width, and that at the second."""
+
+    first: Any
+    second: Any
+
+    @property
+    def name(self) -> str:
+        """The primitive's name."""
+        return str(self.first.primitive.name)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The primitive's parameters, at the first width."""
+        params: dict[str, Any] = self.first.params
+        return params
+
+    @property
+    def ins(self) -> list[tuple[Shape, Shape]]:
+        """The shapes of its arguments, at both widths."""
+        return [
+            (a.aval.shape, b.aval.shape) for a, b in zip(self.first.invars, self.second.invars, strict=True)
+        ]
+
+    @property
+    def outs(self) -> list[tuple[Shape, Shape]]:
+        """The shapes of its results, at both widths."""
+        return [
+            (a.aval.shape, b.aval.shape) for a, b in zip(self.first.outvars, self.second.outvars, strict=True)
+        ]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of numbers of its arguments."""
+        return tuple(np.dtype(v.aval.dtype).kind.replace("u", "i").replace("V", "f") for v in self.first.invars)
+
+    @property
+    def where(self) -> str:
+        """Where in the model it is: ", at file.py:12"; empty if that is not known."""
+        return line_of(self.first)
+
+
+def line_of(equation: Any) -> str:
+    """The innermost line of the user's own code behind an equation, as ", at file.py:12"."""
+    traceback = equation.source_info.traceback
+    frames = [] if traceback is None else traceback.frames
+    for frame in frames:
+        path = Path(frame.file_name)
+        inside = any(path.is_relative_to(folder) for folder in _NOT_THE_USERS)
+        if path.suffix == ".py" and not inside and "site-packages" not in path.parts:
+            return f", at {path.name}:{frame.line_num}"
+    return ""
+
+
+_NOT_THE_USERS = (Path(__file__).parents[1], Path(sysconfig.get_path("stdlib")))
+
+
+def width_axes(first: Shape, second: Shape) -> tuple[int, ...]:
+    """The axes whose sizes differ between the two widths; those of arrays with as many axes."""
+    return tuple(k for k, (a, b) in enumerate(zip(first, second, strict=True)) if a != b)
+
+
+def jaxpr_of(fn: Any, *args: Any) -> ClosedJaxpr:
+    """The jaxpr of a function of arrays, or of their shapes."""
+    made: ClosedJaxpr = jax.make_jaxpr(fn)(*args)
+    return made

@@ -1,0 +1,264 @@
+"""The law of each parameter's entries, from the jaxpr of the model's own initialisation.
+
+Each array of random bits is replaced by a quadrature grid over one word. As long as only elementwise primitives follow,
+every entry of a parameter is the same function of a word of its own: the entries are independent and identically
+distributed, and their moments are integrals over the grid, not estimates. Random keys are followed as well: two arrays
+drawn with one key are the same numbers, and parameters that share numbers are refused.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend.core import ClosedJaxpr, Literal
+from scipy.special import ndtr
+
+from .expressions import ELEMENTWISE, frozen
+from .jaxprs import called
+
+_Z = np.linspace(-6.5, 6.5, 5001)
+_WEIGHTS = np.exp(-_Z * _Z / 2) / np.exp(-_Z * _Z / 2).sum()
+_FAMILIES = {"normal": 3.0, "uniform": 1.8, "truncated normal": 2.3658, "sign": 1.0}
+
+
+@dataclass(frozen=True)
+class Law:
+    """The law of the entries of a parameter.
+
+    Attributes:
+        mean, std: Of an entry.
+        kurtosis: E x⁴/(E x²)² of the centred entry; 3 if it is Gaussian.
+        family: "normal", "uniform", …; "constant"; "fixed" (known numbers that differ); "orthogonal"; or the operation
+            because of which the law is unknown, in brackets.
+        draws: The draws of random bits of which the entries are made: parameters that share one are not independent.
+        values: The numbers of a constant or fixed array.
+    """
+
+    mean: float
+    std: float
+    kurtosis: float
+    family: str
+    draws: frozenset[Any] = frozenset()
+    values: np.ndarray | None = None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the law is one that a tensor program may have."""
+        return not self.family.startswith("(")
+
+    @property
+    def is_gaussian(self) -> bool:
+        """Whether an entry alone is Gaussian (those of an orthogonal matrix are, as the width grows)."""
+        return self.std == 0 or self.family in ("normal", "orthogonal")
+
+
+@dataclass(frozen=True)
+class _Fixed:
+    value: Any
+
+
+@dataclass(frozen=True)
+class _Key:
+    """A random key, or an array of keys; equal `origin`s are equal keys. `distinct`: none occurs twice."""
+
+    origin: Any
+    distinct: bool
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """Entries that are one function each of a random word of their own; `values` on the grid."""
+
+    shape: tuple[int, ...]
+    values: Any
+    origins: frozenset[Any]
+
+
+@dataclass(frozen=True)
+class _Mixed:
+    """Random numbers made of several words."""
+
+    shape: tuple[int, ...]
+    why: str
+    origins: frozenset[Any]
+
+
+_Value = _Fixed | _Key | _Draws | _Mixed
+
+
+def laws_of(init: ClosedJaxpr) -> list[Law | None]:
+    """The law of each output of an initialisation whose inputs are random keys and data; `None` for keys.
+
+    A law whose family is `"(qr)"` may still be that of an orthogonal matrix; see `settled`.
+    """
+    args: list[_Value] = []
+    for k, v in enumerate(init.jaxpr.invars):
+        args.append(_Key(("input", k), True) if _is_key(v.aval) else _Fixed(np.zeros(v.aval.shape, v.aval.dtype)))
+    return [_law(value) for value in _run(init.jaxpr, init.consts, args)]
+
+
+def _law(value: _Value) -> Law | None:
+    match value:
+        case _Key():
+            return None
+        case _Fixed(array):
+            a = np.asarray(array, float)
+            constant = a.size == 0 or bool(np.all(a == a.flat[0]))
+            mean = float(a.flat[0]) if a.size else 0.0
+            return Law(mean, 0.0, 0.0, "constant" if constant else "fixed", values=np.asarray(array))
+        case _Mixed(_, why, origins):
+            return Law(0.0, math.nan, math.nan, f"({why})", origins)
+        case _Draws(_, values, origins):
+            v = np.asarray(values, float)
+            mean = float(_WEIGHTS @ v)
+            second, fourth = (float(_WEIGHTS @ (v - mean) ** p) for p in (2, 4))
+            mean = 0.0 if abs(mean) < 1e-6 * math.sqrt(second) else mean
+            kurtosis = fourth / second**2 if second else 0.0
+            family = next((f for f, k in _FAMILIES.items() if abs(kurtosis - k) < 0.01), f"kurtosis {kurtosis:.3g}")
+            return Law(mean, math.sqrt(second), kurtosis, family, origins)
+
+
+def settled(law: Law, sample: np.ndarray) -> Law:
+    """A law that is not known from the jaxpr, decided by a sample: orthogonal if its columns or rows are."""
+    if law.is_known or "qr" not in law.family and "householder" not in law.family:
+        return law
+    matrix = np.asarray(sample, float).reshape((-1, sample.shape[-1]))
+    matrix = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
+    gram = matrix.T @ matrix
+    scale = float(np.trace(gram)) / len(gram)
+    symmetry = float(np.sum(matrix * matrix.T) / np.sum(matrix**2)) if len(set(matrix.shape)) == 1 else 0.0
+    if scale == 0 or np.max(np.abs(gram / scale - np.eye(len(gram)))) > 1e-3 or abs(symmetry) > 0.1:
+        return law
+    return Law(0.0, math.sqrt(scale / matrix.shape[0]), 3.0, "orthogonal", law.draws)
+
+
+# --- the walk through the initialisation ---------------------------------------------------------------------
+
+
+def _is_key(aval: Any) -> bool:
+    return bool(jnp.issubdtype(getattr(aval, "dtype", np.float32), jax.dtypes.prng_key))
+
+
+def _run(jaxpr: Any, consts: Any, args: list[_Value]) -> list[_Value]:
+    known: dict[Any, _Value] = dict(zip(jaxpr.invars, args, strict=True))
+    known |= {v: _constant(c) for v, c in zip(jaxpr.constvars, consts, strict=True)}
+
+    def read(v: Any) -> _Value:
+        return _Fixed(v.val) if isinstance(v, Literal) else known[v]
+
+    for equation in jaxpr.eqns:
+        given = [read(v) for v in equation.invars]
+        inner = called(equation)
+        outs = _apply(equation, given) if inner is None else _run(inner.jaxpr, inner.consts, given)
+        known |= dict(zip(equation.outvars, outs, strict=True))
+    return [read(v) for v in jaxpr.outvars]
+
+
+def _constant(c: Any) -> _Value:
+    if _is_key(c):
+        return _Key(("constant", np.asarray(jax.random.key_data(c)).tobytes()), np.ndim(c) == 0)
+    return _Fixed(np.asarray(c))
+
+
+def _apply(equation: Any, args: list[_Value]) -> list[_Value]:
+    name = equation.primitive.name
+    shapes = [v.aval.shape for v in equation.outvars]
+    if name == "random_bits":
+        return [_bits(equation, args[0], shapes[0])]
+    if name.startswith("random_") or any(isinstance(a, _Key) for a in args):
+        return _keys(equation, args)
+    if all(isinstance(a, _Fixed) for a in args):
+        given = [jnp.asarray(a.value) for a in args if isinstance(a, _Fixed)]
+        out = equation.primitive.bind(*given, **equation.params)
+        return [_Fixed(o) for o in (out if equation.primitive.multiple_results else [out])]
+    drawn = _moved(name, args, shapes[0]) or _elementwise(equation, args, shapes)
+    if drawn is not None:
+        return [drawn]
+    origins = frozenset().union(*(a.origins for a in args if isinstance(a, _Draws | _Mixed)))
+    why = next((a.why for a in args if isinstance(a, _Mixed)), name)
+    why = name if name in ("qr", "householder_product") else why
+    return [_Mixed(s, why, origins) for s in shapes]
+
+
+def _bits(equation: Any, key: _Value, shape: tuple[int, ...]) -> _Value:
+    width = equation.params["bit_width"]
+    origin = key.origin if isinstance(key, _Key) else next(_unknown)
+    if not isinstance(key, _Key) or not key.distinct:
+        return _Mixed(shape, "one random key for several numbers", frozenset([origin]))
+    top = 53 if width == 64 else width
+    words = np.minimum(ndtr(_Z) * 2.0**top, 2.0**top - 1).astype(np.uint64)
+    values = (words << np.uint64(width - top)).astype(f"uint{width}")
+    return _Draws(shape, jnp.asarray(values), frozenset([origin]))
+
+
+_unknown = itertools.count()
+
+
+def _keys(equation: Any, args: list[_Value]) -> list[_Value]:
+    """Keys made of keys: the same operation on the same keys gives the same keys."""
+    name = equation.primitive.name
+    origin = (name, frozen(equation.params), tuple(_origin(a) for a in args))
+    one = all(a.distinct for a in args if isinstance(a, _Key))
+    distinct = name not in ("broadcast_in_dim", "gather", "concatenate", "dynamic_slice", "select_n") or all(
+        math.prod(v.aval.shape) == 1 for v in equation.outvars
+    )
+    return [_Key((origin, k), one and distinct) for k in range(len(equation.outvars))]
+
+
+def _origin(value: _Value) -> Any:
+    match value:
+        case _Key(origin):
+            return origin
+        case _Fixed(array):
+            return frozen(np.asarray(array))
+    return next(_unknown)
+
+
+_MOVES = {"reshape", "transpose", "squeeze", "expand_dims", "rev", "copy", "copy_p", "slice", "broadcast_in_dim"}
+
+
+def _moved(name: str, args: list[_Value], shape: tuple[int, ...]) -> _Value | None:
+    """Draws in other places, none of them twice."""
+    draws = [a for a in args if isinstance(a, _Draws)]
+    if len(draws) != len(args):
+        return None
+    first = draws[0]
+    if name in _MOVES and len(args) == 1 and math.prod(shape) <= math.prod(first.shape):
+        return _Draws(shape, first.values, first.origins)
+    if name == "concatenate":  # parameters of one law that are packed into one
+        origins = frozenset().union(*(d.origins for d in draws))
+        alike = all(np.allclose(d.values, first.values, rtol=1e-6) for d in draws)
+        if alike and len(origins) == sum(len(d.origins) for d in draws):
+            return _Draws(shape, first.values, origins)
+    return None
+
+
+def _elementwise(equation: Any, args: list[_Value], shapes: list[tuple[int, ...]]) -> _Value | None:
+    """The same function of each entry: of one draw, and of numbers that are the same for all entries."""
+    draws = [a for a in args if isinstance(a, _Draws)]
+    fixed = [a for a in args if isinstance(a, _Fixed)]
+    elementwise = equation.primitive.name in ELEMENTWISE | {"shift_right_logical", "shift_left", "bitcast_convert_type"}
+    if not elementwise or len(draws) + len(fixed) < len(args) or any(d.origins != draws[0].origins for d in draws):
+        return None
+    if any(a.shape not in ((), shapes[0]) for a in draws) or any(not _uniform(a.value) for a in fixed):
+        return None
+    if any(d.shape != draws[0].shape for d in draws):
+        return None
+    given = [
+        jnp.asarray(a.values if isinstance(a, _Draws) else np.ravel(np.asarray(a.value))[0], v.aval.dtype)
+        for a, v in zip(args, equation.invars, strict=True)
+        if isinstance(a, _Draws | _Fixed)
+    ]
+    values = equation.primitive.bind(*jnp.broadcast_arrays(*given), **equation.params)
+    return _Draws(shapes[0], values, draws[0].origins)
+
+
+def _uniform(value: Any) -> bool:
+    flat = np.ravel(np.asarray(value))
+    return flat.size > 0 and bool(np.all(flat == flat[0]))

@@ -1,0 +1,164 @@
+"""A model at one width: its initialisation and its function as jaxprs, its parameters by name, and how to draw them."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.extend.core import ClosedJaxpr, Literal
+
+from ..errors import TraceError, shown
+from ..language.axes import Shape
+from .front_ends import FrontEnd, front_end
+from .jaxprs import called, jaxpr_of
+
+Make = Callable[[int], Any]
+KINDS = (np.float64, np.float32, np.int32)
+"""The types that inputs are tried with, in this order: indices must be whole numbers, and some models are float32."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model at one width, for inputs of certain shapes.
+
+    Attributes:
+        names: Of its arrays.
+        shapes: Of its arrays.
+        trained: Whether an array is a parameter, not a statistic or a key.
+        init: The jaxpr of its initialisation, from a random key or from nothing, to its arrays.
+        apply: The jaxpr from its arrays and the inputs to the output.
+        tree: The structure of its arrays as a pytree.
+        kinds: The types of its inputs.
+        parameters: The parameters, as an optimiser sees them, of the pytree of all arrays.
+    """
+
+    names: tuple[str, ...]
+    shapes: tuple[Shape, ...]
+    trained: tuple[bool, ...]
+    init: ClosedJaxpr
+    apply: ClosedJaxpr
+    tree: Any
+    kinds: tuple[Any, ...]
+    parameters: Callable[[Any], Any]
+
+    def draw(self, key: Array) -> list[Array]:
+        """The model's arrays at a random initialisation.
+
+        A model that comes with its arrays draws them with keys of its own; these are then mixed with `key`.
+        """
+        if self.init.jaxpr.invars:
+            given = [key if _is_key(v) else jnp.zeros(v.aval.shape, v.aval.dtype) for v in self.init.jaxpr.invars]
+            return list(jax.core.eval_jaxpr(self.init.jaxpr, self.init.consts, *given))
+        return _drawn_again(self.init.jaxpr, self.init.consts, [], key)
+
+    def run(self, arrays: list[Any], inputs: tuple[Any, ...]) -> Array:
+        """The output, flattened to `(batch, outputs)`."""
+        given = [jnp.asarray(x, kind) for x, kind in zip(inputs, self.kinds, strict=True)]
+        (out,) = jax.core.eval_jaxpr(self.apply.jaxpr, self.apply.consts, *arrays, *given)
+        return jnp.reshape(out, (len(inputs[0]), -1))
+
+
+def models_at(make: Make, widths: tuple[int, ...], shapes: tuple[Shape, ...]) -> list[Model]:
+    """The model at each width, with inputs of the first types that it accepts at all of them."""
+    choices = [k for k in itertools.product(KINDS, repeat=len(shapes)) if len(set(k) & {np.float64, np.float32}) < 2]
+    first: Exception | None = None
+    for kinds in choices[:24]:
+        try:
+            return [_model_at(make, n, shapes, kinds) for n in widths]
+        except (TypeError, ValueError) as problem:
+            if isinstance(problem, TraceError):
+                raise
+            first = first or problem
+    assert first is not None
+    reason = str(first).strip().split("\n")[0].rstrip(".")
+    raise TraceError(
+        f"The model cannot be run on inputs of shape {', '.join(map(str, shapes))}: {shown(reason)}."
+    ) from first
+
+
+def _model_at(make: Make, width: int, shapes: tuple[Shape, ...], kinds: tuple[Any, ...]) -> Model:
+    found: list[FrontEnd] = []
+
+    def state() -> Any:
+        found.append(front_end(make(width)))
+        return found[-1].state
+
+    inputs = [jax.ShapeDtypeStruct(s, k) for s, k in zip(shapes, kinds, strict=True)]
+    with jax.numpy_dtype_promotion("standard"):
+        init, arrays = jax.make_jaxpr(state, return_shape=True)()
+        end = found[-1]
+        if end.init is not None:
+            init, arrays = jax.make_jaxpr(end.init, return_shape=True)(jax.random.key(0), *inputs)
+        wide = kinds[0] != np.float32 and np.float32 not in kinds
+        typed = jax.tree.map(functools.partial(_in_type, wide=wide), arrays)
+        apply, outs = jax.make_jaxpr(end.apply, return_shape=True)(typed, *inputs)
+    outputs = jax.tree.leaves(outs)
+    if len(outputs) != 1:
+        raise TraceError(f"The model returns {len(outputs)} arrays; make one that returns its output alone.")
+    paths, tree = jax.tree_util.tree_flatten_with_path(arrays)
+    names = tuple(_name(path) for path, _ in paths)
+    return Model(
+        tuple(f"{n} ({k})" if names.count(n) > 1 else n for k, n in enumerate(names)),
+        tuple(leaf.shape for _, leaf in paths),
+        tuple(end.is_trained(path) for path, _ in paths),
+        init,
+        apply,
+        tree,
+        kinds,
+        end.parameters,
+    )
+
+
+def _in_type(array: Any, wide: bool) -> Any:
+    """An array's shape and type, in float64 if the model is traced so."""
+    if wide and array.dtype == np.float32:
+        return jax.ShapeDtypeStruct(array.shape, np.float64)
+    return array
+
+
+def _name(path: Any) -> str:
+    name = jax.tree_util.keystr(path, simple=True, separator=".")
+    return name.removeprefix("params.").removeprefix("parameters.").removesuffix(".value") or "parameter"
+
+
+# --- drawing again what a model draws with keys of its own --------------------------------------------------------
+
+
+def _is_key(v: Any) -> bool:
+    return bool(jnp.issubdtype(v.aval.dtype, jax.dtypes.prng_key))
+
+
+def _drawn_again(jaxpr: Any, consts: Any, args: list[Any], key: Array) -> list[Any]:
+    """A jaxpr whose random keys are mixed with another key where they are made."""
+    known = dict(zip(jaxpr.invars, args, strict=True))
+    known |= {v: _mixed(c, key) if _is_key(v) else c for v, c in zip(jaxpr.constvars, consts, strict=True)}
+
+    def read(v: Any) -> Any:
+        return v.val if isinstance(v, Literal) else known[v]
+
+    for equation in jaxpr.eqns:
+        given = [read(v) for v in equation.invars]
+        inner = called(equation)
+        if inner is not None:
+            outs = _drawn_again(inner.jaxpr, inner.consts, given, key)
+        else:
+            outs = equation.primitive.bind(*map(jnp.asarray, given), **equation.params)
+            outs = list(outs) if equation.primitive.multiple_results else [outs]
+            if equation.primitive.name in ("random_seed", "random_wrap"):
+                outs = [_mixed(out, key) for out in outs]
+        known |= dict(zip(equation.outvars, outs, strict=True))
+    return [read(v) for v in jaxpr.outvars]
+
+
+def _mixed(keys: Array, key: Array) -> Array:
+    number = jax.random.bits(key)
+    mix = functools.reduce(lambda f, _: jax.vmap(f), range(keys.ndim), lambda k: jax.random.fold_in(k, number))
+    mixed: Array = mix(keys)
+    return mixed

@@ -1,0 +1,67 @@
+"""The options of a trace, and the words of its refusals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ..errors import HyperparameterError, TraceError
+from ..language.architecture import one_of, whole_number
+
+Std = Mapping[str, float | Callable[[int], float]]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of `nv.trace`, checked; `widths` are the two widths of the trace.
+
+    `one_block_size` has every width axis seen as blocks of one size, so that the program is the model at any width.
+    """
+
+    widths: tuple[int, int]
+    scores: str
+    norm_scale: str
+    lr: str
+    std: Std
+    output: int
+    one_block_size: bool = False
+
+    @classmethod
+    def checked(cls, widths: Any, scores: Any, norm_scale: Any, lr: Any, std: Any, output: Any) -> Options:
+        """The options, or `HyperparameterError`."""
+        pair = (192, 320) if widths is None else tuple(widths)
+        if len(pair) != 2 or pair[0] >= pair[1]:
+            raise HyperparameterError(f"widths is {widths!r}; it must be two widths, the smaller one first.")
+        first, second = (whole_number(n, "A width of the trace", at_least=16) for n in pair)
+        one_of(scores, "scores", ("refuse", "1/d"))
+        one_of(norm_scale, "norm_scale", ("frozen", "trained"))
+        one_of(lr, "lr", ("fan_in", "variance", "standard"))
+        if std is not None and not isinstance(std, Mapping):
+            raise HyperparameterError("std must be a dictionary from names of parameters to standard deviations.")
+        index = whole_number(output, "output", at_least=0)
+        return cls((first, second), scores, norm_scale, lr, dict(std or {}), index)
+
+    def std_of(self, name: str, width: int) -> float | None:
+        """The standard deviation asked for instead of what the model draws; `None` if none is."""
+        if name not in self.std:
+            return None
+        value = self.std[name]
+        number = value(width) if callable(value) else value
+        if not isinstance(number, int | float | np.floating) or not math.isfinite(number) or number < 0:
+            raise HyperparameterError(f"std of {name} is {number!r} at width {width}; it must be a finite number ≥ 0.")
+        return float(number)
+
+    def order(self, ratios: np.ndarray, what: str, where: str) -> Fraction:
+        """The p for which all ratios of values at the two widths are (n₂/n₁)^p; refuses others."""
+        n1, n2 = self.widths
+        if ratios.size and np.all(np.isfinite(ratios)) and np.all(ratios > 0):
+            found = np.log(ratios) / math.log(n2 / n1)
+            order = Fraction(round(float(found.flat[0]) * 4), 4)
+            if np.all(np.abs(found - float(order)) < 2e-3):
+                return order
+        raise TraceError(f"{what} depends on the width{where}, but is not proportional to a power of it.")

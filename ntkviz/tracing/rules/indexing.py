@@ -1,0 +1,130 @@
+"""Indexing: by numbers known while tracing, and of the rows of an embedding by the data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from ...language.axes import Shape
+from .. import expressions as ex
+from ..jaxprs import Equation
+from ..values import Joined, Known, Numbers, Par, Readouts, Vectors
+from .inputs import from_data
+from .moving import block_axes, movable, moved, part, permuted
+from .outputs import moved_outputs
+from .reductions import of_numbers
+from .table import rule
+
+if TYPE_CHECKING:
+    from ..walk import Walk
+
+
+@rule("gather")
+def gather(walk: Walk, eq: Equation, a: Any, where: Any) -> Any:
+    """One axis indexed by an array of whole numbers."""
+    d, sizes, operand = eq.params["dimension_numbers"], eq.params["slice_sizes"], eq.ins[0][0]
+    if isinstance(a, Readouts | Joined):
+        walk.refuse("The output of a readout is indexed{where}; return it as it is, and choose an output by output=.")
+    taken = tuple(d.start_index_map)
+    one_axis = len(taken) == 1 and tuple(d.collapsed_slice_dims) == taken and not d.operand_batching_dims
+    whole = all(s == o for k, (s, o) in enumerate(zip(sizes, operand, strict=True)) if k not in taken)
+    if isinstance(where, Known) and not (one_axis and whole):
+        return _by_known(walk, eq, movable(walk, a), where.first)
+    if isinstance(a, Known | Numbers) and not isinstance(where, Known):
+        return of_numbers(walk, eq, a, where)
+    if not one_axis or not whole:
+        walk.refuse("Indexing of this kind{where} is none that nv.trace can write; index one axis at a time.")
+    a = movable(walk, a)
+    (axis,) = taken
+    shape, axes = block_axes(a)
+    if axis in axes or operand[axis] != eq.ins[0][1][axis]:
+        walk.refuse("The model picks single coordinates{where}, but a tensor program treats all coordinates alike.")
+    if isinstance(where, Known):
+        index = np.clip(where.first[..., 0], 0, operand[axis] - 1)
+        return _taken(walk, a, axis, index, tuple(d.offset_dims), eq.outs[0][0])
+    if not isinstance(a, Par) or len(a.axes) != 1 or axis != 0 or a.entries.ndim != 2:
+        walk.refuse("The model is indexed by its data{where}; only the rows of an embedding can be.")
+    return from_data(walk, a, _one_hot(walk, where, operand[0]), (len(eq.ins[1][0]) - 1,), (0,), eq.outs[0][0], 1)
+
+
+def _one_hot(walk: Walk, where: Any, rows: int) -> Numbers:
+    """Indices as rows of the unit matrix."""
+    numbers = walk.numbers(where)
+    index = walk.scalar(numbers)  # (…, 1)
+    places = walk.net.scalar(np.arange(rows, dtype=float))
+    hot = walk.net.scalar_function(_is_at, index, places, name="one-hot", mixes=0)
+    return Numbers(ex.Leaf(hot), hot.shape)
+
+
+def _is_at(index: Any, places: Any) -> Any:
+    return (abs(index - places) < 0.5).astype(jax.numpy.result_type(float))
+
+
+def _taken(walk: Walk, a: Any, axis: int, index: np.ndarray, offset: Shape, new: Shape) -> Any:
+    """The entries at `index` along an axis, the axes of `index` where the others are not (`offset`)."""
+    shape, axes = block_axes(a)
+    rest = [k for k in range(len(shape)) if k != axis]
+    there = {(k if k < axis else k - 1 + index.ndim): k for k in axes}
+    target = (*shape[:axis], *index.shape, *shape[axis + 1 :])
+    flat = index.ravel()
+
+    def fn(x: Any) -> Any:
+        return x[(slice(None),) * axis + (flat,)].reshape(target)
+
+    order = [0] * len(new)
+    behind = [k for k in range(len(new)) if k not in offset]
+    for j, k in enumerate(behind):
+        order[k] = axis + j
+    for j, k in enumerate(offset):
+        order[k] = rest[j] if rest[j] < axis else rest[j] - 1 + index.ndim
+    sizes = [0] * len(new)
+    for k, old in enumerate(order):
+        sizes[old] = new[k]
+    inner = a.inner if isinstance(a, Vectors) else 1
+    made = moved(walk, a, fn, target, axes=there, sizes=tuple(sizes), inner=inner)
+    return permuted(walk, made, tuple(order))
+
+
+def _by_known(walk: Walk, eq: Equation, a: Any, index: np.ndarray) -> Any:
+    """An index that is a slice: a single start for each of its axes."""
+    d, sizes, (operand, _) = eq.params["dimension_numbers"], eq.params["slice_sizes"], eq.ins[0]
+    if index.size != len(d.start_index_map) or d.operand_batching_dims or isinstance(a, Readouts):
+        walk.refuse("Indexing of this kind{where} is none that nv.trace can write; index one axis at a time.")
+    start = dict(zip(d.start_index_map, (int(i) for i in index.ravel()), strict=True))
+    entries = []
+    for k, (size, whole) in enumerate(zip(sizes, operand, strict=True)):
+        at = min(max(start.get(k, 0), 0), whole - size)
+        entries.append((at, at + size, 1))
+    kept = [k for k in range(len(operand)) if k not in d.collapsed_slice_dims]
+    second = [eq.outs[0][1][kept.index(k)] if k in kept else 1 for k in range(len(operand))]
+    made = part(walk, a, entries, operand, (tuple(sizes), tuple(second)))
+    shape, axes = block_axes(made)
+    there = {kept.index(k): k for k in axes}
+    target = tuple(shape[k] for k in kept)
+    inner = made.inner if isinstance(made, Vectors) else 1
+    return moved(walk, made, lambda x: x.reshape(target), target, axes=there, sizes=eq.outs[0][0], inner=inner)
+
+
+@rule("dynamic_slice")
+def dynamic_slice(walk: Walk, eq: Equation, a: Any, *starts: Any) -> Any:
+    """A part that starts at numbers known while tracing."""
+    if isinstance(a, Readouts):
+        if all(isinstance(s, Known) for s in starts):
+            walk.refuse("The output of a readout is indexed{where}; return it as it is, and choose one by output=.")
+        return moved_outputs(eq, a)
+    if not all(isinstance(s, Known) for s in starts):
+        walk.refuse("The model takes a part of an array at a place that its data decide{where}.")
+    old, entries = eq.ins[0][0], []
+    for start, size, whole in zip(starts, eq.params["slice_sizes"], old, strict=True):
+        at = int(np.clip(int(start.first), 0, whole - size))
+        entries.append((at, at + size, 1))
+    return part(walk, movable(walk, a), entries, old, eq.outs[0])
+
+
+@rule("iota")
+def iota(walk: Walk, eq: Equation) -> Known:
+    """0, 1, 2, … along an axis."""
+    first, second = (np.asarray(e.primitive.bind(**e.params)) for e in (eq.first, eq.second))
+    return Known(first, second)

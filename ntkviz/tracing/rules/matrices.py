@@ -1,0 +1,174 @@
+"""Wx and vᵀx: parameters that meet vectors along the width."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+import operator
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...language.axes import Shape
+from ...language.functions import stack
+from ...language.values import Vector
+from .. import expressions as ex
+from ..values import Numbers, Par, Readouts, SmallerBlocksError, Vectors
+from .moving import inner_of
+
+if TYPE_CHECKING:
+    from ..walk import Walk
+    from .products import Contraction
+
+
+def of_constants(walk: Walk, par: Par, x: Numbers, axes: Contraction) -> Numbers | Vectors:
+    """Numbers that a matrix meets: zeros stay zeros, others become vectors of the same number in all coordinates."""
+    (summed_of_par, summed), (batch_of_par, batch) = axes.summed, axes.batch
+    along = [k for k in summed_of_par if k in par.axes]
+    if x.is_zero:
+        sizes_of_par = [
+            1 if k in par.axes else par.entries.shape[k]
+            for k in range(par.entries.ndim)
+            if k not in (*summed_of_par, *batch_of_par)
+        ]
+        sizes = [x.shape[k] for k in range(len(x.shape)) if k not in (*summed, *batch)]
+        shape = (*(x.shape[k] for k in batch), *sizes, *sizes_of_par)
+        return Numbers(ex.Literal(np.zeros(shape)), shape)
+    if len(along) != 1:
+        walk.refuse(f"Matrix {walk.parameters.name(par.leaf)} meets numbers along no width axis{{where}}.")
+    axis = summed[summed_of_par.index(along[0])]
+    if "ones" not in walk.pieces:
+        walk.pieces["ones"] = walk.net.vector("zero", std=0.0, trainable=False) + 1.0
+    shape = tuple(1 if k == axis else s for k, s in enumerate(x.shape))
+    if x.shape[axis] != 1:
+        walk.refuse(f"Matrix {walk.parameters.name(par.leaf)} meets numbers that differ from block to block{{where}}.")
+    blocks, block = par.entries.shape[along[0]], par.sizes[along[0]] // par.entries.shape[along[0]]
+    full = tuple(blocks if k == axis else s for k, s in enumerate(shape))
+    ones: Vector = walk.pieces["ones"].reshape((1,) * len(shape)).broadcast_to(full)
+    inner = inner_of(walk, par, along[0])
+    return Vectors(ex.Leaf(ones * walk.scalar(x)), full, axis, blocks * block, frozenset(), x.order, inner)
+
+
+def multiplied(
+    walk: Walk,
+    par: Par,
+    x: Vectors,
+    axes: Contraction,
+    shape: Shape,
+    parameter_first: bool,
+    fan_in: int | None = None,
+) -> Vectors:
+    """Wx: each pair of blocks has a matrix of its own, and the products of the summed blocks are added up.
+
+    `fan_in` is given for a part of a filter, whose other parts are added later.
+    """
+    (summed_of_par, summed), (batch_of_par, batch) = axes.summed, axes.batch
+    name = walk.parameters.name(par.leaf)
+    along = [k for k in summed_of_par if k in par.axes]
+    if len(along) != 1 or summed[summed_of_par.index(along[0])] != x.axis:
+        walk.refuse(f"Matrix {name} does not meet vectors along their width, by one of its axes{{where}}.")
+    (contracted,) = along
+    (other,) = (k for k in par.axes if k != contracted)
+    if other in batch_of_par:
+        walk.refuse(f"Matrix {name} is multiplied coordinate by coordinate{{where}}.")
+    block = _matched_blocks(walk, par, contracted, x)
+    own = par.axes[contracted]
+    fan_in = fan_in or math.prod(par.sizes[k] for k in summed_of_par)
+    W, order, transposed = walk.parameters.matrix(par.leaf, own, fan_in, block)
+    _check_square(walk, par, (contracted, other), transposed)
+    W = W.T if transposed else W
+    free_p, free_x = axes.free(0, par.entries.ndim), axes.free(1, len(x.shape))
+    h = walk.vector(x)
+    order_x = (*batch, *free_x, *summed)
+    h = h if order_x == tuple(range(h.ndim)) else h.transpose(order_x)
+    entries = par.entries.transpose((*batch_of_par, *summed_of_par, *free_p))
+    batch_shape, x_shape, c_shape = (tuple(x.shape[k] for k in ks) for ks in (batch, free_x, summed))
+    p_shape = tuple(par.entries.shape[k] for k in free_p)
+    rows = []
+    for beta in _places(batch_shape):
+        parts = {c: _piece(walk, h, beta, len(free_x), c) for c in _places(c_shape)}
+        products = [
+            functools.reduce(operator.add, (W[int(entries[(*beta, *c, *f)])] @ parts[c] for c in parts))
+            for f in _places(p_shape)
+        ]
+        rows.append(stacked(products, p_shape, len(x_shape)))
+    made = rows[0].reshape((*batch_shape, *rows[0].shape)) if len(rows) == 1 else stack(rows)
+    made = made if len(rows) == 1 else made.reshape((*batch_shape, *rows[0].shape))
+    made = made if par.factor == 1 else made * par.factor
+    nb, nx = len(batch), len(free_x)
+    axis = nb + nx + free_p.index(other)
+    if parameter_first:
+        made = made.transpose((*range(nb), *range(nb + nx, made.ndim), *range(nb, nb + nx)))
+        axis -= nx
+    total, inner = order + x.order + par.order, inner_of(walk, par, other)
+    sources = frozenset([(par.leaf, par.axes[other])])
+    return Vectors(ex.Leaf(made), made.shape, axis, shape[axis], sources, total, inner)
+
+
+def _matched_blocks(walk: Walk, par: Par, k: int, x: Vectors) -> int:
+    """The size of blocks along the width axis k of a parameter, which must be that of the vectors."""
+    of_par, turns = par.sizes[k] // par.entries.shape[k], inner_of(walk, par, k)
+    if (of_par, turns) != (x.block, x.inner):
+        block, inner = math.gcd(of_par, x.block), max(turns, x.inner)
+        of_it = frozenset([(par.leaf, par.axes[k])])
+        raise SmallerBlocksError(of_it if (of_par, turns) != (block, inner) else x.sources, block, inner)
+    return of_par
+
+
+def _check_square(walk: Walk, par: Par, axes: tuple[int, int], transposed: bool) -> None:
+    """Blocks of a matrix that is used transposed too must be square: only then do both uses have one scale."""
+    if not transposed:
+        return
+    one, two = (par.sizes[k] // par.entries.shape[k] for k in axes)
+    if one != two:
+        block = math.gcd(one, two)
+        raise SmallerBlocksError(frozenset([(par.leaf, par.axes[axes[0] if one != block else axes[1]])]), block)
+
+
+def _places(shape: Shape) -> Iterator[Shape]:
+    return itertools.product(*map(range, shape))
+
+
+def _piece(walk: Walk, h: Vector, beta: Shape, free: int, c: Shape) -> Vector:
+    """One block of vectors, which is taken once."""
+    key = "piece", h._index, beta, free, c
+    if key not in walk.pieces:
+        index = (*beta, *(slice(None),) * free, *c)
+        whole = not beta and all(h.shape[free + k] == 1 for k in range(len(c)))
+        walk.pieces[key] = h.reshape(h.shape[:free]) if whole else h[index]
+    piece: Vector = walk.pieces[key]
+    return piece
+
+
+def stacked(products: list[Vector], tail: Shape, ndim: int) -> Vector:
+    """Vectors stacked behind their `ndim` leading axes, as axes `tail`."""
+    if len(products) == 1:
+        made: Vector = products[0].reshape((*products[0].shape, *tail)) if tail else products[0]
+        return made
+    joined: Vector = stack(products, axis=ndim)
+    shape = (*products[0].shape, *tail)
+    return joined if joined.shape == shape else joined.reshape(shape)
+
+
+def read_out(walk: Walk, par: Par, x: Vectors, axes: Contraction, parameter_first: bool) -> Readouts:
+    """vᵀx, for each of several v."""
+    (summed_of_par, summed) = axes.summed
+    (axis,) = par.axes
+    if summed[summed_of_par.index(axis)] != x.axis:
+        walk.refuse(f"Parameter {walk.parameters.name(par.leaf)} meets vectors along another axis than their width{{where}}.")
+    _matched_blocks(walk, par, axis, x)
+    free_p, free_x = axes.free(0, par.entries.ndim), axes.free(1, len(x.shape))
+    x_shape, p_shape = tuple(x.shape[k] for k in free_x), tuple(par.entries.shape[k] for k in free_p)
+    rows, blocks = math.prod(x_shape), math.prod(x.shape[k] for k in summed)
+    h: Any = walk.vector(x)
+    order = (*free_x, *summed)
+    h = (h if order == tuple(range(h.ndim)) else h.transpose(order)).reshape((rows, blocks))
+    columns = par.entries.transpose((*free_p, *summed_of_par)).reshape((-1, blocks))
+    row, column = np.meshgrid(np.arange(rows), np.arange(len(columns)), indexing="ij")
+    row, column = (a.reshape((*x_shape, *p_shape)) for a in (row, column))
+    if parameter_first:
+        turned = (*range(len(free_x), row.ndim), *range(len(free_x)))
+        row, column = row.transpose(turned), column.transpose(turned)
+    return Readouts(par.leaf, columns, h, row, column, x.order + par.order, par.factor)

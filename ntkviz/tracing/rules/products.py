@@ -1,0 +1,222 @@
+"""Contractions: which product of the language a dot_general is, by what meets and along which axes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...language.axes import Shape
+from ...language.functions import concatenate, einsum, inner, moment
+from ...language.values import Scalar, Vector
+from .. import expressions as ex
+from ..jaxprs import Equation
+from ..values import Joined, Known, Numbers, Par, Readouts, SmallerBlocksError, Vectors
+from .elementwise import is_frozen, scores
+from .inputs import from_data
+from .matrices import multiplied, of_constants, read_out
+from .reductions import LETTERS
+from .table import rule
+
+if TYPE_CHECKING:
+    from ..walk import Walk
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """Axes of a product of two arrays: summed ones and batch ones, of the left and of the right."""
+
+    summed: tuple[Shape, Shape]
+    batch: tuple[Shape, Shape]
+
+    @property
+    def turned(self) -> Contraction:
+        """Of the right and of the left."""
+        return Contraction(self.summed[::-1], self.batch[::-1])
+
+    def free(self, side: int, ndim: int) -> Shape:
+        """The other axes of one side."""
+        return tuple(k for k in range(ndim) if k not in (*self.summed[side], *self.batch[side]))
+
+
+@rule("dot_general")
+def dot_general(walk: Walk, eq: Equation, a: Any, b: Any) -> Any:
+    """A product summed over axes; the result's axes are the batch's, those of the left, and those of the right."""
+    (left, right), (batch_left, batch_right) = eq.params["dimension_numbers"]
+    axes = Contraction((tuple(left), tuple(right)), (tuple(batch_left), tuple(batch_right)))
+    if isinstance(a, Readouts) or isinstance(b, Readouts):
+        walk.refuse(
+            "The output of a readout is used further (dot_general{where}), but a readout of random weights does not "
+            "converge to a number; make it the last operation."
+        )
+    if isinstance(a, Joined) or isinstance(b, Joined):
+        return _of_joined(walk, eq, axes, a, b)
+    return contracted(walk, _operand(walk, a), _operand(walk, b), axes, eq.outs[0][0])
+
+
+def _operand(walk: Walk, a: Any) -> Numbers | Vectors | Par:
+    if isinstance(a, Known) or (isinstance(a, Par) and (not a.axes or is_frozen(walk, a))):
+        return walk.numbers(a)
+    operand: Numbers | Vectors | Par = a
+    return operand
+
+
+def contracted(walk: Walk, a: Any, b: Any, axes: Contraction, shape: Shape) -> Numbers | Vectors | Readouts:
+    """A product of numbers, vectors and parameters; `shape` is the result's at the first width."""
+    if isinstance(a, Par) and isinstance(b, Par):
+        if len(a.axes) == len(b.axes) == 2:
+            names = " and ".join(walk.parameters.name(p.leaf) for p in (a, b))
+            walk.refuse(f"The model multiplies the matrices {names}{{where}}; apply them to vectors one by one.")
+        a, b = (walk.vectors(a), b) if len(a.axes) == 1 else (a, walk.vectors(b))
+    if isinstance(b, Par):
+        return _with_parameter(walk, b, a, axes.turned, shape, False)
+    if isinstance(a, Par):
+        return _with_parameter(walk, a, b, axes, shape, True)
+    if isinstance(a, Numbers) and isinstance(b, Numbers):
+        return _of_numbers(walk, a, b, axes, shape)
+    if isinstance(a, Vectors) and isinstance(b, Vectors):
+        return _inner(walk, a, b, axes)
+    return _combined(walk, a, b, axes, shape)
+
+
+def _with_parameter(
+    walk: Walk, par: Par, x: Numbers | Vectors, axes: Contraction, shape: Shape, parameter_first: bool
+) -> Numbers | Vectors | Readouts:
+    """A parameter (the left one of `axes`) with numbers or vectors."""
+    (summed_of_par, summed), (batch_of_par, _) = axes.summed, axes.batch
+    if len(par.axes) == 2:
+        if isinstance(x, Numbers):
+            constants = of_constants(walk, par, x, axes)
+            if isinstance(constants, Numbers):
+                return constants
+            x = constants
+        return multiplied(walk, par, x, axes, shape, parameter_first)
+    (axis,) = par.axes
+    name = walk.parameters.name(par.leaf)
+    if isinstance(x, Numbers):
+        if axis in summed_of_par:
+            walk.refuse(f"Parameter {name} is added up over its coordinates{{where}}; its sum stays random.")
+        if batch_of_par:
+            v = walk.vectors(par)
+            return _combined(walk, *((v, x) if parameter_first else (x, v)), axes if parameter_first else axes.turned, shape)
+        return from_data(walk, par, x, summed, summed_of_par, shape, parameter_first=parameter_first)
+    if axis not in summed_of_par:
+        walk.refuse(
+            f"Parameter {name} has one axis that grows with the width and meets vectors along another one{{where}}, so "
+            "that the result has two width axes, as mixing over tokens does; a tensor program has vectors only."
+        )
+    if batch_of_par:
+        v = walk.vectors(par)
+        return _inner(walk, *((v, x) if parameter_first else (x, v)), axes if parameter_first else axes.turned)
+    return read_out(walk, par, x, axes, parameter_first)
+
+
+def _of_joined(walk: Walk, eq: Equation, axes: Contraction, a: Any, b: Any) -> Vectors | Numbers:
+    """Parameters joined along an axis that is not summed: products of each, joined."""
+    if not isinstance(b, Joined) or isinstance(a, Joined) or b.axis in (*axes.summed[1], *axes.batch[1]):
+        walk.refuse("Joined parameters are used in a way that nv.trace cannot write{where}.")
+    x = _operand(walk, a)
+    ndim = len(eq.ins[0][0])
+    at = len(axes.batch[0]) + len(axes.free(0, ndim)) + axes.free(1, len(eq.ins[1][0])).index(b.axis)
+    made = []
+    for par in b.parts:
+        shape = tuple(par.sizes[b.axis] if k == at else s for k, s in enumerate(eq.outs[0][0]))
+        made.append(contracted(walk, x, par, axes, shape))
+    vectors = [m for m in made if isinstance(m, Vectors)]
+    if not vectors and all(isinstance(m, Numbers) and m.is_zero for m in made):
+        first = made[0]
+        assert isinstance(first, Numbers)
+        return first
+    if len(vectors) < len(made) or len({v.order for v in vectors}) > 1 or any(v.axis != at for v in vectors):
+        walk.refuse("Products with joined parameters do not fit together{where}.")
+    block = math.gcd(*(v.block for v in vectors))
+    for v in vectors:
+        if v.block != block:
+            raise SmallerBlocksError(v.sources, block)
+    h = concatenate([walk.vector(v) for v in vectors], axis=at)
+    sources = frozenset[tuple[int, int]]().union(*(v.sources for v in vectors))
+    return Vectors(ex.Leaf(h), h.shape, at, eq.outs[0][0][at], sources, vectors[0].order)
+
+
+# --- products without parameters -----------------------------------------------------------------------------
+
+
+def _of_numbers(walk: Walk, a: Numbers, b: Numbers, axes: Contraction, shape: Shape) -> Numbers:
+    """A product of numbers, summed over axes, by broadcasting."""
+    left, right = _side(walk.scalar(a), axes, 0), _side(walk.scalar(b), axes, 1)
+    made = (left * right).sum(-1)
+    if any(a.shape[i] != b.shape[j] for i, j in zip(axes.summed[0], axes.summed[1], strict=True)):
+        walk.refuse("Numbers are added up along the width{where}.")
+    sizes = [a.shape[k] for k in (*axes.batch[0], *axes.free(0, len(a.shape)))]
+    target = (*sizes, *(b.shape[k] for k in axes.free(1, len(b.shape))))
+    made = made.reshape(target)
+    return Numbers(ex.Leaf(made), made.shape, scores(walk, a.order + b.order))
+
+
+def _side(x: Any, axes: Contraction, side: int) -> Any:
+    """One side of a product as `(*batch, left, right, summed)`."""
+    free = axes.free(side, x.ndim)
+    order = (*axes.batch[side], *free, *axes.summed[side])
+    batch = tuple(x.shape[k] for k in axes.batch[side])
+    count, summed = (math.prod(x.shape[k] for k in ks) for ks in (free, axes.summed[side]))
+    x = x if order == tuple(range(x.ndim)) else x.transpose(order)
+    return x.reshape((*batch, count, 1, summed) if side == 0 else (*batch, 1, count, summed))
+
+
+def _inner(walk: Walk, a: Vectors, b: Vectors, axes: Contraction) -> Numbers:
+    """Σ_α x_α y_α, which is n times a Moment."""
+    left, right = axes.summed
+    if a.axis not in left or b.axis != right[left.index(a.axis)]:
+        walk.refuse(
+            "The model multiplies vectors along another axis than their width{where}, so that the result has two width "
+            "axes, as in linear attention; a tensor program has vectors only."
+        )
+    if (a.block, a.inner) != (b.block, b.inner):
+        block, turns = math.gcd(a.block, b.block), max(a.inner, b.inner)
+        raise SmallerBlocksError((a if (a.block, a.inner) != (block, turns) else b).sources, block, turns)
+    m = inner(_side(walk.vector(a), axes, 0), _side(walk.vector(b), axes, 1)).sum(-1) * float(a.block)
+    target = [a.shape[k] for k in (*axes.batch[0], *axes.free(0, len(a.shape)))]
+    m = m.reshape((*target, *(b.shape[k] for k in axes.free(1, len(b.shape)))))
+    return Numbers(ex.Leaf(m), m.shape, scores(walk, a.order + b.order + 1))
+
+
+def _combined(walk: Walk, a: Any, b: Any, axes: Contraction, shape: Shape) -> Vectors | Numbers:
+    """Σ θ x over axes of fixed size; or over the width, with numbers that are the same in all coordinates."""
+    names: tuple[list[str], list[str]] = ([""] * len(a.shape), [""] * len(b.shape))
+    letters = iter(LETTERS)
+    for pairs in (axes.batch, axes.summed):
+        for i, j in zip(pairs[0], pairs[1], strict=True):
+            names[0][i] = names[1][j] = next(letters)
+    for side in names:
+        side[:] = [letter or next(letters) for letter in side]
+    out = [names[0][k] for k in (*axes.batch[0], *axes.free(0, len(a.shape)))]
+    out += [names[1][k] for k in axes.free(1, len(b.shape))]
+    first = isinstance(a, Vectors)
+    v, theta = (a, b) if first else (b, a)
+    of_v, of_theta = ("".join(side) for side in (names if first else names[::-1]))
+    result = "".join(out)
+    h, factor = walk.vector(v), walk.scalar(theta)
+    if of_v[v.axis] not in result:
+        return _over_width(walk, v, theta, h, factor, (of_v, of_theta, result))
+    made = einsum(f"{of_theta},{of_v}->{result}", factor, h)
+    axis = result.index(of_v[v.axis])
+    return Vectors(ex.Leaf(made), made.shape, axis, v.size, v.sources, v.order + theta.order, v.inner)
+
+
+def _over_width(
+    walk: Walk, v: Vectors, theta: Numbers, h: Vector, factor: Scalar, letters: tuple[str, str, str]
+) -> Numbers:
+    """Σ_α θ x_α with numbers θ that are the same in all coordinates: θ n times a Moment."""
+    of_v, of_theta, result = letters
+    m, every = moment(h) * float(v.block), of_theta + "".join(c for c in of_v if c not in of_theta)
+    shape_v, shape_theta = dict(zip(of_v, v.shape, strict=True)), dict(zip(of_theta, theta.shape, strict=True))
+    if shape_theta[of_v[v.axis]] not in (1, v.shape[v.axis]):
+        walk.refuse("Numbers that differ from block to block are added up along the width{where}.")
+    spread = []
+    for x, own, sizes in ((m, of_v, shape_v), (factor, of_theta, shape_theta)):
+        order = tuple(own.index(c) for c in every if c in own)
+        spread.append(x.transpose(order).reshape(tuple(sizes.get(c, 1) for c in every)))
+    total = (spread[0] * spread[1]).sum(tuple(k for k, c in enumerate(every) if c not in result))
+    left = [c for c in every if c in result]
+    made = total.transpose(tuple(left.index(c) for c in result)) if result else total
+    return Numbers(ex.Leaf(made), made.shape, scores(walk, theta.order + v.order + 1))

@@ -1,0 +1,169 @@
+"""Sums, extremes and cumulative sums: over positions they are instructions, over the width only sums are."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from ...language.functions import einsum, moment
+from ...language.maximum import maximum
+from ...language.values import Vector
+from .. import expressions as ex
+from ..jaxprs import Equation, width_axes
+from ..values import Known, Numbers, Par, Readouts, Vectors
+from .elementwise import is_frozen
+from .outputs import summed_outputs
+from .table import rule
+
+if TYPE_CHECKING:
+    from ..walk import Walk
+
+LETTERS = "abcdefghijklmnopqrstuvwxy"
+
+
+def as_value(walk: Walk, a: Any) -> Numbers | Vectors:
+    """Vectors or numbers; parameters with a width axis become vectors."""
+    if isinstance(a, Vectors):
+        return a
+    if isinstance(a, Par) and len(a.axes) == 2:
+        walk.refuse(
+            f"The model adds up or changes entries of matrix {walk.parameters.name(a.leaf)}{{where}}; a tensor program "
+            "multiplies by a matrix as it was drawn."
+        )
+    if isinstance(a, Par) and a.axes and not is_frozen(walk, a):
+        return walk.vectors(a)
+    return walk.numbers(a)
+
+
+def summed(walk: Walk, eq: Equation, a: Any, axes: tuple[int, ...]) -> Numbers | Vectors:
+    """Σ over axes."""
+    a = as_value(walk, a)
+    first, second = eq.ins[0]
+    if isinstance(a, Numbers):
+        over = [k for k in axes if first[k] != second[k]]
+        times = 1
+        for k in over:
+            times *= first[k] // a.shape[k]
+        made = walk.scalar(a).sum(axes)
+        made = made if times == 1 else made * float(times)
+        return Numbers(ex.Leaf(made), made.shape, a.order + len(over))
+    if a.axis not in axes:
+        h = walk.vector(a).sum(axes)
+        return Vectors(ex.Leaf(h), h.shape, a.axis - sum(k < a.axis for k in axes), a.size, a.sources, a.order, a.inner)
+    total = moment(walk.vector(a)).sum(axes) * float(a.block)
+    return Numbers(ex.Leaf(total), total.shape, a.order + 1)
+
+
+@rule("reduce_sum")
+def reduce_sum(walk: Walk, eq: Equation, a: Any) -> Any:
+    """A sum over axes: over the width, of vectors, it is n times a Moment."""
+    axes = tuple(eq.params["axes"])
+    return summed_outputs(walk, a, axes) if isinstance(a, Readouts) else summed(walk, eq, a, axes)
+
+
+@rule("reduce_max", "reduce_min")
+def extreme(walk: Walk, eq: Equation, a: Any) -> Any:
+    """The largest or smallest over axes: of positions, never of coordinates."""
+    if isinstance(a, Readouts):
+        walk.refuse(f"The output of a readout is used further ({eq.name}{{where}}); make it the last operation.")
+    a, axes = as_value(walk, a), tuple(eq.params["axes"])
+    if isinstance(a, Numbers):
+        return _extreme_number(walk, eq, a, axes)
+    if a.axis in axes:
+        walk.refuse(
+            f"The model takes the largest coordinate ({eq.name}{{where}}), which grows without bound as the width does; "
+            "take a mean over the width instead."
+        )
+    h: Vector = walk.vector(a)
+    for axis in sorted(axes, reverse=True):
+        parts = [h[(slice(None),) * axis + (k,)] for k in range(h.shape[axis])]
+        h = functools.reduce(larger(eq.name == "reduce_max"), parts)
+    return Vectors(ex.Leaf(h), h.shape, a.axis - sum(k < a.axis for k in axes), a.size, a.sources, a.order, a.inner)
+
+
+def larger(largest: bool) -> Callable[[Vector, Vector], Vector]:
+    """The larger of two vectors, coordinate by coordinate, or the smaller one."""
+
+    def smaller(x: Vector, y: Vector) -> Vector:
+        return -maximum(-x, -y)
+
+    return maximum if largest else smaller
+
+
+def _extreme_number(walk: Walk, eq: Equation, a: Numbers, axes: tuple[int, ...]) -> Numbers:
+    fn = _extremes(eq.name, tuple(k - len(a.shape) for k in axes))
+    h = walk.scalar(a)
+    kept = walk.net.scalar_function(fn, h, name=eq.name.removeprefix("reduce_"), mixes=len(a.shape) - min(axes))
+    target = tuple(s for k, s in enumerate(a.shape) if k not in axes)
+    made = kept.reshape(target)
+    return Numbers(ex.Leaf(made), made.shape, a.order)
+
+
+@functools.cache
+def _extremes(name: str, axes: tuple[int, ...]) -> Callable[[Any], Any]:
+    pick = jnp.max if name == "reduce_max" else jnp.min
+    return lambda x: pick(x, axis=axes, keepdims=True)
+
+
+@rule("argmax", "argmin", "sort", "top_k", "reduce_prod", "cumprod", "cummax", "cummin", "cumlogsumexp", "fft", "reduce_and", "reduce_or")
+def refused_over_width(walk: Walk, eq: Equation, *args: Any) -> Any:
+    """Of numbers only."""
+    if all(isinstance(a, Known | Numbers) for a in args):
+        return of_numbers(walk, eq, *args)
+    walk.refuse(
+        f"The model applies {eq.name} to vectors{{where}}, but a tensor program treats all coordinates alike, one by one; "
+        "leave it out, or take a mean over the width."
+    )
+
+
+@rule("cumsum")
+def cumulative(walk: Walk, eq: Equation, a: Any) -> Any:
+    """Cumulative sums over positions."""
+    if isinstance(a, Known | Numbers):
+        return of_numbers(walk, eq, a)
+    a, axis = as_value(walk, a), eq.params["axis"]
+    if not isinstance(a, Vectors) or axis == a.axis:
+        walk.refuse(f"The model sums coordinates cumulatively{{where}}, but a tensor program treats all of them alike.")
+    n = a.shape[axis]
+    mask = np.triu(np.ones((n, n))) if eq.params["reverse"] else np.tril(np.ones((n, n)))
+    letters = LETTERS[: len(a.shape)]
+    h = einsum(f"z{letters[axis]},{letters}->{letters.replace(letters[axis], 'z')}", mask, walk.vector(a))
+    return Vectors(ex.Leaf(h), h.shape, a.axis, a.size, a.sources, a.order, a.inner)
+
+
+@rule("of numbers")
+def of_numbers(walk: Walk, eq: Equation, *args: Any) -> list[Numbers]:
+    """Any other primitive of numbers, as a function of scalars of the program."""
+    given = [walk.numbers(a) for a in args]
+    if any(width_axes(*shapes) for shapes in (*eq.ins, *eq.outs)):
+        walk.refuse(f"Numbers that are alike in all coordinates reach {eq.name}{{where}}, which nv.trace cannot write.")
+    if any(g.order for g in given):
+        walk.refuse(f"Numbers that vanish or grow with the width reach {eq.name}{{where}}.")
+    outs = []
+    handles = [walk.scalar(g) for g in given]
+    for k, (shape, _) in enumerate(eq.outs):
+        fn = _of_numbers(eq.first.primitive, ex.frozen(eq.params), eq.kinds, k, eq)
+        made = walk.net.scalar_function(fn, *handles, name=eq.name)
+        outs.append(Numbers(ex.Leaf(made), shape, Fraction(0)))
+    return outs
+
+
+_functions: dict[Any, Callable[..., Any]] = {}
+
+
+def _of_numbers(primitive: Any, key: Any, kinds: tuple[str, ...], k: int, eq: Equation) -> Callable[..., Any]:
+    if (primitive, key, kinds, k) not in _functions:
+        apply = ex.Apply(primitive, eq.params, (), kinds)
+
+        def fn(*arrays: Any) -> Any:
+            wide = jnp.result_type(float)
+            out = ex.bound(apply, wide, list(arrays))
+            return jnp.asarray(out[k] if primitive.multiple_results else out).astype(wide)
+
+        _functions[primitive, key, kinds, k] = fn
+    return _functions[primitive, key, kinds, k]

@@ -1,0 +1,21 @@
+"""The table of rules: for each primitive, a function `(walk, equation, *arguments)` of its traced results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+RULES: dict[str, Callable[..., Any]] = {}
+"""The rule of each primitive by its name; "of numbers" is that of primitives without one, if all arguments are numbers."""
+
+
+def rule(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register the rule of primitives."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        for name in names:
+            assert name not in RULES, name
+            RULES[name] = function
+        return function
+
+    return register

@@ -1,0 +1,150 @@
+"""A model and its program with the same parameters: at any width they are the same function, up to rounding."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ..errors import HyperparameterError
+from ..networks.sampling import run
+from .models import Model
+from .writing import Written
+
+
+@dataclass(frozen=True)
+class Check:
+    """How far a model and its program are apart at a finite width, with the same parameters.
+
+    Attributes:
+        outputs: The largest difference of their outputs, relative to the largest output.
+        ntk: The same of their NTKs.
+    """
+
+    outputs: float
+    ntk: float
+
+
+def compared(made: Written, model: Model, inputs: tuple[np.ndarray, ...], width: int, key: Array) -> Check:
+    """The model at `width` against its program, written in blocks of one size; at random parameters."""
+    table, arrays = made.table, model.draw(key)
+    program = made.program.with_data(*inputs)
+    n1 = table.options.widths[0]
+    wide = np.float32 not in model.kinds
+    arrays = [jnp.asarray(a, float) if wide and a.dtype == np.float32 else a for a in arrays]
+    keys = jax.random.split(jax.random.fold_in(key, 1), len(arrays))
+    for leaf, use in table.uses.items():
+        if use.kind == "output bias":
+            arrays[leaf] = jnp.zeros_like(arrays[leaf])  # as it is in the limit
+        elif use.kind != "number" and table.law(leaf).std == 0:  # a gate that starts at 0 would hide what is behind it
+            arrays[leaf] += 0.1 * jax.random.normal(keys[leaf], arrays[leaf].shape, arrays[leaf].dtype)
+        if table.declared[leaf].name in table.options.std:
+            wanted, drawn = table.options.std_of(table.name(leaf), width), jnp.std(arrays[leaf])
+            arrays[leaf] = arrays[leaf] * jnp.where(drawn > 0, (wanted or 0.0) / drawn, 1.0)
+    trained = [k for k, u in table.uses.items() if table.rate_at(k, width) and u.kind != "output bias"]
+    engine = parameters_of_program(made, arrays, width)
+    biases = {table.name(k) for k, u in table.uses.items() if u.kind == "output bias"}
+
+    def of_model(some: list[Array]) -> Array:
+        whole = list(arrays)
+        for k, a in zip(trained, some, strict=True):
+            whole[k] = a
+        return model.run(whole, inputs)[:, table.options.output]
+
+    def of_program(parameters: tuple[Array, ...]) -> Array:
+        return run(program, parameters).output
+
+    given = [arrays[k] for k in trained]
+    f, g = of_model(given), of_program(engine)
+    scale = (width / n1) ** float(made.order)
+    rates = [table.rate_at(k, width) for k in trained]
+    declared = [
+        float(program.number(p.lr)) if p.trainable and p.name not in biases else 0.0 for p in program.parameters
+    ]
+    ntk = _gram(jax.jacrev(of_model)(given), rates)
+    ntk_of_program = _gram(jax.jacrev(of_program)(engine), declared)
+    return Check(_apart(f / scale, g), _apart(ntk / scale**2, ntk_of_program))
+
+
+def _gram(jacobians: Any, rates: list[float]) -> Array:
+    total: Any = 0.0
+    for j, rate in zip(jacobians, rates, strict=True):
+        flat = j.reshape((j.shape[0], -1))
+        total = total + rate * (flat @ flat.T)
+    return jnp.asarray(total)
+
+
+def _apart(a: Any, b: Any) -> float:
+    size = float(jnp.max(jnp.abs(jnp.asarray(a))))
+    return float(jnp.max(jnp.abs(jnp.asarray(a) - jnp.asarray(b)))) / (size or 1.0)
+
+
+def parameters_of_program(made: Written, arrays: list[Array], width: int) -> tuple[Array, ...]:
+    """A model's parameters as those of its program, which was written in blocks of one size."""
+    table, times = made.table, width / made.table.options.widths[0]
+    found: dict[int, Any] = {}
+    index = {p.name: k for k, p in enumerate(made.parameters)}
+    for leaf, use in table.uses.items():
+        if use.kind in ("number", "output bias"):
+            continue
+        blocks = _in_blocks(made, leaf, jnp.asarray(arrays[leaf]))
+        blocks = blocks / times ** float(table.own_order(leaf))
+        if use.kind == "matrix":
+            _, contracted = table.matrices[leaf]
+            blocks = blocks.swapaxes(-1, -2) if contracted == table.width_axes(leaf)[0] else blocks
+            place = index[table.name(leaf)]
+            found[place] = blocks * math.sqrt(made.parameters[place].fan * blocks.shape[-1])
+        elif use.kind == "input":
+            for (owner, column), place in table.inputs.items():
+                if owner == leaf:
+                    found[place] = blocks[np.asarray(column)].T * math.sqrt(len(column))
+        else:
+            place = index[table.name(leaf)]
+            p = made.parameters[place]
+            if use.kind == "readout":
+                blocks = blocks * math.sqrt(p.fan * blocks.shape[-1])
+            elif table.law(leaf).mean and leaf not in table.findings.zero:
+                blocks = blocks - table.law(leaf).mean
+            found[place] = blocks.reshape((*p.shape, blocks.shape[-1]))
+    n = _width_of_program(made, width)
+    for k, p in enumerate(made.parameters):  # zeros that constants are made of, and biases of the output
+        found.setdefault(k, jnp.zeros((*p.shape, n)))
+    return tuple(jnp.asarray(found[k]) for k in range(len(made.parameters)))
+
+
+def _width_of_program(made: Written, width: int) -> int:
+    n1 = made.table.options.widths[0]
+    (block, _) = next(iter(made.table.findings.blocks.values()))
+    n, rest = divmod(block * width, n1)
+    if rest:
+        raise HyperparameterError(
+            f"width is {width}, at which the blocks of the model are no whole numbers; take a multiple of {n1 // block}."
+        )
+    return n
+
+
+def _in_blocks(made: Written, leaf: int, array: Array) -> Array:
+    """An array as `(blocks, coordinates…)`."""
+    table = made.table
+    counts, grows = table.blocks(leaf), table.width_axes(leaf)
+    shape: list[int] = []
+    of_blocks: list[int] = []
+    of_coordinates: list[int] = []
+    for axis, size in enumerate(array.shape):
+        if axis not in grows:
+            of_blocks.append(len(shape))
+            shape.append(size)
+            continue
+        inner = table.findings.blocks.get((leaf, axis), (0, 1))[1]
+        outer = counts[axis] // inner
+        of_blocks += [len(shape), len(shape) + 2]
+        of_coordinates.append(len(shape) + 1)
+        shape += [outer, size // counts[axis], inner]
+    turned = array.reshape(shape).transpose((*of_blocks, *of_coordinates))
+    return turned.reshape((-1, *turned.shape[len(of_blocks) :]))
+

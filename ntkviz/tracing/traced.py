@@ -1,0 +1,245 @@
+"""`nv.trace`, and the architecture that it returns."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import warnings
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from ..errors import HyperparameterError
+from ..language.architecture import Architecture, check_data, whole_number
+from ..language.axes import Shape
+from ..language.network import Network
+from ..language.travelling import portable
+from ..networks.sampling import at_readout_scale, random_key
+from .models import Make, Model, models_at
+from .options import Options
+from .report import Report, report_of
+from .same_parameters import Check, compared
+from .writing import Written, written
+
+
+class AssumptionWarning(UserWarning):
+    """What `nv.trace` assumed when it wrote a model as a program; see `Traced.report`."""
+
+
+class Writer:
+    """The author of a traced model's program: called with a network and handles of the inputs, it records the program.
+
+    A program is written once for inputs of the same shapes, and then recorded again as it was.
+    """
+
+    def __init__(self, make: Make, options: Options):
+        self.make, self.options = make, options
+        self.__name__ = self.__qualname__ = getattr(make, "__name__", type(make).__name__)
+        self.__doc__ = getattr(make, "__doc__", None)
+        self._written: dict[tuple[Shape, ...], Written] = {}
+        self.latest: Written | None = None
+
+    def __call__(self, net: Network, inputs: Any) -> Any:
+        handles = inputs if isinstance(inputs, tuple) else (inputs,)
+        return self.written(tuple(h.shape for h in handles)).replay(net)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Writer, (portable(self.make, Architecture), self.options)
+
+    def written(self, shapes: tuple[Shape, ...]) -> Written:
+        """The program for inputs of these shapes, and what was found out about the model."""
+        if shapes not in self._written:
+            made = self._written[shapes] = written(self.make, shapes, self.options)
+            first, self.latest = self.latest is None, made
+            for note in made.table.notes if first else ():
+                warnings.warn(note, AssumptionWarning, stacklevel=2)
+        return self._written[shapes]
+
+    @functools.cached_property
+    def in_equal_blocks(self) -> Writer:
+        """The writer of the program that is the model at any width."""
+        return Writer(self.make, dataclasses.replace(self.options, one_block_size=True))
+
+
+@dataclass(frozen=True, repr=False)
+class Traced(Architecture):
+    """A model as an architecture, which every reading takes; made by `nv.trace`.
+
+    Attributes:
+        fn: What writes its program.
+    """
+
+    fn: Writer
+
+    def __call__(self, **hyper: Any) -> NoReturn:
+        raise HyperparameterError(
+            f"{self.fn.__name__} is a traced model, whose hyper-parameters are its own; trace it with others by nv.trace."
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Traced, (self.fn, (), self.parametrization)
+
+    def __repr__(self) -> str:
+        return f"<traced model {self.fn.__name__}>"
+
+    @property
+    def report(self) -> Report:
+        """Every parameter with its law, its use and its learning rate, and what was assumed; printable.
+
+        Raises `HyperparameterError` before the model was read on any data, since it is traced then.
+        """
+        return report_of(self._latest().table)
+
+    def learning_rates(self, width: int) -> Any:
+        """The learning rate of each parameter that the limit NTK assumes, for gradient descent at a unit rate.
+
+        Args:
+            width: The width of the model to be trained.
+
+        Returns:
+            A pytree of numbers of the structure of the model's parameters.
+
+        Raises:
+            HyperparameterError: The width is not a whole number ≥ 1, or the model was not read on any data yet.
+        """
+        whole_number(width, "The width", at_least=1)
+        made = self._latest()
+        model, rates = made.models[0], [made.table.rate_at(k, width) for k in range(len(made.table.declared))]
+        return model.parameters(jax.tree.unflatten(model.tree, rates))
+
+    def model_ntk(self, x: Any, *, width: int, key: Any) -> Array:
+        """The NTK of the model itself, run as it is, with random parameters and the rates of `learning_rates`.
+
+        Args:
+            x: A batch of inputs, or a tuple of them.
+            width: The model's width.
+            key: A JAX random key, or an integer seed.
+
+        Returns:
+            An array `(batch, batch)`, in the units of the limit NTK.
+
+        Raises:
+            InputError: The data cannot be used.
+            TraceError: The model cannot be traced.
+        """
+        whole_number(width, "The width", at_least=1)
+        data = check_data(x)
+        made, model = self._at_width(data, width)
+        table, arrays = made.table, model.draw(random_key(key))
+        arrays = [a.astype(v.aval.dtype) for a, v in zip(arrays, model.apply.jaxpr.invars, strict=False)]
+        rates = {k: rate for k in table.uses if (rate := table.rate_at(k, width))}
+
+        def output(some: dict[int, Array]) -> Array:
+            whole = [some.get(k, a) for k, a in enumerate(arrays)]
+            return model.run(whole, data)[:, self.fn.options.output]
+
+        arrays = [_rescaled(table.options, table.name(k), a, width) for k, a in enumerate(arrays)]
+        jacobian = jax.jacrev(output)({k: arrays[k] for k in rates})
+        total = jnp.zeros((len(data[0]),) * 2)
+        for k, j in jacobian.items():
+            flat = j.reshape((len(total), -1))
+            total = total + rates[k] * (flat @ flat.T)
+        times = width / self.fn.options.widths[0]
+        total = total / times ** float(2 * made.order)
+        return total if at_readout_scale(made.program.with_data(*data)) else total * width
+
+    def check(self, x: Any, *, width: int = 64, key: Any = 0) -> Check:
+        """Compare the model at a finite width with its program at the same parameters: they agree to rounding.
+
+        This finds any part of the model that was traced wrongly. The bias of an output is left out of both NTKs.
+
+        Args:
+            x: A batch of inputs, or a tuple of them.
+            width: The model's width.
+            key: A JAX random key, or an integer seed.
+
+        Returns:
+            The largest relative differences, of the outputs and of the NTKs.
+
+        Raises:
+            HyperparameterError: The model has no such width.
+            InputError: The data cannot be used.
+            TraceError: The model cannot be traced.
+        """
+        whole_number(width, "The width", at_least=1)
+        data = check_data(x)
+        made = self.fn.in_equal_blocks.written(tuple(d.shape for d in data))
+        (model,) = models_at(self.fn.make, (width,), tuple(d.shape for d in data))
+        return compared(made, model, data, width, random_key(key))
+
+    def _latest(self) -> Written:
+        if self.fn.latest is None:
+            raise HyperparameterError(
+                f"{self.fn.__name__} has not been read on data yet, whose shape decides its program; call "
+                "nv.program(model, x) first."
+            )
+        return self.fn.latest
+
+    def _at_width(self, data: tuple[np.ndarray, ...], width: int) -> tuple[Written, Model]:
+        shapes = tuple(d.shape for d in data)
+        (model,) = models_at(self.fn.make, (width,), shapes)
+        return self.fn.written(shapes), model
+
+
+def _rescaled(options: Options, name: str, array: Array, width: int) -> Array:
+    """A parameter with the standard deviation that was asked for."""
+    std = options.std_of(name, width)
+    if std is None:
+        return array
+    drawn = jnp.std(array)
+    return array * jnp.where(drawn > 0, std / drawn, 1.0)
+
+
+def trace(
+    make: Make,
+    *,
+    widths: Any = None,
+    scores: str = "refuse",
+    norm_scale: str = "frozen",
+    lr: str = "fan_in",
+    std: Any = None,
+    output: int = 0,
+) -> Traced:
+    """Turn an ordinary model into an architecture, by tracing it at two widths.
+
+    ```python
+    import flax.linen as nn
+
+    t = nv.trace(lambda n: nn.Sequential([nn.Dense(n), nn.relu, nn.Dense(1)]))
+    limit = nv.infinite_ntk(t, np.ones((2, 3)))
+    ```
+
+    An axis is a width axis if its size differs between the two widths. What is no tensor program, or has another limit,
+    is refused by a sentence with the line of the model. What is assumed is shown as an `AssumptionWarning`, and is in
+    the report.
+
+    Source: Tensor Programs II (arXiv:2006.14548), for which models are tensor programs.
+
+    Args:
+        make: A function from a width n, any multiple of 64, to the model at that width: a Flax module (linen or nnx), an
+            Equinox module, a Haiku transform, or two functions `(init, apply)` with `init(key, x)` and
+            `apply(parameters, x)`. Equinox modules take one example.
+        widths: The two widths of the trace, 192 and 320 by default; sizes that depend on the width are multiples of it.
+        scores: "refuse", or "1/d" to read attention scores divided by √d as if they were divided by d, a model whose
+            limit is that of another one.
+        norm_scale: "frozen" takes vectors that start at a constant and multiply, the scales of normalisations, as that
+            constant; "trained" trains them.
+        lr: The learning rate of each parameter: "fan_in" (η/fan_in, and η for biases), "variance" (η times the variance
+            of its entries), or "standard" (η/n for all).
+        std: Standard deviations for some parameters, by name, in place of those of the initialisation; each a number or
+            a function of the width.
+        output: Which output is read, if the model has several.
+
+    Returns:
+        The architecture. The model is traced when data are first given, whose shapes decide the program.
+
+    Raises:
+        HyperparameterError: An option is none of those above, or `make` is not a function.
+    """
+    if not callable(make):
+        raise HyperparameterError("nv.trace takes a function from a width to a model, such as lambda n: MLP(width=n).")
+    return Traced(Writer(make, Options.checked(widths, scores, norm_scale, lr, std, output)), (), "ntk4a")

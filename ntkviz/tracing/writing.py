@@ -1,0 +1,288 @@
+"""Writes a model as a program: attempt by attempt, until the blocks of all width axes fit together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import jax
+import numpy as np
+
+from ..errors import TraceError
+from ..language import instructions as ops
+from ..language.axes import Shape
+from ..language.gradients.gia import check_program
+from ..language.handle import Value
+from ..language.network import Network
+from ..language.program import Instruction, Parameter, Program
+from ..language.values import Output, Scalar, Vector
+from .expressions import Leaf
+from .laws import Law, laws_of, settled
+from .models import Make, Model, models_at
+from .options import Options
+from .parameters import Declared, Parameters, with_std
+from .rules import convolutions, elementwise, indexing, loops, moving, products, reductions
+from .values import AsVectorsError, Findings, Numbers, Readouts, SmallerBlocksError, StartsAtZeroError, Vectors
+from .walk import Walk
+
+MOST_ATTEMPTS = 100
+_ORDER = (
+    "The output is of order n^({order}): the limit given is that of the output divided by (n/n₁)^({order}), n₁ = {n1}."
+)
+assert all((convolutions, elementwise, indexing, loops, moving, products, reductions))  # which fill the table of rules
+
+
+@dataclass(frozen=True)
+class Written:
+    """A model written as a program.
+
+    Attributes:
+        instructions, parameters, constants, names: What was recorded.
+        output: The index of the output, and whether it is a readout.
+        table: The model's parameters, and how each was used.
+        models: The model at both widths.
+        order: The model's output is (n/n₁)^order times the program's.
+    """
+
+    instructions: tuple[Instruction, ...]
+    parameters: tuple[Parameter, ...]
+    constants: tuple[Any, ...]
+    names: frozenset[str]
+    output: int
+    is_readout: bool
+    table: Parameters
+    models: tuple[Model, Model]
+    order: Fraction
+
+    @property
+    def program(self) -> Program:
+        """The program, without data."""
+        return Program(self.instructions, self.parameters, self.output, self.constants)
+
+    def replay(self, net: Network) -> Value:
+        """Record the same into a network that has the inputs only, and return its output."""
+        net.instructions[:] = self.instructions
+        net.parameters[:] = self.parameters
+        net.constants[:] = self.constants
+        net.names |= self.names
+        kind = Output if self.is_readout else Scalar
+        return kind(net, self.output, self.instructions[self.output].shape)
+
+
+def written(make: Make, shapes: tuple[Shape, ...], options: Options) -> Written:
+    """A model as a program for inputs of these shapes; raises `TraceError` for what is none."""
+    first, second = models_at(make, options.widths, shapes)
+    if first.names != second.names or list(map(len, first.shapes)) != list(map(len, second.shapes)):
+        raise TraceError("The model has other parameters at another width; its structure must not depend on the width.")
+    declared = _declared(first, second, options)
+    findings = Findings(blocks=_equal_blocks(declared) if options.one_block_size else {})
+    for _ in range(MOST_ATTEMPTS):
+        try:
+            return _attempt((first, second), declared, shapes, options, findings)
+        except SmallerBlocksError as need:
+            _take_smaller(findings, need, declared, options)
+        except StartsAtZeroError as need:
+            findings.zero |= need.leaves
+        except AsVectorsError as need:
+            findings.vectors.add(need.leaf)
+    raise TraceError("The width axes of the model do not fit together: no blocks were found that all its parts agree on.")
+
+
+def _declared(first: Model, second: Model, options: Options) -> list[Declared]:
+    unknown = set(options.std) - set(first.names)
+    if unknown:
+        raise TraceError(
+            f"std names {', '.join(sorted(unknown))}, but the parameters are {', '.join(first.names)}."
+        )
+    laws = [_settled_laws(model) for model in (first, second)]
+    declared = []
+    for k, name in enumerate(first.names):
+        one, two = laws[0][k], laws[1][k]
+        pair = None if one is None or two is None else (one, two)
+        shapes = first.shapes[k], second.shapes[k]
+        declared.append(with_std(Declared(name, shapes, pair, first.trained[k]), options))
+    return declared
+
+
+def _settled_laws(model: Model) -> list[Law | None]:
+    laws = laws_of(model.init)
+    if all(law is None or law.is_known for law in laws):
+        return laws
+    drawn = model.draw(jax.random.key(0))
+    return [law if law is None else settled(law, np.asarray(a)) for law, a in zip(laws, drawn, strict=True)]
+
+
+def _equal_blocks(declared: list[Declared]) -> dict[tuple[int, int], tuple[int, int]]:
+    """Every width axis in blocks of one size, so that the program is the model at any width, not only in the limit."""
+    sizes = {
+        (leaf, axis): a
+        for leaf, one in enumerate(declared)
+        for axis, (a, b) in enumerate(zip(*one.shapes, strict=True))
+        if a != b
+    }
+    unit = math.gcd(*sizes.values())
+    return {source: (unit, 1) for source in sizes}
+
+
+def _take_smaller(findings: Findings, need: SmallerBlocksError, declared: list[Declared], options: Options) -> None:
+    changed = False
+    for leaf, axis in need.sources:
+        size = declared[leaf].shapes[0][axis]
+        block, inner = findings.blocks.get((leaf, axis), (size, 1))
+        new = math.gcd(block, need.block), max(inner, need.inner)
+        if inner > 1 and need.inner > 1 and inner != need.inner:
+            raise TraceError(f"The coordinates of {declared[leaf].name} take turns in two different ways.")
+        if new != (block, inner):
+            if new[0] < 4:
+                raise TraceError(
+                    f"A width axis of {declared[leaf].name} is taken apart into {size // new[0]} blocks, which would not "
+                    "grow with the width; their number must be fixed."
+                )
+            findings.blocks[leaf, axis] = new
+            changed = True
+    if not changed:
+        names = ", ".join(sorted({declared[leaf].name for leaf, _ in need.sources})) or "constants"
+        raise TraceError(f"A width axis is taken apart in a way that its parameters ({names}) do not allow.")
+
+
+def _attempt(
+    models: tuple[Model, Model], declared: list[Declared], shapes: tuple[Shape, ...], options: Options, findings: Findings
+) -> Written:
+    net = Network("ntk4a")
+    inputs = [net.record(ops.Data(k), (), Scalar, shape) for k, shape in enumerate(shapes)]
+    table = Parameters(net, declared, options, findings)
+    walk = Walk(net, table, options, findings)
+    args: list[Any] = [table.given(k) for k in range(len(declared))]
+    args += [Numbers(Leaf(h), h.shape) for h in inputs]
+    (out,) = walk.run(models[0].apply, models[1].apply, args)
+    output, order = _finished(walk, out, shapes[0][0])
+    made = Written(
+        tuple(net.instructions),
+        tuple(net.parameters),
+        tuple(net.constants),
+        frozenset(net.names),
+        net.index(output),
+        isinstance(output, Output),
+        table,
+        models,
+        order,
+    )
+    _check_dependent(made)
+    if table.reads_out_shared and check_program(made.program).passes:
+        raise TraceError("The readout is used once only, but as if it were used elsewhere too; nv.trace cannot write it.")
+    return made
+
+
+def _check_dependent(made: Written) -> None:
+    """Orthogonal matrices have the limit of Gaussian ones only where gradients may be taken as independent."""
+    table = made.table
+    orthogonal = [k for k in table.uses if table.law(k).family == "orthogonal"]
+    if not orthogonal:
+        return
+    transposed = [
+        i for i in made.instructions if getattr(i.op, "transpose", False) and hasattr(i.op, "parameter")
+    ]
+    names = ", ".join(table.name(k) for k in orthogonal)
+    if transposed or not check_program(made.program).passes:
+        raise TraceError(
+            f"The matrices {names} are orthogonal, and the model uses a transpose or fails the Simple GIA Check: their "
+            "limit is not that of Gaussian matrices; initialise them with independent entries."
+        )
+    table.note(
+        f"{names}: orthogonal matrices, whose limit is that of Gaussian ones here, where no transpose is used and the "
+        "Simple GIA Check passes."
+    )
+
+
+def _finished(walk: Walk, out: Any, batch: int) -> tuple[Output | Scalar, Fraction]:
+    """The program's output, of shape `(batch,)`, and its order in n."""
+    if isinstance(out, Vectors):
+        raise TraceError("The model returns vectors that grow with the width; read them out by a last dense layer.")
+    if isinstance(out, Numbers) and walk.parameters.uses:
+        if out.order:
+            walk.parameters.note(_ORDER.format(order=out.order, n1=walk.options.widths[0]))
+        h = walk.scalar(out).reshape((batch, -1))
+        _check_output(walk, h.shape[1])
+        return h[:, walk.options.output], out.order
+    if isinstance(out, Readouts):
+        return _read_out(walk, out, batch)
+    raise TraceError("The model's output does not depend on its data and on its parameters.")
+
+
+def _check_output(walk: Walk, outputs: int) -> None:
+    if walk.options.output >= outputs:
+        raise TraceError(f"The model has {outputs} outputs; output={walk.options.output} is none of them.")
+    if outputs > 1:
+        walk.parameters.note(f"The model has {outputs} outputs; number {walk.options.output} is traced.")
+
+
+def _read_out(walk: Walk, out: Readouts, batch: int) -> tuple[Output, Fraction]:
+    table, k, leaf = walk.parameters, walk.options.output, out.leaf
+    row, column = out.row.reshape((batch, -1)), out.column.reshape((batch, -1))
+    _check_output(walk, row.shape[1])
+    row, columns = row[:, k], set(column[:, k].tolist())
+    if len(columns) != 1:
+        raise TraceError("Each input of the batch is read out by weights of its own; a program has one readout.")
+    blocks = out.columns[columns.pop()]
+    x = out.x if np.array_equal(row, np.arange(len(out.x))) else out.x[row]
+    x = x if out.factor == 1 else x * out.factor
+    order = out.order + table.order(leaf) + Fraction(1, 2)
+    if leaf in table.findings.vectors or leaf in table.uses:
+        return _read_out_by_shared(walk, out, x, blocks, order)
+    size = math.prod(a for a, b in zip(*table.declared[leaf].shapes, strict=True) if a != b)
+    fan_in = len(blocks) * (size // math.prod(table.blocks(leaf)[axis] for axis in table.width_axes(leaf)))
+    table.use(leaf, "readout", fan_in, grows=True)
+    if order:
+        table.note(_ORDER.format(order=order, n1=walk.options.widths[0]))
+    v = walk.net.vector(
+        table.name(leaf),
+        std=table.law(leaf).std * math.sqrt(fan_in),
+        shape=() if len(blocks) == 1 else (len(blocks),),
+        fan=len(blocks),
+        lr=table.rate(leaf),
+        trainable=table.declared[leaf].trained,
+    )
+    x = _with_biases(walk, out, x, order)
+    return walk.net.readout(v, x[:, 0] if len(blocks) == 1 else x), order
+
+
+def _with_biases(walk: Walk, out: Readouts, x: Vector, order: Fraction) -> Vector:
+    """A bias of the output that starts at 0, as a vector c in vᵀ(x + c) with the same gradient in the limit.
+
+    ∂f/∂c_α = v_α/√n, whose squares add up to σ_v²: divided by that, the learning rate is the bias's own.
+    """
+    table = walk.parameters
+    for leaf in out.biases:
+        rate, sigma = table.rate(leaf), table.law(out.leaf).std * math.sqrt(table.uses[out.leaf].fan_in)
+        if rate and (order or not sigma):
+            raise TraceError(
+                f"The bias {table.name(leaf)} of the output is of another order in n than the output itself, and would "
+                "dominate its NTK or vanish from it; leave it out."
+            )
+        c = walk.net.bias(table.name(leaf), lr=rate / sigma**2 if rate else 0.0, trainable=bool(rate))
+        x = x + c
+    return x
+
+
+def _read_out_by_shared(walk: Walk, out: Readouts, x: Vector, blocks: np.ndarray, order: Fraction) -> tuple[Output, Fraction]:
+    """A readout by vectors that the model uses elsewhere too: f is then read at scale 1/n."""
+    table, leaf = walk.parameters, out.leaf
+    if out.biases:
+        raise TraceError(
+            f"The output has a bias {table.name(out.biases[0])}, but its readout {table.name(leaf)} is used elsewhere too, "
+            "so that its NTK is of another order in n; leave the bias out."
+        )
+    v, own, mean = table.initial_vectors(leaf)
+    if mean or own != table.order(leaf):
+        raise TraceError(f"The readout {table.name(leaf)} is a bias as well; a tensor program cannot have it so.")
+    table.note(
+        f"The readout {table.name(leaf)} is used elsewhere too: f is read at scale 1/n, and its NTK is n⟨∇f, ∇f⟩."
+    )
+    table.reads_out_shared = True
+    x = x * float(walk.options.widths[0])
+    every = v if v.ndim else v.reshape((1,))
+    if len(blocks) == 1:
+        return walk.net.readout(every[int(blocks[0])], x[:, 0]), order + Fraction(1, 2)
+    return walk.net.readout(every[blocks], x), order + Fraction(1, 2)
