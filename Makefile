@@ -100,7 +100,8 @@ docs: $(INSTALLED)
 lock: $(INSTALLED)
 	@$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links --upgrade \
-		--extra app --extra cluster --extra test --group build pyproject.toml -o requirements.lock
+		--extra app --extra cluster --extra flax --extra equinox --extra haiku --extra test --group build \
+		pyproject.toml -o requirements.lock
 
 thumbnails: $(INSTALLED)
 	@$(BIN)/python -m ntkviz.app.thumbnails

@@ -302,7 +302,7 @@ def _cast(a: Any, kind: str, wide: Any) -> jax.Array:
     if kind == "b":
         return array if array.dtype == bool else array != 0
     if kind in "iu":
-        return array if jnp.issubdtype(array.dtype, jnp.integer) else jnp.round(array).astype(jnp.int32)
+        return array.astype(int) if array.dtype.kind in "iub" else jnp.round(array).astype(int)
     return array.astype(wide)
 
 

@@ -127,9 +127,9 @@ class Walk:
                 )
             first, second = first.take([0], axis), second.take([0], axis)
         first = _decimal(first)
-        if np.array_equal(value.first, value.second, equal_nan=value.first.dtype.kind == "f"):
-            return Numbers(ex.Literal(first), first.shape)
         second = _decimal(second)
+        if np.array_equal(first, second, equal_nan=first.dtype.kind == "f"):
+            return Numbers(ex.Literal(first), first.shape)
         same = first == second
         if not np.any(same & (first != 0)):
             with np.errstate(all="ignore"):

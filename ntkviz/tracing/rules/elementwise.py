@@ -37,6 +37,9 @@ def elementwise(walk: Walk, eq: Equation, *args: Any) -> Any:
             "The model stops gradients of vectors{where}, so that its NTK is not that of the function it computes; "
             "leave stop_gradient out."
         )
+    chosen = _chosen_already(eq, args)
+    if chosen is not None:
+        return chosen
     scaled = _scaled(walk, eq, args)
     if scaled is not None:
         return scaled
@@ -49,6 +52,15 @@ def elementwise(walk: Walk, eq: Equation, *args: Any) -> Any:
     given = _given(walk, eq, args)
     vectors = [g for g in given if isinstance(g, Vectors)]
     return _of_vectors(walk, eq, given, vectors) if vectors else _of_numbers(walk, eq, given)
+
+
+def _chosen_already(eq: Equation, args: tuple[Any, ...]) -> Any:
+    """The case of a choice that is known while tracing, and is the same everywhere."""
+    which = args[0]
+    if eq.name != "select_n" or not isinstance(which, Known):
+        return None
+    values = {int(w) for w in (*which.first.ravel(), *which.second.ravel())}
+    return args[1 + values.pop()] if len(values) == 1 else None
 
 
 def _scaled(walk: Walk, eq: Equation, args: tuple[Any, ...]) -> Par | None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .products import Contraction
 
 
-def of_constants(walk: Walk, par: Par, x: Numbers, axes: Contraction) -> Numbers | Vectors:
+def of_constants(walk: Walk, par: Par, x: Numbers, axes: Contraction, parameter_first: bool) -> Numbers | Vectors:
     """Numbers that a matrix meets: zeros stay zeros, others become vectors of the same number in all coordinates."""
     (summed_of_par, summed), (batch_of_par, batch) = axes.summed, axes.batch
     along = [k for k in summed_of_par if k in par.axes]
@@ -34,7 +34,8 @@ def of_constants(walk: Walk, par: Par, x: Numbers, axes: Contraction) -> Numbers
             if k not in (*summed_of_par, *batch_of_par)
         ]
         sizes = [x.shape[k] for k in range(len(x.shape)) if k not in (*summed, *batch)]
-        shape = (*(x.shape[k] for k in batch), *sizes, *sizes_of_par)
+        both = (*sizes_of_par, *sizes) if parameter_first else (*sizes, *sizes_of_par)
+        shape = (*(x.shape[k] for k in batch), *both)
         return Numbers(ex.Literal(np.zeros(shape)), shape)
     if len(along) != 1:
         walk.refuse(f"Matrix {walk.parameters.name(par.leaf)} meets numbers along no width axis{{where}}.")

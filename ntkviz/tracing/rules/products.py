@@ -86,7 +86,7 @@ def _with_parameter(
     (summed_of_par, summed), (batch_of_par, _) = axes.summed, axes.batch
     if len(par.axes) == 2:
         if isinstance(x, Numbers):
-            constants = of_constants(walk, par, x, axes)
+            constants = of_constants(walk, par, x, axes, parameter_first)
             if isinstance(constants, Numbers):
                 return constants
             x = constants
