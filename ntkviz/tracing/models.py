@@ -55,8 +55,9 @@ class Model:
         """
         if self.init.jaxpr.invars:
             given = [key if _is_key(v) else jnp.zeros(v.aval.shape, v.aval.dtype) for v in self.init.jaxpr.invars]
-            return list(jax.core.eval_jaxpr(self.init.jaxpr, self.init.consts, *given))
-        return _drawn_again(self.init.jaxpr, self.init.consts, [], key)
+            run = functools.partial(jax.core.eval_jaxpr, self.init.jaxpr, self.init.consts)
+            return list(jax.jit(run)(*given))
+        return list(jax.jit(lambda key: _drawn_again(self.init.jaxpr, self.init.consts, [], key))(key))
 
     def run(self, arrays: list[Any], inputs: tuple[Any, ...]) -> Array:
         """The output, flattened to `(batch, outputs)`."""

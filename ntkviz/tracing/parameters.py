@@ -62,6 +62,7 @@ class Parameters:
         self.matrices: dict[int, tuple[Matrix, int]] = {}  # with the axis that the first use contracts
         self.vectors: dict[int, Vector] = {}
         self.inputs: dict[tuple[int, tuple[int, ...]], int] = {}  # by the entries of one column: the program's parameter
+        self.readout_blocks = np.zeros(0, int)  # of the readout's blocks, those of the traced output
         self.reads_out_shared = False  # whether the readout is a parameter with other uses
 
     # --- as they are ---------------------------------------------------------------------------------------

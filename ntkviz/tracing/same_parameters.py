@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,15 +61,27 @@ def compared(made: Written, model: Model, inputs: tuple[np.ndarray, ...], width:
         return run(program, parameters).output
 
     given = [arrays[k] for k in trained]
-    f, g = of_model(given), of_program(engine)
+    f, jacobian = _with_jacobian(of_model, given)
+    g, jacobian_of_program = _with_jacobian(of_program, engine)
     scale = (width / n1) ** float(made.order)
     rates = [table.rate_at(k, width) for k in trained]
     declared = [
         float(program.number(p.lr)) if p.trainable and p.name not in biases else 0.0 for p in program.parameters
     ]
-    ntk = _gram(jax.jacrev(of_model)(given), rates)
-    ntk_of_program = _gram(jax.jacrev(of_program)(engine), declared)
+    ntk, ntk_of_program = _gram(jacobian, rates), _gram(jacobian_of_program, declared)
     return Check(_apart(f / scale, g), _apart(ntk / scale**2, ntk_of_program))
+
+
+def _with_jacobian(fn: Callable[[Any], Array], parameters: Any) -> tuple[Array, Any]:
+    """The outputs, and their derivatives in the parameters."""
+
+    @jax.jit
+    def both(parameters: Any) -> tuple[Array, Any]:
+        out, pullback = jax.vjp(fn, parameters)
+        return out, jax.vmap(pullback)(jnp.eye(len(out), dtype=out.dtype))[0]
+
+    found: tuple[Array, Any] = both(parameters)
+    return found
 
 
 def _gram(jacobians: Any, rates: list[float]) -> Array:
@@ -107,7 +120,7 @@ def parameters_of_program(made: Written, arrays: list[Array], width: int) -> tup
             place = index[table.name(leaf)]
             p = made.parameters[place]
             if use.kind == "readout":
-                blocks = blocks * math.sqrt(p.fan * blocks.shape[-1])
+                blocks = blocks[table.readout_blocks] * math.sqrt(p.fan * blocks.shape[-1])
             elif table.law(leaf).mean and leaf not in table.findings.zero:
                 blocks = blocks - table.law(leaf).mean
             found[place] = blocks.reshape((*p.shape, blocks.shape[-1]))

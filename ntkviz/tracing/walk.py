@@ -239,8 +239,13 @@ def _known(a: Any, b: Any) -> Known | Random:
 def _folded(eq: Equation, args: list[Traced]) -> list[Traced]:
     """The results of an operation on arrays that are known."""
     known = [a for a in args if isinstance(a, Known)]
-    first = eq.first.primitive.bind(*(jnp.asarray(a.first) for a in known), **eq.first.params)
-    second = eq.second.primitive.bind(*(jnp.asarray(a.second) for a in known), **eq.second.params)
+    pairs = (eq.first, [a.first for a in known]), (eq.second, [a.second for a in known])
+    first, second = (
+        equation.primitive.bind(
+            *(jnp.asarray(a, v.aval.dtype) for a, v in zip(arrays, equation.invars, strict=True)), **equation.params
+        )
+        for equation, arrays in pairs
+    )
     if not eq.first.primitive.multiple_results:
         first, second = [first], [second]
     return [Known(np.asarray(a), np.asarray(b)) for a, b in zip(first, second, strict=True)]

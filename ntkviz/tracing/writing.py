@@ -142,6 +142,9 @@ def _take_smaller(findings: Findings, need: SmallerBlocksError, declared: list[D
                 )
             findings.blocks[leaf, axis] = new
             changed = True
+    if options.one_block_size:
+        unit = math.gcd(*(block for block, _ in findings.blocks.values()))
+        findings.blocks.update({source: (unit, inner) for source, (_, inner) in findings.blocks.items()})
     if not changed:
         names = ", ".join(sorted({declared[leaf].name for leaf, _ in need.sources})) or "constants"
         raise TraceError(f"A width axis is taken apart in a way that its parameters ({names}) do not allow.")
@@ -234,6 +237,7 @@ def _read_out(walk: Walk, out: Readouts, batch: int) -> tuple[Output, Fraction]:
     size = math.prod(a for a, b in zip(*table.declared[leaf].shapes, strict=True) if a != b)
     fan_in = len(blocks) * (size // math.prod(table.blocks(leaf)[axis] for axis in table.width_axes(leaf)))
     table.use(leaf, "readout", fan_in, grows=True)
+    table.readout_blocks = blocks
     if order:
         table.note(_ORDER.format(order=order, n1=walk.options.widths[0]))
     v = walk.net.vector(

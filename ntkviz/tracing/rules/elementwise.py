@@ -90,7 +90,7 @@ def is_frozen(walk: Walk, par: Par) -> bool:
 def _given(walk: Walk, eq: Equation, args: tuple[Any, ...]) -> list[Numbers | Vectors]:
     """The arguments as numbers and vectors."""
     adds = eq.name in ("add", "sub", "add_any")
-    orders = [a.order for a in args if isinstance(a, Vectors)]
+    orders = [a.order for a in args if isinstance(a, Vectors | Numbers)] + [ZERO for a in args if isinstance(a, Known)]
     given: list[Numbers | Vectors] = []
     for a in args:
         if isinstance(a, Vectors):

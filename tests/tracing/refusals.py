@@ -1,0 +1,279 @@
+"""Models outside the language, and what their refusals must say: `REFUSED[name] = (make, data, sentence)`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+VECTORS, SEQUENCES = np.linspace(-1, 1, 10).reshape(2, 5), np.linspace(-1, 1, 30).reshape(2, 3, 5)
+REFUSED: dict[str, tuple[Callable[[int], Any], np.ndarray, str]] = {}
+
+
+def two_layers(n: int, apply: Callable[..., Any]) -> Any:
+    """U, W and v, of which `apply(p, x, n)` makes a model."""
+
+    def init(key, x):
+        a, b, c = jax.random.split(key, 3)
+        d = x.shape[-1]
+        return {
+            "U": jax.random.normal(a, (d, n)) / d**0.5,
+            "W": jax.random.normal(b, (n, n)) / n**0.5,
+            "v": jax.random.normal(c, (n, 1)) / n**0.5,
+        }
+
+    return init, lambda p, x: apply(p, x, n)
+
+
+def refused(sentence: str, data: np.ndarray = VECTORS) -> Callable[[Any], Any]:
+    def register(apply: Any) -> Any:
+        REFUSED[apply.__name__] = (lambda n: two_layers(n, apply), data, sentence)
+        return apply
+
+    return register
+
+
+def started(sentence: str, **init: Callable[..., Any]) -> Callable[[Any], Any]:
+    """A model refused for how a parameter starts."""
+
+    def register(apply: Any) -> Any:
+        def make(n: int) -> Any:
+            plain, run = two_layers(n, apply)
+            return (lambda key, x: plain(key, x) | {k: f(key, n) for k, f in init.items()}), run
+
+        REFUSED[apply.__name__] = (make, VECTORS, sentence)
+        return apply
+
+    return register
+
+
+@refused(r"applies sort to vectors, at refusals.py:\d+")
+def sort(p, x, n):
+    return jnp.sort(x @ p["U"], -1) @ p["v"]
+
+
+@refused(r"largest coordinate \(reduce_max, at refusals.py:\d+\)")
+def max_over_width(p, x, n):
+    return (x @ p["U"]).max(-1)
+
+
+@refused(r"largest coordinate")
+def softmax_over_width(p, x, n):
+    return jax.nn.softmax(x @ p["U"]) @ p["v"]
+
+
+@refused(r"cumulatively, at refusals.py:\d+")
+def cumsum_over_width(p, x, n):
+    return jnp.cumsum(x @ p["U"], -1) @ p["v"]
+
+
+@refused(r"applies fft to vectors")
+def fft_over_width(p, x, n):
+    return jnp.fft.fft(x @ p["U"]).real @ p["v"]
+
+
+@refused(r"applies top_k to vectors")
+def top_k(p, x, n):
+    return jax.lax.top_k(x @ p["U"], 3)[0].sum(-1)
+
+
+@refused(r"picks single coordinates, at refusals.py:\d+")
+def first_coordinates(p, x, n):
+    return (x @ p["U"])[:, :3].sum(-1)
+
+
+@refused(r"(reverses|picks|takes) ?.*coordinates")
+def every_second_coordinate(p, x, n):
+    return (x @ p["U"])[:, ::2] @ p["v"][::2]
+
+
+@refused(r"reverses coordinates")
+def reversed_coordinates(p, x, n):
+    return (x @ p["U"])[:, ::-1] @ p["v"]
+
+
+@refused(r"changes the entries of matrix W")
+def masked_weights(p, x, n):
+    return (x @ p["U"]) @ jnp.tril(p["W"]) @ p["v"]
+
+
+@refused(r"entries of matrix W|adds up or changes entries of matrix W")
+def weight_norm(p, x, n):
+    return (x @ p["U"]) @ (p["W"] / jnp.linalg.norm(p["W"], axis=0)) @ p["v"]
+
+
+@refused(r"two matrices|multiplies the matrices W and W")
+def product_of_matrices(p, x, n):
+    return (x @ p["U"]) @ (p["W"] @ p["W"]) @ p["v"]
+
+
+@refused(r"output of a readout is used further \(logistic, at refusals.py:\d+\)")
+def sigmoid_of_output(p, x, n):
+    return jax.nn.sigmoid(jax.nn.relu(x @ p["U"]) @ p["v"])
+
+
+@refused(r"output of a readout is used further")
+def output_squared(p, x, n):
+    return ((x @ p["U"]) @ p["v"]) ** 2
+
+
+@refused(r"order n\^1/2 reach \w+, at refusals.py:\d+: .* scores='1/d'", SEQUENCES)
+def root_d_attention(p, x, n):
+    h = x @ p["U"]
+    return (jax.nn.softmax(h @ (h @ p["W"]).swapaxes(1, 2) / n**0.5) @ h).mean(1) @ p["v"]
+
+
+@refused(r"two width axes, as in linear attention", SEQUENCES)
+def linear_attention(p, x, n):
+    h = x @ p["U"]
+    return (h @ (h.swapaxes(1, 2) @ h) / n).mean(1) @ p["v"]
+
+
+@refused(r"differ from coordinate to coordinate, at refusals.py:\d+", SEQUENCES)
+def sinusoidal_positions(p, x, n):
+    places = jnp.sin(jnp.arange(3)[:, None] / 1e4 ** (jnp.arange(n) / n))
+    return jax.nn.relu(x @ p["U"] + places).mean(1) @ p["v"]
+
+
+@refused(r"draws random numbers as it runs")
+def dropout(p, x, n):
+    kept = jax.random.bernoulli(jax.random.key(0), 0.5, (len(x), n))
+    return (jax.nn.relu(x @ p["U"]) * kept) @ p["v"]
+
+
+@refused(r"while loop, at refusals.py:\d+")
+def while_loop(p, x, n):
+    return jax.lax.while_loop(lambda h: jnp.sum(h) < 10, lambda h: h * 1.1, x @ p["U"]) @ p["v"]
+
+
+@refused(r"branch that its data decide")
+def branch(p, x, n):
+    return jax.lax.cond(x[0, 0] > 0, lambda h: h, lambda h: 2 * h, x @ p["U"]) @ p["v"]
+
+
+@refused(r"stops gradients of vectors, at refusals.py:\d+")
+def stopped(p, x, n):
+    return jax.lax.stop_gradient(jnp.tanh(x @ p["U"])) @ p["v"]
+
+
+@jax.custom_jvp
+def straight_through(x):
+    return jnp.sign(x)
+
+
+straight_through.defjvps(lambda g, out, x: g)
+
+
+@refused(r"derivative of its own that is not the true one")
+def straight_through_sign(p, x, n):
+    return straight_through(x @ p["U"]) @ p["v"]
+
+
+@refused(r"entries of order n\^-1/2 reach tanh, at refusals.py:\d+ and vanish")
+def vanishing(p, x, n):
+    return jnp.tanh(x @ p["U"] / n**0.5) @ p["v"]
+
+
+@refused(r"term of order n\^-1/2 is added to one of order n\^0, at refusals.py:\d+, and would be dropped")
+def dropped_branch(p, x, n):
+    h = x @ p["U"]
+    return (h + h @ p["W"] / n**0.5) @ p["v"]
+
+
+@refused(r"term of order n\^-1 is added to one of order n\^0")
+def epsilon_that_wins(p, x, n):
+    h = x @ p["U"] / n**0.5
+    return (h / jnp.sqrt(jnp.mean(h**2, -1, keepdims=True) + 1e-5)) @ p["v"]
+
+
+@refused(r"return(s|ed) vectors that grow with the width|returns vectors")
+def no_readout(p, x, n):
+    return x @ p["U"]
+
+
+@refused(r"has one axis that grows with the width and meets vectors along another one, at refusals.py:\d+", SEQUENCES)
+def token_mixing(p, x, n):
+    return (p["U"][:3].T @ (x @ p["U"])).mean((1, 2))
+
+
+@refused(r"structure must not depend on the width")
+def other_operations(p, x, n):
+    h = x @ p["U"]
+    return (jnp.tanh(h) if n > 200 else jnp.sin(h)) @ p["v"]
+
+
+@refused(r"a number depends on the width|A number (of the model )?depends on the width")
+def no_power(p, x, n):
+    return ((x @ p["U"]) / (n + 1)) @ p["v"]
+
+
+@started(r"U and W start at the same random numbers|start at the same random numbers", V=lambda key, n: jax.random.normal(jax.random.split(key, 3)[1], (n, n)) / n**0.5)
+def same_numbers(p, x, n):
+    return jnp.tanh(jnp.tanh(x @ p["U"]) @ p["W"]) @ p["V"] @ p["v"]
+
+
+@started(r"fixed numbers that are not all the same", W=lambda key, n: jnp.eye(n))
+def identity_start(p, x, n):
+    return jnp.tanh(x @ p["U"]) @ p["W"] @ p["v"]
+
+
+def _symmetric(key, n):
+    a = jax.random.normal(key, (n, n)) / n**0.5
+    return a + a.T
+
+
+@started(r"entries of W are not drawn independently of each other \(add", W=_symmetric)
+def symmetric_start(p, x, n):
+    return jnp.tanh(x @ p["U"]) @ p["W"] @ p["v"]
+
+
+@started(r"transpose or fails the Simple GIA Check", W=lambda key, n: jax.nn.initializers.orthogonal()(key, (n, n)))
+def orthogonal_transposed(p, x, n):
+    return jnp.tanh(jnp.tanh(jnp.tanh(x @ p["U"]) @ p["W"]) @ p["W"].T) @ p["v"]
+
+
+@started(r"entries of W have mean 0.5", W=lambda key, n: 0.5 + jax.random.normal(key, (n, n)))
+def shifted_start(p, x, n):
+    return (x @ p["U"]) @ p["W"] @ p["v"]
+
+
+@started(r"197 entries at width 192", W=lambda key, n: jax.random.normal(key, (n + 5, n)))
+def width_plus_five(p, x, n):
+    return jnp.concatenate([x @ p["U"], x], -1) @ p["W"] @ p["v"]
+
+
+@started(r"random and of a size that does not grow with the width", a=lambda key, n: jax.random.normal(key, (1,)))
+def random_number(p, x, n):
+    return (p["a"] * jnp.tanh(x @ p["U"])) @ p["v"]
+
+
+@started(r"bias a of the output|output has a bias a", a=lambda key, n: jnp.ones(1))
+def output_bias_of_one(p, x, n):
+    return (x @ p["U"]) @ p["v"] + p["a"]
+
+
+class TokensByDefault(nn.Module):
+    """Flax's default embedding has entries of order 1/√n, against which ε wins."""
+
+    n: int
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(1)(nn.LayerNorm()(nn.Embed(5, self.n)(x)).mean(1))
+
+
+class RootDAttention(nn.Module):
+    n: int
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Dense(self.n)(x)
+        return nn.Dense(1)((x + nn.MultiHeadDotProductAttention(2)(x)).mean(1))
+
+
+REFUSED["TokensByDefault"] = (TokensByDefault, np.array([[0, 3, 1]]), r"order n\^-1 is added to one of order n\^0")
+REFUSED["RootDAttention"] = (RootDAttention, SEQUENCES, r"order n\^1/2 reach")
