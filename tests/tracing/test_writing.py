@@ -5,7 +5,7 @@ import pytest
 
 import ntkviz as nv
 
-from ..fuzzing.agreement import is_sentence
+from fuzzing.agreement import is_sentence
 from .refusals import REFUSED, VECTORS, two_layers
 
 

@@ -1,0 +1,93 @@
+"""Laws of initialisers against their known moments, and numbers that parameters share."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from ntkviz.tracing.laws import laws_of, settled
+
+KEY = jax.random.key(0)
+init = nn.initializers
+
+
+def law_of(fn):
+    (law,) = laws_of(jax.make_jaxpr(fn)(KEY))
+    return law
+
+
+@pytest.mark.parametrize(
+    ("initializer", "family", "std"),
+    [
+        (init.normal(0.3), "normal", 0.3),
+        (init.lecun_normal(), "truncated normal", 50**-0.5),
+        (init.he_normal(), "truncated normal", (2 / 50) ** 0.5),
+        (init.glorot_uniform(), "uniform", (2 / 80) ** 0.5),
+        (init.uniform(0.6), "uniform", 0.6 / 12**0.5),
+        (init.variance_scaling(2.0, "fan_avg", "normal"), "normal", (2 / 40) ** 0.5),
+        (init.truncated_normal(1.0), "truncated normal", 0.8796),
+    ],
+)
+def test_moments_of_initializers(initializer, family, std):
+    law = law_of(lambda key: initializer(key, (50, 30)))
+    assert law.family == family
+    mean = 0.3 if initializer is init.uniform(0.6) else law.mean
+    assert law.std == pytest.approx(std, rel=2e-4)
+    assert mean == pytest.approx(0.3 if family == "uniform" and std == 0.6 / 12**0.5 else 0.0, abs=1e-4)
+
+
+def test_other_laws():
+    signs = law_of(lambda key: jax.random.rademacher(key, (5,), float))
+    assert (signs.family, signs.std) == ("sign", pytest.approx(1.0, abs=1e-6))
+    laplace = law_of(lambda key: jax.random.laplace(key, (5,), float))
+    assert laplace.kurtosis == pytest.approx(6, rel=1e-2)
+    assert laplace.std == pytest.approx(2**0.5, rel=1e-3)
+    half = law_of(lambda key: jnp.abs(jax.random.normal(key, (5,))))
+    assert half.mean == pytest.approx((2 / np.pi) ** 0.5, rel=1e-4)
+    assert law_of(lambda key: jnp.full((3, 2), 0.25)).family == "constant"
+    assert law_of(lambda key: jnp.arange(3.0)).family == "fixed"
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        lambda key: (lambda a: a + a.T)(jax.random.normal(key, (4, 4))),
+        lambda key: jax.random.normal(key, (4, 2)) @ jax.random.normal(jax.random.split(key)[0], (2, 4)),
+        lambda key: jax.random.normal(key, (4, 3)) * jnp.arange(3.0),
+        lambda key: jnp.concatenate([jax.random.normal(key, (2, 3))] * 2),
+        lambda key: jnp.tile(jax.random.normal(key, (1, 3)), (4, 1)),
+        lambda key: jax.vmap(lambda k: jax.random.normal(k, (3,)))(jnp.stack([key, key])),
+    ],
+)
+def test_dependent_entries_have_no_law(fn):
+    assert not law_of(fn).is_known
+
+
+def test_entries_of_several_keys_are_independent():
+    def fn(key):
+        return jax.vmap(lambda k: jax.random.normal(k, (3, 2)))(jax.random.split(key, 4))
+
+    assert law_of(fn).family == "normal"
+
+
+def test_draws_are_shared_only_with_one_key():
+    def fn(key):
+        a, b = jax.random.split(key)
+        return jax.random.normal(a, (3,)), jax.random.normal(b, (3,)), 2 * jax.random.normal(a, (3,))
+
+    one, two, again = laws_of(jax.make_jaxpr(fn)(KEY))
+    assert not one.draws & two.draws
+    assert one.draws & again.draws
+
+
+def test_orthogonal_matrices_are_recognised_by_a_sample():
+    initializer = init.orthogonal(1.5)
+    law = law_of(lambda key: initializer(key, (40, 20)))
+    assert not law.is_known
+    found = settled(law, np.asarray(initializer(KEY, (40, 20))))
+    assert (found.family, found.std) == ("orthogonal", pytest.approx(1.5 / 40**0.5, rel=1e-5))
+    skewed = np.asarray(initializer(KEY, (40, 20))) * np.linspace(1, 2, 20)
+    assert not settled(law, skewed).is_known
+    reflection = np.eye(20) - 0.1 * np.ones((20, 20))
+    assert not settled(law, reflection).is_known  # orthogonal, but symmetric
