@@ -57,16 +57,12 @@ class Equation:
     @property
     def ins(self) -> list[tuple[Shape, Shape]]:
         """The shapes of its arguments, at both widths."""
-        return [
-            (a.aval.shape, b.aval.shape) for a, b in zip(self.first.invars, self.second.invars, strict=True)
-        ]
+        return [(a.aval.shape, b.aval.shape) for a, b in zip(self.first.invars, self.second.invars, strict=True)]
 
     @property
     def outs(self) -> list[tuple[Shape, Shape]]:
         """The shapes of its results, at both widths."""
-        return [
-            (a.aval.shape, b.aval.shape) for a, b in zip(self.first.outvars, self.second.outvars, strict=True)
-        ]
+        return [(a.aval.shape, b.aval.shape) for a, b in zip(self.first.outvars, self.second.outvars, strict=True)]
 
     @property
     def kinds(self) -> tuple[str, ...]:

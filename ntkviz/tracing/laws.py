@@ -8,7 +8,6 @@ drawn with one key are the same numbers, and parameters that share numbers are r
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -64,20 +63,16 @@ class _Fixed:
 
 
 @dataclass(frozen=True)
-class _Key:
-    """A random key, or an array of keys; equal `origin`s are equal keys. `distinct`: none occurs twice."""
-
-    origin: Any
-    distinct: bool
-
-
-@dataclass(frozen=True)
 class _Draws:
-    """Entries that are one function each of a random word of their own; `values` on the grid."""
+    """Entries that are one function each of a random word of their own; `values` on the grid.
+
+    `origins` are the keys with which the words were drawn, and `moves` what has put them into other places since.
+    """
 
     shape: tuple[int, ...]
     values: Any
     origins: frozenset[Any]
+    moves: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,7 +84,7 @@ class _Mixed:
     origins: frozenset[Any]
 
 
-_Value = _Fixed | _Key | _Draws | _Mixed
+_Value = _Fixed | _Draws | _Mixed
 
 
 def laws_of(init: ClosedJaxpr) -> list[Law | None]:
@@ -97,15 +92,16 @@ def laws_of(init: ClosedJaxpr) -> list[Law | None]:
 
     A law whose family is `"(qr)"` may still be that of an orthogonal matrix; see `settled`.
     """
-    args: list[_Value] = []
-    for k, v in enumerate(init.jaxpr.invars):
-        args.append(_Key(("input", k), True) if _is_key(v.aval) else _Fixed(np.zeros(v.aval.shape, v.aval.dtype)))
+    args: list[_Value] = [
+        _Fixed(jax.random.key(k) if _is_key(v.aval) else np.zeros(v.aval.shape, v.aval.dtype))
+        for k, v in enumerate(init.jaxpr.invars)
+    ]
     return [_law(value) for value in _run(init.jaxpr, init.consts, args)]
 
 
 def _law(value: _Value) -> Law | None:
     match value:
-        case _Key():
+        case _Fixed(array) if _is_key(array):
             return None
         case _Fixed(array):
             a = np.asarray(array, float)
@@ -114,7 +110,7 @@ def _law(value: _Value) -> Law | None:
             return Law(mean, 0.0, 0.0, "constant" if constant else "fixed", values=np.asarray(array))
         case _Mixed(_, why, origins):
             return Law(0.0, math.nan, math.nan, f"({why})", origins)
-        case _Draws(_, values, origins):
+        case _Draws(_, values, origins, _):
             v = np.asarray(values, float)
             mean = float(_WEIGHTS @ v)
             second, fourth = (float(_WEIGHTS @ (v - mean) ** p) for p in (2, 4))
@@ -126,7 +122,7 @@ def _law(value: _Value) -> Law | None:
 
 def settled(law: Law, sample: np.ndarray) -> Law:
     """A law that is not known from the jaxpr, decided by a sample: orthogonal if its columns or rows are."""
-    if law.is_known or "qr" not in law.family and "householder" not in law.family:
+    if law.is_known or ("qr" not in law.family and "householder" not in law.family):
         return law
     matrix = np.asarray(sample, float).reshape((-1, sample.shape[-1]))
     matrix = matrix if matrix.shape[0] >= matrix.shape[1] else matrix.T
@@ -147,7 +143,7 @@ def _is_key(aval: Any) -> bool:
 
 def _run(jaxpr: Any, consts: Any, args: list[_Value]) -> list[_Value]:
     known: dict[Any, _Value] = dict(zip(jaxpr.invars, args, strict=True))
-    known |= {v: _constant(c) for v, c in zip(jaxpr.constvars, consts, strict=True)}
+    known |= {v: _Fixed(c) for v, c in zip(jaxpr.constvars, consts, strict=True)}
 
     def read(v: Any) -> _Value:
         return _Fixed(v.val) if isinstance(v, Literal) else known[v]
@@ -160,24 +156,16 @@ def _run(jaxpr: Any, consts: Any, args: list[_Value]) -> list[_Value]:
     return [read(v) for v in jaxpr.outvars]
 
 
-def _constant(c: Any) -> _Value:
-    if _is_key(c):
-        return _Key(("constant", np.asarray(jax.random.key_data(c)).tobytes()), np.ndim(c) == 0)
-    return _Fixed(np.asarray(c))
-
-
 def _apply(equation: Any, args: list[_Value]) -> list[_Value]:
     name = equation.primitive.name
     shapes = [v.aval.shape for v in equation.outvars]
     if name == "random_bits":
         return [_bits(equation, args[0], shapes[0])]
-    if name.startswith("random_") or any(isinstance(a, _Key) for a in args):
-        return _keys(equation, args)
     if all(isinstance(a, _Fixed) for a in args):
-        given = [jnp.asarray(a.value) for a in args if isinstance(a, _Fixed)]
+        given = [a.value if _is_key(a.value) else jnp.asarray(a.value) for a in args if isinstance(a, _Fixed)]
         out = equation.primitive.bind(*given, **equation.params)
         return [_Fixed(o) for o in (out if equation.primitive.multiple_results else [out])]
-    drawn = _moved(name, args, shapes[0]) or _elementwise(equation, args, shapes)
+    drawn = _moved(equation, args, shapes[0]) or _elementwise(equation, args, shapes)
     if drawn is not None:
         return [drawn]
     origins = frozenset().union(*(a.origins for a in args if isinstance(a, _Draws | _Mixed)))
@@ -188,54 +176,37 @@ def _apply(equation: Any, args: list[_Value]) -> list[_Value]:
 
 def _bits(equation: Any, key: _Value, shape: tuple[int, ...]) -> _Value:
     width = equation.params["bit_width"]
-    origin = key.origin if isinstance(key, _Key) else next(_unknown)
-    if not isinstance(key, _Key) or not key.distinct:
-        return _Mixed(shape, "one random key for several numbers", frozenset([origin]))
+    if not isinstance(key, _Fixed):
+        return _Mixed(shape, "with keys that are random themselves", frozenset())
+    data = np.asarray(jax.random.key_data(key.value))
+    keys = [row.tobytes() for row in data.reshape((-1, data.shape[-1]))]
+    origins = frozenset(keys)
+    if len(origins) < len(keys):
+        return _Mixed(shape, "one random key for several numbers", origins)
     top = 53 if width == 64 else width
     words = np.minimum(ndtr(_Z) * 2.0**top, 2.0**top - 1).astype(np.uint64)
     values = (words << np.uint64(width - top)).astype(f"uint{width}")
-    return _Draws(shape, jnp.asarray(values), frozenset([origin]))
-
-
-_unknown = itertools.count()
-
-
-def _keys(equation: Any, args: list[_Value]) -> list[_Value]:
-    """Keys made of keys: the same operation on the same keys gives the same keys."""
-    name = equation.primitive.name
-    origin = (name, frozen(equation.params), tuple(_origin(a) for a in args))
-    one = all(a.distinct for a in args if isinstance(a, _Key))
-    distinct = name not in ("broadcast_in_dim", "gather", "concatenate", "dynamic_slice", "select_n") or all(
-        math.prod(v.aval.shape) == 1 for v in equation.outvars
-    )
-    return [_Key((origin, k), one and distinct) for k in range(len(equation.outvars))]
-
-
-def _origin(value: _Value) -> Any:
-    match value:
-        case _Key(origin):
-            return origin
-        case _Fixed(array):
-            return frozen(np.asarray(array))
-    return next(_unknown)
+    return _Draws(shape, jnp.asarray(values), origins)
 
 
 _MOVES = {"reshape", "transpose", "squeeze", "expand_dims", "rev", "copy", "copy_p", "slice", "broadcast_in_dim"}
 
 
-def _moved(name: str, args: list[_Value], shape: tuple[int, ...]) -> _Value | None:
+def _moved(equation: Any, args: list[_Value], shape: tuple[int, ...]) -> _Value | None:
     """Draws in other places, none of them twice."""
+    name = equation.primitive.name
     draws = [a for a in args if isinstance(a, _Draws)]
     if len(draws) != len(args):
         return None
     first = draws[0]
     if name in _MOVES and len(args) == 1 and math.prod(shape) <= math.prod(first.shape):
-        return _Draws(shape, first.values, first.origins)
+        moves = (*first.moves, (name, frozen(equation.params)))
+        return _Draws(shape, first.values, first.origins, moves)
     if name == "concatenate":  # parameters of one law that are packed into one
         origins = frozenset().union(*(d.origins for d in draws))
         alike = all(np.allclose(d.values, first.values, rtol=1e-6) for d in draws)
         if alike and len(origins) == sum(len(d.origins) for d in draws):
-            return _Draws(shape, first.values, origins)
+            return _Draws(shape, first.values, origins, tuple(d.moves for d in draws))
     return None
 
 
@@ -244,7 +215,7 @@ def _elementwise(equation: Any, args: list[_Value], shapes: list[tuple[int, ...]
     draws = [a for a in args if isinstance(a, _Draws)]
     fixed = [a for a in args if isinstance(a, _Fixed)]
     elementwise = equation.primitive.name in ELEMENTWISE | {"shift_right_logical", "shift_left", "bitcast_convert_type"}
-    if not elementwise or len(draws) + len(fixed) < len(args) or any(d.origins != draws[0].origins for d in draws):
+    if not elementwise or len(draws) + len(fixed) < len(args) or len({(d.origins, d.moves) for d in draws}) > 1:
         return None
     if any(a.shape not in ((), shapes[0]) for a in draws) or any(not _uniform(a.value) for a in fixed):
         return None
@@ -256,7 +227,7 @@ def _elementwise(equation: Any, args: list[_Value], shapes: list[tuple[int, ...]
         if isinstance(a, _Draws | _Fixed)
     ]
     values = equation.primitive.bind(*jnp.broadcast_arrays(*given), **equation.params)
-    return _Draws(shapes[0], values, draws[0].origins)
+    return _Draws(shapes[0], values, draws[0].origins, draws[0].moves)
 
 
 def _uniform(value: Any) -> bool:

@@ -17,7 +17,7 @@ from jax.extend.core import ClosedJaxpr, Literal
 from ..errors import TraceError, shown
 from ..language.axes import Shape
 from .front_ends import FrontEnd, front_end
-from .jaxprs import called, jaxpr_of
+from .jaxprs import called
 
 Make = Callable[[int], Any]
 KINDS = (np.float64, np.float32, np.int32)

@@ -61,7 +61,9 @@ class Parameters:
         self.notes: dict[str, None] = {}  # in order, each once
         self.matrices: dict[int, tuple[Matrix, int]] = {}  # with the axis that the first use contracts
         self.vectors: dict[int, Vector] = {}
-        self.inputs: dict[tuple[int, tuple[int, ...]], int] = {}  # by the entries of one column: the program's parameter
+        self.inputs: dict[
+            tuple[int, tuple[int, ...]], int
+        ] = {}  # by the entries of one column: the program's parameter
         self.readout_blocks = np.zeros(0, int)  # of the readout's blocks, those of the traced output
         self.reads_out_shared = False  # whether the readout is a parameter with other uses
 
@@ -269,7 +271,9 @@ class Parameters:
     def frozen(self, leaf: int) -> None:
         """Note that a parameter is taken as the number at which it starts."""
         if self.use(leaf, "number") and self.declared[leaf].trained:
-            self.note(f"{self.name(leaf)} is taken as the number {self.law(leaf).mean:g} at which it starts, not trained.")
+            self.note(
+                f"{self.name(leaf)} is taken as the number {self.law(leaf).mean:g} at which it starts, not trained."
+            )
 
     def fixed(self, leaf: int) -> None:
         """Note that a parameter of fixed size is taken as the numbers at which it starts."""

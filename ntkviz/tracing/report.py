@@ -49,7 +49,15 @@ class Report:
     def __str__(self) -> str:
         header = (f"parameter at n = {self.width}", "shape", "used as", "law", "std", "fan_in", "learning rate")
         rows = [
-            (p.name, "×".join(map(str, p.shape)), p.kind, p.law, f"{p.std:.4g}", str(p.fan_in), f"{p.learning_rate:.4g}")
+            (
+                p.name,
+                "×".join(map(str, p.shape)),
+                p.kind,
+                p.law,
+                f"{p.std:.4g}",
+                str(p.fan_in),
+                f"{p.learning_rate:.4g}",
+            )
             for p in self.parameters
         ]
         widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]

@@ -160,4 +160,3 @@ def _in_blocks(made: Written, leaf: int, array: Array) -> Array:
         shape += [outer, size // counts[axis], inner]
     turned = array.reshape(shape).transpose((*of_blocks, *of_coordinates))
     return turned.reshape((-1, *turned.shape[len(of_blocks) :]))
-

@@ -20,7 +20,7 @@ from .jaxprs import CUSTOM, Equation, called, width_axes
 from .options import Options
 from .parameters import Parameters
 from .rules.table import RULES
-from .values import ZERO, Findings, Joined, Known, Numbers, Par, Random, Readouts, Vectors
+from .values import Findings, Joined, Known, Numbers, Par, Random, Readouts, Vectors
 
 _BUILT_IN = frozenset(BY_NAME.values())
 Traced = Known | Numbers | Vectors | Par | Readouts | Joined | Random
@@ -171,9 +171,7 @@ class Walk:
         everything = np.array_equal(par.entries, np.arange(par.entries.size)) and par.entries.size == len(vector)
         vector = vector if everything else vector[par.entries]
         inner = self.findings.blocks.get((par.leaf, own), (0, 1))[1]
-        made = Vectors(
-            ex.Leaf(vector), par.entries.shape, axis, par.sizes[axis], par.sources, order + par.order, inner
-        )
+        made = Vectors(ex.Leaf(vector), par.entries.shape, axis, par.sizes[axis], par.sources, order + par.order, inner)
         if mean:
             made.e = ex.Leaf(self.vector(made) + mean)
         if par.factor != 1:

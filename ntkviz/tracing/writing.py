@@ -87,15 +87,15 @@ def written(make: Make, shapes: tuple[Shape, ...], options: Options) -> Written:
             findings.zero |= need.leaves
         except AsVectorsError as need:
             findings.vectors.add(need.leaf)
-    raise TraceError("The width axes of the model do not fit together: no blocks were found that all its parts agree on.")
+    raise TraceError(
+        "The width axes of the model do not fit together: no blocks were found that all its parts agree on."
+    )
 
 
 def _declared(first: Model, second: Model, options: Options) -> list[Declared]:
     unknown = set(options.std) - set(first.names)
     if unknown:
-        raise TraceError(
-            f"std names {', '.join(sorted(unknown))}, but the parameters are {', '.join(first.names)}."
-        )
+        raise TraceError(f"std names {', '.join(sorted(unknown))}, but the parameters are {', '.join(first.names)}.")
     laws = [_settled_laws(model) for model in (first, second)]
     declared = []
     for k, name in enumerate(first.names):
@@ -123,7 +123,7 @@ def _equal_blocks(declared: list[Declared]) -> dict[tuple[int, int], tuple[int, 
         if a != b
     }
     unit = math.gcd(*sizes.values())
-    return {source: (unit, 1) for source in sizes}
+    return dict.fromkeys(sizes, (unit, 1))
 
 
 def _take_smaller(findings: Findings, need: SmallerBlocksError, declared: list[Declared], options: Options) -> None:
@@ -151,7 +151,11 @@ def _take_smaller(findings: Findings, need: SmallerBlocksError, declared: list[D
 
 
 def _attempt(
-    models: tuple[Model, Model], declared: list[Declared], shapes: tuple[Shape, ...], options: Options, findings: Findings
+    models: tuple[Model, Model],
+    declared: list[Declared],
+    shapes: tuple[Shape, ...],
+    options: Options,
+    findings: Findings,
 ) -> Written:
     net = Network("ntk4a")
     inputs = [net.record(ops.Data(k), (), Scalar, shape) for k, shape in enumerate(shapes)]
@@ -174,7 +178,9 @@ def _attempt(
     )
     _check_dependent(made)
     if table.reads_out_shared and check_program(made.program).passes:
-        raise TraceError("The readout is used once only, but as if it were used elsewhere too; nv.trace cannot write it.")
+        raise TraceError(
+            "The readout is used once only, but as if it were used elsewhere too; nv.trace cannot write it."
+        )
     return made
 
 
@@ -184,9 +190,7 @@ def _check_dependent(made: Written) -> None:
     orthogonal = [k for k in table.uses if table.law(k).family == "orthogonal"]
     if not orthogonal:
         return
-    transposed = [
-        i for i in made.instructions if getattr(i.op, "transpose", False) and hasattr(i.op, "parameter")
-    ]
+    transposed = [i for i in made.instructions if getattr(i.op, "transpose", False) and hasattr(i.op, "parameter")]
     names = ", ".join(table.name(k) for k in orthogonal)
     if transposed or not check_program(made.program).passes:
         raise TraceError(
@@ -270,7 +274,9 @@ def _with_biases(walk: Walk, out: Readouts, x: Vector, order: Fraction) -> Vecto
     return x
 
 
-def _read_out_by_shared(walk: Walk, out: Readouts, x: Vector, blocks: np.ndarray, order: Fraction) -> tuple[Output, Fraction]:
+def _read_out_by_shared(
+    walk: Walk, out: Readouts, x: Vector, blocks: np.ndarray, order: Fraction
+) -> tuple[Output, Fraction]:
     """A readout by vectors that the model uses elsewhere too: f is then read at scale 1/n."""
     table, leaf = walk.parameters, out.leaf
     if out.biases:

@@ -211,7 +211,10 @@ def no_power(p, x, n):
     return ((x @ p["U"]) / (n + 1)) @ p["v"]
 
 
-@started(r"U and W start at the same random numbers|start at the same random numbers", V=lambda key, n: jax.random.normal(jax.random.split(key, 3)[1], (n, n)) / n**0.5)
+@started(
+    r"U and W start at the same random numbers|start at the same random numbers",
+    V=lambda key, n: jax.random.normal(jax.random.split(key, 3)[1], (n, n)) / n**0.5,
+)
 def same_numbers(p, x, n):
     return jnp.tanh(jnp.tanh(x @ p["U"]) @ p["W"]) @ p["V"] @ p["v"]
 

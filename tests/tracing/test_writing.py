@@ -1,12 +1,11 @@
 """What is no tensor program, or has another limit than its program, is refused by one sentence with its line."""
 
-import numpy as np
 import pytest
+from fuzzing.agreement import is_sentence
 
 import ntkviz as nv
 
-from fuzzing.agreement import is_sentence
-from .refusals import REFUSED, VECTORS, two_layers
+from .refusals import REFUSED
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -238,7 +238,9 @@ class ResNet(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        conv = lambda: nn.Conv(self.n, (3, 3), use_bias=False, kernel_init=nn.initializers.he_normal())
+        def conv():
+            return nn.Conv(self.n, (3, 3), use_bias=False, kernel_init=nn.initializers.he_normal())
+
         x, block = conv()(x), conv()
         for _ in range(2):
             x = x + block(nn.relu(x))
@@ -255,7 +257,9 @@ class UNet(nn.Module):
 
     @nn.compact
     def __call__(self, x):
-        conv = lambda width: nn.Conv(width, (2, 2), kernel_init=NORMAL)
+        def conv(width):
+            return nn.Conv(width, (2, 2), kernel_init=NORMAL)
+
         left = nn.relu(conv(self.n)(x))
         low = nn.relu(conv(2 * self.n)(nn.avg_pool(left, (2, 2), strides=(2, 2))))
         up = jnp.repeat(jnp.repeat(low, 2, 1), 2, 2)

@@ -31,14 +31,15 @@ if TYPE_CHECKING:
 Padding = tuple[tuple[int, int], ...]
 
 
-def windows(
-    sides: Shape, strides: Shape, dilation: Shape, counts: Shape
-) -> Iterator[tuple[Shape, tuple[slice, ...]]]:
+def windows(sides: Shape, strides: Shape, dilation: Shape, counts: Shape) -> Iterator[tuple[Shape, tuple[slice, ...]]]:
     """For each offset of a window, the positions that it meets."""
     for offset in itertools.product(*map(range, sides)):
-        yield offset, tuple(
-            slice(o * d, o * d + (count - 1) * step + 1, step)
-            for o, d, count, step in zip(offset, dilation, counts, strides, strict=True)
+        yield (
+            offset,
+            tuple(
+                slice(o * d, o * d + (count - 1) * step + 1, step)
+                for o, d, count, step in zip(offset, dilation, counts, strides, strict=True)
+            ),
         )
 
 
@@ -52,7 +53,9 @@ def convolution(walk: Walk, eq: Equation, x: Any, par: Any) -> Any:
         walk.numbers(par)  # which refuses random ones
         walk.refuse(f"The filter {name} does not grow with the width{{where}}.")
     if p["feature_group_count"] != 1 or p["batch_group_count"] != 1:
-        walk.refuse(f"The convolution with {name}{{where}} has groups, as depthwise ones do; nv.trace cannot write them.")
+        walk.refuse(
+            f"The convolution with {name}{{where}} has groups, as depthwise ones do; nv.trace cannot write them."
+        )
     if any(d != 1 for d in p["lhs_dilation"]):
         walk.refuse(f"The convolution with {name}{{where}} is a transposed one; nv.trace cannot write it.")
     numbers = p["dimension_numbers"]
@@ -141,11 +144,11 @@ def pooling(walk: Walk, eq: Equation, a: Any) -> Any:
     if sides[a.axis] != 1 or steps[a.axis] != 1:
         walk.refuse(f"The model pools over coordinates ({eq.name}{{where}}); pool over positions only.")
     if any(d != 1 for d in p["base_dilation"]):
-        walk.refuse(f"Pooling with a dilated base{{where}} is none that nv.trace can write.")
+        walk.refuse("Pooling with a dilated base{where} is none that nv.trace can write.")
     padding: Padding = tuple(map(tuple, p["padding"]))
     sums = eq.name == "reduce_window_sum"
     if not sums and any(low or high for low, high in padding):
-        walk.refuse(f"Padded max-pooling{{where}} is none that nv.trace can write; pad by other means.")
+        walk.refuse("Padded max-pooling{where} is none that nv.trace can write; pad by other means.")
     h: Vector = walk.vector(a)
     h = h.pad(padding) if any(low or high for low, high in padding) else h
     counts = tuple(a.shape[k] if k == a.axis else s for k, s in enumerate(eq.outs[0][0]))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...language import instructions as ops
-from .. import expressions as ex
 from ...language.values import Scalar
+from .. import expressions as ex
 from ..jaxprs import Equation, width_axes
 from ..values import ZERO, Joined, Known, Numbers, Par, Readouts, SmallerBlocksError, StartsAtZeroError, Vectors
 from .orders import order_of
@@ -69,7 +69,12 @@ def _scaled(walk: Walk, eq: Equation, args: tuple[Any, ...]) -> Par | None:
         return args[0].changed(factor=-args[0].factor)
     pars = [a for a in args if isinstance(a, Par) and a.axes and not is_frozen(walk, a)]
     others = [a for a in args if isinstance(a, Known | Numbers)]
-    if eq.name not in ("mul", "div") or len(pars) != 1 or len(others) != 1 or (eq.name == "div" and args[0] is not pars[0]):
+    if (
+        eq.name not in ("mul", "div")
+        or len(pars) != 1
+        or len(others) != 1
+        or (eq.name == "div" and args[0] is not pars[0])
+    ):
         return None
     number = walk.numbers(others[0])
     if number.number is None or not math.isfinite(number.number) or (eq.name == "div" and number.number == 0):
@@ -162,7 +167,9 @@ def _refuse_dropped(walk: Walk, eq: Equation, given: list[Numbers | Vectors]) ->
     if not dropped:
         return
     leaves = {leaf for g in dropped if isinstance(g, Vectors) for leaf, _ in g.sources}
-    biases = {k for k in leaves if walk.parameters.uses.get(k) is not None and walk.parameters.uses[k].kind == "vectors"}
+    biases = {
+        k for k in leaves if walk.parameters.uses.get(k) is not None and walk.parameters.uses[k].kind == "vectors"
+    }
     only_biases = all(isinstance(g, Vectors) and _is_parameter(walk, ex.line(g.e).base) for g in dropped)
     if only_biases and biases and biases == leaves and not biases & walk.findings.zero:
         for leaf in biases:

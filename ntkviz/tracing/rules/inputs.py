@@ -104,7 +104,9 @@ def _of_vectors(walk: Walk, par: Par, rows: Scalar, entries: np.ndarray, lead: S
     """The same with the rows of the parameter as initial vectors, which are used elsewhere too."""
     vectors, _, mean = walk.parameters.initial_vectors(par.leaf)
     if mean or par.leaf in walk.findings.zero:
-        walk.refuse(f"Parameter {walk.parameters.name(par.leaf)} has entries of nonzero mean, or is a bias as well{{where}}.")
+        walk.refuse(
+            f"Parameter {walk.parameters.name(par.leaf)} has entries of nonzero mean, or is a bias as well{{where}}."
+        )
     every = vectors if vectors.ndim else vectors.reshape((1,))
     letters = LETTERS[: len(lead)]
     made: Vector = einsum(f"{letters}y,yz->{letters}z", rows, every[entries])
@@ -125,4 +127,3 @@ def _row_of_all(
     made, _ = walk.pieces[key]
     row: Any = walk.vector(made)[step]
     return Vectors(ex.Leaf(row), row.shape, made.axis - 1, made.size, made.sources, made.order, made.inner)
-

@@ -25,7 +25,9 @@ def scan(walk: Walk, eq: Equation, *args: Any) -> list[Any]:
     p, second = eq.params, eq.second.params
     length = p["length"]
     if length != second["length"]:
-        walk.refuse("The model loops over its coordinates (scan{where}), but a tensor program treats all of them alike.")
+        walk.refuse(
+            "The model loops over its coordinates (scan{where}), but a tensor program treats all of them alike."
+        )
     consts, kept = p["num_consts"], p["num_carry"]
     carry, rows = list(args[consts : consts + kept]), args[consts + kept :]
     sizes = eq.ins[consts + kept :]
@@ -48,7 +50,9 @@ def _row(walk: Walk, x: Any, t: int, sizes: tuple[int, ...]) -> Any:
     x = movable(walk, x)
     shape, axes = block_axes(x)
     if 0 in axes:
-        walk.refuse("The model loops over its coordinates (scan{where}), but a tensor program treats all of them alike.")
+        walk.refuse(
+            "The model loops over its coordinates (scan{where}), but a tensor program treats all of them alike."
+        )
     inner = x.inner if isinstance(x, Vectors) else 1
     there = {k - 1: k for k in axes}
     row = moved(walk, x, lambda a: a[t], shape[1:], axes=there, sizes=sizes[1:], inner=inner)

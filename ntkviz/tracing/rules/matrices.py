@@ -158,7 +158,9 @@ def read_out(walk: Walk, par: Par, x: Vectors, axes: Contraction, parameter_firs
     (summed_of_par, summed) = axes.summed
     (axis,) = par.axes
     if summed[summed_of_par.index(axis)] != x.axis:
-        walk.refuse(f"Parameter {walk.parameters.name(par.leaf)} meets vectors along another axis than their width{{where}}.")
+        walk.refuse(
+            f"Parameter {walk.parameters.name(par.leaf)} meets vectors along another axis than their width{{where}}."
+        )
     _matched_blocks(walk, par, axis, x)
     free_p, free_x = axes.free(0, par.entries.ndim), axes.free(1, len(x.shape))
     x_shape, p_shape = tuple(x.shape[k] for k in free_x), tuple(par.entries.shape[k] for k in free_p)

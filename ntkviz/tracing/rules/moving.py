@@ -101,8 +101,10 @@ def permuted(walk: Walk, a: Movable, order: tuple[int, ...]) -> Movable:
         return a
     shape, axes = block_axes(a)
     new = {order.index(k): k for k in axes}
-    old = a.sizes if isinstance(a, Par) else tuple(
-        a.size if isinstance(a, Vectors) and k in axes else size for k, size in enumerate(shape)
+    old = (
+        a.sizes
+        if isinstance(a, Par)
+        else tuple(a.size if isinstance(a, Vectors) and k in axes else size for k, size in enumerate(shape))
     )
     sizes = tuple(old[k] for k in order)
     inner = a.inner if isinstance(a, Vectors) else 1
@@ -137,15 +139,23 @@ def reshape(walk: Walk, eq: Equation, a: Any) -> Any:
             walk.refuse("A reshape of a parameter merges its width axis with the axis behind it{where}.")
         axes[j], inner = k, turns
     if tuple(target) == shape and tuple(axes.values()) == tuple(axes):
-        return a if isinstance(a, Vectors) and a.inner == inner else moved(
-            walk, a, lambda x: x, shape, axes=axes, sizes=new, inner=inner
+        return (
+            a
+            if isinstance(a, Vectors) and a.inner == inner
+            else moved(walk, a, lambda x: x, shape, axes=axes, sizes=new, inner=inner)
         )
     block_shape = tuple(target)
     return moved(walk, a, lambda x: x.reshape(block_shape), block_shape, axes=axes, sizes=new, inner=inner)
 
 
 def _blocks_after(
-    walk: Walk, a: Par | Vectors, k: int, old: tuple[Shape, list[int]], j: int, new: tuple[Shape, list[int]], shape: Shape
+    walk: Walk,
+    a: Par | Vectors,
+    k: int,
+    old: tuple[Shape, list[int]],
+    j: int,
+    new: tuple[Shape, list[int]],
+    shape: Shape,
 ) -> tuple[int, int]:
     """The number of blocks of width axis k after it has become j, and how many of them take turns."""
     (sizes, before), (new_sizes, after) = old, new

@@ -48,7 +48,9 @@ def on_outputs(walk: Walk, eq: Equation, args: tuple[Any, ...]) -> Readouts:
         starts_at_zero = law.is_known and not law.mean and law.family != "fixed"
         if others[0].factor == 1 and starts_at_zero and (not law.std or walk.parameters.order(leaf) < 0):
             walk.parameters.use(leaf, "output bias")
-            return Readouts(out.leaf, out.columns, out.x, out.row, out.column, out.order, out.factor, (*out.biases, leaf))
+            return Readouts(
+                out.leaf, out.columns, out.x, out.row, out.column, out.order, out.factor, (*out.biases, leaf)
+            )
         walk.refuse(
             f"The output has a bias {walk.parameters.name(leaf)}{{where}} that does not start at 0 or vanish with the "
             "width; start it at 0."
@@ -67,4 +69,3 @@ def on_outputs(walk: Walk, eq: Equation, args: tuple[Any, ...]) -> Readouts:
         f"The output of a readout is used further ({name}{{where}}), but a readout of random weights does not converge "
         "to a number; make it the last operation, without a softmax or a loss."
     )
-

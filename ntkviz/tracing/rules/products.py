@@ -98,7 +98,9 @@ def _with_parameter(
             walk.refuse(f"Parameter {name} is added up over its coordinates{{where}}; its sum stays random.")
         if batch_of_par:
             v = walk.vectors(par)
-            return _combined(walk, *((v, x) if parameter_first else (x, v)), axes if parameter_first else axes.turned, shape)
+            return _combined(
+                walk, *((v, x) if parameter_first else (x, v)), axes if parameter_first else axes.turned, shape
+            )
         return from_data(walk, par, x, summed, summed_of_par, shape, parameter_first=parameter_first)
     if axis not in summed_of_par:
         walk.refuse(

@@ -110,7 +110,20 @@ def _extremes(name: str, axes: tuple[int, ...]) -> Callable[[Any], Any]:
     return lambda x: pick(x, axis=axes, keepdims=True)
 
 
-@rule("argmax", "argmin", "sort", "top_k", "reduce_prod", "cumprod", "cummax", "cummin", "cumlogsumexp", "fft", "reduce_and", "reduce_or")
+@rule(
+    "argmax",
+    "argmin",
+    "sort",
+    "top_k",
+    "reduce_prod",
+    "cumprod",
+    "cummax",
+    "cummin",
+    "cumlogsumexp",
+    "fft",
+    "reduce_and",
+    "reduce_or",
+)
 def refused_over_width(walk: Walk, eq: Equation, *args: Any) -> Any:
     """Of numbers only."""
     if all(isinstance(a, Known | Numbers) for a in args):
@@ -128,7 +141,7 @@ def cumulative(walk: Walk, eq: Equation, a: Any) -> Any:
         return of_numbers(walk, eq, a)
     a, axis = as_value(walk, a), eq.params["axis"]
     if not isinstance(a, Vectors) or axis == a.axis:
-        walk.refuse(f"The model sums coordinates cumulatively{{where}}, but a tensor program treats all of them alike.")
+        walk.refuse("The model sums coordinates cumulatively{where}, but a tensor program treats all of them alike.")
     n = a.shape[axis]
     mask = np.triu(np.ones((n, n))) if eq.params["reverse"] else np.tril(np.ones((n, n)))
     letters = LETTERS[: len(a.shape)]
