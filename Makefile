@@ -78,11 +78,11 @@ unit notebooks: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_cpu
 
 # Includes the check that every list of dependencies says the same, and last, with the machine to themselves, the
 # tests that hold the dashboard to a second. A worker that has nothing left takes half of what the other has; with whole
-# files, one would wait for the other's last. Browsers wait for kernels and for plots to settle, so a third fits in.
+# files, one would wait for the other's last.
 unit: $(INSTALLED) $(BROWSER)
 	$(BIN)/pytest -m "not browser and not wide" --numprocesses=2 --dist=worksteal
 	XLA_FLAGS="$$XLA_FLAGS --xla_backend_optimization_level=1" $(BIN)/pytest -m wide --numprocesses=2 --dist=worksteal
-	$(BIN)/pytest tests/browser -m "not wide and not alone" --numprocesses=3 --dist=worksteal
+	$(BIN)/pytest tests/browser -m "not wide and not alone" --numprocesses=2 --dist=worksteal
 	XLA_FLAGS= $(BIN)/pytest tests/browser -m alone
 
 # Every notebook runs from top to bottom in a fresh kernel without an error.

@@ -4,9 +4,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page
+
+from ntkviz.app import chapters
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+PICTURES = [chapter.name for chapter in chapters(NOTEBOOKS) if chapter.number]
+"""The chapters with a picture: all but the home page."""
 
 # A cold kernel imports JAX and compiles before its page is ready.
 PATIENCE = 120_000  # ms
@@ -81,3 +88,13 @@ def open_chapter(page: Page, address: str) -> Page:
     page.locator("#rendered_cells").wait_for(state="visible")
     page.locator(".nv-preview").wait_for(state="detached")
     return page
+
+
+def wait_for_pictures(page: Page) -> None:
+    """Wait until there are plots, and each is drawn and says what to see."""
+    page.locator(".nv-plot").first.wait_for()
+    until(
+        page,
+        "[...document.querySelectorAll('.nv-plot')].every(plot => plot.querySelector('.main-svg')"
+        " && plot.querySelector('.nv-reading')?.textContent.trim())",
+    )

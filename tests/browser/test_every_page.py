@@ -3,19 +3,14 @@ and its address brings it back."""
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import contextmanager
 
 import pytest
 from axe_playwright_python.sync_playwright import DEFAULT_OPTIONS, Axe
-from pages import open_chapter, reading, until
+from pages import NOTEBOOKS, PICTURES, until, wait_for_pictures
 from playwright.sync_api import Locator, Page, expect
 
-from ntkviz.app import chapters
-
-ROOT = Path(__file__).parents[2]
-SHOTS = ROOT / ".cache" / "screenshots"
-NOTEBOOKS = {path.stem: json.loads(path.read_text()) for path in sorted((ROOT / "notebooks").glob("*.ipynb"))}
-PICTURES = [chapter.name for chapter in chapters(ROOT / "notebooks") if chapter.number]
+SHOTS = NOTEBOOKS.parent / ".cache" / "screenshots"
 LOOKS = [(390, 844, "light"), (1366, 768, "light"), (1366, 768, "dark"), (1920, 1080, "light"), (820, 1180, "dark")]
 
 # All that the plots of a page show, as one text: numbers, marks and words.
@@ -33,17 +28,8 @@ SHOWN = """() => JSON.stringify(
 
 def cells(name: str, kind: str) -> list[str]:
     """The sources of a notebook's cells of one kind."""
-    return ["".join(cell["source"]) for cell in NOTEBOOKS[name]["cells"] if cell["cell_type"] == kind]
-
-
-def wait_for_pictures(page: Page) -> None:
-    """Wait until there are plots, and each is drawn and says what to see."""
-    page.locator(".nv-plot").first.wait_for()
-    until(
-        page,
-        "[...document.querySelectorAll('.nv-plot')].every(plot => plot.querySelector('.main-svg')"
-        " && plot.querySelector('.nv-reading')?.textContent.trim())",
-    )
+    notebook = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())
+    return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == kind]
 
 
 def cancel(page: Page) -> None:
@@ -86,20 +72,26 @@ def violations(page: Page, theme: str) -> list[str]:
     ]
 
 
-@pytest.fixture(scope="module", params=NOTEBOOKS)
-def name(request) -> str:
+@pytest.fixture
+def name(chapter_name) -> str:
     """Each notebook in turn."""
-    return request.param
+    return chapter_name
 
 
-@pytest.fixture(scope="module")
-def page(name, chromium, dashboard) -> Iterator[Page]:
-    """Its page, opened once for all tests here."""
-    with reading(chromium) as page:
-        open_chapter(page, dashboard.chapter(f"{name}.ipynb"))
-        if name in PICTURES:
-            wait_for_pictures(page)
-        yield page
+@pytest.fixture
+def page(chapter_page) -> Page:
+    """Its page, opened once for all tests here and in `test_out_of_date.py`."""
+    return chapter_page
+
+
+@contextmanager
+def shown_if_it_fails(page: Page, name: str) -> Iterator[None]:
+    """What fails inside leaves a screenshot; one of every page at every size would take a minute."""
+    try:
+        yield
+    except AssertionError:
+        page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+        raise
 
 
 def test_it_shows_what_the_notebook_makes_and_not_how(name, page):
@@ -145,15 +137,15 @@ def test_it_looks_right_and_everybody_can_read_it(name, page, assert_nothing_is_
         page.emulate_media(color_scheme=theme)
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_timeout(700)  # plots follow the window
-        if width < 480:
-            assert_nothing_is_cramped(page)
-        page.screenshot(path=SHOTS / f"{name}-{width}x{height}-{theme}.png", full_page=True)
-        assert_nothing_is_cut_off(page)
-        if (width, height) == (1366, 768):
-            assert not violations(page, theme)
-        if name in PICTURES and width > 1000:  # the picture with its controls is one view
-            foot = page.locator(".nv-foot").first.bounding_box()
-            assert foot["y"] + foot["height"] <= height
+        with shown_if_it_fails(page, f"{name}-{width}x{height}-{theme}"):
+            if width < 480:
+                assert_nothing_is_cramped(page)
+            assert_nothing_is_cut_off(page)
+            if (width, height) == (1366, 768):
+                assert not violations(page, theme)
+            if name in PICTURES and width > 1000:  # the picture with its controls is one view
+                foot = page.locator(".nv-foot").first.bounding_box()
+                assert foot["y"] + foot["height"] <= height
 
 
 # Of a presented picture: panels whose plot is low or reaches into its reading, legends across headings, what is beyond
@@ -195,10 +187,10 @@ def test_presented_it_fills_the_wall_and_is_read_in_the_last_row(name, page, ass
             if not any((shown := page.evaluate(PRESENTED))["wrong"]):
                 break
             page.wait_for_timeout(100)
-        page.screenshot(path=SHOTS / f"{name}-presented-{width}x{height}-{theme}.png")
-        assert_nothing_is_cut_off(page)
-        assert shown["wrong"] == [[], [], []]
-        assert shown["smallest"] > 0.017, "of the window's height"
+        with shown_if_it_fails(page, f"{name}-presented-{width}x{height}-{theme}"):
+            assert_nothing_is_cut_off(page)
+            assert shown["wrong"] == [[], [], []]
+            assert shown["smallest"] > 0.017, "of the window's height"
     page.keyboard.press("Escape")
     expect(page.locator(".nv-presented")).to_have_count(0)
 

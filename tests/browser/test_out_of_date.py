@@ -1,54 +1,8 @@
 """On every page, what does not belong to the controls is dimmed and tells no number: in the middle of a calculation,
 after Cancel, and after a refusal."""
 
-import json
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-from pages import open_chapter, reading, until
+from pages import LAPTOP, PICTURES, until
 from playwright.sync_api import Locator, Page, expect
-from serving import Server, serving
-
-from ntkviz.app import chapters
-
-FOLDER = Path(__file__).parents[2] / "notebooks"
-NOTEBOOKS = [FOLDER / chapter.file for chapter in chapters(FOLDER)]
-
-AS_TOLD = '''
-import time
-from pathlib import Path
-
-from ntkviz import app, errors
-
-
-def way():
-    return Path("{way}").read_text()
-
-
-class AsTold(app.Picture):
-    """Answers in the way that a file says."""
-
-    def __init__(self, controls, plots, *, at_once, as_it_comes, **settings):
-        def at_once_as_told(c):
-            while way() == "late":
-                time.sleep(0.05)
-            if way() == "refused at once":
-                raise errors.HyperparameterError("Refused.")
-            at_once(c)
-
-        def as_it_comes_as_told(c):
-            while way() == "held up":
-                time.sleep(0.05)
-            if way() == "refused as it comes":
-                raise errors.HyperparameterError("Refused, too.")
-            yield from as_it_comes(c)
-
-        super().__init__(controls, plots, at_once=at_once_as_told, as_it_comes=as_it_comes_as_told, **settings)
-
-
-app.Picture = AsTold
-'''
 
 PANELS = """(FADED => [...document.querySelectorAll('.nv-picture :is(.nv-plot, .nv-listing)')].map(panel => ({
     outdated: panel.classList.contains('nv-outdated'),
@@ -68,71 +22,53 @@ DIMMED_SAY_SO = f"""{PANELS}.every(panel => !(panel.outdated || panel.faded) ||
 moment after the dimming, later on a busy machine."""
 
 
-@pytest.fixture(scope="module")
-def way(tmp_path_factory) -> Path:
-    """The file that says how pictures answer; empty: as usual."""
-    return tmp_path_factory.mktemp("way") / "way"
+def test_what_is_out_of_date_is_dimmed_and_tells_no_number(chapter_name, chapter_page, told):
+    if chapter_name not in PICTURES:
+        return
+    page = chapter_page
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size(LAPTOP)
+    until_current(page)
+    stop, status = page.get_by_role("button", name="Cancel"), page.locator(".nv-foot .nv-status")
 
+    told.answer("late")
+    move(page)
+    until(page, ALL_SAY_SO)
+    assert_nothing_is_told_of_what_is_dimmed(page)
+    expect(status).to_contain_text("computing")
+    told.answer("")
+    until_current(page)
 
-@pytest.fixture(scope="module")
-def told(tmp_path_factory, way) -> Iterator[Server]:
-    """A dashboard of the chapters, whose pictures answer as told."""
-    folder = tmp_path_factory.mktemp("notebooks")
-    cell = {"cell_type": "code", "id": "plan", "metadata": {}, "execution_count": None, "outputs": []}
-    for path in NOTEBOOKS:
-        notebook = json.loads(path.read_text())
-        notebook["cells"].insert(0, cell | {"source": AS_TOLD.replace("{way}", str(way))})
-        (folder / path.name).write_text(json.dumps(notebook))
-    with serving(folder, "--VoilaConfiguration.preheat_kernel=False") as server:
-        yield server
+    told.answer("held up")
+    move(page)
+    expect(stop).to_be_enabled()
+    until(page, f"{PANELS}.some(panel => !panel.outdated)")
+    page.wait_for_timeout(600)  # what is drawn at once has been drawn
+    assert_nothing_is_told_of_what_is_dimmed(page)
+    stop.click()
+    expect(status).to_contain_text("Stopped")
+    until(page, DIMMED_SAY_SO)
+    left = page.evaluate(PANELS)
+    told.answer("")
+    page.wait_for_timeout(1000)
+    assert page.evaluate(PANELS) == left
+    assert_nothing_is_told_of_what_is_dimmed(page)
 
+    told.answer("refused at once")
+    move(page)
+    expect(page.get_by_role("alert")).to_have_text("Refused.")
+    until(page, ALL_SAY_SO)
+    assert_nothing_is_told_of_what_is_dimmed(page)
+    expect(status).to_have_text("")
+    expect(stop).to_be_disabled()
 
-@pytest.mark.parametrize("name", [path.name for path in NOTEBOOKS[1:]])
-def test_what_is_out_of_date_is_dimmed_and_tells_no_number(name, chromium, told, way):
-    way.write_text("")
-    with reading(chromium) as page:
-        open_chapter(page, told.chapter(name))
-        until_current(page)
-        stop, status = page.get_by_role("button", name="Cancel"), page.locator(".nv-foot .nv-status")
-
-        way.write_text("late")
-        move(page)
-        until(page, ALL_SAY_SO)
-        assert_nothing_is_told_of_what_is_dimmed(page)
-        expect(status).to_contain_text("computing")
-        way.write_text("")
-        until_current(page)
-
-        way.write_text("held up")
-        move(page)
-        expect(stop).to_be_enabled()
-        until(page, f"{PANELS}.some(panel => !panel.outdated)")
-        page.wait_for_timeout(600)  # what is drawn at once has been drawn
-        assert_nothing_is_told_of_what_is_dimmed(page)
-        stop.click()
-        expect(status).to_contain_text("Stopped")
-        until(page, DIMMED_SAY_SO)
-        left = page.evaluate(PANELS)
-        way.write_text("")
-        page.wait_for_timeout(1000)
-        assert page.evaluate(PANELS) == left
-        assert_nothing_is_told_of_what_is_dimmed(page)
-
-        way.write_text("refused at once")
-        move(page)
-        expect(page.get_by_role("alert")).to_have_text("Refused.")
-        until(page, ALL_SAY_SO)
-        assert_nothing_is_told_of_what_is_dimmed(page)
-        expect(status).to_have_text("")
-        expect(stop).to_be_disabled()
-
-        way.write_text("refused as it comes")
-        move(page)
-        expect(page.get_by_role("alert")).to_have_text("Refused, too.")
-        page.wait_for_timeout(600)
-        assert_nothing_is_told_of_what_is_dimmed(page)
-        expect(status).to_have_text("")
-        expect(stop).to_be_disabled()
+    told.answer("refused as it comes")
+    move(page)
+    expect(page.get_by_role("alert")).to_have_text("Refused, too.")
+    page.wait_for_timeout(600)
+    assert_nothing_is_told_of_what_is_dimmed(page)
+    expect(status).to_have_text("")
+    expect(stop).to_be_disabled()
 
 
 def until_current(page: Page) -> None:

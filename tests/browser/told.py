@@ -1,0 +1,71 @@
+"""A dashboard of the chapters whose pictures answer as a file says: as usual, late, not at all, or with a refusal."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from serving import Server, serving
+
+AS_TOLD = '''
+import time
+from pathlib import Path
+
+from ntkviz import app, errors
+
+
+def way():
+    return Path("{way}").read_text()
+
+
+class AsTold(app.Picture):
+    """Answers in the way that a file says."""
+
+    def __init__(self, controls, plots, *, at_once, as_it_comes, **settings):
+        def at_once_as_told(c):
+            while way() == "late":
+                time.sleep(0.05)
+            if way() == "refused at once":
+                raise errors.HyperparameterError("Refused.")
+            at_once(c)
+
+        def as_it_comes_as_told(c):
+            while way() == "held up":
+                time.sleep(0.05)
+            if way() == "refused as it comes":
+                raise errors.HyperparameterError("Refused, too.")
+            yield from as_it_comes(c)
+
+        super().__init__(controls, plots, at_once=at_once_as_told, as_it_comes=as_it_comes_as_told, **settings)
+
+
+app.Picture = AsTold
+'''
+
+
+@dataclass(frozen=True)
+class Told:
+    """Such a dashboard, and the file that says how its pictures answer."""
+
+    server: Server
+    way: Path
+
+    def answer(self, way: str) -> None:
+        """Let pictures answer so from now on; `""` is as usual."""
+        self.way.write_text(way)
+
+
+@contextmanager
+def telling(notebooks: Path, folder: Path) -> Iterator[Told]:
+    """Serve copies of all notebooks, made in `folder`, until the block ends."""
+    way = folder / "way"
+    cell = {"cell_type": "code", "id": "plan", "metadata": {}, "execution_count": None, "outputs": []}
+    for path in notebooks.glob("*.ipynb"):
+        notebook = json.loads(path.read_text())
+        notebook["cells"].insert(0, cell | {"source": AS_TOLD.replace("{way}", str(way))})
+        (folder / path.name).write_text(json.dumps(notebook))
+    with serving(folder, "--VoilaConfiguration.preheat_kernel=False") as server:
+        told = Told(server, way)
+        told.answer("")
+        yield told
