@@ -62,8 +62,8 @@ class Kernels(NamedTuple):
         error: The absolute error of the entries of both; `error_kind` says what it means.
     """
 
-    nngp: Float[np.ndarray, "batch batch_bar"]
-    ntk: Float[np.ndarray, "batch batch_bar"]
+    nngp: Float[np.ndarray, "*points batch batch_bar"]
+    ntk: Float[np.ndarray, "*points batch batch_bar"]
     error: float
 
     @property

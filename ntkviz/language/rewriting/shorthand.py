@@ -33,7 +33,7 @@ def in_full(program: Program) -> Program:
 
 def with_indices(program: Program) -> tuple[Program, Sequence[int]]:
     """The same, and the new index of the value of each instruction."""
-    if not any(isinstance(i.op, Repeat) or callable(short_for.entry(type(i.op))) for i in program.instructions):
+    if not _has_shorthands(program):
         return program, range(len(program))
     writer = Writer()
     indices: list[int] = []
@@ -46,3 +46,10 @@ def with_indices(program: Program) -> tuple[Program, Sequence[int]]:
             op = dataclasses.replace(op, body=in_full(op.body)) if isinstance(op, Repeat) else op
             indices.append(writer.write(op, args, instruction.kind, instruction.shape))
     return program.written_again(writer.instructions, indices.__getitem__), indices
+
+
+def _has_shorthands(program: Program) -> bool:
+    operations = [instruction.op for instruction in program.instructions]
+    if any(callable(short_for.entry(kind)) for kind in set(map(type, operations))):
+        return True
+    return any(_has_shorthands(op.body) for op in operations if isinstance(op, Repeat))
