@@ -37,8 +37,11 @@ def test_points_arrive_and_cancel_stops_them(ntk):
     ntk.keyboard.press("ArrowRight")
     cancel = ntk.get_by_role("button", name="Cancel")
     expect(cancel).to_be_enabled()
-    points = "document.querySelectorAll('.nv-plot .js-plotly-plot')[1].data[1].x.length"
+    traces = "document.querySelectorAll('.nv-plot .js-plotly-plot')[1].data"
+    points = f"{traces}.find(trace => trace.name === 'one network').x.length"
     until(ntk, f"{points} > 0")
+    expect(ntk.get_by_text("Predicted: ")).to_be_visible()  # before, and for the settings as they are
+    expect(ntk.get_by_text("The prediction is out of date")).to_be_hidden()
     cancel.click()
     expect(cancel).to_be_disabled(timeout=1000)
     count = ntk.evaluate(points)

@@ -11,7 +11,7 @@ from ...convergence import Slope, log_log_slope
 from ...kernels.results import Band, Fluctuation
 from ..style import theme
 from ..style.ranges import reaching
-from ..style.wording import as_predicted, one_over_root, width_needed
+from ..style.wording import as_predicted, figures, law, one_over_root, width_needed
 from .panel import Part, Plot
 
 USUAL_DEVIATIONS = (-3.5, 0.5)
@@ -209,15 +209,16 @@ class ConvergencePlot(Plot):
     def _sentences(self) -> str:
         said = []
         if self._found is not None:
-            if self._goals:
-                said.append(width_needed(self._found.c, self._found.error, self._goals))
-            said.append(as_predicted(self._points, self._found.c, self._found.error))
+            c, error = self._found.c, self._found.error
+            brief = f"Predicted: <b>{figures(c)}</b>/√n." if self._points else law(c, error)
+            said.append(width_needed(c, error, self._goals) if self._goals else brief)
+            said += [as_predicted(self._points, c, error)] if self._points else []
         elif self._refusal:
             said += [f"No line is predicted. {self._refusal}", one_over_root(self._by_width())]
         else:
             said.append("Each point is one random network.")
         if self._left_out:
-            said.append(f"From width {min(self._left_out):,} on, networks would take too long or too much memory.")
+            said.append(f"Width {min(self._left_out):,} is too much for this machine.")
         return " ".join(said)
 
 

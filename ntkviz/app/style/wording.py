@@ -112,16 +112,27 @@ def _why_not(deviations: Mapping[int, Sequence[float]], slope: Slope) -> str:
     return "That law is for wide networks; at these widths, terms of higher order still bend the curve."
 
 
+def law(c: float, error: float) -> str:
+    """The predicted law and its band."""
+    return f"Predicted: c/√n with c = {plus_minus(c, error)} (s.e.); nine networks in ten lie in the band."
+
+
+def width_needed(c: float, error: float, goals: Sequence[float]) -> str:
+    """The widths n = (c/r)² at which the deviation is r on average, for each of `goals`."""
+    wanted = [
+        f"{100 * goal:g} %{' (to leading order)' * (goal >= NEAR)}: <b>{about(max(1, (c / goal) ** 2))}</b>"
+        for goal in goals
+    ]
+    return f"Width for {'; '.join(wanted)}; ± {max(1, round(200 * error / c))} % (s.e.)."
+
+
 def as_predicted(distances: Mapping[tuple[int, int], float], c: float, error: float) -> str:
-    """The law c/√n, and whether networks, by width and seed, are as far from their limit as it says."""
-    if not distances:
-        return f"Predicted: c/√n with c = {plus_minus(c, error)} (s.e.); nine networks in ten lie in the band."
-    predicted = f"Predicted: <b>{figures(c)}</b>/√n."
+    """Whether networks, by width and seed, are as far from their limit as c/√n says."""
     compared = {at: distance for at, distance in distances.items() if c <= NEAR * at[0] ** 0.5}
     if not compared:
-        return f"{predicted} To leading order, so wider networks will tell: those for which it is below {NEAR:.0%}."
+        return f"Networks can be compared with it from width {about((c / NEAR) ** 2)} on."
     ratio, networks = over_predicted(compared, c, error), len({seed for _, seed in compared})
-    said = f"{predicted} Where this is below {NEAR:.0%}, networks are on average <b>{ratio.value:.2f}</b>"
+    said = f"From width {min(compared)[0]:,} on, networks are <b>{ratio.value:.2f}</b>"
     if networks < FEWEST:
         return f"{said} times as far, so far."
     said += f" ± {ratio.error:.2f} (s.e.) times as far"
@@ -131,13 +142,3 @@ def as_predicted(distances: Mapping[tuple[int, int], float], c: float, error: fl
     if off > 2 * ratio.error:
         return f"{said}. Chance alone puts one in twenty this far from 1."
     return f"{said}: too uncertain to judge." if ratio.error > UNSURE else f"{said}: they agree."
-
-
-def width_needed(c: float, error: float, goals: Sequence[float]) -> str:
-    """The widths n = (c/r)² at which the deviation is r on average, for each of `goals`."""
-    wanted = [
-        f"<b>{about(max(1, (c / goal) ** 2))}</b> for {100 * goal:g} %{' (to leading order)' * (goal >= NEAR)}"
-        for goal in goals
-    ]
-    listed = f"{', '.join(wanted[:-1])} and {wanted[-1]}" if len(wanted) > 1 else wanted[0]
-    return f"Width needed: about {listed}, ± {max(1, round(200 * error / c))} % (s.e.)."

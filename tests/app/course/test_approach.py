@@ -70,7 +70,7 @@ def test_virtual_networks_that_take_too_much_are_left_out(plot, cost, monkeypatc
     assert len(costs(plot, ARCH, X)) == 1 + 2 + 1
     run(plot)
     assert sorted(plot.means()) == [16, 32, 200]
-    assert "From width 400 on, networks would take too long or too much memory." in reading(plot)
+    assert "Width 400 is too much for this machine." in reading(plot)
 
 
 def test_virtual_networks_that_the_machine_refuses_are_left_out(plot, monkeypatch):

@@ -74,7 +74,7 @@ def test_a_large_count_has_two_digits(count, said):
 
 
 def test_the_width_that_is_needed():
-    said = "Width needed: about <b>1</b> for 10 % (to leading order) and <b>100</b> for 1 %, ± 20 % (s.e.)."
+    said = "Width for 10 % (to leading order): <b>1</b>; 1 %: <b>100</b>; ± 20 % (s.e.)."
     assert width_needed(0.1, 0.01, [0.1, 0.01]) == said
 
 
