@@ -32,7 +32,8 @@ def handle(page: Page, label: str):
 
 
 @pytest.mark.alone
-def test_points_arrive_and_cancel_stops_them(ntk):
+def test_points_arrive_and_cancel_stops_them(chapter):
+    ntk = chapter("depth=1")
     handle(ntk, "weights σw").focus()
     ntk.keyboard.press("ArrowRight")
     cancel = ntk.get_by_role("button", name="Cancel")

@@ -16,7 +16,7 @@ from ...language.architecture import Architecture
 from ..pages.background import Update
 from ..plots.convergence import VIRTUAL_NETWORKS, ConvergencePlot
 
-LONGEST, LARGEST = 8.0, 4e9
+LONGEST, LARGEST = 8.0, 3e9
 """Seconds and bytes that a virtual network of a page may take, which cannot be interrupted."""
 
 

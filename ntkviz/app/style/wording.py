@@ -123,7 +123,8 @@ def width_needed(c: float, error: float, goals: Sequence[float]) -> str:
         f"{100 * goal:g} %{' (to leading order)' * (goal >= NEAR)}: <b>{about(max(1, (c / goal) ** 2))}</b>"
         for goal in goals
     ]
-    return f"Width for {'; '.join(wanted)}; ± {max(1, round(200 * error / c))} % (s.e.)."
+    said = f"Width for {'; '.join(wanted)}; ± {max(1, round(200 * error / c))} % (s.e.)."
+    return said.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def as_predicted(distances: Mapping[tuple[int, int], float], c: float, error: float) -> str:

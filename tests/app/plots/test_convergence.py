@@ -179,7 +179,7 @@ def test_the_width_that_is_needed_is_said_with_its_error_before_any_network():
     plot.restart("a", 64)
     plot.predict(field(c=2.97, error=0.03))
     said = "Width for 10 % (to leading order): 880; 1 %: 88,000; 0.1 %: 8.8 million; ± 2 % (s.e.)."
-    assert reading(plot).strip() == said
+    assert reading(plot).strip() == said.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def converging(slope, noise=0.0):

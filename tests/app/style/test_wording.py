@@ -75,7 +75,7 @@ def test_a_large_count_has_two_digits(count, said):
 
 def test_the_width_that_is_needed():
     said = "Width for 10 % (to leading order): <b>1</b>; 1 %: <b>100</b>; ± 20 % (s.e.)."
-    assert width_needed(0.1, 0.01, [0.1, 0.01]) == said
+    assert width_needed(0.1, 0.01, [0.1, 0.01]) == said.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 @pytest.mark.parametrize(("ratios", "said"), [((1.3, 1.2, 1.1), "Chance alone"), ((1.1, 1.0, 0.9), "they agree.")])
