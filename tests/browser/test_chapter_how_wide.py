@@ -1,0 +1,35 @@
+"""The page on predicted deviations: a line before any network, both kinds of networks, and a refusal that is told."""
+
+import pytest
+from pages import until
+from playwright.sync_api import expect
+
+CHAPTER = "14_how_wide.ipynb"
+
+
+def points(plot: int, trace: int) -> str:
+    """JavaScript for how many points a trace of a plot has."""
+    return f"(document.querySelectorAll('.nv-plot .js-plotly-plot')[{plot}]?.data?.[{trace}]?.x ?? []).length"
+
+
+@pytest.mark.wide
+def test_the_prediction_is_there_and_both_kinds_of_networks_come(visit):
+    page = visit(f"{CHAPTER}#depth=1&width=64")
+    until(page, f"{points(0, 1)} > 0 && {points(1, 2)} > 0 && {points(2, 0)} > 0")
+    until(page, f"{points(1, 0)} > 0 && {points(1, 1)} > 0")
+    readings = page.locator(".nv-reading")
+    expect(readings.nth(1)).to_contain_text("virtual networks: ")
+    expect(readings.nth(2)).to_contain_text("1,024 draws of Z")
+
+
+@pytest.mark.wide
+def test_no_line_is_invented_where_there_is_no_law(visit):
+    page = visit(f"{CHAPTER}#which=batchnorm+of+4&depth=1&width=64")
+    reading = page.locator(".nv-reading").first
+    expect(reading).to_contain_text("the 1/√n law does not hold")
+    assert page.evaluate(points(0, 1)) == 0
+    expect(page.locator(".nv-reading").nth(1)).to_contain_text("no standard deviation to predict")
+    exercise = page.locator(".nv-exercise")
+    exercise.get_by_label("width").fill("19000")
+    exercise.get_by_role("button", name="Measure").click()
+    expect(exercise.get_by_role("status")).to_contain_text("Yes. 200 virtual networks of width 19,000 are")
