@@ -11,7 +11,7 @@ app.Picture(controls, [plot], at_once=infinite_side, as_it_comes=finite_side)
 from .course.approach import approach, costs
 from .course.chapter import Cards, Chapter, chapters
 from .course.data import Digits, digits
-from .course.experiments import WIDEST_REAL, Experiment, experiments
+from .course.experiments import Experiment, experiments
 from .exercises.exercise import Exercise
 from .exercises.quiz import Quiz
 from .exercises.task import Task

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,9 +23,6 @@ from ...language.architecture import Architecture
 from ...language.gradients.gia import simple_gia_check
 from .data import every_digit
 
-WIDEST_REAL = 4096
-"""The largest width whose matrices are drawn; wider networks are virtual."""
-
 SENTENCES = "The brown fox jumps over the dog", "The quick brown fox jumps over the"
 
 
@@ -35,8 +32,10 @@ class Experiment:
 
     - `arch`: the network.
     - `x`: a batch of inputs.
+    - `WIDEST_REAL`: the largest width whose matrices are drawn; wider networks are virtual.
     """
 
+    WIDEST_REAL: ClassVar[int] = 4096
     arch: Architecture
     x: Any
 
@@ -91,7 +90,7 @@ def experiments(parametrization: str = "ntk4a") -> dict[str, Experiment]:
 
 
 def _ntk_of(width: int) -> str:
-    return "empirical_ntk" if width <= WIDEST_REAL else "virtual_ntk"
+    return "empirical_ntk" if width <= Experiment.WIDEST_REAL else "virtual_ntk"
 
 
 def _embedded(sentences: tuple[str, ...], dimension: int = 100) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Small drawings for the cards of the home page, stored as files, so that the page loads complete.
 
-The drawing of a chapter `02_ntk` is made by a function `draw` in `ntk.py`. `make thumbnails` redraws those of all
+The drawing of a chapter `02_ntk` is made by a function `draw` in `cards/ntk.py`. `make thumbnails` redraws those of all
 chapters, in a minute, and writes `svg/02_ntk.svg`.
 """
 
@@ -13,4 +13,4 @@ def draw(chapter: str) -> str:
     Raises:
         ModuleNotFoundError: There is no file for it here.
     """
-    return str(import_module(f"{__name__}.{chapter.partition('_')[2]}").draw())
+    return str(import_module(f"{__name__}.cards.{chapter.partition('_')[2]}").draw())

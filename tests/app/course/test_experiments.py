@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import ntkviz as nv
-from ntkviz.app import WIDEST_REAL, Experiment, experiments
+from ntkviz.app import Experiment, experiments
 
 
 def test_experiment_measures_the_relative_frobenius_deviation():
@@ -15,12 +15,12 @@ def test_experiment_measures_the_relative_frobenius_deviation():
 
 def test_wide_networks_are_virtual_and_need_little_memory():
     arch, x = nv.architectures.mlp(depth=1), np.random.default_rng(0).normal(size=(1, 4))
-    experiment, width = Experiment(arch, x), WIDEST_REAL + 1
+    experiment, width = Experiment(arch, x), Experiment.WIDEST_REAL + 1
     deviation = nv.virtual_ntk(arch, x, width=width, key=3) / nv.infinite_ntk(arch, x).ntk - 1
     assert experiment.distances(width, 3) == pytest.approx((abs(deviation.item()),))
     assert experiment.fluctuation.c == nv.fluctuation(arch, x).c
     two_layers = Experiment(nv.architectures.mlp, x)
-    assert two_layers.cost(width).memory < 0.1 * two_layers.cost(WIDEST_REAL).memory
+    assert two_layers.cost(width).memory < 0.1 * two_layers.cost(Experiment.WIDEST_REAL).memory
 
 
 def test_only_a_failing_check_adds_the_distance_to_the_shortcut():

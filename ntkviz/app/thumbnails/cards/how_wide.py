@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ... import architectures
-from ...kernels.deviation import deviation
-from ...kernels.fluctuation import fluctuation
-from ..style.theme import FINITE, LIMIT
-from .drawing import dots, down, polyline, svg
+from .... import architectures
+from ....kernels.deviation import deviation
+from ....kernels.fluctuation import fluctuation
+from ...style.theme import FINITE, LIMIT
+from ..drawing import dots, down, polyline, svg
 
 REAL, VIRTUAL = [64, 1024], [16_384, 262_144]
 ENDS = np.array([30.0, 1e6])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ... import architectures
-from ...kernels.infinite import infinite_ntk
-from ...networks.finite import empirical_ntk
-from ..course.data import digits
-from .drawing import arrow, heatmap, svg
+from .... import architectures
+from ....kernels.infinite import infinite_ntk
+from ....networks.finite import empirical_ntk
+from ...course.data import digits
+from ..drawing import arrow, heatmap, svg
 
 
 def draw() -> str:

@@ -6,12 +6,12 @@ from html import escape
 
 import numpy as np
 
-from ... import architectures
-from ...calculus.walkthrough import Walkthrough
-from ..plots import statistics
-from ..style.theme import FINITE, LIMIT, MUTED
-from ..walkthrough.score import COLOURS, LETTERS
-from .drawing import HEIGHT, polyline, svg
+from .... import architectures
+from ....calculus.walkthrough import Walkthrough
+from ...plots import statistics
+from ...style.theme import FINITE, LIMIT, MUTED
+from ...walkthrough.score import COLOURS, LETTERS
+from ..drawing import HEIGHT, polyline, svg
 
 FIRST, ROWS, LIT, HIGH = 3, 6, 7, 24
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ... import architectures
-from ...kernels.infinite import infinite_ntk
-from ...networks.outputs import sample_outputs
-from ..style.theme import FINITE, LIMIT
-from .drawing import across, down, polyline, svg
+from .... import architectures
+from ....kernels.infinite import infinite_ntk
+from ....networks.outputs import sample_outputs
+from ...style.theme import FINITE, LIMIT
+from ..drawing import across, down, polyline, svg
 
 
 def draw() -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...kernels.deviation import deviation
-from ..course.experiments import experiments
-from ..style.theme import MUTED, SERIES
-from .drawing import across, dots, down, polyline, svg
+from ....kernels.deviation import deviation
+from ...course.experiments import experiments
+from ...style.theme import MUTED, SERIES
+from ..drawing import across, dots, down, polyline, svg
 
 WIDTHS = np.array([16, 128, 1024])  # each width is compiled separately
 

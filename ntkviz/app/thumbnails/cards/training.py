@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ... import architectures, regression
-from ...networks.training import train
-from ..course.data import digits
-from ..style.theme import FINITE, LIMIT
-from .drawing import across, down, polyline, svg
+from .... import architectures, regression
+from ....networks.training import train
+from ...course.data import digits
+from ...style.theme import FINITE, LIMIT
+from ..drawing import across, down, polyline, svg
 
 STEPS = np.array([0, 1, 2, 4, 8, 16, 32, 64, 128])
 
