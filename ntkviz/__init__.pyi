@@ -87,4 +87,6 @@ from .tracing.traced import AssumptionWarning as AssumptionWarning, Traced as Tr
 from .kernels.sweep import sweep as sweep
 from .networks.results import Training as Training
 from .networks.training import train as train
+from .training.limit import feature_learning as feature_learning
+from .training.results import FeatureLearning as FeatureLearning, Trajectory as Trajectory
 from .training.program import training_program as training_program

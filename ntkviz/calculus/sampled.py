@@ -255,7 +255,7 @@ def sampled_kernels(
     of each program that are watched."""
     runs = [(p, z.run(p.program, known[k] if known else None)) for k, p in enumerate(programs)]
     nngp = [[_nngp(*first, *second, readout_passes, z) for second in runs] for first in runs]
-    uses = [_uses(*run, z) for run in runs]
+    uses = [uses_of(*run, z) for run in runs]
     program = programs[0].program
     sizes = [len(p.program.data[0]) * p.program.outputs for p in programs]
     # A sample is a coordinate of a network; its gradients are √n or n times those of f.
@@ -285,7 +285,7 @@ def _nngp(
     return products * jnp.asarray(p.program.variance(p.program.parameter_of(v))) / z.samples
 
 
-def _uses(p: BackwardProgram, values: list[Array], z: VirtualNetwork) -> dict[Matrix, Uses]:
+def uses_of(p: BackwardProgram, values: list[Array], z: VirtualNetwork) -> dict[Matrix, Uses]:
     """What goes into each parameter and the gradients at what comes out, `(stack·outputs, uses, samples)`.
 
     Vectors are times √(n w), so that their plain products are n⟨ , ⟩.

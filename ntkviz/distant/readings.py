@@ -23,6 +23,7 @@ READINGS = {
     "empirical_contributions": "ntkviz.kernels.contributions",
     "empirical_ntk": "ntkviz.networks.finite",
     "explain": "ntkviz.kernels.infinite",
+    "feature_learning": "ntkviz.training.limit",
     "fluctuation": "ntkviz.kernels.fluctuation",
     "gram": "ntkviz.kernels.gram",
     "infinite_contributions": "ntkviz.kernels.contributions",

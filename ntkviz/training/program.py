@@ -18,7 +18,6 @@ import numpy as np
 
 from ..errors import ProgramError
 from ..language import instructions as ops
-from ..language.architecture import check_architecture
 from ..language.axes import Index, Reshape, Shape
 from ..language.gradients import instructions as grads
 from ..language.gradients.backward import BackwardProgram, Use, depends_on_parameters
@@ -84,7 +83,7 @@ def training_program(
         ProgramError: A rule of the language is broken, a derivative is not a function, or the program is too long.
     """
     task = checked_task(
-        check_architecture(arch),
+        arch,
         x,
         y,
         x_test,

@@ -19,7 +19,6 @@ class Task(NamedTuple):
     """Gradient descent of one architecture on one set of examples.
 
     - `weights`: how often each training example counts in each step's loss, `(steps, train)`.
-    - `separate`: whether each output is the architecture's output for its own example alone.
     """
 
     arch: Architecture
@@ -30,7 +29,6 @@ class Task(NamedTuple):
     learning_rate: float
     richness: float
     loss: str
-    separate: bool
 
     @property
     def steps(self) -> int:
@@ -51,12 +49,12 @@ def checked_task(
     batches: Any,
 ) -> Task:
     """The task; raises `HyperparameterError` or `InputError` for arguments that make none."""
+    check_architecture(arch)
     train = check_data(x, "x")
     [targets] = check_data(y, "y")
     if targets.shape != (len(train[0]),):
         raise InputError(f"y has shape {targets.shape}; for {len(train[0])} inputs it must be ({len(train[0])},).")
-    separate = examples_are_separate(check_architecture(arch), train)
-    if batches is not None and not separate:
+    if batches is not None and not examples_are_separate(arch, train):
         raise InputError(
             f"{arch.fn.__name__} treats a batch as one input, because of batch normalisation or the like, so it has no "
             "outputs for a part of it; leave out batches."
@@ -71,7 +69,6 @@ def checked_task(
         float(number(learning_rate, "learning_rate", at_least=0)),
         float(number(richness, "richness", above=0)),
         check_loss(loss, targets),
-        separate,
     )
 
 

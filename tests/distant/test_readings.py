@@ -54,6 +54,7 @@ CALLS = {
     "empirical_contributions": ((A.rnn, SEQUENCES[:1]), {"width": 16, "key": 0}),
     "empirical_ntk": ((A.mlp, X), {"width": 16, "key": 0}),
     "explain": ((A.gru, SEQUENCES), {}),
+    "feature_learning": ((A.mlp(depth=1), X, [1.0, 0.0, 2.0]), {"steps": 1, "learning_rate": 0.1}),
     "fluctuation": ((A.mlp, X), {}),
     "gram": ((A.mlp, X), {"progress": False}),
     "infinite_contributions": ((A.rnn, SEQUENCES[:1]), {}),

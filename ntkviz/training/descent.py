@@ -1,0 +1,283 @@
+"""Gradient descent on samples of the Z's: one step, compiled once, in a loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jaxtyping import Float, Float64
+
+from ..calculus.checked import Seen, seen, watched
+from ..calculus.general import with_gradients
+from ..calculus.sampled import Table, VirtualNetwork, uses_of
+from ..execution.memory_limit import bounded
+from ..language import instructions as ops
+from ..language.axes import Shape
+from ..language.gradients.backward import BackwardProgram, Use
+from ..language.program import Program
+from ..networks.uses import gradient_scale, ntk_from_uses, pairs_of_uses
+from .losses import SLOPES
+from .matrices import MatrixState, Pair, TrainedInput, TrainedMatrix
+
+Matrix = tuple[str, Shape]
+
+
+class ReadOut(NamedTuple):
+    """The vectors that are read out: their index, how many positions they have, and the index of the parameter v."""
+
+    vectors: int
+    positions: int
+    parameter: int | None
+
+    @classmethod
+    def of(cls, program: Program) -> ReadOut | None:
+        """Of a program before `mean_field`, which leaves these indices as they are; `None` if it has no readout."""
+        if not program.output_is_readout:
+            return None
+        v, x = program.instructions[program.output].args
+        op = program.instructions[v].op
+        parameter = op.parameter if isinstance(op, ops.InitialVector) else None
+        return cls(x, math.prod(program.instructions[v].shape), parameter)
+
+
+class State(NamedTuple):
+    """All parameters before a step, by name; vectors as they are in the program, `(*shape, samples)`."""
+
+    matrices: dict[Matrix, MatrixState]
+    inputs: dict[str, Array]
+    vectors: dict[str, Array]
+
+
+class Step(NamedTuple):
+    """What one step is made of, which is the same for all.
+
+    - `signs`: by which normals in the mirror image are multiplied, `(normals,)`; `None` if there is none.
+    """
+
+    train: BackwardProgram
+    test: Program | None
+    targets: Array
+    learning_rate: Any
+    richness: Any
+    first: Array
+    key: Array
+    signs: np.ndarray | None
+    loss: str
+    read_out: ReadOut | None
+
+
+@bounded(static_argnames=("loss", "read_out", "mirrored"))
+def descent(
+    train: Program,
+    test: Program | None,
+    targets: Float64[Array | np.ndarray, "train"],
+    weights: Float64[Array | np.ndarray, "times train"],
+    learning_rate: float,
+    richness: float,
+    normals: Float64[Array, "normals samples"],
+    key: Array,
+    *,
+    loss: str,
+    read_out: ReadOut | None,
+    mirrored: bool,
+) -> tuple[
+    Float64[Array, "times train"],
+    Float64[Array, "times test"],
+    Float64[Array, "times features features"],
+    Float64[Array, "times train train"],
+    list[Seen],
+]:
+    """Outputs on training and test inputs, features and NTK of programs of `mean_field`, whose data are stacks; and
+    what samples say at each time of the functions that are watched.
+
+    `normals` are those of the parameters and of the first step (`dimensions`); later ones are drawn. If `mirrored`,
+    each sample has a mirror image, in which the readout and what gradients are multiplied by have the other sign.
+    """
+    whole = with_gradients(train, assume_gia=False)
+    signs = _signs(whole, test, read_out) if mirrored else None
+    count = _of_parameters(train)
+    step = Step(
+        whole,
+        test,
+        jnp.asarray(targets),
+        learning_rate,
+        richness,
+        normals[count:],
+        key,
+        None if signs is None else signs[count:],
+        loss,
+        read_out,
+    )
+    start = _start(step, _both(normals[:count], None if signs is None else signs[:count]), len(weights))
+    given = jnp.arange(len(weights)), jnp.asarray(weights)
+    _, found = jax.lax.scan(lambda state, at: _step(step, state, *at), start, given)
+    result: tuple[Array, Array, Array, Array, list[Seen]] = found
+    return result
+
+
+def dimensions(train: Program, test: Program | None) -> int:
+    """How many normal samples the parameters and the first step take."""
+    whole = with_gradients(train, assume_gia=False).program
+    return _of_parameters(train) + sum(_of_step(p) for p in (whole, test) if p is not None)
+
+
+def _of_parameters(program: Program) -> int:
+    return sum(_of_parameter(program, k) for k in range(len(program.parameters)))
+
+
+def _of_parameter(program: Program, index: int) -> int:
+    declared = program.parameters[index]
+    return {"matrix": 0, "input": declared.fan, "vector": math.prod(declared.shape)}[declared.kind]
+
+
+def _of_step(program: Program) -> int:
+    return sum(_rows(program, index) for index in range(len(program)))
+
+
+def _rows(program: Program, index: int) -> int:
+    """How many vectors a matrix is applied to by an instruction, for all the stack."""
+    instruction = program.instructions[index]
+    return len(program.data[0]) * math.prod(instruction.shape) if isinstance(instruction.op, ops.MatMul) else 0
+
+
+def _signs(whole: BackwardProgram, test: Program | None, read_out: ReadOut | None) -> np.ndarray:
+    """Of all normals, in the order in which they are taken."""
+    program = whole.program
+    of_parameters = [
+        np.full(_of_parameter(program, k), -1 if read_out is not None and k == read_out.parameter else 1)
+        for k in range(len(program.parameters))
+    ]
+    of_step = [
+        np.full(_rows(program, index), 1 if index < whole.forward_length else -1) for index in range(len(program))
+    ]
+    return np.concatenate([*of_parameters, *of_step, np.ones(0 if test is None else _of_step(test))])
+
+
+def _both(normals: Array, signs: np.ndarray | None) -> Array:
+    """Samples, followed by their mirror images if there are any."""
+    return normals if signs is None else jnp.concatenate([normals, signs[:, None] * normals], axis=-1)
+
+
+def _start(step: Step, normals: Array, times: int) -> State:
+    """Before the first step, with room for all."""
+    program = step.train.program
+    table, inputs, vectors = Table(normals), {}, {}
+    for index, declared in enumerate(program.parameters):
+        sigma, rows = program.variance(declared) ** 0.5, table.take(_of_parameter(program, index))
+        if declared.kind == "input":
+            inputs[declared.name] = sigma * rows
+        elif declared.kind == "vector":  # `variance` divides by fan, which belongs to the readout
+            scale = sigma * declared.fan**0.5
+            vectors[declared.name] = scale * rows.reshape((*declared.shape, table.samples))
+    matrices = {
+        name: MatrixState.empty((there, back, outer), times, table.samples)
+        for name, (there, back, outer) in _rows_of_each(step).items()
+    }
+    return State(matrices, inputs, vectors)
+
+
+def _rows_of_each(step: Step) -> dict[Matrix, list[int]]:
+    """How many rows of each matrix, its transpose, and outer products training takes in a step."""
+    program, found = step.train.program, dict[Matrix, list[int]]()
+    for one in (program, *(() if step.test is None else (step.test,))):
+        for index, instruction in enumerate(one.instructions):
+            if isinstance(instruction.op, ops.MatMul):
+                rows = found.setdefault(_name(one, instruction.op), [0, 0, 0])
+                rows[int(instruction.op.transpose)] += _rows(one, index) if one is program else 0
+    for use in step.train.uses:
+        declared = program.parameters[use.parameter]
+        if declared.kind == "matrix":
+            found[declared.name, use.index][2] += len(program.data[0]) * _vectors(program, use)
+    return found
+
+
+def _vectors(program: Program, use: Use) -> int:
+    """How many outer products a use makes, for each element of the stack."""
+    assert use.b is not None
+    return math.prod(program.instructions[use.b if use.gradient_first else use.a].shape)
+
+
+def _name(program: Program, op: ops.MatMul) -> Matrix:
+    return program.parameters[op.parameter].name, op.index
+
+
+def _step(step: Step, state: State, number: Array, weights: Array) -> tuple[State, Any]:
+    """One step of gradient descent, and what there is to see before it."""
+    drawn = jax.random.normal(jax.random.fold_in(step.key, number), step.first.shape, step.first.dtype)
+    normals = _both(jnp.where(number == 0, step.first, drawn), step.signs)
+    program, used = step.train.program, {name: TrainedMatrix(m) for name, m in state.matrices.items()}
+    count = _of_step(program)
+    z = _network(state, used, normals[:count])
+    values = z.run(program)
+    f = values[program.output] / step.richness
+    slopes = SLOPES[step.loss](f, step.targets.reshape(f.shape), weights.reshape(f.shape))
+    after = _descended(step, state, used, values, slopes, number)
+    f_test = jnp.zeros(0)
+    if step.test is not None:
+        f_test = _network(state, used, normals[count:]).run(step.test)[step.test.output].ravel() / step.richness
+    uses = uses_of(step.train, values, z)
+    zero = jnp.zeros((f.size, f.size))
+    ntk = ntk_from_uses(program, uses, uses, pairs_of_uses, width=z.samples, zero=zero) / z.samples
+    return after, (
+        f.ravel(),
+        f_test,
+        _features(step, values),
+        ntk,
+        seen(program, watched(program.with_numbers()), values),
+    )
+
+
+def _network(state: State, used: Mapping[Matrix, TrainedMatrix], normals: Array) -> VirtualNetwork:
+    """The network of the present parameters."""
+    z = VirtualNetwork(Table(normals))
+    z.matrices |= used  # type: ignore[arg-type]  # what its rules ask of a `RandomMatrix`
+    z.matrices |= {name: TrainedInput(u) for name, u in state.inputs.items()}  # type: ignore[misc]
+    z.vectors |= state.vectors
+    return z
+
+
+def _features(step: Step, values: list[Array]) -> Array:
+    """Σ_p⟨x_p, x̄_p⟩/(nP) between training inputs; an empty matrix without a readout."""
+    if step.read_out is None:
+        return jnp.zeros((0, 0))
+    x = values[step.read_out.vectors]
+    x = x.reshape(step.targets.size, step.read_out.positions, x.shape[-1])
+    return jnp.einsum("ipz,jpz->ij", x, x) / (x.shape[1] * x.shape[2])
+
+
+def _descended(
+    step: Step, state: State, used: Mapping[Matrix, TrainedMatrix], values: list[Array], slopes: Array, number: Array
+) -> State:
+    """All parameters after the step."""
+    program, inputs, vectors = step.train.program, dict(state.inputs), dict(state.vectors)
+    outer: dict[Matrix, list[Pair]] = {name: [] for name in state.matrices}
+    for use in step.train.uses:
+        declared = program.parameters[use.parameter]
+        rate = -step.learning_rate * step.richness * gradient_scale(program, use.parameter)
+        a, b = _weighted(use, values, slopes)
+        if b is None:
+            vectors[declared.name] += rate * a.sum(axis=0)
+            continue
+        a, b = rate * a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1])
+        if declared.kind == "input":
+            inputs[declared.name] += b.T @ a
+        else:
+            outer[declared.name, use.index].append((a, b))
+    matrices = {name: matrix.after(used[name], number, outer[name]) for name, matrix in state.matrices.items()}
+    return State(matrices, inputs, vectors)
+
+
+def _weighted(use: Use, values: list[Array], slopes: Float[Array, "stack outputs"]) -> tuple[Array, Array | None]:
+    """Both sides of a use, of which the gradient is summed over outputs with their χ: `(stack, *leading, …)` each."""
+
+    def summed(gradient: int) -> Array:
+        return jnp.einsum("so,so...->s...", slopes, values[gradient])
+
+    if use.b is None:
+        return summed(use.a), None
+    return (summed(use.a), values[use.b]) if use.gradient_first else (values[use.a], summed(use.b))

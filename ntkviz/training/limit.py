@@ -1,0 +1,173 @@
+"""The infinite-width limit of training, features and all: one step of the Z calculus on samples, in a loop.
+
+Training is a tensor program (`program.py`), so it has a limit; but a program grows with every step. Here the step is
+the program of one forward and backward pass, compiled once. What it reads of earlier steps is what the initial matrices
+made of earlier vectors, and the outer products by which they have changed since (`matrices.py`): vectors of samples,
+kept in arrays of fixed size.
+
+Where the Simple GIA Check passes, flipping the sign of the readout flips f₀ and every gradient. Samples are taken in
+pairs that mirror each other in this way, so that f₀ = 0, as in the limit, and does not blur f = F/γ when γ is small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+from ..calculus.checked import Seen, check_seen, watched
+from ..calculus.general import check_differentiable, with_gradients
+from ..errors import HyperparameterError, NotFiniteError, shown
+from ..execution.examples import traced
+from ..execution.finiteness import check_batches
+from ..execution.ragged import Data
+from ..gaussian.sobol import sobol_normal
+from ..language.program import Program
+from ..language.rewriting.shorthand import in_full
+from ..networks.parameters import check_one_network_reads
+from ..networks.sampling import passes
+from .descent import ReadOut, descent, dimensions
+from .mean_field import mean_field
+from .results import FeatureLearning, Trajectory
+from .task import Task, checked_task
+
+SCRAMBLES = 16  # independent ones, whose spread is the reported standard error
+LOG2_SAMPLES = 11  # the bias of so many, of order 1/samples, is below the standard error of the scrambles
+
+
+def feature_learning(
+    arch: Any,
+    x: Any,
+    y: Any,
+    x_test: Any = None,
+    *,
+    steps: int,
+    learning_rate: float,
+    richness: float = 1.0,
+    loss: str = "squared",
+    batches: Any = None,
+    progress: bool | Callable[[int, int], None] = False,
+) -> FeatureLearning:
+    """The infinite-width limit of gradient descent at the scale where features move: outputs and kernels, step by step.
+
+    What is trained, and how, is said at `training_program`, whose limit this is. As γ → 0, outputs tend to gradient
+    descent with the NTK, started at 0 (`regression.fit(…).gradient_descent(steps, learning_rate)`), and kernels stay as
+    they are; at γ = 1 kernels move by as much as they are. Changing numbers and hyper-parameters recompiles nothing.
+
+    ```python
+    x, y = [[1.0, 0.5], [-0.7, 1.0], [0.3, -1.2]], [1.0, -1.0, 0.5]
+    arch = nv.architectures.mlp(depth=2, nonlinearity="tanh")
+    learned = nv.feature_learning(arch, x, y, [[0.6, 0.9]], steps=6, learning_rate=0.4)
+    learned.test[-1], learned.error.test[-1]
+    ```
+
+    Source: Yang & Hu 2020 (arXiv:2011.14522); Bordelon & Pehlevan 2022 (arXiv:2205.09653) for γ.
+
+    Args:
+        arch: An architecture.
+        x: As for `training_program`.
+        y: As for `training_program`.
+        x_test: Inputs whose outputs are recorded too; a separate input if examples are mixed.
+        steps: How many steps are taken, ≥ 0. Time grows like its square.
+        learning_rate: η ≥ 0, in units of 1/λ.
+        richness: γ > 0, dimensionless.
+        loss: `"squared"` or `"logistic"`, as for `training_program`.
+        batches: As for `training_program`.
+        progress: `True` draws a progress bar on stderr; a function `(done, total)` is called instead, at the start and
+            after each of the independent scrambles. An exception that it raises ends the computation.
+
+    Returns:
+        Outputs and kernels before each step and after the last, with their standard errors.
+
+    Raises:
+        HyperparameterError: A number, the loss, the batches or `progress` are invalid.
+        InputError: The inputs or targets cannot be used, or batches are given for an architecture that mixes examples.
+        NotFiniteError: Training diverges.
+        NotIntegrableError: A nonlinearity jumps, or samples miss a part of it.
+        ProgramError: A rule of the language is broken, or a derivative is not a function.
+        TooLargeError: It would need more memory than is free.
+    """
+    if not (isinstance(progress, bool) or callable(progress)):
+        raise HyperparameterError(f"progress is {shown(progress)}; it must be True, False or a function (done, total).")
+    task = checked_task(
+        arch,
+        x,
+        y,
+        x_test,
+        steps=steps,
+        learning_rate=learning_rate,
+        richness=richness,
+        loss=loss,
+        batches=batches,
+    )
+    found = [np.stack(part) for part in zip(*_with_progress(_scrambles(task), progress), strict=True)]
+    if not all(np.all(np.isfinite(part)) for part in found):
+        raise NotFiniteError("Training diverges until numbers overflow; make the learning rate or the inputs smaller.")
+    means, errors = (
+        Trajectory(train, test, features if features.size else None, ntk)
+        for train, test, features, ntk in (
+            [part.mean(axis=0) for part in found],
+            [part.std(axis=0, ddof=1) / SCRAMBLES**0.5 for part in found],
+        )
+    )
+    return FeatureLearning(*means, errors)
+
+
+def _with_progress(found: Iterator[Any], progress: bool | Callable[[int, int], None]) -> Iterator[Any]:
+    """The same, one for each scramble; tells how many are done."""
+    with tqdm(total=SCRAMBLES, unit="scramble", disable=progress is not True) as bar:
+        for done in range(SCRAMBLES + 1):
+            if callable(progress):
+                progress(done, SCRAMBLES)
+            if done < SCRAMBLES:
+                yield next(found)
+                bar.update()
+    yield from found  # nothing more, but what is left to be checked
+
+
+def _scrambles(task: Task) -> Iterator[tuple[np.ndarray, ...]]:
+    """Outputs on training and test inputs, features and NTK, in each scramble.
+
+    An author's function is checked where vectors are Gaussian, which is before the first step.
+    """
+    train, test = _programs(task)
+    check_differentiable(train)
+    check_batches(train)
+    mirrored, read_out = passes(train), ReadOut.of(train)
+    programs = mean_field(train), None if test is None else mean_field(test)
+    weights = np.concatenate([task.weights, np.zeros((1, len(task.targets)))])  # after the last step, none
+    before: list[list[Seen]] = []
+    for scramble in range(SCRAMBLES):
+        found = descent(
+            *programs,
+            task.targets,
+            weights,
+            task.learning_rate,
+            task.richness,
+            jnp.asarray(sobol_normal(dimensions(*programs), LOG2_SAMPLES - mirrored, seed=scramble)),
+            jax.random.key(scramble),
+            loss=task.loss,
+            read_out=read_out,
+            mirrored=mirrored,
+        )
+        *numbers, seen = found
+        before.append([Seen(*jax.tree.map(lambda part: part[0], tuple(of))) for of in seen])
+        yield tuple(map(np.asarray, numbers))
+    whole = with_gradients(programs[0], assume_gia=False).program
+    check_seen(whole, watched(whole.with_numbers()), before)
+
+
+def _programs(task: Task) -> tuple[Program, Program | None]:
+    """Of training and test inputs, each with a stack of data as the Z calculus takes them."""
+    first, second, separate = traced(task.arch, task.train, task.train if task.test is None else task.test)
+    check_one_network_reads(task.arch, first, second)
+
+    def stacked(program: Program, data: Data) -> Program:
+        stack = (d[:, None] if separate else d[None] for d in data)
+        return in_full(program).unrolled().with_data(*stack)
+
+    return stacked(first, task.train), None if task.test is None else stacked(second, task.test)

@@ -1,0 +1,195 @@
+"""The infinite-width limit of training: networks that are wide, the program of training, and what theory says."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ntkviz as nv
+from ntkviz.errors import HyperparameterError, InputError, NotFiniteError, ProgramError, TooLargeError
+from ntkviz.training import limit
+
+from .sgd import descend
+
+A = nv.architectures
+X, Y, X_TEST = np.array([[1.0, 0.5], [-0.7, 1.0], [0.3, -1.2]]), np.array([1.0, -1.0, 0.5]), np.array([[0.6, 0.9]])
+SEQUENCES = np.random.default_rng(1).normal(size=(3, 2, 3))
+ROWS = np.random.default_rng(2).normal(size=(5, 3))
+
+
+@nv.architecture
+def two_layers(net, x, *, sigma=1.0):
+    """f = vᵀtanh(W tanh(Uξ))/√n."""
+    return net.readout("v", nv.tanh(net.matrix("W", std=sigma) @ nv.tanh(net.input("U", x))))
+
+
+def within(found, error, other, other_error, deviations):
+    """Whether two results agree to within so many standard errors of their difference, everywhere."""
+    return np.max(np.abs(found - other) / (np.hypot(error, other_error) + 1e-9)) < deviations
+
+
+def test_worked_example():
+    """Six steps: networks of width 2048, trained by a gradient descent in NumPy alone, end at 0.6032 ± 0.0018."""
+    learned = nv.feature_learning(two_layers, X, Y, X_TEST, steps=6, learning_rate=0.4)
+    assert learned.train.shape == (7, 3)
+    assert learned.test.shape == (7, 1)
+    assert learned.features.shape == learned.ntk.shape == (7, 3, 3)
+    assert learned.error.test[-1, 0] < 0.002
+    assert within(learned.test[-1], learned.error.test[-1], 0.6032, 0.0018, 3)
+
+
+@pytest.mark.parametrize(
+    ("arch", "x", "options"),
+    [
+        (A.mlp(depth=2, sigma_b=0.5), X, {}),
+        (A.rnn, SEQUENCES, {"richness": 0.5}),
+        (A.tied_autoencoder, X, {"loss": "logistic"}),
+    ],
+    ids=["mlp", "rnn", "tied autoencoder, logistic"],
+)
+def test_wide_networks_tend_to_it(arch, x, options):
+    """Networks of width 512, by `jax.grad`: their mean, since each is off by its own f₀, of order 1/√n."""
+    options = {"steps": 4, "learning_rate": 0.2, **options}
+    y = np.array([1.0, -1.0, 1.0])
+    learned = nv.feature_learning(arch, x, y, x + 0.1, **options)
+    networks = np.array([descend(arch, x, y, x + 0.1, width=512, key=key, **options) for key in range(8)])
+    mean, error = networks.mean(axis=0), networks.std(axis=0, ddof=1) / 8**0.5
+    found, its_error = (np.hstack([part.train, part.test]) for part in (learned, learned.error))
+    assert np.all(found[0] == pytest.approx(0, abs=1e-12))
+    assert np.max(np.abs(found[-1])) > 0.2
+    assert within(found[1:], its_error[1:], mean[1:], error[1:], 4)  # over some twenty numbers
+
+
+CASES = {
+    "mlp, batches": (A.mlp(depth=2, parametrization="ntk4a"), X, {"batches": [[0], [2, 1, 1]]}),
+    "batchnorm": (A.batchnorm_mlp, ROWS, {"richness": 2.0}),
+    "transformer": (A.transformer, SEQUENCES, {"loss": "logistic"}),
+    "cnn": (A.cnn(nonlinearity="erf", filter_size=2), SEQUENCES, {}),
+    "mean readout": (A.mean_readout_mlp(depth=1), X, {"learning_rate": 0.1}),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_the_limit_of_the_program_of_training(case):
+    """The same steps written out, and read by the calculus of all programs."""
+    arch, x, options = CASES[case]
+    options = {"steps": 2, "learning_rate": 0.2, **options}
+    y = np.where(np.arange(len(x)) % 2, -1.0, 1.0)
+    learned = nv.feature_learning(arch, x, y, x + 0.1, **options)
+    program = nv.training_program(arch, x, y, x_test=x + 0.1, **options)
+    values = [np.asarray(nv.virtual_coordinates(program, width=2**13, key=k)[program.output]) for k in range(6)]
+    mean, error = np.mean(values, axis=0), np.std(values, axis=0, ddof=1) / 6**0.5
+    found, its_error = (np.hstack([part.train, part.test]) for part in (learned, learned.error))
+    assert np.max(np.abs(np.diff(found, axis=0))) > 0.05
+    assert within(found, its_error, mean, error + 1e-3, 4)
+
+
+def test_before_the_first_step_kernels_are_those_of_the_untrained_network():
+    arch = A.mlp(depth=2, sigma_v=1.3)
+    learned, limits = nv.feature_learning(arch, X, Y, steps=0, learning_rate=0.1), nv.infinite_ntk(arch, X)
+    assert learned.train == pytest.approx(0, abs=1e-12)
+    assert learned.test.shape == (1, 0)
+    assert within(learned.ntk[0], learned.error.ntk[0], np.asarray(limits.ntk), 1e-4, 4)
+    assert within(learned.features[0], learned.error.features[0], np.asarray(limits.nngp) / 1.3**2, 1e-4, 4)
+
+
+def test_poor_training_is_that_of_the_kernel_and_leaves_it_as_the_square_of_richness():
+    """f does not change if v and γ change their signs, and the law of v does not either: f is even in γ."""
+    options = {"steps": 8, "learning_rate": 0.3}
+    poor = nv.feature_learning(two_layers, X, Y, X_TEST, richness=1e-3, **options)
+    kernel = nv.regression.fit(two_layers, X, Y, X_TEST).gradient_descent(8, 0.3).mean
+    assert within(poor.test[-1], poor.error.test[-1], kernel, 1e-4, 4)
+    assert poor.ntk[-1] == pytest.approx(poor.ntk[0], abs=1e-4)
+    twice = [nv.feature_learning(two_layers, X, Y, X_TEST, richness=g, **options) for g in (0.1, 0.2)]
+    apart = [np.linalg.norm(t.train[-1] - poor.train[-1]) for t in twice]
+    assert np.log2(apart[1] / apart[0]) == pytest.approx(2, abs=0.2)
+
+
+def test_rich_training_moves_the_kernels():
+    learned = nv.feature_learning(two_layers, X, Y, steps=8, learning_rate=0.4)
+    moved = np.linalg.norm(learned.ntk[-1] - learned.ntk[0]) / np.linalg.norm(learned.ntk[0])
+    assert moved > 0.5
+    aligned = [y @ k @ y / np.linalg.norm(k) for y, k in ((Y, learned.features[0]), (Y, learned.features[-1]))]
+    assert aligned[1] > aligned[0]
+
+
+def test_error_covers_the_difference_from_more_samples(monkeypatch):
+    options = {"steps": 5, "learning_rate": 0.3}
+    usual = nv.feature_learning(two_layers, X, Y, X_TEST, **options)
+    monkeypatch.setattr(limit, "LOG2_SAMPLES", 14)
+    many = nv.feature_learning(two_layers, X, Y, X_TEST, **options)
+    for name in ("train", "test", "features", "ntk"):
+        errors = getattr(usual.error, name), getattr(many.error, name)
+        assert np.max(errors[0]) > np.max(errors[1])
+        assert within(getattr(usual, name), errors[0], getattr(many, name), errors[1], 4)
+
+
+def test_hyper_parameters_recompile_nothing_and_steps_take_no_longer_to_compile(compilations):
+    def learn(arch, **options):
+        return nv.feature_learning(arch, X, Y, X_TEST, **{"steps": 3, "learning_rate": 0.1} | options)
+
+    learn(two_layers)
+    with compilations() as count:
+        learn(two_layers(sigma=1.5), learning_rate=0.2, richness=0.3)
+    assert count() == 0
+    few, many = (nv.cost(learn, A.mlp, steps=steps) for steps in (4, 64))
+    assert few.compiling == pytest.approx(many.compiling, rel=0.2)
+    assert many.seconds > 10 * few.seconds
+
+
+def test_progress_is_told_and_can_cancel():
+    told = []
+    nv.feature_learning(two_layers, X, Y, steps=1, learning_rate=0.1, progress=lambda *done: told.append(done))
+    assert told == [(k, limit.SCRAMBLES) for k in range(limit.SCRAMBLES + 1)]
+
+    def cancel(done, total):
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        nv.feature_learning(two_layers, X, Y, steps=1, learning_rate=0.1, progress=cancel)
+
+
+def test_what_does_not_fit_into_memory_is_refused(monkeypatch):
+    monkeypatch.setenv("NTKVIZ_MEMORY_GB", "0.2")
+    with pytest.raises(TooLargeError):
+        nv.feature_learning(two_layers, X, Y, steps=20_000, learning_rate=0.1)
+
+
+@nv.architecture
+def jumps(net, x):
+    """A nonlinearity that jumps."""
+    return net.readout("v", nv.nonlinearity(lambda u: jnp.where(u > 1, u + 1, u))(net.input("U", x)))
+
+
+@nv.architecture
+def spike(net, x):
+    """So narrow that no sample meets it."""
+    return net.readout("v", nv.nonlinearity(lambda u: u + 1e6 * jnp.exp(-((1e7 * (u - 0.1)) ** 2)))(net.input("U", x)))
+
+
+@nv.architecture
+def gate_of_others(net, x):
+    """A function of two vectors that are not Gaussian."""
+    u = nv.relu(net.input("U", x))
+    return net.readout("v", nv.nonlinearity(lambda a, b: a * jax.nn.sigmoid(a * b) * b**2, arity=2)(u, u * u))
+
+
+@pytest.mark.parametrize(
+    ("arch", "change", "error", "match"),
+    [
+        (A.mlp, {"y": [1.0]}, InputError, r"y has shape \(1,\)"),
+        (A.mlp, {"progress": 3}, HyperparameterError, "progress is 3"),
+        (A.mlp, {"x_test": np.ones((2, 3))}, InputError, "one network"),
+        (A.mlp(depth=1), {"learning_rate": 1e6, "steps": 10}, NotFiniteError, "Training diverges"),
+        (A.batchnorm_mlp, {}, NotFiniteError, "rows"),
+        (A.mlp(nonlinearity="sign"), {}, ProgramError, "no derivative"),
+        (jumps, {}, ProgramError, "no derivative"),
+        (spike, {}, nv.NotIntegrableError, "miss a part"),
+        (gate_of_others, {}, nv.NotIntegrableError, "several vectors"),
+    ],
+)
+def test_what_has_no_limit_is_refused_by_name(arch, change, error, match):
+    arguments = {"x": X, "y": Y, "steps": 2, "learning_rate": 0.1} | change
+    with pytest.raises(error, match=match):
+        nv.feature_learning(arch, arguments.pop("x"), arguments.pop("y"), **arguments)
