@@ -7,7 +7,7 @@ find loops over time and share compiled code between layers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -261,7 +261,7 @@ def function(e: Expression, args: list[Value]) -> Callable[..., Any]:
     return _functions[key]
 
 
-def nonlinearity(e: Expression, vectors: list[Value], scalars: list[Value]) -> nl.Nonlinearity:
+def nonlinearity(e: Expression, vectors: Sequence[Value], scalars: Sequence[Value]) -> nl.Nonlinearity:
     """The nonlinearity of these vectors and scalars that an expression is: a built-in one, where it is one."""
     fn = function(e, [*vectors, *scalars])
     if fn not in _nonlinearities:
@@ -313,8 +313,8 @@ def _canonical_form(e: Expression, numbers: dict[int, int]) -> _Canonical:
             key = ("literal", value.dtype.kind, value.shape, value.tobytes() if value.ndim else python)
             return _interned(key, lambda: _Canonical(lambda arrays, known: python, "φ"))
         args = tuple(map(form, part.args))
-        key = ("apply", part.name, frozen(part.params), part.kinds, tuple(map(id, args)))
-        return _interned(key, lambda: _applied(part, args))
+        applied = ("apply", part.name, frozen(part.params), part.kinds, tuple(map(id, args)))
+        return _interned(applied, lambda: _applied(part, args))
 
     return form(e)
 

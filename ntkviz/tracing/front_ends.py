@@ -41,16 +41,9 @@ def front_end(model: Any) -> FrontEnd:
 
     Raises `TraceError` for anything else, and says what `make(n)` may return.
     """
-    libraries = {cls.__module__.split(".")[0:2][0] for cls in type(model).__mro__}
-    modules = {cls.__module__ for cls in type(model).__mro__}
-    if "equinox" in libraries:
-        return _equinox(model)
-    if any(m.startswith("flax.linen") for m in modules):
-        return _linen(model)
-    if any(m.startswith("flax.nnx") for m in modules):
-        return _nnx(model)
-    if "haiku" in libraries:
-        return _haiku(model)
+    for library, make in _LIBRARIES.items():
+        if _comes_from(model, library):
+            return make(model)
     if isinstance(model, tuple) and len(model) == 2 and all(map(callable, model)):
         init, apply = model
         return FrontEnd(_of_inputs(apply), _of_inputs(init))
@@ -58,6 +51,15 @@ def front_end(model: Any) -> FrontEnd:
         f"make(n) returned {shown(model)}; it must return a Flax module, an Equinox module, a Haiku transform, or two "
         "functions (init, apply)."
     )
+
+
+def is_model(value: Any) -> bool:
+    """Whether a value is a model itself, of one of the libraries."""
+    return any(_comes_from(value, library) for library in _LIBRARIES)
+
+
+def _comes_from(model: Any, library: str) -> bool:
+    return any(f"{cls.__module__}.".startswith(f"{library}.") for cls in type(model).__mro__)
 
 
 def _of_inputs(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -92,7 +94,8 @@ def _nnx(model: Any) -> FrontEnd:
     from flax import nnx
 
     model.eval()
-    graph, parameters, others = nnx.split(model, nnx.Param, ...)
+    graph, *states = nnx.split(model, nnx.Param, ...)
+    parameters, others = states
 
     def apply(state: Any, *xs: Any) -> Any:
         return nnx.merge(graph, state["parameters"], state["others"])(*xs)
@@ -118,3 +121,11 @@ def _haiku(model: Any) -> FrontEnd:
     if "rng" not in names:
         return FrontEnd(model.apply, model.init)
     return FrontEnd(lambda parameters, *xs: model.apply(parameters, None, *xs), model.init)
+
+
+_LIBRARIES: dict[str, Callable[[Any], FrontEnd]] = {
+    "equinox": _equinox,
+    "flax.linen": _linen,
+    "flax.nnx": _nnx,
+    "haiku": _haiku,
+}

@@ -160,6 +160,6 @@ def _drawn_again(jaxpr: Any, consts: Any, args: list[Any], key: Array) -> list[A
 
 def _mixed(keys: Array, key: Array) -> Array:
     number = jax.random.bits(key)
-    mix = functools.reduce(lambda f, _: jax.vmap(f), range(keys.ndim), lambda k: jax.random.fold_in(k, number))
-    mixed: Array = mix(keys)
+    flat = jax.vmap(lambda k: jax.random.fold_in(k, number))(keys.reshape((-1,)))
+    mixed: Array = flat.reshape(keys.shape)
     return mixed

@@ -168,7 +168,7 @@ class Parameters:
             )
         if law.family == "fixed":
             raise TraceError(
-                f"Parameter {name} starts at fixed numbers that are not all the same; a tensor program's parameters are "
+                f"Parameter {name} starts at fixed numbers that are not all the same; those of a tensor program are "
                 "random or constant."
             )
         for other in self.uses:
@@ -197,8 +197,8 @@ class Parameters:
     def rate_at(self, leaf: int, width: int) -> float:
         """The learning rate of each of its entries in the model itself at some width.
 
-        It is nominal at the first width of the trace, and changes with the width so that the parameter's part of the NTK
-        stays of order 1, whatever the order of its standard deviation.
+        It is nominal at the first width of the trace, and changes with the width so that the parameter's part of the
+        NTK stays of order 1, whatever the order of its standard deviation.
         """
         use = self.uses.get(leaf)
         if use is None or use.kind == "number" or not self.declared[leaf].trained:

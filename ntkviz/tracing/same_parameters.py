@@ -136,7 +136,7 @@ def _width_of_program(made: Written, width: int) -> int:
     n, rest = divmod(block * width, n1)
     if rest:
         raise HyperparameterError(
-            f"width is {width}, at which the blocks of the model are no whole numbers; take a multiple of {n1 // block}."
+            f"width is {width}, at which its blocks have no whole sizes; take a multiple of {n1 // block}."
         )
     return n
 

@@ -19,6 +19,7 @@ from ..language.axes import Shape
 from ..language.network import Network
 from ..language.travelling import portable
 from ..networks.sampling import at_readout_scale, random_key
+from .front_ends import is_model
 from .models import Make, Model, models_at
 from .options import Options
 from .report import Report, report_of
@@ -77,7 +78,7 @@ class Traced(Architecture):
 
     def __call__(self, **hyper: Any) -> NoReturn:
         raise HyperparameterError(
-            f"{self.fn.__name__} is a traced model, whose hyper-parameters are its own; trace it with others by nv.trace."
+            f"{self.fn.__name__} is a traced model, whose hyper-parameters are its own; change them in the model."
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -109,7 +110,8 @@ class Traced(Architecture):
         whole_number(width, "The width", at_least=1)
         made = self._latest()
         model, rates = made.models[0], [made.table.rate_at(k, width) for k in range(len(made.table.declared))]
-        return model.parameters(jax.tree.unflatten(model.tree, rates))
+        tree: Any = model.parameters(jax.tree.unflatten(model.tree, rates))
+        return tree
 
     def model_ntk(self, x: Any, *, width: int, key: Any) -> Array:
         """The NTK of the model itself, run as it is, with random parameters and the rates of `learning_rates`.
@@ -145,7 +147,8 @@ class Traced(Architecture):
             total = total + rates[k] * (flat @ flat.T)
         times = width / self.fn.options.widths[0]
         total = total / times ** float(2 * made.order)
-        return total if at_readout_scale(made.program.with_data(*data)) else total * width
+        ntk: Array = total if at_readout_scale(made.program.with_data(*data)) else total * width
+        return ntk
 
     def check(self, x: Any, *, width: int = 64, key: Any = 0) -> Check:
         """Compare the model at a finite width with its program at the same parameters: they agree to rounding.
@@ -220,8 +223,8 @@ def trace(
     Source: Tensor Programs II (arXiv:2006.14548), for which models are tensor programs.
 
     Args:
-        make: A function from a width n, any multiple of 64, to the model at that width: a Flax module (linen or nnx), an
-            Equinox module, a Haiku transform, or two functions `(init, apply)` with `init(key, x)` and
+        make: A function from a width n, any multiple of 64, to the model at that width: a Flax module (linen or nnx),
+            an Equinox module, a Haiku transform, or two functions `(init, apply)` with `init(key, x)` and
             `apply(parameters, x)`. Equinox modules take one example.
         widths: The two widths of the trace, 192 and 320 by default; sizes that depend on the width are multiples of it.
         scores: "refuse", or "1/d" to read attention scores divided by √d as if they were divided by d, a model whose
@@ -240,6 +243,6 @@ def trace(
     Raises:
         HyperparameterError: An option is none of those above, or `make` is not a function.
     """
-    if not callable(make):
+    if not callable(make) or (is_model(make) and not isinstance(make, type)):
         raise HyperparameterError("nv.trace takes a function from a width to a model, such as lambda n: MLP(width=n).")
     return Traced(Writer(make, Options.checked(widths, scores, norm_scale, lr, std, output)), (), "ntk4a")

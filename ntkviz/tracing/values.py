@@ -140,6 +140,22 @@ class Joined:
     axis: int
 
 
+@dataclass
+class Weighted:
+    """Vectors times a parameter, coordinate by coordinate: a readout if the width is summed next, else vectors.
+
+    Attributes:
+        par, x: The two factors, of one shape.
+        eq: The product, to be written if it is no readout.
+        made: What it was written as.
+    """
+
+    par: Par
+    x: Vectors
+    eq: Any
+    made: Vectors | None = None
+
+
 class Random:
     """A random key, or what is drawn with it as the model runs."""
 

@@ -19,11 +19,12 @@ from .custom_derivatives import check_derivative
 from .jaxprs import CUSTOM, Equation, called, width_axes
 from .options import Options
 from .parameters import Parameters
-from .rules.table import RULES
-from .values import Findings, Joined, Known, Numbers, Par, Random, Readouts, Vectors
+from .rules.elementwise import written
+from .rules.table import RULES, RULES_OF_WEIGHTED
+from .values import Findings, Joined, Known, Numbers, Par, Random, Readouts, Vectors, Weighted
 
 _BUILT_IN = frozenset(BY_NAME.values())
-Traced = Known | Numbers | Vectors | Par | Readouts | Joined | Random
+Traced = Known | Numbers | Vectors | Par | Readouts | Joined | Weighted | Random
 
 
 class Walk:
@@ -84,9 +85,8 @@ class Walk:
         if rule is None and all(isinstance(a, Known | Numbers) for a in args):
             rule = RULES["of numbers"]
         if rule is None:
-            raise TraceError(
-                f"The operation {eq.name}{self.where} is none that nv.trace can write as instructions of a tensor program."
-            )
+            raise TraceError(f"The operation {eq.name}{self.where} is none that nv.trace can write as instructions.")
+        args = [a if not isinstance(a, Weighted) or eq.name in RULES_OF_WEIGHTED else written(self, a) for a in args]
         joined = next((a for a in args if isinstance(a, Joined)), None)
         if joined is not None and eq.name not in ("dot_general", "convert_element_type"):
             names = " and ".join(self.parameters.name(p.leaf) for p in joined.parts)

@@ -23,7 +23,7 @@ from .laws import Law, laws_of, settled
 from .models import Make, Model, models_at
 from .options import Options
 from .parameters import Declared, Parameters, with_std
-from .rules import convolutions, elementwise, indexing, loops, moving, products, reductions
+from .rules import convolutions, elementwise, indexing, joining, loops, moving, products, reductions
 from .values import AsVectorsError, Findings, Numbers, Readouts, SmallerBlocksError, StartsAtZeroError, Vectors
 from .walk import Walk
 
@@ -31,7 +31,9 @@ MOST_ATTEMPTS = 100
 _ORDER = (
     "The output is of order n^({order}): the limit given is that of the output divided by (n/n₁)^({order}), n₁ = {n1}."
 )
-assert all((convolutions, elementwise, indexing, loops, moving, products, reductions))  # which fill the table of rules
+assert all(
+    (convolutions, elementwise, indexing, joining, loops, moving, products, reductions)
+)  # which fill the table of rules
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ def _take_smaller(findings: Findings, need: SmallerBlocksError, declared: list[D
         if new != (block, inner):
             if new[0] < 4:
                 raise TraceError(
-                    f"A width axis of {declared[leaf].name} is taken apart into {size // new[0]} blocks, which would not "
+                    f"A width axis of {declared[leaf].name} is taken apart into {size // new[0]} blocks, which do not "
                     "grow with the width; their number must be fixed."
                 )
             findings.blocks[leaf, axis] = new
@@ -281,7 +283,7 @@ def _read_out_by_shared(
     table, leaf = walk.parameters, out.leaf
     if out.biases:
         raise TraceError(
-            f"The output has a bias {table.name(out.biases[0])}, but its readout {table.name(leaf)} is used elsewhere too, "
+            f"The output has a bias {table.name(out.biases[0])}, but its readout {table.name(leaf)} is used elsewhere, "
             "so that its NTK is of another order in n; leave the bias out."
         )
     v, own, mean = table.initial_vectors(leaf)

@@ -18,10 +18,10 @@ from ...language.values import Vector
 from .. import expressions as ex
 from ..jaxprs import Equation, width_axes
 from ..values import Numbers, Par, Readouts, Vectors
+from .contraction import Contraction
 from .inputs import from_data
 from .matrices import multiplied
 from .moving import permuted
-from .products import Contraction
 from .reductions import as_value, larger, of_numbers
 from .table import rule
 
@@ -60,8 +60,7 @@ def convolution(walk: Walk, eq: Equation, x: Any, par: Any) -> Any:
         walk.refuse(f"The convolution with {name}{{where}} is a transposed one; nv.trace cannot write it.")
     numbers = p["dimension_numbers"]
     lhs, rhs, out = numbers.lhs_spec, numbers.rhs_spec, numbers.out_spec
-    seen = as_value(walk, x)
-    seen = permuted(walk, seen, (lhs[0], *lhs[2:], lhs[1]))  # (batch, *space, channels)
+    seen: Any = permuted(walk, as_value(walk, x), (lhs[0], *lhs[2:], lhs[1]))  # (batch, *space, channels)
     kernel = permuted(walk, par, (*rhs[2:], rhs[1], rhs[0]))  # (*window, in, out)
     assert isinstance(kernel, Par)
     space = tuple(eq.outs[0][0][k] for k in out[2:])

@@ -14,7 +14,18 @@ from ...language import instructions as ops
 from ...language.values import Scalar
 from .. import expressions as ex
 from ..jaxprs import Equation, width_axes
-from ..values import ZERO, Joined, Known, Numbers, Par, Readouts, SmallerBlocksError, StartsAtZeroError, Vectors
+from ..values import (
+    ZERO,
+    Joined,
+    Known,
+    Numbers,
+    Par,
+    Readouts,
+    SmallerBlocksError,
+    StartsAtZeroError,
+    Vectors,
+    Weighted,
+)
 from .orders import order_of
 from .outputs import on_outputs
 from .table import rule
@@ -49,6 +60,27 @@ def elementwise(walk: Walk, eq: Equation, *args: Any) -> Any:
             f"The model changes the entries of matrix {walk.parameters.name(matrix.leaf)} ({eq.name}{{where}}), as "
             "weight normalisation does; a tensor program multiplies by a matrix as it was drawn."
         )
+    if eq.name == "mul" and _is_weighted(walk, args):
+        return Weighted(*sorted(args, key=lambda a: isinstance(a, Vectors)), eq)
+    return _written(walk, eq, args)
+
+
+def written(walk: Walk, product: Weighted) -> Vectors:
+    """Vectors times a parameter as vectors, written once."""
+    if product.made is None:
+        made = _written(walk, product.eq, (product.x, product.par))
+        assert isinstance(made, Vectors)
+        product.made = made
+    return product.made
+
+
+def _is_weighted(walk: Walk, args: tuple[Any, ...]) -> bool:
+    """Whether vectors are multiplied by a random parameter, as in a readout."""
+    pars = [a for a in args if isinstance(a, Par) and len(a.axes) == 1 and not is_frozen(walk, a)]
+    return len(pars) == 1 and any(isinstance(a, Vectors) for a in args)
+
+
+def _written(walk: Walk, eq: Equation, args: tuple[Any, ...]) -> Numbers | Vectors:
     given = _given(walk, eq, args)
     vectors = [g for g in given if isinstance(g, Vectors)]
     return _of_vectors(walk, eq, given, vectors) if vectors else _of_numbers(walk, eq, given)
@@ -288,7 +320,7 @@ def scores(walk: Walk, order: Fraction) -> Fraction:
     if order == Fraction(1, 2) and walk.options.scores == "1/d":
         walk.parameters.note(
             f"Inner products divided by √n only{walk.where} are read as if they were divided by n, and are alike at "
-            f"width {walk.options.widths[0]}: the limit is that of 1/d attention, to which this model does not converge."
+            f"width {walk.options.widths[0]}: the limit is that of 1/d attention, to which the model does not converge."
         )
         return ZERO
     return order

@@ -38,7 +38,7 @@ def gather(walk: Walk, eq: Equation, a: Any, where: Any) -> Any:
         walk.refuse("Indexing of this kind{where} is none that nv.trace can write; index one axis at a time.")
     a = movable(walk, a)
     (axis,) = taken
-    shape, axes = block_axes(a)
+    _, axes = block_axes(a)
     if axis in axes or operand[axis] != eq.ins[0][1][axis]:
         walk.refuse("The model picks single coordinates{where}, but a tensor program treats all coordinates alike.")
     if isinstance(where, Known):

@@ -92,9 +92,9 @@ def _column(walk: Walk, par: Par, rows: Scalar, column: tuple[int, ...], fan_in:
         lr=rate * d / parameters.uses[leaf].fan_in,
         trainable=parameters.declared[leaf].trained,
     )
-    op = walk.net.instructions[u._index].op
-    assert isinstance(op, ops.InputMatMul)
-    parameters.inputs[leaf, column] = op.parameter
+    made = walk.net.instructions[u._index].op
+    assert isinstance(made, ops.InputMatMul)
+    parameters.inputs[leaf, column] = made.parameter
     if first:
         parameters.note_law(leaf, fan_in)
     return u

@@ -110,6 +110,4 @@ def branch(walk: Walk, eq: Equation, which: Any, *args: Any) -> list[Any]:
 @rule("while")
 def while_loop(walk: Walk, eq: Equation, *args: Any) -> Any:
     """Not in the language."""
-    walk.refuse(
-        "The model has a while loop{where}; a tensor program has none: use a Python loop or jax.lax.scan of fixed length."
-    )
+    walk.refuse("The model has a while loop{where}; a tensor program has none: use a Python loop, or jax.lax.scan.")

@@ -20,7 +20,7 @@ from .moving import inner_of
 
 if TYPE_CHECKING:
     from ..walk import Walk
-    from .products import Contraction
+    from .contraction import Contraction
 
 
 def of_constants(walk: Walk, par: Par, x: Numbers, axes: Contraction, parameter_first: bool) -> Numbers | Vectors:
@@ -110,7 +110,7 @@ def multiplied(
 
 def _matched_blocks(walk: Walk, par: Par, k: int, x: Vectors) -> int:
     """The size of blocks along the width axis k of a parameter, which must be that of the vectors."""
-    of_par, turns = par.sizes[k] // par.entries.shape[k], inner_of(walk, par, k)
+    of_par, turns = int(par.sizes[k] // par.entries.shape[k]), inner_of(walk, par, k)
     if (of_par, turns) != (x.block, x.inner):
         block, inner = math.gcd(of_par, x.block), max(turns, x.inner)
         of_it = frozenset([(par.leaf, par.axes[k])])

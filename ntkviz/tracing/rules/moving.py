@@ -13,12 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...language.axes import Shape
-from ...language.functions import concatenate
 from ...language.values import Scalar
 from .. import expressions as ex
 from ..jaxprs import Equation, width_axes
-from ..values import Joined, Known, Numbers, Par, Readouts, SmallerBlocksError, Vectors
-from .elementwise import is_frozen
+from ..values import Known, Numbers, Par, Readouts, SmallerBlocksError, Vectors
 from .outputs import moved_outputs
 from .table import rule
 
@@ -250,7 +248,7 @@ def broadcast(walk: Walk, eq: Equation, a: Any, *_: Any) -> Any:
     return moved(walk, a, fn, target, axes=there, sizes=new, inner=inner)
 
 
-# --- slices, joins, padding -------------------------------------------------------------------------------------
+# --- slices -------------------------------------------------------------------------------------
 
 
 @rule("slice")
@@ -324,72 +322,3 @@ def reverse(walk: Walk, eq: Equation, a: Any) -> Any:
     index = tuple(slice(None, None, -1) if k in dimensions else slice(None) for k in range(len(shape)))
     inner = a.inner if isinstance(a, Vectors) else 1
     return moved(walk, a, lambda x: x[index], shape, axes=axes, sizes=eq.outs[0][0], inner=inner)
-
-
-@rule("concatenate")
-def concatenated(walk: Walk, eq: Equation, *args: Any) -> Any:
-    """Arrays joined along an axis."""
-    axis, (new, new2) = eq.params["dimension"], eq.outs[0]
-    if all(isinstance(a, Par) for a in args) and any(a.entries.ndim > 1 for a in args):
-        return Joined(args, axis)
-    grows = width_axes(new, new2)
-    values = [walk.vectors(a) if isinstance(a, Par) and a.axes and not is_frozen(walk, a) else a for a in args]
-    values = [v if isinstance(v, Vectors) else walk.numbers(v) for v in values]
-    vectors = [v for v in values if isinstance(v, Vectors)]
-    if not vectors:
-        return _joined_numbers(walk, values, axis, axis in grows)
-    width = vectors[0].axis
-    if len(grows) != 1 or any(v.axis != width or v.order != vectors[0].order for v in vectors):
-        walk.refuse("Vectors of different kinds or of different orders in n are joined{where}.")
-    block = math.gcd(*(v.block for v in vectors))
-    sizes = [(a, shapes[0][width], shapes[1][width]) for a, shapes in zip(values, eq.ins, strict=True)]
-    for v, first, second in sizes:
-        if first == second:
-            walk.refuse(
-                "Vectors and an array of a size that does not grow with the width are joined along the width{where}; "
-                "multiply each by a parameter of its own, and add."
-            )
-        if isinstance(v, Vectors) and (v.block != block or v.inner > 1):
-            raise SmallerBlocksError(v.sources, block)
-    handles = []
-    for v, first, _ in sizes:
-        shape = tuple(first // block if k == width else s for k, s in enumerate(v.shape))
-        if isinstance(v, Numbers):
-            zero = (walk.vector(vectors[0]).reshape((-1,))[:1] * 0.0).reshape((1,) * len(shape)).broadcast_to(shape)
-            handles.append(zero + walk.scalar(Numbers(v.e, v.shape)))
-        else:
-            handles.append(walk.vector(v))
-    joined = concatenate(handles, axis=axis)
-    sources = frozenset[tuple[int, int]]().union(*(v.sources for v in vectors))
-    return Vectors(ex.Leaf(joined), joined.shape, width, new[width], sources, vectors[0].order)
-
-
-def _joined_numbers(walk: Walk, values: list[Any], axis: int, along_width: bool) -> Numbers:
-    if along_width and any(v.number is None or v.number != values[0].number for v in values):
-        walk.refuse("Numbers are joined along the width{where}.")
-    if along_width:
-        return Numbers(values[0].e, values[0].shape, values[0].order)
-    if len({v.order for v in values}) > 1:
-        walk.refuse("Numbers of different orders in n are joined{where}.")
-    made = concatenate([walk.scalar(v) for v in values], axis=axis)
-    return Numbers(ex.Leaf(made), made.shape, values[0].order)
-
-
-@rule("pad")
-def pad(walk: Walk, eq: Equation, a: Any, fill: Any) -> Any:
-    """Zeros around, which is all that vectors may be padded with."""
-    a = walk.vectors(a) if isinstance(a, Par) and a.axes else movable(walk, a)
-    config = eq.params["padding_config"]
-    grows = width_axes(*eq.outs[0])
-    zeros = walk.numbers(fill).is_zero and all(low >= 0 <= high and not between for low, high, between in config)
-    if not zeros or any(config[k] != (0, 0, 0) for k in grows):
-        walk.refuse("The model pads vectors, but not with zeros at their borders{where}.")
-    widths = tuple((low, high) for low, high, _ in config)
-    shape = tuple(s + low + high for s, (low, high) in zip(a.shape, widths, strict=True))
-    axes = block_axes(a)[1]
-    inner = a.inner if isinstance(a, Vectors) else 1
-
-    def fn(x: Any) -> Any:
-        return np.pad(x, widths) if isinstance(x, np.ndarray) else x.pad(widths)
-
-    return moved(walk, a, fn, shape, axes=axes, sizes=eq.outs[0][0], inner=inner)

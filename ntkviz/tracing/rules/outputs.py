@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -60,11 +61,13 @@ def on_outputs(walk: Walk, eq: Equation, args: tuple[Any, ...]) -> Readouts:
     if name == "neg" or (number is not None and number.number is not None and (name == "mul" or divides)):
         if out.biases:
             walk.refuse("The output is multiplied after a bias was added{where}; multiply before.")
-        value = -1.0 if number is None or number.number is None else 1 / number.number if divides else number.number
-        order = 0 if number is None else -number.order if divides else number.order
-        return Readouts(out.leaf, out.columns, out.x, out.row, out.column, out.order + order, out.factor * value)
+        if number is None or number.number is None:
+            return dataclasses.replace(out, factor=-out.factor)
+        factor, order = (1 / number.number, -number.order) if divides else (number.number, number.order)
+        return dataclasses.replace(out, factor=out.factor * factor, order=out.order + order)
     if number is not None and number.is_zero and name in ("add", "sub", "add_any") and args[0] is out:
-        return out
+        same: Readouts = out
+        return same
     walk.refuse(
         f"The output of a readout is used further ({name}{{where}}), but a readout of random weights does not converge "
         "to a number; make it the last operation, without a softmax or a loss."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...language.axes import Shape
@@ -12,6 +11,7 @@ from ...language.values import Scalar, Vector
 from .. import expressions as ex
 from ..jaxprs import Equation
 from ..values import Joined, Known, Numbers, Par, Readouts, SmallerBlocksError, Vectors
+from .contraction import Contraction
 from .elementwise import is_frozen, scores
 from .inputs import from_data
 from .matrices import multiplied, of_constants, read_out
@@ -20,23 +20,6 @@ from .table import rule
 
 if TYPE_CHECKING:
     from ..walk import Walk
-
-
-@dataclass(frozen=True)
-class Contraction:
-    """Axes of a product of two arrays: summed ones and batch ones, of the left and of the right."""
-
-    summed: tuple[Shape, Shape]
-    batch: tuple[Shape, Shape]
-
-    @property
-    def turned(self) -> Contraction:
-        """Of the right and of the left."""
-        return Contraction(self.summed[::-1], self.batch[::-1])
-
-    def free(self, side: int, ndim: int) -> Shape:
-        """The other axes of one side."""
-        return tuple(k for k in range(ndim) if k not in (*self.summed[side], *self.batch[side]))
 
 
 @rule("dot_general")
@@ -73,10 +56,10 @@ def contracted(walk: Walk, a: Any, b: Any, axes: Contraction, shape: Shape) -> N
     if isinstance(a, Par):
         return _with_parameter(walk, a, b, axes, shape, True)
     if isinstance(a, Numbers) and isinstance(b, Numbers):
-        return _of_numbers(walk, a, b, axes, shape)
+        return _of_numbers(walk, a, b, axes)
     if isinstance(a, Vectors) and isinstance(b, Vectors):
         return _inner(walk, a, b, axes)
-    return _combined(walk, a, b, axes, shape)
+    return _combined(walk, a, b, axes)
 
 
 def _with_parameter(
@@ -98,9 +81,8 @@ def _with_parameter(
             walk.refuse(f"Parameter {name} is added up over its coordinates{{where}}; its sum stays random.")
         if batch_of_par:
             v = walk.vectors(par)
-            return _combined(
-                walk, *((v, x) if parameter_first else (x, v)), axes if parameter_first else axes.turned, shape
-            )
+            first, second, turned = (v, x, axes) if parameter_first else (x, v, axes.turned)
+            return _combined(walk, first, second, turned)
         return from_data(walk, par, x, summed, summed_of_par, shape, parameter_first=parameter_first)
     if axis not in summed_of_par:
         walk.refuse(
@@ -143,7 +125,7 @@ def _of_joined(walk: Walk, eq: Equation, axes: Contraction, a: Any, b: Any) -> V
 # --- products without parameters -----------------------------------------------------------------------------
 
 
-def _of_numbers(walk: Walk, a: Numbers, b: Numbers, axes: Contraction, shape: Shape) -> Numbers:
+def _of_numbers(walk: Walk, a: Numbers, b: Numbers, axes: Contraction) -> Numbers:
     """A product of numbers, summed over axes, by broadcasting."""
     left, right = _side(walk.scalar(a), axes, 0), _side(walk.scalar(b), axes, 1)
     made = (left * right).sum(-1)
@@ -182,7 +164,7 @@ def _inner(walk: Walk, a: Vectors, b: Vectors, axes: Contraction) -> Numbers:
     return Numbers(ex.Leaf(m), m.shape, scores(walk, a.order + b.order + 1))
 
 
-def _combined(walk: Walk, a: Any, b: Any, axes: Contraction, shape: Shape) -> Vectors | Numbers:
+def _combined(walk: Walk, a: Any, b: Any, axes: Contraction) -> Vectors | Numbers:
     """Σ θ x over axes of fixed size; or over the width, with numbers that are the same in all coordinates."""
     names: tuple[list[str], list[str]] = ([""] * len(a.shape), [""] * len(b.shape))
     letters = iter(LETTERS)

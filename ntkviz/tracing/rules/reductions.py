@@ -15,8 +15,10 @@ from ...language.maximum import maximum
 from ...language.values import Vector
 from .. import expressions as ex
 from ..jaxprs import Equation, width_axes
-from ..values import Known, Numbers, Par, Readouts, Vectors
-from .elementwise import is_frozen
+from ..values import Known, Numbers, Par, Readouts, Vectors, Weighted
+from .contraction import Contraction
+from .elementwise import is_frozen, written
+from .matrices import read_out
 from .outputs import summed_outputs
 from .table import rule
 
@@ -63,7 +65,25 @@ def summed(walk: Walk, eq: Equation, a: Any, axes: tuple[int, ...]) -> Numbers |
 def reduce_sum(walk: Walk, eq: Equation, a: Any) -> Any:
     """A sum over axes: over the width, of vectors, it is n times a Moment."""
     axes = tuple(eq.params["axes"])
+    if isinstance(a, Weighted):
+        return _read_out(walk, a, axes) or summed(walk, eq, written(walk, a), axes)
     return summed_outputs(walk, a, axes) if isinstance(a, Readouts) else summed(walk, eq, a, axes)
+
+
+def _read_out(walk: Walk, a: Weighted, axes: tuple[int, ...]) -> Readouts | None:
+    """vᵀx written as a product and a sum, if every row is read by the same v."""
+    rows = [k for k in range(a.par.entries.ndim) if k not in axes]
+    if a.made is not None or a.x.axis not in axes:
+        return None
+    entries = a.par.entries
+    if any(np.any(entries != entries.take([0], k)) for k in rows):
+        return None
+    one = entries[tuple(0 if k in rows else slice(None) for k in range(entries.ndim))]
+    ((width, own),) = a.par.axes.items()
+    left = tuple(range(one.ndim))
+    sizes = tuple(s for k, s in enumerate(a.par.sizes) if k in axes)
+    v = a.par.changed(entries=one, axes={width - sum(k < width for k in rows): own}, sizes=sizes)
+    return read_out(walk, v, a.x, Contraction((left, tuple(sorted(axes))), ((), ())), parameter_first=False)
 
 
 @rule("reduce_max", "reduce_min")
@@ -76,7 +96,7 @@ def extreme(walk: Walk, eq: Equation, a: Any) -> Any:
         return _extreme_number(walk, eq, a, axes)
     if a.axis in axes:
         walk.refuse(
-            f"The model takes the largest coordinate ({eq.name}{{where}}), which grows without bound as the width does; "
+            f"The model takes the largest coordinate ({eq.name}{{where}}), which grows without bound with the width; "
             "take a mean over the width instead."
         )
     h: Vector = walk.vector(a)
@@ -129,7 +149,7 @@ def refused_over_width(walk: Walk, eq: Equation, *args: Any) -> Any:
     if all(isinstance(a, Known | Numbers) for a in args):
         return of_numbers(walk, eq, *args)
     walk.refuse(
-        f"The model applies {eq.name} to vectors{{where}}, but a tensor program treats all coordinates alike, one by one; "
+        f"The model applies {eq.name} to vectors{{where}}, but a tensor program treats all coordinates one by one; "
         "leave it out, or take a mean over the width."
     )
 

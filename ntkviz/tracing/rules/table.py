@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 RULES: dict[str, Callable[..., Any]] = {}
-"""The rule of each primitive by its name; "of numbers" is that of primitives without one, if all arguments are numbers."""
+"""The rule of each primitive by its name; "of numbers" is that of all others, if all arguments are numbers."""
+RULES_OF_WEIGHTED = {"reduce_sum"}
+"""Primitives whose rule tells a readout from a product of vectors; all others are given the product."""
 
 
 def rule(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
