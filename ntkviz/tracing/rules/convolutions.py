@@ -19,10 +19,11 @@ from .. import expressions as ex
 from ..jaxprs import Equation, width_axes
 from ..values import Numbers, Par, Readouts, Vectors
 from .contraction import Contraction
+from .elementwise import larger
 from .inputs import from_data
 from .matrices import multiplied
 from .moving import permuted
-from .reductions import as_value, larger, of_numbers
+from .reductions import as_value, of_numbers
 from .table import rule
 
 if TYPE_CHECKING:

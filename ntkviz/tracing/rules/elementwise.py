@@ -5,13 +5,15 @@ from __future__ import annotations
 import functools
 import math
 import operator
+from collections.abc import Callable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...language import instructions as ops
-from ...language.values import Scalar
+from ...language.maximum import maximum
+from ...language.values import Scalar, Vector
 from .. import expressions as ex
 from ..jaxprs import Equation, width_axes
 from ..values import (
@@ -243,6 +245,8 @@ def _expression(walk: Walk, eq: Equation, given: list[Numbers | Vectors]) -> ex.
             made = _with_number(walk, name, a, b)
             if made is not None:
                 return made
+    if name in ("max", "min") and all(isinstance(g, Vectors) for g in given) and not _one_base(*given):
+        return ex.Leaf(larger(name == "max")(*(walk.vector(g) for g in given if isinstance(g, Vectors))))
     if name == "select_n" and len(given) == 3 and isinstance(given[0], Numbers):
         chosen = _chosen(walk, given[0], given[1], given[2])
         if chosen is not None:
@@ -250,6 +254,15 @@ def _expression(walk: Walk, eq: Equation, given: list[Numbers | Vectors]) -> ex.
     if name == "div" and isinstance(given[0], Vectors) and isinstance(given[1], Numbers) and given[1].number is None:
         return ex.Leaf(walk.vector(given[0]) * (1.0 / walk.scalar(given[1])))
     return ex.Apply(eq.first.primitive, eq.params, tuple(_argument(walk, g) for g in given), eq.kinds)
+
+
+def larger(largest: bool) -> Callable[[Vector, Vector], Vector]:
+    """The larger of two vectors, coordinate by coordinate, or the smaller one."""
+
+    def smaller(x: Vector, y: Vector) -> Vector:
+        return -maximum(-x, -y)
+
+    return maximum if largest else smaller
 
 
 def _with_number(walk: Walk, name: str, a: Any, b: Any) -> ex.Expression | None:
@@ -265,7 +278,7 @@ def _with_number(walk: Walk, name: str, a: Any, b: Any) -> ex.Expression | None:
     return ex.Leaf(h + s)
 
 
-def _one_base(a: Vectors, b: Vectors) -> bool:
+def _one_base(a: Any, b: Any) -> bool:
     """Whether two vectors are functions of one and the same instruction, at least one of them not linear."""
     places = {h._index for h in ex.leaves(a.e, b.e) if h.kind == "vector"}
     return len(places) == 1

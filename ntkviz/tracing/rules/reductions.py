@@ -11,13 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...language.functions import einsum, moment
-from ...language.maximum import maximum
 from ...language.values import Vector
 from .. import expressions as ex
 from ..jaxprs import Equation, width_axes
 from ..values import Known, Numbers, Par, Readouts, Vectors, Weighted
 from .contraction import Contraction
-from .elementwise import is_frozen, written
+from .elementwise import is_frozen, larger, written
 from .matrices import read_out
 from .outputs import summed_outputs
 from .table import rule
@@ -104,15 +103,6 @@ def extreme(walk: Walk, eq: Equation, a: Any) -> Any:
         parts = [h[(slice(None),) * axis + (k,)] for k in range(h.shape[axis])]
         h = functools.reduce(larger(eq.name == "reduce_max"), parts)
     return Vectors(ex.Leaf(h), h.shape, a.axis - sum(k < a.axis for k in axes), a.size, a.sources, a.order, a.inner)
-
-
-def larger(largest: bool) -> Callable[[Vector, Vector], Vector]:
-    """The larger of two vectors, coordinate by coordinate, or the smaller one."""
-
-    def smaller(x: Vector, y: Vector) -> Vector:
-        return -maximum(-x, -y)
-
-    return maximum if largest else smaller
 
 
 def _extreme_number(walk: Walk, eq: Equation, a: Numbers, axes: tuple[int, ...]) -> Numbers:
