@@ -90,6 +90,28 @@ def line_of(equation: Any) -> str:
 _NOT_THE_USERS = (Path(__file__).parents[1], Path(sysconfig.get_path("stdlib")))
 
 
+_SIZES = {
+    "reshape": {"new_sizes"},
+    "broadcast_in_dim": {"shape"},
+    "slice": {"start_indices", "limit_indices"},
+    "iota": {"shape"},
+    "gather": {"slice_sizes"},
+    "dynamic_slice": {"slice_sizes"},
+    "split": {"sizes"},
+}
+"""Parameters of primitives that may depend on the width; the rules compare them."""
+_INNER = {"scan", "while", "cond", *_CALLS}
+
+
+def differing_parameter(eq: Equation) -> str | None:
+    """The name of a parameter of a primitive that differs between the two widths, and must not."""
+    if eq.name in _INNER:
+        return None
+    first, second = eq.first.params, eq.second.params
+    names = [name for name in first if name not in _SIZES.get(eq.name, ())]
+    return next((name for name in names if str(first[name]) != str(second[name])), None)
+
+
 def width_axes(first: Shape, second: Shape) -> tuple[int, ...]:
     """The axes whose sizes differ between the two widths; those of arrays with as many axes."""
     return tuple(k for k, (a, b) in enumerate(zip(first, second, strict=True)) if a != b)

@@ -59,7 +59,10 @@ class Law:
 
 @dataclass(frozen=True)
 class _Fixed:
+    """Known numbers or keys; `of_data` if they depend on the data that the model is initialised with."""
+
     value: Any
+    of_data: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def laws_of(init: ClosedJaxpr) -> list[Law | None]:
     A law whose family is `"(qr)"` may still be that of an orthogonal matrix; see `settled`.
     """
     args: list[_Value] = [
-        _Fixed(jax.random.key(k) if _is_key(v.aval) else np.zeros(v.aval.shape, v.aval.dtype))
+        _Fixed(jax.random.key(k)) if _is_key(v.aval) else _Fixed(np.zeros(v.aval.shape, v.aval.dtype), of_data=True)
         for k, v in enumerate(init.jaxpr.invars)
     ]
     return [_law(value) for value in _run(init.jaxpr, init.consts, args)]
@@ -103,6 +106,8 @@ def _law(value: _Value) -> Law | None:
     match value:
         case _Fixed(array) if _is_key(array):
             return None
+        case _Fixed(_, of_data=True):
+            return Law(0.0, math.nan, math.nan, "(they depend on the data)")
         case _Fixed(array):
             a = np.asarray(array, float)
             constant = a.size == 0 or bool(np.all(a == a.flat[0]))
@@ -164,7 +169,10 @@ def _apply(equation: Any, args: list[_Value]) -> list[_Value]:
     if all(isinstance(a, _Fixed) for a in args):
         given = [a.value if _is_key(a.value) else jnp.asarray(a.value) for a in args if isinstance(a, _Fixed)]
         out = equation.primitive.bind(*given, **equation.params)
-        return [_Fixed(o) for o in (out if equation.primitive.multiple_results else [out])]
+        of_data = any(a.of_data for a in args if isinstance(a, _Fixed))
+        return [_Fixed(o, of_data) for o in (out if equation.primitive.multiple_results else [out])]
+    if any(isinstance(a, _Fixed) and a.of_data for a in args):
+        return [_Mixed(s, "they depend on the data", frozenset()) for s in shapes]
     drawn = _moved(equation, args, shapes[0]) or _elementwise(equation, args, shapes)
     if drawn is not None:
         return [drawn]

@@ -62,6 +62,6 @@ class Options:
         if ratios.size and np.all(np.isfinite(ratios)) and np.all(ratios > 0):
             found = np.log(ratios) / math.log(n2 / n1)
             order = Fraction(round(float(found.flat[0]) * 4), 4)
-            if np.all(np.abs(found - float(order)) < 2e-3):
+            if np.all(np.abs(found - float(order)) < 1e-5):  # numbers may be in float32
                 return order
         raise TraceError(f"{what} depends on the width{where}, but is not proportional to a power of it.")

@@ -15,8 +15,9 @@ from ..language.network import Network
 from ..language.nonlinearities.nonlinearity import BY_NAME
 from ..language.values import Scalar, Vector
 from . import expressions as ex
+from .account import check_account
 from .custom_derivatives import check_derivative
-from .jaxprs import CUSTOM, Equation, called, width_axes
+from .jaxprs import CUSTOM, Equation, called, differing_parameter, width_axes
 from .options import Options
 from .parameters import Parameters
 from .rules.elementwise import written
@@ -74,13 +75,16 @@ class Walk:
         """The results of one equation."""
         inner = called(eq.first), called(eq.second)
         if inner[0] is not None and inner[1] is not None:
-            if eq.name in CUSTOM and any(isinstance(a, Vectors | Par) for a in args):
+            if eq.name in CUSTOM and not all(isinstance(a, Known) for a in args):
                 check_derivative(eq, self.where)
             return self.run(inner[0], inner[1], args)
         if any(isinstance(a, Random) for a in args) or eq.name.startswith(("random_", "rng_", "threefry")):
             return [self._random(eq, v) for v in eq.first.outvars]
         if eq.name not in ("scan", "while", "cond") and all(isinstance(a, Known) for a in args):
             return _folded(eq, args)
+        differing = differing_parameter(eq)
+        if differing is not None:
+            self.refuse(f"The operation {eq.name}{{where}} depends on the width by its {differing}.")
         rule = RULES.get(eq.name)
         if rule is None and all(isinstance(a, Known | Numbers) for a in args):
             rule = RULES["of numbers"]
@@ -91,8 +95,11 @@ class Walk:
         if joined is not None and eq.name not in ("dot_general", "convert_element_type"):
             names = " and ".join(self.parameters.name(p.leaf) for p in joined.parts)
             raise TraceError(f"The joined parameters {names} are used in {eq.name}{self.where}; multiply by them only.")
-        outs = rule(self, eq, *args)
-        return list(outs) if isinstance(outs, list) else [outs]
+        made = rule(self, eq, *args)
+        outs = list(made) if isinstance(made, list) else [made]
+        for out, shapes in zip(outs, eq.outs, strict=True):
+            check_account(out, shapes, f"{eq.name}{self.where}")
+        return outs
 
     def _random(self, eq: Equation, v: Any) -> Random:
         if jnp.issubdtype(v.aval.dtype, jax.dtypes.prng_key) or eq.name in ("random_unwrap", "slice", "squeeze"):

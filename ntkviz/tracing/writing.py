@@ -24,7 +24,16 @@ from .models import Make, Model, models_at
 from .options import Options
 from .parameters import Declared, Parameters, with_std
 from .rules import convolutions, elementwise, indexing, joining, loops, moving, products, reductions
-from .values import AsVectorsError, Findings, Numbers, Readouts, SmallerBlocksError, StartsAtZeroError, Vectors
+from .values import (
+    AsVectorsError,
+    Findings,
+    Numbers,
+    Readouts,
+    SmallerBlocksError,
+    StartsAtZeroError,
+    Vectors,
+    Weighted,
+)
 from .walk import Walk
 
 MOST_ATTEMPTS = 100
@@ -207,7 +216,7 @@ def _check_dependent(made: Written) -> None:
 
 def _finished(walk: Walk, out: Any, batch: int) -> tuple[Output | Scalar, Fraction]:
     """The program's output, of shape `(batch,)`, and its order in n."""
-    if isinstance(out, Vectors):
+    if isinstance(out, Vectors | Weighted):
         raise TraceError("The model returns vectors that grow with the width; read them out by a last dense layer.")
     if isinstance(out, Numbers) and walk.parameters.uses:
         if out.order:

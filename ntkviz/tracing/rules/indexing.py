@@ -27,6 +27,8 @@ def gather(walk: Walk, eq: Equation, a: Any, where: Any) -> Any:
     d, sizes, operand = eq.params["dimension_numbers"], eq.params["slice_sizes"], eq.ins[0][0]
     if isinstance(a, Readouts | Joined):
         walk.refuse("The output of a readout is indexed{where}; return it as it is, and choose an output by output=.")
+    if isinstance(where, Known) and not np.array_equal(where.first, where.second):
+        walk.refuse("The model is indexed by numbers that depend on the width{where}.")
     taken = tuple(d.start_index_map)
     one_axis = len(taken) == 1 and tuple(d.collapsed_slice_dims) == taken and not d.operand_batching_dims
     whole = all(s == o for k, (s, o) in enumerate(zip(sizes, operand, strict=True)) if k not in taken)
@@ -114,8 +116,8 @@ def dynamic_slice(walk: Walk, eq: Equation, a: Any, *starts: Any) -> Any:
         if all(isinstance(s, Known) for s in starts):
             walk.refuse("The output of a readout is indexed{where}; return it as it is, and choose one by output=.")
         return moved_outputs(eq, a)
-    if not all(isinstance(s, Known) for s in starts):
-        walk.refuse("The model takes a part of an array at a place that its data decide{where}.")
+    if not all(isinstance(s, Known) and np.array_equal(s.first, s.second) for s in starts):
+        walk.refuse("The model takes a part of an array at a place that its data or its width decide{where}.")
     old, entries = eq.ins[0][0], []
     for start, size, whole in zip(starts, eq.params["slice_sizes"], old, strict=True):
         at = int(np.clip(int(start.first), 0, whole - size))

@@ -258,6 +258,12 @@ def slice_(walk: Walk, eq: Equation, a: Any) -> Any:
         return moved_outputs(eq, a)
     start, limit = eq.params["start_indices"], eq.params["limit_indices"]
     strides = eq.params["strides"] or (1,) * len(start)
+    n1, n2 = walk.options.widths
+    for one, other in ((start, eq.second.params["start_indices"]), (limit, eq.second.params["limit_indices"])):
+        for k, (at, at2) in enumerate(zip(one, other, strict=True)):
+            grows = eq.ins[0][0][k] != eq.ins[0][1][k] and eq.outs[0][0][k] != eq.outs[0][1][k]
+            if at * n2 != at2 * n1 if grows else at != at2:
+                walk.refuse("The model takes a part of an array at a place that depends on the width{where}.")
     return part(walk, movable(walk, a), list(zip(start, limit, strides, strict=True)), eq.ins[0][0], eq.outs[0])
 
 

@@ -9,7 +9,7 @@ from ...language.axes import Shape
 from ...language.functions import concatenate, einsum, inner, moment
 from ...language.values import Scalar, Vector
 from .. import expressions as ex
-from ..jaxprs import Equation
+from ..jaxprs import Equation, width_axes
 from ..values import Joined, Known, Numbers, Par, Readouts, SmallerBlocksError, Vectors
 from .contraction import Contraction
 from .elementwise import is_frozen, scores
@@ -34,7 +34,10 @@ def dot_general(walk: Walk, eq: Equation, a: Any, b: Any) -> Any:
         )
     if isinstance(a, Joined) or isinstance(b, Joined):
         return _of_joined(walk, eq, axes, a, b)
-    return contracted(walk, _operand(walk, a), _operand(walk, b), axes, eq.outs[0][0])
+    a, b = _operand(walk, a), _operand(walk, b)
+    if isinstance(a, Numbers) and isinstance(b, Numbers) and any(k in axes.summed[0] for k in width_axes(*eq.ins[0])):
+        walk.refuse("Numbers that are alike in all coordinates are added up along the width{where}; multiply by n.")
+    return contracted(walk, a, b, axes, eq.outs[0][0])
 
 
 def _operand(walk: Walk, a: Any) -> Numbers | Vectors | Par:
