@@ -108,6 +108,11 @@ class Parameters:
             for k, size in enumerate(first)
         )
 
+    def block(self, leaf: int) -> int:
+        """The size of the blocks of its only width axis, at the first width."""
+        (axis,) = self.width_axes(leaf)
+        return int(self.declared[leaf].shapes[0][axis] // self.blocks(leaf)[axis])
+
     def given(self, leaf: int) -> Par | Known | Random:
         """What the model's function is given for an array."""
         one = self.declared[leaf]

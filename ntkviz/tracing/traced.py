@@ -147,8 +147,10 @@ class Traced(Architecture):
             total = total + rates[k] * (flat @ flat.T)
         times = width / self.fn.options.widths[0]
         total = total / times ** float(2 * made.order)
-        ntk: Array = total if at_readout_scale(made.program.with_data(*data)) else total * width
-        return ntk
+        if at_readout_scale(made.program.with_data(*data)):
+            return total
+        block, _ = next(iter(made.table.findings.blocks.values()))  # all are of one size
+        return total * (block * times)
 
     def check(self, x: Any, *, width: int = 64, key: Any = 0) -> Check:
         """Compare the model at a finite width with its program at the same parameters: they agree to rounding.

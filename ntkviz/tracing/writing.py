@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from fractions import Fraction
@@ -91,13 +92,18 @@ def written(make: Make, shapes: tuple[Shape, ...], options: Options) -> Written:
     findings = Findings(blocks=_equal_blocks(declared) if options.one_block_size else {})
     for _ in range(MOST_ATTEMPTS):
         try:
-            return _attempt((first, second), declared, shapes, options, findings)
+            made = _attempt((first, second), declared, shapes, options, findings)
         except SmallerBlocksError as need:
             _take_smaller(findings, need, declared, options)
         except StartsAtZeroError as need:
             findings.zero |= need.leaves
         except AsVectorsError as need:
             findings.vectors.add(need.leaf)
+        else:
+            if options.one_block_size or check_program(made.program).passes:
+                return made
+            # At scale 1/n, gradients at vectors of different sizes count differently.
+            return written(make, shapes, dataclasses.replace(options, one_block_size=True))
     raise TraceError(
         "The width axes of the model do not fit together: no blocks were found that all its parts agree on."
     )
@@ -249,8 +255,7 @@ def _read_out(walk: Walk, out: Readouts, batch: int) -> tuple[Output, Fraction]:
     order = out.order + table.order(leaf) + Fraction(1, 2)
     if leaf in table.findings.vectors or leaf in table.uses:
         return _read_out_by_shared(walk, out, x, blocks, order)
-    size = math.prod(a for a, b in zip(*table.declared[leaf].shapes, strict=True) if a != b)
-    fan_in = len(blocks) * (size // math.prod(table.blocks(leaf)[axis] for axis in table.width_axes(leaf)))
+    fan_in = len(blocks) * table.block(leaf)
     table.use(leaf, "readout", fan_in, grows=True)
     table.readout_blocks = blocks
     if order:
@@ -302,7 +307,7 @@ def _read_out_by_shared(
         f"The readout {table.name(leaf)} is used elsewhere too: f is read at scale 1/n, and its NTK is n⟨∇f, ∇f⟩."
     )
     table.reads_out_shared = True
-    x = x * float(walk.options.widths[0])
+    x = x * float(table.block(leaf))
     every = v if v.ndim else v.reshape((1,))
     if len(blocks) == 1:
         return walk.net.readout(every[int(blocks[0])], x[:, 0]), order + Fraction(1, 2)
