@@ -135,7 +135,7 @@ class ConvergencePlot(Plot):
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "width", "seed", "relative_frobenius", "kind", "standard_error", "low", "high"
-        if self._found is not None and self._prediction.current:
+        if self._found is not None:
             for width in sorted([*self.widths, *self.virtual]):
                 numbers = np.array([self._found.c, self._found.error, self._band.low, self._band.high]) / width**0.5
                 yield width, "", numbers[0], "predicted", *numbers[1:]

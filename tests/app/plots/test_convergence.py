@@ -102,6 +102,7 @@ def test_virtual_networks_have_their_own_marker_and_name_and_come_last():
     assert set(one.x) == {64, 256}
     assert set(virtual.x) == {10**4, 10**5, 10**6}
     assert one.marker.symbol != virtual.marker.symbol
+    assert shown(plot, "fitted, ∝ 1/√n") is None
     assert {row["kind"] for row in csv_records(plot) if float(row["width"]) > 256} == {"virtual network"}
 
 
@@ -145,6 +146,8 @@ def test_a_prediction_of_other_settings_is_dimmed_and_out_of_the_csv_until_the_n
     assert line.opacity is None
     np.testing.assert_allclose(line.y * np.sqrt(line.x), 3.0)
     assert "out of date" not in reading(plot)
+    plot.restart("c", 64)  # outside of a picture
+    assert line.opacity == 0.25
 
 
 def test_a_prediction_of_the_same_network_stays():
