@@ -3,12 +3,12 @@
     .venv/bin/python benchmarks/fluctuation_table.py
 
 takes every row of `deviation_table.py` and draws networks with matrices at each width. Theory says that the mean of
-‖Θ_n − Θ‖_F/‖Θ‖_F is c/√n: `benchmarks/fluctuation_table.csv` has c as `nv.fluctuation` predicts it, and √n times the
-mean that was measured, each with its standard error. What differs beyond these is of the next order in 1/√n, and
-smaller at the larger width. Rows that would take longer than `--minutes` at a width are left out there, and said so.
+‖Θ_n − Θ‖_F/‖Θ‖_F is c/√n: `benchmarks/fluctuation_table.csv` has c as `nv.fluctuation` predicts it, with the CPU time
+that takes once compiled, and √n times the mean that was measured, each with its standard error. What differs beyond
+these is of the next order in 1/√n, and smaller at the larger width. Rows that would take longer than `--minutes` at a
+width are left out there, and said so. Lines that the file has already are kept: after an interruption, start it again.
 
-The committed table is a part: width 256 and the first architectures alone, on two cores that others used too (so its
-seconds are long). Width 1024 and the other rows have not been run.
+The committed table has every row at width 256, and those at width 1024 that took a few minutes each.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from deviation_table import Row, rows
 import ntkviz as nv
 from ntkviz.execution.examples import traced
 from ntkviz.execution.ragged import group_by_shape
+from ntkviz.kernels.results import Fluctuation
 from ntkviz.language.program import Program
 from ntkviz.networks.finite import ntk_of_batches, ntk_of_examples
 from ntkviz.networks.sampling import sample_parameters
@@ -73,6 +74,29 @@ def distances(row: Row, limit: np.ndarray, width: int, seeds: int, minutes: floa
     return width**0.5 * np.linalg.norm(np.stack(found) - limit, axis=(1, 2)) / np.linalg.norm(limit)
 
 
+def prediction(row: Row) -> tuple[Fluctuation, float]:
+    """With the seconds of CPU time that it takes once compiled."""
+    nv.fluctuation(*row)
+    start = time.process_time()
+    found = nv.fluctuation(*row)
+    return found, time.process_time() - start
+
+
+def measured(name: str, predicted: Fluctuation, seconds: float, width: int, found: np.ndarray) -> Measured:
+    """A line of the table."""
+    numbers = (predicted.c, predicted.error, seconds, found.mean(), found.std(ddof=1) / len(found) ** 0.5)
+    c, error, seconds, mean, standard_error = (round(float(number), 4) for number in numbers)
+    return Measured(name, c, error, seconds, width, len(found), mean, standard_error)
+
+
+def lines_of(file: Path) -> set[tuple[str, int]]:
+    """The rows and widths that a table has."""
+    if not file.exists():
+        return set()
+    with file.open(newline="") as lines:
+        return {(line["architecture"], int(line["width"])) for line in csv.DictReader(lines)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=400, help="networks at each width")
@@ -81,24 +105,23 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="ARCHITECTURE", choices=nv.architectures.__all__)
     parser.add_argument("--out", type=Path, default=HERE / "fluctuation_table.csv")
     options = parser.parse_args()
-    with options.out.open("w", newline="") as file:
+    done = lines_of(options.out)
+    with options.out.open("a", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(Measured._fields)
+        if not done:
+            writer.writerow(Measured._fields)
         for name, row in rows().items():
-            if options.only and row.arch.__name__ not in options.only:
+            widths = [width for width in options.widths if (name, width) not in done]
+            if not widths or (options.only and row.arch.__name__ not in options.only):
                 continue
-            nv.fluctuation(*row)  # compiles
-            start = time.perf_counter()
-            predicted = nv.fluctuation(*row)
-            seconds, limit = time.perf_counter() - start, nv.infinite_ntk(*row).ntk
-            for width in options.widths:
+            predicted, seconds = prediction(row)
+            limit = nv.infinite_ntk(*row).ntk
+            for width in widths:
                 found = distances(row, limit, width, options.seeds, options.minutes)
                 if found is None:
                     print(f"{name}: left out at width {width}, more than {options.minutes:g} min", flush=True)
                     continue
-                mean, error = found.mean(), found.std(ddof=1) / len(found) ** 0.5
-                numbers = (round(float(v), 4) for v in (predicted.c, predicted.error, seconds))
-                line = Measured(name, *numbers, width, len(found), *(round(float(v), 4) for v in (mean, error)))
+                line = measured(name, predicted, seconds, width, found)
                 writer.writerow(line)
                 file.flush()
                 print(*line, sep="  ", flush=True)

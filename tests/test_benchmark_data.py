@@ -69,15 +69,33 @@ def test_the_answer_of_gia_is_not_approached_where_the_check_fails(row):
     assert means[4096] > 3 * correct[4096]
 
 
-def test_predicted_fluctuations_are_those_measured():
-    with (BENCHMARKS / "fluctuation_table.csv").open(newline="") as lines:
-        rows = list(csv.DictReader(lines))
-    assert len(rows) >= 4
-    for row in rows:
-        predicted, measured = float(row["predicted"]), float(row["measured"])
-        error = math.hypot(float(row["error"]), float(row["standard_error"]))
-        assert int(row["seeds"]) >= 400
-        assert abs(predicted - measured) < 3 * error + predicted / int(row["width"]) ** 0.5  # the next order
+def lines_of(file: str) -> list[dict[str, str]]:
+    with (BENCHMARKS / file).open(newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+FLUCTUATIONS = lines_of("fluctuation_table.csv")
+
+
+def test_fluctuations_are_predicted_and_measured_for_every_architecture():
+    assert {row["architecture"] for row in FLUCTUATIONS if row["width"] == "256"} == {name for _, name in TABLE}
+    assert min(int(row["seeds"]) for row in FLUCTUATIONS) >= 400
+
+
+@pytest.mark.parametrize("row", FLUCTUATIONS, ids=lambda row: f"{row['architecture']} {row['width']}")
+def test_predicted_fluctuations_are_those_measured(row):
+    predicted, measured = float(row["predicted"]), float(row["measured"])
+    error = math.hypot(float(row["error"]), float(row["standard_error"]))
+    assert abs(predicted - measured) < 3 * error
+
+
+def test_networks_are_as_near_to_their_limit_as_they_were_to_be():
+    lines = lines_of("required_width.csv")
+    assert len(lines) == 3
+    for line in lines:
+        error = math.hypot(float(line["standard_error"]), 0.5 * float(line["error"]) / int(line["width"]))
+        assert error < 0.04
+        assert abs(float(line["percent"]) - 1) < 3 * error
 
 
 @pytest.mark.parametrize("network", ORIGINAL_AT_64)

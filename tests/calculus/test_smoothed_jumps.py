@@ -67,3 +67,8 @@ def test_the_derivative_of_an_average_through_a_jump(at):
 
 def test_values_are_those_of_the_function():
     np.testing.assert_array_equal(nonlin(Nonlin(step), X[None])[0], X > 0)
+
+
+def test_a_vector_of_one_value_does_not_cross_a_jump():
+    _, change = jax.jvp(lambda x: nonlin(Nonlin(step), x), (jnp.full(8, 0.3),), (jnp.ones(8),))
+    np.testing.assert_array_equal(change, 0)

@@ -131,6 +131,15 @@ def test_the_width_for_a_distance():
         nv.width_for(arch, x, relative=0)
 
 
+@pytest.mark.parametrize("name", ["relu", "shared over time", "tied readout"])
+def test_networks_of_the_width_for_a_distance_are_as_near(name):
+    arch, x = NETWORKS[name]
+    wanted, limit = nv.width_for(arch, x, relative=0.04), nv.infinite_ntk(arch, x).ntk
+    samples = [nv.virtual_ntk(arch, x, width=wanted.width, key=k) for k in range(100)]
+    distances = np.array([np.linalg.norm(s - limit) for s in samples]) / np.linalg.norm(limit)
+    assert distances.mean() == pytest.approx(0.04, abs=4 * distances.std() / 100**0.5)
+
+
 @pytest.mark.parametrize("rows", [4, 5])
 def test_batchnorm_of_few_rows_has_no_such_law(rows):
     with pytest.raises(NotFiniteError, match="1/√n law does not hold; give it 6 rows"):
