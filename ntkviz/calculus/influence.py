@@ -50,12 +50,14 @@ class Influence(NamedTuple):
 
     - `kernels`: T, `(scrambles, B, B)`.
     - `covariances`: V over `pairs_of(B)`, `(scrambles, entries, entries)`; or `None`.
+    - `shares`: Which part of its trace the most influential thousandth of the samples makes, `(scrambles,)`; or `None`.
     - `draws`: Of the limiting field instead, `(scrambles, draws, B, B)`; else empty.
     - `influences`: IF(z) of some samples z of the first scramble, over `pairs_of(B)`, `(entries, SHOWN)`; or `None`.
     """
 
     kernels: np.ndarray
     covariances: np.ndarray | None
+    shares: np.ndarray | None
     draws: np.ndarray
     influences: np.ndarray | None
 
@@ -85,10 +87,11 @@ def influence(programs: tuple[Program, ...], kernel: Kernel, limits: Known | Non
             found.append(_covariance(programs, known, normals, **options))
         else:
             found.append(_draws(programs, known, normals, jax.random.key(scramble), **options))
-    kernels, spreads = (np.stack([np.asarray(f[k]) for f in found]) for k in (0, 1))
-    if covariance:
-        return Influence(kernels, spreads, np.empty(0), np.asarray(found[0][2]))
-    return Influence(kernels, None, spreads, None)
+    if not covariance:
+        kernels, draws = (np.stack([np.asarray(f[k]) for f in found]) for k in (0, 1))
+        return Influence(kernels, covariances=None, shares=None, draws=draws, influences=None)
+    kernels, covariances, shares = (np.stack([np.asarray(f[k]) for f in found]) for k in (0, 1, 2))
+    return Influence(kernels, covariances, shares, draws=np.empty(0), influences=np.asarray(found[0][3]))
 
 
 def _may_be_independent(program: Program) -> bool:
@@ -137,14 +140,20 @@ def _kernel(
 @bounded(static_argnames=("kernel", "held", "nothing_new"))
 def _covariance(
     programs: tuple[Program, ...], known: Known, normals: Float64[Array, "dimensions samples"], **options: Any
-) -> tuple[Float64[Array, "outputs outputs"], Float64[Array, "entries entries"], Float64[Array, "entries shown"]]:
+) -> tuple[
+    Float64[Array, "outputs outputs"],
+    Float64[Array, "entries entries"],
+    Float64[Array, ""],
+    Float64[Array, "entries shown"],
+]:
     samples = normals.shape[-1]
     kernel, pull = jax.vjp(lambda w: _kernel(programs, known, normals, w, **options), jnp.ones(samples))
     rows, columns = pairs_of(len(kernel))
     entries = jnp.zeros((len(rows), *kernel.shape)).at[jnp.arange(len(rows)), rows, columns].set(1.0)
     influences = samples * jax.vmap(lambda entry: pull(entry)[0])(entries)
     centred = influences - influences.mean(-1, keepdims=True)
-    return kernel, centred @ centred.T / samples, centred[:, :SHOWN]
+    largest, _ = jax.lax.top_k(jnp.sum(centred**2, axis=0), samples // 1000)
+    return kernel, centred @ centred.T / samples, jnp.sum(largest) / jnp.sum(centred**2), centred[:, :SHOWN]
 
 
 @bounded(static_argnames=("kernel", "held", "nothing_new"))

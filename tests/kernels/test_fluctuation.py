@@ -154,6 +154,11 @@ def test_what_nobody_wants_any_more_is_not_finished(monkeypatch):
     assert begun == [0, 1]
 
 
+def test_a_variance_that_a_few_samples_make_is_refused():
+    with pytest.raises(NotFiniteError, match="differs so much between sets of samples"):
+        nv.fluctuation(a.mlp(depth=2, nonlinearity="exp"), VECTORS[:2])
+
+
 def test_a_limit_that_is_zero_is_refused():
     with pytest.raises(NotFiniteError, match="The limit is zero"):
         nv.fluctuation(a.mlp(nonlinearity=lambda x: 0.0 * x, depth=1, sigma_b=0.0), VECTORS)
