@@ -19,6 +19,9 @@ from ..plots.convergence import VIRTUAL_NETWORKS, ConvergencePlot
 LONGEST, LARGEST = 8.0, 3e9
 """Seconds and bytes that a virtual network of a page may take, which cannot be interrupted."""
 
+REFUSALS = NotFiniteError, NotIntegrableError, TooLargeError
+"""Of a prediction, whose reason the plot says; networks are drawn all the same."""
+
 
 def approach(plot: ConvergencePlot, arch: Architecture, x: Any) -> Iterator[Update]:
     """A picture's `as_it_comes`: the predicted line, then the networks one by one, without those that `plot` has."""
@@ -39,7 +42,7 @@ def costs(plot: ConvergencePlot, arch: Architecture, x: Any) -> list[Cost]:
     """The cost of each part of `approach`: a picture's `estimate`."""
     virtual = [cost for width in plot.virtual if _fits(cost := _cost(arch, x, "virtual_ntk", width))]
     return [
-        read("cost", reading("fluctuation"), arch, x),
+        _cost_of_prediction(arch, x),
         *(_cost(arch, x, "empirical_ntk", width).repeated(plot.seeds) for width in plot.widths),
         *(cost.repeated(min(plot.seeds, VIRTUAL_NETWORKS)) for cost in virtual),
     ]
@@ -48,7 +51,7 @@ def costs(plot: ConvergencePlot, arch: Architecture, x: Any) -> list[Cost]:
 def _prediction(plot: ConvergencePlot, arch: Architecture, x: Any) -> Update:
     try:
         return functools.partial(plot.predict, read("fluctuation", arch, x))
-    except (NotFiniteError, NotIntegrableError, TooLargeError) as refusal:
+    except REFUSALS as refusal:
         return functools.partial(plot.refuse, str(refusal))
 
 
@@ -65,6 +68,14 @@ def _network(plot: ConvergencePlot, arch: Architecture, x: Any, limit: np.ndarra
 
 def _cost(arch: Architecture, x: Any, name: str, width: int) -> Cost:
     cost: Cost = read("cost", reading(name), arch, x, width=width, key=0)
+    return cost
+
+
+def _cost_of_prediction(arch: Architecture, x: Any) -> Cost:
+    try:
+        cost: Cost = read("cost", reading("fluctuation"), arch, x)
+    except REFUSALS:
+        return Cost()
     return cost
 
 

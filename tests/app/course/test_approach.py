@@ -93,3 +93,11 @@ def test_the_cost_is_that_of_the_prediction_and_of_every_network(plot):
         2 * nv.cost(calculation, ARCH, X, width=width, key=0).seconds
         for calculation, width in zip([nv.empirical_ntk] * 2 + [nv.virtual_ntk] * 2, [16, 32, 200, 400], strict=True)
     ]
+
+
+def test_the_cost_of_a_prediction_that_is_refused_is_none():
+    """Otherwise the refusal would end the picture's computation before a network is drawn."""
+    rows = np.random.default_rng(0).normal(size=(4, 5))
+    prediction, *networks = costs(ConvergencePlot([16], seeds=1, virtual=[]), nv.architectures.batchnorm_mlp, rows)
+    assert prediction == Cost()
+    assert len(networks) == 1
