@@ -17,7 +17,7 @@ def test_curves_grow_and_the_exercise_measures(visit):
     page = visit(f"{CHAPTER}#which=check+fails&largest=256&networks=10")
     until(page, f"{points(0)} == 3 && {points(3)} == 3")
     reading = page.locator(".nv-reading")
-    expect(reading.first).to_contain_text("60 random networks so far")
+    expect(reading.first).to_contain_text("60 networks so far")
     expect(reading.last).to_contain_text("measured −0.")
     exercise = page.locator(".nv-exercise")
     exercise.get_by_label("network").select_option("gossip, from GIA’s answer")
