@@ -22,7 +22,7 @@ from ..language.gradients.backward import BackwardProgram, Use
 from ..language.program import Program
 from ..networks.uses import gradient_scale, ntk_from_uses, pairs_of_uses
 from .losses import SLOPES
-from .matrices import MatrixState, Pair, TrainedInput, TrainedMatrix
+from .matrices import STEPS_OF_BLOCK, History, Pair, TrainedInput, TrainedMatrix
 
 Matrix = tuple[str, Shape]
 
@@ -45,10 +45,16 @@ class ReadOut(NamedTuple):
         return cls(x, math.prod(program.instructions[v].shape), parameter)
 
 
-class State(NamedTuple):
-    """All parameters before a step, by name; vectors as they are in the program, `(*shape, samples)`."""
+Histories = dict[Matrix, History]
 
-    matrices: dict[Matrix, MatrixState]
+
+class State(NamedTuple):
+    """All parameters before a step, by name; vectors as they are in the program, `(*shape, samples)`.
+
+    - `matrices`: What the earlier steps of this block made of them.
+    """
+
+    matrices: Histories
     inputs: dict[str, Array]
     vectors: dict[str, Array]
 
@@ -113,11 +119,32 @@ def descent(
         loss,
         read_out,
     )
-    start = _start(step, _both(normals[:count], None if signs is None else signs[:count]), len(weights))
-    given = jnp.arange(len(weights)), jnp.asarray(weights)
-    _, found = jax.lax.scan(lambda state, at: _step(step, state, *at), start, given)
-    result: tuple[Array, Array, Array, Array, list[Seen]] = found
-    return result
+    of_parameters = _both(normals[:count], None if signs is None else signs[:count])
+    found: tuple[Array, Array, Array, Array, list[Seen]] = _all_steps(step, of_parameters, jnp.asarray(weights))
+    return found
+
+
+def _all_steps(step: Step, normals: Array, weights: Array) -> Any:
+    """The steps, by blocks: what changes with every step is small, and what is large changes with every block."""
+    times, blocks = len(weights), -(-len(weights) // STEPS_OF_BLOCK)
+    weights = jnp.pad(weights, ((0, blocks * STEPS_OF_BLOCK - times), (0, 0)))  # steps that change nothing
+
+    def one_block(carried: tuple[State, Histories], given: tuple[Array, Array]) -> tuple[Any, Any]:
+        (state, before), (number, of_block) = carried, given
+        empty = state.matrices
+
+        def one(state: State, at: tuple[Array, Array]) -> tuple[State, Any]:
+            used = {name: TrainedMatrix(before[name], number, m) for name, m in state.matrices.items()}
+            return _step(step, state, used, number * STEPS_OF_BLOCK, *at)
+
+        state, found = jax.lax.scan(one, state, (jnp.arange(STEPS_OF_BLOCK), of_block))
+        after = {name: before[name].with_block(number, m) for name, m in state.matrices.items()}
+        return (state._replace(matrices=empty), after), found
+
+    start = _start(step, normals), _empty(step, normals.shape[-1], blocks)
+    given = jnp.arange(blocks), weights.reshape(blocks, STEPS_OF_BLOCK, -1)
+    _, found = jax.lax.scan(one_block, start, given)
+    return jax.tree.map(lambda part: part.reshape(blocks * STEPS_OF_BLOCK, *part.shape[2:])[:times], found)
 
 
 def dimensions(train: Program, test: Program | None) -> int:
@@ -163,8 +190,8 @@ def _both(normals: Array, signs: np.ndarray | None) -> Array:
     return normals if signs is None else jnp.concatenate([normals, signs[:, None] * normals], axis=-1)
 
 
-def _start(step: Step, normals: Array, times: int) -> State:
-    """Before the first step, with room for all."""
+def _start(step: Step, normals: Array) -> State:
+    """Before the first step."""
     program = step.train.program
     table, inputs, vectors = Table(normals), {}, {}
     for index, declared in enumerate(program.parameters):
@@ -174,11 +201,15 @@ def _start(step: Step, normals: Array, times: int) -> State:
         elif declared.kind == "vector":  # `variance` divides by fan, which belongs to the readout
             scale = sigma * declared.fan**0.5
             vectors[declared.name] = scale * rows.reshape((*declared.shape, table.samples))
-    matrices = {
-        name: MatrixState.empty((there, back, outer), times, table.samples)
+    return State(_empty(step, table.samples), inputs, vectors)
+
+
+def _empty(step: Step, samples: int, *blocks: int) -> Histories:
+    """Nothing yet, with room for a block of steps or for all blocks."""
+    return {
+        name: History.empty((there, back, outer), samples, *blocks)
         for name, (there, back, outer) in _rows_of_each(step).items()
     }
-    return State(matrices, inputs, vectors)
 
 
 def _rows_of_each(step: Step) -> dict[Matrix, list[int]]:
@@ -206,17 +237,19 @@ def _name(program: Program, op: ops.MatMul) -> Matrix:
     return program.parameters[op.parameter].name, op.index
 
 
-def _step(step: Step, state: State, number: Array, weights: Array) -> tuple[State, Any]:
-    """One step of gradient descent, and what there is to see before it."""
+def _step(
+    step: Step, state: State, used: Mapping[Matrix, TrainedMatrix], first: Array, position: Array, weights: Array
+) -> tuple[State, Any]:
+    """One step of gradient descent, by its position in a block, and what there is to see before it."""
+    number = first + position
     drawn = jax.random.normal(jax.random.fold_in(step.key, number), step.first.shape, step.first.dtype)
     normals = _both(jnp.where(number == 0, step.first, drawn), step.signs)
-    program, used = step.train.program, {name: TrainedMatrix(m) for name, m in state.matrices.items()}
-    count = _of_step(program)
+    program, count = step.train.program, _of_step(step.train.program)
     z = _network(state, used, normals[:count])
     values = z.run(program)
     f = values[program.output] / step.richness
     slopes = SLOPES[step.loss](f, step.targets.reshape(f.shape), weights.reshape(f.shape))
-    after = _descended(step, state, used, values, slopes, number)
+    after = _descended(step, state, used, values, slopes, position)
     f_test = jnp.zeros(0)
     if step.test is not None:
         f_test = _network(state, used, normals[count:]).run(step.test)[step.test.output].ravel() / step.richness
@@ -251,7 +284,7 @@ def _features(step: Step, values: list[Array]) -> Array:
 
 
 def _descended(
-    step: Step, state: State, used: Mapping[Matrix, TrainedMatrix], values: list[Array], slopes: Array, number: Array
+    step: Step, state: State, used: Mapping[Matrix, TrainedMatrix], values: list[Array], slopes: Array, position: Array
 ) -> State:
     """All parameters after the step."""
     program, inputs, vectors = step.train.program, dict(state.inputs), dict(state.vectors)
@@ -267,8 +300,8 @@ def _descended(
         if declared.kind == "input":
             inputs[declared.name] += b.T @ a
         else:
-            outer[declared.name, use.index].append((a, b))
-    matrices = {name: matrix.after(used[name], number, outer[name]) for name, matrix in state.matrices.items()}
+            outer[declared.name, use.index].append((b, a))
+    matrices = {name: matrix.after(used[name], position, outer[name]) for name, matrix in state.matrices.items()}
     return State(matrices, inputs, vectors)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Float64
 from tqdm import tqdm
 
 from ..calculus.checked import Seen, check_seen, watched
@@ -37,6 +38,8 @@ from .task import Task, checked_task
 
 SCRAMBLES = 16  # independent ones, whose spread is the reported standard error
 LOG2_SAMPLES = 11  # the bias of so many, of order 1/samples, is below the standard error of the scrambles
+
+EVENLY_SPREAD = 512  # dimensions: more would gain little, and Sobol points end at 21,201
 
 
 def feature_learning(
@@ -148,7 +151,7 @@ def _scrambles(task: Task) -> Iterator[tuple[np.ndarray, ...]]:
             weights,
             task.learning_rate,
             task.richness,
-            jnp.asarray(sobol_normal(dimensions(*programs), LOG2_SAMPLES - mirrored, seed=scramble)),
+            jnp.asarray(_normals(dimensions(*programs), LOG2_SAMPLES - mirrored, scramble)),
             jax.random.key(scramble),
             loss=task.loss,
             read_out=read_out,
@@ -159,6 +162,13 @@ def _scrambles(task: Task) -> Iterator[tuple[np.ndarray, ...]]:
         yield tuple(map(np.asarray, numbers))
     whole = with_gradients(programs[0], assume_gia=False).program
     check_seen(whole, watched(whole.with_numbers()), before)
+
+
+def _normals(dimension: int, log2_samples: int, scramble: int) -> Float64[np.ndarray, "dimension samples"]:
+    """Sobol points in the first dimensions, those of parameters, and random points in the others."""
+    evenly = sobol_normal(min(dimension, EVENLY_SPREAD), log2_samples, seed=scramble)
+    others = np.random.default_rng(scramble).standard_normal((dimension - len(evenly), 2**log2_samples))
+    return np.concatenate([evenly, others])
 
 
 def _programs(task: Task) -> tuple[Program, Program | None]:

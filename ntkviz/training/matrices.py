@@ -1,13 +1,13 @@
 """Random matrices that are trained, on samples: what is known of the initial ones, and what training has added.
 
-All arrays have the size that they need at the last step, filled with zeros, which change nothing: so one compiled step
-serves all.
+All arrays have the size that they need at the last step, so that one compiled step serves all. They are read block by
+block of a few steps: each block once, while it is in the cache, and none that is still empty.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -16,75 +16,116 @@ from jaxtyping import Float64
 
 from ..calculus.sampled import VirtualNetwork
 
+STEPS_OF_BLOCK = 4
+
+C = TypeVar("C")
 Pair = tuple[Array, Array]
+"""Vectors x, and what goes with each: what a matrix makes of it, or the other factor of an outer product."""
 
 
-class MatrixState(NamedTuple):
-    """A matrix W_t = W_0 + Σ a bᵀ/n as far as it is known before a step.
+class History(NamedTuple):
+    """What is known of a matrix W_t = W_0 + Σ a bᵀ/n: by one block of steps, or by all blocks.
 
-    - `known`: For W_0 and for its transpose, orthonormal inputs and what it made of them, `(rows, samples)` each.
-    - `outer`: The rows a, with the factor −rate, and b, `(rows, samples)` each.
+    Arrays are `(rows, samples)` or `(blocks, rows, samples)`, filled with zeros.
+
+    - `known`: For W_0 and for its transpose, orthonormal inputs and what it made of them.
+    - `outer`: The rows b, and the rows a with the factor −rate.
     """
 
     known: tuple[Pair, Pair]
     outer: Pair
 
     @classmethod
-    def empty(cls, rows: tuple[int, int, int], steps: int, samples: int) -> MatrixState:
-        """With room for `steps` steps, each of which takes so many rows of W_0, its transpose, and outer products."""
-        there, back, outer = (
-            (jnp.zeros((count * steps, samples)), jnp.zeros((count * steps, samples))) for count in rows
-        )
-        return cls((there, back), outer)
+    def empty(cls, rows: tuple[int, int, int], samples: int, *blocks: int) -> History:
+        """With room for steps each of which takes so many rows of W_0, its transpose, and outer products."""
+        there, back, outer = (jnp.zeros((*blocks, STEPS_OF_BLOCK * count, samples)) for count in rows)
+        return cls(((there, there), (back, back)), (outer, outer))
 
-    def after(self, used: TrainedMatrix, step: Any, outer: Sequence[Pair]) -> MatrixState:
-        """After a step: what it has used and added, in the rows of this step."""
-        known = tuple(_written(pair, fresh, step) for pair, fresh in zip(self.known, used.fresh, strict=True))
-        return MatrixState(known, _written(self.outer, outer, step))  # type: ignore[arg-type]
+    def after(self, used: TrainedMatrix, position: Any, outer: Sequence[Pair]) -> History:
+        """A block after a step, by its position in it: what it has used and added, in rows of its own."""
+        there, back = (_written(pair, fresh, position) for pair, fresh in zip(self.known, used.fresh, strict=True))
+        return History((there, back), _written(self.outer, outer, position))
+
+    def with_block(self, number: Any, block: History) -> History:
+        """All blocks, after one more."""
+
+        def written(all_blocks: Array, one: Array) -> Array:
+            return jax.lax.dynamic_update_slice(all_blocks, one[None], (number, 0, 0))
+
+        found: History = jax.tree.map(written, self, block)
+        return found
 
 
-def _written(pair: Pair, fresh: Sequence[Pair], step: Any) -> Pair:
+def _written(pair: Pair, fresh: Sequence[Pair], position: Any) -> Pair:
     if not fresh:
         return pair
     rows = [jnp.concatenate(side) for side in zip(*fresh, strict=True)]
-    at = step * len(rows[0])
-    one, other = (jax.lax.dynamic_update_slice(old, new, (at, 0)) for old, new in zip(pair, rows, strict=True))
+    at = position * len(rows[0]), 0
+    one, other = (jax.lax.dynamic_update_slice(old, new, at) for old, new in zip(pair, rows, strict=True))
     return one, other
 
 
 class TrainedMatrix:
-    """The matrix during a step; a `RandomMatrix` whose history is a state, and what this step has made of it since.
+    """The matrix during a step: a `RandomMatrix` with a history.
 
+    - `blocks`, `count`: All blocks of steps, and how many of them have been written.
+    - `block`: The earlier steps of this block.
     - `fresh`: Inputs and what was made of them by W_0 and by its transpose, in this step.
     """
 
-    def __init__(self, state: MatrixState):
-        self.state = state
+    def __init__(self, blocks: History, count: Array, block: History):
+        self.blocks, self.count, self.block = blocks, count, block
         self.fresh: tuple[list[Pair], list[Pair]] = ([], [])
 
     def times(self, x: Array, sigma: Any, z: VirtualNetwork, *, transpose: bool = False) -> Array:
         """W_t x or W_tᵀ x for rows x of samples, as `RandomMatrix.times` for the part of W_0."""
-        known, opposite = (
-            [pair for pair in (self.state.known[side], *self.fresh[side]) if len(pair[0])]
-            for side in (int(transpose), int(not transpose))
-        )
+
+        def by_known(so_far: Pair, q: Array, made: Array) -> Pair:
+            coefficients = z.dot(x, q)
+            return so_far[0] - coefficients @ q, so_far[1] + coefficients @ made
+
+        def without_known(so_far: Array, q: Array, _: Array) -> Array:
+            return so_far - z.dot(new, q) @ q
+
+        def as_transpose_says(so_far: Array, p: Array, made: Array) -> Array:
+            return so_far + (z.dot(new, made) - z.dot(normals, p)) @ p
+
+        def by_training(so_far: Array, b: Array, a: Array) -> Array:
+            return so_far + z.dot(x, b) @ a
+
+        side, other = int(transpose), int(not transpose)
         normals = sigma * z.normals.take(len(x))
-        coefficients = [z.dot(x, q) for q, _ in known]
-        new = z.new_directions(x, x - _combined(coefficients, [q for q, _ in known]), z.dot)
+        left, result = self._over(side, by_known, (x, jnp.zeros_like(x)))
+        new = z.new_directions(x, left, z.dot)
         # Little of x may be new, and rounding then leaves as much of what is not: so once more.
-        new = new - _combined([z.dot(new, q) for q, _ in known], [q for q, _ in known])
-        both = [z.dot(new, made_of_p) - z.dot(normals, p) for p, made_of_p in opposite]
-        made = normals + _combined(both, [p for p, _ in opposite])
-        self.fresh[int(transpose)].append((new, made))
-        a, b = reversed(self.state.outer) if transpose else self.state.outer
-        by_known = _combined(coefficients, [made_of_q for _, made_of_q in known])
-        result: Array = by_known + z.dot(x, new) @ made + z.dot(x, b) @ a
-        return result
+        new = self._over(side, without_known, new)
+        made = self._over(other, as_transpose_says, normals)
+        self.fresh[side].append((new, made))
+        outer = self.blocks.outer, self.block.outer
+        if transpose:
+            outer = outer[0][::-1], outer[1][::-1]
+        found: Array = z.dot(x, new) @ made + self._over_steps(*outer, by_training, result)
+        return found
 
+    def _over(self, side: int, add: Callable[[C, Array, Array], C], start: C) -> C:
+        """`add` for all that is known of W_0, or of its transpose."""
+        found = self._over_steps(self.blocks.known[side], self.block.known[side], add, start)
+        for vectors, made in self.fresh[side]:
+            found = add(found, vectors, made)
+        return found
 
-def _combined(coefficients: Sequence[Array], vectors: Sequence[Array]) -> Any:
-    """Σ c @ v; 0 of none."""
-    return sum(c @ v for c, v in zip(coefficients, vectors, strict=True))
+    def _over_steps(self, blocks: Pair, block: Pair, add: Callable[[C, Array, Array], C], start: C) -> C:
+        """`add` for all earlier steps: block by block, and none that is still empty."""
+        if not len(block[0]):
+            return start
+
+        def one(so_far: C, given: tuple[Array, Array, Array]) -> tuple[C, None]:
+            number, vectors, others = given
+            is_written = number < self.count
+            return jax.lax.cond(is_written, lambda: add(so_far, vectors, others), lambda: so_far), None
+
+        found: C = jax.lax.scan(one, start, (jnp.arange(len(blocks[0])), *blocks))[0]
+        return add(found, *block)
 
 
 class TrainedInput:

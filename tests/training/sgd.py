@@ -27,18 +27,19 @@ def descend(
     richness: float = 1.0,
     loss: str = "squared",
     batches: Any = None,
+    dtype: Any = jnp.float64,
 ) -> np.ndarray:
-    """f at each step, `(steps + 1, train + test)`, of a network in double precision."""
+    """f at each step, `(steps + 1, train + test)`, of one network."""
     train, test = (
         arch.trace(tuple(map(np.asarray, data if isinstance(data, tuple) else (data,)))).unrolled()
         for data in (x, x_test)
     )
-    parameters = sample_parameters(train, width, random_key(key), jnp.float64)
+    parameters = sample_parameters(train, width, random_key(key), dtype)
     scale = richness * (width**0.5 if at_readout_scale(train) else 1.0)
     rates = [
         learning_rate * width * richness**2 * jnp.asarray(train.number(p.lr)) * p.trainable for p in train.parameters
     ]
-    y = jnp.asarray(y, jnp.float64)
+    y = jnp.asarray(y, dtype)
 
     def total(parameters, members):
         return jnp.sum(LOSSES[loss](run(train, parameters).output[members] / scale, y[members]))
@@ -49,6 +50,8 @@ def descend(
     for step in range(steps):
         members = np.arange(len(y)) if batches is None else np.asarray(batches[step])
         moves = gradient(parameters, members)
-        parameters = tuple(w - rate * g for w, rate, g in zip(parameters, rates, moves, strict=True))
+        parameters = tuple(
+            w - jnp.asarray(rate, dtype) * g for w, rate, g in zip(parameters, rates, moves, strict=True)
+        )
         found.append(outputs(parameters))
     return np.array(found)

@@ -63,8 +63,8 @@ def test_wide_networks_tend_to_it(arch, x, options):
 CASES = {
     "mlp, batches": (A.mlp(depth=2, parametrization="ntk4a"), X, {"batches": [[0], [2, 1, 1]]}),
     "batchnorm": (A.batchnorm_mlp, ROWS, {"richness": 2.0}),
-    "transformer": (A.transformer, SEQUENCES, {"loss": "logistic"}),
-    "cnn": (A.cnn(nonlinearity="erf", filter_size=2), SEQUENCES, {}),
+    "transformer": (A.transformer, SEQUENCES[:2], {"loss": "logistic", "steps": 1, "learning_rate": 1.0}),
+    "cnn": (A.cnn(nonlinearity="erf", filter_size=2), SEQUENCES[:2], {}),
     "mean readout": (A.mean_readout_mlp(depth=1), X, {"learning_rate": 0.1}),
 }
 
@@ -77,10 +77,10 @@ def test_it_is_the_limit_of_the_program_of_training(case):
     y = np.where(np.arange(len(x)) % 2, -1.0, 1.0)
     learned = nv.feature_learning(arch, x, y, x + 0.1, **options)
     program = nv.training_program(arch, x, y, x_test=x + 0.1, **options)
-    values = [np.asarray(nv.virtual_coordinates(program, width=2**13, key=k)[program.output]) for k in range(6)]
+    values = [np.asarray(nv.virtual_coordinates(program, width=2**12, key=k)[program.output]) for k in range(6)]
     mean, error = np.mean(values, axis=0), np.std(values, axis=0, ddof=1) / 6**0.5
     found, its_error = (np.hstack([part.train, part.test]) for part in (learned, learned.error))
-    assert np.max(np.abs(np.diff(found, axis=0))) > 0.05
+    assert np.max(np.abs(np.diff(found, axis=0))) > 0.04
     assert within(found, its_error, mean, error + 1e-3, 4)
 
 
