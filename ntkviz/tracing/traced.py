@@ -91,7 +91,11 @@ class Traced(Architecture):
     def report(self) -> Report:
         """Every parameter with its law, its use and its learning rate, and what was assumed; printable.
 
-        Raises `HyperparameterError` before the model was read on any data, since it is traced then.
+        Returns:
+            The report on the latest trace.
+
+        Raises:
+            HyperparameterError: The model was not read on any data yet, which is when it is traced.
         """
         return report_of(self._latest().table)
 

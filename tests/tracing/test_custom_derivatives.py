@@ -1,0 +1,40 @@
+"""A derivative of its own is accepted where it is that of the function, and refused where it is not."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ntkviz as nv
+
+from .refusals import two_layers
+
+
+@jax.custom_vjp
+def true_cube(x):
+    return x**3
+
+
+true_cube.defvjp(lambda x: (x**3, x), lambda x, g: (3 * x**2 * g,))
+
+
+@jax.custom_vjp
+def clipped_gradient(x):
+    return x**3
+
+
+clipped_gradient.defvjp(lambda x: (x**3, x), lambda x, g: (jnp.clip(3 * x**2 * g, -0.1, 0.1),))
+
+
+def model(phi):
+    return nv.trace(lambda n: two_layers(n, lambda p, x, n: phi(x @ p["U"]) @ p["v"]))
+
+
+@pytest.mark.parametrize("phi", [true_cube, jax.nn.relu, jax.nn.softplus, jax.nn.silu, jax.nn.log_sigmoid])
+def test_true_derivatives_are_accepted(phi):
+    assert len(nv.program(model(phi), np.ones((2, 3)))) > 5
+
+
+def test_other_derivatives_are_refused():
+    with pytest.raises(nv.TraceError, match=r"derivative of its own .* at test_custom_derivatives.py:\d+"):
+        nv.program(model(clipped_gradient), np.ones((2, 3)))
