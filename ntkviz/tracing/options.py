@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import HyperparameterError, TraceError
-from ..language.architecture import one_of, whole_number
+from ..errors import HyperparameterError, TraceError, shown
+from ..language.architecture import listed, one_of, whole_number
 
 Std = Mapping[str, float | Callable[[int], float]]
 
@@ -34,17 +34,17 @@ class Options:
     @classmethod
     def checked(cls, widths: Any, scores: Any, norm_scale: Any, lr: Any, std: Any, output: Any) -> Options:
         """The options, or `HyperparameterError`."""
-        pair = (192, 320) if widths is None else tuple(widths)
-        if len(pair) != 2 or pair[0] >= pair[1]:
-            raise HyperparameterError(f"widths is {widths!r}; it must be two widths, the smaller one first.")
-        first, second = (whole_number(n, "A width of the trace", at_least=16) for n in pair)
+        pair = (192, 320) if widths is None else listed(widths, "widths", of="two widths")
+        sizes = [whole_number(n, "A width of the trace", at_least=16) for n in pair]
+        if len(sizes) != 2 or sizes[0] >= sizes[1]:
+            raise HyperparameterError(f"widths is {shown(widths)}; it must be two widths, the smaller one first.")
         one_of(scores, "scores", ("refuse", "1/d"))
         one_of(norm_scale, "norm_scale", ("frozen", "trained"))
         one_of(lr, "lr", ("fan_in", "variance", "standard"))
         if std is not None and not isinstance(std, Mapping):
             raise HyperparameterError("std must be a dictionary from names of parameters to standard deviations.")
         index = whole_number(output, "output", at_least=0)
-        return cls((first, second), scores, norm_scale, lr, dict(std or {}), index)
+        return cls((sizes[0], sizes[1]), scores, norm_scale, lr, dict(std or {}), index)
 
     def std_of(self, name: str, width: int) -> float | None:
         """The standard deviation asked for instead of what the model draws; `None` if none is."""
@@ -53,7 +53,7 @@ class Options:
         value = self.std[name]
         number = value(width) if callable(value) else value
         if not isinstance(number, int | float | np.floating) or not math.isfinite(number) or number < 0:
-            raise HyperparameterError(f"std of {name} is {number!r} at width {width}; it must be a finite number ≥ 0.")
+            raise HyperparameterError(f"std of {name} at width {width} is {shown(number)}; it must be finite and ≥ 0.")
         return float(number)
 
     def order(self, ratios: np.ndarray, what: str, where: str) -> Fraction:

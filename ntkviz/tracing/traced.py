@@ -145,7 +145,7 @@ class Traced(Architecture):
 
         arrays = [_rescaled(table.options, table.name(k), a, width) for k, a in enumerate(arrays)]
         jacobian = jax.jacrev(output)({k: arrays[k] for k in rates})
-        total = jnp.zeros((len(data[0]),) * 2)
+        total: Array = jnp.zeros((len(data[0]),) * 2)
         for k, j in jacobian.items():
             flat = j.reshape((len(total), -1))
             total = total + rates[k] * (flat @ flat.T)
@@ -154,7 +154,8 @@ class Traced(Architecture):
         if at_readout_scale(made.program.with_data(*data)):
             return total
         block, _ = next(iter(made.table.findings.blocks.values()))  # all are of one size
-        return total * (block * times)
+        scaled: Array = total * (block * times)
+        return scaled
 
     def check(self, x: Any, *, width: int = 64, key: Any = 0) -> Check:
         """Compare the model at a finite width with its program at the same parameters: they agree to rounding.

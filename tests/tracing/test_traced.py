@@ -249,6 +249,7 @@ def test_wrong_calls_are_refused_by_name():
     for wrong in (
         {"scores": "maybe"},
         {"lr": 1},
+        {"widths": 64},
         {"widths": (64,)},
         {"widths": (64, 64)},
         {"std": 1.0},
