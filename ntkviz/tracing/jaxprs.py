@@ -98,6 +98,7 @@ _SIZES = {
     "gather": {"slice_sizes"},
     "dynamic_slice": {"slice_sizes"},
     "split": {"sizes"},
+    "fft": {"fft_lengths"},
 }
 """Parameters of primitives that may depend on the width; the rules compare them."""
 _INNER = {"scan", "while", "cond", *_CALLS}

@@ -224,6 +224,25 @@ def identity_start(p, x, n):
     return jnp.tanh(x @ p["U"]) @ p["W"] @ p["v"]
 
 
+@refused(r"depends on the width")
+def place_of_the_width(p, x, n):
+    return (jnp.tanh(x @ p["U"]) * x[:, n // 64 - 3 : n // 64 - 2]) @ p["v"]
+
+
+@refused(r"added up along the width")
+def numbers_over_the_width(p, x, n):
+    return jnp.tanh(x @ p["U"] / (1 + x[:, :1] * jnp.ones(n) @ jnp.ones((n, 1)) / n)) @ p["v"]
+
+
+def _low_rank(key, n):
+    return jax.random.normal(key, (n, 2)) @ jnp.ones((2, n))
+
+
+@started(r"entries of W are not drawn independently", W=_low_rank)
+def low_rank_start(p, x, n):
+    return jnp.tanh(x @ p["U"]) @ p["W"] @ p["v"]
+
+
 def _symmetric(key, n):
     a = jax.random.normal(key, (n, n)) / n**0.5
     return a + a.T

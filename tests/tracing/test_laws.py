@@ -91,3 +91,9 @@ def test_orthogonal_matrices_are_recognised_by_a_sample():
     assert not settled(law, skewed).is_known
     reflection = np.eye(20) - 0.1 * np.ones((20, 20))
     assert not settled(law, reflection).is_known  # orthogonal, but symmetric
+
+
+def test_entries_made_of_the_data_have_no_law():
+    first, second = laws_of(jax.make_jaxpr(lambda key, x: (2 * x, x + jax.random.normal(key, (3,))))(KEY, jnp.ones(3)))
+    assert not first.is_known
+    assert not second.is_known
