@@ -22,7 +22,7 @@ def draw() -> str:
     bottom, top = np.log(low[1]), np.log(high[0])
 
     def x(widths: np.ndarray) -> np.ndarray:
-        return 24 + 272 * np.log(widths / ENDS[0]) / np.log(ENDS[1] / ENDS[0])
+        return np.asarray(24 + 272 * np.log(widths / ENDS[0]) / np.log(ENDS[1] / ENDS[0]))
 
     corners = zip(x(ENDS[[0, 1, 1, 0]]), down(np.log([*low, *high[::-1]]), bottom, top), strict=True)
     outline = " ".join(f"{a:.1f},{b:.1f}" for a, b in corners)
