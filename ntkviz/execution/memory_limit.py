@@ -70,7 +70,7 @@ def bounded(
             cost = cost_of(jaxpr)
             new = jaxpr not in found and jaxpr not in _compiled
             found[jaxpr] = found.get(jaxpr, Cost()).then(cost).then(compiling(jaxpr) if new else Cost())
-            return jax.tree.map(lambda out: np.ones(out.shape, out.dtype), traced.out_info)
+            return jax.tree.map(lambda out: jax.device_put(np.ones(out.shape, out.dtype)), traced.out_info)
         needed[kind] = memory_of(jaxpr)
         check_fits(needed[kind])
         _compiled.add(jaxpr)

@@ -12,7 +12,7 @@ CHI_SQUARE_3 = {0.9: (0.3518463, 7.8147279)}
 
 
 def one_entry(c=2.0, error=0.0):
-    return nv.Fluctuation(c, error, np.full((1, 1, 1, 1), 9.0), np.zeros((256, 1, 1)))
+    return nv.Fluctuation(c, error, np.full((1, 1, 1, 1), 9.0), np.zeros((256, 1, 1)), None)
 
 
 @pytest.mark.parametrize("share", NORMAL)
@@ -29,7 +29,7 @@ def test_an_entry_beside_the_diagonal_counts_twice():
     v[0, 0, 0, 0] = v[1, 1, 1, 1] = 2.0
     v[0, 1, 0, 1] = v[0, 1, 1, 0] = v[1, 0, 0, 1] = v[1, 0, 1, 0] = 1.0
     mean = (8 / np.pi) ** 0.5  # of χ with 3 degrees
-    band = nv.Fluctuation(mean, 0.0, v, np.zeros((256, 2, 2))).band()
+    band = nv.Fluctuation(mean, 0.0, v, np.zeros((256, 2, 2)), None).band()
     np.testing.assert_allclose(np.square(band[:2]), CHI_SQUARE_3[0.9], rtol=0.03)
 
 
@@ -40,7 +40,7 @@ def test_the_band_of_draws_covers_as_many_others():
         return np.einsum("nk,kij->nij", rng.standard_normal((number, 3)) * (3, 1, 0.5), np.eye(9).reshape(9, 3, 3)[:3])
 
     norms = np.linalg.norm(fields(10**5), axis=(1, 2))
-    bands = [nv.Fluctuation(norms.mean(), 0.0, None, fields(256)).band() for _ in range(100)]
+    bands = [nv.Fluctuation(norms.mean(), 0.0, None, fields(256), None).band() for _ in range(100)]
     shares = [np.mean((band.low < norms) & (norms < band.high)) for band in bands]
     assert np.mean(shares) == pytest.approx(0.9, abs=0.01)
     ends = np.array([band[:2] for band in bands])
@@ -60,4 +60,4 @@ def test_a_share_is_between_zero_and_one(share):
 
 
 def test_what_does_not_fluctuate_has_a_band_of_zero():
-    assert nv.Fluctuation(0.0, 0.0, np.zeros((1, 1, 1, 1)), np.zeros((256, 1, 1))).band() == (0, 0, 0)
+    assert nv.Fluctuation(0.0, 0.0, np.zeros((1, 1, 1, 1)), np.zeros((256, 1, 1)), None).band() == (0, 0, 0)

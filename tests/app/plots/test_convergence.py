@@ -15,7 +15,7 @@ NO_LAW = "There is no law."
 
 def field(c=2.0, error=0.01):
     """Of a kernel of one entry: |G| is c times that of a standard normal, over its mean."""
-    return Fluctuation(c, error, np.full((1, 1, 1, 1), 9.0), np.zeros((256, 1, 1)))
+    return Fluctuation(c, error, np.full((1, 1, 1, 1), 9.0), np.zeros((256, 1, 1)), None)
 
 
 def shown(plot, name):

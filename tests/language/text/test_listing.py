@@ -28,7 +28,7 @@ def everything(net, x):
     q = q - nv.moment(q)
     weights = nv.softmax(nv.inner(q[:, :, None], q[:, None]) / 2.0)
     attended = weights @ q + 0.5 * q**2
-    back = net.matrix("gate_w", trainable=False).T @ nv.batchnorm(attended.transpose(0, 1).reshape(-1, 3))
+    back = net.matrix("gate_w", trainable=False).T @ nv.batchnorm(attended.transpose(1, 0).reshape(-1, 3))
     return net.readout("v", nv.concatenate([back, back * nv.relu(back)], 1), axes=1)
 
 
