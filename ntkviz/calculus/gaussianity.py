@@ -54,7 +54,7 @@ class Form(NamedTuple):
 
 def form(program: Program) -> Form:
     """The form of a program (repeats written out), with or without its gradients."""
-    return _form(program.with_numbers())
+    return _form(program.structure)
 
 
 @functools.lru_cache(maxsize=256)

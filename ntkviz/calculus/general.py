@@ -70,7 +70,7 @@ def differentiated(structure: Program, assume_gia: bool) -> BackwardProgram:
 
 def with_gradients(program: Program, assume_gia: bool) -> BackwardProgram:
     """The same with its numbers."""
-    derived = differentiated(program.with_numbers(), assume_gia)
+    derived = differentiated(program.structure, assume_gia)
     whole = derived.program.with_numbers(program.constants, program.data)
     return BackwardProgram(whole, derived.uses, derived.forward_length)
 
@@ -147,14 +147,14 @@ class Sampled(NamedTuple):
 def sample(program: Program, program_bar: Program, *, assume_gia: bool, seed: int = 0) -> Sampled:
     """The kernels by sampling, whether or not they could be had exactly; arguments as `general_kernels`."""
     programs, rows, columns = _joined(program, program_bar)
-    dimension = sum(dimensions(differentiated(p.with_numbers(), assume_gia).program, len(p.data[0])) for p in programs)
+    dimension = sum(dimensions(differentiated(p.structure, assume_gia).program, len(p.data[0])) for p in programs)
     scrambles = replicates(dimension, LOG2_SAMPLES, seed, REPLICATES)
     draws = [_one_draw(programs, assume_gia, jnp.asarray(normals)) for normals in scrambles]
     *kernels, found = zip(*draws, strict=True)
     nngps, ntks = (jnp.stack([k[rows, columns] for k in part]) for part in kernels)
     errors = (jnp.std(part, axis=0, ddof=1) / REPLICATES**0.5 for part in (nngps, ntks))
     missed = max(
-        check_seen(differentiated(p.with_numbers(), assume_gia).program, _watched(p, assume_gia), of_program)
+        check_seen(differentiated(p.structure, assume_gia).program, _watched(p, assume_gia), of_program)
         for p, of_program in zip(programs, zip(*found, strict=True), strict=True)
     )
     nngp_error, ntk_error = errors
@@ -162,7 +162,7 @@ def sample(program: Program, program_bar: Program, *, assume_gia: bool, seed: in
 
 
 def _watched(program: Program, assume_gia: bool) -> tuple[int, ...]:
-    return watched(differentiated(program.with_numbers(), assume_gia).program)
+    return watched(differentiated(program.structure, assume_gia).program)
 
 
 def _as_limit_kernels(kernels: Sampled) -> LimitKernels:
@@ -178,7 +178,7 @@ def _joined(program: Program, program_bar: Program) -> tuple[tuple[Program, ...]
     rows, columns = slice(0, outputs[0]), slice(outputs[0], sum(outputs))
     if all(a is b for a, b in zip(program.data, program_bar.data, strict=True)):
         return (program,), rows, rows
-    if program.with_numbers() != program_bar.with_numbers():
+    if program.structure != program_bar.structure:
         return (program, program_bar), rows, columns
     data = (np.concatenate([a, b]) for a, b in zip(program.data, program_bar.data, strict=True))
     return (program.with_data(*data),), rows, columns

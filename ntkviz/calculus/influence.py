@@ -73,7 +73,7 @@ def influence(programs: tuple[Program, ...], kernel: Kernel, limits: Known | Non
     `limits` are those of the programs' scalars by index, if they are all known. `covariance` asks for V, else draws.
     """
     held = _may_be_independent(programs[0])
-    structures = [differentiated(p.with_numbers(), held).program if kernel == "ntk" else p for p in programs]
+    structures = [differentiated(p.structure, held).program if kernel == "ntk" else p for p in programs]
     known = _with_gradients_zero(programs, structures, limits, held)
     settled = all(set(_moments(s)) <= set(k) for s, k in zip(structures, known, strict=True))
     dimension = sum(dimensions(s, len(p.data[0])) for s, p in zip(structures, programs, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -34,6 +35,11 @@ def check_batches(program: Program) -> None:
     it is infinite for B ≤ 3, and it is a factor of the NTK (Yang et al. 2019, arXiv:1902.08129, also require B ≥ 4).
     Networks of finite width have an NTK, but its average over networks is infinite.
     """
+    _check_batches(program.structure)
+
+
+@functools.lru_cache(maxsize=512)
+def _check_batches(program: Program) -> None:
     trained: list[bool] = []  # whether a value depends on a trained parameter
     for instruction in program.instructions:
         op, below = instruction.op, any(trained[a] for a in instruction.args)

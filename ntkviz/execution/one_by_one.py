@@ -38,7 +38,7 @@ class Found(NamedTuple):
 def reads_one_by_one(many: Program, one: Program) -> bool:
     """Whether output i of `many`, a batch's program, is the output of `one`, an example's program, for example i."""
     size = len(many.data[0])
-    return size == 1 or _reads_one_by_one(many.with_numbers(), one.with_numbers(), size, *_numbers(many, one, size))
+    return size == 1 or _reads_one_by_one(many.structure, one.structure, size, *_numbers(many, one, size))
 
 
 @functools.lru_cache(maxsize=512)

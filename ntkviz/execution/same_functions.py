@@ -77,4 +77,4 @@ def _content(cell: types.CellType) -> Any:
 
 def number_value(array: np.ndarray) -> tuple[Any, ...]:
     """An array of numbers as a value that can be compared and hashed."""
-    return array.shape, array.dtype.str, array.tobytes()
+    return array.shape, array.dtype, array.tobytes()

@@ -12,31 +12,40 @@ from ..language.program import Program, register_with_jax
 register_with_jax()  # for programs that were written by another process
 
 
+Shapes = tuple[tuple[tuple[int, ...], np.dtype], ...]
+"""The shapes and types of some numbers: tuples, which Python compares and hashes faster than JAX its own classes."""
+
+Numbers = tuple[Shapes, Shapes]
+"""Those of a program's constants and data."""
+
+
 class TraceSignature(NamedTuple):
     """Everything of two programs that compilation depends on: their structures, and the shapes and types of numbers."""
 
     structures: tuple[Program, Program]
-    numbers: tuple[Any, Any]
+    numbers: tuple[Numbers, Numbers]
 
     def programs(self) -> tuple[Program, Program]:
         """Two programs of this signature, with shapes in place of numbers."""
-        first, second = (s.with_numbers(*n) for s, n in zip(self.structures, self.numbers, strict=True))
+        first, second = map(_with_shapes, self.structures, self.numbers)
         return first, second
 
 
 def trace_signature(first: Program, second: Program) -> TraceSignature:
     """The signature of two programs."""
-    one = first.with_numbers(), _shapes(first)
-    other = one if second is first else (second.with_numbers(), _shapes(second))
+    one = first.structure, _numbers(first)
+    other = one if second is first else (second.structure, _numbers(second))
     return TraceSignature((one[0], other[0]), (one[1], other[1]))
 
 
-def _shapes(program: Program) -> tuple[Any, Any]:
-    constants, data = (tuple(map(_shape, numbers)) for numbers in (program.constants, program.data))
-    return constants, data
+def _numbers(program: Program) -> Numbers:
+    return _shapes(program.constants), _shapes(program.data)
 
 
-def _shape(number: Any) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(
-        np.shape(number), number.dtype if hasattr(number, "dtype") else np.asarray(number).dtype
-    )
+def _shapes(numbers: tuple[Any, ...]) -> Shapes:
+    return tuple((np.shape(n), n.dtype if hasattr(n, "dtype") else np.asarray(n).dtype) for n in numbers)
+
+
+def _with_shapes(structure: Program, numbers: Numbers) -> Program:
+    constants, data = (tuple(jax.ShapeDtypeStruct(*kind) for kind in kinds) for kinds in numbers)
+    return structure.with_numbers(constants, data)

@@ -83,7 +83,7 @@ def _varied_constants(
 
     def constants(**values: Any) -> tuple[Any, ...]:
         program = in_full(arch(**values).trace(data))
-        if program.with_numbers() != first.with_numbers():
+        if program.structure != first.structure:
             raise HyperparameterError(
                 f"Along the axes {', '.join(grid)} the program itself changes and not only its numbers; compute its "
                 "points one by one."

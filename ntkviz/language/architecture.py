@@ -117,7 +117,8 @@ def recorded(arch: Architecture, shapes: tuple[Shape, ...]) -> Program:
             f"{arch.fn.__name__} returns shape {out.shape}; it must return one number for each of the "
             f"{shapes[0][0]} inputs of the batch."
         )
-    return Program(tuple(net.instructions), tuple(net.parameters), index, tuple(net.constants))
+    structure = Program(tuple(net.instructions), tuple(net.parameters), index).structure
+    return structure.with_numbers(tuple(net.constants), ())
 
 
 def architecture(fn: Callable[..., Any]) -> Architecture:

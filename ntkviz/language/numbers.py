@@ -1,10 +1,11 @@
-"""Conversion of callers' numbers to arrays of floats."""
+"""Numbers of a program: the conversion of callers' numbers to arrays of floats, and equality."""
 
 from typing import Any
 
 import numpy as np
 
 from ..errors import InputError, NtkvizError
+from .lazy_jax import jax
 
 
 def real_array(given: Any, what: str, otherwise: str, refusal: type[NtkvizError] = InputError) -> np.ndarray:
@@ -20,3 +21,16 @@ def real_array(given: Any, what: str, otherwise: str, refusal: type[NtkvizError]
     except (TypeError, ValueError) as problem:
         raise refusal(otherwise) from problem
     raise refusal(f"{what} contains complex numbers; every number must be real.")
+
+
+def same_number(one: Any, other: Any) -> bool:
+    """Whether two numbers of a program are equal; for JAX tracers, whether they are the same object."""
+    if one is other:
+        return True
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return np.array_equal(one, other)
+    if isinstance(one, jax.core.Tracer) or isinstance(other, jax.core.Tracer):
+        return False
+    if isinstance(one, jax.ShapeDtypeStruct) or isinstance(other, jax.ShapeDtypeStruct):
+        return bool(one == other)
+    return np.array_equal(one, other)

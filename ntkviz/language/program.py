@@ -16,13 +16,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-import numpy as np
-
 from ..distant.readings import read
 from ..errors import ProgramError
 from .axes import Shape
 from .instructions import Constant, Delayed, Op, Readout, Repeat, Source
 from .lazy_jax import jax
+from .numbers import same_number
 
 if TYPE_CHECKING:
     from .gradients.backward import BackwardProgram
@@ -122,7 +121,7 @@ class Program:
         if not isinstance(other, Program):
             return NotImplemented
         return self._structure() == other._structure() and all(
-            len(mine) == len(theirs) and all(map(_same_number, mine, theirs))
+            len(mine) == len(theirs) and all(map(same_number, mine, theirs))
             for mine, theirs in ((self.constants, other.constants), (self.data, other.data))
         )
 
@@ -141,6 +140,14 @@ class Program:
     def _structure(self) -> tuple[Any, ...]:
         return self.instructions, self.parameters, self.output, self.gradients
 
+    @functools.cached_property
+    def structure(self) -> Program:
+        """The program without its numbers, the key to compiled code and other caches.
+
+        Programs of equal structure usually share one object, so that comparing and hashing it again costs nothing.
+        """
+        return _shared(dataclasses.replace(self, constants=(), data=()))
+
     def with_data(self, *data: Any) -> Program:
         """The same program on other data.
 
@@ -150,19 +157,21 @@ class Program:
         Returns:
             The program.
         """
-        return dataclasses.replace(self, data=data)
+        return self.with_numbers(self.constants, data)
 
-    def with_numbers(self, constants: tuple[Any, ...] = (), data: tuple[Any, ...] = ()) -> Program:
+    def with_numbers(self, constants: tuple[Any, ...], data: tuple[Any, ...]) -> Program:
         """The same structure with other numbers.
 
         Args:
-            constants: The new constants; if empty, the program has its structure only.
-            data: The new data; if empty, the program has its structure only.
+            constants: The new constants.
+            data: The new data.
 
         Returns:
             The program.
         """
-        return dataclasses.replace(self, constants=constants, data=data)
+        made = dataclasses.replace(self, constants=constants, data=data)
+        made.__dict__["structure"] = self.structure
+        return made
 
     def written_again(
         self, instructions: Sequence[Instruction], index: Callable[[int], int], **changes: Any
@@ -364,6 +373,12 @@ class Program:
         return self.to_text()
 
 
+@functools.lru_cache(maxsize=512)
+def _shared(structure: Program) -> Program:
+    """The first of equal structures, while it is among those used last."""
+    return structure
+
+
 def register_with_jax() -> None:
     """Tell JAX what a program is, if it does not know: its numbers are the leaves of a pytree, all else is static."""
     with _registering:  # JAX refuses a second time
@@ -378,16 +393,3 @@ def _register() -> None:
     jax.tree_util.register_dataclass(
         Program, data_fields=["constants", "data"], meta_fields=["instructions", "parameters", "output", "gradients"]
     )
-
-
-def _same_number(one: Any, other: Any) -> bool:
-    """Whether two numbers of a program are equal; for JAX tracers, whether they are the same object."""
-    if one is other:
-        return True
-    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
-        return np.array_equal(one, other)
-    if isinstance(one, jax.core.Tracer) or isinstance(other, jax.core.Tracer):
-        return False
-    if isinstance(one, jax.ShapeDtypeStruct) or isinstance(other, jax.ShapeDtypeStruct):
-        return bool(one == other)
-    return np.array_equal(one, other)

@@ -254,7 +254,7 @@ def output_scale(program: Program, width: int) -> float:
 
 def passes(program: Program) -> bool:
     """Whether the Simple GIA Check passes."""
-    return _structure_passes(program.with_numbers())
+    return _structure_passes(program.structure)
 
 
 @functools.lru_cache(maxsize=512)

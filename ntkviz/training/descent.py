@@ -261,7 +261,7 @@ def _step(
         f_test,
         _features(step, values),
         ntk,
-        seen(program, watched(program.with_numbers()), values),
+        seen(program, watched(program.structure), values),
     )
 
 

@@ -113,7 +113,7 @@ def sampled(arch: nv.Architecture, x: np.ndarray, *, log2_samples: int, scramble
     """NNGP and NTK by the general reading, sampled: `general_kernels` with fewer samples, all scrambles at once."""
     separate = examples_are_separate(arch, (x,))
     program = arch.trace((x[:1],) if separate else (x,)).unrolled()
-    whole = differentiated(program.with_numbers(), False)
+    whole = differentiated(program.structure, False)
     stacked = x[:, None] if separate else x[None]
     both = replace(whole, program=whole.program.with_numbers(program.constants, (stacked,)))
     passes = check_program(program).passes

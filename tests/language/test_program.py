@@ -15,12 +15,29 @@ def test_the_numbers_are_leaves_and_the_structure_is_hashable(rng):
     x = rng.normal(size=(2, 3))
     one, other = (mlp(sigma_w=s, depth=d, sigma_b=b).trace((y,)) for s, d, b, y in ((1.5, 2, 0.1, x), (2, 7, 0, x + 1)))
     assert jax.tree.structure(one) == jax.tree.structure(other)
-    assert hash(one.with_numbers()) == hash(other.with_numbers())
-    assert one.with_numbers() == other.with_numbers()
+    assert hash(one.structure) == hash(other.structure)
+    assert one.structure == other.structure
     assert [leaf.dtype for leaf in jax.tree.leaves(one)] == [leaf.dtype for leaf in jax.tree.leaves(other)]
-    assert one.with_numbers() != mlp(nonlinearity="erf").trace((x,)).with_numbers()
+    assert one.structure != mlp(nonlinearity="erf").trace((x,)).structure
     doubled = jax.tree.map(lambda leaf: 2 * leaf, one)
     np.testing.assert_array_equal(doubled.data[0], 2 * x)
+
+
+def test_programs_share_one_structure_unless_a_function_or_a_shape_has_changed(rng):
+    x, factor = rng.normal(size=(2, 3)), 2.0
+
+    @nv.architecture
+    def scaled(net, x, *, sigma=1.0):
+        return net.readout("v", phi(net.input("U", x)), std=sigma)
+
+    phi = nv.nonlinearity(lambda u: factor * u)
+    first = scaled.trace((x,))
+    assert scaled(sigma=2.0).trace((x + 1,)).structure is first.structure
+    assert first.with_numbers((), ()).structure is first.with_data(x + 1).structure is first.structure.structure
+    assert first.structure.constants == first.structure.data == ()
+    assert scaled.trace((x[:1],)).structure != first.structure
+    factor = 3.0
+    assert scaled.trace((x,)).structure != first.structure
 
 
 def test_index_arrays_do_not_break_hashing(rng):
@@ -29,7 +46,7 @@ def test_index_arrays_do_not_break_hashing(rng):
         h = net.input("U", x)
         return net.readout("v", h[:, np.array([0, 2])].sum(1) + h[:, 1:].sum(1))
 
-    traces = [indexed.trace((rng.normal(size=(2, 3, 4)),)).with_numbers() for _ in range(2)]
+    traces = [indexed.trace((rng.normal(size=(2, 3, 4)),)).structure for _ in range(2)]
     assert len(set(traces)) == 1
 
 
@@ -51,7 +68,7 @@ def test_a_repeated_layer_may_share_a_matrix_from_outside(rng):
     arch, x = nv.architecture(shared), rng.normal(size=(2, 3))
     looped, written = nv.program(arch, x), nv.program(arch(loop=False), x)
     assert [p.name for p in looped.parameters] == ["W", "U", "b[1]", "b[2]", "v"]
-    assert looped.with_numbers() == written.with_numbers()
+    assert looped.structure == written.structure
 
 
 @pytest.mark.parametrize("mixed", [lambda a, h: a + h, lambda a, h: h + a, lambda a, h: nv.stack([a, h]).sum(0)])

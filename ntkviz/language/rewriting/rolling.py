@@ -52,7 +52,7 @@ class Rolled(NamedTuple):
 
 def roll(program: Program) -> Rolled | None:
     """The program with its loops written once; `None` if it has none."""
-    rolled = _roll(program.with_numbers())
+    rolled = _roll(program.structure)
     return rolled and rolled._replace(program=rolled.program.with_numbers(program.constants, program.data))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 from ..axes import Shape
@@ -33,6 +34,14 @@ def in_full(program: Program) -> Program:
 
 def with_indices(program: Program) -> tuple[Program, Sequence[int]]:
     """The same, and the new index of the value of each instruction."""
+    structure, indices = _in_full(program.structure)
+    if structure is program.structure:
+        return program, indices
+    return structure.with_numbers(program.constants, program.data), indices
+
+
+@functools.lru_cache(maxsize=512)
+def _in_full(program: Program) -> tuple[Program, Sequence[int]]:
     if not _has_shorthands(program):
         return program, range(len(program))
     writer = Writer()

@@ -148,7 +148,7 @@ def test_every_instruction_that_is_no_plain_number_is_on_some_line(trace):
 
 
 def test_a_program_without_numbers_can_be_listed(trace):
-    text = trace(rnn, (2, 3, 4)).with_numbers().to_text()
+    text = trace(rnn, (2, 3, 4)).structure.to_text()
     assert re.search(r"c\d+·U ξ/√4", text)
 
 
