@@ -113,6 +113,9 @@ def _exact_pairs(program: Program, program_bar: Program, assume_gia: bool) -> Li
         programs = program.with_data(*data), program_bar.with_data(*data_bar)
         return cast(LimitKernels, _exact_pair(*programs, assume_gia=assume_gia))
 
+    if len(program.data[0]) == len(program_bar.data[0]) == 1:  # a graph, say; `vmap` would take as long as the trace
+        kernels = pair(tuple(d[0] for d in program.data), tuple(d[0] for d in program_bar.data))
+        return cast(LimitKernels, jax.tree.map(lambda part: part[None, None], kernels))
     rows = jax.vmap(jax.vmap(pair, in_axes=(None, 0)), in_axes=(0, None))
     return rows(program.data, program_bar.data)
 

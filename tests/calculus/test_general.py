@@ -165,3 +165,10 @@ def test_agrees_with_the_forward_reading(name):
     for kernel in ("nngp", "ntk"):
         one, other = getattr(forward, kernel), getattr(general, kernel)
         np.testing.assert_allclose(other, one, atol=max(1e-9 * np.max(np.abs(one)), 4 * general.error))
+
+
+def test_agrees_with_the_forward_reading_between_one_graph_and_another():
+    one, other = (tuple(part[k : k + 1] * (k + 1) for part in GRAPHS) for k in range(2))
+    forward, general = (nv.infinite_ntk(a.gcn(depth=1), one, other, method=m) for m in ("forward", "general"))
+    np.testing.assert_allclose(general.ntk, forward.ntk, rtol=1e-9)
+    np.testing.assert_allclose(general.nngp, forward.nngp, rtol=1e-9)

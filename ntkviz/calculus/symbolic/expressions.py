@@ -143,6 +143,7 @@ class Expectations:
         self.covariances: dict[tuple[int, int], Number] = {}
         self.errors: list[Error] = []
         self.beyond: list[Reason] = []
+        self._covariances: dict[frozenset[Affine], Number] = {}
         self._products: dict[tuple[int, int], tuple[Expression, Expression, Number]] = {}
         self._known: dict[Any, tuple[Any, Number]] = {}
 
@@ -154,14 +155,17 @@ class Expectations:
     # --- second moments of arguments -------------------------------------------------------------
 
     def covariance(self, a: Affine, b: Affine) -> Number:
-        """Cov(L, L̄)."""
-        parts = (
-            c * d * self.covariances[min(i, j), max(i, j)]
-            for i, c in a.coefficients.items()
-            for j, d in b.coefficients.items()
-            if (min(i, j), max(i, j)) in self.covariances
-        )
-        return sum(parts, ZERO)
+        """Cov(L, L̄), memoised."""
+        pair = frozenset((a, b))
+        if pair not in self._covariances:
+            parts = (
+                c * d * self.covariances[min(i, j), max(i, j)]
+                for i, c in a.coefficients.items()
+                for j, d in b.coefficients.items()
+                if (min(i, j), max(i, j)) in self.covariances
+            )
+            self._covariances[pair] = sum(parts, ZERO)
+        return self._covariances[pair]
 
     def _variance(self, a: Affine) -> Number:
         return written(self.covariance(a, a), ())
