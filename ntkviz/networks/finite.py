@@ -76,7 +76,7 @@ def _between(
     itself = data1 is data2
     first, second, separate = traced(arch, data1, data2)
     check_one_network_reads(arch, first, second)
-    first, second = first.unrolled(), first.unrolled() if second is first else second.unrolled()
+    first, second = (whole := first.unrolled()), whole if second is first else second.unrolled()
     if not separate:
         return _whole_batches(first, None if itself else second, width, key)
     most = min(_examples_at_once(program, width) for program in (first, second))
