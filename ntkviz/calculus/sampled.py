@@ -83,7 +83,7 @@ class VirtualNetwork:
     """
 
     def __init__(
-        self, normals: Normals, weights: Float[Array, "samples"] | None = None, nothing_new: float = NOTHING_NEW
+        self, normals: Normals, weights: Float[Array, "samples"] | None = None, nothing_new: float | Array = NOTHING_NEW
     ):
         self.normals, self.samples, self.nothing_new = normals, normals.samples, nothing_new
         self.weights = weights
@@ -122,17 +122,21 @@ class VirtualNetwork:
     def new_directions(self, x: Array, new: Array, dot: Dot) -> Array:
         """Orthonormal vectors that span the rows of `new`, the parts of the rows of x that are new; others are zero.
 
-        The coefficients are taken as constants, and one step of Newton's iteration for S^{-1/2} (Björck and Bowie 1971)
-        corrects what they make: it changes nothing, and has the derivative that the coefficients are missing.
+        The coefficients are taken as constants; a step of the Gram–Schmidt process, to first order, corrects what they
+        make: it changes nothing, and has the derivative that the coefficients are missing. It goes from the largest
+        direction to the smallest. A derivative along one of size ε has length 1/ε; so it turns that direction and
+        leaves the larger ones, of which vectors hold much more, where they are. (A symmetric step would turn both, and
+        what vectors are made into by 1/ε: no part of the law, whose normals may be turned, but all the noise of them.)
         """
         size = jax.lax.stop_gradient(jnp.diagonal(dot(x, x))) ** 0.5
         scale = jnp.where(size > 0, 1 / jnp.where(size > 0, size, 1), 0.0)
         gram = jax.lax.stop_gradient(dot(new, new)) * scale[:, None] * scale
-        eigenvalues, vectors = jnp.linalg.eigh((gram + gram.T) / 2)
+        eigenvalues, vectors = jnp.linalg.eigh((gram + gram.T) / 2)  # in ascending order
         is_new = eigenvalues > self.nothing_new
         roots = jnp.where(is_new, jnp.where(is_new, eigenvalues, 1.0) ** -0.5, 0.0)
         made: Array = ((vectors * roots).T * scale) @ new
-        return 1.5 * made - 0.5 * dot(made, made) @ made
+        excess = dot(made, made) - jnp.diag(is_new.astype(made.dtype))
+        return made - (jnp.triu(excess, 1) + jnp.diag(jnp.diagonal(excess) / 2)) @ made
 
 
 class RandomMatrix:

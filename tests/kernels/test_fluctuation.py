@@ -159,6 +159,20 @@ def test_a_variance_that_a_few_samples_make_is_refused():
         nv.fluctuation(a.mlp(depth=2, nonlinearity="exp"), VECTORS[:2])
 
 
+def nearly_dependent(part):
+    """Four tokens in two sequences, of which one is what the others make, but for a part."""
+    x = SEQUENCES[:, :2].copy()
+    x[1, 1] = x[0, 0] + x[0, 1] - x[1, 0] + part * SEQUENCES[0, 2]
+    return x
+
+
+def test_nearly_dependent_tokens_are_like_dependent_ones():
+    arch = a.transformer(depth=1)
+    nearly, exactly = nv.fluctuation(arch, nearly_dependent(1e-5)), nv.fluctuation(arch, nearly_dependent(0.0))
+    assert nearly.c == pytest.approx(exactly.c, rel=0.02)
+    assert nearly.error < 0.01 * nearly.c
+
+
 def test_a_limit_that_is_zero_is_refused():
     with pytest.raises(NotFiniteError, match="The limit is zero"):
         nv.fluctuation(a.mlp(nonlinearity=lambda x: 0.0 * x, depth=1, sigma_b=0.0), VECTORS)
