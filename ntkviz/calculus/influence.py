@@ -43,6 +43,8 @@ SHOWN = 1024
 SMALL = 1e-4
 """A vector has no new direction if this part of its square is new, where that depends on sampled Moments: they are off
 by 1e-5 or so, which makes a direction of what has none in the limit."""
+COARSER, COMPARED = {NOTHING_NEW: SMALL, SMALL: 10 * SMALL}, 2
+"""What is no direction there, for comparison, on this many scrambles: the limit does not depend on it."""
 
 
 class Influence(NamedTuple):
@@ -50,16 +52,20 @@ class Influence(NamedTuple):
 
     - `kernels`: T, `(scrambles, B, B)`.
     - `covariances`: V over `pairs_of(B)`, `(scrambles, entries, entries)`; or `None`.
-    - `shares`: Which part of its trace the most influential thousandth of the samples makes, `(scrambles,)`; or `None`.
+    - `shares`: Which part of its trace the most influential thousandth of the samples makes, `(scrambles,)`; of draws,
+      of the variance of a random combination of the entries.
     - `draws`: Of the limiting field instead, `(scrambles, draws, B, B)`; else empty.
     - `influences`: IF(z) of some samples z of the first scramble, over `pairs_of(B)`, `(entries, SHOWN)`; or `None`.
+    - `coarser`: What the first `COMPARED` scrambles say where nearly dependent vectors count as dependent; of itself,
+      `None`.
     """
 
     kernels: np.ndarray
     covariances: np.ndarray | None
-    shares: np.ndarray | None
+    shares: np.ndarray
     draws: np.ndarray
     influences: np.ndarray | None
+    coarser: Influence | None
 
 
 def pairs_of(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -77,21 +83,25 @@ def influence(programs: tuple[Program, ...], kernel: Kernel, limits: Known | Non
     known = _with_gradients_zero(programs, structures, limits, held)
     settled = all(set(_moments(s)) <= set(k) for s, k in zip(structures, known, strict=True))
     dimension = sum(dimensions(s, len(p.data[0])) for s, p in zip(structures, programs, strict=True))
-    found: list[tuple[Array, ...]] = []
     log2_samples = LOG2_SAMPLES if covariance else LOG2_SAMPLES_OF_DRAWS
-    for scramble in range(SCRAMBLES):
-        check_wanted()
-        normals = jnp.asarray(sobol_normal(dimension, log2_samples, seed=scramble))
-        options = {"kernel": kernel, "held": held, "nothing_new": NOTHING_NEW if settled else SMALL}
-        if covariance:
-            found.append(_covariance(programs, known, normals, **options))
-        else:
-            found.append(_draws(programs, known, normals, jax.random.key(scramble), **options))
-    if not covariance:
-        kernels, draws = (np.stack([np.asarray(f[k]) for f in found]) for k in (0, 1))
-        return Influence(kernels, covariances=None, shares=None, draws=draws, influences=None)
-    kernels, covariances, shares = (np.stack([np.asarray(f[k]) for f in found]) for k in (0, 1, 2))
-    return Influence(kernels, covariances, shares, draws=np.empty(0), influences=np.asarray(found[0][3]))
+
+    def of(scrambles: int, nothing_new: float) -> Influence:
+        found: list[tuple[Array, ...]] = []
+        for scramble in range(scrambles):
+            check_wanted()
+            normals = jnp.asarray(sobol_normal(dimension, log2_samples, seed=scramble))
+            if covariance:
+                found.append(_covariance(programs, known, normals, nothing_new, kernel=kernel, held=held))
+            else:
+                key = jax.random.key(scramble)
+                found.append(_draws(programs, known, normals, nothing_new, key, kernel=kernel, held=held))
+        kernels, fields, shares = (np.stack([np.asarray(f[k]) for f in found]) for k in range(3))
+        if not covariance:
+            return Influence(kernels, None, shares, draws=fields, influences=None, coarser=None)
+        return Influence(kernels, fields, shares, np.empty(0), influences=np.asarray(found[0][3]), coarser=None)
+
+    nothing_new = NOTHING_NEW if settled else SMALL
+    return of(SCRAMBLES, nothing_new)._replace(coarser=of(COMPARED, COARSER[nothing_new]))
 
 
 def _may_be_independent(program: Program) -> bool:
@@ -121,10 +131,10 @@ def _kernel(
     known: Known,
     normals: Array,
     weights: Array,
+    nothing_new: float | Array,
     *,
     kernel: Kernel,
     held: bool,
-    nothing_new: float,
 ) -> Array:
     """T, as a function of the weights n w_α."""
     if kernel == "ntk":
@@ -137,9 +147,13 @@ def _kernel(
     return (found + found.T) / 2
 
 
-@bounded(static_argnames=("kernel", "held", "nothing_new"))
+@bounded(static_argnames=("kernel", "held"))
 def _covariance(
-    programs: tuple[Program, ...], known: Known, normals: Float64[Array, "dimensions samples"], **options: Any
+    programs: tuple[Program, ...],
+    known: Known,
+    normals: Float64[Array, "dimensions samples"],
+    nothing_new: float | Array,
+    **options: Any,
 ) -> tuple[
     Float64[Array, "outputs outputs"],
     Float64[Array, "entries entries"],
@@ -147,28 +161,39 @@ def _covariance(
     Float64[Array, "entries shown"],
 ]:
     samples = normals.shape[-1]
-    kernel, pull = jax.vjp(lambda w: _kernel(programs, known, normals, w, **options), jnp.ones(samples))
+    kernel, pull = jax.vjp(lambda w: _kernel(programs, known, normals, w, nothing_new, **options), jnp.ones(samples))
     rows, columns = pairs_of(len(kernel))
     entries = jnp.zeros((len(rows), *kernel.shape)).at[jnp.arange(len(rows)), rows, columns].set(1.0)
     influences = samples * jax.vmap(lambda entry: pull(entry)[0])(entries)
     centred = influences - influences.mean(-1, keepdims=True)
-    largest, _ = jax.lax.top_k(jnp.sum(centred**2, axis=0), samples // 1000)
-    return kernel, centred @ centred.T / samples, jnp.sum(largest) / jnp.sum(centred**2), centred[:, :SHOWN]
+    return kernel, centred @ centred.T / samples, _share_of_few(jnp.sum(centred**2, axis=0)), centred[:, :SHOWN]
 
 
-@bounded(static_argnames=("kernel", "held", "nothing_new"))
+@bounded(static_argnames=("kernel", "held"))
 def _draws(
     programs: tuple[Program, ...],
     known: Known,
     normals: Float64[Array, "dimensions samples"],
+    nothing_new: float | Array,
     key: Array,
     **options: Any,
-) -> tuple[Float64[Array, "outputs outputs"], Float64[Array, "draws outputs outputs"]]:
+) -> tuple[Float64[Array, "outputs outputs"], Float64[Array, "draws outputs outputs"], Float64[Array, ""]]:
     samples = normals.shape[-1]
-    kernel, push = jax.linearize(lambda w: _kernel(programs, known, normals, w, **options), jnp.ones(samples))
+    kernel, push = jax.linearize(
+        lambda w: _kernel(programs, known, normals, w, nothing_new, **options), jnp.ones(samples)
+    )
 
     def one(key: Array) -> Array:
         noise = jax.random.normal(key, (samples,))
         return jnp.asarray(push((noise - noise.mean()) * samples**0.5))
 
-    return kernel, jax.lax.map(one, jax.random.split(key, DRAWS))
+    of_combination, *keys = jax.random.split(key, DRAWS + 1)
+    [influences] = jax.linear_transpose(push, jnp.ones(samples))(jax.random.normal(of_combination, kernel.shape))
+    share = _share_of_few((influences - influences.mean()) ** 2)
+    return kernel, jax.lax.map(one, jnp.stack(keys)), share
+
+
+def _share_of_few(squares: Float64[Array, "samples"]) -> Float64[Array, ""]:
+    """Which part of a sum its largest thousandth makes."""
+    largest, _ = jax.lax.top_k(squares, len(squares) // 1000)
+    return jnp.sum(largest) / jnp.sum(squares)

@@ -21,8 +21,8 @@ from .results import Fluctuation, RequiredWidth
 MOST_ENTRIES = 36
 """Of a kernel whose covariance is calculated; of a larger one fields are drawn."""
 FEWEST_ROWS = 6
-LARGEST_ERROR = 0.25
-"""Of c, relatively; that of tame networks is a hundredth."""
+LARGEST_ERROR = 0.1
+"""Of c, relatively; that of tame networks is a hundredth. Numerical choices must not change c by more either."""
 LARGEST_SHARE = 0.7
 """Of the variance, that a thousandth of the samples may make. What makes nearly all of it is hardly ever met, and then
 errors say nothing. It is 0.04 for relu networks, 0.5 for cubes, 0.6 with batchnorm over six rows, 0.8 for exp ∘ exp."""
@@ -48,7 +48,8 @@ def fluctuation(arch: Architecture, x: Any, *, kernel: Kernel = "ntk") -> Fluctu
 
     Raises:
         NotFiniteError: The variance of entries times n has no finite limit, as with batch normalisation of fewer than
-            six rows, or the limit itself is zero or not finite.
+            six rows; or it cannot be told, as samples or numerical choices disagree; or the limit itself is zero or
+            not finite.
         NotIntegrableError: A nonlinearity jumps, or its kinks cannot be found.
         NtkvizError: Whatever else `infinite_ntk` raises.
     """
@@ -67,10 +68,17 @@ def fluctuation(arch: Architecture, x: Any, *, kernel: Kernel = "ntk") -> Fluctu
     constants = _mean_norms(found) / norms  # of one scramble both, for their errors have the same sign
     check_finite(constants, "The fluctuation")
     c, error = float(constants.mean()), float(constants.std(ddof=1) / len(constants) ** 0.5)
-    if error > LARGEST_ERROR * c or _share_of_few(found) > LARGEST_SHARE:
+    if error > LARGEST_ERROR * c or found.shares.mean() > LARGEST_SHARE:
         raise NotFiniteError(
             "The variance of this kernel at width n differs so much between sets of samples that it may be infinite, "
             "so the 1/√n law cannot be told to hold; use nonlinearities that grow less, or normalise over more rows."
+        )
+    assert found.coarser is not None
+    coarser = _mean_norms(found.coarser) / norms[: len(found.coarser.kernels)]
+    if not abs(coarser.mean() - constants[: len(coarser)].mean()) <= LARGEST_ERROR * c:
+        raise NotFiniteError(
+            "The fluctuation of this kernel depends on whether vectors that are nearly dependent count as dependent, "
+            "so it cannot be told; leave out inputs or tokens that nearly repeat others, or make them equal."
         )
     if found.covariances is None:
         draws = found.draws.reshape(-1, size, size)
@@ -124,10 +132,6 @@ def _check_tails(program: Program) -> None:
                 f"With batchnorm over {instruction.shape[op.axis]} rows the NTK of wide networks has no variance that "
                 f"falls like 1/n, so the 1/√n law does not hold; give it {FEWEST_ROWS} rows or more."
             )
-
-
-def _share_of_few(found: Influence) -> float:
-    return 0.0 if found.shares is None else float(found.shares.mean())
 
 
 # --- from covariances ----------------------------------------------------------------------------------

@@ -154,7 +154,10 @@ def test_what_nobody_wants_any_more_is_not_finished(monkeypatch):
     assert begun == [0, 1]
 
 
-def test_a_variance_that_a_few_samples_make_is_refused():
+@pytest.mark.parametrize("most_entries", [36, 2])
+def test_a_variance_that_a_few_samples_make_is_refused(most_entries, monkeypatch):
+    monkeypatch.setattr(module, "MOST_ENTRIES", most_entries)
+    monkeypatch.setattr(module, "LARGEST_ERROR", np.inf)
     with pytest.raises(NotFiniteError, match="differs so much between sets of samples"):
         nv.fluctuation(a.mlp(depth=2, nonlinearity="exp"), VECTORS[:2])
 
@@ -171,6 +174,12 @@ def test_nearly_dependent_tokens_are_like_dependent_ones():
     nearly, exactly = nv.fluctuation(arch, nearly_dependent(1e-5)), nv.fluctuation(arch, nearly_dependent(0.0))
     assert nearly.c == pytest.approx(exactly.c, rel=0.02)
     assert nearly.error < 0.01 * nearly.c
+
+
+def test_a_value_that_depends_on_what_counts_as_dependent_is_refused(monkeypatch):
+    monkeypatch.setattr(influence, "COARSER", {influence.NOTHING_NEW: 10.0})
+    with pytest.raises(NotFiniteError, match="whether vectors that are nearly dependent count"):
+        nv.fluctuation(a.mlp(depth=2), VECTORS)
 
 
 def test_a_limit_that_is_zero_is_refused():
