@@ -52,7 +52,7 @@ class Influence(NamedTuple):
 
     - `kernels`: T, `(scrambles, B, B)`.
     - `covariances`: V over `pairs_of(B)`, `(scrambles, entries, entries)`; or `None`.
-    - `shares`: Which part of its trace the most influential thousandth of the samples makes, `(scrambles,)`; of draws,
+    - `shares`: Which part of its trace all samples but the most influential thousandth make, `(scrambles,)`; of draws,
       of the variance of a random combination of the entries.
     - `draws`: Of the limiting field instead, `(scrambles, draws, B, B)`; else empty.
     - `influences`: IF(z) of some samples z of the first scramble, over `pairs_of(B)`, `(entries, SHOWN)`; or `None`.
@@ -166,7 +166,7 @@ def _covariance(
     entries = jnp.zeros((len(rows), *kernel.shape)).at[jnp.arange(len(rows)), rows, columns].set(1.0)
     influences = samples * jax.vmap(lambda entry: pull(entry)[0])(entries)
     centred = influences - influences.mean(-1, keepdims=True)
-    return kernel, centred @ centred.T / samples, _share_of_few(jnp.sum(centred**2, axis=0)), centred[:, :SHOWN]
+    return kernel, centred @ centred.T / samples, _share_of_many(jnp.sum(centred**2, axis=0)), centred[:, :SHOWN]
 
 
 @bounded(static_argnames=("kernel", "held"))
@@ -189,11 +189,11 @@ def _draws(
 
     of_combination, *keys = jax.random.split(key, DRAWS + 1)
     [influences] = jax.linear_transpose(push, jnp.ones(samples))(jax.random.normal(of_combination, kernel.shape))
-    share = _share_of_few((influences - influences.mean()) ** 2)
+    share = _share_of_many((influences - influences.mean()) ** 2)
     return kernel, jax.lax.map(one, jnp.stack(keys)), share
 
 
-def _share_of_few(squares: Float64[Array, "samples"]) -> Float64[Array, ""]:
-    """Which part of a sum its largest thousandth makes."""
+def _share_of_many(squares: Float64[Array, "samples"]) -> Float64[Array, ""]:
+    """Which part of a sum all but its largest thousandth make."""
     largest, _ = jax.lax.top_k(squares, len(squares) // 1000)
-    return jnp.sum(largest) / jnp.sum(squares)
+    return 1 - jnp.sum(largest) / jnp.sum(squares)
