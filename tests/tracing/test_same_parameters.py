@@ -2,11 +2,13 @@
 
 import warnings
 
+import jax.numpy as jnp
 import pytest
 
 import ntkviz as nv
 
-from .zoo import MODELS
+from .refusals import two_layers
+from .zoo import MODELS, VECTORS
 
 FLOAT32 = {"SimpleCell", "GRUCell", "OptimizedLSTMCell", "MGUCell"}
 """Models that cannot be run in float64."""
@@ -21,3 +23,13 @@ def test_model_and_program_agree_to_rounding(name):
         found = nv.trace(make).check(x, width=16)
     assert found.outputs < rounding
     assert found.ntk < rounding
+
+
+def test_conversions_to_whole_numbers_change_values():
+    def apply(p, x, n):
+        h = 2 * x @ p["U"]
+        whole = h.astype(jnp.int32)
+        return (h + whole.astype(float) + whole.astype(bool).astype(float)) @ p["v"]
+
+    found = nv.trace(lambda n: two_layers(n, apply)).check(VECTORS, width=16)
+    assert max(found.outputs, found.ntk) < 1e-11

@@ -28,7 +28,7 @@ from ..values import (
     Vectors,
     Weighted,
 )
-from .orders import order_of
+from .orders import is_truncating, order_of
 from .outputs import on_outputs
 from .table import rule
 
@@ -43,7 +43,7 @@ def elementwise(walk: Walk, eq: Equation, *args: Any) -> Any:
     """An elementwise primitive of anything."""
     if any(isinstance(a, Readouts) for a in args):
         return on_outputs(walk, eq, args)
-    if eq.name in SAME and isinstance(args[0], Vectors | Par | Joined):
+    if eq.name in SAME and not is_truncating(eq) and isinstance(args[0], Vectors | Par | Joined):
         return args[0]
     if eq.name == "stop_gradient" and isinstance(args[0], Vectors | Par):
         walk.refuse(

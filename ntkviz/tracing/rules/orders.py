@@ -5,6 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, NoReturn
 
+import numpy as np
+
 from ..jaxprs import Equation
 from ..values import ZERO, Numbers, Vectors
 
@@ -31,7 +33,7 @@ def order_of(walk: Walk, eq: Equation, given: list[Numbers | Vectors]) -> Fracti
         return sum(orders, ZERO)
     if name == "div":
         return orders[0] - orders[1]
-    if name in _SAME:
+    if name in _SAME and not is_truncating(eq):
         return orders[0]
     if name in _POWERS:
         return orders[0] * _POWERS[name]
@@ -48,6 +50,14 @@ def order_of(walk: Walk, eq: Equation, given: list[Numbers | Vectors]) -> Fracti
     if name in _ALIKE and one and not (name == "select_n" and orders[0]):
         return live[0]
     _refuse(walk, eq, next(g for g in given if g.order))
+
+
+def is_truncating(eq: Equation) -> bool:
+    """Whether a conversion changes values: to whole numbers, or to whether they are 0."""
+    if eq.name != "convert_element_type":
+        return False
+    old, new = eq.kinds[0], np.dtype(eq.params["new_dtype"]).kind
+    return (new in "iu" and old == "f") or (new == "b" and old != "b")
 
 
 def _refuse(walk: Walk, eq: Equation, worst: Numbers | Vectors) -> NoReturn:
