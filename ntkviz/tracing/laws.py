@@ -136,6 +136,9 @@ def settled(law: Law, sample: np.ndarray) -> Law:
     symmetry = float(np.sum(matrix * matrix.T) / np.sum(matrix**2)) if len(set(matrix.shape)) == 1 else 0.0
     if scale == 0 or np.max(np.abs(gram / scale - np.eye(len(gram)))) > 1e-3 or abs(symmetry) > 0.1:
         return law
+    kurtosis = np.mean(matrix**4) / np.mean(matrix**2) ** 2  # 3, with an error of √(24/entries), if all are alike
+    if abs(kurtosis - 3) > 6 * math.sqrt(24 / matrix.size) + 6 / matrix.shape[0]:
+        return law
     return Law(0.0, math.sqrt(scale / matrix.shape[0]), 3.0, "orthogonal", law.draws)
 
 
@@ -166,6 +169,9 @@ def _apply(equation: Any, args: list[_Value]) -> list[_Value]:
     shapes = [v.aval.shape for v in equation.outvars]
     if name == "random_bits":
         return [_bits(equation, args[0], shapes[0])]
+    if _draws_within(equation):
+        keys = frozenset[Any]().union(*(_rows(a.value) for a in args if isinstance(a, _Fixed) and _is_key(a.value)))
+        return [_Mixed(s, f"they are drawn within {name}", keys) for s in shapes]
     if all(isinstance(a, _Fixed) for a in args):
         given = [a.value if _is_key(a.value) else jnp.asarray(a.value) for a in args if isinstance(a, _Fixed)]
         out = equation.primitive.bind(*given, **equation.params)
@@ -186,8 +192,7 @@ def _bits(equation: Any, key: _Value, shape: tuple[int, ...]) -> _Value:
     width = equation.params["bit_width"]
     if not isinstance(key, _Fixed):
         return _Mixed(shape, "with keys that are random themselves", frozenset())
-    data = np.asarray(jax.random.key_data(key.value))
-    keys = [row.tobytes() for row in data.reshape((-1, data.shape[-1]))]
+    keys = _rows(key.value)
     origins = frozenset(keys)
     if len(origins) < len(keys):
         return _Mixed(shape, "one random key for several numbers", origins)
@@ -195,6 +200,19 @@ def _bits(equation: Any, key: _Value, shape: tuple[int, ...]) -> _Value:
     words = np.minimum(ndtr(_Z) * 2.0**top, 2.0**top - 1).astype(np.uint64)
     values = (words << np.uint64(width - top)).astype(f"uint{width}")
     return _Draws(shape, jnp.asarray(values), origins)
+
+
+def _rows(keys: Any) -> list[bytes]:
+    data = np.asarray(jax.random.key_data(keys))
+    return [row.tobytes() for row in data.reshape((-1, data.shape[-1]))]
+
+
+def _draws_within(equation: Any) -> bool:
+    """Whether a loop, a branch or the like draws random numbers, of which only the results are seen."""
+    if equation.primitive.name in ("random_bits", "random_gamma", "threefry2x32", "rng_bit_generator"):
+        return True
+    inner: list[Any] = jax.tree.leaves(equation.params, is_leaf=lambda j: hasattr(j, "eqns"))
+    return any(_draws_within(e) for jaxpr in inner if hasattr(jaxpr, "eqns") for e in jaxpr.eqns)
 
 
 _MOVES = {"reshape", "transpose", "squeeze", "expand_dims", "rev", "copy", "copy_p", "slice", "broadcast_in_dim"}

@@ -89,6 +89,10 @@ def test_orthogonal_matrices_are_recognised_by_a_sample():
     assert (found.family, found.std) == ("orthogonal", pytest.approx(1.5 / 40**0.5, rel=1e-5))
     skewed = np.asarray(initializer(KEY, (40, 20))) * np.linspace(1, 2, 20)
     assert not settled(law, skewed).is_known
+    delta = init.delta_orthogonal()  # zero but for the middle of the filter
+    law = law_of(lambda key: delta(key, (3, 3, 20, 40)))
+    assert "qr" in law.family
+    assert not settled(law, np.asarray(delta(KEY, (3, 3, 20, 40)))).is_known
     reflection = np.eye(20) - 0.1 * np.ones((20, 20))
     assert not settled(law, reflection).is_known  # orthogonal, but symmetric
 
