@@ -84,6 +84,7 @@ class Parameters:
         first, second = self.declared[leaf].laws or (None, None)
         assert first is not None
         assert second is not None
+        self._check_known(leaf)
         what = f"Parameter {self.name(leaf)}"
         orders = [
             self.options.order(np.array([abs(b / a)]), what, "")
@@ -164,13 +165,17 @@ class Parameters:
             raise TraceError(f"Parameter {self.name(leaf)} is used in ways that a tensor program cannot combine.")
         raise AsVectorsError(leaf)
 
-    def _check_law(self, leaf: int, kind: str) -> None:
+    def _check_known(self, leaf: int) -> None:
         law, name = self.law(leaf), self.name(leaf)
         if not law.is_known:
             raise TraceError(
                 f"The entries of {name} are not drawn independently of each other {law.family}, so their limit is not "
                 "known; draw them independently, or use an orthogonal initialisation."
             )
+
+    def _check_law(self, leaf: int, kind: str) -> None:
+        law, name = self.law(leaf), self.name(leaf)
+        self._check_known(leaf)
         if law.family == "fixed":
             raise TraceError(
                 f"Parameter {name} starts at fixed numbers that are not all the same; those of a tensor program are "
@@ -194,7 +199,7 @@ class Parameters:
             return 0.0
         match self.options.lr:
             case "variance":
-                return self.law(leaf).std ** 2 * use.fan_in
+                return 0.0 if self._vanishes(leaf) else self.law(leaf).std ** 2 * use.fan_in
             case "standard":
                 return use.fan_in / self.options.widths[0] if use.grows else 0.0
         return 1.0
@@ -212,15 +217,24 @@ class Parameters:
         scale = float(times ** (2 * self.own_order(leaf)))
         match self.options.lr:
             case "variance":
-                return float(self.law(leaf).std ** 2 * scale / (times if use.grows else 1))
+                return float(self.rate(leaf) / use.fan_in * scale / (times if use.grows else 1))
             case "standard":
                 return scale / width if use.grows else 0.0
         return scale / (use.fan_in * times if use.grows else use.fan_in)
 
     def own_order(self, leaf: int) -> Fraction:
         """The order in n of what a parameter makes of values of order 1."""
-        order = ZERO if leaf in self.findings.zero else self.order(leaf)
-        return order + Fraction(1, 2) if self.uses[leaf].grows else order
+        if self.uses[leaf].grows:
+            return self.product_order(leaf)
+        return ZERO if self._vanishes(leaf) else self.order(leaf)
+
+    def product_order(self, leaf: int) -> Fraction:
+        """The order in n of a sum over the width, of a parameter times values of order 1; zeros have none."""
+        return self.order(leaf) + Fraction(1, 2) if self.law(leaf).std else ZERO
+
+    def _vanishes(self, leaf: int) -> bool:
+        """Whether it is a bias that starts at 0 in the limit, whatever it starts at."""
+        return leaf in self.findings.zero or self.uses[leaf].kind == "output bias"
 
     # --- in the program ------------------------------------------------------------------------------------
 
@@ -255,7 +269,7 @@ class Parameters:
             )
             self.matrices[leaf] = W, contracted
         W, first = self.matrices[leaf]
-        return W, self.order(leaf) + Fraction(1, 2), first != contracted
+        return W, self.product_order(leaf), first != contracted
 
     def note(self, text: str) -> None:
         """Keep a sentence for the report."""

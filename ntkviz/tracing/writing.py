@@ -225,6 +225,11 @@ def _finished(walk: Walk, out: Any, batch: int) -> tuple[Output | Scalar, Fracti
     if isinstance(out, Vectors | Weighted):
         raise TraceError("The model returns vectors that grow with the width; read them out by a last dense layer.")
     if isinstance(out, Numbers) and walk.parameters.uses:
+        if out.order > 0 and out.order.denominator > 1:
+            raise TraceError(
+                f"The output is a sum over the width of order n^{out.order}, which tells nothing of its size where the "
+                "sum is of mean 0; end the model by a product with a random vector alone, x @ v, or by a mean."
+            )
         if out.order:
             walk.parameters.note(_ORDER.format(order=out.order, n1=walk.options.widths[0]))
         h = walk.scalar(out).reshape((batch, -1))
@@ -252,7 +257,7 @@ def _read_out(walk: Walk, out: Readouts, batch: int) -> tuple[Output, Fraction]:
     blocks = out.columns[columns.pop()]
     x = out.x if np.array_equal(row, np.arange(len(out.x))) else out.x[row]
     x = x if out.factor == 1 else x * out.factor
-    order = out.order + table.order(leaf) + Fraction(1, 2)
+    order = out.order + table.product_order(leaf)
     if leaf in table.findings.vectors or leaf in table.uses:
         return _read_out_by_shared(walk, out, x, blocks, order)
     fan_in = len(blocks) * table.block(leaf)
@@ -280,7 +285,12 @@ def _with_biases(walk: Walk, out: Readouts, x: Vector, order: Fraction) -> Vecto
     table = walk.parameters
     for leaf in out.biases:
         rate, sigma = table.rate(leaf), table.law(out.leaf).std * math.sqrt(table.uses[out.leaf].fan_in)
-        if rate and (order or not sigma):
+        if rate and not sigma:
+            raise TraceError(
+                f"The readout {table.name(out.leaf)} starts at 0, and nv.trace cannot write the output's bias "
+                f"{table.name(leaf)} beside it; leave the bias out, which would add its rate to every entry of the NTK."
+            )
+        if rate and order:
             raise TraceError(
                 f"The bias {table.name(leaf)} of the output is of another order in n than the output itself, and would "
                 "dominate its NTK or vanish from it; leave it out."

@@ -234,6 +234,37 @@ def numbers_over_the_width(p, x, n):
     return jnp.tanh(x @ p["U"] / (1 + x[:, :1] * jnp.ones(n) @ jnp.ones((n, 1)) / n)) @ p["v"]
 
 
+@refused(r"sum over the width of order n\^1/2")
+def readout_within_a_product(p, x, n):
+    h = x @ p["U"]
+    return (h * p["v"][:, 0] * jnp.tanh(h)).sum(-1)
+
+
+@started(
+    r"Parameter a is random and of a size that does not grow with the width",
+    a=lambda key, n: jax.lax.map(lambda k: jax.random.normal(k, ()), jax.random.split(key, 2)),
+)
+def numbers_drawn_in_a_loop(p, x, n):
+    h = x @ p["U"]
+    return (p["a"][0] * h + p["a"][1] * jnp.tanh(h)) @ p["v"]
+
+
+@started(
+    r"entries of W are not drawn independently of each other \(they are drawn within random_gamma\)",
+    W=lambda key, n: jax.random.gamma(key, 2.0, (n, n)) / n,
+)
+def gamma_start(p, x, n):
+    return jnp.tanh(x @ p["U"]) @ p["W"] @ p["v"]
+
+
+@started(
+    r"entries of b are not drawn independently of each other \(reduce_sum",
+    b=lambda key, n: jax.random.normal(key, (n, n)).sum(0) / n**0.5,
+)
+def computed_start(p, x, n):
+    return jnp.tanh(x @ p["U"] + p["b"]) @ p["v"]
+
+
 def _low_rank(key, n):
     return jax.random.normal(key, (n, 2)) @ jnp.ones((2, n))
 
@@ -271,6 +302,11 @@ def width_plus_five(p, x, n):
 @started(r"random and of a size that does not grow with the width", a=lambda key, n: jax.random.normal(key, (1,)))
 def random_number(p, x, n):
     return (p["a"] * jnp.tanh(x @ p["U"])) @ p["v"]
+
+
+@started(r"readout v starts at 0", v=lambda key, n: jnp.zeros((n, 1)), a=lambda key, n: jnp.zeros(1))
+def bias_beside_a_readout_of_zeros(p, x, n):
+    return jnp.tanh(x @ p["U"]) @ p["v"] + p["a"]
 
 
 @started(r"bias a of the output|output has a bias a", a=lambda key, n: jnp.ones(1))
