@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -66,10 +67,25 @@ class Ratio(NamedTuple):
     Attributes:
         value: Their mean; NaN without measurements.
         error: Its standard error; NaN where it is not known.
+        freedom: The degrees of freedom of that error.
     """
 
     value: float
     error: float
+    freedom: float
+
+    def chance(self, off: float) -> float:
+        """How often chance alone puts the mean as far from its expectation, by Student's t distribution.
+
+        Args:
+            off: A distance, at least 0.
+
+        Returns:
+            A probability, between 0 and 1; NaN if the error is unknown.
+        """
+        if not self.error:
+            return float(off < 1e-9)  # rounding, where all measurements are equal
+        return two_sided_t(off / self.error, self.freedom)
 
 
 def over_predicted(distances: Mapping[tuple[int, int], float], c: float, error: float) -> Ratio:
@@ -83,14 +99,38 @@ def over_predicted(distances: Mapping[tuple[int, int], float], c: float, error: 
         error: Its standard error.
 
     Returns:
-        The ratio and its standard error, that of `c` included.
+        The ratio and its standard error, that of `c` included. The latter is taken to be known exactly; degrees of
+        freedom are those of Welch and Satterthwaite.
     """
     by_seed: dict[int, list[float]] = {}
     for (width, seed), distance in distances.items():
         by_seed.setdefault(seed, []).append(distance * width**0.5 / c)
     ratios = [float(np.mean(of_seed)) for of_seed in by_seed.values()]
     value = float(np.mean(ratios)) if ratios else np.nan
-    return Ratio(value, float(np.hypot(standard_error(ratios), value * error / c)))
+    measured, total = standard_error(ratios), float(np.hypot(standard_error(ratios), value * error / c))
+    freedom = (len(ratios) - 1) * (total / measured) ** 4 if measured else math.inf
+    return Ratio(value, total, freedom)
+
+
+def two_sided_t(t: float, freedom: float) -> float:
+    """P(|T| > t) for Student's t distribution: without SciPy, which is slow to import.
+
+    With T = √ν tan θ the density of θ is proportional to cos^(ν−1) θ.
+
+    Args:
+        t: At least 0.
+        freedom: The degrees of freedom ν, at least 1.
+
+    Returns:
+        The probability, to six digits after the point; of a normal variable for ν beyond a thousand.
+    """
+    if freedom > 1000:
+        return math.erfc(t / math.sqrt(2))
+    x, weights = np.polynomial.legendre.leggauss(100)
+    end = math.atan(t / math.sqrt(freedom))
+    inside = end / 2 * float(weights @ np.cos(end * (x + 1) / 2) ** (freedom - 1))
+    whole = math.sqrt(math.pi) / 2 * math.exp(math.lgamma(freedom / 2) - math.lgamma((freedom + 1) / 2))
+    return 1 - min(inside / whole, 1.0)
 
 
 def standard_error(values: Sequence[float]) -> float:

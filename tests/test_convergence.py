@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from ntkviz.convergence import Slope, log_log_slope, over_predicted, standard_error
+from ntkviz.convergence import Ratio, Slope, log_log_slope, over_predicted, standard_error, two_sided_t
 from ntkviz.kernels.results import Deviation, DeviationTable
 
 WIDTHS = [64, 128, 256, 512]
@@ -82,3 +83,27 @@ def test_the_error_of_measured_over_predicted_is_its_spread_where_seeds_share_nu
 
     found = np.array([over_predicted(distances(), c=1.0, error=0.0) for _ in range(400)])
     assert np.mean(found[:, 1]) == pytest.approx(found[:, 0].std(), rel=0.12)
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3.7, 12, 300, 1500])
+def test_the_tail_of_student(freedom):
+    t = [0.0, 0.5, 2.0, 3.5, 9.2, 30.0]
+    expected = 2 * stats.t.sf(t, freedom)
+    np.testing.assert_allclose(
+        [two_sided_t(one, freedom) for one in t], expected, atol=1e-3 if freedom > 1000 else 1e-6
+    )
+
+
+def test_few_networks_are_rarely_called_apart_by_chance():
+    """Four networks, two thousand times: to be two or three errors off is nothing rare for them."""
+    rng = np.random.default_rng(0)
+    found = [over_predicted({(1, s): d for s, d in enumerate(rng.normal(1, 0.2, 4))}, 1.0, 0.01) for _ in range(2000)]
+    chances = np.array([ratio.chance(abs(ratio.value - 1)) for ratio in found])
+    for level in (0.01, 0.0455, 0.3):
+        assert np.mean(chances < level) == pytest.approx(level, abs=3 * (level / 2000) ** 0.5 + 0.005)
+
+
+def test_networks_that_are_all_equal_leave_nothing_to_chance():
+    assert Ratio(1.0, 0.0, np.inf).chance(0.0) == 1
+    assert Ratio(1.1, 0.0, np.inf).chance(0.1) == 0
+    assert np.isnan(Ratio(1.1, np.nan, np.nan).chance(0.1))

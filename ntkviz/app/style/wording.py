@@ -22,8 +22,11 @@ NEAR = 0.1
 """A predicted deviation up to which networks are compared with c/√n, which is off by about its square then."""
 
 
-UNSURE = 0.2
-"""A standard error of measured over predicted distances beyond which their agreement says little."""
+UNSURE = 0.4
+"""A distance of measured over predicted from 1 that must not be `RARE` by chance, or agreement says little."""
+
+RARE, NEVER = 0.0455, 0.0027
+"""How often chance alone exceeds two standard deviations of a normal law, and three."""
 
 
 def signed(number: float, digits: int = 2) -> str:
@@ -97,6 +100,12 @@ def one_over_root(deviations: Mapping[int, Sequence[float]]) -> str:
     return f"{said} (s.e.) agrees with theory, −0.50: four times the width halves the distance."
 
 
+def slope_alone(deviations: Mapping[int, Sequence[float]]) -> str:
+    """The slope where no law is known: without a finite variance, a standard error would say nothing."""
+    slope = log_log_slope(deviations)
+    return f"Measured slope: <b>{signed(slope.value)}</b>." if np.isfinite(slope.value) else ""
+
+
 def _why_not(deviations: Mapping[int, Sequence[float]], slope: Slope) -> str:
     """Why a slope is not −1/2, as far as the numbers show: the law holds for wide networks."""
     widths = sorted(deviations)
@@ -135,11 +144,11 @@ def as_predicted(distances: Mapping[tuple[int, int], float], c: float, error: fl
     ratio, networks = over_predicted(compared, c, error), len({seed for _, seed in compared})
     said = f"From width {min(compared)[0]:,} on, networks are <b>{ratio.value:.2f}</b>"
     if networks < FEWEST:
-        return f"{said} times as far, so far."
-    said += f" ± {ratio.error:.2f} (s.e.) times as far"
-    off = abs(ratio.value - 1)
-    if off > 3 * ratio.error:
-        return f"{said}: not as predicted. Terms of higher order still count at these widths."
-    if off > 2 * ratio.error:
+        return f"{said} times as far as predicted, so far."
+    said += f" ± {ratio.error:.2f} (s.e.) times as far as predicted"
+    chance = ratio.chance(abs(ratio.value - 1))
+    if chance < NEVER:
+        return f"{said}: more than chance explains. Terms of higher order still count at these widths."
+    if chance < RARE:
         return f"{said}. Chance alone puts one in twenty this far from 1."
-    return f"{said}: too uncertain to judge." if ratio.error > UNSURE else f"{said}: they agree."
+    return f"{said}: too uncertain to judge." if ratio.chance(UNSURE) > RARE else f"{said}: they agree."

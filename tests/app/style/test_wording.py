@@ -78,8 +78,16 @@ def test_the_width_that_is_needed():
     assert width_needed(0.1, 0.01, [0.1, 0.01]) == said.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
-@pytest.mark.parametrize(("ratios", "said"), [((1.3, 1.2, 1.1), "Chance alone"), ((1.1, 1.0, 0.9), "they agree.")])
-def test_two_standard_errors_are_still_chance(ratios, said):
-    """Of 1.2 ± 0.058: 3.5 errors from 1 with the first error alone, 2.8 with that of c."""
+@pytest.mark.parametrize(
+    ("ratios", "said"),
+    [
+        ((1.1, 1.0, 0.9), "they agree."),
+        ((1.27, 1.15, 1.03), "they agree."),  # 2.1 errors from 1: of three networks, nothing unusual
+        ((1.3, 1.2, 1.1, 1.2), "Chance alone"),
+        ((1.3, 1.2, 1.1) * 4, "more than chance explains"),
+        ((0.6, 1.0, 1.4), "too uncertain"),
+    ],
+)
+def test_few_networks_are_judged_mildly(ratios, said):
     distances = {(10**4, seed): ratio * 0.02 for seed, ratio in enumerate(ratios)}
     assert said in as_predicted(distances, 2.0, 0.07)
