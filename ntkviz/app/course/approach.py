@@ -52,7 +52,7 @@ def _prediction(plot: ConvergencePlot, arch: Architecture, x: Any) -> Update:
     try:
         return functools.partial(plot.predict, read("fluctuation", arch, x))
     except REFUSALS as refusal:
-        return functools.partial(plot.refuse, str(refusal))
+        return functools.partial(plot.refuse, str(refusal), law=not isinstance(refusal, NotFiniteError))
 
 
 def _network(plot: ConvergencePlot, arch: Architecture, x: Any, limit: np.ndarray, width: int, seed: int) -> Update:

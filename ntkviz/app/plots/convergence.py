@@ -11,7 +11,7 @@ from ...convergence import Slope, log_log_slope
 from ...kernels.results import Band, Fluctuation
 from ..style import theme
 from ..style.ranges import reaching
-from ..style.wording import as_predicted, figures, law, one_over_root, width_needed
+from ..style.wording import as_predicted, figures, law, one_over_root, slope_alone, width_needed
 from .panel import Part, Plot
 
 USUAL_DEVIATIONS = (-3.5, 0.5)
@@ -30,10 +30,11 @@ class ConvergencePlot(Plot):
     """Deviation from the limit against width, both logarithmic: first a prediction, then networks, point by point.
 
     `restart` with another architecture clears the points, with the same one keeps them and the prediction. The solid
-    line is c/√n as predicted by `nv.fluctuation`, with the band of 90 % of single networks; without a prediction, a
-    dashed line c/√n is fitted to the points. Networks at the `virtual` widths are those of `nv.virtual_ntk`, and have
-    their own marker. The axes are the same for all architectures, so that they can be compared, and are extended only
-    for what is outside. `goals` are deviations for which the line of text says the width that is needed.
+    line is c/√n as predicted by `nv.fluctuation`, with the band of 90 % of single networks; where the law holds, but
+    cannot be predicted, a dashed line c/√n is fitted to the points. Networks at the `virtual` widths are those of
+    `nv.virtual_ntk`, and have their own marker. The axes are the same for all architectures, so that they can be
+    compared, and are extended only for what is outside. `goals` are deviations for which the line of text says the
+    width that is needed.
     """
 
     def __init__(
@@ -53,18 +54,20 @@ class ConvergencePlot(Plot):
         self._found: Fluctuation | None
         self._band: Band
         self._refusal: str
+        self._law: bool
         self._clear()
         figure = self.figure
         figure.add_scatter(name=f"{SHARE:.0%} of networks", mode="lines", fill="toself", hoverinfo="skip")
         figure.add_scatter(name="predicted, c/√n", mode="lines", line={"color": theme.LIMIT, "width": 2.5})
         figure.add_scatter(name="fitted, ∝ 1/√n", mode="lines", line={"color": theme.MUTED, "dash": "dash"})
-        figure.add_scatter(name="one network", mode="markers", marker={"size": 7, "opacity": 0.4})
-        figure.add_scatter(name="virtual network", mode="markers", marker={"size": 8, "symbol": "diamond-open"})
+        figure.add_scatter(name="one network", mode="markers", marker={"size": 7, "opacity": 0.5})
+        figure.add_scatter(name="virtual network", mode="markers", marker={"size": 9, "symbol": "diamond-open"})
         figure.add_scatter(name="their mean", mode="lines+markers", line={"width": 2}, marker={"size": 10})
         figure.add_scatter(name="chosen width", mode="markers", marker={"size": 19, "symbol": "circle-open"})
         figure.data[0].update(fillcolor=theme.translucent(theme.LIMIT, 0.18), line={"width": 0})
         for trace in figure.data[3:6]:
             trace.marker.color = theme.FINITE
+        figure.data[4].marker.line.width = 1.5
         figure.data[5].line.color = theme.FINITE
         figure.data[6].marker.update(color=theme.LIMIT, line={"width": 3})
         figure.update_traces(x=[], y=[], showlegend=False)
@@ -89,9 +92,9 @@ class ConvergencePlot(Plot):
         self._found, self._band = found, found.band(SHARE)
         self._draw(self._prediction, self._measured)
 
-    def refuse(self, reason: str) -> None:
-        """There is no prediction, for a reason of one sentence: a line is fitted to the points instead."""
-        self._refusal = reason
+    def refuse(self, reason: str, *, law: bool = False) -> None:
+        """There is no prediction, for a reason of one sentence; `law`: the distance falls like 1/√n all the same."""
+        self._refusal, self._law = reason, law
         self._draw(self._prediction, self._measured)
 
     @property
@@ -143,7 +146,8 @@ class ConvergencePlot(Plot):
             yield width, seed, deviation, f"{'virtual' if width in self.virtual else 'random'} network", "", "", ""
 
     def _clear(self) -> None:
-        self._points, self._left_out, self._found, self._refusal = {}, set(), None, ""
+        self._points, self._left_out, self._found = {}, set(), None
+        self._refusal, self._law = "", False
 
     def _by_width(self) -> dict[int, list[float]]:
         found = {n: [d for (m, _), d in self._points.items() if m == n] for n in sorted([*self.widths, *self.virtual])}
@@ -195,7 +199,7 @@ class ConvergencePlot(Plot):
         fitted, *singles, mean, chosen = self.figure.data[2:]
         means = self.means()
         n, d = np.array(list(means)), np.array(list(means.values()))
-        fits = bool(self._refusal) and len(means) > 1
+        fits = self._law and len(means) > 1
         scale = np.exp(np.mean(np.log(d * np.sqrt(n)))) if fits else np.nan
         fitted.update(x=self._ends if fits else [], y=scale / np.sqrt(self._ends) if fits else [], showlegend=fits)
         for trace, is_virtual in zip(singles, (False, True), strict=True):
@@ -214,12 +218,13 @@ class ConvergencePlot(Plot):
             said.append(width_needed(c, error, self._goals) if self._goals else brief)
             said += [as_predicted(self._points, c, error)] if self._points else []
         elif self._refusal:
-            said += [f"No line is predicted. {self._refusal}", one_over_root(self._by_width())]
+            slope = one_over_root if self._law else slope_alone
+            said += [f"No line is predicted. {self._refusal}", slope(self._by_width())]
         else:
-            said.append("Each point is one random network.")
+            said.append("First the predicted line, then random networks: each is one point.")
         if self._left_out:
             said.append(f"Width {min(self._left_out):,} is too much for this machine.")
-        return " ".join(said)
+        return " ".join(filter(None, said))
 
 
 def _tick(deviation: float) -> str:

@@ -10,7 +10,7 @@ from ntkviz.kernels.results import Fluctuation
 
 from ..conftest import csv_records, reading
 
-NO_LAW = "There is no law."
+NO_LAW, COSTLY = "There is no law.", "It is too large."
 
 
 def field(c=2.0, error=0.01):
@@ -60,7 +60,7 @@ def test_the_prediction_is_there_before_the_first_network():
     ("times", "spread", "verdict"),
     [
         (1.0, 0.2, "they agree."),
-        (1.3, 0.2, "not as predicted."),
+        (1.3, 0.1, "more than chance explains."),
         (1.0, 2.0, "too uncertain to judge."),
     ],
 )
@@ -75,7 +75,9 @@ def test_the_line_under_a_prediction_says_whether_networks_agree(times, spread, 
         near += [ratio] * (width > 64)
     error = np.hypot(np.std(near, ddof=1) / len(near) ** 0.5, np.mean(near) * 0.01)
     said = reading(plot)
-    assert f"From width 1,024 on, networks are {np.mean(near):.2f} ± {error:.2f} (s.e.) times as far" in said
+    assert (
+        f"From width 1,024 on, networks are {np.mean(near):.2f} ± {error:.2f} (s.e.) times as far as predicted" in said
+    )
     assert verdict in said
 
 
@@ -162,18 +164,31 @@ def test_a_prediction_of_the_same_network_stays():
     assert "Predicted" in reading(plot)
 
 
-def test_without_a_law_a_line_is_fitted_and_falls_by_half_over_four_times_the_width():
+def test_without_a_law_none_is_fitted_and_the_slope_is_compared_with_none():
+    plot = ConvergencePlot([64, 256], seeds=3, virtual=[])
+    plot.restart("a", 64)
+    plot.refuse(NO_LAW)
+    assert reading(plot) == "No line is predicted. There is no law."
+    for width, seed in plot.remaining():
+        plot.add(width, seed, 0.3 * (width / 64) ** (-1 / 3))
+    assert shown(plot, "fitted, ∝ 1/√n") is None
+    assert reading(plot) == "No line is predicted. There is no law. Measured slope: −0.33."
+    plot.restart("b", 64)
+    assert reading(plot).startswith("First the predicted line, then random networks: each is one point.")
+
+
+def test_a_law_without_a_prediction_is_fitted_and_falls_by_half_over_four_times_the_width():
     plot = ConvergencePlot([64, 256, 1024], seeds=1)
     plot.restart("a", 64)
     plot.predict(field())
     plot.restart("b", 64)
-    plot.refuse(NO_LAW)
+    plot.refuse(COSTLY, law=True)
     for width, distance in ((64, 0.3), (256, 0.11), (1024, 0.07)):
         plot.add(width, 0, distance)
     line = shown(plot, "fitted, ∝ 1/√n")
     assert np.diff(np.log(line.y)) / np.diff(np.log(line.x)) == pytest.approx(-0.5)
     assert shown(plot, "predicted, c/√n") is shown(plot, "90% of networks") is None
-    assert reading(plot).startswith("No line is predicted. There is no law. Slope")
+    assert reading(plot).startswith("No line is predicted. It is too large. Slope")
     assert {row["kind"] for row in csv_records(plot)} == {"random network"}
 
 
@@ -188,7 +203,7 @@ def test_the_width_that_is_needed_is_said_with_its_error_before_any_network():
 def converging(slope, noise=0.0):
     plot = ConvergencePlot([64, 256, 1024, 4096], seeds=6, virtual=[])
     plot.restart("a", 64)
-    plot.refuse(NO_LAW)
+    plot.refuse(COSTLY, law=True)
     rng = np.random.default_rng(1)
     for width, seed in plot.remaining():
         plot.add(width, seed, 0.1 * (width / 64) ** slope * np.exp(noise * rng.normal()))
@@ -206,7 +221,7 @@ def converging(slope, noise=0.0):
 def test_the_line_under_a_slope_judges_it_by_its_error(slope, noise, verdict):
     plot = converging(slope, noise)
     said, slope = reading(plot), plot.slope()
-    assert said.startswith(f"No line is predicted. {NO_LAW} Slope −{-slope.value:.2f} ± {slope.error:.2f} (s.e.)")
+    assert said.startswith(f"No line is predicted. {COSTLY} Slope −{-slope.value:.2f} ± {slope.error:.2f} (s.e.)")
     assert verdict in said
     assert ("halves" in said) == ("agrees" in verdict)
 
@@ -214,7 +229,7 @@ def test_the_line_under_a_slope_judges_it_by_its_error(slope, noise, verdict):
 def test_two_networks_of_each_width_are_too_few_to_judge():
     plot = ConvergencePlot([64, 256], seeds=3, virtual=[])
     plot.restart("a", 64)
-    plot.refuse(NO_LAW)
+    plot.refuse(COSTLY, law=True)
     for width, seed in plot.remaining()[:4]:
         plot.add(width, seed, 0.1 + 0.001 * (seed > 1))  # a slope of 0, and hardly any spread
     assert "Slope <b>0.00</b> so far; theory predicts −0.50." in plot.reading.value
@@ -226,7 +241,7 @@ def test_two_networks_of_each_width_are_too_few_to_judge():
 def test_a_slope_that_the_wide_networks_bring_back_is_said_to_be():
     plot = ConvergencePlot([64, 128, 256, 512, 1024, 2048, 4096], seeds=6, virtual=[])
     plot.restart("a", 64)
-    plot.refuse(NO_LAW)
+    plot.refuse(COSTLY, law=True)
     rng = np.random.default_rng(2)
     for width, seed in plot.remaining():
         plot.add(width, seed, (1 + 60 / width) / width**0.5 * np.exp(0.15 * rng.normal()))
@@ -237,7 +252,7 @@ def test_a_slope_that_the_wide_networks_bring_back_is_said_to_be():
 def test_networks_that_are_too_narrow_are_called_so():
     plot = ConvergencePlot([64, 256, 1024], seeds=4, virtual=[])
     plot.restart("a", 64)
-    plot.refuse(NO_LAW)
+    plot.refuse(COSTLY, law=True)
     rng = np.random.default_rng(3)
     for width, seed in plot.remaining():
         plot.add(width, seed, 2 * (width / 64) ** -0.2 * np.exp(0.05 * rng.normal()))
