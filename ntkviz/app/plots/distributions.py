@@ -196,7 +196,7 @@ class EntryLaw(Plot):
 
     def __init__(self, heading: str, name: str = "entry"):
         super().__init__(name)
-        self._limit, self._std = 0.0, np.nan
+        self._limit, self._std, self._usual_height = 0.0, np.nan, 1.0
         self._values: dict[str, list[float]] = {kind: [] for kind in KINDS}
         figure = self.figure
         filled = {"color": theme.translucent(theme.FINITE, 0.7), "line_width": 0}
@@ -234,23 +234,33 @@ class EntryLaw(Plot):
             bell.update(x=x if known else [], y=statistics.density(x, limit, self._std) if known else [])
             highest = float(statistics.density(0.0, std=self._half / 4))
             self.figure.layout.xaxis.update(range=[x[0], x[-1]], title=what)
-            self.figure.layout.yaxis.range = [0, 1.6 * highest]
+            self._usual_height = 1.6 * highest
+            self.figure.layout.yaxis.range = [0, self._usual_height]
             self.figure.layout.shapes[0].update(x0=self._limit, x1=self._limit)
         self.say(self._prediction())
 
     def add(self, kind: str, values: Sequence[float]) -> None:
         """Add the entries of networks, `"real"` or `"virtual"` ones."""
         self._values[kind] += map(float, values)
+        highest = 0.0
         with self.drawing(self._sampled):
             for bars, found in zip(self.figure.data, self._values.values(), strict=False):
                 edges, density = self._histogram(found)
+                highest = max(highest, density.max())
                 bars.update(
                     x=(edges[1:] + edges[:-1]) / 2 if found else [],
                     y=density if found else [],
                     width=edges[1] - edges[0],
                     showlegend=bool(found),
                 )
-        self.say(f"{self._prediction()} {'; '.join(self._measured())}.")
+            self._fit(highest)
+        measured = "; ".join(self._measured())
+        self.say(f"{self._prediction()} {measured}{'.' * bool(measured)}")
+
+    def _fit(self, highest: float) -> None:
+        """Extend the axis to fit histograms much higher than the bell, by factors of two, so that it rarely moves."""
+        doublings = np.ceil(np.log2(max(1.0, 1.02 * highest / self._usual_height)))
+        self.figure.layout.yaxis.range = [0, float(self._usual_height * 2**doublings)]
 
     def _prediction(self) -> str:
         if np.isnan(self._std):
@@ -261,7 +271,7 @@ class EntryLaw(Plot):
         for kind, found in self._values.items():
             if len(found) > 1:
                 said = plus_minus(float(np.mean(found)), float(np.std(found, ddof=1)))
-                yield f"{len(found)} {kind} networks: {said}"
+                yield f"{len(found)} {KINDS[kind]}: {said}"
 
     def _histogram(self, values: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
         """Edges, and the density of all values, including those outside the edges."""

@@ -123,6 +123,23 @@ def test_an_entry_has_its_bell_before_a_network_is_drawn(entry):
     assert entry.figure.layout.shapes[0].x0 == 3.0
 
 
+def test_heavy_tails_are_not_cut_at_the_top(entry):
+    """Without a standard deviation the axis is wide, and most networks are in few of its bins."""
+    usual = entry.figure.layout.yaxis.range
+    entry.add("real", [3.1] * 10)
+    assert entry.figure.layout.yaxis.range[1] in (4 * usual[1], 8 * usual[1])
+    assert entry.figure.layout.yaxis.range[1] > max(entry.figure.data[0].y)
+    entry.restart("Θ", limit=3.0, std=None, usual=2.0)
+    assert entry.figure.layout.yaxis.range[1] == pytest.approx(usual[1] / 4)
+    entry.add("virtual", [3.1] * 10)
+    assert entry.figure.layout.yaxis.range[1] > max(entry.figure.data[1].y)
+
+
+def test_a_single_network_has_no_mean_to_say(entry):
+    entry.add("virtual", [2.9])
+    assert reading(entry).strip() == "Predicted Θ: 3.00 ± 0.50."
+
+
 def test_real_and_virtual_networks_have_histograms_of_their_own(entry):
     real, virtual = np.random.default_rng(0).normal(3.0, 0.5, size=(2, 4000))
     entry.add("real", real[:2000])
@@ -134,7 +151,7 @@ def test_real_and_virtual_networks_have_histograms_of_their_own(entry):
     for histogram in (bars, outlines):
         assert np.max(np.abs(histogram.y - expected)) < 0.1
     assert np.sum(outlines.y) * outlines.width == pytest.approx(3999 / 4000, abs=2e-3)  # what is outside counts
-    assert "4000 real networks: 2.99 ± 0.50; 4000 virtual networks: " in reading(entry)
+    assert "4000 random networks: 2.99 ± 0.50; 4000 virtual networks: " in reading(entry)
     assert [row["network"] for row in csv_records(entry)[::4000]] == ["real", "virtual"]
 
 
