@@ -210,7 +210,7 @@ class DeviationCurves(Plot):
     def _draw_frame(self) -> None:
         """Draw everything that does not depend on networks: the axes, and the curves of the paper."""
         largest, beyond = self._shown_widths[-1], self._shown_widths[-1] > self._real
-        low, high = (0.4, 60.0) if self._times_root else (0.16 / max(largest, self._real) ** 0.5, 1.2)
+        low, high = (0.4, 60.0) if self._times_root else (0.1 / max(largest, self._real) ** 0.5, 1.2)
         known = [c * 64**0.5 for name, c in ORIGINAL_AT_64.items() if name in self._names and len(self._names) <= 5]
         with self.drawing():
             self.figure.data[1].update(**self._law(known, self._real), showlegend=bool(known))
