@@ -200,3 +200,8 @@ def test_the_mean_norm_of_a_gaussian_vector():
         expected = 2**0.5 * math.gamma((k + 1) / 2) / math.gamma(k / 2)
         assert mean_norm(np.ones(k)) == pytest.approx(expected, rel=1e-12)
     assert mean_norm(np.zeros(3)) == 0
+
+
+def test_what_a_prediction_costs_is_known_before_it():
+    """An estimate of the cost has ones in place of numbers, which must not be taken for a kernel without variance."""
+    assert nv.cost(nv.fluctuation, nv.architectures.mlp(depth=1), np.array([[0.6, 0.8], [1.0, -0.5]])).seconds > 0
