@@ -62,7 +62,7 @@ class State(NamedTuple):
 class Step(NamedTuple):
     """What one step is made of, which is the same for all.
 
-    - `signs`: by which normals in the mirror image are multiplied, `(normals,)`; `None` if there is none.
+    - `parities`: 2 if each sample has a mirror image, 1 if not.
     """
 
     train: BackwardProgram
@@ -72,7 +72,7 @@ class Step(NamedTuple):
     richness: Any
     first: Array
     key: Array
-    signs: np.ndarray | None
+    parities: int
     loss: str
     read_out: ReadOut | None
 
@@ -102,10 +102,10 @@ def descent(
     what samples say at each time of the functions that are watched.
 
     `normals` are those of the parameters and of the first step (`dimensions`); later ones are drawn. If `mirrored`,
-    each sample has a mirror image, in which the readout and what gradients are multiplied by have the other sign.
+    each sample has a mirror image, in which the readout has the other sign, and so have all gradients before the first
+    step.
     """
     whole = with_gradients(train, assume_gia=False)
-    signs = _signs(whole, test, read_out) if mirrored else None
     count = _of_parameters(train)
     step = Step(
         whole,
@@ -115,11 +115,11 @@ def descent(
         richness,
         normals[count:],
         key,
-        None if signs is None else signs[count:],
+        1 + mirrored,
         loss,
         read_out,
     )
-    of_parameters = _both(normals[:count], None if signs is None else signs[:count])
+    of_parameters = _mirrored(train, normals[:count], read_out) if mirrored else normals[:count]
     found: tuple[Array, Array, Array, Array, list[Seen]] = _all_steps(step, of_parameters, jnp.asarray(weights))
     return found
 
@@ -172,22 +172,18 @@ def _rows(program: Program, index: int) -> int:
     return len(program.data[0]) * math.prod(instruction.shape) if isinstance(instruction.op, ops.MatMul) else 0
 
 
-def _signs(whole: BackwardProgram, test: Program | None, read_out: ReadOut | None) -> np.ndarray:
-    """Of all normals, in the order in which they are taken."""
-    program = whole.program
-    of_parameters = [
-        np.full(_of_parameter(program, k), -1 if read_out is not None and k == read_out.parameter else 1)
-        for k in range(len(program.parameters))
-    ]
-    of_step = [
-        np.full(_rows(program, index), 1 if index < whole.forward_length else -1) for index in range(len(program))
-    ]
-    return np.concatenate([*of_parameters, *of_step, np.ones(0 if test is None else _of_step(test))])
+def _mirrored(program: Program, normals: Array, read_out: ReadOut | None) -> Array:
+    """The normals of parameters, followed by those of the mirror image."""
+    readout = None if read_out is None else read_out.parameter
+    signs = [np.full(_of_parameter(program, k), -1 if k == readout else 1) for k in range(len(program.parameters))]
+    return jnp.concatenate([normals, np.concatenate(signs)[:, None] * normals], axis=-1)
 
 
-def _both(normals: Array, signs: np.ndarray | None) -> Array:
-    """Samples, followed by their mirror images if there are any."""
-    return normals if signs is None else jnp.concatenate([normals, signs[:, None] * normals], axis=-1)
+def _of_later_step(step: Step, number: Array) -> Array:
+    """New normals; if there are two parities, those of the even parts and those of the odd ones."""
+    rows, samples = step.first.shape
+    shape = rows, step.parities * samples
+    return jax.random.normal(jax.random.fold_in(step.key, number), shape, step.first.dtype)
 
 
 def _start(step: Step, normals: Array) -> State:
@@ -207,7 +203,7 @@ def _start(step: Step, normals: Array) -> State:
 def _empty(step: Step, samples: int, *blocks: int) -> Histories:
     """Nothing yet, with room for a block of steps or for all blocks."""
     return {
-        name: History.empty((there, back, outer), samples, *blocks)
+        name: History.empty((there, back, outer), samples, step.parities, *blocks)
         for name, (there, back, outer) in _rows_of_each(step).items()
     }
 
@@ -242,8 +238,8 @@ def _step(
 ) -> tuple[State, Any]:
     """One step of gradient descent, by its position in a block, and what there is to see before it."""
     number = first + position
-    drawn = jax.random.normal(jax.random.fold_in(step.key, number), step.first.shape, step.first.dtype)
-    normals = _both(jnp.where(number == 0, step.first, drawn), step.signs)
+    # Before the first step all vectors are even or odd, so that the normals of one parity are enough.
+    normals = jnp.where(number == 0, jnp.tile(step.first, step.parities), _of_later_step(step, number))
     program, count = step.train.program, _of_step(step.train.program)
     z = _network(state, used, normals[:count])
     values = z.run(program)

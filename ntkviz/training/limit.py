@@ -37,7 +37,9 @@ from .results import FeatureLearning, Trajectory
 from .task import Task, checked_task
 
 SCRAMBLES = 16  # independent ones, whose spread is the reported standard error
-LOG2_SAMPLES = 11  # the bias of so many, of order 1/samples, is below the standard error of the scrambles
+LOG2_SAMPLES = 11  # the bias of so many, of order 1/samples, is at most about the standard error of the scrambles
+
+LEAST_RICHNESS = 1e-8  # rounding in F is 10⁻¹⁶, and f = F/γ
 
 EVENLY_SPREAD = 512  # dimensions: more would gain little, and Sobol points end at 21,201
 
@@ -77,7 +79,7 @@ def feature_learning(
         x_test: Inputs whose outputs are recorded too; a separate input if examples are mixed.
         steps: How many steps are taken, ≥ 0. Time grows like its square.
         learning_rate: η ≥ 0, in units of 1/λ.
-        richness: γ > 0, dimensionless.
+        richness: γ ≥ 10⁻⁸, dimensionless.
         loss: `"squared"` or `"logistic"`, as for `training_program`.
         batches: As for `training_program`.
         progress: `True` draws a progress bar on stderr; a function `(done, total)` is called instead, at the start and
@@ -107,6 +109,11 @@ def feature_learning(
         loss=loss,
         batches=batches,
     )
+    if task.richness < LEAST_RICHNESS:
+        raise HyperparameterError(
+            f"richness is {shown(richness)}; below {LEAST_RICHNESS:g} features move by less than rounding, so take the "
+            "limit γ → 0, nv.regression.fit(…).gradient_descent(steps, learning_rate)."
+        )
     found = [np.stack(part) for part in zip(*_with_progress(_scrambles(task), progress), strict=True)]
     if not all(np.all(np.isfinite(part)) for part in found):
         raise NotFiniteError("Training diverges until numbers overflow; make the learning rate or the inputs smaller.")

@@ -105,6 +105,16 @@ def test_poor_training_is_that_of_the_kernel_and_leaves_it_as_the_square_of_rich
     assert np.log2(apart[1] / apart[0]) == pytest.approx(2, abs=0.2)
 
 
+@pytest.mark.parametrize("richness", [1e-3, 1e-7])
+def test_test_outputs_stay_sharp_however_poor_training_is(richness):
+    """Changes of order γ are directions of their own, and f = F/γ has the same error for all small γ."""
+    arch, options = A.mlp(depth=2, nonlinearity="tanh"), {"steps": 8, "learning_rate": 0.3}
+    poor = nv.feature_learning(arch, X, Y, X_TEST, richness=richness, **options)
+    kernel = nv.regression.fit(arch, X, Y, X_TEST).gradient_descent(8, 0.3).mean
+    assert poor.error.test[-1, 0] < 0.004
+    assert within(poor.test[-1], poor.error.test[-1], kernel, 1e-4, 4)
+
+
 def test_rich_training_moves_the_kernels():
     learned = nv.feature_learning(two_layers, X, Y, steps=8, learning_rate=0.4)
     moved = np.linalg.norm(learned.ntk[-1] - learned.ntk[0]) / np.linalg.norm(learned.ntk[0])
@@ -179,6 +189,7 @@ def gate_of_others(net, x):
     ("arch", "change", "error", "match"),
     [
         (A.mlp, {"y": [1.0]}, InputError, r"y has shape \(1,\)"),
+        (A.mlp, {"richness": 1e-9}, HyperparameterError, "gradient_descent"),
         (A.mlp, {"progress": 3}, HyperparameterError, "progress is 3"),
         (A.mlp, {"x_test": np.ones((2, 3))}, InputError, "one network"),
         (A.mlp(depth=1), {"learning_rate": 1e6, "steps": 10}, NotFiniteError, "Training diverges"),
