@@ -82,7 +82,10 @@ def _counts(batches: Any, steps: int, examples: int) -> Float64[np.ndarray, "ste
 
 
 def _members(batch: Sequence[int], examples: int) -> Any:
-    members = np.asarray(batch)
+    try:
+        members = np.asarray(batch)
+    except ValueError:  # lists of several lengths, one within another
+        members = np.empty(0, object)
     if members.ndim != 1 or members.dtype.kind not in "iu" or not np.all((members >= 0) & (members < examples)):
         raise HyperparameterError(
             f"A batch is {shown(batch)}; it must be a list of the numbers of training inputs, from 0 to {examples - 1}."

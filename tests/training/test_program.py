@@ -109,6 +109,7 @@ def reads_its_own_moment(net, x):
         (A.mlp, {"learning_rate": -1.0}, HyperparameterError, "learning_rate"),
         (A.mlp, {"batches": [[0]]}, HyperparameterError, "1 batches for 2 steps"),
         (A.mlp, {"batches": [[0], [3]]}, HyperparameterError, "from 0 to 2"),
+        (A.mlp, {"batches": [[0, [1]], [1]]}, HyperparameterError, "A batch is"),
         (A.mlp, {"batches": 3}, HyperparameterError, "batches is 3"),
         (A.mlp, {"x_test": np.ones((2, 3))}, InputError, "one network"),
         (A.mlp, {"steps": 2000}, ProgramError, "take fewer steps"),
