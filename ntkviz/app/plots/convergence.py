@@ -25,6 +25,9 @@ VIRTUAL_NETWORKS = 3
 SHARE = 0.9
 """The share of single networks in the band."""
 
+ROOMY = 300
+"""The height in pixels from which the legend can name the mean and the chosen width, too, without covering curves."""
+
 
 class ConvergencePlot(Plot):
     """Deviation from the limit against width, both logarithmic: first a prediction, then networks, point by point.
@@ -205,10 +208,11 @@ class ConvergencePlot(Plot):
         for trace, is_virtual in zip(singles, (False, True), strict=True):
             shown = [(m, deviation) for (m, _), deviation in self._points.items() if (m in self.virtual) == is_virtual]
             trace.update(x=[m for m, _ in shown], y=[deviation for _, deviation in shown], showlegend=bool(shown))
-        mean.update(x=n, y=d, showlegend=bool(means))
+        roomy = (self.figure.layout.height or ROOMY) >= ROOMY
+        mean.update(x=n, y=d, showlegend=roomy and bool(means))
         mean.marker.symbol = ["diamond" if m in self.virtual else "circle" for m in means] or "circle"
         near = [m for m in means if m == self._marked]
-        chosen.update(x=near, y=[means[m] for m in near], showlegend=bool(near))
+        chosen.update(x=near, y=[means[m] for m in near], showlegend=roomy and bool(near))
 
     def _sentences(self) -> str:
         said = []
