@@ -160,7 +160,7 @@ nv.infinite_ntk(network(sigma_w=1.0), np.eye(2))
 nv.empirical_ntk(nv.architectures.mlp(depth=2)(nonlinearity="erf"), np.eye(2), width=64, key=0)
 nv.sweep(network, np.eye(2), sigma_w=np.linspace(1, 2, 3))
 nv.cost(nv.empirical_ntk, network, np.eye(2), width=64, key=0)
-answered["trace"] = bytes.fromhex(sys.stdin.read())
+answered["recorded"] = bytes.fromhex(sys.stdin.read())
 nv.coordinates(nv.program(network, np.eye(2)), width=64, key=0)
 nv.limit_law(nv.program(network, np.eye(2)))
 print(*asked, sorted({"jax", "scipy", "sklearn"} & set(sys.modules)))
@@ -168,7 +168,7 @@ print(*asked, sorted({"jax", "scipy", "sklearn"} & set(sys.modules)))
 
 
 def test_two_kernels_write_the_same_request_and_neither_imports_jax():
-    traced = readings.answer("trace", pickled(((nv.architectures.rnn, ((2, 3, 2),)), {})))
+    traced = readings.answer("recorded", pickled(((nv.architectures.rnn, ((2, 3, 2),)), {})))
     said = [
         subprocess.run(
             [sys.executable, "-c", KERNEL],
