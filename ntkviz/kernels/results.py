@@ -164,7 +164,7 @@ class Fluctuation(NamedTuple):
         Raises:
             HyperparameterError: `share` is not a number between 0 and 1.
         """
-        if not 0 < share < 1:
+        if not (isinstance(share, int | float | np.number) and 0 < share < 1):
             raise HyperparameterError(f"share is {share!r}; it must be a number between 0 and 1, such as 0.9.")
         norms = self._norms()
         distances = self.c * norms / (norms.mean() or 1.0)

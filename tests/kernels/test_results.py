@@ -1,5 +1,7 @@
 """The records of what is answered about kernels: the band of single networks, against laws of norms that are known."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -53,7 +55,7 @@ def test_the_error_of_the_band_has_that_of_c_in_it():
     assert vague.error == pytest.approx(np.hypot(certain.error, 0.25 * certain.high))
 
 
-@pytest.mark.parametrize("share", [0, 1, 90])
+@pytest.mark.parametrize("share", [0, 1, 90, "a", None, math.nan])
 def test_a_share_is_between_zero_and_one(share):
     with pytest.raises(HyperparameterError, match="between 0 and 1"):
         one_entry().band(share)
