@@ -1,1 +1,1 @@
-"""Tracing: an ordinary model, written in JAX or in a library above it, becomes a tensor program."""
+"""Tracing: turns an ordinary model, written in JAX or in a library based on it, into a tensor program."""

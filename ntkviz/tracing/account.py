@@ -1,6 +1,6 @@
-"""Keeps account of width axes: after every operation, a traced value must be of the shape of the model's array.
+"""Consistency checks of width axes: after every operation, a traced value must have the shape of the model's array.
 
-It is what a rule that has lost an axis, or taken a width axis for another one, cannot pass.
+They catch a rule that has lost an axis, or mistaken a width axis for another axis.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def check_account(value: Any, shapes: tuple[Shape, Shape], what: str) -> None:
 
 
 def _fits(blocks: Shape, shape: Shape, grows: Shape) -> bool:
-    """Whether a block shape is the shape but for its width axes."""
+    """Whether a block shape agrees with the shape except on its width axes."""
     return len(blocks) == len(shape) and all(
         k in grows or b == s for k, (b, s) in enumerate(zip(blocks, shape, strict=True))
     )

@@ -1,4 +1,4 @@
-"""Functions with a derivative of their own: whether it is that of the function, which is what the limit has."""
+"""Checks that the custom derivative of a function is its true derivative, which the limit uses."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .jaxprs import Equation, called
 
 
 def check_derivative(eq: Equation, where: str) -> None:
-    """Raise `TraceError` for a function whose own derivative is not that of what it computes.
+    """Raise `TraceError` for a function whose custom derivative is not its true one.
 
-    Both are compared on random numbers, since a straight-through estimator differs almost everywhere.
+    The two are compared on random numbers; a straight-through estimator, for example, differs almost everywhere.
     """
     if not _agree(eq.first):
         raise TraceError(
-            f"The model has a function with a derivative of its own that is not the true one{where}, such as a "
-            "straight-through estimator; the limit NTK has true derivatives only."
+            f"The model has a function with a custom derivative that is not the true one{where}, such as a "
+            "straight-through estimator; the limit NTK is defined by true derivatives."
         )
 
 
@@ -56,7 +56,7 @@ def _agree(equation: Any) -> bool:
 
 
 def _slopes(fn: Any, given: list[Array]) -> list[np.ndarray]:
-    """The gradient of the sum of all results, each weighted by a fixed number."""
+    """The gradient of the sum of all entries of the results, weighted by fixed numbers."""
 
     def total(*args: Array) -> Array:
         outs = [jnp.ravel(out) for out in fn(*args) if jnp.issubdtype(out.dtype, jnp.floating)]

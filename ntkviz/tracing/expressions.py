@@ -1,8 +1,8 @@
-"""Expressions of vectors and numbers that are applied coordinate by coordinate, and the functions they become.
+"""Expressions of vectors and numbers that are applied coordinate by coordinate, and the functions that they become.
 
-A traced model applies one primitive at a time. These are collected, so that `x * sigmoid(x)` is one nonlinearity. Equal
-expressions become the same function object: programs compare functions by identity, and only equal ones let the engine
-find loops over time and share compiled code between layers.
+A traced model applies one primitive at a time. These are collected into expressions, so that `x * sigmoid(x)` is one
+nonlinearity. Equal expressions become the same function object: programs compare functions by identity, and the engine
+can detect loops over time and share compiled code between layers only if these are equal.
 """
 
 from __future__ import annotations
@@ -90,27 +90,27 @@ ELEMENTWISE = frozenset(
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
-    """A value that is an instruction of the program already."""
+    """A value that is already an instruction of the program."""
 
     handle: Value
 
 
 @dataclass(frozen=True, eq=False)
 class Literal:
-    """Numbers that are known while tracing: one of them, or an array."""
+    """A number, or an array of numbers, that is known while tracing."""
 
     value: np.ndarray
 
     @property
     def number(self) -> float | None:
-        """The number, if all entries are the same."""
+        """The number, if all entries are equal; otherwise `None`."""
         flat = np.ravel(self.value)
         return float(flat[0]) if flat.size and np.all(flat == flat[0]) else None
 
 
 @dataclass(frozen=True, eq=False)
 class Apply:
-    """A primitive applied to expressions; `kinds` are the kinds of numbers it takes: "f", "i" (or "u") or "b"."""
+    """A primitive applied to expressions; `kinds` are the kinds of dtypes it takes: "f", "i" (or "u") or "b"."""
 
     primitive: Primitive
     params: dict[str, Any]
@@ -127,7 +127,7 @@ Expression = Leaf | Literal | Apply
 
 
 def leaves(*expressions: Expression) -> list[Value]:
-    """The instructions that expressions read, each once, in the order of their first use."""
+    """The instructions that expressions use, without duplicates, in the order of their first use."""
     found: dict[int, Value] = {}
     seen: set[int] = set()
 
@@ -146,12 +146,12 @@ def leaves(*expressions: Expression) -> list[Value]:
     return list(found.values())
 
 
-# --- lines a·x + b ------------------------------------------------------------------------------------------
+# --- affine functions a·x + b -------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Line:
-    """a·x + b, with x what is below (a leaf, or an expression that is no such line itself)."""
+    """An affine function a·x + b, where x is a leaf, or an expression that is not itself of this form."""
 
     base: Expression
     slope: float
@@ -159,7 +159,7 @@ class Line:
 
 
 def line(e: Expression) -> Line:
-    """An expression as a line over what is below it; `Line(e, 1, 0)` if it is none."""
+    """An expression as an affine function of an inner one; `Line(e, 1, 0)` if it is not of this form."""
     if not isinstance(e, Apply):
         return Line(e, 1.0, 0.0)
     match e.name, [arg.number if isinstance(arg, Literal) else None for arg in e.args]:
@@ -188,7 +188,7 @@ def _line_of(e: Expression, a: float, b: float) -> Line:
 
 
 def lines_over_leaves(e: Expression) -> dict[int, set[tuple[float, float]]]:
-    """For each leaf, the lines (a, b) over it of which an expression is made."""
+    """For each leaf, by index, the affine functions (a, b) of it that an expression consists of."""
     found: dict[int, set[tuple[float, float]]] = {}
     for part in _parts(e):
         below = line(part)
@@ -198,7 +198,7 @@ def lines_over_leaves(e: Expression) -> dict[int, set[tuple[float, float]]]:
 
 
 def _parts(e: Expression) -> Iterator[Expression]:
-    """The largest lines over leaves in an expression."""
+    """The largest affine functions of leaves in an expression."""
     waiting, seen = [e], set[int]()
     while waiting:
         part = waiting.pop()
@@ -212,7 +212,7 @@ def _parts(e: Expression) -> Iterator[Expression]:
 
 
 def with_lines_as(e: Expression, new: dict[int, Leaf]) -> Expression:
-    """The expression with each line over a leaf of `new` (by its index) replaced by that leaf."""
+    """The expression with each affine function of a leaf whose index is in `new` replaced by the leaf given there."""
     done: dict[int, Expression] = {}
 
     def again(part: Expression) -> Expression:
@@ -235,7 +235,7 @@ def with_lines_as(e: Expression, new: dict[int, Leaf]) -> Expression:
 
 @dataclass(frozen=True, eq=False)
 class _Canonical:
-    """An expression of arguments that are numbered; equal ones are the same object."""
+    """An expression of numbered arguments; equal ones are the same object."""
 
     run: Callable[[tuple[Any, ...], dict[int, Any]], Any]
     name: str
@@ -247,7 +247,7 @@ _nonlinearities: dict[Any, nl.Nonlinearity] = {}
 
 
 def function(e: Expression, args: list[Value]) -> Callable[..., Any]:
-    """The function of the arrays of `args` that an expression is, with results of their precision."""
+    """An expression as a function of the arrays of `args`, whose results have their precision."""
     key = _canonical_form(e, {a._index: k for k, a in enumerate(args)}), len(args)
     if key not in _functions:
         form = key[0]
@@ -262,7 +262,7 @@ def function(e: Expression, args: list[Value]) -> Callable[..., Any]:
 
 
 def nonlinearity(e: Expression, vectors: Sequence[Value], scalars: Sequence[Value]) -> nl.Nonlinearity:
-    """The nonlinearity of these vectors and scalars that an expression is: a built-in one, where it is one."""
+    """An expression as a nonlinearity of these vectors and scalars; a built-in one if they are equal."""
     fn = function(e, [*vectors, *scalars])
     if fn not in _nonlinearities:
         known = None if scalars else _built_in(fn, e, len(vectors))
@@ -344,7 +344,7 @@ def _float_type(arrays: tuple[Any, ...]) -> Any:
 
 
 def bound(part: Apply, wide: Any, args: list[Any]) -> Any:
-    """A primitive of arrays; floating-point numbers in the precision `wide`, whatever the model's precision is."""
+    """A primitive applied to arrays, with floating-point numbers of dtype `wide`, whatever the model's precision."""
     given = [_cast(arg, kind, wide) for arg, kind in zip(args, part.kinds, strict=True)]
     params = part.params
     if part.name == "convert_element_type":
@@ -366,7 +366,7 @@ def _cast(a: Any, kind: str, wide: Any) -> jax.Array:
 
 
 def frozen(value: Any) -> Any:
-    """A parameter of a primitive in a form that can be hashed, equal for equal ones."""
+    """A parameter of a primitive in a hashable form, which is equal for equal parameters."""
     match value:
         case np.ndarray():
             return value.shape, str(value.dtype), value.tobytes()

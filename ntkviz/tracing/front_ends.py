@@ -1,6 +1,6 @@
 """Models of the usual libraries, as an initialisation and a function of its arrays.
 
-No library is imported here: one whose model is met has been imported by whoever made the model.
+No library is imported at the top: the author of a model has already imported its library.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Path = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class FrontEnd:
-    """What a library's model is to the tracer.
+    """A model in the form that the tracer uses.
 
     Attributes:
-        state: The model's arrays as a pytree, if the model has them already; `None` if `init` makes them.
-        init: `(key, *inputs)` to the arrays.
-        apply: `(arrays, *inputs)` to the output.
-        is_trained: Whether an array is a parameter, by its path in the pytree.
-        parameters: The parameters, as an optimiser sees them, of the pytree of all arrays.
+        apply: A function of `(arrays, *inputs)` that returns the output.
+        init: A function of `(key, *inputs)` that returns the arrays; `None` if the model has them already.
+        state: The model's arrays as a pytree, if the model has them already; otherwise `None`.
+        is_trained: Whether an array is a parameter, given its path in the pytree.
+        parameters: Extracts from the pytree of all arrays the parameters as an optimiser sees them.
     """
 
     apply: Callable[..., Any]
@@ -37,9 +37,9 @@ class FrontEnd:
 
 
 def front_end(model: Any) -> FrontEnd:
-    """The front end of a model, by the library that its class comes from.
+    """The front end of a model, chosen by the library that its class comes from.
 
-    Raises `TraceError` for anything else, and says what `make(n)` may return.
+    Raises `TraceError`, which says what `make(n)` may return, for anything else.
     """
     for library, make in _LIBRARIES.items():
         if _comes_from(model, library):
@@ -54,7 +54,7 @@ def front_end(model: Any) -> FrontEnd:
 
 
 def is_model(value: Any) -> bool:
-    """Whether a value is a model itself, of one of the libraries."""
+    """Whether a value is a model of one of the libraries."""
     return any(_comes_from(value, library) for library in _LIBRARIES)
 
 
@@ -63,7 +63,7 @@ def _comes_from(model: Any, library: str) -> bool:
 
 
 def _of_inputs(fn: Callable[..., Any]) -> Callable[..., Any]:
-    """A function of one array, or of a tuple of arrays, as one of arrays."""
+    """Convert a function of one array, or of a tuple of arrays, to a function of several arrays."""
     return lambda first, *xs: fn(first, xs[0] if len(xs) == 1 else xs)
 
 
@@ -77,7 +77,7 @@ def _linen(model: Any) -> FrontEnd:
 
 
 def _equinox(model: Any) -> FrontEnd:
-    """Equinox's models take a single example; dropout is switched off."""
+    """Equinox models take a single example, so they are mapped over the batch; dropout is switched off."""
     import equinox
 
     model = equinox.nn.inference_mode(model)
@@ -90,7 +90,7 @@ def _equinox(model: Any) -> FrontEnd:
 
 
 def _nnx(model: Any) -> FrontEnd:
-    """Dropout and running averages are as in evaluation."""
+    """Dropout and running averages are in evaluation mode."""
     from flax import nnx
 
     model.eval()
@@ -115,8 +115,8 @@ def _haiku(model: Any) -> FrontEnd:
     names = list(inspect.signature(model.apply).parameters)
     if "state" in names:
         raise TraceError(
-            "make(n) returned a Haiku transform with state; return (init, apply), where apply reads the state as it is "
-            "in evaluation."
+            "make(n) returned a Haiku transform with state; return (init, apply), where apply uses the state as in "
+            "evaluation."
         )
     if "rng" not in names:
         return FrontEnd(model.apply, model.init)

@@ -1,4 +1,4 @@
-"""Jaxprs: what primitives call, what is the same at two widths, and the line of the model behind an equation."""
+"""Helpers for jaxprs: called jaxprs, comparisons between two widths, and the line of the model behind an equation."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _CALLS = {
     "checkpoint": "jaxpr",
 }
 CUSTOM = {"custom_jvp_call", "custom_vjp_call"}
-"""Calls of functions with a derivative of their own."""
+"""Calls of functions with a custom derivative."""
 
 
 def called(equation: Any) -> ClosedJaxpr | None:
-    """The jaxpr that a primitive only calls, such as that of `jax.jit`."""
+    """The jaxpr that a primitive only calls, such as that of `jax.jit`; `None` for other primitives."""
     name = _CALLS.get(equation.primitive.name)
     if name is None:
         return None
@@ -38,7 +38,7 @@ def called(equation: Any) -> ClosedJaxpr | None:
 
 @dataclass(frozen=True)
 class Equation:
-    """An equation of the jaxpr at the first width, and that at the second."""
+    """An equation of the jaxpr at the first width, and the corresponding one at the second width."""
 
     first: Any
     second: Any
@@ -66,17 +66,17 @@ class Equation:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """The kinds of numbers of its arguments."""
+        """The kinds of the dtypes of its arguments."""
         return tuple(np.dtype(v.aval.dtype).kind.replace("u", "i").replace("V", "f") for v in self.first.invars)
 
     @property
     def where(self) -> str:
-        """Where in the model it is: ", at file.py:12"; empty if that is not known."""
+        """Its place in the model, as ", at file.py:12"; empty if unknown."""
         return line_of(self.first)
 
 
 def line_of(equation: Any) -> str:
-    """The innermost line of the user's own code behind an equation, as ", at file.py:12"."""
+    """The innermost line of the user's own code behind an equation, as ", at file.py:12"; empty if unknown."""
     traceback = equation.source_info.traceback
     frames = [] if traceback is None else traceback.frames
     for frame in frames:
@@ -100,12 +100,12 @@ _SIZES = {
     "split": {"sizes"},
     "fft": {"fft_lengths"},
 }
-"""Parameters of primitives that may depend on the width; the rules compare them."""
+"""Parameters of primitives that may depend on the width; the rules check them."""
 _INNER = {"scan", "while", "cond", *_CALLS}
 
 
 def differing_parameter(eq: Equation) -> str | None:
-    """The name of a parameter of a primitive that differs between the two widths, and must not."""
+    """The name of a parameter of a primitive that differs between the two widths but must not; `None` if none does."""
     if eq.name in _INNER:
         return None
     first, second = eq.first.params, eq.second.params
@@ -114,7 +114,7 @@ def differing_parameter(eq: Equation) -> str | None:
 
 
 def width_axes(first: Shape, second: Shape) -> tuple[int, ...]:
-    """The axes whose sizes differ between the two widths; those of arrays with as many axes."""
+    """The axes whose sizes differ between the two widths, for arrays with equally many axes."""
     return tuple(k for k, (a, b) in enumerate(zip(first, second, strict=True)) if a != b)
 
 

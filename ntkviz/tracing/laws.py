@@ -1,9 +1,9 @@
 """The law of each parameter's entries, from the jaxpr of the model's own initialisation.
 
-Each array of random bits is replaced by a quadrature grid over one word. As long as only elementwise primitives follow,
-every entry of a parameter is the same function of a word of its own: the entries are independent and identically
-distributed, and their moments are integrals over the grid, not estimates. Random keys are followed as well: two arrays
-drawn with one key are the same numbers, and parameters that share numbers are refused.
+Each array of random bits is replaced by a quadrature grid over one random word. As long as only elementwise primitives
+follow, all entries of a parameter are the same function of different words: the entries are independent and identically
+distributed, and their moments are integrals over the grid, not estimates. Random keys are tracked too: two arrays drawn
+with the same key have the same numbers, and parameters that share numbers are refused.
 """
 
 from __future__ import annotations
@@ -31,11 +31,12 @@ class Law:
     """The law of the entries of a parameter.
 
     Attributes:
-        mean, std: Of an entry.
+        mean: The mean of an entry.
+        std: The standard deviation of an entry.
         kurtosis: E x⁴/(E x²)² of the centred entry; 3 if it is Gaussian.
-        family: "normal", "uniform", …; "constant"; "fixed" (known numbers that differ); "orthogonal"; or the operation
-            because of which the law is unknown, in brackets.
-        draws: The draws of random bits of which the entries are made: parameters that share one are not independent.
+        family: "normal", "uniform", …; "constant"; "fixed" (known numbers that differ); "orthogonal"; or, if the law is
+            unknown, the operation that makes it so, in parentheses.
+        draws: The draws of random bits that the entries depend on; parameters that share one are not independent.
         values: The numbers of a constant or fixed array.
     """
 
@@ -48,12 +49,12 @@ class Law:
 
     @property
     def is_known(self) -> bool:
-        """Whether the law is one that a tensor program may have."""
+        """Whether the law is known."""
         return not self.family.startswith("(")
 
     @property
     def is_gaussian(self) -> bool:
-        """Whether an entry alone is Gaussian (those of an orthogonal matrix are, as the width grows)."""
+        """Whether a single entry is Gaussian; an entry of an orthogonal matrix is, in the limit of large width."""
         return self.std == 0 or self.family in ("normal", "orthogonal")
 
 
@@ -67,9 +68,9 @@ class _Fixed:
 
 @dataclass(frozen=True)
 class _Draws:
-    """Entries that are one function each of a random word of their own; `values` on the grid.
+    """Entries that are the same function of different random words; `values` are those of the function on the grid.
 
-    `origins` are the keys with which the words were drawn, and `moves` what has put them into other places since.
+    `origins` are the keys with which the words were drawn, and `moves` the operations that have rearranged them since.
     """
 
     shape: tuple[int, ...]
@@ -80,7 +81,7 @@ class _Draws:
 
 @dataclass(frozen=True)
 class _Mixed:
-    """Random numbers made of several words."""
+    """Random numbers that depend on several words each."""
 
     shape: tuple[int, ...]
     why: str
@@ -126,7 +127,7 @@ def _law(value: _Value) -> Law | None:
 
 
 def settled(law: Law, sample: np.ndarray) -> Law:
-    """A law that is not known from the jaxpr, decided by a sample: orthogonal if its columns or rows are."""
+    """A law that the jaxpr does not determine, determined from a sample: orthogonal if its columns or rows are."""
     if law.is_known or ("qr" not in law.family and "householder" not in law.family):
         return law
     matrix = np.asarray(sample, float).reshape((-1, sample.shape[-1]))
@@ -136,7 +137,7 @@ def settled(law: Law, sample: np.ndarray) -> Law:
     symmetry = float(np.sum(matrix * matrix.T) / np.sum(matrix**2)) if len(set(matrix.shape)) == 1 else 0.0
     if scale == 0 or np.max(np.abs(gram / scale - np.eye(len(gram)))) > 1e-3 or abs(symmetry) > 0.1:
         return law
-    kurtosis = np.mean(matrix**4) / np.mean(matrix**2) ** 2  # 3, with an error of √(24/entries), if all are alike
+    kurtosis = np.mean(matrix**4) / np.mean(matrix**2) ** 2  # about 3 ± √(24/entries) for a uniform orthogonal matrix
     if abs(kurtosis - 3) > 6 * math.sqrt(24 / matrix.size) + 6 / matrix.shape[0]:
         return law
     return Law(0.0, math.sqrt(scale / matrix.shape[0]), 3.0, "orthogonal", law.draws)
@@ -208,7 +209,7 @@ def _rows(keys: Any) -> list[bytes]:
 
 
 def _draws_within(equation: Any) -> bool:
-    """Whether a loop, a branch or the like draws random numbers, of which only the results are seen."""
+    """Whether a primitive draws random numbers inside, as in a loop or a branch, so that only its results are seen."""
     if equation.primitive.name in ("random_bits", "random_gamma", "threefry2x32", "rng_bit_generator"):
         return True
     inner: list[Any] = jax.tree.leaves(equation.params, is_leaf=lambda j: hasattr(j, "eqns"))
@@ -219,7 +220,7 @@ _MOVES = {"reshape", "transpose", "squeeze", "expand_dims", "rev", "copy", "copy
 
 
 def _moved(equation: Any, args: list[_Value], shape: tuple[int, ...]) -> _Value | None:
-    """Draws in other places, none of them twice."""
+    """Draws rearranged without repetition; `None` if the operation does anything else."""
     name = equation.primitive.name
     draws = [a for a in args if isinstance(a, _Draws)]
     if len(draws) != len(args):
@@ -228,7 +229,7 @@ def _moved(equation: Any, args: list[_Value], shape: tuple[int, ...]) -> _Value 
     if name in _MOVES and len(args) == 1 and math.prod(shape) <= math.prod(first.shape):
         moves = (*first.moves, (name, frozen(equation.params)))
         return _Draws(shape, first.values, first.origins, moves)
-    if name == "concatenate":  # parameters of one law that are packed into one
+    if name == "concatenate":  # several parameters with the same law, packed into one
         origins = frozenset().union(*(d.origins for d in draws))
         alike = all(np.allclose(d.values, first.values, rtol=1e-6) for d in draws)
         if alike and len(origins) == sum(len(d.origins) for d in draws):
@@ -237,7 +238,7 @@ def _moved(equation: Any, args: list[_Value], shape: tuple[int, ...]) -> _Value 
 
 
 def _elementwise(equation: Any, args: list[_Value], shapes: list[tuple[int, ...]]) -> _Value | None:
-    """The same function of each entry: of one draw, and of numbers that are the same for all entries."""
+    """The same function of every entry of one draw, and of numbers that are equal for all entries; otherwise `None`."""
     draws = [a for a in args if isinstance(a, _Draws)]
     fixed = [a for a in args if isinstance(a, _Fixed)]
     elementwise = equation.primitive.name in ELEMENTWISE | {"shift_right_logical", "shift_left", "bitcast_convert_type"}

@@ -1,4 +1,4 @@
-"""A model at one width: its initialisation and its function as jaxprs, its parameters by name, and how to draw them."""
+"""A model at one width: the jaxprs of its initialisation and its function, and its arrays, by name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .jaxprs import called
 
 Make = Callable[[int], Any]
 KINDS = (np.float64, np.float32, np.int32)
-"""The types that inputs are tried with, in this order: indices must be whole numbers, and some models are float32."""
+"""The dtypes that are tried for inputs, in this order: indices must be integers, and some models need float32."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,14 @@ class Model:
     """A model at one width, for inputs of certain shapes.
 
     Attributes:
-        names: Of its arrays.
-        shapes: Of its arrays.
-        trained: Whether an array is a parameter, not a statistic or a key.
-        init: The jaxpr of its initialisation, from a random key or from nothing, to its arrays.
-        apply: The jaxpr from its arrays and the inputs to the output.
+        names: The names of its arrays.
+        shapes: The shapes of its arrays.
+        trained: For each array, whether it is a parameter rather than a statistic or a key.
+        init: The jaxpr of its initialisation, which takes a random key and inputs, or nothing, and returns its arrays.
+        apply: The jaxpr of its function, which takes its arrays and the inputs, and returns the output.
         tree: The structure of its arrays as a pytree.
-        kinds: The types of its inputs.
-        parameters: The parameters, as an optimiser sees them, of the pytree of all arrays.
+        kinds: The dtypes of its inputs.
+        parameters: Extracts from the pytree of all arrays the parameters as an optimiser sees them.
     """
 
     names: tuple[str, ...]
@@ -51,7 +51,7 @@ class Model:
     def draw(self, key: Array) -> list[Array]:
         """The model's arrays at a random initialisation.
 
-        A model that comes with its arrays draws them with keys of its own; these are then mixed with `key`.
+        A model that comes with its arrays draws them with its own keys, into which `key` is folded here.
         """
         if self.init.jaxpr.invars:
             given = [key if _is_key(v) else jnp.zeros(v.aval.shape, v.aval.dtype) for v in self.init.jaxpr.invars]
@@ -67,7 +67,7 @@ class Model:
 
 
 def models_at(make: Make, widths: tuple[int, ...], shapes: tuple[Shape, ...]) -> list[Model]:
-    """The model at each width, with inputs of the first types that it accepts at all of them."""
+    """The model at each width, with the first dtypes of inputs that it accepts at all widths."""
     choices = [k for k in itertools.product(KINDS, repeat=len(shapes)) if len(set(k) & {np.float64, np.float32}) < 2]
     first: Exception | None = None
     for kinds in choices[:24]:
@@ -102,7 +102,7 @@ def _model_at(make: Make, width: int, shapes: tuple[Shape, ...], kinds: tuple[An
         apply, outs = jax.make_jaxpr(end.apply, return_shape=True)(typed, *inputs)
     outputs = jax.tree.leaves(outs)
     if len(outputs) != 1:
-        raise TraceError(f"The model returns {len(outputs)} arrays; make one that returns its output alone.")
+        raise TraceError(f"The model returns {len(outputs)} arrays; it must return only its output.")
     paths, tree = jax.tree_util.tree_flatten_with_path(arrays)
     names = tuple(_name(path) for path, _ in paths)
     return Model(
@@ -118,7 +118,7 @@ def _model_at(make: Make, width: int, shapes: tuple[Shape, ...], kinds: tuple[An
 
 
 def _in_type(array: Any, wide: bool) -> Any:
-    """An array's shape and type, in float64 if the model is traced so."""
+    """An array's shape and dtype, with float64 instead of float32 if the model is traced in float64."""
     if wide and array.dtype == np.float32:
         return jax.ShapeDtypeStruct(array.shape, np.float64)
     return array
@@ -129,7 +129,7 @@ def _name(path: Any) -> str:
     return name.removeprefix("params.").removeprefix("parameters.").removesuffix(".value") or "parameter"
 
 
-# --- drawing again what a model draws with keys of its own --------------------------------------------------------
+# --- new draws of arrays that a model draws with its own keys -----------------------------------------------------
 
 
 def _is_key(v: Any) -> bool:
@@ -137,7 +137,7 @@ def _is_key(v: Any) -> bool:
 
 
 def _drawn_again(jaxpr: Any, consts: Any, args: list[Any], key: Array) -> list[Any]:
-    """A jaxpr whose random keys are mixed with another key where they are made."""
+    """Evaluate a jaxpr with another key folded into its random keys where they are made."""
     known = dict(zip(jaxpr.invars, args, strict=True))
     known |= {v: _mixed(c, key) if _is_key(v) else c for v, c in zip(jaxpr.constvars, consts, strict=True)}
 

@@ -1,4 +1,4 @@
-"""The options of a trace, and the words of its refusals."""
+"""The options of a trace, and their checks."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ Std = Mapping[str, float | Callable[[int], float]]
 
 @dataclass(frozen=True)
 class Options:
-    """The options of `nv.trace`, checked; `widths` are the two widths of the trace.
+    """The checked options of `nv.trace`; `widths` are the two widths of the trace.
 
-    `one_block_size` has every width axis seen as blocks of one size, so that the program is the model at any width.
+    With `one_block_size` every width axis is divided into blocks of the same size, so that the program describes the
+    model at any width.
     """
 
     widths: tuple[int, int]
@@ -33,7 +34,7 @@ class Options:
 
     @classmethod
     def checked(cls, widths: Any, scores: Any, norm_scale: Any, lr: Any, std: Any, output: Any) -> Options:
-        """The options, or `HyperparameterError`."""
+        """The options; raises `HyperparameterError` if one of them is invalid."""
         pair = (192, 320) if widths is None else listed(widths, "widths", of="two widths")
         sizes = [whole_number(n, "A width of the trace", at_least=16) for n in pair]
         if len(sizes) != 2 or sizes[0] >= sizes[1]:
@@ -47,7 +48,7 @@ class Options:
         return cls((sizes[0], sizes[1]), scores, norm_scale, lr, dict(std or {}), index)
 
     def std_of(self, name: str, width: int) -> float | None:
-        """The standard deviation asked for instead of what the model draws; `None` if none is."""
+        """The standard deviation requested in place of the model's own; `None` if there is none."""
         if name not in self.std:
             return None
         value = self.std[name]
@@ -57,11 +58,11 @@ class Options:
         return float(number)
 
     def order(self, ratios: np.ndarray, what: str, where: str) -> Fraction:
-        """The p for which all ratios of values at the two widths are (n₂/n₁)^p; refuses others."""
+        """The p for which all ratios of values at the two widths are (n₂/n₁)^p; `TraceError` if there is none."""
         n1, n2 = self.widths
         if ratios.size and np.all(np.isfinite(ratios)) and np.all(ratios > 0):
             found = np.log(ratios) / math.log(n2 / n1)
             order = Fraction(round(float(found.flat[0]) * 4), 4)
-            if np.all(np.abs(found - float(order)) < 1e-5):  # numbers may be in float32
+            if np.all(np.abs(found - float(order)) < 1e-5):  # values may be float32
                 return order
         raise TraceError(f"{what} depends on the width{where}, but is not proportional to a power of it.")

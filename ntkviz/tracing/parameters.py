@@ -1,4 +1,4 @@
-"""The parameters of a traced model: what each is used as, and its declaration in the program."""
+"""The parameters of a traced model: how each is used, and its declaration in the program."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from .values import ZERO, AsVectorsError, Findings, Known, Par, Random
 
 @dataclass(frozen=True)
 class Declared:
-    """What the tracer knows of a model's array before it is used.
+    """A model's array, as it is known before it is used.
 
     Attributes:
         name: Its name.
-        shapes: Its shape, at both widths.
-        laws: The law of its entries, at both widths; `None` if it is a random key.
+        shapes: Its shapes at the two widths.
+        laws: The laws of its entries at the two widths; `None` if it is a random key.
         trained: Whether it is a parameter.
     """
 
@@ -43,8 +43,8 @@ class Use:
 
     Attributes:
         kind: "matrix", "input", "vectors", "readout", "number", or "output bias".
-        fan_in: How many entries are summed for one number of the result, at the first width.
-        grows: Whether that grows with the width.
+        fan_in: The number of entries that are summed in one entry of the result, at the first width.
+        grows: Whether the fan-in grows with the width.
     """
 
     kind: str
@@ -58,16 +58,15 @@ class Parameters:
     def __init__(self, net: Network, declared: Sequence[Declared], options: Options, findings: Findings):
         self.net, self.declared, self.options, self.findings = net, declared, options, findings
         self.uses: dict[int, Use] = {}
-        self.notes: dict[str, None] = {}  # in order, each once
+        self.notes: dict[str, None] = {}  # in order, without duplicates
         self.matrices: dict[int, tuple[Matrix, int]] = {}  # with the axis that the first use contracts
         self.vectors: dict[int, Vector] = {}
-        self.inputs: dict[
-            tuple[int, tuple[int, ...]], int
-        ] = {}  # by the entries of one column: the program's parameter
-        self.readout_blocks = np.zeros(0, int)  # of the readout's blocks, those of the traced output
+        # The program's parameter, by the model's parameter and the entries of one column.
+        self.inputs: dict[tuple[int, tuple[int, ...]], int] = {}
+        self.readout_blocks = np.zeros(0, int)  # the blocks of the readout that belong to the traced output
         self.reads_out_shared = False  # whether the readout is a parameter with other uses
 
-    # --- as they are ---------------------------------------------------------------------------------------
+    # --- in the model --------------------------------------------------------------------------------------
 
     def name(self, leaf: int) -> str:
         """A parameter's name."""
@@ -80,7 +79,7 @@ class Parameters:
         return laws[0]
 
     def order(self, leaf: int) -> Fraction:
-        """The order in n of its entries: of their standard deviation, or of the constant at which they start."""
+        """The order in n of its entries: that of their standard deviation, or of their constant initial value."""
         first, second = self.declared[leaf].laws or (None, None)
         assert first is not None
         assert second is not None
@@ -115,7 +114,7 @@ class Parameters:
         return int(self.declared[leaf].shapes[0][axis] // self.blocks(leaf)[axis])
 
     def given(self, leaf: int) -> Par | Known | Random:
-        """What the model's function is given for an array."""
+        """The traced value that the model's function gets for an array."""
         one = self.declared[leaf]
         if one.laws is None:
             return Random()
@@ -126,7 +125,7 @@ class Parameters:
             if first[k] * n2 != second[k] * n1:
                 raise TraceError(
                     f"Axis {k} of parameter {one.name} has {first[k]} entries at width {n1} and {second[k]} at width "
-                    f"{n2}, but the size of a width axis is a multiple of the width."
+                    f"{n2}, but the size of a width axis must be a multiple of the width."
                 )
         if not one.trained and one.laws[0].values is not None:
             values = [law.values for law in one.laws]
@@ -135,16 +134,16 @@ class Parameters:
             return Known(values[0], values[1])
         if len(grows) > 2:
             raise TraceError(
-                f"Parameter {one.name} has {len(grows)} axes that grow with the width; a tensor program has vectors "
-                "and matrices."
+                f"Parameter {one.name} has {len(grows)} axes that grow with the width; a tensor program has only "
+                "vectors and matrices."
             )
         shape = self.blocks(leaf)
         return Par(leaf, np.arange(math.prod(shape)).reshape(shape), {k: k for k in grows}, first)
 
-    # --- as what they are used -----------------------------------------------------------------------------
+    # --- their uses ----------------------------------------------------------------------------------------
 
     def use(self, leaf: int, kind: str, fan_in: int = 1, grows: bool = False) -> bool:
-        """Note a use; whether it is the first one. Raises `AsVectorsError` for one that does not go with another."""
+        """Record a use; returns whether it is the first. Raises `AsVectorsError` if it conflicts with earlier ones."""
         known = self.uses.get(leaf)
         if known is None:
             self._check_law(leaf, kind)
@@ -160,7 +159,7 @@ class Parameters:
         return False
 
     def must_be_vectors(self, leaf: int) -> NoReturn:
-        """Start again, with a parameter as an array of initial vectors."""
+        """Raise `AsVectorsError`, to start again with a parameter as an array of initial vectors."""
         if leaf in self.findings.vectors:
             raise TraceError(f"Parameter {self.name(leaf)} is used in ways that a tensor program cannot combine.")
         raise AsVectorsError(leaf)
@@ -178,8 +177,8 @@ class Parameters:
         self._check_known(leaf)
         if law.family == "fixed":
             raise TraceError(
-                f"Parameter {name} starts at fixed numbers that are not all the same; those of a tensor program are "
-                "random or constant."
+                f"Parameter {name} starts at fixed numbers that are not all equal; parameters of a tensor program must "
+                "start random or constant."
             )
         for other in self.uses:
             if law.draws & self.law(other).draws:
@@ -189,11 +188,12 @@ class Parameters:
                 )
         if law.mean and kind not in ("number", "vectors"):
             raise TraceError(
-                f"The entries of {name} have mean {law.mean:.3g}; those of a matrix of a tensor program have mean 0."
+                f"The entries of {name} have mean {law.mean:.3g}; those of a matrix in a tensor program must have mean "
+                "0."
             )
 
     def rate(self, leaf: int) -> float:
-        """The factor of its learning rate in the program: 1 stands for 1/fan_in."""
+        """Its learning-rate factor in the program, in units of 1/fan_in."""
         use = self.uses[leaf]
         if not self.declared[leaf].trained:
             return 0.0
@@ -205,10 +205,10 @@ class Parameters:
         return 1.0
 
     def rate_at(self, leaf: int, width: int) -> float:
-        """The learning rate of each of its entries in the model itself at some width.
+        """The learning rate of each of its entries in the model itself, at this width.
 
-        It is nominal at the first width of the trace, and changes with the width so that the parameter's part of the
-        NTK stays of order 1, whatever the order of its standard deviation.
+        At the first width of the trace it is the nominal one. It changes with the width so that the parameter's part of
+        the NTK stays of order 1, whatever the order of its standard deviation.
         """
         use = self.uses.get(leaf)
         if use is None or use.kind == "number" or not self.declared[leaf].trained:
@@ -223,23 +223,23 @@ class Parameters:
         return scale / (use.fan_in * times if use.grows else use.fan_in)
 
     def own_order(self, leaf: int) -> Fraction:
-        """The order in n of what a parameter makes of values of order 1."""
+        """The order in n of the result of a parameter applied to values of order 1."""
         if self.uses[leaf].grows:
             return self.product_order(leaf)
         return ZERO if self._vanishes(leaf) else self.order(leaf)
 
     def product_order(self, leaf: int) -> Fraction:
-        """The order in n of a sum over the width, of a parameter times values of order 1; zeros have none."""
+        """The order in n of a sum over the width of a parameter times values of order 1; 0 for a parameter of zeros."""
         return self.order(leaf) + Fraction(1, 2) if self.law(leaf).std else ZERO
 
     def _vanishes(self, leaf: int) -> bool:
-        """Whether it is a bias that starts at 0 in the limit, whatever it starts at."""
+        """Whether it is a bias that starts at 0 in the limit, whatever its value at finite width."""
         return leaf in self.findings.zero or self.uses[leaf].kind == "output bias"
 
     # --- in the program ------------------------------------------------------------------------------------
 
     def initial_vectors(self, leaf: int) -> tuple[Vector, Fraction, float]:
-        """A parameter with one width axis as an array of vectors `(blocks,)` or as one vector; its order and mean."""
+        """A parameter with one width axis as vectors `(blocks,)`, or as one vector, with its order and mean."""
         zero = leaf in self.findings.zero
         law = self.law(leaf)
         order = ZERO if zero else self.order(leaf)
@@ -257,7 +257,7 @@ class Parameters:
         return self.vectors[leaf], order, 0.0 if zero else law.mean
 
     def matrix(self, leaf: int, contracted: int, fan_in: int, block: int) -> tuple[Matrix, Fraction, bool]:
-        """An array of matrices `(blocks,)`, the order of its products, and whether this use is of the transposes."""
+        """An array of matrices `(blocks,)`, the order in n of its products, and whether this use is transposed."""
         if self.use(leaf, "matrix", fan_in, grows=True):
             W = self.net.matrix(
                 self.name(leaf),
@@ -272,33 +272,31 @@ class Parameters:
         return W, self.product_order(leaf), first != contracted
 
     def note(self, text: str) -> None:
-        """Keep a sentence for the report."""
+        """Add a sentence to the report."""
         self.notes[text] = None
 
     def note_law(self, leaf: int, fan_in: int) -> None:
-        """Say by how much entries that are not Gaussian make the limit wrong, where their sum does not become so."""
+        """Note the error of the limit if entries are not Gaussian and are summed over a fixed fan-in."""
         law = self.law(leaf)
         if law.is_gaussian:
             return
         excess = law.kurtosis - 3
         self.note(
-            f"The entries of {self.name(leaf)} are not Gaussian ({law.family}), and a unit adds up {fan_in} of them at "
+            f"The entries of {self.name(leaf)} are not Gaussian ({law.family}), and a unit sums {fan_in} of them at "
             f"any width: the limit given is that of Gaussian entries; the excess kurtosis of the model's units is "
-            f"{excess:+.2f} × Σξ⁴/(Σξ²)² for an input ξ, {excess / fan_in:+.2g} where its entries are of one size."
+            f"{excess:+.2f} × Σξ⁴/(Σξ²)² for an input ξ, {excess / fan_in:+.2g} if its entries are equally large."
         )
 
     def frozen(self, leaf: int) -> None:
-        """Note that a parameter is taken as the number at which it starts."""
+        """Note that a parameter is replaced by its initial value, a number."""
         if self.use(leaf, "number") and self.declared[leaf].trained:
-            self.note(
-                f"{self.name(leaf)} is taken as the number {self.law(leaf).mean:g} at which it starts, not trained."
-            )
+            self.note(f"{self.name(leaf)} is not trained: it is replaced by its initial value {self.law(leaf).mean:g}.")
 
     def fixed(self, leaf: int) -> None:
-        """Note that a parameter of fixed size is taken as the numbers at which it starts."""
+        """Note that a parameter of fixed size is replaced by its initial values."""
         if leaf not in self.uses:
             self.uses[leaf] = Use("number")
-            self.note(f"{self.name(leaf)} is taken as the fixed numbers at which it starts, not trained.")
+            self.note(f"{self.name(leaf)} is not trained: it is replaced by its initial values.")
 
     def unused(self) -> list[str]:
         """The names of parameters that the model's function does not use."""
@@ -306,7 +304,7 @@ class Parameters:
 
 
 def with_std(one: Declared, options: Options) -> Declared:
-    """A parameter with the standard deviation that was asked for."""
+    """A parameter with the requested standard deviation, if there is one."""
     wanted = [options.std_of(one.name, n) for n in options.widths]
     if one.laws is None or None in wanted:
         return one

@@ -1,4 +1,4 @@
-"""What a trace found: each parameter, and everything that was assumed."""
+"""The report on a trace: every parameter, and every assumption."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ class TracedParameter:
         name: Its path in the model.
         shape: Its shape at the first width of the trace.
         kind: How the program uses it: "matrix", "input" (on data), "vectors", "readout", "output bias", "number" (fixed
-            at what it starts at), or "unused".
-        law: The law of its entries at the start.
+            at its initial value), or "unused".
+        law: The law of its entries at initialisation.
         std: Their standard deviation at the first width of the trace.
-        fan_in: How many entries are summed for one number of the result, at that width.
-        learning_rate: Of each entry, at that width.
+        fan_in: The number of entries that are summed in one entry of the result, at that width.
+        learning_rate: The learning rate of each entry, at that width.
     """
 
     name: str
@@ -34,11 +34,11 @@ class TracedParameter:
 
 @dataclass(frozen=True)
 class Report:
-    """What a trace found, printable.
+    """The report on a trace, which can be printed.
 
     Attributes:
         parameters: All parameters of the model.
-        notes: What was assumed, and where the limit may differ from the model's, one sentence each.
+        notes: The assumptions, and the ways in which the limit may differ from the model's, one sentence each.
         width: The first width of the trace.
     """
 
@@ -66,11 +66,11 @@ class Report:
 
 
 _RATES = {
-    "fan_in": "The NTK is that of training each weight at the rate η/fan_in and each bias at η.",
-    "variance": "The NTK is that of training each parameter at the rate η times the variance of its entries.",
+    "fan_in": "The NTK is that for training each weight at the rate η/fan_in and each bias at the rate η.",
+    "variance": "The NTK is that for training each parameter at the rate η times the variance of its entries.",
     "standard": (
-        "The NTK is that of training all parameters at one rate η/n, at which parameters of fixed fan_in (the first "
-        "layer, embeddings, biases) stand still in the limit."
+        "The NTK is that for training all parameters at the same rate η/n, at which parameters of fixed fan_in (the "
+        "first layer, embeddings, biases) do not move in the limit."
     ),
 }
 

@@ -1,4 +1,4 @@
-"""A model and its program with the same parameters: at any width they are the same function, up to rounding."""
+"""Compares a model and its program at the same parameters; at any width they must agree up to rounding."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .writing import Written
 
 @dataclass(frozen=True)
 class Check:
-    """How far a model and its program are apart at a finite width, with the same parameters.
+    """The differences between a model and its program at a finite width, with the same parameters.
 
     Attributes:
-        outputs: The largest difference of their outputs, relative to the largest output.
-        ntk: The same of their NTKs.
+        outputs: The largest difference between their outputs, relative to the largest output.
+        ntk: The largest difference between their NTKs, relative to the largest entry.
     """
 
     outputs: float
@@ -32,7 +32,7 @@ class Check:
 
 
 def compared(made: Written, model: Model, inputs: tuple[np.ndarray, ...], width: int, key: Array) -> Check:
-    """The model at `width` against its program, written in blocks of one size; at random parameters."""
+    """Compare the model at `width` with its program, which was written in blocks of one size, at random parameters."""
     table, arrays = made.table, model.draw(key)
     program = made.program.with_data(*inputs)
     n1 = table.options.widths[0]
@@ -41,8 +41,8 @@ def compared(made: Written, model: Model, inputs: tuple[np.ndarray, ...], width:
     keys = jax.random.split(jax.random.fold_in(key, 1), len(arrays))
     for leaf, use in table.uses.items():
         if use.kind == "output bias":
-            arrays[leaf] = jnp.zeros_like(arrays[leaf])  # as it is in the limit
-        elif use.kind != "number" and table.law(leaf).std == 0:  # a gate that starts at 0 would hide what is behind it
+            arrays[leaf] = jnp.zeros_like(arrays[leaf])  # as in the limit
+        elif use.kind != "number" and table.law(leaf).std == 0:  # a gate at 0 would hide errors in its branch
             arrays[leaf] += 0.1 * jax.random.normal(keys[leaf], arrays[leaf].shape, arrays[leaf].dtype)
         if table.declared[leaf].name in table.options.std:
             wanted, drawn = table.options.std_of(table.name(leaf), width), jnp.std(arrays[leaf])
@@ -73,7 +73,7 @@ def compared(made: Written, model: Model, inputs: tuple[np.ndarray, ...], width:
 
 
 def _with_jacobian(fn: Callable[[Any], Array], parameters: Any) -> tuple[Array, Any]:
-    """The outputs, and their derivatives in the parameters."""
+    """The outputs, and their derivatives with respect to the parameters."""
 
     @jax.jit
     def both(parameters: Any) -> tuple[Array, Any]:
@@ -98,7 +98,7 @@ def _apart(a: Any, b: Any) -> float:
 
 
 def parameters_of_program(made: Written, arrays: list[Array], width: int) -> tuple[Array, ...]:
-    """A model's parameters as those of its program, which was written in blocks of one size."""
+    """A model's parameters, converted to those of its program, which was written in blocks of one size."""
     table, times = made.table, width / made.table.options.widths[0]
     found: dict[int, Any] = {}
     index = {p.name: k for k, p in enumerate(made.parameters)}
@@ -125,7 +125,7 @@ def parameters_of_program(made: Written, arrays: list[Array], width: int) -> tup
                 blocks = blocks - table.law(leaf).mean
             found[place] = blocks.reshape((*p.shape, blocks.shape[-1]))
     n = _width_of_program(made, width)
-    for k, p in enumerate(made.parameters):  # zeros that constants are made of, and biases of the output
+    for k, p in enumerate(made.parameters):  # the others are zero: a vector for constants, and biases of the output
         found.setdefault(k, jnp.zeros((*p.shape, n)))
     return tuple(jnp.asarray(found[k]) for k in range(len(made.parameters)))
 
@@ -136,13 +136,13 @@ def _width_of_program(made: Written, width: int) -> int:
     n, rest = divmod(block * width, n1)
     if rest:
         raise HyperparameterError(
-            f"width is {width}, at which its blocks have no whole sizes; take a multiple of {n1 // block}."
+            f"width is {width}, which does not divide into blocks; take a multiple of {n1 // block}."
         )
     return n
 
 
 def _in_blocks(made: Written, leaf: int, array: Array) -> Array:
-    """An array as `(blocks, coordinates…)`."""
+    """A parameter's array as `(blocks, coordinates…)`."""
     table = made.table
     counts, grows = table.blocks(leaf), table.width_axes(leaf)
     shape: list[int] = []

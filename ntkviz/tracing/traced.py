@@ -28,13 +28,13 @@ from .writing import Written, written
 
 
 class AssumptionWarning(UserWarning):
-    """What `nv.trace` assumed when it wrote a model as a program; see `Traced.report`."""
+    """An assumption that `nv.trace` made when it wrote a model as a program; see `Traced.report`."""
 
 
 class Writer:
     """The author of a traced model's program: called with a network and handles of the inputs, it records the program.
 
-    A program is written once for inputs of the same shapes, and then recorded again as it was.
+    The model is traced once for inputs of the same shapes; the program is then replayed.
     """
 
     def __init__(self, make: Make, options: Options):
@@ -52,7 +52,7 @@ class Writer:
         return Writer, (portable(self.make, Architecture), self.options)
 
     def written(self, shapes: tuple[Shape, ...]) -> Written:
-        """The program for inputs of these shapes, and what was found out about the model."""
+        """The program for inputs of these shapes, with the findings about the model."""
         if shapes not in self._written:
             made = self._written[shapes] = written(self.make, shapes, self.options)
             first, self.latest = self.latest is None, made
@@ -62,23 +62,23 @@ class Writer:
 
     @functools.cached_property
     def in_equal_blocks(self) -> Writer:
-        """The writer of the program that is the model at any width."""
+        """The writer of a program in blocks of one size, which describes the model at any width."""
         return Writer(self.make, dataclasses.replace(self.options, one_block_size=True))
 
 
 @dataclass(frozen=True, repr=False)
 class Traced(Architecture):
-    """A model as an architecture, which every reading takes; made by `nv.trace`.
+    """A model as an architecture, for all readings; made by `nv.trace`.
 
     Attributes:
-        fn: What writes its program.
+        fn: The writer of its program.
     """
 
     fn: Writer
 
     def __call__(self, **hyper: Any) -> NoReturn:
         raise HyperparameterError(
-            f"{self.fn.__name__} is a traced model, whose hyper-parameters are its own; change them in the model."
+            f"{self.fn.__name__} is a traced model, which has no hyper-parameters here; change them in the model."
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -89,13 +89,13 @@ class Traced(Architecture):
 
     @property
     def report(self) -> Report:
-        """Every parameter with its law, its use and its learning rate, and what was assumed; printable.
+        """Every parameter with its law, its use and its learning rate, and all assumptions; it can be printed.
 
         Returns:
             The report on the latest trace.
 
         Raises:
-            HyperparameterError: The model was not read on any data yet, which is when it is traced.
+            HyperparameterError: The model has not been traced yet, because no data have been given.
         """
         return report_of(self._latest().table)
 
@@ -106,10 +106,10 @@ class Traced(Architecture):
             width: The width of the model to be trained.
 
         Returns:
-            A pytree of numbers of the structure of the model's parameters.
+            A pytree of numbers with the structure of the model's parameters.
 
         Raises:
-            HyperparameterError: The width is not a whole number ≥ 1, or the model was not read on any data yet.
+            HyperparameterError: The width is not a whole number ≥ 1, or the model has not been traced yet.
         """
         whole_number(width, "The width", at_least=1)
         made = self._latest()
@@ -118,7 +118,7 @@ class Traced(Architecture):
         return tree
 
     def model_ntk(self, x: Any, *, width: int, key: Any) -> Array:
-        """The NTK of the model itself, run as it is, with random parameters and the rates of `learning_rates`.
+        """The NTK of the model itself, with random parameters and the learning rates of `learning_rates`.
 
         Args:
             x: A batch of inputs, or a tuple of them.
@@ -153,12 +153,12 @@ class Traced(Architecture):
         total = total / times ** float(2 * made.order)
         if at_readout_scale(made.program.with_data(*data)):
             return total
-        block, _ = next(iter(made.table.findings.blocks.values()))  # all are of one size
+        block, _ = next(iter(made.table.findings.blocks.values()))  # all blocks have the same size
         scaled: Array = total * (block * times)
         return scaled
 
     def check(self, x: Any, *, width: int = 64, key: Any = 0) -> Check:
-        """Compare the model at a finite width with its program at the same parameters: they agree to rounding.
+        """Compare the model at a finite width with its program at the same parameters; they must agree up to rounding.
 
         This finds any part of the model that was traced wrongly. The bias of an output is left out of both NTKs.
 
@@ -171,7 +171,7 @@ class Traced(Architecture):
             The largest relative differences, of the outputs and of the NTKs.
 
         Raises:
-            HyperparameterError: The model has no such width.
+            HyperparameterError: The width is not a whole number ≥ 1, or does not divide into the blocks of the program.
             InputError: The data cannot be used.
             TraceError: The model cannot be traced.
         """
@@ -184,7 +184,7 @@ class Traced(Architecture):
     def _latest(self) -> Written:
         if self.fn.latest is None:
             raise HyperparameterError(
-                f"{self.fn.__name__} has not been read on data yet, whose shape decides its program; call "
+                f"{self.fn.__name__} has not been traced yet, since its program depends on the shape of the data; call "
                 "nv.program(model, x) first."
             )
         return self.fn.latest
@@ -196,7 +196,7 @@ class Traced(Architecture):
 
 
 def _rescaled(options: Options, name: str, array: Array, width: int) -> Array:
-    """A parameter with the standard deviation that was asked for."""
+    """A parameter rescaled to the requested standard deviation, if there is one."""
     std = options.std_of(name, width)
     if std is None:
         return array
@@ -223,32 +223,33 @@ def trace(
     limit = nv.infinite_ntk(t, np.ones((2, 3)))
     ```
 
-    An axis is a width axis if its size differs between the two widths. What is no tensor program, or has another limit,
-    is refused by a sentence with the line of the model. What is assumed is shown as an `AssumptionWarning`, and is in
-    the report.
+    An axis is a width axis if its size differs between the two widths. A model that is not a tensor program, or whose
+    limit would be that of another model, is refused with a message that gives the line of the model. Assumptions are
+    shown as an `AssumptionWarning`, and listed in the report.
 
-    Source: Tensor Programs II (arXiv:2006.14548), for which models are tensor programs.
+    Source: Tensor Programs II (arXiv:2006.14548), on which models are tensor programs.
 
     Args:
         make: A function from a width n, any multiple of 64, to the model at that width: a Flax module (linen or nnx),
             an Equinox module, a Haiku transform, or two functions `(init, apply)` with `init(key, x)` and
             `apply(parameters, x)`. Equinox modules take one example.
-        widths: The two widths of the trace, 192 and 320 by default; sizes that depend on the width are multiples of it.
-        scores: "refuse", or "1/d" to read attention scores divided by √d as if they were divided by d, a model whose
-            limit is that of another one.
-        norm_scale: "frozen" takes vectors that start at a constant and multiply, the scales of normalisations, as that
-            constant; "trained" trains them.
+        widths: The two widths of the trace, 192 and 320 by default; sizes that depend on the width must be multiples of
+            it.
+        scores: "refuse", or "1/d" to treat attention scores divided by √d as if they were divided by d; the limit is
+            then that of a different model.
+        norm_scale: "frozen" replaces vectors that multiply others and start at a constant, such as the scales of
+            normalisations, by that constant; "trained" trains them.
         lr: The learning rate of each parameter: "fan_in" (η/fan_in, and η for biases), "variance" (η times the variance
             of its entries), or "standard" (η/n for all).
         std: Standard deviations for some parameters, by name, in place of those of the initialisation; each a number or
             a function of the width.
-        output: Which output is read, if the model has several.
+        output: The number of the output to use, from 0, if the model has several.
 
     Returns:
-        The architecture. The model is traced when data are first given, whose shapes decide the program.
+        The architecture. The model is traced when data are first given, since the program depends on their shapes.
 
     Raises:
-        HyperparameterError: An option is none of those above, or `make` is not a function.
+        HyperparameterError: An option has an invalid value, or `make` is not a function.
     """
     if not callable(make) or (is_model(make) and not isinstance(make, type)):
         raise HyperparameterError("nv.trace takes a function from a width to a model, such as lambda n: MLP(width=n).")

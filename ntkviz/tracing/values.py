@@ -1,11 +1,13 @@
-"""What a traced model computes with, in place of arrays.
+"""The values that a traced model computes with instead of arrays.
 
-An axis of an array is a *width axis* if its size differs between the two widths of the trace. Every array has its
-*block shape*: its own shape, with the size of a width axis replaced by the number of blocks as which it is seen, one
-unless the model takes that axis apart (heads, fused gates, groups). A vector of the program has the block shape as its
-leading shape. So whatever moves axes acts on block shapes alike, and only contractions look at the width.
+An axis of an array is a *width axis* if its size differs between the two widths of the trace. Every array has a *block
+shape*: its own shape, with the size of a width axis replaced by the number of blocks into which it is divided. That is
+one, unless the model splits the axis (into heads, fused gates or groups). A vector of the program has the block shape
+as its leading shape. So operations that move axes act on block shapes in the same way, and only contractions depend on
+the width.
 
-Sizes in n: the model's value is (n/n₁)^order × the program's, where n₁ is the first width of the trace.
+The order in n of a value is the exponent p such that the model's value is (n/n₁)^p times the program's, where n₁ is the
+first width of the trace.
 """
 
 from __future__ import annotations
@@ -22,12 +24,12 @@ from .expressions import Expression, Literal
 
 ZERO = Fraction(0)
 Source = tuple[int, int]
-"""An axis of a parameter, which is where the width axis of a vector comes from: (parameter, axis)."""
+"""The origin of the width axis of a vector: a parameter and one of its axes, as (parameter, axis)."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """An array known while tracing, at the first and at the second width."""
+    """An array that is known while tracing, at the first and at the second width."""
 
     first: np.ndarray
     second: np.ndarray
@@ -35,21 +37,28 @@ class Known:
 
 @dataclass
 class Numbers:
-    """Numbers of the program, the same in all coordinates: the block shape has 1 along width axes."""
+    """Numbers of the program, equal in all coordinates of a block.
+
+    Attributes:
+        e: An expression of numbers of the program.
+        shape: The block shape; 1 along a width axis if the numbers are also equal in all blocks.
+        order: The order in n.
+        row_of: For a step of a loop over time, the numbers of all steps, and the number of this step.
+    """
 
     e: Expression
     shape: Shape
     order: Fraction = ZERO
-    row_of: tuple[Numbers, int] | None = None  # of a loop over time: all rows, and which of them this is
+    row_of: tuple[Numbers, int] | None = None
 
     @property
     def number(self) -> float | None:
-        """The number, if it is known and all are the same."""
+        """The number, if the numbers are known and all equal; otherwise `None`."""
         return self.e.number if isinstance(self.e, Literal) else None
 
     @property
     def is_zero(self) -> bool:
-        """Whether all are known to be zero."""
+        """Whether the numbers are known to be zero."""
         return isinstance(self.e, Literal) and not np.any(self.e.value)
 
 
@@ -62,9 +71,10 @@ class Vectors:
         shape: The block shape.
         axis: The width axis.
         size: Its size at the first width.
-        inner: How many blocks take turns along it: entry (outer, coordinate, inner) of an axis that was made by
-            merging a width axis with the axis behind it.
-        sources: The axes of parameters that must be seen in smaller blocks if this one is.
+        sources: The axes of parameters that must be divided into smaller blocks if this axis is.
+        order: The order in n.
+        inner: The number of blocks that are interleaved along it: the axis is ordered as (outer, coordinate, inner) if
+            it was made by merging a width axis with the axis after it.
     """
 
     e: Expression
@@ -83,14 +93,15 @@ class Vectors:
 
 @dataclass(frozen=True)
 class Par:
-    """A parameter of the model, or a part of it, before the program has declared it.
+    """A parameter of the model, or a part of it, before it is declared in the program.
 
     Attributes:
-        leaf: Its number.
+        leaf: The number of the parameter.
         entries: An array of the block shape with the number of each block of the parameter.
-        axes: Its width axes: of this array, and of the parameter.
+        axes: Its width axes, each with the axis of the parameter that it is.
         sizes: Its shape at the first width.
-        factor: What it is multiplied by.
+        factor: The number by which it is multiplied.
+        order: The order in n of that number.
     """
 
     leaf: int
@@ -106,19 +117,22 @@ class Par:
 
     @property
     def sources(self) -> frozenset[Source]:
-        """The axes of the parameter that its width axes are."""
+        """The axes of the parameter from which its width axes come."""
         return frozenset((self.leaf, axis) for axis in self.axes.values())
 
 
 @dataclass(frozen=True)
 class Readouts:
-    """Products vᵀx, which the program reads out last.
+    """Products vᵀx, which must be the output of the program.
 
     Attributes:
         leaf: The parameter v.
-        columns: `(readouts, blocks)`: the blocks of v of each readout.
-        x: `(rows, blocks)`: vectors.
-        row, column: For each entry of the array, which row is read by which readout.
+        columns: The blocks of v in each readout, `(readouts, blocks)`.
+        x: The vectors, `(rows, blocks)`.
+        row: For each entry of the array, the row of x.
+        column: For each entry of the array, the readout.
+        order: The order in n.
+        factor: The number by which they are multiplied.
         biases: The parameters that are added to outputs.
     """
 
@@ -134,7 +148,7 @@ class Readouts:
 
 @dataclass(frozen=True)
 class Joined:
-    """Parameters joined along an axis, before a product takes them apart again."""
+    """Parameters joined along an axis, until a product separates them again."""
 
     parts: tuple[Par, ...]
     axis: int
@@ -142,12 +156,13 @@ class Joined:
 
 @dataclass
 class Weighted:
-    """Vectors times a parameter, coordinate by coordinate: a readout if the width is summed next, else vectors.
+    """Vectors times a parameter, coordinate by coordinate: a readout if it is next summed over the width.
 
     Attributes:
-        par, x: The two factors, of one shape.
-        eq: The product, to be written if it is no readout.
-        made: What it was written as.
+        par: The parameter.
+        x: The vectors, of the same shape.
+        eq: The equation of the product, which is written as vectors if it is not a readout.
+        made: The vectors as which it was written.
     """
 
     par: Par
@@ -157,17 +172,17 @@ class Weighted:
 
 
 class Random:
-    """A random key, or what is drawn with it as the model runs."""
+    """A random key, or a value drawn with it while the model runs."""
 
 
 @dataclass
 class Findings:
-    """What attempts to write a program find out for the next attempt, and what the report says.
+    """The findings of attempts to write a program, for the next attempt and the report.
 
     Attributes:
-        blocks: The block size at the first width of a parameter's axis, if it is seen as several, and its `inner`.
-        vectors: Parameters that are used in different ways, so that they must be arrays of initial vectors.
-        zero: Vector parameters whose values vanish against what they are added to: they start at 0.
+        blocks: For an axis of a parameter that is divided into blocks, their size at the first width, and `inner`.
+        vectors: Parameters that are used in different ways, and so must be arrays of initial vectors.
+        zero: Vector parameters whose values vanish relative to those that they are added to: they start at 0.
     """
 
     blocks: dict[Source, tuple[int, int]] = field(default_factory=dict)
@@ -176,7 +191,7 @@ class Findings:
 
 
 class SmallerBlocksError(Exception):
-    """A width axis has to be seen as smaller blocks."""
+    """A width axis must be divided into smaller blocks."""
 
     def __init__(self, sources: frozenset[Source], block: int, inner: int = 1):
         super().__init__(block, inner)
@@ -184,7 +199,7 @@ class SmallerBlocksError(Exception):
 
 
 class AsVectorsError(Exception):
-    """A parameter is used in two ways: it has to be an array of initial vectors."""
+    """A parameter is used in two ways, so it must be an array of initial vectors."""
 
     def __init__(self, leaf: int):
         super().__init__(leaf)
@@ -192,7 +207,7 @@ class AsVectorsError(Exception):
 
 
 class StartsAtZeroError(Exception):
-    """Vector parameters whose values vanish as the width grows, against those that they are added to."""
+    """Vector parameters vanish, as the width grows, relative to the values that they are added to."""
 
     def __init__(self, leaves: set[int]):
         super().__init__(leaves)

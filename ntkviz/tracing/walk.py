@@ -1,4 +1,4 @@
-"""A model's jaxprs at two widths, walked in step, and written down as a tensor program."""
+"""Walks a model's jaxprs at two widths in step, and writes them as a tensor program."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class Walk:
     """One attempt to write a model as a program.
 
     Attributes:
-        net: The program.
+        net: The network that records the program.
         parameters: The model's parameters.
         options: The options of the trace.
-        findings: What earlier attempts found out.
+        findings: The findings of earlier attempts.
         where: The line of the model that is being written, as ", at file.py:12".
-        pieces: Parts of vectors, by what they are part of, so that none is written twice.
+        pieces: Parts of vectors that have been written, so that none is written twice.
     """
 
     def __init__(self, net: Network, parameters: Parameters, options: Options, findings: Findings):
@@ -84,17 +84,17 @@ class Walk:
             return _folded(eq, args)
         differing = differing_parameter(eq)
         if differing is not None:
-            self.refuse(f"The operation {eq.name}{{where}} depends on the width by its {differing}.")
+            self.refuse(f"The operation {eq.name}{{where}} depends on the width through its parameter {differing}.")
         rule = RULES.get(eq.name)
         if rule is None and all(isinstance(a, Known | Numbers) for a in args):
             rule = RULES["of numbers"]
         if rule is None:
-            raise TraceError(f"The operation {eq.name}{self.where} is none that nv.trace can write as instructions.")
+            raise TraceError(f"nv.trace cannot write the operation {eq.name}{self.where} as instructions.")
         args = [a if not isinstance(a, Weighted) or eq.name in RULES_OF_WEIGHTED else written(self, a) for a in args]
         joined = next((a for a in args if isinstance(a, Joined)), None)
         if joined is not None and eq.name not in ("dot_general", "convert_element_type"):
             names = " and ".join(self.parameters.name(p.leaf) for p in joined.parts)
-            raise TraceError(f"The joined parameters {names} are used in {eq.name}{self.where}; multiply by them only.")
+            raise TraceError(f"The joined parameters {names} are used in {eq.name}{self.where}; only multiply by them.")
         made = rule(self, eq, *args)
         outs = list(made) if isinstance(made, list) else [made]
         for out, shapes in zip(outs, eq.outs, strict=True):
@@ -105,24 +105,24 @@ class Walk:
         if jnp.issubdtype(v.aval.dtype, jax.dtypes.prng_key) or eq.name in ("random_unwrap", "slice", "squeeze"):
             return Random()
         raise TraceError(
-            f"The model draws random numbers as it runs ({eq.name}{self.where}); switch dropout and the like off."
+            f"The model draws random numbers while it runs ({eq.name}{self.where}); switch dropout and the like off."
         )
 
     def refuse(self, sentence: str) -> NoReturn:
-        """Refuse the model: `sentence` says what is wrong and what to do, with "{where}" for the place."""
+        """Raise `TraceError` with a message that says what is wrong and what to do; "{where}" stands for the line."""
         raise TraceError(sentence.replace("{where}", self.where))
 
     # --- conversions ---------------------------------------------------------------------------------------
 
     def numbers(self, value: Traced) -> Numbers:
-        """Known numbers, or a parameter that stays a number, as numbers of the program."""
+        """Known numbers, or a parameter that is a number, as numbers of the program."""
         if isinstance(value, Numbers):
             return value
         if isinstance(value, Known):
             return self._numbers(value)
         if isinstance(value, Par):
             return self._number_of_parameter(value)
-        self.refuse("A number is needed{where}, not vectors or an output.")
+        self.refuse("nv.trace expects a number{where}, not vectors or an output.")
 
     def _numbers(self, value: Known) -> Numbers:
         first, second = value.first, value.second
@@ -130,7 +130,7 @@ class Walk:
             if any(v.size and np.any(v != v.take([0], axis)) for v in (first, second)):
                 self.refuse(
                     "The model uses fixed numbers that differ from coordinate to coordinate{where}, such as sinusoidal "
-                    "positions; a tensor program treats all coordinates alike: start them at random numbers."
+                    "position encodings, but a tensor program treats all coordinates alike; make them random."
                 )
             first, second = first.take([0], axis), second.take([0], axis)
         first = _decimal(first)
@@ -149,8 +149,8 @@ class Walk:
         law, name = self.parameters.law(par.leaf), self.parameters.name(par.leaf)
         if law.std:
             self.refuse(
-                f"Parameter {name} is random and of a size that does not grow with the width, and multiplies vectors"
-                "{where}: it stays random in the limit; start it at a constant."
+                f"Parameter {name} is random and of a size that does not grow with the width, and multiplies "
+                "vectors{where}, so that it stays random in the limit; start it at a constant."
             )
         if not law.is_known or law.values is None:
             self.refuse(f"Parameter {name} does not start at a known number{{where}}.")
@@ -158,7 +158,7 @@ class Walk:
         _, second = self.parameters.declared[par.leaf].laws or (law, law)
         differs = par.axes or not np.array_equal(law.values, second.values if second.values is not None else ())
         if law.family == "fixed" and differs:
-            self.refuse(f"Parameter {name} starts at fixed numbers that are not all the same{{where}}.")
+            self.refuse(f"Parameter {name} starts at fixed numbers that are not all equal{{where}}.")
         order = par.order + self.parameters.order(par.leaf) if law.family == "constant" else par.order
         if law.family == "fixed":
             values = np.asarray(law.values, float).ravel()[par.entries] * par.factor
@@ -194,7 +194,7 @@ class Walk:
         return h
 
     def _written(self, e: ex.Expression) -> Vector:
-        """An expression of vectors as instructions: lines around the nonlinearity and within are Scale and Shift."""
+        """An expression of vectors as instructions; affine functions around or in a nonlinearity are Scale, Shift."""
         if isinstance(e, ex.Leaf):
             assert isinstance(e.handle, Vector)
             return e.handle
@@ -205,7 +205,7 @@ class Walk:
         vectors, scalars = _split(ex.leaves(e))
         if len(vectors) == 1 and not scalars:
             phi = ex.nonlinearity(e, vectors, [])
-            if phi in _BUILT_IN:  # gelu is no line of a nonlinearity
+            if phi in _BUILT_IN:  # checked first, since splitting off affine functions would hide gelu
                 return _applied(phi, vectors, [])
         e = outer.base
         over = ex.lines_over_leaves(e)
@@ -242,7 +242,7 @@ def _known(a: Any, b: Any) -> Known | Random:
 
 
 def _folded(eq: Equation, args: list[Traced]) -> list[Traced]:
-    """The results of an operation on arrays that are known."""
+    """The results of an operation on known arrays."""
     known = [a for a in args if isinstance(a, Known)]
     pairs = (eq.first, [a.first for a in known]), (eq.second, [a.second for a in known])
     first, second = (
@@ -257,7 +257,7 @@ def _folded(eq: Equation, args: list[Traced]) -> list[Traced]:
 
 
 def _decimal(array: np.ndarray) -> np.ndarray:
-    """Numbers in float64; those in float32 as the shortest decimals that they stand for, such as 0.1."""
+    """Numbers in float64; those in float32 are read as the shortest decimals that represent them, such as 0.1."""
     if array.dtype == np.float32:
         return np.array([float(str(x)) for x in array.ravel()]).reshape(array.shape)
     return array

@@ -1,4 +1,4 @@
-"""Writes a model as a program: attempt by attempt, until the blocks of all width axes fit together."""
+"""Writes a model as a program, in repeated attempts until the blocks of all width axes fit together."""
 
 from __future__ import annotations
 
@@ -41,9 +41,8 @@ MOST_ATTEMPTS = 100
 _ORDER = (
     "The output is of order n^({order}): the limit given is that of the output divided by (n/n₁)^({order}), n₁ = {n1}."
 )
-assert all(
-    (convolutions, elementwise, indexing, joining, loops, moving, products, reductions)
-)  # which fill the table of rules
+# These modules are imported because they fill the table of rules.
+assert all((convolutions, elementwise, indexing, joining, loops, moving, products, reductions))
 
 
 @dataclass(frozen=True)
@@ -51,10 +50,14 @@ class Written:
     """A model written as a program.
 
     Attributes:
-        instructions, parameters, constants, names: What was recorded.
-        output: The index of the output, and whether it is a readout.
+        instructions: The recorded instructions.
+        parameters: The recorded parameters.
+        constants: The recorded constants.
+        names: The names of the parameters.
+        output: The index of the output.
+        is_readout: Whether the output is a readout.
         table: The model's parameters, and how each was used.
-        models: The model at both widths.
+        models: The model at the two widths.
         order: The model's output is (n/n₁)^order times the program's.
     """
 
@@ -74,7 +77,7 @@ class Written:
         return Program(self.instructions, self.parameters, self.output, self.constants)
 
     def replay(self, net: Network) -> Value:
-        """Record the same into a network that has the inputs only, and return its output."""
+        """Record the program into a network that has only the inputs, and return the output."""
         net.instructions[:] = self.instructions
         net.parameters[:] = self.parameters
         net.constants[:] = self.constants
@@ -84,10 +87,10 @@ class Written:
 
 
 def written(make: Make, shapes: tuple[Shape, ...], options: Options) -> Written:
-    """A model as a program for inputs of these shapes; raises `TraceError` for what is none."""
+    """A model as a program for inputs of these shapes; raises `TraceError` if it cannot be written as one."""
     first, second = models_at(make, options.widths, shapes)
     if first.names != second.names or list(map(len, first.shapes)) != list(map(len, second.shapes)):
-        raise TraceError("The model has other parameters at another width; its structure must not depend on the width.")
+        raise TraceError("The model has different parameters at the two widths; its structure must not depend on them.")
     declared = _declared(first, second, options)
     findings = Findings(blocks=_equal_blocks(declared) if options.one_block_size else {})
     for _ in range(MOST_ATTEMPTS):
@@ -102,10 +105,10 @@ def written(make: Make, shapes: tuple[Shape, ...], options: Options) -> Written:
         else:
             if options.one_block_size or check_program(made.program).passes:
                 return made
-            # At scale 1/n, gradients at vectors of different sizes count differently.
+            # At scale 1/n, the weight of gradients depends on the size of the vectors.
             return written(make, shapes, dataclasses.replace(options, one_block_size=True))
     raise TraceError(
-        "The width axes of the model do not fit together: no blocks were found that all its parts agree on."
+        "The width axes of the model do not fit together: no division into blocks was found that fits all its parts."
     )
 
 
@@ -132,7 +135,7 @@ def _settled_laws(model: Model) -> list[Law | None]:
 
 
 def _equal_blocks(declared: list[Declared]) -> dict[tuple[int, int], tuple[int, int]]:
-    """Every width axis in blocks of one size, so that the program is the model at any width, not only in the limit."""
+    """Blocks of one size for every width axis, so that the program describes the model at any width."""
     sizes = {
         (leaf, axis): a
         for leaf, one in enumerate(declared)
@@ -150,12 +153,12 @@ def _take_smaller(findings: Findings, need: SmallerBlocksError, declared: list[D
         block, inner = findings.blocks.get((leaf, axis), (size, 1))
         new = math.gcd(block, need.block), max(inner, need.inner)
         if inner > 1 and need.inner > 1 and inner != need.inner:
-            raise TraceError(f"The coordinates of {declared[leaf].name} take turns in two different ways.")
+            raise TraceError(f"The coordinates of {declared[leaf].name} are interleaved in two different ways.")
         if new != (block, inner):
             if new[0] < 4:
                 raise TraceError(
-                    f"A width axis of {declared[leaf].name} is taken apart into {size // new[0]} blocks, which do not "
-                    "grow with the width; their number must be fixed."
+                    f"A width axis of {declared[leaf].name} is split into {size // new[0]} blocks, whose size does not "
+                    "grow with the width; the number of blocks must be fixed."
                 )
             findings.blocks[leaf, axis] = new
             changed = True
@@ -164,7 +167,7 @@ def _take_smaller(findings: Findings, need: SmallerBlocksError, declared: list[D
         findings.blocks.update({source: (unit, inner) for source, (_, inner) in findings.blocks.items()})
     if not changed:
         names = ", ".join(sorted({declared[leaf].name for leaf, _ in need.sources})) or "constants"
-        raise TraceError(f"A width axis is taken apart in a way that its parameters ({names}) do not allow.")
+        raise TraceError(f"A width axis is split in a way that its parameters ({names}) do not allow.")
 
 
 def _attempt(
@@ -196,13 +199,13 @@ def _attempt(
     _check_dependent(made)
     if table.reads_out_shared and check_program(made.program).passes:
         raise TraceError(
-            "The readout is used once only, but as if it were used elsewhere too; nv.trace cannot write it."
+            "The readout is used only once, but in a way that nv.trace can write only for a readout used elsewhere too."
         )
     return made
 
 
 def _check_dependent(made: Written) -> None:
-    """Orthogonal matrices have the limit of Gaussian ones only where gradients may be taken as independent."""
+    """Refuse orthogonal matrices unless gradients may be taken as independent: only then is their limit Gaussian."""
     table = made.table
     orthogonal = [k for k in table.uses if table.law(k).family == "orthogonal"]
     if not orthogonal:
@@ -211,11 +214,11 @@ def _check_dependent(made: Written) -> None:
     names = ", ".join(table.name(k) for k in orthogonal)
     if transposed or not check_program(made.program).passes:
         raise TraceError(
-            f"The matrices {names} are orthogonal, and the model uses a transpose or fails the Simple GIA Check: their "
-            "limit is not that of Gaussian matrices; initialise them with independent entries."
+            f"The matrices {names} are orthogonal, and the model uses a transpose or fails the Simple GIA Check, so "
+            "that their limit is not that of Gaussian matrices; initialise them with independent entries."
         )
     table.note(
-        f"{names}: orthogonal matrices, whose limit is that of Gaussian ones here, where no transpose is used and the "
+        f"{names}: orthogonal matrices, whose limit is that of Gaussian ones, since no transpose is used and the "
         "Simple GIA Check passes."
     )
 
@@ -223,12 +226,14 @@ def _check_dependent(made: Written) -> None:
 def _finished(walk: Walk, out: Any, batch: int) -> tuple[Output | Scalar, Fraction]:
     """The program's output, of shape `(batch,)`, and its order in n."""
     if isinstance(out, Vectors | Weighted):
-        raise TraceError("The model returns vectors that grow with the width; read them out by a last dense layer.")
+        raise TraceError(
+            "The model returns vectors that grow with the width; add a last dense layer that reads them out."
+        )
     if isinstance(out, Numbers) and walk.parameters.uses:
         if out.order > 0 and out.order.denominator > 1:
             raise TraceError(
-                f"The output is a sum over the width of order n^{out.order}, which tells nothing of its size where the "
-                "sum is of mean 0; end the model by a product with a random vector alone, x @ v, or by a mean."
+                f"The output is a sum over the width of order n^{out.order}, whose size is unknown if its terms have "
+                "mean 0; end the model with a product with a random vector, x @ v, or with a mean."
             )
         if out.order:
             walk.parameters.note(_ORDER.format(order=out.order, n1=walk.options.widths[0]))
@@ -242,7 +247,7 @@ def _finished(walk: Walk, out: Any, batch: int) -> tuple[Output | Scalar, Fracti
 
 def _check_output(walk: Walk, outputs: int) -> None:
     if walk.options.output >= outputs:
-        raise TraceError(f"The model has {outputs} outputs; output={walk.options.output} is none of them.")
+        raise TraceError(f"The model has {outputs} outputs, numbered from 0; there is no output={walk.options.output}.")
     if outputs > 1:
         walk.parameters.note(f"The model has {outputs} outputs; number {walk.options.output} is traced.")
 
@@ -253,7 +258,7 @@ def _read_out(walk: Walk, out: Readouts, batch: int) -> tuple[Output, Fraction]:
     _check_output(walk, row.shape[1])
     row, columns = row[:, k], set(column[:, k].tolist())
     if len(columns) != 1:
-        raise TraceError("Each input of the batch is read out by weights of its own; a program has one readout.")
+        raise TraceError("Each input of the batch has its own readout weights, but a program has one readout.")
     blocks = out.columns[columns.pop()]
     x = out.x if np.array_equal(row, np.arange(len(out.x))) else out.x[row]
     x = x if out.factor == 1 else x * out.factor
@@ -278,9 +283,9 @@ def _read_out(walk: Walk, out: Readouts, batch: int) -> tuple[Output, Fraction]:
 
 
 def _with_biases(walk: Walk, out: Readouts, x: Vector, order: Fraction) -> Vector:
-    """A bias of the output that starts at 0, as a vector c in vᵀ(x + c) with the same gradient in the limit.
+    """Add biases of the output that start at 0, each as a vector c in vᵀ(x + c) with the same NTK in the limit.
 
-    ∂f/∂c_α = v_α/√n, whose squares add up to σ_v²: divided by that, the learning rate is the bias's own.
+    The squares of ∂f/∂c_α = v_α/√n sum to σ_v², so the bias's learning rate is divided by that.
     """
     table = walk.parameters
     for leaf in out.biases:
@@ -288,12 +293,13 @@ def _with_biases(walk: Walk, out: Readouts, x: Vector, order: Fraction) -> Vecto
         if rate and not sigma:
             raise TraceError(
                 f"The readout {table.name(out.leaf)} starts at 0, and nv.trace cannot write the output's bias "
-                f"{table.name(leaf)} beside it; leave the bias out, which would add its rate to every entry of the NTK."
+                f"{table.name(leaf)} together with it; leave out the bias, which would add its learning rate to every "
+                "entry of the NTK."
             )
         if rate and order:
             raise TraceError(
-                f"The bias {table.name(leaf)} of the output is of another order in n than the output itself, and would "
-                "dominate its NTK or vanish from it; leave it out."
+                f"The bias {table.name(leaf)} of the output is not of the same order in n as the output itself, and "
+                "would dominate its NTK or vanish from it; leave it out."
             )
         c = walk.net.bias(table.name(leaf), lr=rate / sigma**2 if rate else 0.0, trainable=bool(rate))
         x = x + c
@@ -303,16 +309,16 @@ def _with_biases(walk: Walk, out: Readouts, x: Vector, order: Fraction) -> Vecto
 def _read_out_by_shared(
     walk: Walk, out: Readouts, x: Vector, blocks: np.ndarray, order: Fraction
 ) -> tuple[Output, Fraction]:
-    """A readout by vectors that the model uses elsewhere too: f is then read at scale 1/n."""
+    """Write a readout by vectors that the model uses elsewhere too; f is then read at scale 1/n."""
     table, leaf = walk.parameters, out.leaf
     if out.biases:
         raise TraceError(
             f"The output has a bias {table.name(out.biases[0])}, but its readout {table.name(leaf)} is used elsewhere, "
-            "so that its NTK is of another order in n; leave the bias out."
+            "so that the two parts of its NTK have different orders in n; leave the bias out."
         )
     v, own, mean = table.initial_vectors(leaf)
     if mean or own != table.order(leaf):
-        raise TraceError(f"The readout {table.name(leaf)} is a bias as well; a tensor program cannot have it so.")
+        raise TraceError(f"The readout {table.name(leaf)} is also used as a bias, which a tensor program cannot have.")
     table.note(
         f"The readout {table.name(leaf)} is used elsewhere too: f is read at scale 1/n, and its NTK is n⟨∇f, ∇f⟩."
     )

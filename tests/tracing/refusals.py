@@ -56,12 +56,12 @@ def sort(p, x, n):
     return jnp.sort(x @ p["U"], -1) @ p["v"]
 
 
-@refused(r"largest coordinate \(reduce_max, at refusals.py:\d+\)")
+@refused(r"largest or smallest coordinate \(reduce_max, at refusals.py:\d+\)")
 def max_over_width(p, x, n):
     return (x @ p["U"]).max(-1)
 
 
-@refused(r"largest coordinate")
+@refused(r"largest or smallest coordinate")
 def softmax_over_width(p, x, n):
     return jax.nn.softmax(x @ p["U"]) @ p["v"]
 
@@ -81,12 +81,12 @@ def top_k(p, x, n):
     return jax.lax.top_k(x @ p["U"], 3)[0].sum(-1)
 
 
-@refused(r"picks single coordinates, at refusals.py:\d+")
+@refused(r"selects single coordinates, at refusals.py:\d+")
 def first_coordinates(p, x, n):
     return (x @ p["U"])[:, :3].sum(-1)
 
 
-@refused(r"(reverses|picks|takes) ?.*coordinates")
+@refused(r"(reverses|selects|takes) ?.*coordinates")
 def every_second_coordinate(p, x, n):
     return (x @ p["U"])[:, ::2] @ p["v"][::2]
 
@@ -101,7 +101,7 @@ def masked_weights(p, x, n):
     return (x @ p["U"]) @ jnp.tril(p["W"]) @ p["v"]
 
 
-@refused(r"entries of matrix W|adds up or changes entries of matrix W")
+@refused(r"sums or changes entries of matrix W")
 def weight_norm(p, x, n):
     return (x @ p["U"]) @ (p["W"] / jnp.linalg.norm(p["W"], axis=0)) @ p["v"]
 
@@ -139,7 +139,7 @@ def sinusoidal_positions(p, x, n):
     return jax.nn.relu(x @ p["U"] + places).mean(1) @ p["v"]
 
 
-@refused(r"draws random numbers as it runs")
+@refused(r"draws random numbers while it runs")
 def dropout(p, x, n):
     kept = jax.random.bernoulli(jax.random.key(0), 0.5, (len(x), n))
     return (jax.nn.relu(x @ p["U"]) * kept) @ p["v"]
@@ -150,7 +150,7 @@ def while_loop(p, x, n):
     return jax.lax.while_loop(lambda h: jnp.sum(h) < 10, lambda h: h * 1.1, x @ p["U"]) @ p["v"]
 
 
-@refused(r"branch that its data decide")
+@refused(r"branch that depends on its data")
 def branch(p, x, n):
     return jax.lax.cond(x[0, 0] > 0, lambda h: h, lambda h: 2 * h, x @ p["U"]) @ p["v"]
 
@@ -168,7 +168,7 @@ def straight_through(x):
 straight_through.defjvps(lambda g, out, x: g)
 
 
-@refused(r"derivative of its own that is not the true one")
+@refused(r"custom derivative that is not the true one")
 def straight_through_sign(p, x, n):
     return straight_through(x @ p["U"]) @ p["v"]
 
@@ -195,7 +195,7 @@ def no_readout(p, x, n):
     return x @ p["U"]
 
 
-@refused(r"has one axis that grows with the width and meets vectors along another one, at refusals.py:\d+", SEQUENCES)
+@refused(r"is contracted with vectors over another one, at refusals.py:\d+, so that .* as in token mixing", SEQUENCES)
 def token_mixing(p, x, n):
     return (p["U"][:3].T @ (x @ p["U"])).mean((1, 2))
 
@@ -219,7 +219,7 @@ def same_numbers(p, x, n):
     return jnp.tanh(jnp.tanh(x @ p["U"]) @ p["W"]) @ p["V"] @ p["v"]
 
 
-@started(r"fixed numbers that are not all the same", W=lambda key, n: jnp.eye(n))
+@started(r"fixed numbers that are not all equal", W=lambda key, n: jnp.eye(n))
 def identity_start(p, x, n):
     return jnp.tanh(x @ p["U"]) @ p["W"] @ p["v"]
 
@@ -229,7 +229,7 @@ def place_of_the_width(p, x, n):
     return (jnp.tanh(x @ p["U"]) * x[:, n // 64 - 3 : n // 64 - 2]) @ p["v"]
 
 
-@refused(r"added up along the width")
+@refused(r"summed over the width")
 def numbers_over_the_width(p, x, n):
     return jnp.tanh(x @ p["U"] / (1 + x[:, :1] * jnp.ones(n) @ jnp.ones((n, 1)) / n)) @ p["v"]
 

@@ -191,7 +191,7 @@ def test_report_names_every_parameter_and_assumption():
     }
     text = str(report)
     assert "layers_0.kernel are not Gaussian (truncated normal)" in text
-    assert "layers_1.scale is taken as the number 1" in text
+    assert "layers_1.scale is not trained: it is replaced by its initial value 1." in text
     assert "2 outputs; number 0 is traced" in text
 
 
@@ -235,7 +235,7 @@ def test_output_is_chosen():
     make, x = MODELS["several_outputs"]
     for k in (0, 2):
         assert nv.trace(make, output=k).check(x, width=16).outputs < 1e-11
-    with pytest.raises(nv.TraceError, match="3 outputs; output=3"):
+    with pytest.raises(nv.TraceError, match="3 outputs, numbered from 0; there is no output=3"):
         nv.program(nv.trace(make, output=3), x)
 
 
@@ -261,7 +261,7 @@ def test_wrong_calls_are_refused_by_name():
         nv.trace(MLP(64))
     with pytest.raises(nv.TraceError, match=r"make\(n\) returned 192"):
         nv.program(nv.trace(lambda n: n), VECTORS)
-    with pytest.raises(nv.HyperparameterError, match="not been read"):
+    with pytest.raises(nv.HyperparameterError, match="not been traced"):
         _ = nv.trace(MLP).report
     with pytest.raises(nv.HyperparameterError, match="traced model"):
         nv.trace(MLP)(sigma_w=1.0)

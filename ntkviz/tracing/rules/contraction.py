@@ -1,4 +1,4 @@
-"""Which axes of two arrays a product sums, and which it takes one by one."""
+"""The summed axes and the batch axes of a product of two arrays."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ...language.axes import Shape
 
 @dataclass(frozen=True)
 class Contraction:
-    """Axes of a product of two arrays: summed ones and batch ones, of the left and of the right."""
+    """The axes of a product of two arrays: the summed ones and the batch axes, of the left and of the right array."""
 
     summed: tuple[Shape, Shape]
     batch: tuple[Shape, Shape]
 
     @property
     def turned(self) -> Contraction:
-        """Of the right and of the left."""
+        """The contraction with left and right exchanged."""
         return Contraction(self.summed[::-1], self.batch[::-1])
 
     def free(self, side: int, ndim: int) -> Shape:

@@ -33,7 +33,7 @@ Padding = tuple[tuple[int, int], ...]
 
 
 def windows(sides: Shape, strides: Shape, dilation: Shape, counts: Shape) -> Iterator[tuple[Shape, tuple[slice, ...]]]:
-    """For each offset of a window, the positions that it meets."""
+    """For each offset in a window, the positions at that offset from all windows, as slices."""
     for offset in itertools.product(*map(range, sides)):
         yield (
             offset,
@@ -46,12 +46,12 @@ def windows(sides: Shape, strides: Shape, dilation: Shape, counts: Shape) -> Ite
 
 @rule("conv_general_dilated")
 def convolution(walk: Walk, eq: Equation, x: Any, par: Any) -> Any:
-    """Σ over offsets of a matrix for each, applied to the positions that it meets: a product with patches."""
+    """A convolution as a sum over offsets, each with its own matrix; for data, as a product with patches."""
     if not isinstance(par, Par) or isinstance(x, Par | Readouts):
-        walk.refuse("The model convolves{where} with something else than a parameter.")
+        walk.refuse("The model convolves{where} with something other than a parameter.")
     p, name = eq.params, walk.parameters.name(par.leaf)
     if not par.axes:
-        walk.numbers(par)  # which refuses random ones
+        walk.numbers(par)  # refuses random ones
         walk.refuse(f"The filter {name} does not grow with the width{{where}}.")
     if p["feature_group_count"] != 1 or p["batch_group_count"] != 1:
         walk.refuse(
@@ -82,22 +82,22 @@ def convolution(walk: Walk, eq: Equation, x: Any, par: Any) -> Any:
 
 
 def _flat(kernel: Par, n: int) -> Par:
-    """A filter as `(offsets, in, out)`."""
+    """A filter with its window axes merged, `(offsets, in, out)`."""
     entries = kernel.entries.reshape((-1, *kernel.entries.shape[n:]))
     axes = {k - n + 1: own for k, own in kernel.axes.items()}
     return kernel.changed(entries=entries, axes=axes, sizes=(len(entries), *kernel.sizes[n:]))
 
 
 def _padded(walk: Walk, h: Any, p: dict[str, Any]) -> Any:
-    """Values with zeros around the space."""
+    """Values padded with zeros along their spatial axes."""
     padding = tuple(map(tuple, p["padding"]))
     if any(low < 0 or high < 0 for low, high in padding):
-        walk.refuse("A convolution with negative padding{where} is none that nv.trace can write.")
+        walk.refuse("nv.trace cannot write a convolution with negative padding{where}.")
     return h.pad(((0, 0), *padding, (0, 0))) if any(map(any, padding)) else h
 
 
 def _patches(walk: Walk, x: Numbers, sides: Shape, p: dict[str, Any], space: Shape) -> Numbers:
-    """`(batch, *space, offsets, channels)`: what each position's window sees of the data."""
+    """The patches of the data in the window of each position, `(batch, *space, offsets, channels)`."""
     h = _padded(walk, walk.scalar(x), p)
     steps, dilation = tuple(p["window_strides"]), tuple(p["rhs_dilation"])
     parts = [_at(h, (slice(None), *places, slice(None))) for _, places in windows(sides, steps, dilation, space)]
@@ -106,7 +106,7 @@ def _patches(walk: Walk, x: Numbers, sides: Shape, p: dict[str, Any], space: Sha
 
 
 def _of_vectors(walk: Walk, x: Vectors, kernel: Par, p: dict[str, Any], shape: Shape) -> Vectors:
-    """A product for each offset of the window, added up."""
+    """The sum of a product for each offset in the window."""
     n = len(shape) - 2
     h: Vector = _padded(walk, walk.vector(x), p)
     steps, dilation = tuple(p["window_strides"]), tuple(p["rhs_dilation"])
@@ -126,14 +126,14 @@ def _of_vectors(walk: Walk, x: Vectors, kernel: Par, p: dict[str, Any], shape: S
 
 
 def _at(h: Any, key: tuple[slice, ...]) -> Any:
-    """A part; the whole where it is one, which is not written again."""
+    """A part of an array; the array itself, without an instruction, if the part is the whole."""
     whole = all(range(*k.indices(s)) == range(s) for k, s in zip(key, h.shape, strict=True))
     return h if whole else h[key]
 
 
 @rule("reduce_window_sum", "reduce_window_max", "reduce_window_min")
 def pooling(walk: Walk, eq: Equation, a: Any) -> Any:
-    """A sum, or the largest or smallest, over windows of positions."""
+    """A sum, maximum or minimum over windows of positions."""
     p = eq.params
     if isinstance(a, Readouts):
         walk.refuse(f"The output of a readout is used further ({eq.name}{{where}}); make it the last operation.")
@@ -144,11 +144,11 @@ def pooling(walk: Walk, eq: Equation, a: Any) -> Any:
     if sides[a.axis] != 1 or steps[a.axis] != 1:
         walk.refuse(f"The model pools over coordinates ({eq.name}{{where}}); pool over positions only.")
     if any(d != 1 for d in p["base_dilation"]):
-        walk.refuse("Pooling with a dilated base{where} is none that nv.trace can write.")
+        walk.refuse("nv.trace cannot write pooling with a dilated base{where}.")
     padding: Padding = tuple(map(tuple, p["padding"]))
     sums = eq.name == "reduce_window_sum"
     if not sums and any(low or high for low, high in padding):
-        walk.refuse("Padded max-pooling{where} is none that nv.trace can write; pad by other means.")
+        walk.refuse("nv.trace cannot write padded max-pooling{where}; pad before it.")
     h: Vector = walk.vector(a)
     h = h.pad(padding) if any(low or high for low, high in padding) else h
     counts = tuple(a.shape[k] if k == a.axis else s for k, s in enumerate(eq.outs[0][0]))
@@ -158,11 +158,11 @@ def pooling(walk: Walk, eq: Equation, a: Any) -> Any:
 
 
 def _pooled_numbers(walk: Walk, eq: Equation, a: Numbers) -> Any:
-    """Counts of how many positions a window meets, and pooled data."""
+    """Pooled data, and the counts of positions in a window, by which average pooling divides."""
     if not width_axes(*eq.ins[0]):
         return of_numbers(walk, eq, a)
     if a.number is None:
-        walk.refuse("Numbers that are alike in all coordinates are pooled{where}.")
+        walk.refuse("nv.trace cannot write pooling of numbers that are equal in all coordinates{where}.")
     one = eq.first.primitive.bind(np.ones(eq.ins[0][0], np.float32), **eq.params)
     first = np.asarray(one, float) * (a.number if eq.name == "reduce_window_sum" else 1.0)
     axes = width_axes(*eq.outs[0])

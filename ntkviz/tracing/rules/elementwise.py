@@ -1,4 +1,4 @@
-"""Primitives that act coordinate by coordinate: collected in expressions, of which nonlinearities are made later."""
+"""Primitives that act coordinate by coordinate, which are collected in expressions that later become nonlinearities."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ SAME = ("copy", "copy_p", "convert_element_type", "reduce_precision")
 
 @rule(*ex.ELEMENTWISE, "reduce_precision")
 def elementwise(walk: Walk, eq: Equation, *args: Any) -> Any:
-    """An elementwise primitive of anything."""
+    """An elementwise primitive of any values."""
     if any(isinstance(a, Readouts) for a in args):
         return on_outputs(walk, eq, args)
     if eq.name in SAME and not is_truncating(eq) and isinstance(args[0], Vectors | Par | Joined):
         return args[0]
     if eq.name == "stop_gradient" and isinstance(args[0], Vectors | Par):
         walk.refuse(
-            "The model stops gradients of vectors{where}, so that its NTK is not that of the function it computes; "
-            "leave stop_gradient out."
+            "The model stops gradients of vectors{where}, so its NTK is not that of the function that it computes; "
+            "leave out stop_gradient."
         )
-    chosen = _chosen_already(eq, args)
+    chosen = _known_case(eq, args)
     if chosen is not None:
         return chosen
     scaled = _scaled(walk, eq, args)
@@ -69,7 +69,7 @@ def elementwise(walk: Walk, eq: Equation, *args: Any) -> Any:
 
 
 def written(walk: Walk, product: Weighted) -> Vectors:
-    """Vectors times a parameter as vectors, written once."""
+    """A product of vectors and a parameter, as vectors, which are written only once."""
     if product.made is None:
         made = _written(walk, product.eq, (product.x, product.par))
         assert isinstance(made, Vectors)
@@ -89,8 +89,8 @@ def _written(walk: Walk, eq: Equation, args: tuple[Any, ...]) -> Numbers | Vecto
     return _of_vectors(walk, eq, given, vectors) if vectors else _of_numbers(walk, eq, given)
 
 
-def _chosen_already(eq: Equation, args: tuple[Any, ...]) -> Any:
-    """The case of a choice that is known while tracing, and is the same everywhere."""
+def _known_case(eq: Equation, args: tuple[Any, ...]) -> Any:
+    """The selected case of a `select_n` whose selector is known while tracing and constant; otherwise `None`."""
     which = args[0]
     if eq.name != "select_n" or not isinstance(which, Known):
         return None
@@ -99,7 +99,7 @@ def _chosen_already(eq: Equation, args: tuple[Any, ...]) -> Any:
 
 
 def _scaled(walk: Walk, eq: Equation, args: tuple[Any, ...]) -> Par | None:
-    """A parameter times a number, or divided by one: still the parameter."""
+    """A parameter multiplied or divided by a number, which is still a parameter; otherwise `None`."""
     if eq.name == "neg" and isinstance(args[0], Par):
         return args[0].changed(factor=-args[0].factor)
     pars = [a for a in args if isinstance(a, Par) and a.axes and not is_frozen(walk, a)]
@@ -121,7 +121,7 @@ def _scaled(walk: Walk, eq: Equation, args: tuple[Any, ...]) -> Par | None:
 
 
 def is_frozen(walk: Walk, par: Par) -> bool:
-    """Whether a parameter is a scale of a normalisation, or the like, that is taken as the constant it starts at."""
+    """Whether a parameter is replaced by its constant initial value, as the scale of a normalisation is."""
     law = walk.parameters.law(par.leaf)
     one_axis = len(walk.parameters.declared[par.leaf].shapes[0]) == 1
     return law.family == "constant" and law.mean != 0 and one_axis and walk.options.norm_scale == "frozen"
@@ -144,7 +144,7 @@ def _given(walk: Walk, eq: Equation, args: tuple[Any, ...]) -> list[Numbers | Ve
             if vanishes:
                 walk.parameters.note(
                     f"{walk.parameters.name(a.leaf)} starts at values that vanish as the width grows; in the limit it "
-                    "starts at 0, and is trained."
+                    "starts at 0 and is trained."
                 )
             given.append(walk.vectors(a, zero=vanishes))
         else:
@@ -157,8 +157,8 @@ def _of_vectors(walk: Walk, eq: Equation, given: list[Numbers | Vectors], vector
     axes = width_axes(shape, second)
     if len(axes) != 1 or any(v.axis != axes[0] for v in vectors):
         walk.refuse(
-            f"The model makes an array with two width axes ({eq.name}{{where}}), an outer product of vectors; a tensor "
-            "program has vectors only."
+            f"The model makes an array with two width axes ({eq.name}{{where}}), an outer product of vectors, but a "
+            "tensor program has only vectors."
         )
     (axis,) = axes
     block = math.gcd(*(v.block for v in vectors))
@@ -170,7 +170,7 @@ def _of_vectors(walk: Walk, eq: Equation, given: list[Numbers | Vectors], vector
         if v.block != block or v.inner != inner:
             raise SmallerBlocksError(v.sources, math.gcd(v.block, block), inner)
     if inner > 1 and any(isinstance(g, Numbers) and len(g.shape) == len(shape) and g.shape[axis] > 1 for g in given):
-        walk.refuse("Numbers that differ from block to block meet coordinates that take turns{where}.")
+        walk.refuse("Numbers that differ from block to block are combined with interleaved blocks{where}.")
     blocks = shape[axis] // block
     given = [_repeated(walk, g, axis, blocks) if isinstance(g, Numbers) else g for g in given]
     _refuse_dropped(walk, eq, given)
@@ -181,7 +181,7 @@ def _of_vectors(walk: Walk, eq: Equation, given: list[Numbers | Vectors], vector
 
 
 def _repeated(walk: Walk, n: Numbers, axis: int, blocks: int) -> Numbers:
-    """Numbers of fewer blocks, repeated for each of `blocks`."""
+    """Numbers for fewer blocks, repeated so that there is one for each of `blocks`."""
     if not n.shape or n.shape[axis] in (1, blocks):
         return n
     times = blocks // n.shape[axis]
@@ -193,7 +193,10 @@ def _repeated(walk: Walk, n: Numbers, axis: int, blocks: int) -> Numbers:
 
 
 def _refuse_dropped(walk: Walk, eq: Equation, given: list[Numbers | Vectors]) -> None:
-    """Refuse a sum of terms of different orders in n, of which the smaller would be dropped; biases start at 0."""
+    """Refuse a sum of terms of different orders in n, whose smaller terms would be dropped.
+
+    If these are biases, raise `StartsAtZeroError` instead: they are kept, but start at 0.
+    """
     if eq.name not in ("add", "sub", "add_any"):
         return
     live = [g for g in given if not (isinstance(g, Numbers) and g.is_zero)]
@@ -210,18 +213,18 @@ def _refuse_dropped(walk: Walk, eq: Equation, given: list[Numbers | Vectors]) ->
         for leaf in biases:
             walk.parameters.note(
                 f"{walk.parameters.name(leaf)} starts at values that vanish as the width grows; in the limit it starts "
-                "at 0, and is trained."
+                "at 0 and is trained."
             )
         raise StartsAtZeroError(biases)
     low, high = dropped[0].order, top
     walk.refuse(
-        f"A term of order n^{low} is added to one of order n^{high}{{where}}, and would be dropped in the limit; a "
-        "limit without it is that of another model: draw the parameters behind it with another standard deviation."
+        f"A term of order n^{low} is added to one of order n^{high}{{where}}, and would be dropped in the limit, which "
+        "would then be that of a different model; draw its parameters with a standard deviation of another order."
     )
 
 
 def _is_parameter(walk: Walk, e: ex.Expression) -> bool:
-    """Whether vectors are those of a parameter as it was drawn, in another order or multiplied by numbers."""
+    """Whether vectors are those of a parameter, up to rearrangement and multiplication by numbers."""
     if not isinstance(e, ex.Leaf):
         return False
     instruction = walk.net.instructions[e.handle._index]
@@ -234,7 +237,7 @@ def _is_parameter(walk: Walk, e: ex.Expression) -> bool:
 
 
 def _expression(walk: Walk, eq: Equation, given: list[Numbers | Vectors]) -> ex.Expression:
-    """Sums and products of different vectors are instructions of their own; all else is collected."""
+    """The result as an expression; sums and products of different vectors are written as instructions at once."""
     name = eq.name
     if len(given) == 2 and name in ("add", "sub", "add_any", "mul"):
         a, b = given
@@ -258,7 +261,7 @@ def _expression(walk: Walk, eq: Equation, given: list[Numbers | Vectors]) -> ex.
 
 
 def larger(largest: bool) -> Callable[[Vector, Vector], Vector]:
-    """The larger of two vectors, coordinate by coordinate, or the smaller one."""
+    """A function that returns the larger of two vectors, coordinate by coordinate, or the smaller one."""
 
     def smaller(x: Vector, y: Vector) -> Vector:
         return -maximum(-x, -y)
@@ -267,7 +270,7 @@ def larger(largest: bool) -> Callable[[Vector, Vector], Vector]:
 
 
 def _with_number(walk: Walk, name: str, a: Any, b: Any) -> ex.Expression | None:
-    """A vector and a number of the program: Scale and Shift. With a known number, nothing is written yet."""
+    """A vector and a number of the program, combined by Scale or Shift; `None` if the number is known."""
     v, n = (a, b) if isinstance(a, Vectors) else (b, a)
     if n.number is not None:
         return None
@@ -280,7 +283,7 @@ def _with_number(walk: Walk, name: str, a: Any, b: Any) -> ex.Expression | None:
 
 
 def _one_base(a: Any, b: Any) -> bool:
-    """Whether two vectors are functions of one and the same instruction, at least one of them not linear."""
+    """Whether two vectors are functions of the same instruction."""
     places = {h._index for h in ex.leaves(a.e, b.e) if h.kind == "vector"}
     return len(places) == 1
 
@@ -290,7 +293,7 @@ def _is_line(v: Vectors) -> bool:
 
 
 def _chosen(walk: Walk, which: Numbers, no: Numbers | Vectors, yes: Numbers | Vectors) -> ex.Expression | None:
-    """A choice by numbers, such as a mask, as a sum: linear in the vectors."""
+    """A selection by numbers, such as a mask, as a sum, which is linear in the vectors."""
     if any(isinstance(g, Numbers) and g.number is not None and not math.isfinite(g.number) for g in (no, yes)):
         return None
     mask = ex.Leaf(walk.scalar(which)).handle
@@ -312,14 +315,14 @@ def _argument(walk: Walk, g: Numbers | Vectors) -> ex.Expression:
 
 
 def _of_numbers(walk: Walk, eq: Equation, given: list[Any]) -> Numbers:
-    """Numbers only: a function of scalars of the program, or a known number."""
+    """The result for numbers alone: a function of scalars of the program, or a known number."""
     shape, second = eq.outs[0]
     axes = width_axes(shape, second)
     full = [g.shape for g in given if len(g.shape) == len(shape)]
     out = tuple(max((s[k] for s in full), default=1) if k in axes else size for k, size in enumerate(shape))
     for g in given:
         if len(g.shape) == len(out) and any(g.shape[k] not in (1, out[k]) for k in axes):
-            walk.refuse("Numbers of different blocks of a width axis meet{where}.")
+            walk.refuse("Numbers for different divisions of a width axis into blocks are combined{where}.")
     _refuse_dropped(walk, eq, given)
     order = scores(walk, order_of(walk, eq, given))
     if all(isinstance(g.e, ex.Literal) for g in given):
@@ -330,11 +333,12 @@ def _of_numbers(walk: Walk, eq: Equation, given: list[Any]) -> Numbers:
 
 
 def scores(walk: Walk, order: Fraction) -> Fraction:
-    """The order of numbers, or with scores="1/d", that of attention scores as if they had been divided by d."""
+    """The order of numbers; with scores="1/d", that of attention scores as if they had been divided by d."""
     if order == Fraction(1, 2) and walk.options.scores == "1/d":
         walk.parameters.note(
-            f"Inner products divided by √n only{walk.where} are read as if they were divided by n, and are alike at "
-            f"width {walk.options.widths[0]}: the limit is that of 1/d attention, to which the model does not converge."
+            f"Inner products that are only divided by √n{walk.where} are treated as if divided by n, with equal values "
+            f"at width {walk.options.widths[0]}: the limit is that of 1/d attention, to which the model does not "
+            "converge."
         )
         return ZERO
     return order

@@ -1,4 +1,4 @@
-"""Indexing: by numbers known while tracing, and of the rows of an embedding by the data."""
+"""Indexing: by numbers that are known while tracing, and of the rows of an embedding by data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def gather(walk: Walk, eq: Equation, a: Any, where: Any) -> Any:
     """One axis indexed by an array of whole numbers."""
     d, sizes, operand = eq.params["dimension_numbers"], eq.params["slice_sizes"], eq.ins[0][0]
     if isinstance(a, Readouts | Joined):
-        walk.refuse("The output of a readout is indexed{where}; return it as it is, and choose an output by output=.")
+        walk.refuse("The output of a readout is indexed{where}; return all outputs, and choose one with output=.")
     if isinstance(where, Known) and not np.array_equal(where.first, where.second):
         walk.refuse("The model is indexed by numbers that depend on the width{where}.")
     taken = tuple(d.start_index_map)
@@ -37,12 +37,12 @@ def gather(walk: Walk, eq: Equation, a: Any, where: Any) -> Any:
     if isinstance(a, Known | Numbers) and not isinstance(where, Known):
         return of_numbers(walk, eq, a, where)
     if not one_axis or not whole:
-        walk.refuse("Indexing of this kind{where} is none that nv.trace can write; index one axis at a time.")
+        walk.refuse("nv.trace cannot write this kind of indexing{where}; index one axis at a time.")
     a = movable(walk, a)
     (axis,) = taken
     _, axes = block_axes(a)
     if axis in axes or operand[axis] != eq.ins[0][1][axis]:
-        walk.refuse("The model picks single coordinates{where}, but a tensor program treats all coordinates alike.")
+        walk.refuse("The model selects single coordinates{where}, but a tensor program treats all coordinates alike.")
     if isinstance(where, Known):
         index = np.clip(where.first[..., 0], 0, operand[axis] - 1)
         return _taken(walk, a, axis, index, tuple(d.offset_dims), eq.outs[0][0])
@@ -65,7 +65,7 @@ def _is_at(index: Any, places: Any) -> Any:
 
 
 def _taken(walk: Walk, a: Any, axis: int, index: np.ndarray, offset: Shape, new: Shape) -> Any:
-    """The entries at `index` along an axis, the axes of `index` where the others are not (`offset`)."""
+    """The entries at `index` along an axis; in the result, the axes that are not in `offset` are those of `index`."""
     shape, axes = block_axes(a)
     rest = [k for k in range(len(shape)) if k != axis]
     there = {(k if k < axis else k - 1 + index.ndim): k for k in axes}
@@ -90,10 +90,10 @@ def _taken(walk: Walk, a: Any, axis: int, index: np.ndarray, offset: Shape, new:
 
 
 def _by_known(walk: Walk, eq: Equation, a: Any, index: np.ndarray) -> Any:
-    """An index that is a slice: a single start for each of its axes."""
+    """A gather that is a slice, with a single start for each of its axes."""
     d, sizes, (operand, _) = eq.params["dimension_numbers"], eq.params["slice_sizes"], eq.ins[0]
     if index.size != len(d.start_index_map) or d.operand_batching_dims or isinstance(a, Readouts):
-        walk.refuse("Indexing of this kind{where} is none that nv.trace can write; index one axis at a time.")
+        walk.refuse("nv.trace cannot write this kind of indexing{where}; index one axis at a time.")
     start = dict(zip(d.start_index_map, (int(i) for i in index.ravel()), strict=True))
     entries = []
     for k, (size, whole) in enumerate(zip(sizes, operand, strict=True)):
@@ -111,13 +111,13 @@ def _by_known(walk: Walk, eq: Equation, a: Any, index: np.ndarray) -> Any:
 
 @rule("dynamic_slice")
 def dynamic_slice(walk: Walk, eq: Equation, a: Any, *starts: Any) -> Any:
-    """A part that starts at numbers known while tracing."""
+    """A slice whose start is known while tracing."""
     if isinstance(a, Readouts):
         if all(isinstance(s, Known) for s in starts):
-            walk.refuse("The output of a readout is indexed{where}; return it as it is, and choose one by output=.")
+            walk.refuse("The output of a readout is indexed{where}; return all outputs, and choose one with output=.")
         return moved_outputs(eq, a)
     if not all(isinstance(s, Known) and np.array_equal(s.first, s.second) for s in starts):
-        walk.refuse("The model takes a part of an array at a place that its data or its width decide{where}.")
+        walk.refuse("The model slices an array at a place that depends on its data or on the width{where}.")
     old, entries = eq.ins[0][0], []
     for start, size, whole in zip(starts, eq.params["slice_sizes"], old, strict=True):
         at = int(np.clip(int(start.first), 0, whole - size))

@@ -36,10 +36,10 @@ def from_data(
         walk: The walk.
         par: The parameter.
         x: The numbers.
-        summed: Axes of the numbers.
-        summed_of_par: Axes of the parameter, as many.
+        summed: The summed axes of the numbers.
+        summed_of_par: The corresponding axes of the parameter.
         shape: The result's shape at the first width: the other axes of the numbers, then those of the parameter.
-        fan_in: How many entries count as summed, if not all of those axes (one row of an embedding).
+        fan_in: The number of entries that count as summed, if not all along those axes (1 for an embedding).
         parameter_first: Whether the parameter's axes come first in the result.
     """
     if x.row_of is not None and not parameter_first:
@@ -74,7 +74,7 @@ def _same(data: Scalar, order: tuple[int, ...]) -> Scalar:
 
 
 def _column(walk: Walk, par: Par, rows: Scalar, column: tuple[int, ...], fan_in: int) -> Vector:
-    """Uξ of one block of units, whose input matrix is declared at its first use."""
+    """Uξ for one block of units, whose input matrix is declared at its first use."""
     parameters, leaf = walk.parameters, par.leaf
     first = parameters.use(leaf, "input", fan_in)
     if (leaf, column) in parameters.inputs:
@@ -101,11 +101,11 @@ def _column(walk: Walk, par: Par, rows: Scalar, column: tuple[int, ...], fan_in:
 
 
 def _of_vectors(walk: Walk, par: Par, rows: Scalar, entries: np.ndarray, lead: Shape) -> Vector:
-    """The same with the rows of the parameter as initial vectors, which are used elsewhere too."""
+    """Uξ with the rows of the parameter as initial vectors, since they are used elsewhere too."""
     vectors, _, mean = walk.parameters.initial_vectors(par.leaf)
     if mean or par.leaf in walk.findings.zero:
         walk.refuse(
-            f"Parameter {walk.parameters.name(par.leaf)} has entries of nonzero mean, or is a bias as well{{where}}."
+            f"Parameter {walk.parameters.name(par.leaf)} has entries of nonzero mean, or is also a bias{{where}}."
         )
     every = vectors if vectors.ndim else vectors.reshape((1,))
     letters = LETTERS[: len(lead)]
@@ -116,14 +116,14 @@ def _of_vectors(walk: Walk, par: Par, rows: Scalar, entries: np.ndarray, lead: S
 def _row_of_all(
     walk: Walk, par: Par, x: Numbers, summed: Shape, summed_of_par: Shape, shape: Shape, fan_in: int | None
 ) -> Vectors:
-    """A step's input in a loop over time: all steps at once, and then this one's row."""
+    """The input of one step of a loop over time: Uξ for all steps at once, and then the row of this step."""
     assert x.row_of is not None
     whole, step = x.row_of
     key = "rows", par.leaf, par.entries.tobytes(), par.factor, id(whole), summed, summed_of_par
     if key not in walk.pieces:
         all_steps = tuple(k + 1 for k in summed)
         made = from_data(walk, par, whole, all_steps, summed_of_par, (whole.shape[0], *shape), fan_in)
-        walk.pieces[key] = made, whole  # which keeps the id
+        walk.pieces[key] = made, whole  # `whole` is kept alive, so that its id stays unique
     made, _ = walk.pieces[key]
     row: Any = walk.vector(made)[step]
     return Vectors(ex.Leaf(row), row.shape, made.axis - 1, made.size, made.sources, made.order, made.inner)

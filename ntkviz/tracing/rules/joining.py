@@ -1,4 +1,4 @@
-"""Arrays joined along an axis, and padded."""
+"""Joining arrays along an axis, and padding."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @rule("concatenate")
 def concatenated(walk: Walk, eq: Equation, *args: Any) -> Any:
-    """Arrays joined along an axis."""
+    """Arrays concatenated along an axis."""
     axis = eq.params["dimension"]
     if all(isinstance(a, Par) for a in args) and any(a.entries.ndim > 1 for a in args):
         return Joined(args, axis)
@@ -32,7 +32,7 @@ def concatenated(walk: Walk, eq: Equation, *args: Any) -> Any:
 
 @rule("stack")
 def stacked(walk: Walk, eq: Equation, *args: Any) -> Numbers | Vectors:
-    """Arrays joined along a new axis."""
+    """Arrays stacked along a new axis."""
     axis = eq.params["axis"]
     parts, shapes = [], []
     for a, (first, second) in zip(args, eq.ins, strict=True):
@@ -64,14 +64,14 @@ def _joined(
         return _joined_numbers(walk, values, axis, axis in grows)
     width = vectors[0].axis
     if len(grows) != 1 or any(v.axis != width or v.order != vectors[0].order for v in vectors):
-        walk.refuse("Vectors of different kinds or of different orders in n are joined{where}.")
+        walk.refuse("Vectors with different width axes or of different orders in n are joined{where}.")
     block = math.gcd(*(v.block for v in vectors))
     sizes = [(a, shapes[0][width], shapes[1][width]) for a, shapes in zip(values, ins, strict=True)]
     for v, first, second in sizes:
         if first == second:
             walk.refuse(
                 "Vectors and an array of a size that does not grow with the width are joined along the width{where}; "
-                "multiply each by a parameter of its own, and add."
+                "multiply each by its own parameter, and add the products."
             )
         if isinstance(v, Vectors) and (v.block != block or v.inner > 1):
             raise SmallerBlocksError(v.sources, block)
@@ -90,7 +90,7 @@ def _joined(
 
 def _joined_numbers(walk: Walk, values: list[Any], axis: int, along_width: bool) -> Numbers:
     if along_width and any(v.number is None or v.number != values[0].number for v in values):
-        walk.refuse("Numbers are joined along the width{where}.")
+        walk.refuse("Different numbers are joined along the width{where}.")
     if along_width:
         return Numbers(values[0].e, values[0].shape, values[0].order)
     if len({v.order for v in values}) > 1:
@@ -101,7 +101,7 @@ def _joined_numbers(walk: Walk, values: list[Any], axis: int, along_width: bool)
 
 @rule("pad")
 def pad(walk: Walk, eq: Equation, a: Any, fill: Any) -> Any:
-    """Zeros around, which is all that vectors may be padded with."""
+    """Padding with zeros at the borders; no other padding of vectors is allowed."""
     a = walk.vectors(a) if isinstance(a, Par) and a.axes else movable(walk, a)
     config = eq.params["padding_config"]
     grows = width_axes(*eq.outs[0])

@@ -1,4 +1,4 @@
-"""Loops of fixed length, written step by step, and branches that are decided while tracing."""
+"""Loops of fixed length, which are written step by step, and branches that are decided while tracing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @rule("scan")
 def scan(walk: Walk, eq: Equation, *args: Any) -> list[Any]:
-    """The steps of a loop, one after the other; loops over time are detected in the program again."""
+    """The steps of a loop, one after the other; the engine detects loops over time in the program."""
     p, second = eq.params, eq.second.params
     length = p["length"]
     if length != second["length"]:
@@ -80,7 +80,7 @@ def _stacked(walk: Walk, results: list[Any]) -> Any:
 
 
 def _stacked_outputs(walk: Walk, results: list[Any]) -> Readouts:
-    """The outputs of all steps, if one readout reads each."""
+    """The outputs of all steps, which must have the same readout."""
     first = results[0]
     alike = all(
         isinstance(r, Readouts)
@@ -101,7 +101,7 @@ def _stacked_outputs(walk: Walk, results: list[Any]) -> Readouts:
 def branch(walk: Walk, eq: Equation, which: Any, *args: Any) -> list[Any]:
     """A branch that is decided while tracing."""
     if not isinstance(which, Known) or int(which.first) != int(which.second):
-        walk.refuse("The model has a branch that its data decide (cond{where}); a tensor program has none.")
+        walk.refuse("The model has a branch that depends on its data (cond{where}); a tensor program has none.")
     k = int(which.first)
     branches: list[ClosedJaxpr] = [e.params["branches"][k] for e in (eq.first, eq.second)]
     return walk.run(branches[0], branches[1], list(args))
@@ -109,5 +109,5 @@ def branch(walk: Walk, eq: Equation, which: Any, *args: Any) -> list[Any]:
 
 @rule("while")
 def while_loop(walk: Walk, eq: Equation, *args: Any) -> Any:
-    """Not in the language."""
+    """While loops are refused."""
     walk.refuse("The model has a while loop{where}; a tensor program has none: use a Python loop, or jax.lax.scan.")

@@ -1,4 +1,4 @@
-"""Wx and vᵀx: parameters that meet vectors along the width."""
+"""Wx and vᵀx: contractions of parameters with vectors over the width."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def of_constants(walk: Walk, par: Par, x: Numbers, axes: Contraction, parameter_first: bool) -> Numbers | Vectors:
-    """Numbers that a matrix meets: zeros stay zeros, others become vectors of the same number in all coordinates."""
+    """Numbers to which a matrix is applied, as vectors with equal coordinates; if they are zero, the zero product."""
     (summed_of_par, summed), (batch_of_par, batch) = axes.summed, axes.batch
     along = [k for k in summed_of_par if k in par.axes]
     if x.is_zero:
@@ -38,13 +38,15 @@ def of_constants(walk: Walk, par: Par, x: Numbers, axes: Contraction, parameter_
         shape = (*(x.shape[k] for k in batch), *both)
         return Numbers(ex.Literal(np.zeros(shape)), shape)
     if len(along) != 1:
-        walk.refuse(f"Matrix {walk.parameters.name(par.leaf)} meets numbers along no width axis{{where}}.")
+        walk.refuse(f"Matrix {walk.parameters.name(par.leaf)} is applied to numbers, not along a width axis{{where}}.")
     axis = summed[summed_of_par.index(along[0])]
     if "ones" not in walk.pieces:
         walk.pieces["ones"] = walk.net.vector("zero", std=0.0, trainable=False) + 1.0
     shape = tuple(1 if k == axis else s for k, s in enumerate(x.shape))
     if x.shape[axis] != 1:
-        walk.refuse(f"Matrix {walk.parameters.name(par.leaf)} meets numbers that differ from block to block{{where}}.")
+        walk.refuse(
+            f"Matrix {walk.parameters.name(par.leaf)} is applied to numbers that differ from block to block{{where}}."
+        )
     blocks, block = par.entries.shape[along[0]], par.sizes[along[0]] // par.entries.shape[along[0]]
     full = tuple(blocks if k == axis else s for k, s in enumerate(shape))
     ones: Vector = walk.pieces["ones"].reshape((1,) * len(shape)).broadcast_to(full)
@@ -61,15 +63,17 @@ def multiplied(
     parameter_first: bool,
     fan_in: int | None = None,
 ) -> Vectors:
-    """Wx: each pair of blocks has a matrix of its own, and the products of the summed blocks are added up.
+    """Wx: each pair of blocks has its own matrix, and the products with the summed blocks are added.
 
-    `fan_in` is given for a part of a filter, whose other parts are added later.
+    `fan_in` is given for a part of a filter, to which the other parts are added later.
     """
     (summed_of_par, summed), (batch_of_par, batch) = axes.summed, axes.batch
     name = walk.parameters.name(par.leaf)
     along = [k for k in summed_of_par if k in par.axes]
     if len(along) != 1 or summed[summed_of_par.index(along[0])] != x.axis:
-        walk.refuse(f"Matrix {name} does not meet vectors along their width, by one of its axes{{where}}.")
+        walk.refuse(
+            f"Matrix {name} is not contracted with vectors over their width by exactly one of its axes{{where}}."
+        )
     (contracted,) = along
     (other,) = (k for k in par.axes if k != contracted)
     if other in batch_of_par:
@@ -119,7 +123,7 @@ def _matched_blocks(walk: Walk, par: Par, k: int, x: Vectors) -> int:
 
 
 def _check_square(walk: Walk, par: Par, axes: tuple[int, int], transposed: bool) -> None:
-    """Blocks of a matrix that is used transposed too must be square: only then do both uses have one scale."""
+    """Blocks of a matrix that is also used transposed must be square, since only then do both uses have one scale."""
     if not transposed:
         return
     one, two = (par.sizes[k] // par.entries.shape[k] for k in axes)
@@ -133,7 +137,7 @@ def _places(shape: Shape) -> Iterator[Shape]:
 
 
 def _piece(walk: Walk, h: Vector, beta: Shape, free: int, c: Shape) -> Vector:
-    """One block of vectors, which is taken once."""
+    """One block of vectors, which is written only once."""
     key = "piece", h._index, beta, free, c
     if key not in walk.pieces:
         index = (*beta, *(slice(None),) * free, *c)
@@ -144,7 +148,7 @@ def _piece(walk: Walk, h: Vector, beta: Shape, free: int, c: Shape) -> Vector:
 
 
 def stacked(products: list[Vector], tail: Shape, ndim: int) -> Vector:
-    """Vectors stacked behind their `ndim` leading axes, as axes `tail`."""
+    """Vectors stacked after their `ndim` leading axes, as axes of shape `tail`."""
     if len(products) == 1:
         made: Vector = products[0].reshape((*products[0].shape, *tail)) if tail else products[0]
         return made
@@ -159,7 +163,8 @@ def read_out(walk: Walk, par: Par, x: Vectors, axes: Contraction, parameter_firs
     (axis,) = par.axes
     if summed[summed_of_par.index(axis)] != x.axis:
         walk.refuse(
-            f"Parameter {walk.parameters.name(par.leaf)} meets vectors along another axis than their width{{where}}."
+            f"Parameter {walk.parameters.name(par.leaf)} is contracted with vectors over an axis other than their "
+            "width{where}."
         )
     _matched_blocks(walk, par, axis, x)
     free_p, free_x = axes.free(0, par.entries.ndim), axes.free(1, len(x.shape))

@@ -1,7 +1,7 @@
 """Primitives that move axes: reshape, transpose, broadcast, slice, concatenate, pad and the like.
 
-They act on block shapes. A reshape that takes a width axis apart, into heads or groups, asks for smaller blocks; one
-that merges it with a neighbour makes more of them.
+They act on block shapes. A reshape that splits a width axis, into heads or groups, requires smaller blocks; one that
+merges it with a neighbour makes more of them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Movable = Numbers | Vectors | Par
 
 
 def movable(walk: Walk, a: Any) -> Movable:
-    """Known arrays as numbers of the program; all else as it is."""
+    """A known array as numbers of the program; other values are returned unchanged."""
     return walk.numbers(a) if isinstance(a, Known) else a
 
 
@@ -41,16 +41,16 @@ def moved(
     sizes: Shape = (),
     inner: int = 1,
 ) -> Movable:
-    """A value rearranged by `fn`, a function of arrays and handles alike.
+    """A value rearranged by `fn`.
 
     Args:
         walk: The walk.
         a: The value.
-        fn: What rearranges an array of its block shape.
+        fn: A function that rearranges an array, or a handle, of its block shape.
         shape: The new block shape.
-        axes: The new width axes: of the array, and those that they were.
+        axes: The new width axes, each with the old one that it comes from.
         sizes: The new shape at the first width.
-        inner: How many blocks take turns along the width axis.
+        inner: The number of blocks that are interleaved along the width axis.
     """
     axes = axes or {}
     if isinstance(a, Numbers):
@@ -64,19 +64,19 @@ def moved(
 
 
 def block_axes(a: Movable) -> tuple[Shape, dict[int, int]]:
-    """The block shape and the width axes, each with itself."""
+    """The block shape, and the width axes as a mapping from each to itself."""
     if isinstance(a, Par):
         return a.entries.shape, {k: k for k in a.axes}
     return a.shape, {a.axis: a.axis} if isinstance(a, Vectors) else {}
 
 
 def sources_of(a: Par | Vectors, axis: int) -> frozenset[tuple[int, int]]:
-    """The axes of parameters behind a width axis."""
+    """The axes of parameters from which a width axis comes."""
     return frozenset([(a.leaf, a.axes[axis])]) if isinstance(a, Par) else a.sources
 
 
 def inner_of(walk: Walk, a: Par | Vectors, axis: int) -> int:
-    """How many blocks take turns along a width axis."""
+    """The number of blocks that are interleaved along a width axis."""
     if isinstance(a, Vectors):
         return a.inner
     return walk.findings.blocks.get((a.leaf, a.axes[axis]), (0, 1))[1]
@@ -87,14 +87,14 @@ def inner_of(walk: Walk, a: Par | Vectors, axis: int) -> int:
 
 @rule("transpose")
 def transpose(walk: Walk, eq: Equation, a: Any) -> Any:
-    """Axes in another order."""
+    """A permutation of axes."""
     if isinstance(a, Readouts):
         return moved_outputs(eq, a)
     return permuted(walk, movable(walk, a), tuple(eq.params["permutation"]))
 
 
 def permuted(walk: Walk, a: Movable, order: tuple[int, ...]) -> Movable:
-    """Axes in another order: new axis k is the old one `order[k]`."""
+    """A value with its axes permuted: the new axis k is the old axis `order[k]`."""
     if order == tuple(range(len(order))):
         return a
     shape, axes = block_axes(a)
@@ -112,14 +112,14 @@ def permuted(walk: Walk, a: Movable, order: tuple[int, ...]) -> Movable:
 
 @rule("reshape", "squeeze", "expand_dims")
 def reshape(walk: Walk, eq: Equation, a: Any) -> Any:
-    """Another shape, group by group of axes that become each other."""
+    """A reshape, which is treated separately for each group of axes that is mapped to another group."""
     if isinstance(a, Readouts):
         return moved_outputs(eq, a)
     a = movable(walk, a)
     (old, old2), (new, new2) = eq.ins[0], eq.outs[0]
     groups = axis_groups(old, new)
     if groups != axis_groups(old2, new2):
-        walk.refuse("A reshape groups axes in another way at another width{where}.")
+        walk.refuse("A reshape groups axes differently at the two widths{where}.")
     shape, _ = block_axes(a)
     if isinstance(a, Numbers):
         return _reshaped_numbers(walk, a, groups, width_axes(old, old2), width_axes(new, new2), old, new)
@@ -130,11 +130,11 @@ def reshape(walk: Walk, eq: Equation, a: Any) -> Any:
             continue
         there = [k for k in after if new[k] != new2[k]]
         if len(here) > 1 or len(there) != 1:
-            walk.refuse("A reshape merges or splits width axes{where}; a tensor program has one to a vector.")
+            walk.refuse("A reshape merges or splits width axes{where}; a vector of a tensor program has only one.")
         (k,), (j,) = here, there
         target[j], turns = _blocks_after(walk, a, k, (old, before), j, (new, after), shape)
         if isinstance(a, Par) and turns != inner_of(walk, a, k):
-            walk.refuse("A reshape of a parameter merges its width axis with the axis behind it{where}.")
+            walk.refuse("A reshape of a parameter merges its width axis with the axis after it{where}.")
         axes[j], inner = k, turns
     if tuple(target) == shape and tuple(axes.values()) == tuple(axes):
         return (
@@ -155,7 +155,7 @@ def _blocks_after(
     new: tuple[Shape, list[int]],
     shape: Shape,
 ) -> tuple[int, int]:
-    """The number of blocks of width axis k after it has become j, and how many of them take turns."""
+    """The number of blocks of the width axis k after it has become j, and the number of interleaved ones."""
     (sizes, before), (new_sizes, after) = old, new
     behind = math.prod(sizes[i] for i in before if i > k)
     behind_new = math.prod(new_sizes[i] for i in after if i > j)
@@ -163,10 +163,10 @@ def _blocks_after(
     block = sizes[k] // shape[k]
     sources = sources_of(a, k)
     turns, rest = divmod(inner * behind, behind_new)
-    if rest:  # coordinates are dealt out to the axes behind: the blocks must take turns
+    if rest:  # the coordinates are distributed over the axes after it, so the blocks must be interleaved
         if inner == behind == 1:
             raise SmallerBlocksError(sources, math.gcd(block, new_sizes[j]), behind_new)
-        walk.refuse("A reshape takes a width axis apart in a way that is not one of whole blocks{where}.")
+        walk.refuse("A reshape splits a width axis other than into whole blocks{where}.")
     if new_sizes[j] % (block * turns):
         raise SmallerBlocksError(sources, math.gcd(block, new_sizes[j] // turns), inner)
     return new_sizes[j] // block, turns
@@ -184,16 +184,16 @@ def _reshaped_numbers(
         times = math.prod(old[i] for i in before if i > k) == math.prod(new[i] for i in after if i > j)
         if a.shape[k] == 1 and len(before) == len(after) == 1:
             target[j] = 1
-        elif all(a.shape[i] == 1 for i in before):  # all the same
+        elif all(a.shape[i] == 1 for i in before):  # all numbers are equal
             for i in after:
                 target[i] = 1
         elif times and new[j] % (old[k] // a.shape[k]) == 0:
             target[j] = new[j] // (old[k] // a.shape[k])
         else:
-            walk.refuse("A reshape mixes numbers that are alike in all coordinates with others{where}.")
+            walk.refuse("A reshape mixes numbers that are equal in all coordinates with others{where}.")
     small = tuple(target)
     if math.prod(small) != math.prod(a.shape):
-        walk.refuse("A reshape mixes numbers that are alike in all coordinates with others{where}.")
+        walk.refuse("A reshape mixes numbers that are equal in all coordinates with others{where}.")
     full = tuple(t if j in new_axes else size for j, (t, size) in enumerate(zip(small, new, strict=True)))
 
     def fn(x: Any) -> Any:
@@ -204,7 +204,7 @@ def _reshaped_numbers(
 
 
 def axis_groups(old: Shape, new: Shape) -> list[tuple[list[int], list[int]]]:
-    """The smallest groups of neighbouring axes that a reshape takes to each other."""
+    """The smallest groups of adjacent axes that a reshape maps to each other."""
     groups: list[tuple[list[int], list[int]]] = []
     i = j = 0
     while i < len(old) or j < len(new):
@@ -226,7 +226,7 @@ def axis_groups(old: Shape, new: Shape) -> list[tuple[list[int], list[int]]]:
 
 @rule("broadcast_in_dim")
 def broadcast(walk: Walk, eq: Equation, a: Any, *_: Any) -> Any:
-    """Repeated along new axes."""
+    """Repetition along new axes."""
     if isinstance(a, Readouts):
         return moved_outputs(eq, a)
     a = movable(walk, a)
@@ -235,7 +235,7 @@ def broadcast(walk: Walk, eq: Equation, a: Any, *_: Any) -> Any:
     there = {places[k]: k for k in axes}
     grows = width_axes(new, new2)
     if not isinstance(a, Numbers) and set(grows) != set(there):
-        walk.refuse("The model makes an array with two width axes{where}, but a tensor program has vectors only.")
+        walk.refuse("The model makes an array with two width axes{where}, but a tensor program has only vectors.")
     kept = {d: shape[k] for k, d in enumerate(places)}
     target = tuple((kept.get(k, 1) if k in grows else size) for k, size in enumerate(new))
     grown = tuple(kept.get(k, 1) for k in range(len(new)))
@@ -263,12 +263,12 @@ def slice_(walk: Walk, eq: Equation, a: Any) -> Any:
         for k, (at, at2) in enumerate(zip(one, other, strict=True)):
             grows = eq.ins[0][0][k] != eq.ins[0][1][k] and eq.outs[0][0][k] != eq.outs[0][1][k]
             if at * n2 != at2 * n1 if grows else at != at2:
-                walk.refuse("The model takes a part of an array at a place that depends on the width{where}.")
+                walk.refuse("The model slices an array at a place that depends on the width{where}.")
     return part(walk, movable(walk, a), list(zip(start, limit, strides, strict=True)), eq.ins[0][0], eq.outs[0])
 
 
 def part(walk: Walk, a: Movable, entries: list[tuple[int, int, int]], old: Shape, new: tuple[Shape, Shape]) -> Movable:
-    """The entries from `start` to `limit` in steps, along each axis; whole blocks of a width axis."""
+    """The entries from `start` to `limit` in steps, along each axis; along a width axis, these must be whole blocks."""
     shape, axes = block_axes(a)
     key = []
     for k, (start, limit, step) in enumerate(entries):
@@ -278,7 +278,7 @@ def part(walk: Walk, a: Movable, entries: list[tuple[int, int, int]], old: Shape
         elif k in axes:
             key.append(_blocks_of_part(walk, a, k, (start, limit, step), old[k], new))
         elif isinstance(a, Numbers) and new[0][k] != new[1][k]:
-            walk.refuse("The model takes a part of numbers that differ from block to block{where}.")
+            walk.refuse("The model slices numbers that differ from block to block{where}.")
         else:
             key.append(slice(start, limit, step))
     if all(k == slice(None) for k in key):
@@ -296,8 +296,8 @@ def _blocks_of_part(
     shape, _ = block_axes(a)
     if new[0][k] == new[1][k] or step != 1 or inner_of(walk, a, k) > 1:
         walk.refuse(
-            "The model picks single coordinates{where}, but a tensor program treats all coordinates alike; read them "
-            "out by a random vector."
+            "The model selects single coordinates{where}, but a tensor program treats all coordinates alike; read them "
+            "out with a random vector."
         )
     block = old // shape[k]
     if start % block or limit % block:
@@ -319,7 +319,7 @@ def split(walk: Walk, eq: Equation, a: Any) -> list[Any]:
 
 @rule("rev")
 def reverse(walk: Walk, eq: Equation, a: Any) -> Any:
-    """Axes in reverse."""
+    """Axes reversed."""
     a = movable(walk, a)
     shape, axes = block_axes(a)
     dimensions = set(eq.params["dimensions"])

@@ -1,4 +1,4 @@
-"""Orders in n: what a primitive does to values that are proportional to a power of the width."""
+"""Orders in n: the order of the result of an elementwise primitive, given those of its arguments."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ _POWERS = {"square": Fraction(2), "sqrt": Fraction(1, 2), "rsqrt": Fraction(-1, 
 
 
 def order_of(walk: Walk, eq: Equation, given: list[Numbers | Vectors]) -> Fraction:
-    """The order of the result of an elementwise primitive; refuses a function that is not homogeneous of values that
-    vanish or grow."""
+    """The order of the result of an elementwise primitive.
+
+    Raises `TraceError` for a function that is not homogeneous, if an argument vanishes or grows with the width.
+    """
     name = eq.name
     orders = [g.order for g in given]
     cases = given[1:] if name == "select_n" else given
@@ -53,7 +55,7 @@ def order_of(walk: Walk, eq: Equation, given: list[Numbers | Vectors]) -> Fracti
 
 
 def is_truncating(eq: Equation) -> bool:
-    """Whether a conversion changes values: to whole numbers, or to whether they are 0."""
+    """Whether a conversion changes values: to integers, or to booleans."""
     if eq.name != "convert_element_type":
         return False
     old, new = eq.kinds[0], np.dtype(eq.params["new_dtype"]).kind
@@ -63,17 +65,17 @@ def is_truncating(eq: Equation) -> bool:
 def _refuse(walk: Walk, eq: Equation, worst: Numbers | Vectors) -> NoReturn:
     if isinstance(worst, Numbers) and worst.order > 0:
         walk.refuse(
-            f"Numbers of order n^{worst.order} reach {eq.name}{{where}}: inner products of vectors grow like n; with "
-            "1/√d attention, scores stay random in the limit or grow, and are no scalars of a tensor program: divide "
-            "by d, or trace with scores='1/d'."
+            f"Numbers of order n^{worst.order} reach {eq.name}{{where}}: inner products of vectors grow like n, and "
+            "with 1/√d attention, scores stay random in the limit or grow, so they are not scalars of a tensor "
+            "program; divide by d, or trace with scores='1/d'."
         )
     if isinstance(worst, Numbers):
         walk.refuse(
             f"Numbers of order n^{worst.order} reach {eq.name}{{where}} and vanish as the width grows, so the limit "
-            "does not depend on them; scale them so that they do not."
+            "does not depend on them; scale them so that they do not vanish."
         )
     walk.refuse(
         f"Vectors with entries of order n^{worst.order} reach {eq.name}{{where}} and "
-        f"{'vanish' if worst.order < 0 else 'grow'} with the width, so the model has no limit as it is; draw the "
-        "parameters behind them with a standard deviation (std=) that gives entries of order 1."
+        f"{'vanish' if worst.order < 0 else 'grow'} with the width, so the model has no limit as it is; draw their "
+        "parameters with a standard deviation (std=) that gives entries of order 1."
     )

@@ -1,4 +1,4 @@
-"""The network's outputs vᵀx: moved and summed like arrays, but nothing may be computed from them."""
+"""The network's outputs vᵀx, which may be moved and summed like arrays, but not used further."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def moved_outputs(eq: Equation, a: Readouts) -> Readouts:
-    """Outputs moved by a primitive, as their numbers are."""
+    """Outputs moved by a primitive, which acts on their row and readout numbers."""
 
     def fn(x: np.ndarray) -> np.ndarray:
         return np.asarray(eq.first.primitive.bind(jnp.asarray(x), **eq.first.params))
@@ -26,20 +26,20 @@ def moved_outputs(eq: Equation, a: Readouts) -> Readouts:
 
 
 def summed_outputs(walk: Walk, a: Readouts, axes: tuple[int, ...]) -> Readouts:
-    """Outputs of one readout added up, which reads the sum of their vectors."""
+    """The sum of outputs of the same readout, as the readout of the sum of their vectors."""
     if a.biases:
-        walk.refuse("Outputs with a bias are added up{where}; average before the last layer.")
+        walk.refuse("Outputs with a bias are summed{where}; average before the last layer.")
     keep = tuple(k for k in range(a.row.ndim) if k not in axes)
     shape, count = tuple(a.row.shape[k] for k in keep), math.prod(a.row.shape[k] for k in axes)
     row, column = (x.transpose((*keep, *axes)).reshape((-1, count)) for x in (a.row, a.column))
     if np.any(column != column[:, :1]):
-        walk.refuse("Outputs of different readouts are added up{where}; add the vectors before they are read out.")
+        walk.refuse("Outputs of different readouts are summed{where}; add the vectors before they are read out.")
     places = np.arange(len(row)).reshape(shape)
     return Readouts(a.leaf, a.columns, a.x[row].sum(1), places, column[:, 0].reshape(shape), a.order, a.factor)
 
 
 def on_outputs(walk: Walk, eq: Equation, args: tuple[Any, ...]) -> Readouts:
-    """An elementwise primitive of outputs: a factor, or a bias."""
+    """An elementwise primitive of outputs, which may only be a factor or a bias."""
     name, out = eq.name, next(a for a in args if isinstance(a, Readouts))
     others = [a for a in args if a is not out]
     if name in ("copy", "copy_p", "convert_element_type", "reduce_precision"):
@@ -53,8 +53,8 @@ def on_outputs(walk: Walk, eq: Equation, args: tuple[Any, ...]) -> Readouts:
                 out.leaf, out.columns, out.x, out.row, out.column, out.order, out.factor, (*out.biases, leaf)
             )
         walk.refuse(
-            f"The output has a bias {walk.parameters.name(leaf)}{{where}} that does not start at 0 or vanish with the "
-            "width; start it at 0."
+            f"The output has a bias {walk.parameters.name(leaf)}{{where}} that neither starts at 0 nor vanishes as the "
+            "width grows; start it at 0."
         )
     number = walk.numbers(others[0]) if len(others) == 1 and isinstance(others[0], Known | Numbers) else None
     divides = name == "div" and args[0] is out

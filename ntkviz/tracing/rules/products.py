@@ -1,4 +1,4 @@
-"""Contractions: which product of the language a dot_general is, by what meets and along which axes."""
+"""Contractions: chooses the instruction for a dot_general from its operands and the axes that it sums."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @rule("dot_general")
 def dot_general(walk: Walk, eq: Equation, a: Any, b: Any) -> Any:
-    """A product summed over axes; the result's axes are the batch's, those of the left, and those of the right."""
+    """A product summed over axes; the result has the batch axes, then those of the left, then those of the right."""
     (left, right), (batch_left, batch_right) = eq.params["dimension_numbers"]
     axes = Contraction((tuple(left), tuple(right)), (tuple(batch_left), tuple(batch_right)))
     if isinstance(a, Readouts) or isinstance(b, Readouts):
@@ -36,7 +36,7 @@ def dot_general(walk: Walk, eq: Equation, a: Any, b: Any) -> Any:
         return _of_joined(walk, eq, axes, a, b)
     a, b = _operand(walk, a), _operand(walk, b)
     if isinstance(a, Numbers) and isinstance(b, Numbers) and any(k in axes.summed[0] for k in width_axes(*eq.ins[0])):
-        walk.refuse("Numbers that are alike in all coordinates are added up along the width{where}; multiply by n.")
+        walk.refuse("Numbers that are equal in all coordinates are summed over the width{where}; multiply by n.")
     return contracted(walk, a, b, axes, eq.outs[0][0])
 
 
@@ -48,7 +48,7 @@ def _operand(walk: Walk, a: Any) -> Numbers | Vectors | Par:
 
 
 def contracted(walk: Walk, a: Any, b: Any, axes: Contraction, shape: Shape) -> Numbers | Vectors | Readouts:
-    """A product of numbers, vectors and parameters; `shape` is the result's at the first width."""
+    """A product of numbers, vectors or parameters; `shape` is that of the result at the first width."""
     if isinstance(a, Par) and isinstance(b, Par):
         if len(a.axes) == len(b.axes) == 2:
             names = " and ".join(walk.parameters.name(p.leaf) for p in (a, b))
@@ -68,7 +68,7 @@ def contracted(walk: Walk, a: Any, b: Any, axes: Contraction, shape: Shape) -> N
 def _with_parameter(
     walk: Walk, par: Par, x: Numbers | Vectors, axes: Contraction, shape: Shape, parameter_first: bool
 ) -> Numbers | Vectors | Readouts:
-    """A parameter (the left one of `axes`) with numbers or vectors."""
+    """A product of a parameter, the left operand in `axes`, with numbers or vectors."""
     (summed_of_par, summed), (batch_of_par, _) = axes.summed, axes.batch
     if len(par.axes) == 2:
         if isinstance(x, Numbers):
@@ -81,7 +81,7 @@ def _with_parameter(
     name = walk.parameters.name(par.leaf)
     if isinstance(x, Numbers):
         if axis in summed_of_par:
-            walk.refuse(f"Parameter {name} is added up over its coordinates{{where}}; its sum stays random.")
+            walk.refuse(f"Parameter {name} is summed over its coordinates{{where}}, and its sum stays random.")
         if batch_of_par:
             v = walk.vectors(par)
             first, second, turned = (v, x, axes) if parameter_first else (x, v, axes.turned)
@@ -89,8 +89,8 @@ def _with_parameter(
         return from_data(walk, par, x, summed, summed_of_par, shape, parameter_first=parameter_first)
     if axis not in summed_of_par:
         walk.refuse(
-            f"Parameter {name} has one axis that grows with the width and meets vectors along another one{{where}}, so "
-            "that the result has two width axes, as mixing over tokens does; a tensor program has vectors only."
+            f"Parameter {name} has one axis that grows with the width but is contracted with vectors over another "
+            "one{where}, so that the result has two width axes, as in token mixing; a tensor program has only vectors."
         )
     if batch_of_par:
         v = walk.vectors(par)
@@ -99,7 +99,7 @@ def _with_parameter(
 
 
 def _of_joined(walk: Walk, eq: Equation, axes: Contraction, a: Any, b: Any) -> Vectors | Numbers:
-    """Parameters joined along an axis that is not summed: products of each, joined."""
+    """A product with parameters joined along an axis that is not summed, as the joined products with each."""
     if not isinstance(b, Joined) or isinstance(a, Joined) or b.axis in (*axes.summed[1], *axes.batch[1]):
         walk.refuse("Joined parameters are used in a way that nv.trace cannot write{where}.")
     x = _operand(walk, a)
@@ -115,7 +115,7 @@ def _of_joined(walk: Walk, eq: Equation, axes: Contraction, a: Any, b: Any) -> V
         assert isinstance(first, Numbers)
         return first
     if len(vectors) < len(made) or len({v.order for v in vectors}) > 1 or any(v.axis != at for v in vectors):
-        walk.refuse("Products with joined parameters do not fit together{where}.")
+        walk.refuse("The products with joined parameters cannot be joined{where}.")
     block = math.gcd(*(v.block for v in vectors))
     for v in vectors:
         if v.block != block:
@@ -129,11 +129,11 @@ def _of_joined(walk: Walk, eq: Equation, axes: Contraction, a: Any, b: Any) -> V
 
 
 def _of_numbers(walk: Walk, a: Numbers, b: Numbers, axes: Contraction) -> Numbers:
-    """A product of numbers, summed over axes, by broadcasting."""
+    """A product of numbers, summed over axes, by broadcasting and a sum."""
     left, right = _side(walk.scalar(a), axes, 0), _side(walk.scalar(b), axes, 1)
     made = (left * right).sum(-1)
     if any(a.shape[i] != b.shape[j] for i, j in zip(axes.summed[0], axes.summed[1], strict=True)):
-        walk.refuse("Numbers are added up along the width{where}.")
+        walk.refuse("Numbers are summed over the width{where}.")
     sizes = [a.shape[k] for k in (*axes.batch[0], *axes.free(0, len(a.shape)))]
     target = (*sizes, *(b.shape[k] for k in axes.free(1, len(b.shape))))
     made = made.reshape(target)
@@ -155,8 +155,8 @@ def _inner(walk: Walk, a: Vectors, b: Vectors, axes: Contraction) -> Numbers:
     left, right = axes.summed
     if a.axis not in left or b.axis != right[left.index(a.axis)]:
         walk.refuse(
-            "The model multiplies vectors along another axis than their width{where}, so that the result has two width "
-            "axes, as in linear attention; a tensor program has vectors only."
+            "The model contracts vectors over an axis other than their width{where}, so that the result has two width "
+            "axes, as in linear attention; a tensor program has only vectors."
         )
     if (a.block, a.inner) != (b.block, b.inner):
         block, turns = math.gcd(a.block, b.block), max(a.inner, b.inner)
@@ -168,7 +168,7 @@ def _inner(walk: Walk, a: Vectors, b: Vectors, axes: Contraction) -> Numbers:
 
 
 def _combined(walk: Walk, a: Any, b: Any, axes: Contraction) -> Vectors | Numbers:
-    """Σ θ x over axes of fixed size; or over the width, with numbers that are the same in all coordinates."""
+    """Σ θ x over axes of fixed size, or over the width, with numbers θ that are equal in all coordinates."""
     names: tuple[list[str], list[str]] = ([""] * len(a.shape), [""] * len(b.shape))
     letters = iter(LETTERS)
     for pairs in (axes.batch, axes.summed):
@@ -193,12 +193,12 @@ def _combined(walk: Walk, a: Any, b: Any, axes: Contraction) -> Vectors | Number
 def _over_width(
     walk: Walk, v: Vectors, theta: Numbers, h: Vector, factor: Scalar, letters: tuple[str, str, str]
 ) -> Numbers:
-    """Σ_α θ x_α with numbers θ that are the same in all coordinates: θ n times a Moment."""
+    """Σ_α θ x_α with numbers θ that are equal in all coordinates, which is θ n times a Moment."""
     of_v, of_theta, result = letters
     m, every = moment(h) * float(v.block), of_theta + "".join(c for c in of_v if c not in of_theta)
     shape_v, shape_theta = dict(zip(of_v, v.shape, strict=True)), dict(zip(of_theta, theta.shape, strict=True))
     if shape_theta[of_v[v.axis]] not in (1, v.shape[v.axis]):
-        walk.refuse("Numbers that differ from block to block are added up along the width{where}.")
+        walk.refuse("Numbers that differ from block to block are summed over the width{where}.")
     spread = []
     for x, own, sizes in ((m, of_v, shape_v), (factor, of_theta, shape_theta)):
         order = tuple(own.index(c) for c in every if c in own)

@@ -1,4 +1,4 @@
-"""Sums, extremes and cumulative sums: over positions they are instructions, over the width only sums are."""
+"""Sums, extremes and cumulative sums: over positions they can all be written, over the width only sums."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ LETTERS = "abcdefghijklmnopqrstuvwxy"
 
 
 def as_value(walk: Walk, a: Any) -> Numbers | Vectors:
-    """Vectors or numbers; parameters with a width axis become vectors."""
+    """A value as vectors or numbers; a parameter with a width axis becomes vectors."""
     if isinstance(a, Vectors):
         return a
     if isinstance(a, Par) and len(a.axes) == 2:
         walk.refuse(
-            f"The model adds up or changes entries of matrix {walk.parameters.name(a.leaf)}{{where}}; a tensor program "
-            "multiplies by a matrix as it was drawn."
+            f"The model sums or changes entries of matrix {walk.parameters.name(a.leaf)}{{where}}, but a tensor "
+            "program multiplies by a matrix as it was drawn."
         )
     if isinstance(a, Par) and a.axes and not is_frozen(walk, a):
         return walk.vectors(a)
@@ -42,7 +42,7 @@ def as_value(walk: Walk, a: Any) -> Numbers | Vectors:
 
 
 def summed(walk: Walk, eq: Equation, a: Any, axes: tuple[int, ...]) -> Numbers | Vectors:
-    """Σ over axes."""
+    """The sum of a value over axes."""
     a = as_value(walk, a)
     first, second = eq.ins[0]
     if isinstance(a, Numbers):
@@ -62,7 +62,7 @@ def summed(walk: Walk, eq: Equation, a: Any, axes: tuple[int, ...]) -> Numbers |
 
 @rule("reduce_sum")
 def reduce_sum(walk: Walk, eq: Equation, a: Any) -> Any:
-    """A sum over axes: over the width, of vectors, it is n times a Moment."""
+    """A sum over axes; for vectors, a sum over the width is n times a Moment."""
     axes = tuple(eq.params["axes"])
     if isinstance(a, Weighted):
         return _read_out(walk, a, axes) or summed(walk, eq, written(walk, a), axes)
@@ -70,7 +70,7 @@ def reduce_sum(walk: Walk, eq: Equation, a: Any) -> Any:
 
 
 def _read_out(walk: Walk, a: Weighted, axes: tuple[int, ...]) -> Readouts | None:
-    """vᵀx written as a product and a sum, if every row is read by the same v."""
+    """The readout vᵀx for a product followed by a sum, if every row has the same v; otherwise `None`."""
     rows = [k for k in range(a.par.entries.ndim) if k not in axes]
     if a.made is not None or a.x.axis not in axes:
         return None
@@ -87,7 +87,7 @@ def _read_out(walk: Walk, a: Weighted, axes: tuple[int, ...]) -> Readouts | None
 
 @rule("reduce_max", "reduce_min")
 def extreme(walk: Walk, eq: Equation, a: Any) -> Any:
-    """The largest or smallest over axes: of positions, never of coordinates."""
+    """The maximum or minimum over axes of positions; over coordinates it is refused."""
     if isinstance(a, Readouts):
         walk.refuse(f"The output of a readout is used further ({eq.name}{{where}}); make it the last operation.")
     a, axes = as_value(walk, a), tuple(eq.params["axes"])
@@ -95,8 +95,8 @@ def extreme(walk: Walk, eq: Equation, a: Any) -> Any:
         return _extreme_number(walk, eq, a, axes)
     if a.axis in axes:
         walk.refuse(
-            f"The model takes the largest coordinate ({eq.name}{{where}}), which grows without bound with the width; "
-            "take a mean over the width instead."
+            f"The model takes the largest or smallest coordinate ({eq.name}{{where}}), which grows without bound with "
+            "the width; take a mean over the width instead."
         )
     h: Vector = walk.vector(a)
     for axis in sorted(axes, reverse=True):
@@ -135,11 +135,11 @@ def _extremes(name: str, axes: tuple[int, ...]) -> Callable[[Any], Any]:
     "reduce_or",
 )
 def refused_over_width(walk: Walk, eq: Equation, *args: Any) -> Any:
-    """Of numbers only."""
+    """Primitives that are written for numbers only."""
     if all(isinstance(a, Known | Numbers) for a in args):
         return of_numbers(walk, eq, *args)
     walk.refuse(
-        f"The model applies {eq.name} to vectors{{where}}, but a tensor program treats all coordinates one by one; "
+        f"The model applies {eq.name} to vectors{{where}}, but a tensor program treats each coordinate separately; "
         "leave it out, or take a mean over the width."
     )
 
@@ -164,7 +164,7 @@ def of_numbers(walk: Walk, eq: Equation, *args: Any) -> list[Numbers]:
     """Any other primitive of numbers, as a function of scalars of the program."""
     given = [walk.numbers(a) for a in args]
     if any(width_axes(*shapes) for shapes in (*eq.ins, *eq.outs)):
-        walk.refuse(f"Numbers that are alike in all coordinates reach {eq.name}{{where}}, which nv.trace cannot write.")
+        walk.refuse(f"Numbers that are equal in all coordinates reach {eq.name}{{where}}, which nv.trace cannot write.")
     if any(g.order for g in given):
         walk.refuse(f"Numbers that vanish or grow with the width reach {eq.name}{{where}}.")
     outs = []

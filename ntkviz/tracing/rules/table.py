@@ -1,4 +1,4 @@
-"""The table of rules: for each primitive, a function `(walk, equation, *arguments)` of its traced results."""
+"""The table of rules: for each primitive, a function `(walk, equation, *arguments)` that returns its traced results."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 RULES: dict[str, Callable[..., Any]] = {}
-"""The rule of each primitive by its name; "of numbers" is that of all others, if all arguments are numbers."""
+"""The rule of each primitive, by name; "of numbers" is the rule of all others, if all arguments are numbers."""
 RULES_OF_WEIGHTED = {"reduce_sum"}
-"""Primitives whose rule tells a readout from a product of vectors; all others are given the product."""
+"""Primitives whose rules take `Weighted` products, as they can be readouts; all others get them as vectors."""
 
 
 def rule(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
