@@ -1,4 +1,4 @@
-"""Gradient descent on samples of the Z's: one step, compiled once, in a loop."""
+"""Gradient descent on samples of the Z's, by a loop over one step that is compiled once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float, Float64
 
-from ..calculus.checked import Seen, seen, watched
+from ..calculus.checked import SampleStatistics, sample_statistics, watched
 from ..calculus.general import with_gradients
 from ..calculus.sampled import Table, VirtualNetwork, uses_of
 from ..execution.memory_limit import bounded
@@ -28,7 +28,7 @@ Matrix = tuple[str, Shape]
 
 
 class ReadOut(NamedTuple):
-    """The vectors that are read out: their index, how many positions they have, and the index of the parameter v."""
+    """The vectors that are read out: their index, the number of their positions, and the index of the parameter v."""
 
     vectors: int
     positions: int
@@ -36,7 +36,7 @@ class ReadOut(NamedTuple):
 
     @classmethod
     def of(cls, program: Program) -> ReadOut | None:
-        """Of a program before `mean_field`, which leaves these indices as they are; `None` if it has no readout."""
+        """The readout of a program before `mean_field`, which does not change these indices; `None` if it has none."""
         if not program.output_is_readout:
             return None
         v, x = program.instructions[program.output].args
@@ -49,9 +49,12 @@ Histories = dict[Matrix, History]
 
 
 class State(NamedTuple):
-    """All parameters before a step, by name; vectors as they are in the program, `(*shape, samples)`.
+    """All parameters before a step, by name.
 
-    - `matrices`: What the earlier steps of this block made of them.
+    Attributes:
+        matrices: The histories of the matrices in the earlier steps of this block.
+        inputs: Input matrices, `(d, samples)`.
+        vectors: Vectors, multipliers included, `(*shape, samples)`.
     """
 
     matrices: Histories
@@ -60,9 +63,19 @@ class State(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What one step is made of, which is the same for all.
+    """The constants of a step, which are the same for all steps.
 
-    - `parities`: 2 if each sample has a mirror image, 1 if not.
+    Attributes:
+        train: The program of the training inputs, with its gradients.
+        test: The program of the test inputs.
+        targets: The targets y.
+        learning_rate: η.
+        richness: γ.
+        first: The normals of the first step.
+        key: The random key for the normals of later steps.
+        parities: 2 if each sample has a mirror image, otherwise 1.
+        loss: The name of the loss.
+        read_out: The vectors that are read out.
     """
 
     train: BackwardProgram
@@ -96,14 +109,16 @@ def descent(
     Float64[Array, "times test"],
     Float64[Array, "times features features"],
     Float64[Array, "times train train"],
-    list[Seen],
+    list[SampleStatistics],
 ]:
-    """Outputs on training and test inputs, features and NTK of programs of `mean_field`, whose data are stacks; and
-    what samples say at each time of the functions that are watched.
+    """Gradient descent for programs of `mean_field`, whose data are stacks.
 
-    `normals` are those of the parameters and of the first step (`dimensions`); later ones are drawn. If `mirrored`,
-    each sample has a mirror image, in which the readout has the other sign, and so have all gradients before the first
-    step.
+    `normals` are those of the parameters and of the first step (`dimensions`); those of later steps are drawn. If
+    `mirrored`, each sample has a mirror image, in which the readout has the opposite sign, and so have all gradients
+    before the first step.
+
+    Returns the outputs on training and test inputs, the features, the NTK, and the statistics of the samples for the
+    watched instructions, each at all times.
     """
     whole = with_gradients(train, assume_gia=False)
     count = _of_parameters(train)
@@ -120,12 +135,14 @@ def descent(
         read_out,
     )
     of_parameters = _mirrored(train, normals[:count], read_out) if mirrored else normals[:count]
-    found: tuple[Array, Array, Array, Array, list[Seen]] = _all_steps(step, of_parameters, jnp.asarray(weights))
+    found: tuple[Array, Array, Array, Array, list[SampleStatistics]] = _all_steps(
+        step, of_parameters, jnp.asarray(weights)
+    )
     return found
 
 
 def _all_steps(step: Step, normals: Array, weights: Array) -> Any:
-    """The steps, by blocks: what changes with every step is small, and what is large changes with every block."""
+    """Run the steps in blocks, so that small arrays change with every step, and large ones only with every block."""
     times, blocks = len(weights), -(-len(weights) // STEPS_OF_BLOCK)
     weights = jnp.pad(weights, ((0, blocks * STEPS_OF_BLOCK - times), (0, 0)))  # steps that change nothing
 
@@ -148,7 +165,7 @@ def _all_steps(step: Step, normals: Array, weights: Array) -> Any:
 
 
 def dimensions(train: Program, test: Program | None) -> int:
-    """How many normal samples the parameters and the first step take."""
+    """The number of rows of normals that the parameters and the first step take."""
     whole = with_gradients(train, assume_gia=False).program
     return _of_parameters(train) + sum(_of_step(p) for p in (whole, test) if p is not None)
 
@@ -167,27 +184,27 @@ def _of_step(program: Program) -> int:
 
 
 def _rows(program: Program, index: int) -> int:
-    """How many vectors a matrix is applied to by an instruction, for all the stack."""
+    """The number of vectors in the whole stack to which an instruction applies a matrix."""
     instruction = program.instructions[index]
     return len(program.data[0]) * math.prod(instruction.shape) if isinstance(instruction.op, ops.MatMul) else 0
 
 
 def _mirrored(program: Program, normals: Array, read_out: ReadOut | None) -> Array:
-    """The normals of parameters, followed by those of the mirror image."""
+    """The normals of the parameters, followed by those of the mirror images."""
     readout = None if read_out is None else read_out.parameter
     signs = [np.full(_of_parameter(program, k), -1 if k == readout else 1) for k in range(len(program.parameters))]
     return jnp.concatenate([normals, np.concatenate(signs)[:, None] * normals], axis=-1)
 
 
 def _of_later_step(step: Step, number: Array) -> Array:
-    """New normals; if there are two parities, those of the even parts and those of the odd ones."""
+    """New normals; with two parities, those of the even parts, followed by those of the odd parts."""
     rows, samples = step.first.shape
     shape = rows, step.parities * samples
     return jax.random.normal(jax.random.fold_in(step.key, number), shape, step.first.dtype)
 
 
 def _start(step: Step, normals: Array) -> State:
-    """Before the first step."""
+    """The state before the first step."""
     program = step.train.program
     table, inputs, vectors = Table(normals), {}, {}
     for index, declared in enumerate(program.parameters):
@@ -201,7 +218,7 @@ def _start(step: Step, normals: Array) -> State:
 
 
 def _empty(step: Step, samples: int, *blocks: int) -> Histories:
-    """Nothing yet, with room for a block of steps or for all blocks."""
+    """Empty histories, with room for a block of steps or for all blocks."""
     return {
         name: History.empty((there, back, outer), samples, step.parities, *blocks)
         for name, (there, back, outer) in _rows_of_each(step).items()
@@ -209,7 +226,7 @@ def _empty(step: Step, samples: int, *blocks: int) -> Histories:
 
 
 def _rows_of_each(step: Step) -> dict[Matrix, list[int]]:
-    """How many rows of each matrix, its transpose, and outer products training takes in a step."""
+    """For each matrix, the numbers of products with it and with its transpose, and of outer products, in a step."""
     program, found = step.train.program, dict[Matrix, list[int]]()
     for one in (program, *(() if step.test is None else (step.test,))):
         for index, instruction in enumerate(one.instructions):
@@ -224,7 +241,7 @@ def _rows_of_each(step: Step) -> dict[Matrix, list[int]]:
 
 
 def _vectors(program: Program, use: Use) -> int:
-    """How many outer products a use makes, for each element of the stack."""
+    """The number of outer products that a use makes for each element of the stack."""
     assert use.b is not None
     return math.prod(program.instructions[use.b if use.gradient_first else use.a].shape)
 
@@ -236,9 +253,9 @@ def _name(program: Program, op: ops.MatMul) -> Matrix:
 def _step(
     step: Step, state: State, used: Mapping[Matrix, TrainedMatrix], first: Array, position: Array, weights: Array
 ) -> tuple[State, Any]:
-    """One step of gradient descent, by its position in a block, and what there is to see before it."""
+    """One step of gradient descent, at a position in a block, and the quantities that are recorded before it."""
     number = first + position
-    # Before the first step all vectors are even or odd, so that the normals of one parity are enough.
+    # Before the first step all vectors are even or odd, so the normals of one parity suffice.
     normals = jnp.where(number == 0, jnp.tile(step.first, step.parities), _of_later_step(step, number))
     program, count = step.train.program, _of_step(step.train.program)
     z = _network(state, used, normals[:count])
@@ -257,14 +274,14 @@ def _step(
         f_test,
         _features(step, values),
         ntk,
-        seen(program, watched(program.structure), values),
+        sample_statistics(program, watched(program.structure), values),
     )
 
 
 def _network(state: State, used: Mapping[Matrix, TrainedMatrix], normals: Array) -> VirtualNetwork:
-    """The network of the present parameters."""
+    """The network with the current parameters."""
     z = VirtualNetwork(Table(normals))
-    z.matrices |= used  # type: ignore[arg-type]  # what its rules ask of a `RandomMatrix`
+    z.matrices |= used  # type: ignore[arg-type]  # they have the methods of `RandomMatrix` that the rules use
     z.matrices |= {name: TrainedInput(u) for name, u in state.inputs.items()}  # type: ignore[misc]
     z.vectors |= state.vectors
     return z
@@ -302,7 +319,7 @@ def _descended(
 
 
 def _weighted(use: Use, values: list[Array], slopes: Float[Array, "stack outputs"]) -> tuple[Array, Array | None]:
-    """Both sides of a use, of which the gradient is summed over outputs with their χ: `(stack, *leading, …)` each."""
+    """Both sides of a use, `(stack, *leading, …)` each, with the gradient summed over outputs with the weights χ."""
 
     def summed(gradient: int) -> Array:
         return jnp.einsum("so,so...->s...", slopes, values[gradient])

@@ -1,12 +1,12 @@
-"""The infinite-width limit of training, features and all: one step of the Z calculus on samples, in a loop.
+"""The infinite-width limit of training in which features move: a loop over one step of the Z calculus on samples.
 
-Training is a tensor program (`program.py`), so it has a limit; but a program grows with every step. Here the step is
-the program of one forward and backward pass, compiled once. What it reads of earlier steps is what the initial matrices
-made of earlier vectors, and the outer products by which they have changed since (`matrices.py`): vectors of samples,
-kept in arrays of fixed size.
+Training is a tensor program (`program.py`), so it has a limit; but that program grows with every step. Here the step is
+the program of one forward and backward pass, compiled once. It depends on earlier steps through the products of the
+initial matrices with earlier vectors, and the outer products by which the matrices have changed since (`matrices.py`):
+vectors of samples, kept in arrays of fixed size.
 
-Where the Simple GIA Check passes, flipping the sign of the readout flips f₀ and every gradient. Samples are taken in
-pairs that mirror each other in this way, so that f₀ = 0, as in the limit, and does not blur f = F/γ when γ is small.
+If the Simple GIA Check passes, flipping the sign of the readout flips f₀ and every gradient. Samples are taken in pairs
+that mirror each other in this way, so that f₀ = 0 as in the limit, and f = F/γ has no large error when γ is small.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Float64
 from tqdm import tqdm
 
-from ..calculus.checked import Seen, check_seen, watched
+from ..calculus.checked import SampleStatistics, check_second_moments, watched
 from ..calculus.general import check_differentiable, with_gradients
 from ..errors import HyperparameterError, NotFiniteError, shown
 from ..execution.examples import traced
@@ -29,19 +29,19 @@ from ..execution.ragged import Data
 from ..gaussian.sobol import sobol_normal
 from ..language.program import Program
 from ..language.rewriting.shorthand import in_full
-from ..networks.parameters import check_one_network_reads
+from ..networks.parameters import check_same_network
 from ..networks.sampling import passes
 from .descent import ReadOut, descent, dimensions
 from .mean_field import mean_field
 from .results import FeatureLearning, Trajectory
 from .task import Task, checked_task
 
-SCRAMBLES = 16  # independent ones, whose spread is the reported standard error
-LOG2_SAMPLES = 11  # the bias of so many, of order 1/samples, is at most about the standard error of the scrambles
+SCRAMBLES = 16  # independent scrambles, whose spread gives the reported standard error
+LOG2_SAMPLES = 11  # their bias, of order 1/samples, is at most about the standard error of the scrambles
 
 LEAST_RICHNESS = 1e-8  # rounding in F is 10⁻¹⁶, and f = F/γ
 
-EVENLY_SPREAD = 512  # dimensions: more would gain little, and Sobol points end at 21,201
+EVENLY_SPREAD = 512  # dimensions of Sobol points: more would gain little, and SciPy has at most 21,201
 
 
 def feature_learning(
@@ -59,9 +59,10 @@ def feature_learning(
 ) -> FeatureLearning:
     """The infinite-width limit of gradient descent at the scale where features move: outputs and kernels, step by step.
 
-    What is trained, and how, is said at `training_program`, whose limit this is. As γ → 0, outputs tend to gradient
-    descent with the NTK, started at 0 (`regression.fit(…).gradient_descent(steps, learning_rate)`), and kernels stay as
-    they are; at γ = 1 kernels move by as much as they are. Changing numbers and hyper-parameters recompiles nothing.
+    This is the limit of `training_program`, which defines what is trained and how. As γ → 0, outputs tend to those of
+    gradient descent with the NTK, started at 0 (`regression.fit(…).gradient_descent(steps, learning_rate)`), and
+    kernels stay constant; at γ = 1 kernels change by their own order of magnitude. Changing numbers and
+    hyper-parameters does not recompile.
 
     ```python
     x, y = [[1.0, 0.5], [-0.7, 1.0], [0.3, -1.2]], [1.0, -1.0, 0.5]
@@ -77,7 +78,7 @@ def feature_learning(
         x: As for `training_program`.
         y: As for `training_program`.
         x_test: Inputs whose outputs are recorded too; a separate input if examples are mixed.
-        steps: How many steps are taken, ≥ 0. Time grows like its square.
+        steps: The number of steps, ≥ 0. Time grows like its square.
         learning_rate: η ≥ 0, in units of 1/λ.
         richness: γ ≥ 10⁻⁸, dimensionless.
         loss: `"squared"` or `"logistic"`, as for `training_program`.
@@ -94,7 +95,7 @@ def feature_learning(
         NotFiniteError: Training diverges.
         NotIntegrableError: A nonlinearity jumps, or samples miss a part of it.
         ProgramError: A rule of the language is broken, or a derivative is not a function.
-        TooLargeError: It would need more memory than is free.
+        TooLargeError: The computation would need more memory than is free.
     """
     if not (isinstance(progress, bool) or callable(progress)):
         raise HyperparameterError(f"progress is {shown(progress)}; it must be True, False or a function (done, total).")
@@ -128,7 +129,7 @@ def feature_learning(
 
 
 def _with_progress(found: Iterator[Any], progress: bool | Callable[[int, int], None]) -> Iterator[Any]:
-    """The same, one for each scramble; tells how many are done."""
+    """Pass on the results, one for each scramble, and report how many are done."""
     with tqdm(total=SCRAMBLES, unit="scramble", disable=progress is not True) as bar:
         for done in range(SCRAMBLES + 1):
             if callable(progress):
@@ -136,21 +137,21 @@ def _with_progress(found: Iterator[Any], progress: bool | Callable[[int, int], N
             if done < SCRAMBLES:
                 yield next(found)
                 bar.update()
-    yield from found  # nothing more, but what is left to be checked
+    yield from found  # yields nothing more, but runs the final checks of the generator
 
 
 def _scrambles(task: Task) -> Iterator[tuple[np.ndarray, ...]]:
-    """Outputs on training and test inputs, features and NTK, in each scramble.
+    """The outputs on training and test inputs, the features and the NTK, for each scramble.
 
-    An author's function is checked where vectors are Gaussian, which is before the first step.
+    Authors' functions are checked before the first step, since only there vectors are Gaussian.
     """
     train, test = _programs(task)
     check_differentiable(train)
     check_batches(train)
     mirrored, read_out = passes(train), ReadOut.of(train)
     programs = mean_field(train), None if test is None else mean_field(test)
-    weights = np.concatenate([task.weights, np.zeros((1, len(task.targets)))])  # after the last step, none
-    before: list[list[Seen]] = []
+    weights = np.concatenate([task.weights, np.zeros((1, len(task.targets)))])  # the last time has no step
+    before: list[list[SampleStatistics]] = []
     for scramble in range(SCRAMBLES):
         found = descent(
             *programs,
@@ -164,24 +165,24 @@ def _scrambles(task: Task) -> Iterator[tuple[np.ndarray, ...]]:
             read_out=read_out,
             mirrored=mirrored,
         )
-        *numbers, seen = found
-        before.append([Seen(*jax.tree.map(lambda part: part[0], tuple(of))) for of in seen])
+        *numbers, statistics = found
+        before.append([SampleStatistics(*jax.tree.map(lambda part: part[0], tuple(of))) for of in statistics])
         yield tuple(map(np.asarray, numbers))
     whole = with_gradients(programs[0], assume_gia=False).program
-    check_seen(whole, watched(whole.structure), before)
+    check_second_moments(whole, watched(whole.structure), before)
 
 
 def _normals(dimension: int, log2_samples: int, scramble: int) -> Float64[np.ndarray, "dimension samples"]:
-    """Sobol points in the first dimensions, those of parameters, and random points in the others."""
+    """Sobol points in the first dimensions, beginning with those of parameters, and random points in the others."""
     evenly = sobol_normal(min(dimension, EVENLY_SPREAD), log2_samples, seed=scramble)
     others = np.random.default_rng(scramble).standard_normal((dimension - len(evenly), 2**log2_samples))
     return np.concatenate([evenly, others])
 
 
 def _programs(task: Task) -> tuple[Program, Program | None]:
-    """Of training and test inputs, each with a stack of data as the Z calculus takes them."""
+    """The programs of training and test inputs, each for a stack of data as the Z calculus takes it."""
     first, second, separate = traced(task.arch, task.train, task.train if task.test is None else task.test)
-    check_one_network_reads(task.arch, first, second)
+    check_same_network(task.arch, first, second)
 
     def stacked(program: Program, data: Data) -> Program:
         stack = (d[:, None] if separate else d[None] for d in data)

@@ -1,4 +1,4 @@
-"""Losses of one output: their derivative χ = ∂L/∂f is all that training reads of them."""
+"""Losses of one output, given by their derivative χ = ∂L/∂f, which is all that training uses."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from ..language.lazy_jax import jax
 
 
 def squared_slope(f: Any, y: Any, weight: Any) -> Any:
-    """χ = w (f − y), of L = w ½(f − y)²."""
+    """χ = w (f − y), for L = w ½(f − y)²."""
     return weight * (f - y)
 
 
 def logistic_slope(f: Any, y: Any, weight: Any) -> Any:
-    """χ = −w y/(1 + e^{yf}), of L = w log(1 + e^{−yf}) for y = ±1."""
+    """χ = −w y/(1 + e^{yf}), for L = w log(1 + e^{−yf}) with y = ±1."""
     return -weight * y * jax.nn.sigmoid(-y * f)
 
 
 SLOPES: Mapping[str, Callable[[Any, Any, Any], Any]] = {"squared": squared_slope, "logistic": logistic_slope}
-"""χ of each loss, by `(outputs f, targets y, the weight w of each example)`."""
+"""χ of each loss, as a function of `(outputs f, targets y, weights w of the examples)`."""
 
 
 def check_loss(loss: Any, targets: Real[np.ndarray, "train"]) -> str:
-    """The name of a loss; raises `HyperparameterError` for another, `InputError` for targets that it does not take."""
+    """The name of a loss; raises `HyperparameterError` for an unknown one, `InputError` for targets unfit for it."""
     name = one_of(loss, "The loss", tuple(SLOPES))
     if name == "logistic" and not np.all(np.abs(targets) == 1):
-        raise InputError("The logistic loss takes targets ±1, and y has others; give 1 and −1, or use loss='squared'.")
+        raise InputError("The logistic loss takes targets ±1, but y has others; give 1 and −1, or use loss='squared'.")
     return name

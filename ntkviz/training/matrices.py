@@ -1,11 +1,12 @@
-"""Random matrices that are trained, on samples: what is known of the initial ones, and what training has added.
+"""Trained random matrices on samples: the products known of the initial matrices, and what training has added.
 
-If samples have mirror images (`limit.py`), the mirror maps the network to the one of −γ, and an initial matrix commutes
-with it in law. So it is two independent ones, of the even and the odd parts of vectors. Kept apart, the odd parts, of
-order γ, are known as precisely as the even ones, however small γ is: F/γ loses no digits to samples.
+If samples have mirror images (`limit.py`), the reflection maps the network to that for −γ, and the law of an initial
+matrix commutes with it. So the matrix consists of two independent ones, for the even and the odd parts of vectors. The
+odd parts, of order γ, are kept separately and so are as precise as the even ones, however small γ is: no digits of F/γ
+are lost to sampling.
 
-All arrays have the size that they need at the last step, so that one compiled step serves all. They are read block by
-block of a few steps: each block once, while it is in the cache, and none that is still empty.
+All arrays have the size needed at the last step, so that one compiled step serves all. They are read in blocks of a few
+steps: each block is read once, while it is in the cache, and blocks that are still empty are skipped.
 """
 
 from __future__ import annotations
@@ -24,16 +25,17 @@ STEPS_OF_BLOCK = 4
 
 C = TypeVar("C")
 Pair = tuple[Array, Array]
-"""Vectors x, and what goes with each: what a matrix makes of it, or the other factor of an outer product."""
+"""Vectors x, and a partner of each: the product of a matrix with it, or the other factor of an outer product."""
 
 
 class History(NamedTuple):
-    """What is known of a matrix W_t = W_0 + Σ a bᵀ/n: by one block of steps, or by all blocks.
+    """What one block of steps, or all blocks, contribute to the knowledge of a matrix W_t = W_0 + Σ a bᵀ/n.
 
-    Arrays are `(parities, rows, samples)` or `(blocks, parities, rows, samples)`, filled with zeros.
+    Arrays are `(parities, rows, samples)` or `(blocks, parities, rows, samples)`, padded with zeros.
 
-    - `known`: For W_0 and for its transpose, orthonormal inputs and what it made of them; for each parity.
-    - `outer`: The rows b, and the rows a with the factor −rate, of all samples.
+    Attributes:
+        known: For W_0 and for its transpose, orthonormal inputs and the products with them, for each parity.
+        outer: The rows b, and the rows a with the factor −rate, on all samples.
     """
 
     known: tuple[Pair, Pair]
@@ -41,18 +43,18 @@ class History(NamedTuple):
 
     @classmethod
     def empty(cls, rows: tuple[int, int, int], samples: int, parities: int, *blocks: int) -> History:
-        """With room for steps each of which takes so many rows of W_0, its transpose, and outer products."""
+        """An empty history; `rows`: products with W_0, products with its transpose and outer products per step."""
         kinds = zip((parities, parities, 1), rows, strict=True)
         there, back, outer = (jnp.zeros((*blocks, p, STEPS_OF_BLOCK * count, samples // p)) for p, count in kinds)
         return cls(((there, there), (back, back)), (outer, outer))
 
     def after(self, used: TrainedMatrix, position: Any, outer: Sequence[Pair]) -> History:
-        """A block after a step, by its position in it: what it has used and added, in rows of its own."""
+        """This block after the step at `position` in it, whose products and outer products get rows of their own."""
         there, back = (_written(pair, fresh, position) for pair, fresh in zip(self.known, used.fresh, strict=True))
         return History((there, back), _written(self.outer, [(b[None], a[None]) for b, a in outer], position))
 
     def with_block(self, number: Any, block: History) -> History:
-        """All blocks, after one more."""
+        """All blocks, with one more written."""
 
         def written(all_blocks: Array, one: Array) -> Array:
             return jax.lax.dynamic_update_slice(all_blocks, one[None], (number, 0, 0, 0))
@@ -71,12 +73,12 @@ def _written(pair: Pair, fresh: Sequence[Pair], position: Any) -> Pair:
 
 
 def _dot(x: Array, y: Array) -> Array:
-    """⟨x, y⟩ of rows, for each parity."""
+    """⟨x, y⟩ for all pairs of rows, for each parity."""
     return jnp.matmul(x, y.swapaxes(-1, -2), precision="highest") / x.shape[-1]
 
 
 def _parts(x: Float64[Array, "rows samples"], parities: int) -> Float64[Array, "parities rows half"]:
-    """The even and the odd part of vectors, on the first half of the samples; or all of them."""
+    """The even and the odd parts of vectors, on the first half of the samples; with one parity, the vectors."""
     if parities == 1:
         return x[None]
     half, mirrored = jnp.split(x, 2, axis=-1)
@@ -84,7 +86,7 @@ def _parts(x: Float64[Array, "rows samples"], parities: int) -> Float64[Array, "
 
 
 def _whole(parts: Float64[Array, "parities rows half"]) -> Float64[Array, "rows samples"]:
-    """The vectors of these parts."""
+    """The vectors with these parts."""
     if len(parts) == 1:
         return parts[0]
     even, odd = parts
@@ -99,9 +101,11 @@ def _split(normals: Float64[Array, "rows samples"], parities: int) -> Float64[Ar
 class TrainedMatrix:
     """The matrix during a step: a `RandomMatrix` with a history.
 
-    - `blocks`, `count`: All blocks of steps, and how many of them have been written.
-    - `block`: The earlier steps of this block.
-    - `fresh`: Inputs and what was made of them by W_0 and by its transpose, in this step.
+    Attributes:
+        blocks: All blocks of steps.
+        count: The number of blocks that have been written.
+        block: The earlier steps of the current block.
+        fresh: The inputs of W_0 and of its transpose in this step, and the products with them.
     """
 
     def __init__(self, blocks: History, count: Array, block: History):
@@ -109,7 +113,7 @@ class TrainedMatrix:
         self.fresh: tuple[list[Pair], list[Pair]] = ([], [])
 
     def times(self, x: Array, sigma: Any, z: VirtualNetwork, *, transpose: bool = False) -> Array:
-        """W_t x or W_tᵀ x for rows x of samples, as `RandomMatrix.times` for the part of W_0."""
+        """W_t x or W_tᵀ x, for rows x of samples; the part of W_0 as in `RandomMatrix.times`."""
 
         def by_known(so_far: Pair, q: Array, made: Array) -> Pair:
             coefficients = _dot(parts, q)
@@ -118,7 +122,7 @@ class TrainedMatrix:
         def without_known(so_far: Array, q: Array, _: Array) -> Array:
             return so_far - _dot(new, q) @ q
 
-        def as_transpose_says(so_far: Array, p: Array, made: Array) -> Array:
+        def given_transpose(so_far: Array, p: Array, made: Array) -> Array:
             return so_far + (_dot(new, made) - _dot(normals, p)) @ p
 
         def by_training(so_far: Array, b: Array, a: Array) -> Array:
@@ -129,9 +133,9 @@ class TrainedMatrix:
         parts, normals = _parts(x, parities), sigma * _split(z.normals.take(len(x)), parities)
         left, result = self._over(side, by_known, (parts, jnp.zeros_like(parts)))
         new = jax.vmap(lambda one, its_left: z.new_directions(one, its_left, _dot))(parts, left)
-        # Little of x may be new, and rounding then leaves as much of what is not: so once more.
+        # If little of x is new, rounding leaves comparable components along known directions: these are removed again.
         new = self._over(side, without_known, new)
-        made = self._over(other, as_transpose_says, normals)
+        made = self._over(other, given_transpose, normals)
         self.fresh[side].append((new, made))
         outer = self.blocks.outer, self.block.outer
         if transpose:
@@ -140,14 +144,14 @@ class TrainedMatrix:
         return found
 
     def _over(self, side: int, add: Callable[[C, Array, Array], C], start: C) -> C:
-        """`add` for all that is known of W_0, or of its transpose."""
+        """Fold `add` over all known products with W_0, or with its transpose."""
         found = self._over_steps(self.blocks.known[side], self.block.known[side], add, start)
         for vectors, made in self.fresh[side]:
             found = add(found, vectors, made)
         return found
 
     def _over_steps(self, blocks: Pair, block: Pair, add: Callable[[C, Array, Array], C], start: C) -> C:
-        """`add` for all earlier steps: block by block, and none that is still empty."""
+        """Fold `add` over all earlier steps, block by block; blocks that are still empty are skipped."""
         if not block[0].shape[1]:
             return start
 
@@ -161,7 +165,7 @@ class TrainedMatrix:
 
 
 class TrainedInput:
-    """An input matrix U_t, all of it: `(d, samples)`."""
+    """An input matrix U_t, which is stored as a whole, `(d, samples)`."""
 
     def __init__(self, matrix: Float64[Array, "d samples"]):
         self.matrix = matrix

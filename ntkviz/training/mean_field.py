@@ -1,4 +1,4 @@
-"""The program that is trained, F at scale 1/n, and the gradients of its loss.
+"""The program that is trained, whose output F has the scale 1/n, and the gradients of its loss.
 
 Training moves features at infinite width if the output is f = F/γ with F = vᵀx/n, which is vᵀx/√n divided by √n γ
 (mean-field scale, or μP: Yang and Hu 2020, arXiv:2011.14522). An output that fails the Simple GIA Check is at this
@@ -23,17 +23,17 @@ from ..language.rewriting.shorthand import Writer
 
 
 def mean_field(program: Program) -> Program:
-    """The same program (repeats written out) with the output F = Σ_p v_pᵀx_p/(n√P) for Σ_p v_pᵀx_p/√(nP).
+    """A program with the output F = Σ_p v_pᵀx_p/(n√P) instead of Σ_p v_pᵀx_p/√(nP); it must have no repeats.
 
-    Raises `ProgramError` if an input matrix is applied to numbers that depend on parameters, since their gradients
-    would not be followed.
+    Raises `ProgramError` if an input matrix is applied to numbers that depend on parameters, whose gradients would be
+    missing.
     """
     random = depends_on_parameters(program)
     for index, instruction in enumerate(program.instructions):
         if isinstance(instruction.op, ops.InputMatMul) and random[instruction.args[0]]:
             raise ProgramError(
-                f"Instruction {index} applies an input matrix to scalars that depend on parameters, and their "
-                "gradients are not followed; apply it to data."
+                f"Instruction {index} applies an input matrix to scalars that depend on parameters, which are not "
+                "differentiated; apply it to data."
             )
     if not program.output_is_readout:
         return program
@@ -67,15 +67,15 @@ def _at_mean_field_scale(writer: Writer, constants: list[Any], v: int, x: int, f
 
 
 def loss_gradients(program: Program) -> BackwardProgram:
-    """A program of `mean_field`, followed by the gradients dx = n Σ_i χ_i ∂F_i/∂x, each with one leading axis of 1.
+    """A program of `mean_field`, followed by the gradients dx = n Σ_i χ_i ∂F_i/∂x, each with a first axis of length 1.
 
-    Its first instruction after the forward pass stands for dF = χ, `(1, outputs)`, which the reader has to give.
+    The first instruction after the forward pass stands for dF = χ, `(1, outputs)`, which has to be supplied.
     """
     return _OfLoss(program, independent_copy=False).result()
 
 
 class _OfLoss(Pullback):
-    """Gradients of a sum over outputs, with weights that are known by then."""
+    """The gradients of a sum over outputs with given weights."""
 
     def __init__(self, program: Program, independent_copy: bool):
         super().__init__(program, independent_copy)

@@ -1,8 +1,8 @@
 """Training as a tensor program: the steps of gradient descent, written one after the other.
 
 Gradient descent adds to a matrix outer products Σ a bᵀ of vectors of the program, one for each use (`Use`). So the
-trained matrix does to a vector what the initial one does, plus combinations of earlier vectors, whose coefficients are
-Moments (Yang and Hu 2020, arXiv:2011.14522, §"TP for training"):
+product of the trained matrix with a vector is that of the initial one, plus a combination of earlier vectors whose
+coefficients are Moments (Yang and Hu 2020, arXiv:2011.14522, §"TP for training"):
 
     W_t x = W_0 x − Σ_{s<t} rate Σ_uses a_s ⟨b_s, x⟩/n,   rate = ηγ·lr·multiplier²/fan,
 
@@ -26,7 +26,7 @@ from ..language.lazy_jax import jnp
 from ..language.program import MOST_INSTRUCTIONS, Instruction, Program
 from ..language.rewriting.shorthand import Writer
 from ..language.rules import Rules
-from ..networks.parameters import check_one_network_reads
+from ..networks.parameters import check_same_network
 from .losses import SLOPES
 from .mean_field import loss_gradients, mean_field
 from .task import Task, checked_task
@@ -48,11 +48,11 @@ def training_program(
 ) -> Program:
     """The training of an architecture by gradient descent, as one tensor program.
 
-    The output is f = F/γ, where F = vᵀx/n for a readout vᵀx/√n, and the output itself where the Simple GIA Check fails,
-    which is at scale 1/n already. A step is ω ← ω − ηnγ²·lr·∂L/∂ω, with the richness γ, the learning rate η, the
-    parameter's own factor lr, and L the sum of the loss over training inputs. At finite width the program is gradient
-    descent, to rounding; its limit is the limit of training, in which features move (`feature_learning` computes it
-    in less time).
+    The output is f = F/γ. For a readout vᵀx/√n, F = vᵀx/n; an output that fails the Simple GIA Check already has the
+    scale 1/n, and is F itself. A step is ω ← ω − ηnγ²·lr·∂L/∂ω, with the richness γ, the learning rate η, the
+    parameter's own factor lr, and L the sum of the loss over training inputs. At finite width the program computes
+    gradient descent, up to rounding; its limit is the limit of training in which features move (`feature_learning`
+    computes it faster).
 
     ```python
     x, y = [[1.0, 0.5], [-0.7, 1.0], [0.3, -1.2]], [1.0, -1.0, 0.5]
@@ -68,11 +68,11 @@ def training_program(
         x: Training inputs, all of one shape. If examples are mixed, as by batch normalisation, the batch is one input.
         y: Their targets, `(train,)`.
         x_test: Inputs whose outputs are recorded too; a separate input if examples are mixed.
-        steps: How many steps are written, ≥ 0.
+        steps: The number of steps, ≥ 0.
         learning_rate: η ≥ 0, in units of 1/λ.
-        richness: γ > 0, dimensionless: at γ → 0 training is linear in the NTK, and features stay still.
+        richness: γ > 0, dimensionless; as γ → 0 training becomes that with a constant NTK, and features stay still.
         loss: `"squared"`, ½(f − y)², or `"logistic"`, log(1 + e^{−yf}) for targets ±1.
-        batches: For each step, the numbers of the training inputs over which L is a sum; `None` means all inputs.
+        batches: For each step, a list of the numbers of the training inputs over which L is a sum; `None` means all.
 
     Returns:
         The program. Its output is f at each step, `(steps + 1, train + test)`; its data are x, y and x_test.
@@ -96,14 +96,19 @@ def training_program(
     train = task.arch.trace(task.train)
     test = None if task.test is None else task.arch.trace(task.test)
     if test is not None:
-        check_one_network_reads(task.arch, train, test)
+        check_same_network(task.arch, train, test)
     return _Training(task, train.unrolled(), test and test.unrolled()).program()
 
 
 class Part:
-    """A program whose steps are written: where its numbers stand, and the values that no parameter changes.
+    """A program whose forward pass is written at every step: that of the training or of the test inputs.
 
-    - `data`, `constants`: the number of entries of the written program's that precede this one's.
+    Attributes:
+        program: The program.
+        data: The number of data of the written program that precede those of this program.
+        constants: The number of its constants that precede those of this program.
+        random: For each value, whether it depends on parameters.
+        fixed: The written indices of values that do not depend on parameters, which are written once.
     """
 
     def __init__(self, program: Program, data: int, constants: int):
@@ -113,7 +118,7 @@ class Part:
 
 
 class _Training(Writer):
-    """Writes the program; the rules of `trained` write with it."""
+    """Writes the training program; the rules of `trained` append to it."""
 
     def __init__(self, task: Task, train: Program, test: Program | None):
         super().__init__()
@@ -128,13 +133,13 @@ class _Training(Writer):
             self.test = Part(test, len(task.train) + 1, len(self.constants))
             self.constants += test.constants
         self.vectors: dict[int, int] = {}
-        self.outer: dict[Matrix, tuple[int, int]] = {}  # rows a times −rate, and rows b
-        self.inputs: dict[int, list[tuple[int, int]]] = {}  # the same of each step, b being rows of data
-        self.inputs_so_far: dict[tuple[int, int], tuple[int, int]] = {}  # how many steps are in which value
+        self.outer: dict[Matrix, tuple[int, int]] = {}  # for each matrix, the rows a times −rate, and the rows b
+        self.inputs: dict[int, list[tuple[int, int]]] = {}  # the same for input matrices and each step; b are data
+        self.inputs_so_far: dict[tuple[int, int], tuple[int, int]] = {}  # the number of steps included, and the value
         self.rates: dict[int, int] = {}
 
     def program(self) -> Program:
-        """The whole of it."""
+        """The whole training program."""
         numbers = self.task.learning_rate, self.task.richness
         self.learning_rate, self.richness = (self.number(np.asarray(n)) for n in numbers)
         targets = self.write(ops.Data(len(self.task.train)), (), "scalar", self.task.targets.shape)
@@ -149,7 +154,7 @@ class _Training(Writer):
             if len(self.instructions) > MOST_INSTRUCTIONS:
                 raise ProgramError(
                     f"The program of {self.task.steps} steps has more than {MOST_INSTRUCTIONS:,} instructions; take "
-                    "fewer steps, or use nv.feature_learning, which writes none."
+                    "fewer steps, or use nv.feature_learning, which needs no such program."
                 )
         shape = len(outputs), *self.instructions[outputs[0]].shape
         output = self.write(ops.Join(0, True), tuple(outputs), "scalar", shape)
@@ -157,10 +162,10 @@ class _Training(Writer):
         parameters = self.train.program.written_again((), lambda old: self.train.fixed.get(old, output)).parameters
         return Program(tuple(self.instructions), parameters, output, tuple(self.constants), data)
 
-    # --- what a step writes ---------------------------------------------------------------------------
+    # --- one step -------------------------------------------------------------------------------------
 
     def forward(self, part: Part, values: dict[int, int]) -> None:
-        """Write the forward pass of a part with the present parameters."""
+        """Write the forward pass of a part with the current parameters."""
         count = self.gradients.forward_length if part is self.train else len(part.program)
         for index, instruction in enumerate(part.program.instructions[:count]):
             if part.random[index] or index not in part.fixed:
@@ -169,7 +174,7 @@ class _Training(Writer):
                 values[index] = part.fixed.setdefault(index, values.get(index, -1))
 
     def copy(self, part: Part, instruction: Instruction, values: dict[int, int]) -> int:
-        """Write an instruction with the present parameters."""
+        """Write an instruction with the current parameters."""
         args = tuple(values[a] for a in instruction.args)
         return trained(instruction.op, self, part, instruction, *args)
 
@@ -179,7 +184,7 @@ class _Training(Writer):
         return self.write(divide, (index, self.richness), "scalar", self.instructions[index].shape)
 
     def with_test(self, f: int) -> int:
-        """Outputs on training inputs and, behind them, on test inputs."""
+        """The outputs on training inputs, followed by those on test inputs."""
         assert self.test is not None
         values: dict[int, int] = {}
         self.forward(self.test, values)
@@ -188,7 +193,7 @@ class _Training(Writer):
         return self.write(ops.Join(0, False), (f, other), "scalar", (count,))
 
     def slope(self, f: int, targets: int, weights: Any) -> int:
-        """χ, `(1, train)`."""
+        """χ, the derivative of the loss, `(1, train)`."""
         shape = self.instructions[f].shape
         op = ops.ScalarFunction(SLOPES[self.task.loss], f"∂{self.task.loss}", 0)
         return self.rearranged(
@@ -196,7 +201,7 @@ class _Training(Writer):
         )
 
     def descend(self, values: dict[int, int], slope: int) -> None:
-        """Write the gradients, and what they add to the parameters."""
+        """Write the gradients, and record the changes of the parameters."""
         part, start = self.train, self.gradients.forward_length
         values[start] = slope
         for index, instruction in enumerate(part.program.instructions[start + 1 :], start=start + 1):
@@ -226,7 +231,7 @@ class _Training(Writer):
     # --- pieces ------------------------------------------------------------------------------------------
 
     def number(self, value: Any) -> int:
-        """A constant."""
+        """Write a constant."""
         self.constants.append(value)
         return self.write(ops.Constant(len(self.constants) - 1), (), "scalar", np.shape(value))
 
@@ -236,16 +241,16 @@ class _Training(Writer):
         return self.write(ops.Rearrange(how, instruction.shape, shape), (index,), instruction.kind, shape)
 
     def reshaped(self, index: int, shape: Shape) -> int:
-        """A value of another leading shape."""
+        """A value reshaped to another leading shape."""
         return index if self.instructions[index].shape == shape else self.rearranged(index, Reshape(shape), shape)
 
     def rows(self, index: int, of_data: bool = False) -> int:
-        """An array as one row of vectors, or rows of data."""
+        """An array of vectors with a single leading axis, or data `(rows, d)`."""
         shape = self.instructions[index].shape
         return self.reshaped(index, (_count(shape[:-1]), shape[-1]) if of_data else (_count(shape),))
 
     def joined(self, several: list[tuple[int, int]]) -> tuple[int, int]:
-        """Rows a behind each other, and rows b."""
+        """The concatenation of the rows a, and that of the rows b."""
         if len(several) == 1:
             return several[0]
         a, b = (self._concatenated(side) for side in zip(*several, strict=True))
@@ -257,7 +262,7 @@ class _Training(Writer):
         return self.write(ops.Join(0, False), several, first.kind, (rows, *first.shape[1:]))
 
     def scaled(self, parameter: int, vectors: int) -> int:
-        """Vectors times −rate of a parameter."""
+        """Vectors multiplied by −rate of a parameter."""
         if parameter not in self.rates:
             declared = self.train.program.parameters[parameter]
             fan = 1 if declared.kind == "vector" else declared.fan
@@ -267,11 +272,11 @@ class _Training(Writer):
         return self.write(ops.Scale(), (vectors, self.rates[parameter]), "vector", self.instructions[vectors].shape)
 
     def plus(self, x: int, y: int) -> int:
-        """x + y of equal shapes."""
+        """x + y, for vectors of equal shapes."""
         return self.write(ops.Add(), (x, y), "vector", self.instructions[x].shape)
 
     def changed(self, base: int, coefficients: int, vectors: int) -> int:
-        """`base` plus combinations of `vectors`, with a row of coefficients for each of its own."""
+        """`base` plus combinations of `vectors`, with a row of coefficients for each vector of `base`."""
         shape = self.instructions[base].shape
         count = self.instructions[coefficients].shape[0]
         change = self.write(ops.Contract("sr,r->s"), (vectors, coefficients), "vector", (count,))
@@ -290,10 +295,10 @@ def _inner_of_data(data: Any, other: Any) -> Any:
     return jnp.einsum("sd,rd->sr", data, other)
 
 
-# --- the rules: an instruction with the parameters as they are by now ----------------------------------------
+# --- the rules: an instruction with the current parameters -----------------------------------------------------
 
 trained: Rules[int] = Rules("training")
-"""`(op, writer, the part it belongs to, instruction, *indices of the arguments)`: writes it, and returns the index."""
+"""Rules `(op, writer, part, instruction, *indices of the arguments)` that write an instruction and return its index."""
 trained.refuse(ops.OfLayers, why="write the repeated layers out first (Program.unrolled)")
 trained.refuse(ops.Delayed, why="a loop is trained in its original form, step by step")
 

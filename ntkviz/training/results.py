@@ -1,4 +1,4 @@
-"""What is answered about training: records of numbers, which need no JAX."""
+"""Results about training: records of numbers, which need no JAX."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 
 
 class Trajectory(NamedTuple):
-    """What an infinitely wide network does during training, before each step and after the last.
+    """The outputs and kernels of an infinitely wide network during training, before each step and after the last.
 
     Attributes:
         train: Outputs f on the training inputs, `(steps + 1, train)`.
         test: Outputs on the test inputs, `(steps + 1, test)`; without test inputs, `(steps + 1, 0)`.
         features: The feature kernel Σ_p⟨x_p, x̄_p⟩/(nP) of the vectors that are read out, at P positions, between
-            training inputs, `(steps + 1, train, train)`; `None` if the output is no readout.
+            training inputs, `(steps + 1, train, train)`; `None` if the output is not a readout.
         ntk: The NTK Θ between training inputs, `(steps + 1, train, train)`.
     """
 
@@ -28,10 +28,10 @@ class FeatureLearning(NamedTuple):
     """The infinite-width limit of training: a `Trajectory`, and its error.
 
     Attributes:
-        train: As of `Trajectory`.
-        test: As of `Trajectory`.
-        features: As of `Trajectory`.
-        ntk: As of `Trajectory`.
+        train: As in `Trajectory`.
+        test: As in `Trajectory`.
+        features: As in `Trajectory`.
+        ntk: As in `Trajectory`.
         error: The standard error of each of these numbers, over independent scrambles of the samples.
     """
 

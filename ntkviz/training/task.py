@@ -1,4 +1,4 @@
-"""What is trained, and how: the arguments of all readings of training, checked."""
+"""A training task: the arguments that all readings of training share, and their checks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,15 @@ from .losses import check_loss
 class Task(NamedTuple):
     """Gradient descent of one architecture on one set of examples.
 
-    - `weights`: how often each training example counts in each step's loss, `(steps, train)`.
+    Attributes:
+        arch: The architecture.
+        train: The training inputs.
+        test: The test inputs, if any.
+        targets: The targets of the training inputs.
+        weights: The number of times that each training example counts in the loss of each step, `(steps, train)`.
+        learning_rate: η.
+        richness: γ.
+        loss: The name of the loss.
     """
 
     arch: Architecture
@@ -32,7 +40,7 @@ class Task(NamedTuple):
 
     @property
     def steps(self) -> int:
-        """How many steps are taken."""
+        """The number of steps."""
         return len(self.weights)
 
 
@@ -48,7 +56,7 @@ def checked_task(
     loss: Any,
     batches: Any,
 ) -> Task:
-    """The task; raises `HyperparameterError` or `InputError` for arguments that make none."""
+    """The task with these arguments; raises `HyperparameterError` or `InputError` if one of them is invalid."""
     check_architecture(arch)
     train = check_data(x, "x")
     [targets] = check_data(y, "y")
@@ -56,8 +64,8 @@ def checked_task(
         raise InputError(f"y has shape {targets.shape}; for {len(train[0])} inputs it must be ({len(train[0])},).")
     if batches is not None and not examples_are_separate(arch, train):
         raise InputError(
-            f"{arch.fn.__name__} treats a batch as one input, because of batch normalisation or the like, so it has no "
-            "outputs for a part of it; leave out batches."
+            f"{arch.fn.__name__} treats a batch as one input, because of batch normalisation or the like, so it cannot "
+            "be trained on parts of it; leave out batches."
         )
     count = whole_number(steps, "steps", at_least=0)
     return Task(
@@ -73,7 +81,7 @@ def checked_task(
 
 
 def _counts(batches: Any, steps: int, examples: int) -> Float64[np.ndarray, "steps train"]:
-    """How often each example is in each batch."""
+    """The number of times that each example is in each batch."""
     given = listed(batches, "batches", of="lists of examples, one for each step")
     if len(given) != steps:
         raise HyperparameterError(f"There are {len(given)} batches for {steps} steps; give one batch for each step.")
@@ -84,7 +92,7 @@ def _counts(batches: Any, steps: int, examples: int) -> Float64[np.ndarray, "ste
 def _members(batch: Sequence[int], examples: int) -> Any:
     try:
         members = np.asarray(batch)
-    except ValueError:  # lists of several lengths, one within another
+    except ValueError:  # nested lists of different lengths
         members = np.empty(0, object)
     if members.ndim != 1 or members.dtype.kind not in "iu" or not np.all((members >= 0) & (members < examples)):
         raise HyperparameterError(

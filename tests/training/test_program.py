@@ -116,7 +116,7 @@ def reads_its_own_moment(net, x):
         (A.batchnorm_mlp, {"batches": [[0], [1]]}, InputError, "leave out batches"),
         (A.mlp(nonlinearity="sign"), {}, ProgramError, "no derivative"),
         (reads_its_own_moment, {}, ProgramError, "apply it to data"),
-        (nv.relu, {}, HyperparameterError, "An architecture is needed"),
+        (nv.relu, {}, HyperparameterError, "Expected an architecture"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_by_name(arch, change, error, match):
