@@ -1,1 +1,1 @@
-"""The Z calculus: limits of any program's coordinates, and consequences of the Master Theorem."""
+"""The Z calculus: the limits of coordinates in any program, and consequences of the Master Theorem."""

@@ -1,11 +1,11 @@
-"""Whether samples see what functions of a program do: they may miss a feature that is narrower than their spacing.
+"""Checks that samples do not miss features of a program's functions that are narrower than their spacing.
 
-A standard error comes from the samples themselves, so it does not know of what they miss. Of a function of Gaussian
-vectors E φ² can be bounded for certain (`ntkviz.gaussian.certified.boxes`). If samples miss a part b of φ, their second
-moment is too small by E b², and by the Cauchy–Schwarz inequality an entry of a kernel is off by no more than
-√(E b² E b̄²), and in common with the rest of φ by no more than √(E b² E φ̄² 1), over the few points that no sample
-meets. So second moments that agree are an answer, what they differ by is an error, and a difference that chance does
-not explain is a refusal.
+A standard error is computed from the samples themselves, so it does not include what they miss. But for a function φ of
+Gaussian vectors, E φ² has a certified bound (`ntkviz.gaussian.certified.boxes`). If samples miss a part b of φ, their
+second moment is too small by E b². By the Cauchy–Schwarz inequality, the product of two missed parts changes an entry
+of a kernel by at most √(E b² E b̄²), and the product of b with the rest of φ̄ by at most √(E b² E[φ̄² 1]), where 1 is
+the indicator of the few points without samples nearby. So the difference of the second moments is reported as an error,
+and a difference that is too large to be due to chance is refused.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ from ..language.program import Program
 from .gaussianity import form
 
 AIM, TOLERANCE = 1e-4, 1e-3
-"""The error of E φ², relative: what is aimed at, and what will do, as samples have no more digits."""
+"""The relative error of E φ²: the one that is aimed at, and the largest that suffices, given that of samples."""
 MOST_DEVIATIONS = 5.0
 
 
-class Seen(NamedTuple):
-    """What samples say of one instruction φ(x; θ): means and covariances of x, θ, and the mean of φ²."""
+class SampleStatistics(NamedTuple):
+    """The statistics of samples for one instruction φ(x; θ): means and covariances of x, θ, and the mean of φ²."""
 
     mean: Array
     covariance: Array
@@ -44,9 +44,9 @@ class Seen(NamedTuple):
 
 @functools.lru_cache(maxsize=256)
 def watched(structure: Program) -> tuple[int, ...]:
-    """The instructions that apply an author's function to Gaussian vectors, by index.
+    """The indices of the instructions that apply an author's function to Gaussian vectors.
 
-    Raises `NotIntegrableError` where a function of several vectors is applied to others, whose law is not known.
+    Raises `NotIntegrableError` if a function of several vectors is applied to a non-Gaussian one, whose law is unknown.
     """
     gaussian = form(structure).gaussian
     return tuple(_watched(structure, gaussian))
@@ -54,15 +54,15 @@ def watched(structure: Program) -> tuple[int, ...]:
 
 def _watched(structure: Program, gaussian: frozenset[int]) -> Iterator[int]:
     for index, instruction in enumerate(structure.instructions):
-        if not isinstance(instruction.op, ops.Nonlin) or _is_tame(_origin(instruction.op)):
+        if not isinstance(instruction.op, ops.Nonlin) or _has_no_narrow_features(_origin(instruction.op)):
             continue
         phi = instruction.op.phi
         if all(a in gaussian for a in instruction.args[: phi.arity]):
             yield index
         elif phi.arity > 1:
             raise NotIntegrableError(
-                f"{_origin(instruction.op).name} takes several vectors of which one is not Gaussian, so nothing tells "
-                "whether samples miss a part of it; make it one function of the Gaussian vectors, W @ x, below."
+                f"{_origin(instruction.op).name} takes several vectors of which one is not Gaussian, so it cannot be "
+                "checked whether samples miss a part of it; write it as a function of the Gaussian vectors W @ x below."
             )
 
 
@@ -70,15 +70,15 @@ def _origin(op: ops.Nonlin) -> Nonlinearity:
     return op.of if isinstance(op, Slope) else op.phi
 
 
-def _is_tame(phi: Nonlinearity) -> bool:
-    """Whether it is one of the language's own, which have no narrow features, or a polynomial."""
+def _has_no_narrow_features(phi: Nonlinearity) -> bool:
+    """Whether a function is built-in, and so has no narrow features, or a polynomial."""
     return phi is multiply or bool(phi.coefficients) or getattr(nonlinearities, phi.name, None) is phi
 
 
-def seen(program: Program, indices: Sequence[int], values: list[Array]) -> list[Seen]:
-    """What samples say of some instructions, `(stack, *leading, …)` each."""
+def sample_statistics(program: Program, indices: Sequence[int], values: list[Array]) -> list[SampleStatistics]:
+    """The statistics of samples for some instructions, arrays `(stack, *leading, …)` each."""
 
-    def of(index: int) -> Seen:
+    def of(index: int) -> SampleStatistics:
         instruction, value = program.instructions[index], values[index]
         arity = instruction.op.phi.arity  # type: ignore[attr-defined]
         args = [values[a] for a in instruction.args]
@@ -87,23 +87,28 @@ def seen(program: Program, indices: Sequence[int], values: list[Array]) -> list[
         mean = x.mean(axis=-1)
         covariance = jnp.einsum("...iz,...jz->...ij", x, x) / x.shape[-1] - mean[..., :, None] * mean[..., None, :]
         theta = tuple(jnp.broadcast_to(_placed(t, value.ndim - 1), lead) for t in args[arity:])
-        return Seen(mean, covariance, theta, (value**2).mean(axis=-1))
+        return SampleStatistics(mean, covariance, theta, (value**2).mean(axis=-1))
 
     return [of(index) for index in indices]
 
 
 def _placed(value: Array, axes: int) -> Array:
-    """The stack axis in front, the others broadcast from behind it."""
+    """A value with axes of length 1 inserted after its stack axis, so that the others broadcast from the right."""
     return value.reshape(value.shape[0], *(1,) * (axes - value.ndim), *value.shape[1:])
 
 
-def check_seen(program: Program, indices: Sequence[int], draws: Sequence[Sequence[Seen]]) -> float:
-    """How far second moments from samples are from the certain ones at most, relative to these.
+def check_second_moments(
+    program: Program, indices: Sequence[int], draws: Sequence[Sequence[SampleStatistics]]
+) -> float:
+    """The largest relative difference between second moments from samples and certified ones.
 
     Args:
         program: The program.
-        indices: Which of its instructions have been watched.
-        draws: What was seen of each of them, in independent draws.
+        indices: The indices of the instructions to be checked.
+        draws: The statistics of each of them, in independent draws.
+
+    Returns:
+        The difference, relative to the certified second moment.
 
     Raises:
         NotIntegrableError: Samples miss a part of a function, or its second moment cannot be bounded.
@@ -111,7 +116,7 @@ def check_seen(program: Program, indices: Sequence[int], draws: Sequence[Sequenc
     return max((_check(program.instructions[p].op, [d[k] for d in draws]) for k, p in enumerate(indices)), default=0.0)
 
 
-def _check(op: Any, draws: list[Seen]) -> float:
+def _check(op: Any, draws: list[SampleStatistics]) -> float:
     mean, covariance, *theta = (
         np.mean([np.asarray(part) for part in parts], axis=0)
         for parts in zip(*((d.mean, d.covariance, *d.theta) for d in draws), strict=True)
@@ -134,12 +139,13 @@ def _check_one(op: Any, law: Law, theta: tuple[float, ...], square: float, devia
     value, error = second_moment(_traced(op.phi, len(theta)), law, theta, AIM)
     if not error <= TOLERANCE * value:
         raise NotIntegrableError(
-            f"The second moment of {op.phi.name} cannot be bounded, so nothing tells if samples miss a part of it; "
-            "write it as a sum of products of functions of one linear combination each, or without narrow features."
+            f"The second moment of {op.phi.name} cannot be bounded, so it cannot be checked whether samples miss a "
+            "part of it; write it as a sum of products of functions of one linear combination each, or without narrow "
+            "features."
         )
     if abs(square - value) > max(MOST_DEVIATIONS * deviation + error, TOLERANCE * value):
         raise NotIntegrableError(
-            f"Samples miss a part of {op.phi.name}: its second moment is {value:.4g}, theirs {square:.4g}; "
+            f"Samples miss a part of {op.phi.name}: its second moment is {value:.4g}, but theirs is {square:.4g}; "
             "write it as a sum of products of functions of one linear combination each, or without narrow features."
         )
     return (abs(square - value) + error) / value if value else 0.0

@@ -1,14 +1,13 @@
-"""Which vectors have a Gaussian limit: decided by the form of the program, never by its numbers.
+"""Decides which vectors have a Gaussian limit, from the form of the program and never from its numbers.
 
-The limit of g = Wx is Z^g = Ẑ^g + Ż^g, where Ẑ is Gaussian and Ż = σ² Σ_y Z^y E[∂Z^x/∂Ẑ^{Wᵀy}] over
-the earlier uses Wᵀy (Tensor Programs III, Theorem "NETSOR⊤ Master Theorem"). So g is Gaussian if
-those y are, among them only the y whose coefficient is not zero. It is zero
+The limit of g = Wx is Z^g = Ẑ^g + Ż^g, where Ẑ is Gaussian and Ż = σ² Σ_y Z^y E[∂Z^x/∂Ẑ^{Wᵀy}] over the earlier uses
+Wᵀy (Tensor Programs III, Theorem "NETSOR⊤ Master Theorem"). So g is Gaussian if every y with a nonzero coefficient is.
+A coefficient is zero
 
-- where Z^x does not contain Ẑ^{Wᵀy};
-- by symmetry. Every parameter ω has the law of −ω. If flipping the sign of ω flips Z^x but not
-  Ẑ^{Wᵀy} (or the other way round), ∂Z^x/∂Ẑ^{Wᵀy} is flipped too, and its mean is zero. Flipping a
-  readout v that is used nowhere else flips every gradient and nothing in the forward pass: this is
-  why the Simple GIA Check suffices (Tensor Programs II).
+- if Z^x does not contain Ẑ^{Wᵀy};
+- by symmetry. Every parameter ω has the law of −ω. If flipping the sign of ω flips Z^x but not Ẑ^{Wᵀy} (or the other
+  way round), ∂Z^x/∂Ẑ^{Wᵀy} is flipped too, and its mean is zero. Flipping a readout v that is used nowhere else flips
+  every gradient and nothing in the forward pass: this is why the Simple GIA Check suffices (Tensor Programs II).
 """
 
 from __future__ import annotations
@@ -44,8 +43,9 @@ from ..language.rules import Rules
 class Form(NamedTuple):
     """What the form of a program implies for its limits, whatever its numbers.
 
-    - `gaussian`: the indices of the vectors whose Z is Gaussian (including constants, of variance zero).
-    - `corrections`: for each MatMul, the indices of the vectors y whose Z^y make up its Ż.
+    Attributes:
+        gaussian: The indices of the vectors whose Z is Gaussian (including constants, of variance zero).
+        corrections: For each MatMul, the indices of the vectors y whose Z^y make up its Ż.
     """
 
     gaussian: frozenset[int]
@@ -53,7 +53,7 @@ class Form(NamedTuple):
 
 
 def form(program: Program) -> Form:
-    """The form of a program (repeats written out), with or without its gradients."""
+    """The form of a program without repeats (`Program.unrolled`), with or without its gradients."""
     return _form(program.structure)
 
 
@@ -63,7 +63,7 @@ def _form(structure: Program) -> Form:
     for index, instruction in enumerate(structure.instructions):
         op = instruction.op
         known.signs.append(signs.of(op, index)(op, known, instruction, *(known.signs[a] for a in instruction.args)))
-        # A number contains no Gaussian, nor does a vector that is zero or equal in every coordinate.
+        # Scalars contain no Gaussian, nor do vectors that are zero or equal in every coordinate.
         known.zero.append(_is_zero(op, [known.zero[a] for a in instruction.args]))
         contains = instruction.kind == "vector" and not known.zero[index]
         known.contains.append(gaussians.of(op, index)(op, known, index) if contains else frozenset())
@@ -78,9 +78,12 @@ def _form(structure: Program) -> Form:
 class Known:
     """The properties of the earlier values of a program, by index.
 
-    - `signs`: for each parameter, whether flipping it leaves the limit (1), flips it (−1), or neither (0);
-    - `contains`: the indices of the Gaussians in Z, none for a constant;
-    - `zero`: whether the limit is zero.
+    Attributes:
+        signs: For each parameter, 1 if flipping it leaves the limit unchanged, −1 if that flips the limit, otherwise 0.
+        contains: The indices of the Gaussians in Z; none for a constant.
+        zero: Whether the limit is zero.
+        gaussian: Whether the limit is Gaussian.
+        corrections: As in `Form`.
     """
 
     def __init__(self, program: Program):
@@ -106,7 +109,7 @@ def _is_zero(op: Op, zeros: list[bool]) -> bool:
     return bool(zeros) and zeros[0] and isinstance(op, grads.Fill | ops.Moment | ops.Rearrange | grads.OverRoot)
 
 
-# --- the effect of flipping a parameter: `(op, what is known, the instruction, *signs of the arguments)` -----------
+# --- the effect of flipping a parameter: `(op, known, instruction, *signs of the arguments)` -----------------------
 
 signs: Rules[np.ndarray] = Rules("its signs")
 
@@ -123,7 +126,7 @@ def _(op: ops.Source, known: Known, instruction: Instruction, *args: np.ndarray)
 
 @signs.rule(ops.Add, ops.Combination, ops.Shift, ops.Join)
 def _(op: Op, known: Known, instruction: Instruction, *args: np.ndarray) -> np.ndarray:
-    """The signs that all arguments share, except those that are zero."""
+    """The signs that all arguments share, not counting arguments that are zero."""
     some = [sign for sign, a in zip(args, instruction.args, strict=True) if not known.zero[a]] or [known.unchanged()]
     return np.where(np.all(np.stack(some) == some[0], axis=0), some[0], 0)
 
@@ -159,7 +162,7 @@ def _(op: Op, known: Known, instruction: Instruction, x: np.ndarray, gradient: n
 signs.rule(grads.ScalarGradient)(lambda op, known, instruction, gradient, *args: gradient * _if_unchanged(args))
 
 
-# --- the Gaussians in Z of a vector that is not zero: `(op, what is known, index)` ---------------------------------
+# --- the Gaussians in Z of a vector that is not zero: `(op, known, index)` -----------------------------------------
 
 gaussians: Rules[frozenset[int]] = Rules("the Gaussians in its limit")
 
@@ -190,7 +193,7 @@ def _(op: ops.Nonlin, known: Known, index: int) -> frozenset[int]:
     return frozenset() if constant else known.all_of(known.program.instructions[index].args)
 
 
-# --- Gaussian or not: `(op, what is known, index, the arguments that are not constant)` ----------------------------
+# --- Gaussian or not: `(op, known, index, arguments that are not constant)` ----------------------------------------
 
 is_gaussian: Rules[bool] = Rules("whether its limit is Gaussian")
 
@@ -221,7 +224,7 @@ for table in (signs, gaussians, is_gaussian):
 
 
 def _if_unchanged(signs: Sequence[Int64[np.ndarray, "parameters"]]) -> Int64[np.ndarray, "parameters"]:
-    """1 where flipping a parameter changes none of the arguments."""
+    """1 where flipping a parameter changes none of the arguments, otherwise 0."""
     unchanged: np.ndarray = np.all(np.stack(signs) == 1, axis=0)
     return unchanged.astype(int)
 
@@ -230,7 +233,7 @@ _ODD, _EVEN = {erf, sin, tanh, sign, minus_sin}, {abs, cos, erf_slope, erf_gate_
 
 
 def _sign_of(op: Any) -> int:
-    """φ(−x) = ±φ(x), or 0."""
+    """The sign in φ(−x) = ±φ(x); 0 if φ is neither even nor odd."""
     if isinstance(op, grads.Slope):
         return -_sign(op.of)
     return _sign(op.phi)

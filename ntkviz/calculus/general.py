@@ -1,12 +1,12 @@
-"""The infinite-width limit in general: forward and backward pass in one Z calculus.
+"""The infinite-width limit in general: the Z calculus of forward and backward pass.
 
-The gradients are a tensor program too (`ntkviz.language.gradients.backward`), so the Master Theorem for
-programs with a matrix and its transpose (Tensor Programs III) gives the limit whether or not the
-Simple GIA Check passes. Two answers make the lesson: the *correct* one, and the one *as if GIA
-held*, where the matrices of the backward pass are independent copies.
+The gradients are a tensor program too (`ntkviz.language.gradients.backward`), so the Master Theorem for programs with a
+matrix and its transpose (Tensor Programs III) gives the limit whether or not the Simple GIA Check passes. Two results
+can be computed and compared: the *correct* one, and the one *as if the GIA held*, in which the matrices of the backward
+pass are independent copies.
 
-Expectations are exact where the program stays within the algebra of `ntkviz.calculus.symbolic.expressions`,
-and sampled, with a standard error, where it does not.
+Expectations are exact if the program stays within the algebra of `ntkviz.calculus.symbolic.expressions`; otherwise they
+are sampled, with a standard error.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ..language import instructions as ops
 from ..language.gradients.backward import BackwardProgram, backward
 from ..language.program import Program
 from ..networks.sampling import passes
-from .checked import Seen, check_seen, watched
+from .checked import SampleStatistics, check_second_moments, watched
 from .limit_kernels import LimitKernels, Reason
 from .sampled import Table, VirtualNetwork, dimensions, sampled_kernels
 from .symbolic.exact import exact_kernels
@@ -43,11 +43,11 @@ LOG2_SAMPLES = 12
 def general_kernels(program: Program, program_bar: Program, *, assume_gia: bool, exact: bool) -> LimitKernels:
     """NNGP and NTK between the outputs of two stacks of runs of one architecture.
 
-    The programs have their repeats written out, and their data carry a leading stack axis: many
-    examples one by one, or one whole batch. The kernels are `(stack·outputs, stack·outputs)`. `exact` asks for the
-    algebra, which has to have all expectations (`beyond_algebra`).
+    The programs have no repeats (`Program.unrolled`), and their data have an additional first axis, over the stack:
+    many examples one by one, or one whole batch. The kernels are `(stack·outputs, stack·outputs)`. `exact` selects the
+    algebra, which must cover all expectations (see `beyond_algebra`).
 
-    Raises `NotIntegrableError` for a nonlinearity with a jump that JAX's derivative leaves out.
+    Raises `NotIntegrableError` for a nonlinearity with a jump that JAX's derivative ignores.
     """
     check_differentiable(program)
     if exact:
@@ -56,7 +56,7 @@ def general_kernels(program: Program, program_bar: Program, *, assume_gia: bool,
 
 
 def check_differentiable(program: Program) -> None:
-    """Raise `NotIntegrableError` for a nonlinearity with a jump that JAX's derivative leaves out."""
+    """Raise `NotIntegrableError` for a nonlinearity with a jump that JAX's derivative ignores."""
     for instruction in program.instructions:
         if isinstance(instruction.op, ops.Nonlin):
             check_slopes(instruction.op.phi, len(instruction.args) - instruction.op.phi.arity)
@@ -64,12 +64,12 @@ def check_differentiable(program: Program) -> None:
 
 @functools.lru_cache(maxsize=256)
 def differentiated(structure: Program, assume_gia: bool) -> BackwardProgram:
-    """The program followed by its gradients; under GIA with independent matrices in them."""
+    """The program followed by its gradients; with `assume_gia`, these use independent matrices."""
     return backward(structure, independent_copy=assume_gia)
 
 
 def with_gradients(program: Program, assume_gia: bool) -> BackwardProgram:
-    """The same with its numbers."""
+    """The program followed by its gradients, with the numbers of the program."""
     derived = differentiated(program.structure, assume_gia)
     whole = derived.program.with_numbers(program.constants, program.data)
     return BackwardProgram(whole, derived.uses, derived.forward_length)
@@ -79,18 +79,18 @@ def with_gradients(program: Program, assume_gia: bool) -> BackwardProgram:
 
 
 def _signature_of_one(program: Program, program_bar: Program) -> TraceSignature:
-    """The signature of a pair of runs, one of each stack."""
+    """The trace signature of a pair of runs, one from each stack."""
     one, other = (p.with_data(*(d[0] for d in p.data)) for p in (program, program_bar))
     return trace_signature(one, other)
 
 
 def beyond_algebra(program: Program, program_bar: Program, assume_gia: bool) -> tuple[Reason, ...]:
-    """Why the exact algebra cannot integrate stacks of runs: what it ran into, in the trace that calculates too."""
+    """The reasons why exact algebra does not cover these programs, from the trace that also computes the limit."""
     return _traced(_signature_of_one(program, program_bar), assume_gia).refused
 
 
 def exact_error_kind(program: Program, program_bar: Program, assume_gia: bool) -> ErrorKind:
-    """What the errors of exact algebra are."""
+    """The kind of the error of exact algebra for these programs."""
     return _traced(_signature_of_one(program, program_bar), assume_gia).error.kind
 
 
@@ -100,20 +100,20 @@ def _traced(signature: TraceSignature, assume_gia: bool) -> LimitKernels:
     return cast(LimitKernels, jax.eval_shape(pair, *signature.programs()))
 
 
-@functools.partial(jax.jit, static_argnames="assume_gia", inline=True)  # traced once: to try, and to calculate
+@functools.partial(jax.jit, static_argnames="assume_gia", inline=True)  # the check and the computation share a trace
 def _exact_pair(program: Program, program_bar: Program, *, assume_gia: bool) -> LimitKernels:
     both = with_gradients(program, assume_gia), with_gradients(program_bar, assume_gia)
     return exact_kernels(both, passes(program))
 
 
-# A few numbers for each pair by a long formula: compilation takes most of the time, so LLVM does not optimise.
+# A long formula gives a few numbers for each pair, so compilation takes most of the time: LLVM does not optimise.
 @bounded(static_argnames="assume_gia", compiler_options={"xla_backend_optimization_level": 0})
 def _exact_pairs(program: Program, program_bar: Program, assume_gia: bool) -> LimitKernels:
     def pair(data: Data, data_bar: Data) -> LimitKernels:
         programs = program.with_data(*data), program_bar.with_data(*data_bar)
         return cast(LimitKernels, _exact_pair(*programs, assume_gia=assume_gia))
 
-    if len(program.data[0]) == len(program_bar.data[0]) == 1:  # a graph, say; `vmap` would take as long as the trace
+    if len(program.data[0]) == len(program_bar.data[0]) == 1:  # `vmap` would take as long as the trace
         kernels = pair(tuple(d[0] for d in program.data), tuple(d[0] for d in program_bar.data))
         return cast(LimitKernels, jax.tree.map(lambda part: part[None, None], kernels))
     rows = jax.vmap(jax.vmap(pair, in_axes=(None, 0)), in_axes=(0, None))
@@ -122,13 +122,13 @@ def _exact_pairs(program: Program, program_bar: Program, assume_gia: bool) -> Li
 
 def _exact(program: Program, program_bar: Program, assume_gia: bool) -> LimitKernels:
     kernels = _exact_pairs(program, program_bar, assume_gia)
-    return LimitKernels(_side_by_side(kernels.nngp), _side_by_side(kernels.ntk), kernels.error)
+    return LimitKernels(_as_matrix(kernels.nngp), _as_matrix(kernels.ntk), kernels.error)
 
 
-def _side_by_side(
+def _as_matrix(
     blocks: Float64[Array | np.ndarray, "stack stack_bar outputs outputs_bar"],
 ) -> Float64[Array | np.ndarray, "rows columns"]:
-    """`(stack, stack, outputs, outputs)` as one matrix."""
+    """Blocks `(stack, stack, outputs, outputs)` as one matrix."""
     rows, columns, *inner = blocks.shape
     return blocks.transpose(0, 2, 1, 3).reshape(rows * inner[0], columns * inner[1])
 
@@ -137,8 +137,15 @@ def _side_by_side(
 
 
 class Sampled(NamedTuple):
-    """Kernels averaged over independent scrambles, the standard error of each entry, and how far second moments are
-    from what is certain of them, relatively."""
+    """Kernels averaged over independent scrambles.
+
+    Attributes:
+        nngp: The NNGP.
+        ntk: The NTK.
+        nngp_error: The standard error of each entry of the NNGP.
+        ntk_error: The standard error of each entry of the NTK.
+        missed: The largest relative difference between second moments of samples and certified ones.
+    """
 
     nngp: Float64[Array, "outputs outputs_bar"]
     ntk: Float64[Array, "outputs outputs_bar"]
@@ -148,7 +155,7 @@ class Sampled(NamedTuple):
 
 
 def sample(program: Program, program_bar: Program, *, assume_gia: bool, seed: int = 0) -> Sampled:
-    """The kernels by sampling, whether or not they could be had exactly; arguments as `general_kernels`."""
+    """The kernels by sampling, even if exact algebra applies; arguments as for `general_kernels`."""
     programs, rows, columns = _joined(program, program_bar)
     dimension = sum(dimensions(differentiated(p.structure, assume_gia).program, len(p.data[0])) for p in programs)
     scrambles = replicates(dimension, LOG2_SAMPLES, seed, REPLICATES)
@@ -157,7 +164,7 @@ def sample(program: Program, program_bar: Program, *, assume_gia: bool, seed: in
     nngps, ntks = (jnp.stack([k[rows, columns] for k in part]) for part in kernels)
     errors = (jnp.std(part, axis=0, ddof=1) / REPLICATES**0.5 for part in (nngps, ntks))
     missed = max(
-        check_seen(differentiated(p.structure, assume_gia).program, _watched(p, assume_gia), of_program)
+        check_second_moments(differentiated(p.structure, assume_gia).program, _watched(p, assume_gia), of_program)
         for p, of_program in zip(programs, zip(*found, strict=True), strict=True)
     )
     nngp_error, ntk_error = errors
@@ -176,7 +183,7 @@ def _as_limit_kernels(kernels: Sampled) -> LimitKernels:
 
 
 def _joined(program: Program, program_bar: Program) -> tuple[tuple[Program, ...], slice, slice]:
-    """One stack where both programs are of one structure, and where each one's outputs stand in it."""
+    """The programs, as one stack if they have the same structure, and the positions of their outputs in the kernels."""
     outputs = [len(p.data[0]) * p.instructions[p.output].shape[0] for p in (program, program_bar)]
     rows, columns = slice(0, outputs[0]), slice(outputs[0], sum(outputs))
     if all(a is b for a, b in zip(program.data, program_bar.data, strict=True)):
@@ -190,7 +197,7 @@ def _joined(program: Program, program_bar: Program) -> tuple[tuple[Program, ...]
 @bounded(static_argnames="assume_gia")
 def _one_draw(
     programs: tuple[Program, ...], assume_gia: bool, normals: Float64[Array, "dimensions samples"]
-) -> tuple[Float64[Array, "outputs outputs"], Float64[Array, "outputs outputs"], list[list[Seen]]]:
+) -> tuple[Float64[Array, "outputs outputs"], Float64[Array, "outputs outputs"], list[list[SampleStatistics]]]:
     both_passes = tuple(with_gradients(program, assume_gia) for program in programs)
     indices = tuple(_watched(program, assume_gia) for program in programs)
     z = VirtualNetwork(Table(normals))

@@ -20,11 +20,11 @@ class Tail(NamedTuple):
 
 
 FLOOR = 1e-3
-"""Relative to the first distance: below it, distances are rounding and sampling errors."""
+"""Distances below this fraction of the first are rounding and sampling errors."""
 
 
 def tail(distance: Sequence[float] | np.ndarray) -> Tail:
-    """The line through the log of a distance over the second half of the steps at which it differs from zero."""
+    """Fit a line to the log of a distance, over the second half of the steps before it falls below `FLOOR`."""
     [distances] = check_data(distance, "distance")
     if distances.ndim != 1:
         raise InputError(f"distance has shape {distances.shape}; it must be a list of numbers.")
@@ -44,7 +44,7 @@ def half_life(distance: Sequence[float] | np.ndarray) -> float:
         distance: A distance ≥ 0 at each step, `(T,)`.
 
     Returns:
-        Steps; infinite if the distance does not fade, 0 if it is gone at once.
+        The number of steps; infinite if the distance does not fade, 0 if it vanishes at once.
 
     Raises:
         InputError: `distance` is not a list of finite numbers.

@@ -1,14 +1,15 @@
-"""How much random networks of width n differ: the constant of the 1/√n law, from one calculation at infinite width.
+"""How much random networks of width n differ: the constant of the 1/√n law, computed at infinite width.
 
 A network of width n is the Z calculus on n samples (`sampled.py`): its kernel is Θ_n = T(P_n), a function of the
 empirical measure P_n of independent normals, and the limit is Θ = T(P). So √n (Θ_n − Θ) tends to a Gaussian field with
-the covariance of the influence function of T (the delta method; as an estimate the infinitesimal jackknife of Jaeckel
+the covariance of the influence function of T (the delta method; as an estimator, the infinitesimal jackknife of Jaeckel
 1972 and Efron 1982),
 
-    V = E IF(z) IF(z)ᵀ,   IF(z_α) = n ∂T/∂w_α less its mean,
+    V = E IF(z) IF(z)ᵀ,   IF(z_α) = n ∂T/∂w_α minus its mean.
 
-the derivatives in the weights w_α of evenly spread samples: one backward pass for each entry, all its coordinates at
-once. A forward pass along w = (1 + tε)/n with normals ε draws from that field itself, whatever the number of entries.
+The derivatives are with respect to the weights w_α of evenly spread samples: one backward pass for each entry of the
+kernel gives those for all samples. A forward pass along w = (1 + tε)/n, with normals ε, gives a draw of the field
+itself, whatever the number of entries.
 """
 
 from __future__ import annotations
@@ -30,34 +31,38 @@ from ..language.instructions import Moment
 from ..language.program import Program
 from ..networks.sampling import passes
 from .general import differentiated, with_gradients
-from .sampled import NOTHING_NEW, Known, Table, VirtualNetwork, dimensions, sampled_kernels
+from .sampled import NEW_DIRECTION, Known, Table, VirtualNetwork, dimensions, sampled_kernels
 
 Kernel = Literal["ntk", "nngp"]
 SCRAMBLES = 8
 LOG2_SAMPLES = 13
-"""Of a covariance."""
+"""The samples for a covariance."""
 LOG2_SAMPLES_OF_DRAWS, DRAWS = 12, 32
-"""Of the field: samples, and draws from each scramble."""
+"""The samples for draws of the field, and the number of draws from each scramble."""
 SHOWN = 1024
-"""Samples whose influences are handed out: the first of a scramble are spread as evenly as all of them."""
+"""The number of samples whose influences are returned; the first of a scramble are spread as evenly as all of them."""
 SMALL = 1e-4
-"""A vector has no new direction if this part of its square is new, where that depends on sampled Moments: they are off
-by 1e-5 or so, which makes a direction of what has none in the limit."""
-COARSER, COMPARED = {NOTHING_NEW: SMALL, SMALL: 10 * SMALL}, 2
-"""What is no direction there, for comparison, on this many scrambles: the limit does not depend on it."""
+"""The threshold for new directions (see `VirtualNetwork`) if they depend on sampled Moments.
+
+Those have errors of about 1e-5, which give dependent vectors a spurious new direction.
+"""
+COARSER, COMPARED = {NEW_DIRECTION: SMALL, SMALL: 10 * SMALL}, 2
+"""A larger threshold for each, and the number of scrambles for a comparison: the limit does not depend on it."""
 
 
 class Influence(NamedTuple):
-    """What each scramble of the samples says.
+    """The result of each scramble of the samples.
 
-    - `kernels`: T, `(scrambles, B, B)`.
-    - `covariances`: V over `pairs_of(B)`, `(scrambles, entries, entries)`; or `None`.
-    - `shares`: Which part of its trace all samples but the most influential thousandth make, `(scrambles,)`; of draws,
-      of the variance of a random combination of the entries.
-    - `draws`: Of the limiting field instead, `(scrambles, draws, B, B)`; else empty.
-    - `influences`: IF(z) of some samples z of the first scramble, over `pairs_of(B)`, `(entries, SHOWN)`; or `None`.
-    - `coarser`: What the first `COMPARED` scrambles say where nearly dependent vectors count as dependent; of itself,
-      `None`.
+    Attributes:
+        kernels: T, `(scrambles, B, B)`.
+        covariances: V over `pairs_of(B)`, `(scrambles, entries, entries)`; `None` if there are draws instead.
+        shares: The share of the trace of V that is due to all samples but the most influential thousandth,
+            `(scrambles,)`; with draws, the share of the variance of a random combination of the entries.
+        draws: Draws of the limiting field, `(scrambles, draws, B, B)`; empty if there are covariances.
+        influences: IF(z) for some samples z of the first scramble, over `pairs_of(B)`, `(entries, SHOWN)`; `None` if
+            there are draws instead.
+        coarser: The result of the first `COMPARED` scrambles when nearly dependent vectors count as dependent; `None`
+            in that result.
     """
 
     kernels: np.ndarray
@@ -69,44 +74,40 @@ class Influence(NamedTuple):
 
 
 def pairs_of(size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the entries of a symmetric matrix that are not known from others."""
+    """The rows and columns of the independent entries of a symmetric matrix."""
     return np.triu_indices(size)
 
 
 def influence(programs: tuple[Program, ...], kernel: Kernel, limits: Known | None, *, covariance: bool) -> Influence:
     """The influence function of a kernel between all outputs of stacks of runs.
 
-    `limits` are those of the programs' scalars by index, if they are all known. `covariance` asks for V, else draws.
+    `limits` are those of the programs' scalars, by index, if all are known. `covariance` selects V instead of draws.
     """
-    held = _may_be_independent(programs[0])
-    structures = [differentiated(p.structure, held).program if kernel == "ntk" else p for p in programs]
-    known = _with_gradients_zero(programs, structures, limits, held)
+    # If the check passes, gradients may use independent matrices, so that less has to be conditioned on.
+    assume_gia = passes(programs[0])
+    structures = [differentiated(p.structure, assume_gia).program if kernel == "ntk" else p for p in programs]
+    known = _with_gradients_zero(programs, structures, limits, assume_gia)
     settled = all(set(_moments(s)) <= set(k) for s, k in zip(structures, known, strict=True))
     dimension = sum(dimensions(s, len(p.data[0])) for s, p in zip(structures, programs, strict=True))
     log2_samples = LOG2_SAMPLES if covariance else LOG2_SAMPLES_OF_DRAWS
 
-    def of(scrambles: int, nothing_new: float) -> Influence:
+    def of(scrambles: int, threshold: float) -> Influence:
         found: list[tuple[Array, ...]] = []
         for scramble in range(scrambles):
             check_wanted()
             normals = jnp.asarray(sobol_normal(dimension, log2_samples, seed=scramble))
             if covariance:
-                found.append(_covariance(programs, known, normals, nothing_new, kernel=kernel, held=held))
+                found.append(_covariance(programs, known, normals, threshold, kernel=kernel, assume_gia=assume_gia))
             else:
                 key = jax.random.key(scramble)
-                found.append(_draws(programs, known, normals, nothing_new, key, kernel=kernel, held=held))
+                found.append(_draws(programs, known, normals, threshold, key, kernel=kernel, assume_gia=assume_gia))
         kernels, fields, shares = (np.stack([np.asarray(f[k]) for f in found]) for k in range(3))
         if not covariance:
             return Influence(kernels, None, shares, draws=fields, influences=None, coarser=None)
         return Influence(kernels, fields, shares, np.empty(0), influences=np.asarray(found[0][3]), coarser=None)
 
-    nothing_new = NOTHING_NEW if settled else SMALL
-    return of(SCRAMBLES, nothing_new)._replace(coarser=of(COMPARED, COARSER[nothing_new]))
-
-
-def _may_be_independent(program: Program) -> bool:
-    """Whether gradients may be made by independent matrices, as the check allows: then less is conditioned on."""
-    return passes(program)
+    threshold = NEW_DIRECTION if settled else SMALL
+    return of(SCRAMBLES, threshold)._replace(coarser=of(COMPARED, COARSER[threshold]))
 
 
 def _moments(program: Program) -> list[int]:
@@ -114,14 +115,14 @@ def _moments(program: Program) -> list[int]:
 
 
 def _with_gradients_zero(
-    programs: tuple[Program, ...], structures: list[Program], limits: Known | None, held: bool
+    programs: tuple[Program, ...], structures: list[Program], limits: Known | None, assume_gia: bool
 ) -> Known:
-    """Every Moment whose limit is known; those of gradients are odd in the readout, hence 0, if the check passes."""
+    """The Moments whose limits are known; if the check passes, those of gradients are odd in the readout, hence 0."""
     known: list[dict[int, Array]] = []
     for k, (program, structure) in enumerate(zip(programs, structures, strict=True)):
         stack, moments = len(program.data[0]), _moments(structure)
         forward = {m: limits[k][m] for m in moments if m < len(program)} if limits is not None else {}
-        backward = [m for m in moments if m >= len(program)] if held else []
+        backward = [m for m in moments if m >= len(program)] if assume_gia else []
         known.append(forward | {m: jnp.zeros((stack, *structure.instructions[m].shape)) for m in backward})
     return tuple(known)
 
@@ -131,28 +132,28 @@ def _kernel(
     known: Known,
     normals: Array,
     weights: Array,
-    nothing_new: float | Array,
+    threshold: float | Array,
     *,
     kernel: Kernel,
-    held: bool,
+    assume_gia: bool,
 ) -> Array:
     """T, as a function of the weights n w_α."""
     if kernel == "ntk":
-        runs = tuple(with_gradients(program, held) for program in programs)
+        runs = tuple(with_gradients(program, assume_gia) for program in programs)
     else:
         runs = tuple(BackwardProgram(program, (), len(program)) for program in programs)
-    z = VirtualNetwork(Table(normals), weights, nothing_new)
+    z = VirtualNetwork(Table(normals), weights, threshold)
     nngp, ntk, _ = sampled_kernels(runs, passes(programs[0]), z, known)
     found = ntk if kernel == "ntk" else nngp
     return (found + found.T) / 2
 
 
-@bounded(static_argnames=("kernel", "held"))
+@bounded(static_argnames=("kernel", "assume_gia"))
 def _covariance(
     programs: tuple[Program, ...],
     known: Known,
     normals: Float64[Array, "dimensions samples"],
-    nothing_new: float | Array,
+    threshold: float | Array,
     **options: Any,
 ) -> tuple[
     Float64[Array, "outputs outputs"],
@@ -161,7 +162,7 @@ def _covariance(
     Float64[Array, "entries shown"],
 ]:
     samples = normals.shape[-1]
-    kernel, pull = jax.vjp(lambda w: _kernel(programs, known, normals, w, nothing_new, **options), jnp.ones(samples))
+    kernel, pull = jax.vjp(lambda w: _kernel(programs, known, normals, w, threshold, **options), jnp.ones(samples))
     rows, columns = pairs_of(len(kernel))
     entries = jnp.zeros((len(rows), *kernel.shape)).at[jnp.arange(len(rows)), rows, columns].set(1.0)
     influences = samples * jax.vmap(lambda entry: pull(entry)[0])(entries)
@@ -169,18 +170,18 @@ def _covariance(
     return kernel, centred @ centred.T / samples, _share_of_many(jnp.sum(centred**2, axis=0)), centred[:, :SHOWN]
 
 
-@bounded(static_argnames=("kernel", "held"))
+@bounded(static_argnames=("kernel", "assume_gia"))
 def _draws(
     programs: tuple[Program, ...],
     known: Known,
     normals: Float64[Array, "dimensions samples"],
-    nothing_new: float | Array,
+    threshold: float | Array,
     key: Array,
     **options: Any,
 ) -> tuple[Float64[Array, "outputs outputs"], Float64[Array, "draws outputs outputs"], Float64[Array, ""]]:
     samples = normals.shape[-1]
     kernel, push = jax.linearize(
-        lambda w: _kernel(programs, known, normals, w, nothing_new, **options), jnp.ones(samples)
+        lambda w: _kernel(programs, known, normals, w, threshold, **options), jnp.ones(samples)
     )
 
     def one(key: Array) -> Array:
@@ -194,6 +195,6 @@ def _draws(
 
 
 def _share_of_many(squares: Float64[Array, "samples"]) -> Float64[Array, ""]:
-    """Which part of a sum all but its largest thousandth make."""
+    """The share of a sum that is due to all but the largest thousandth of its terms."""
     largest, _ = jax.lax.top_k(squares, len(squares) // 1000)
     return 1 - jnp.sum(largest) / jnp.sum(squares)

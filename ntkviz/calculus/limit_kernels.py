@@ -15,9 +15,14 @@ from ..gaussian.error import Error
 
 
 class Reason(NamedTuple):
-    """Why a reading does not give a limit, and what to use `instead`: pairs of steps one by one in place of a scan
-    over a loop, unrolled layers in place of repeated ones, all pairs in place of equal positions, the general reading
-    in place of the forward kernels, or samples in place of exact algebra."""
+    """Why a reading does not give a limit.
+
+    Attributes:
+        instead: The alternative: pairs of steps one by one instead of a scan over a loop, unrolled layers instead of
+            repeated ones, all pairs instead of equal positions, the Z calculus instead of the forward kernels, or
+            samples instead of exact algebra.
+        text: The reason, for users.
+    """
 
     instead: Literal["pair by pair", "written out", "all pairs", "general", "samples"]
     text: str
@@ -26,11 +31,15 @@ class Reason(NamedTuple):
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["nngp", "ntk", "error"], meta_fields=["refused"])
 @dataclass(frozen=True)
 class LimitKernels:
-    """NNGP and NTK of two batches, `(|X|, |X̄|)`, and their relative error.
+    """The NNGP and NTK of two batches, `(|X|, |X̄|)`, and their relative error.
 
-    - `refused`: the reasons why this reading does not give the limit; if there are any, the numbers are meaningless.
-      Reasons pass through `jit` with the numbers, so that a single trace tells whether the reading applies and
-      computes the limit.
+    Attributes:
+        nngp: The NNGP.
+        ntk: The NTK.
+        error: The relative error.
+        refused: The reasons why this reading does not give the limit; if there are any, the numbers are meaningless.
+            Reasons pass through `jit` with the numbers, so that a single trace decides whether the reading applies and
+            computes the limit.
     """
 
     nngp: Float64[Array | np.ndarray, "outputs outputs_bar"]

@@ -5,8 +5,8 @@ goes to infinity,
 
     (1/n) Σ_α ψ(h¹_α, …, hᵏ_α) → E ψ(Z^{h¹}, …, Z^{hᵏ})   almost surely.
 
-So the n coordinates look like n independent draws of the Z's. The left side comes from one random network, the right
-side from samples of the Z's; both for any program, with its gradients (`Program.backward`) or without.
+So the n coordinates look like n independent draws of the Z's. The left side is computed from one random network, the
+right side from samples of the Z's, for any program, with or without its gradients (`Program.backward`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .gaussianity import form
 from .results import Estimate, Law, Limit, MasterTheorem
 from .sampled import Table, VirtualNetwork, dimensions
 
-SCRAMBLES = 16  # independent ones, whose spread is the reported standard error
+SCRAMBLES = 16  # independent scrambles, whose spread gives the reported standard error
 LOG2_SAMPLES = 12
 
 
@@ -46,12 +46,12 @@ def coordinates(program: Program, *, width: int, key: Any, draws: int | None = N
             network without that axis.
 
     Returns:
-        By index in the unrolled program, vectors `(*leading, n)` and scalars `(*leading,)`, but not an output vᵀx/√n.
+        Vectors `(*leading, n)` and scalars `(*leading,)`, by index in the unrolled program; not an output vᵀx/√n.
 
     Raises:
         HyperparameterError: The width or the number of draws is below 1, the key cannot be used, or `program` is not a
             program.
-        TooLargeError: It would need more memory than is free.
+        TooLargeError: The computation would need more memory than is free.
     """
     program = checked_program(program)
     check_width(width)
@@ -73,7 +73,7 @@ def limit_law(program: Program) -> Limit:
 
     Raises:
         HyperparameterError: `program` is not a program.
-        TooLargeError: It would need more memory than is free.
+        TooLargeError: The computation would need more memory than is free.
     """
     program = checked_program(program)
     draws = _draws(program)
@@ -90,19 +90,19 @@ def limit_law(program: Program) -> Limit:
 
 
 def expectation(program: Program, psi: Callable[..., Any], vectors: Sequence[Any]) -> Estimate:
-    """E ψ(Z), by samples.
+    """E ψ(Z), by sampling.
 
     Args:
-        program: As in `master_theorem`.
-        psi: As in `master_theorem`.
-        vectors: As in `master_theorem`.
+        program: As for `master_theorem`.
+        psi: As for `master_theorem`.
+        vectors: As for `master_theorem`.
 
     Returns:
         The expectation and its standard error.
 
     Raises:
-        HyperparameterError: As in `master_theorem`.
-        TooLargeError: It would need more memory than is free.
+        HyperparameterError: As for `master_theorem`.
+        TooLargeError: The computation would need more memory than is free.
     """
     program = checked_program(program)
     chosen = _chosen(program, vectors, psi)
@@ -113,7 +113,7 @@ def expectation(program: Program, psi: Callable[..., Any], vectors: Sequence[Any
 def master_theorem(
     program: Program, psi: Callable[..., Any], vectors: Sequence[Any], *, width: int, key: Any
 ) -> MasterTheorem:
-    """(1/n) Σ_α ψ(h_α) of one random network beside its limit E ψ(Z).
+    """(1/n) Σ_α ψ(h_α) in one random network, and its limit E ψ(Z).
 
     ```python
     program = nv.program(nv.architectures.mlp(), [[1.0, -0.5]]).backward()
@@ -136,7 +136,7 @@ def master_theorem(
     Raises:
         HyperparameterError: `program` is not a program, a vector is unknown, its position is missing or out of range,
             ψ does not take the vectors or is not elementwise, or the width is below 1.
-        TooLargeError: It would need more memory than is free.
+        TooLargeError: The computation would need more memory than is free.
     """
     chosen = _chosen(checked_program(program), vectors, psi)
     empirical = _average(psi, chosen, coordinates(program, width=width, key=key))
@@ -161,7 +161,7 @@ def _networks(program: Program, width: int, key: Array, draws: int) -> dict[int,
 
 
 def _draws(program: Program) -> Iterator[dict[int, Array]]:
-    """All values, repeatedly, for independent samples of the Z's in place of coordinates."""
+    """All values of a program with samples of the Z's as coordinates, for one independent scramble after another."""
     stack_of_one = program.with_data(*(np.asarray(d)[None] for d in program.data))
     for scramble in range(SCRAMBLES):
         yield _draw(stack_of_one, jnp.asarray(sobol_normal(dimensions(program, 1), LOG2_SAMPLES, seed=scramble)))
@@ -174,20 +174,20 @@ def _draw(stack_of_one: Program, normals: Float64[Array, "dimensions samples"]) 
 
 
 def converging(program: Program, values: Sequence[Array]) -> dict[int, Array]:
-    """The vectors and scalars, by index; not a readout vᵀx/√n, which stays random."""
+    """The vectors and scalars, by index, without a readout vᵀx/√n, which stays random in the limit."""
     return {k: v for k, v in enumerate(values) if program.instructions[k].kind != "output"}
 
 
 @bounded
 def _moments(program: Program, values: dict[int, Array]) -> tuple[dict[int, Array], dict[int, Array]]:
-    """Mean and variance over the samples of each vector; a scalar has none, and is its own mean."""
+    """The mean and variance of each vector over the samples; a scalar is its own mean, with variance 0."""
     vectors = {k for k in values if program.instructions[k].kind == "vector"}
     means = {k: jnp.mean(v, axis=-1) if k in vectors else v for k, v in values.items()}
     return means, {k: jnp.var(v, axis=-1) if k in vectors else jnp.zeros_like(v) for k, v in values.items()}
 
 
 def _average(psi: Callable[..., Any], chosen: list[_Vector], values: dict[int, Array]) -> Array:
-    """The average of ψ over coordinates, or over samples."""
+    """The average of ψ over coordinates or samples."""
     arguments = [values[v.array][v.entry] for v in chosen]
     result = jnp.asarray(psi(*arguments))
     if result.shape != arguments[0].shape:
@@ -202,23 +202,23 @@ def _average(psi: Callable[..., Any], chosen: list[_Vector], values: dict[int, A
 
 
 class _Vector(NamedTuple):
-    """One vector: the index of its array, and its position in it."""
+    """One vector: the index of its array, and its position in the array."""
 
     array: int
     entry: tuple[int, ...]
 
 
 def checked_program(program: Any) -> Program:
-    """A program written out; raises `HyperparameterError` for anything else."""
+    """A program, unrolled; raises `HyperparameterError` for anything else."""
     if not isinstance(program, Program):
         raise HyperparameterError(
-            f"A program is needed, such as nv.program(arch, x) or nv.program(arch, x).backward(), not {shown(program)}."
+            f"Expected a program, such as nv.program(arch, x) or nv.program(arch, x).backward(), not {shown(program)}."
         )
     return program.unrolled()
 
 
 def _chosen(program: Program, vectors: Sequence[Any], psi: Callable[..., Any]) -> list[_Vector]:
-    """The requested vectors, which must be as many as ψ takes."""
+    """The requested vectors; raises `HyperparameterError` unless ψ takes this number of them."""
     if isinstance(vectors, str) or not isinstance(vectors, Sequence) or not vectors:
         raise HyperparameterError(f'The vectors are {shown(vectors)}; give a list of them, such as ["g1", "x1"].')
     if not _takes(psi, len(vectors)):

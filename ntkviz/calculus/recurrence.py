@@ -1,8 +1,8 @@
-"""A recurrent network over time: the distance of its states on two sequences, and its gates.
+"""A recurrent network over time: the distance between its states on two sequences, and its gates.
 
-Two sequences that differ in their first token alone give different states; the rate at which the difference
-fades is the rate at which the network forgets. With gates the limit of a state is not Gaussian (a product of a
-gate and a state), so at infinite width it is sampled, as `nv.limit_law` does for any program.
+Two sequences that differ only in their first token give different states; the rate at which the difference fades is the
+rate at which the network forgets. With gates the limit of a state is not Gaussian (it contains products of a gate and a
+state), so at infinite width it is sampled, as `nv.limit_law` does for any program.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ def recurrence(arch: Architecture, x: Any, *, width: int, key: Any) -> Recurrenc
     """One random network of width n over time.
 
     Args:
-        arch: `nv.architectures.rnn`, `gru` or `lstm`, or one written like them: f reads the last state, and the first
-            matrix multiplies the states.
+        arch: `nv.architectures.rnn`, `gru` or `lstm`, or one written like them: the readout is of the last state, and
+            the first matrix is applied to the states.
         x: Two sequences, `(2, T, d)`, T ≥ 2.
         width: n ≥ 1.
         key: A JAX random key, or an integer seed.
 
     Returns:
-        The distance of the states `(T,)`, and the gates `(steps, n)` by name.
+        The distance between the states, `(T,)`, and the gates, `(steps, n)`, by name.
 
     Raises:
         InputError: `x` is not two sequences of two steps or more.
         HyperparameterError: The architecture has no such states, the width is below 1, or the key cannot be used.
         ProgramError: A rule of the language is broken.
-        TooLargeError: It would need more memory than is free.
+        TooLargeError: The computation would need more memory than is free.
     """
     program = _program(arch, x)
     check_width(width)
@@ -54,24 +54,24 @@ def recurrence(arch: Architecture, x: Any, *, width: int, key: Any) -> Recurrenc
 
 
 def recurrence_limit(arch: Architecture, x: Any, *, scramble: int = 0) -> Recurrence:
-    """The limit of `recurrence` from 2048 samples of the Z's.
+    """The limit of `recurrence`, from 2048 samples of the Z's.
 
-    Changing hyper-parameters of the same architecture recompiles nothing.
+    Changing hyper-parameters of the same architecture does not recompile.
 
     Args:
-        arch: As in `recurrence`.
+        arch: As for `recurrence`.
         x: Two sequences, `(2, T, d)`, T ≥ 2.
         scramble: The number ≥ 0 of a set of samples; different sets are independent, and their spread gives the
             standard error.
 
     Returns:
-        The distance of the states `(T,)`, and the gates `(steps, samples)` by name.
+        The distance between the states, `(T,)`, and the gates, `(steps, samples)`, by name.
 
     Raises:
         InputError: `x` is not two sequences of two steps or more.
         HyperparameterError: The architecture has no such states, or `scramble` is not a whole number ≥ 0.
         ProgramError: A rule of the language is broken.
-        TooLargeError: It would need more memory than is free.
+        TooLargeError: The computation would need more memory than is free.
     """
     program = _program(arch, x)
     scramble = whole_number(scramble, "scramble", at_least=0)
@@ -82,7 +82,7 @@ def recurrence_limit(arch: Architecture, x: Any, *, scramble: int = 0) -> Recurr
 def _program(arch: Architecture, x: Any) -> Program:
     data = check_data(x)
     if len(data) != 1 or data[0].ndim != 3 or len(data[0]) != 2 or data[0].shape[1] < 2:
-        raise InputError(f"Two sequences of two steps or more are needed, (2, time, d), not {data[0].shape}.")
+        raise InputError(f"x has shape {data[0].shape}; it must be two sequences of two steps or more, (2, time, d).")
     program = check_architecture(arch).trace(data).unrolled()
     if not program.output_is_readout or not any(isinstance(i.op, ops.MatMul) for i in program.instructions):
         raise HyperparameterError(
@@ -109,14 +109,14 @@ def _over_time(program: Program, values: Sequence[Array]) -> Recurrence:
 
 
 def _states(program: Program) -> list[int]:
-    """The indices of the states s¹, …, s^T: the arguments of the first matrix, and that of the readout."""
+    """The indices of the states s¹, …, s^T: the arguments of the first matrix, and the argument of the readout."""
     products = [(i.op.parameter, i.args[0]) for i in program.instructions if isinstance(i.op, ops.MatMul)]
     multiplied = [x for parameter, x in products if parameter == products[0][0]]
     return [*multiplied, program.instructions[program.output].args[1]]
 
 
 def _gates(program: Program) -> dict[str, list[int]]:
-    """The indices of the gates, nonlinearities of a sum with an input matrix, by the name of that matrix after `U_`."""
+    """The indices of the gates: nonlinearities of a sum with an input matrix `U_name`, by `name`."""
     found: dict[str, list[int]] = {}
     for index, instruction in enumerate(program.instructions):
         if isinstance(instruction.op, ops.Nonlin) and instruction.op.phi is not multiply:
@@ -126,7 +126,7 @@ def _gates(program: Program) -> dict[str, list[int]]:
 
 
 def _inputs_of(program: Program, index: int) -> set[str]:
-    """The input matrices in a sum."""
+    """The names of the input matrices in a sum."""
     instruction = program.instructions[index]
     if isinstance(instruction.op, ops.InputMatMul):
         return {program.parameters[instruction.op.parameter].name}

@@ -1,4 +1,4 @@
-"""What is answered about the limits of programs: records of numbers, which need no JAX."""
+"""Results about the limits of programs: records of numbers, which need no JAX."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Law(NamedTuple):
     """The law of Z for an array of vectors: the distribution of each coordinate for large n.
 
     Attributes:
-        samples: Draws of Z, `(*leading, samples)`, the same draws for all vectors of a program.
+        samples: Draws of Z, `(*leading, samples)`, which are joint draws for all vectors of a program.
         mean: The mean of Z, `(*leading,)`.
         std: The standard deviation of Z, `(*leading,)`.
         gaussian: Whether the form of the program makes Z Gaussian, so that N(mean, std²) is its law.
@@ -70,10 +70,10 @@ class Recurrence(NamedTuple):
     """The states and gates of a recurrent network on two sequences, step by step.
 
     Attributes:
-        distance: √(E(s^t − s̄^t)²), `(T,)`, between the states of the two; E is the mean over coordinates,
-            or over samples of Z.
-        gates: By name, the coordinates (or samples) of each gate on the first sequence, `(steps, n)`.
-            A gate that is not used at the first step, where there is no state, has one step fewer.
+        distance: √(E(s^t − s̄^t)²), `(T,)`, between the states on the two sequences; E is the mean over coordinates or
+            over samples of Z.
+        gates: The coordinates (or samples) of each gate on the first sequence, `(steps, n)`, by name. A gate that is
+            not used at the first step, where there is no state, has one step fewer.
     """
 
     distance: Float[Array, "steps"]

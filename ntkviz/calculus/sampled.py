@@ -1,16 +1,16 @@
-"""The Z calculus on samples: a network of width n, exactly in law, without its matrices.
+"""The Z calculus on samples, which has exactly the law of a network of width n, without its matrices.
 
-A network reads each of its Gaussian matrices A only through what A and Aᵀ make of a few vectors. Given what they have
-made so far, what A makes next is Gaussian (Tensor Programs III, the conditioning trick of its Master Theorem). With
-orthonormal bases q of the inputs of A so far, and p of those of Aᵀ, in the inner product ⟨x, y⟩ = Σ_α w_α x_α y_α with
-weights w_α = 1/n, a new input r orthonormal to all q has
+A network depends on each of its Gaussian matrices A only through the products of A and Aᵀ with a few vectors. Given the
+products so far, the next product is Gaussian (the Gaussian conditioning of the Master Theorem, Tensor Programs III).
+Let q be an orthonormal basis of the inputs of A so far, and p one of those of Aᵀ, in the inner product
+⟨x, y⟩ = Σ_α w_α x_α y_α with weights w_α = 1/n. For a new unit input r orthogonal to all q,
 
-    A r = z + Σ_p (⟨r, Aᵀp⟩ − ⟨z, p⟩) p,   z of n independent normals of variance σ²,
+    A r = z + Σ_p (⟨r, Aᵀp⟩ − ⟨z, p⟩) p,   with n independent normals z_α of variance σ²,
 
-and A is linear. Everything else acts coordinate by coordinate, or averages. So a run on n samples of the normals has
-the law of a network of width n (`virtual.py`); on many evenly spread samples it approximates the limit (`general.py`),
-where ⟨r, Aᵀp⟩ p is Ż and z is Ẑ; and its derivative in the weights is how much each coordinate counts
-(`influence.py`).
+and A is linear. All other instructions act coordinate by coordinate, or average over coordinates. So a run on n samples
+of the normals has the law of a network of width n (`virtual.py`); on many evenly spread samples it approximates the
+limit (`general.py`), where ⟨r, Aᵀp⟩ p is Ż and z is Ẑ; and its derivative in the weights is the influence of each
+coordinate (`influence.py`).
 """
 
 from __future__ import annotations
@@ -30,34 +30,34 @@ from ..language.gradients.backward import BackwardProgram, Use
 from ..language.program import Parameter, Program
 from ..language.rules import Rules
 from ..networks.sampling import output_scale
-from ..networks.uses import Matrix, Uses, ntk_from_uses, of_vector, pairs_of_uses, side_by_side
-from .checked import Seen, seen
+from ..networks.uses import Matrix, Uses, concatenated, ntk_from_uses, of_vector, pairs_of_uses
+from .checked import SampleStatistics, sample_statistics
 from .smoothed_jumps import nonlin
 
 Dot = Callable[[Array, Array], Array]
 
-NOTHING_NEW = 1e-12
-"""A vector has no new direction if this part of its square, or less, is new: that is rounding."""
+NEW_DIRECTION = 1e-12
+"""A vector has no new direction if at most this fraction of its square is new: that is rounding."""
 
 
 class Normals(Protocol):
-    """Where standard normal samples come from."""
+    """A source of standard normal samples."""
 
     samples: int
 
     def take(self, rows: int) -> Float[Array, "rows samples"]:
-        """New ones, `(rows, samples)`."""
+        """New normals, `(rows, samples)`."""
         ...
 
 
 class Table:
-    """Normals that are the rows of a table `(dimensions, samples)`, one after the other."""
+    """Normals from the rows of a table `(dimensions, samples)`, in order."""
 
     def __init__(self, table: Float[Array, "dimensions samples"]):
         self.table, self.used, self.samples = table, 0, table.shape[-1]
 
     def take(self, rows: int) -> Float[Array, "rows samples"]:
-        """The next rows that are unused."""
+        """The next unused rows."""
         self.used += rows
         return self.table[self.used - rows : self.used]
 
@@ -69,23 +69,29 @@ class Drawn:
         self.key, self.taken, self.samples = key, 0, samples
 
     def take(self, rows: int) -> Float[Array, "rows samples"]:
-        """New ones; in single precision, like the parameters of networks, for that takes half the memory."""
+        """New normals; in single precision, like the parameters of networks, which takes half the memory."""
         self.taken += 1
         return jax.random.normal(jax.random.fold_in(self.key, self.taken), (rows, self.samples), jnp.float32)
 
 
 class VirtualNetwork:
-    """Runs programs that share parameters on one set of samples; what a rule of `sampled` reads.
+    """Runs programs that share parameters on one set of samples; passed to the rules of `sampled`.
 
-    - `weights`: n w_α for each sample, `(samples,)`; all 1 if there are none.
-    - `nothing_new`: which part of a vector's square counts as nothing. What is no new direction in the limit is
-      something on samples as soon as it depends on a sampled Moment.
+    Attributes:
+        normals: The source of normals.
+        samples: The number of samples.
+        weights: n w_α for each sample, `(samples,)`; `None` if all are 1.
+        threshold: The threshold for new directions: the largest fraction of a vector's square that counts as zero.
+            A vector that depends on earlier ones in the limit may differ from them on samples if it depends on a
+            sampled Moment.
+        matrices: The matrices so far, by parameter name and index.
+        vectors: The parameter vectors so far, by name.
     """
 
     def __init__(
-        self, normals: Normals, weights: Float[Array, "samples"] | None = None, nothing_new: float | Array = NOTHING_NEW
+        self, normals: Normals, weights: Float[Array, "samples"] | None = None, threshold: float | Array = NEW_DIRECTION
     ):
-        self.normals, self.samples, self.nothing_new = normals, normals.samples, nothing_new
+        self.normals, self.samples, self.threshold = normals, normals.samples, threshold
         self.weights = weights
         self.matrices: dict[Any, RandomMatrix] = {}
         self.vectors: dict[str, Array] = {}
@@ -93,14 +99,14 @@ class VirtualNetwork:
     def run(self, program: Program, known: Mapping[int, Array] | None = None) -> list[Array]:
         """Every value of a program on a stack of examples.
 
-        `program.data` carries a leading stack axis. Vectors come out as `(stack, *leading, samples)`, scalars as
-        `(stack, *leading)`. Scalars that are `known` have that value, and the derivative of the sampled one.
+        `program.data` have an additional first axis, over the stack. Vectors are `(stack, *leading, samples)`, scalars
+        `(stack, *leading)`. Scalars that are `known`, by index, get that value, with the derivative of the sampled one.
         """
         values: list[Array] = []
         for index, instruction in enumerate(program.instructions):
             args = [values[a] for a in instruction.args]
             value = sampled.of(instruction.op, index)(instruction.op, self, program, *args)
-            if instruction.kind == "vector":  # a vector that is the same in every coordinate, too
+            if instruction.kind == "vector":  # also one that is equal in every coordinate
                 value = jnp.broadcast_to(value, (*value.shape[:-1], self.samples))
             if known and index in known:
                 value = known[index] + (value - jax.lax.stop_gradient(value))
@@ -108,31 +114,32 @@ class VirtualNetwork:
         return values
 
     def weighted(self, x: Array) -> Array:
-        """n w_α x_α, whose plain averages are those of x with the weights."""
+        """n w_α x_α, whose unweighted averages are the weighted averages of x."""
         return x if self.weights is None else x * self.weights
 
     def dot(self, x: Float[Array, "rows samples"], y: Float[Array, "others samples"]) -> Float[Array, "rows others"]:
-        """⟨x, y⟩ of rows, `(rows of x, rows of y)`."""
+        """⟨x, y⟩ for all pairs of rows, `(rows of x, rows of y)`."""
         return jnp.matmul(self.weighted(x), y.T, precision="highest") / self.samples
 
     def matrix(self, name: Any, inputs: int) -> RandomMatrix:
-        """What is known of a matrix, whose inputs are of some length."""
+        """The matrix of this name, whose inputs have this length; a new one if it is not known yet."""
         return self.matrices.setdefault(name, RandomMatrix(inputs, self.samples))
 
     def new_directions(self, x: Array, new: Array, dot: Dot) -> Array:
         """Orthonormal vectors that span the rows of `new`, the parts of the rows of x that are new; others are zero.
 
-        The coefficients are taken as constants; a step of the Gram–Schmidt process, to first order, corrects what they
-        make: it changes nothing, and has the derivative that the coefficients are missing. It goes from the largest
-        direction to the smallest. A derivative along one of size ε has length 1/ε; so it turns that direction and
-        leaves the larger ones, of which vectors hold much more, where they are. (A symmetric step would turn both, and
-        what vectors are made into by 1/ε: no part of the law, whose normals may be turned, but all the noise of them.)
+        The coefficients are treated as constants. A step of the Gram–Schmidt process, to first order, corrects for
+        this: it does not change the value, and has the derivative that constant coefficients lack. It goes from the
+        largest direction to the smallest. The derivative of a direction of size ε has length 1/ε, so this order turns
+        that direction and leaves in place the larger ones, along which vectors have larger components. (A symmetric
+        step would turn both, and so change the products with vectors by order 1/ε. That would not change the law, since
+        the normals may be rotated, but it would dominate the noise.)
         """
         size = jax.lax.stop_gradient(jnp.diagonal(dot(x, x))) ** 0.5
         scale = jnp.where(size > 0, 1 / jnp.where(size > 0, size, 1), 0.0)
         gram = jax.lax.stop_gradient(dot(new, new)) * scale[:, None] * scale
         eigenvalues, vectors = jnp.linalg.eigh((gram + gram.T) / 2)  # in ascending order
-        is_new = eigenvalues > self.nothing_new
+        is_new = eigenvalues > self.threshold
         roots = jnp.where(is_new, jnp.where(is_new, eigenvalues, 1.0) ** -0.5, 0.0)
         made: Array = ((vectors * roots).T * scale) @ new
         excess = dot(made, made) - jnp.diag(is_new.astype(made.dtype))
@@ -140,7 +147,7 @@ class VirtualNetwork:
 
 
 class RandomMatrix:
-    """A Gaussian matrix A as far as it is known: by direction (A, Aᵀ) orthonormal inputs, and what it made of them."""
+    """A Gaussian matrix A as far as it is known: for A and for Aᵀ, orthonormal inputs and the products with them."""
 
     def __init__(self, inputs: int, outputs: int):
         self.known = {
@@ -149,7 +156,7 @@ class RandomMatrix:
         }
 
     def times(self, x: Array, sigma: Array, z: VirtualNetwork, *, transpose: bool = False) -> Array:
-        """A x or Aᵀ x for rows x of samples."""
+        """A x or Aᵀ x, for rows x of samples."""
         p, made_of_p = self.known[not transpose]
         normals = sigma * z.normals.take(len(x))
 
@@ -159,7 +166,7 @@ class RandomMatrix:
         return self._extended(x, z.dot, z, transpose, made)
 
     def times_data(self, x: Array, sigma: Array, z: VirtualNetwork) -> Array:
-        """A x for rows x of data, whose coordinates are not samples."""
+        """A x, for rows x of data, whose coordinates are not samples."""
         normals = sigma * z.normals.take(len(x))
         return self._extended(x, lambda a, b: a @ b.T, z, False, lambda r: normals)
 
@@ -174,13 +181,13 @@ class RandomMatrix:
 
 
 sampled: Rules[Array] = Rules("a limit Z from samples")
-"""The samples of a value, by `(the virtual network, the program, *samples of the arguments)`."""
+"""The samples of a value, given `(op, virtual network, program, *samples of the arguments)`."""
 sampled.refuse(ops.OfLayers, why="write the repeated layers out first (Program.unrolled)")
 sampled.refuse(ops.Delayed, why="the Z calculus takes the steps of a loop one after the other")
 
 
 def _stacked(value: Any, program: Program) -> Array:
-    """The same value for each example of the stack."""
+    """A value repeated for each example of the stack."""
     value = jnp.asarray(value)
     return jnp.broadcast_to(value, (len(program.data[0]), *value.shape))
 
@@ -237,7 +244,7 @@ def _sigma(program: Program, parameter: Parameter) -> Any:
 
 
 def dimensions(program: Program, stack: int) -> int:
-    """How many normal samples a run takes at most."""
+    """The largest number of rows of normals that a run takes."""
     return stack * sum(math.prod(i.shape) for i in program.instructions if isinstance(i.op, ops.Source))
 
 
@@ -245,7 +252,7 @@ def dimensions(program: Program, stack: int) -> int:
 
 
 Known = tuple[Mapping[int, Array], ...]
-"""For each program, the scalars that are known."""
+"""For each program, the known scalars, by index."""
 
 
 def sampled_kernels(
@@ -254,9 +261,11 @@ def sampled_kernels(
     z: VirtualNetwork,
     known: Known = (),
     watched: tuple[tuple[int, ...], ...] = (),
-) -> tuple[Float[Array, "outputs outputs"], Float[Array, "outputs outputs"], list[list[Seen]]]:
-    """NNGP and NTK among all outputs of all programs, from one set of samples, and what these say of the instructions
-    of each program that are watched."""
+) -> tuple[Float[Array, "outputs outputs"], Float[Array, "outputs outputs"], list[list[SampleStatistics]]]:
+    """The NNGP and NTK between all outputs of all programs, from one set of samples.
+
+    Also returns the statistics of the samples for the `watched` instructions of each program.
+    """
     runs = [(p, z.run(p.program, known[k] if known else None)) for k, p in enumerate(programs)]
     nngp = [[_nngp(*first, *second, readout_passes, z) for second in runs] for first in runs]
     uses = [uses_of(*run, z) for run in runs]
@@ -270,8 +279,10 @@ def sampled_kernels(
         ]
         for u, rows in zip(uses, sizes, strict=True)
     ]
-    seen_of_each = [seen(p.program, indices, values) for (p, values), indices in zip(runs, watched, strict=False)]
-    return jnp.block(nngp), jnp.block(ntk) / z.samples, seen_of_each
+    statistics = [
+        sample_statistics(p.program, indices, values) for (p, values), indices in zip(runs, watched, strict=False)
+    ]
+    return jnp.block(nngp), jnp.block(ntk) / z.samples, statistics
 
 
 def _nngp(
@@ -290,9 +301,9 @@ def _nngp(
 
 
 def uses_of(p: BackwardProgram, values: list[Array], z: VirtualNetwork) -> dict[Matrix, Uses]:
-    """What goes into each parameter and the gradients at what comes out, `(stack·outputs, uses, samples)`.
+    """The inputs of each parameter and the gradients at its values, `(stack·outputs, uses, samples)`.
 
-    Vectors are times √(n w), so that their plain products are n⟨ , ⟩.
+    Vectors are multiplied by √(n w), so that their unweighted products are n⟨ , ⟩.
     """
 
     def side(index: int, is_gradient: bool) -> Array:
@@ -308,4 +319,4 @@ def uses_of(p: BackwardProgram, values: list[Array], z: VirtualNetwork) -> dict[
         a = side(u.a, u.gradient_first)
         return (u.parameter, u.index), of_vector(a) if u.b is None else Uses(a, side(u.b, not u.gradient_first))
 
-    return side_by_side(map(use, p.uses))
+    return concatenated(map(use, p.uses))

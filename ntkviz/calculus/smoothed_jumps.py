@@ -1,8 +1,9 @@
-"""Derivatives of averages through nonlinearities that jump, such as the slope of relu.
+"""Derivatives of averages through nonlinearities that jump, such as the derivative of relu.
 
-The average of a function with a jump J at t has the derivative J·E[δ(x − t) dx] besides what JAX finds. On samples, δ
-is a narrow kernel κ(u)/s in u = (x − t)/s. What it is multiplied by often has a kink at t itself (relu, its step), so
-a bump that is symmetric is off by its first moment on each side, which is a first power of s; κ has none there:
+The average of a function with a jump J at t has the derivative J·E[δ(x − t) dx] in addition to that which JAX finds.
+On samples, δ is replaced by a narrow kernel κ(u)/s in u = (x − t)/s. Its cofactor often has a kink at t itself (as with
+relu and its step), so the first moment of an ordinary bump on either side would give an error of first order in s. The
+first moments of κ on the two sides vanish:
 
     κ(u) = (α − 2αm₁|u|) N(u),   m₁ = 1/√(2π),   α = 1/(1 − 4m₁²),   ∫κ = 1,   ∫_{u>0} u κ = 0.
 """
@@ -26,12 +27,12 @@ from ..language.instructions import Nonlin
 from ..language.nonlinearities.nonlinearity import Nonlinearity, multiply
 
 WIDTH = 0.1
-"""s, in standard deviations of x: the bias is of second order in it, the noise of samples an inverse root."""
+"""s, in standard deviations of x: the bias is of second order in s, and the sampling noise is of order 1/√s."""
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def nonlin(op: Nonlin, *args: Array) -> Array:
-    """What the instruction makes of samples and scalars, with the derivative that averages of it have."""
+    """The value of a Nonlin on samples and scalars, with a derivative that is correct for averages."""
     return op.evaluate(*args)
 
 
@@ -49,7 +50,7 @@ def _(op: Nonlin, primals: Any, tangents: Any) -> tuple[Array, Array]:
 
 def _kernel(x: Array, at: float) -> Array:
     width = WIDTH * jnp.std(x, axis=-1, keepdims=True)
-    varies = width > 0  # a vector with one value does not cross the jump
+    varies = width > 0  # a vector with equal coordinates does not cross the jump
     width = jnp.where(varies, width, 1.0)
     u = jnp.abs(x - at) / width
     m1 = 1 / math.sqrt(2 * math.pi)
@@ -59,9 +60,9 @@ def _kernel(x: Array, at: float) -> Array:
 
 @functools.lru_cache(maxsize=1024)
 def jumps(phi: Nonlinearity, parameters: int) -> tuple[tuple[float, float], ...]:
-    """Tiny intervals with the places where φ jumps, whatever its parameters θ are.
+    """Tiny intervals that contain the points where φ jumps, whatever its parameters θ are.
 
-    Raises `NotIntegrableError` where they depend on the parameters, or on another vector, or cannot be found.
+    Raises `NotIntegrableError` if they depend on the parameters or on another vector, or cannot be found.
     """
     if phi.coefficients:  # a polynomial
         return ()
@@ -70,14 +71,14 @@ def jumps(phi: Nonlinearity, parameters: int) -> tuple[tuple[float, float], ...]
     first, *more = found[0]
     if any(jumps != first for jumps in more) or (phi.arity > 1 and any(map(any, found))):
         raise NotIntegrableError(
-            f"The derivative of {phi!r} jumps where its parameters or several vectors meet, so the fluctuations of "
-            "wide networks with it cannot be computed; write it with nv.relu, nv.abs or nv.maximum."
+            f"{phi!r} jumps at points that depend on its parameters or on several vectors, so the fluctuations of wide "
+            "networks with it cannot be computed; write it with nv.relu, nv.abs or nv.maximum."
         )
     return first
 
 
 def _jumps(phi: Nonlinearity, along: int, others: int) -> list[tuple[tuple[float, float], ...]]:
-    """Along one of its arguments, for some values of the others."""
+    """The jumps along one argument of φ, for some values of the others."""
 
     def fn(x: Any, *fixed: Any) -> Any:
         return phi.fn(*fixed[:along], x, *fixed[along:])
@@ -87,4 +88,4 @@ def _jumps(phi: Nonlinearity, along: int, others: int) -> list[tuple[tuple[float
 
 
 _SOME = np.array([[0.31, -0.74, 1.27, 0.58, -0.2], [-0.92, 0.43, 0.17, -1.36, 0.7], [1.61, 1.08, -0.55, 0.26, 1.1]])
-"""Values of other arguments for which jumps are looked for."""
+"""Values of the other arguments for which jumps are searched."""

@@ -1,7 +1,7 @@
-"""Virtual networks: random networks of any width n, exactly in law, whose matrices are never written down.
+"""Virtual networks: samples of random networks of any width n, exactly in law, without their matrices.
 
-Memory grows like n, not n², so a width of a million is within reach. The law of outputs, kernels and coordinates is
-that of networks whose matrices are drawn (`networks/`); the networks themselves are others, of the same key too.
+Memory grows like n, not n², so widths of a million are feasible. Outputs, kernels and coordinates have the law of those
+of networks whose matrices are sampled (`networks/`), but with the same key the networks differ.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..execution.ragged import group_by_shape
 from ..language.architecture import Architecture, check_architecture, whole_number
 from ..language.program import Program
 from ..language.rewriting.shorthand import in_full
-from ..networks.parameters import check_one_network_reads
+from ..networks.parameters import check_same_network
 from ..networks.sampling import check_width, passes, random_key
 from .general import with_gradients
 from .master import checked_program, converging
@@ -30,9 +30,11 @@ from .sampled import Drawn, VirtualNetwork, sampled_kernels
 
 
 class Stacks(NamedTuple):
-    """An architecture's programs for inputs of each shape, each with a stack of data as the Z calculus takes them.
+    """An architecture's programs for the inputs of each shape, each for a stack of data as the Z calculus takes it.
 
-    - `order`: where each input is among the outputs of all programs, `(|x|,)`.
+    Attributes:
+        programs: The programs, unrolled and without shorthands.
+        order: The position of each input among the outputs of all programs, `(|x|,)`.
     """
 
     programs: tuple[Program, ...]
@@ -40,22 +42,22 @@ class Stacks(NamedTuple):
 
     @classmethod
     def of(cls, arch: Architecture, x: Any) -> Stacks:
-        """Raises what `infinite_ntk` raises for inputs it cannot use."""
+        """The programs for a batch; raises the errors of `infinite_ntk` for inputs that cannot be used."""
         groups = group_by_shape(x, "x")
         check_in_groups(check_architecture(arch), groups, "x")
         programs: list[Program] = []
         for group in groups:
             program, _, separate = traced(arch, group.data, group.data)
-            check_one_network_reads(arch, programs[0] if programs else program, program)
+            check_same_network(arch, programs[0] if programs else program, program)
             stacked = (d[:, None] if separate else d[None] for d in group.data)
             programs.append(in_full(program).unrolled().with_data(*stacked))
         return cls(tuple(programs), np.argsort(np.concatenate([group.members for group in groups])))
 
 
 def virtual_ntk(arch: Architecture, x: Any, *, width: int, key: Any) -> Float[np.ndarray, "outputs outputs"]:
-    """The NTK of one random network, as `empirical_ntk`, without its matrices: of a width of a million, too.
+    """The NTK of one random network, like `empirical_ntk`, but without its matrices, so for widths up to a million.
 
-    Source: Gaussian conditioning, Tensor Programs III (arXiv:2009.10685), carried out exactly at width n.
+    Source: Gaussian conditioning, Tensor Programs III (arXiv:2009.10685), exact at width n.
 
     Args:
         arch: An architecture.
@@ -64,15 +66,15 @@ def virtual_ntk(arch: Architecture, x: Any, *, width: int, key: Any) -> Float[np
         key: A JAX random key, or an integer seed.
 
     Returns:
-        An array `(|x|, |x|)` with the law of `empirical_ntk(arch, x, width=width, key=key)` over random keys. Sums are
-        in double precision, the normals in single.
+        An array `(|x|, |x|)`, which over random keys has the law of `empirical_ntk(arch, x, width=width, key=key)`.
+        Sums are in double precision, the normals in single.
 
     Raises:
         HyperparameterError: The width is below 1, or the key cannot be used.
         InputError: The data cannot be used.
         NotFiniteError: The NTK of this network is not finite.
         ProgramError: A rule of the language is broken.
-        TooLargeError: It would need more memory than is free.
+        TooLargeError: The computation would need more memory than is free.
     """
     check_width(width)
     stacks = Stacks.of(arch, x)
@@ -86,15 +88,15 @@ def virtual_ntk(arch: Architecture, x: Any, *, width: int, key: Any) -> Float[np
 def virtual_outputs(
     arch: Architecture, x: Any, *, width: int, draws: int, key: Any
 ) -> Float[np.ndarray, "draws outputs"]:
-    """f(x) of independent random networks, as `sample_outputs`, without their matrices.
+    """f(x) of independent random networks, like `sample_outputs`, but without their matrices.
 
-    Source: as of `virtual_ntk`.
+    Source: that of `virtual_ntk`.
 
     Args:
         arch: An architecture.
-        x: A batch of inputs, an array or a list; every network reads all of them.
+        x: A batch of inputs, an array or a list; every network is evaluated on all of them.
         width: n ≥ 1. Time and memory grow like n.
-        draws: How many networks, ≥ 1.
+        draws: The number of networks, ≥ 1.
         key: A JAX random key, or an integer seed.
 
     Returns:
@@ -104,7 +106,7 @@ def virtual_outputs(
         HyperparameterError: The width or the number of draws is below 1, or the key cannot be used.
         InputError: The data cannot be used.
         ProgramError: A rule of the language is broken.
-        TooLargeError: It would need more memory than is free.
+        TooLargeError: The computation would need more memory than is free.
     """
     check_width(width)
     count = whole_number(draws, "The number of draws", at_least=1)
@@ -115,22 +117,21 @@ def virtual_outputs(
 
 
 def virtual_coordinates(program: Program, *, width: int, key: Any) -> dict[int, Array]:
-    """The values of one random network of width n, as `coordinates`, without its matrices.
+    """The values of one random network of width n, like `coordinates`, but without its matrices.
 
-    Source: as of `virtual_ntk`.
+    Source: that of `virtual_ntk`.
 
     Args:
-        program: `nv.program(arch, x)`, or the same `.backward()`.
+        program: `nv.program(arch, x)`, or its `.backward()`.
         width: n ≥ 1. Time and memory grow like n.
         key: A JAX random key, or an integer seed.
 
     Returns:
-        By index in the program written out, vectors `(*leading, n)` and scalars `(*leading,)`. An output vᵀx/√n is not
-        among them.
+        Vectors `(*leading, n)` and scalars `(*leading,)`, by index in the unrolled program; not an output vᵀx/√n.
 
     Raises:
         HyperparameterError: The width is below 1, the key cannot be used, or `program` is not a program.
-        TooLargeError: It would need more memory than is free.
+        TooLargeError: The computation would need more memory than is free.
     """
     program = checked_program(program)
     check_width(width)
@@ -145,7 +146,7 @@ def _ntk(programs: tuple[Program, ...], width: int, key: Array) -> Array:
 
 @bounded(static_argnames=("width", "count"))
 def _outputs(programs: tuple[Program, ...], key: Array, first: int, width: int, count: int) -> Array:
-    """The outputs of networks number `first`, `first + 1`, …, `count` of them."""
+    """The outputs of `count` networks, numbered from `first`."""
 
     def one(number: Array) -> Array:
         network = VirtualNetwork(Drawn(jax.random.fold_in(key, number), width))
@@ -155,7 +156,10 @@ def _outputs(programs: tuple[Program, ...], key: Array, first: int, width: int, 
 
 
 def _draws_at_once(programs: tuple[Program, ...], width: int, draws: int) -> int:
-    """A power of two, so that few sizes are compiled, whose vectors stay near 2²² numbers in all."""
+    """The number of networks sampled at once: a power of two, so that few sizes are compiled.
+
+    Together their vectors have at most about 2²² entries.
+    """
     vectors = sum(len(p.data[0]) * math.prod(i.shape) for p in programs for i in p.instructions if i.kind == "vector")
     most = max(1, _AT_ONCE // (vectors * width))
     return 1 << min((draws - 1).bit_length(), most.bit_length() - 1)

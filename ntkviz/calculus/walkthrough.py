@@ -1,4 +1,4 @@
-"""A program one line at a time: the kind of the line, its limit, and its value in one random network."""
+"""A program line by line: the kind of each line, its limit, and its value in one random network."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ KINDS = ("given", "MatMul", "Nonlin", "Moment", "output")
 
 
 class Step(NamedTuple):
-    """One line of a program with its limit; for an array of vectors, that of the first one.
+    """One line of a program with its limit; for an array of vectors, the limit of the first one.
 
     Attributes:
-        line: As in the listing.
+        line: The line of the listing.
         kind: One of `KINDS`.
-        backward: Whether it belongs to the gradients.
+        backward: Whether the line belongs to the gradients.
         sources: The numbers of the steps that it uses.
-        limit: The law of Z. That of a scalar is the constant θ̊; that of an output vᵀx/√n, which varies
-            from network to network, is N(0, E (Z^v Z^x)²).
-        returning: The names of the vectors y whose Z^y make up Ż of a line Wx.
-        fresh: The standard deviation of its other part Ẑ; `None` if Ż is zero.
+        limit: The law of Z. That of a scalar is the constant θ̊; that of an output vᵀx/√n, which varies from network to
+            network, is N(0, E (Z^v Z^x)²).
+        returning: For a line Wx, the names of the vectors y whose Z^y make up Ż.
+        fresh: For a line Wx, the standard deviation of Ẑ; `None` if Ż is zero.
     """
 
     line: Line
@@ -49,8 +49,8 @@ class Average(NamedTuple):
     """The Master Theorem for the terms of a line.
 
     Attributes:
-        of: `"vector"`: the terms are ψ of its coordinates; `"Moment"`: the terms that a Moment averages;
-            `"output"`: v_α x_α of an output vᵀx/√n.
+        of: What the terms are: `"vector"` for ψ of its coordinates, `"Moment"` for the terms that a Moment averages,
+            `"output"` for the v_α x_α of an output vᵀx/√n.
         expected: The mean of one term in the limit.
         spread: The standard deviation of one term in the limit.
     """
@@ -61,15 +61,15 @@ class Average(NamedTuple):
 
     @property
     def settles(self) -> bool:
-        """Whether the line is the average Σ/m → `expected`; an output is Σ/√m, which stays as random as one term."""
+        """Whether the line is an average Σ/m, which tends to `expected`; an output is Σ/√m, as random as one term."""
         return self.of != "output"
 
 
 class Walkthrough:
     """An architecture's program, forward and backward, to step through; its limit is computed once.
 
-    The gradients are those of the first output. Data is not counted as a line. A readout vᵀx must
-    pass the Simple GIA Check: at scale 1/n, its limit would be a number.
+    The gradients are those of the first output. Data do not count as lines. A readout vᵀx must pass the Simple GIA
+    Check, since at scale 1/n its limit would be a number.
 
     Args:
         arch: An architecture.
@@ -150,7 +150,7 @@ class Walkthrough:
         return _law(spread * _standard_normal(), 0.0, spread)
 
     def _fresh(self, line: Line, limit: Limit) -> float:
-        """The standard deviation σ √E (Z^x)² of Ẑ^{Wx}: that of Wx if W were new to the program."""
+        """The standard deviation σ √E (Z^x)² of Ẑ^{Wx}, which is that of Wx for a W that is used nowhere else."""
         instruction = self.program.instructions[line.index]
         sigma2 = float(self.program.variance(self.program.parameter_of(line.index)))
         law = limit.vectors[instruction.args[0]]
@@ -168,7 +168,7 @@ class Walkthrough:
             network: The values of a network, as `network(width, key)` returns them.
 
         Returns:
-            The n coordinates of a vector `(n,)`, or an array of one number `(1,)`.
+            The n coordinates of a vector, `(n,)`, or an array of one number, `(1,)`.
         """
         line = self.lines[number]
         if line.index not in network:
@@ -199,7 +199,7 @@ class Walkthrough:
             psi: An elementwise function ψ of two arrays of coordinates.
 
         Returns:
-            Mean and standard deviation of one term; `None` if the line has no terms.
+            The mean and the standard deviation of one term; `None` if the line has no terms.
         """
         terms = self._line_terms(self.lines[number], self._samples, psi)
         if not terms.size:
@@ -233,10 +233,10 @@ def first(values: Any) -> np.ndarray:
 
 @functools.cache
 def _standard_normal() -> np.ndarray:
-    """A thousand numbers that are distributed like N(0, 1): its quantiles."""
+    """A thousand quantiles of N(0, 1), as evenly spread samples."""
     return np.array([NormalDist().inv_cdf((k + 0.5) / 1000) for k in range(1000)])
 
 
 def _law(samples: Any, mean: Any, std: Any, gaussian: bool = True, corrections: tuple[int, ...] = ()) -> Law:
-    """A law in plain NumPy, which plots read without a detour through JAX."""
+    """A law of plain NumPy values, which plots can use without JAX."""
     return Law(samples, mean, std, gaussian, corrections)

@@ -403,9 +403,9 @@ def test_refusals_are_sentences(psi, vectors, message):
 
 
 def test_a_program_and_a_width_are_needed():
-    with pytest.raises(HyperparameterError, match=r"A program is needed, such as nv.program\(arch, x\).* not mlp\("):
+    with pytest.raises(HyperparameterError, match=r"Expected a program, such as nv.program\(arch, x\).* not mlp\("):
         master_theorem(library.mlp(), first, ["g1"], width=8, key=0)
-    with pytest.raises(HyperparameterError, match="A program is needed"):
+    with pytest.raises(HyperparameterError, match="Expected a program"):
         limit_law(None)
     with pytest.raises(HyperparameterError, match="The width is 0; it must be a whole number ≥ 1"):
         coordinates(PROGRAMS["mlp"][0], width=0, key=0)

@@ -1,8 +1,8 @@
-"""The Z calculus in exact algebra, for programs whose expectations can all be integrated.
+"""The Z calculus in exact algebra, for programs whose expectations are all formulas or integrals.
 
-The same calculus as in `ntkviz.calculus.sampled`, but each vector's limit Z is an `Expression` in
-basis Gaussians. A MatMul makes new basis Gaussians Ẑ, with covariance σ² E[Z^x Z^y], and adds
-Ż = σ² Σ_y Z^y E[∂Z^x/∂Ẑ^{Wᵀy}] (Tensor Programs III).
+The calculus is that of `ntkviz.calculus.sampled`, but the limit Z of each vector is an `Expression` in basis Gaussians.
+A MatMul makes new basis Gaussians Ẑ, with covariance σ² E[Z^x Z^y], and adds Ż = σ² Σ_y Z^y E[∂Z^x/∂Ẑ^{Wᵀy}] (Tensor
+Programs III).
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ Vectors = np.ndarray  # of Expressions, in the leading shape
 
 
 def exact_kernels(programs: tuple[BackwardProgram, BackwardProgram], readout_passes: bool) -> LimitKernels:
-    """NNGP and NTK between the outputs of two programs of one architecture.
+    """The NNGP and NTK between the outputs of two programs of one architecture.
 
-    Where an expectation is outside the algebra, `refused` has the reason and the numbers are meaningless.
+    If an expectation is outside the algebra, `refused` has the reason and the numbers are meaningless.
     """
     calculus = ExactZ()
     runs = [calculus.run(p.program) for p in programs]
@@ -58,14 +58,14 @@ class ExactZ:
 
     def __init__(self) -> None:
         self.expectations = Expectations()
-        self.families: dict[Any, list[tuple[Any, int]]] = {}  # arguments of a matrix, and the Gaussians they gave
+        self.families: dict[Any, list[tuple[Any, int]]] = {}  # arguments of each matrix, with the Gaussians they gave
         self.vectors: dict[str, Vectors] = {}
         self.size = 0
 
     def run(self, program: Program) -> list[Any]:
-        """Every value: arrays of expressions for vectors, numbers or `ZERO` for scalars.
+        """All values of a program: arrays of expressions for vectors, numbers or `ZERO` for scalars.
 
-        Evaluation stops once `expectations.beyond` has a reason.
+        Evaluation stops as soon as `expectations.beyond` has a reason.
         """
         values: list[Any] = []
         for index, instruction in enumerate(program.instructions):
@@ -94,13 +94,13 @@ def _array(expressions: list[Expression], shape: Shape) -> Vectors:
 
 
 def _numbers(values: list[Any], shape: Shape) -> Any:
-    """Numbers as one array of a shape, `ZERO` if all are."""
+    """Numbers as one array of this shape; `ZERO` if all are `ZERO`."""
     if all(v is ZERO for v in values):
         return ZERO
     return jnp.stack([jnp.asarray(written(v, ())) for v in values]).reshape(shape)
 
 
-# --- the rules: `(op, the calculus, the program, the instruction, *values of the arguments)` ------------------
+# --- the rules: `(op, calculus, program, instruction, *values of the arguments)` ------------------------------
 
 exact: Rules[Any] = Rules("a limit Z in exact algebra")
 exact.refuse(ops.OfLayers, why="write the repeated layers out first (Program.unrolled)")
@@ -277,7 +277,7 @@ def _nngp(
 
 
 class _Uses(NamedTuple):
-    """All uses of one parameter, for each output; `b` holds expressions or, for an input matrix, rows of data."""
+    """All uses of one parameter, for each output; `b` has expressions or, for an input matrix, rows of data."""
 
     a: list[list[Any]]
     b: list[list[Any]]

@@ -1,10 +1,10 @@
 """The algebra of limits Z that can be integrated exactly: sums of products of functions of Gaussians.
 
-A coordinate's limit Z is written as Σ coefficient · Π φ(L), each L an affine combination of basis
-Gaussians (the Ẑ's). Expected products split over independent groups of L's; within a group one or
-two L's are an expectation of `ntkviz.gaussian`, and polynomial factors of further L's are removed by
-Gaussian integration by parts (Stein's lemma, of which Isserlis' theorem is the polynomial case).
-Anything else is recorded as a reason (`Expectations.beyond`), and the program is sampled instead.
+The limit Z of a coordinate is written as Σ coefficient · Π φ(L), where each L is an affine combination of basis
+Gaussians (the Ẑ's). Expected products factorise over independent groups of L's. Within a group, functions of one or two
+L's are an expectation of `ntkviz.gaussian`, and polynomial factors of further L's are removed by Gaussian integration
+by parts (Stein's lemma, of which Isserlis' theorem is the polynomial case). Anything else is recorded as a reason
+(`Expectations.beyond`), and the program is sampled instead.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from ..limit_kernels import Reason
 from .factors import Affine, Factor, Number, Product, by_argument, differentiated, multiplied_out, simplified
 
 MOST_EXPECTATIONS = 250
-"""Products of sums have many terms; beyond this many expectations, compilation takes minutes, but sampling seconds."""
+"""Products of sums have many terms; with more expectations, compilation takes minutes, while sampling takes seconds."""
 
 LOST, SAME = 1e-14, 1e-13
-"""Of the regression on two Gaussians: its rounding, and from when on 1 − ρ² is one."""
+"""For the regression on two Gaussians: its rounding error, and the value below which 1 − ρ² is rounding."""
 
-# Traced once for all scalars under the same functions; a program has hundreds of them.
+# Jitted, so that each function is traced once; a program has hundreds of expectations.
 _single = jax.jit(single_expectation, static_argnames="phi")
 _pair = jax.jit(pair_expectation, static_argnames=("phi", "psi"))
 
@@ -46,14 +46,14 @@ class Term(NamedTuple):
 
 @dataclass(eq=False)
 class Expression:
-    """The limit Z of one vector, a sum of terms; no terms is zero."""
+    """The limit Z of one vector, as a sum of terms; without terms it is zero."""
 
     terms: tuple[Term, ...]
     _affine: Affine | None = field(default=None, repr=False)
 
     @classmethod
     def constant(cls, value: Number) -> Expression:
-        """The same number in every coordinate."""
+        """The limit of a vector with the same number in every coordinate."""
         return cls((Term(value, ()),))
 
     @classmethod
@@ -71,7 +71,7 @@ class Expression:
 
     @functools.cached_property
     def collected(self) -> tuple[Term, ...]:
-        """Its terms, alike ones as one, and those that make up an affine combination too: fewer to multiply."""
+        """The terms, with equal products of factors combined, and all affine terms as one, so that there are fewer."""
         linear = [t for t in self.terms if len(t.factors) == 1 and self._is_affine(t)]
         alike: dict[Any, Term] = {}
         for term in self.terms if len(linear) < 2 else (t for t in self.terms if not any(t is u for u in linear)):
@@ -89,7 +89,7 @@ class Expression:
         return Expression(tuple(Term(t.coefficient * factor, t.factors) for t in self.terms))
 
     def affine(self) -> Affine | None:
-        """Z as an affine combination of Gaussians, if it is one; always the same object."""
+        """Z as an affine combination of Gaussians, always the same object; `None` if it is not one."""
         if self._affine is None and all(self._is_affine(t) for t in self.terms):
             self._affine = self._combine()
         return self._affine
@@ -114,7 +114,7 @@ class Expression:
         return Affine(coefficients, mean)
 
     def apply(self, phi: Nonlinearity, theta: tuple[Number, ...]) -> Expression | None:
-        """φ(Z; θ) of an affine Z or, for a polynomial φ, of any Z; `None` outside the algebra."""
+        """φ(Z; θ) for an affine Z or, if φ is a polynomial, for any Z; otherwise `None`: it is not in the algebra."""
         argument = self.affine()
         if argument is not None:
             return Expression((Term(1.0, (Factor(phi, argument, theta),)),))
@@ -135,8 +135,10 @@ NOTHING = Expression(())
 class Expectations:
     """Expectations of expressions, given the covariances of the basis Gaussians.
 
-    - `covariances[i, j]` (i ≤ j) is absent where it is a structural zero.
-    - `beyond`: why an expectation is outside the algebra. From the first reason on, all results are `ZERO`.
+    Attributes:
+        covariances: Cov(Ẑ_i, Ẑ_j) by (i, j), i ≤ j; absent if it is a structural zero.
+        errors: The relative errors of the expectations so far.
+        beyond: The reasons why an expectation is outside the algebra. After the first one, all results are `ZERO`.
     """
 
     def __init__(self) -> None:
@@ -182,11 +184,11 @@ class Expectations:
         if self.beyond:
             return ZERO
         if key not in self._products:
-            self._products[key] = (z, w, self.mean(z * w))  # keeps z and w alive, so that their ids stay unique
+            self._products[key] = (z, w, self.mean(z * w))  # z and w are kept alive, so that their ids stay unique
         return self._products[key][2]
 
     def expected_derivative(self, z: Expression, basis: int) -> Number:
-        """E[∂Z/∂Ẑ] for a basis Gaussian Ẑ, scalars held fixed."""
+        """E[∂Z/∂Ẑ] for a basis Gaussian Ẑ, with scalars held fixed."""
         parts = (
             argument.coefficients[basis] * self._expected_slope(term, argument, factors)
             for term in z.terms
@@ -199,7 +201,7 @@ class Expectations:
         """coefficient · E[∂_L Π φ(L) · (the other factors)]."""
         if all(f.phi.derivative() is not None for f in factors):
             return sum((self._term(term.coefficient, fs) for fs in differentiated(term.factors, argument)), ZERO)
-        # A jump: its derivative is not a function, but Stein's lemma needs none.
+        # The derivative of a jump is not a function, but Stein's lemma does not need it.
         component = next(c for c in self._components(term.factors) if argument in c)
         if len(component) > 1:
             return self.refuse("the derivative of a jump between dependent vectors")
@@ -220,7 +222,7 @@ class Expectations:
         return value
 
     def _components(self, factors: tuple[Factor, ...]) -> list[dict[Affine, list[Factor]]]:
-        """Factors by argument, arguments in groups independent of each other."""
+        """The factors by argument, with the arguments in groups that are independent of each other."""
         groups: list[dict[Affine, list[Factor]]] = []
         for argument, own in by_argument(factors).items():
             touching = [g for g in groups if any(self.covariance(argument, other) is not ZERO for other in g)]
@@ -234,10 +236,10 @@ class Expectations:
     def _component(self, component: dict[Affine, list[Factor]]) -> Number:
         sides = [(argument, Product.of(factors)) for argument, factors in component.items()]
         key = frozenset((id(argument), p.phi, *map(id, p.theta)) for argument, p in sides)
-        if key not in self._known:  # the many products of sums have few expectations
+        if key not in self._known:  # products of sums have many terms, but few different expectations
             by_size = (lambda: self._one(*sides[0])), (lambda: self._two(*sides))
             value = by_size[len(sides) - 1]() if len(sides) <= 2 else self._by_parts(component)
-            self._known[key] = sides, value  # holds the arguments, so that their ids stay theirs
+            self._known[key] = sides, value  # the arguments are kept alive, so that their ids stay unique
         return self._known[key][1]
 
     def _one(self, argument: Affine, product: Product) -> Number:
@@ -268,7 +270,7 @@ class Expectations:
         return result.value
 
     def _by_parts(self, component: dict[Affine, list[Factor]]) -> Number:
-        """E[L·F] = E[L] E[F] + Σ_j Cov(L, L_j) E[∂_j F], for a polynomial factor's L."""
+        """E[L·F] = E[L] E[F] + Σ_j Cov(L, L_j) E[∂_j F], for an L with only polynomial factors."""
         for argument, factors in component.items():
             if all(f.phi.coefficients for f in factors):
                 rest = tuple(f for other, fs in component.items() if other is not argument for f in fs)
@@ -300,8 +302,10 @@ class Expectations:
         return total
 
     def _regressed(self, coefficient: Number, a: Affine, rest: tuple[Factor, ...]) -> Number:
-        """E[L·F] where F has factors that jump: L less its regression on their arguments is independent of these, so
-        that only polynomials are differentiated."""
+        """E[L·F] for an F with factors that jump.
+
+        L minus its regression on their arguments is independent of these, so that only polynomials are differentiated.
+        """
         arguments = by_argument(rest)
         rough = [other for other, fs in arguments.items() if not all(f.phi.coefficients for f in fs)]
         if len(rough) > 2:
@@ -324,8 +328,10 @@ class Expectations:
         return total
 
     def _regression(self, a: Affine, on: list[Affine]) -> tuple[list[Number], Array]:
-        """The regression of L on one or two others, and how many roundings it takes up; on one of them where they
-        are one Gaussian."""
+        """The coefficients of the regression of L on one or two others, and their relative rounding error.
+
+        If the two others are the same Gaussian up to scale, the regression is on one of them.
+        """
         k = [self._variance(b) for b in on]
         across = [jnp.asarray(written(self.covariance(a, b), ())) for b in on]
         alone = [jnp.where(v > 0, c / jnp.where(v > 0, v, 1.0), 0.0) for v, c in zip(k, across, strict=True)]

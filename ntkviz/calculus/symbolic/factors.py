@@ -1,4 +1,4 @@
-"""Functions of affine combinations of basis Gaussians, and their products: what the algebra of limits is written in."""
+"""Functions of affine combinations of basis Gaussians, and their products: the building blocks of expressions."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Factor(NamedTuple):
 
 
 def by_argument(factors: Iterable[Factor]) -> dict[Affine, list[Factor]]:
+    """The factors of each argument."""
     found: dict[Affine, list[Factor]] = {}
     for factor in factors:
         found.setdefault(factor.argument, []).append(factor)
@@ -40,7 +41,7 @@ def by_argument(factors: Iterable[Factor]) -> dict[Affine, list[Factor]]:
 
 
 def differentiated(factors: tuple[Factor, ...], argument: Affine) -> list[tuple[Factor, ...]]:
-    """∂/∂L of a product of factors, by the product rule: a list of products."""
+    """∂/∂L of a product of factors, as the list of the products whose sum it is."""
     products = []
     for k, factor in enumerate(factors):
         slope = factor.phi.derivative()
@@ -69,7 +70,7 @@ class Product(NamedTuple):
 
 
 def _simplified(factors: list[Factor]) -> list[Factor]:
-    """Multiply polynomials out; step·step = step, step·relu = relu, step·x = relu."""
+    """Multiply polynomials, and use step·step = step, step·relu = relu and step·x = relu."""
     argument = factors[0].argument
     polynomials = [f for f in factors if f.phi.coefficients]
     others = [f for f in factors if not f.phi.coefficients]
@@ -90,6 +91,7 @@ def _simplified(factors: list[Factor]) -> list[Factor]:
 
 
 def multiplied_out(polynomials: list[Factor]) -> tuple[float, ...]:
+    """The coefficients of a product of polynomials of one argument."""
     powers: tuple[float, ...] = (1.0,)
     for factor in polynomials:
         product = [0.0] * (len(powers) + len(factor.phi.coefficients) - 1)
@@ -113,14 +115,14 @@ def _product_nonlinearity(phis: tuple[tuple[Nonlinearity, int], ...]) -> Nonline
             used += count
         return value
 
-    fn.factors = phis  # type: ignore[attr-defined]  # any of which may be a derivative
+    fn.factors = phis  # type: ignore[attr-defined]  # any of them may be a derivative, which `jumps.py` checks
     made = Nonlinearity("·".join(phi.name for phi, _ in phis), fn, smooth=all(phi.smooth for phi, _ in phis))
     coefficients = made.as_polynomial() if not any(count for _, count in phis) else None
     return made if coefficients is None else _polynomial_of(coefficients)
 
 
 def simplified(factors: tuple[Factor, ...]) -> tuple[Factor, ...]:
-    """The same product, where those of one argument make a polynomial with that: |x|·|x| is x²."""
+    """A product of factors, with those of one argument replaced by a polynomial if they make one: |x|·|x| is x²."""
     found: list[Factor] = []
     for argument, own in by_argument(factors).items():
         product = Product.of(own)
