@@ -1,1 +1,1 @@
-"""Kernels at infinite width, and what is computed from them."""
+"""Kernels at infinite width, and quantities computed from them."""

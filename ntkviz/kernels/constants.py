@@ -1,7 +1,7 @@
 """The constants that the scalars of a program converge to: attention weights, layernorm statistics.
 
 A Moment θ = (1/n) Σ_α φ(x_α) is random at finite width and tends to E φ(Z^x) (the Master Theorem of Tensor
-Programs II, arXiv:2006.14548). Where second moments determine that limit, it is computed here without samples;
+Programs II, arXiv:2006.14548). Where second moments determine that limit, this module computes it without samples;
 `limit_law` samples it for any program.
 """
 
@@ -26,7 +26,7 @@ from .forward.views import View
 def limit_scalars(program: Program) -> dict[int, Array]:
     """The limits θ̊ of a program's scalars, where second moments determine them.
 
-    Changing hyper-parameters or data of the same program recompiles nothing.
+    Changing hyper-parameters or data of the same program does not recompile.
 
     Source: the Master Theorem of Tensor Programs II (arXiv:2006.14548).
 
@@ -34,15 +34,15 @@ def limit_scalars(program: Program) -> dict[int, Array]:
         program: `nv.program(arch, x)`.
 
     Returns:
-        Arrays `(*leading,)`, by index in `program.unrolled()`.
+        For the index of each scalar in `program.unrolled()`, an array `(*leading,)`.
 
     Raises:
         NoForwardLimitError: Second moments do not determine a scalar; use `limit_law` instead.
         HyperparameterError: `program` is not a program.
-        TooLargeError: It would need more memory than is free.
+        TooLargeError: The computation would need more memory than is free.
     """
     if not isinstance(program, Program):
-        raise HyperparameterError(f"A program is needed, such as nv.program(arch, x), not {shown(program)}.")
+        raise HyperparameterError(f"Expected a program, such as nv.program(arch, x), not {shown(program)}.")
     as_written = program.unrolled()
     program, indices = with_indices(as_written)
     reasons = [*correction_terms(program), *jax.eval_shape(_limits, program).refused]
@@ -55,7 +55,7 @@ def limit_scalars(program: Program) -> dict[int, Array]:
 def scalars_of_stack(stack: Program) -> dict[int, Array] | None:
     """The limits of the scalars of a stack of runs, `(stack, *leading)`; `None` if second moments leave some open.
 
-    The program is written out and in full.
+    The program must have neither repeats nor shorthands. Its data have an additional first axis, over the stack.
     """
     one = stack.with_data(*(d[0] for d in stack.data))
     if list(correction_terms(one)) or jax.eval_shape(_limits, one).refused:
@@ -80,7 +80,7 @@ class _Scalars:
     refused: tuple[Reason, ...]
 
 
-@functools.partial(jax.jit, inline=True)  # one trace tells whether it applies and computes
+@functools.partial(jax.jit, inline=True)  # so that the check and the computation share one trace
 def _limits(program: Program) -> _Scalars:
     moments = Moments(View((program, program)))
     scalars = (index for index, instruction in enumerate(program.instructions) if instruction.kind == "scalar")

@@ -6,9 +6,9 @@ a sum over *pairs* of uses, one on each input (Tensor Programs II, §"NTK from b
 
     ⟨∂f/∂W, ∂f̄/∂W⟩ = Σ_t Σ_t̄ ⟨dh^t, dh̄^t̄⟩ ⟨s^{t−1}, s̄^{t̄−1}⟩.
 
-At infinite width the terms come from the forward kernels too. There the NTK is a tangent, linear in
-the terms that each pair of uses adds to it. Each term is given a factor, its share; the derivative of
-the NTK with respect to the share of a pair is the contribution of that pair.
+At infinite width the forward kernels give the terms too. There the NTK is a tangent, linear in the terms that pairs of
+uses add to it. Each term gets a factor, its share; the derivative of the NTK with respect to the share of a pair is the
+contribution of that pair.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from ..language.axes import Shape
 from ..language.program import Instruction, Parameter, Program
 from ..language.rewriting.shorthand import in_full
 from ..networks.finite import uses_of_parameters
-from ..networks.parameters import check_one_network_reads
-from ..networks.sampling import at_readout_scale, check_width, products_in_full, random_key, sample_parameters
+from ..networks.parameters import check_same_network
+from ..networks.sampling import at_readout_scale, check_width, full_precision_products, random_key, sample_parameters
 from ..networks.uses import gradient_scale
 from .forward.kernel_pair import KernelPair
 from .forward.kernels import correction_terms, kernels_from
 from .forward.moments import Moments, of_all_pairs
 from .forward.views import Vector, View
 
-Shares = dict[tuple[int, int], Array]  # by pair of indices, one in each program: for all pairs of entries
+Shares = dict[tuple[int, int], Array]  # for a pair of indices, one in each program, the shares of all pairs of entries
 
 
 def infinite_contributions(
@@ -46,8 +46,8 @@ def infinite_contributions(
 ) -> dict[str, Float[np.ndarray, "outputs outputs_bar"]]:
     """The limit NTK of two inputs, parameter by parameter and use by use.
 
-    A bias is used once for each vector it is added to. Each matrix of an array of matrices, such as those of a filter,
-    is named with its index. Changing hyper-parameters of the same architecture recompiles nothing.
+    A bias is used once for each vector that it is added to. Each matrix of an array of matrices, such as those of a
+    filter, is named with its index. Changing hyper-parameters of the same architecture does not recompile.
 
     Source: Tensor Programs II (arXiv:2006.14548), §"NTK from backprop".
 
@@ -57,8 +57,8 @@ def infinite_contributions(
         x2: Another input, possibly of another shape, such as a sequence of another length; `None` means `x1` again.
 
     Returns:
-        For each parameter's name an array `(uses on x1, uses on x2)`, uses in the order of the program. The sum of all
-        entries of all arrays is the NTK.
+        For each parameter's name, an array `(uses on x1, uses on x2)`, with uses in the order of the program. The sum
+        of all entries of all arrays is the NTK.
 
     Raises:
         NoForwardLimitError: The forward kernels do not give the limit.
@@ -85,14 +85,14 @@ def empirical_contributions(
         key: A JAX random key, or an integer seed.
 
     Returns:
-        For each parameter's name an array `(uses on x1, uses on x2)`, as of `infinite_contributions`. The sum of all
+        For each parameter's name, an array `(uses on x1, uses on x2)`, as from `infinite_contributions`. The sum of all
         entries of all arrays is the entry of `empirical_ntk` for the same key.
 
     Raises:
         HyperparameterError: The width is below 1, or the key cannot be used.
         InputError: The data cannot be used, or a batch has more than one input.
         ProgramError: A rule of the language is broken.
-        TooLargeError: It would need more memory than is free.
+        TooLargeError: The computation would need more memory than is free.
     """
     programs = _programs(arch, x1, x2)
     check_width(width)
@@ -100,7 +100,7 @@ def empirical_contributions(
 
 
 def _programs(arch: Architecture, x1: Any, x2: Any) -> tuple[Program, Program]:
-    """The programs of the two inputs, every bias written as an input matrix."""
+    """The programs of the two inputs, with every bias written as an input matrix."""
     check_architecture(arch)
     data1 = check_data(x1, "x1")
     data2 = data1 if x2 is None else check_data(x2, "x2")
@@ -109,7 +109,7 @@ def _programs(arch: Architecture, x1: Any, x2: Any) -> tuple[Program, Program]:
             raise InputError(f"{name} is a batch of {len(data[0])}; contributions need a batch of one input.")
     first = arch.trace(data1)
     second = first if data1 is data2 else arch.trace(data2)
-    check_one_network_reads(arch, first, second)
+    check_same_network(arch, first, second)
     first, second = (biases_as_inputs(in_full(program).unrolled()) for program in (first, second))
     return first, second
 
@@ -117,8 +117,8 @@ def _programs(arch: Architecture, x1: Any, x2: Any) -> tuple[Program, Program]:
 def biases_as_inputs(program: Program) -> Program:
     """The same network with each bias b written as an input matrix applied to the number 1.
 
-    A bias is added by broadcasting, one vector to many at once. As an input matrix it has a use for each
-    of them, and the same coordinates for the same random key.
+    A bias is one vector that broadcasting adds to many. As an input matrix it has a use for each of them, and the same
+    coordinates for the same random key.
     """
     biases = {k for k in range(len(program.parameters)) if _is_bias(program, k)}
     instructions: list[Instruction] = []
@@ -168,7 +168,7 @@ class _Shared(View):
         return own * self.shares[left[1], right[1]]
 
     def at_equal_positions(self, m: Moments, left: Vector, right: Vector) -> KernelPair:
-        return of_all_pairs(m, left, right)  # since every pair has a share of its own
+        return of_all_pairs(m, left, right)  # positions are not interchangeable, as every pair has its own share
 
 
 @bounded
@@ -227,6 +227,6 @@ def _split_network(
         declared, other = program.parameters[use[0]], there[use]
         rate = gradient_scale(program, use[0], width)
         scale = 1 if at_readout_scale(program) else width
-        with products_in_full():
+        with full_precision_products():
             split[_label(declared, use[1])] = rate * scale * (one.a[0] @ other.a[0].T) * (one.b[0] @ other.b[0].T)
     return split

@@ -1,4 +1,4 @@
-"""The distance of random networks from their limit: the relative deviation of the NTK against width."""
+"""The distance of random networks from their limit: the relative deviation of the NTK as a function of width."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def deviation(
         x: A batch of inputs.
         widths: The widths n ≥ 1 to sample.
         seeds: The seeds of the networks at each width, or their number.
-        virtual: Whether the networks are those of `virtual_ntk`, of the same law, in memory that grows like n.
+        virtual: Whether to sample virtual networks (`virtual_ntk`), which have the same law and take memory of order n.
 
     Returns:
         A row for each width and seed.
@@ -44,7 +44,7 @@ def deviation(
 def deviations(
     arch: Architecture, x: Any, *, widths: Iterable[int], seeds: Iterable[int] | int, virtual: bool = False
 ) -> Iterator[Deviation]:
-    """The rows of `deviation`, one by one as networks are sampled."""
+    """The rows of `deviation`, each yielded as soon as its network has been sampled."""
     limit = infinite_ntk(arch, x).ntk
     if not np.any(limit):
         raise NotFiniteError("The limit NTK is zero, so relative distances from it are infinite; use other inputs.")

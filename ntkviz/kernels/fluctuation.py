@@ -1,4 +1,4 @@
-"""How wide is wide enough: the constant c in |Θ_n − Θ| ≈ c/√n of any architecture, without drawing a network."""
+"""How wide is wide enough: the constant c in ‖Θ_n − Θ‖/‖Θ‖ ≈ c/√n of any architecture, without sampling networks."""
 
 from __future__ import annotations
 
@@ -19,20 +19,23 @@ from .constants import scalars_of_stack
 from .results import Fluctuation, RequiredWidth
 
 MOST_ENTRIES = 36
-"""Of a kernel whose covariance is calculated; of a larger one fields are drawn."""
+"""The largest number of entries of a kernel whose covariance is computed; of a larger kernel, fields are drawn."""
 FEWEST_ROWS = 6
 LARGEST_ERROR = 0.1
-"""Of c, relatively; that of tame networks is a hundredth. Numerical choices must not change c by more either."""
+"""The largest relative error of c; that of well-behaved networks is 0.01. Numerical choices must not change c by more
+either."""
 SMALLEST_SHARE = 0.3
-"""Of the variance, that all but a thousandth of the samples must make. If few samples make nearly all of it, they are
-hardly ever met, and errors say nothing. It is 0.96 for relu networks, 0.5 for cubes, 0.4 with batchnorm over six rows,
-0.2 for exp ∘ exp."""
+"""The smallest share of the variance that must be due to all but a thousandth of the samples.
+
+If nearly all of it is due to rare samples, most sets of samples miss them, and the error means nothing. The share is
+0.96 for relu networks, 0.5 for cubes, 0.4 with batchnorm over six rows, 0.2 for exp ∘ exp.
+"""
 
 
 def fluctuation(arch: Architecture, x: Any, *, kernel: Kernel = "ntk") -> Fluctuation:
-    """How far the kernel of a random network of width n is from its limit: c/√n, with the field that is behind c.
+    """How far the kernel of a random network of width n is from its limit: c/√n, and the Gaussian field behind c.
 
-    Holds to leading order in 1/√n. Changing hyper-parameters of the same architecture compiles nothing new.
+    It holds to leading order in 1/√n. Changing hyper-parameters of the same architecture does not recompile.
 
     Source: the infinitesimal jackknife (Efron 1982) of the Z calculus of Tensor Programs III (arXiv:2009.10685), which
     on n samples has the law of a network of width n. For relu networks Hanin and Nica 2019 (arXiv:1909.05989) have
@@ -41,16 +44,16 @@ def fluctuation(arch: Architecture, x: Any, *, kernel: Kernel = "ntk") -> Fluctu
     Args:
         arch: An architecture.
         x: A batch of inputs, an array or a list.
-        kernel: `"ntk"`, or `"nngp"` for the covariance of f given its last hidden layer, (σ²/n) Σ_α x_α x̄_α. Of an
-            output that fails the Simple GIA Check, they are what `infinite_ntk` has the limits of.
+        kernel: `"ntk"`, or `"nngp"` for the covariance of f given its last hidden layer, (σ²/n) Σ_α x_α x̄_α. For an
+            output that fails the Simple GIA Check, they are the kernels whose limits `infinite_ntk` gives.
 
     Returns:
-        The constant with its standard error; the covariance of all entries, or draws of the field.
+        The constant with its standard error, and the covariance of all entries, or draws of the field.
 
     Raises:
         NotFiniteError: The variance of entries times n has no finite limit, as with batch normalisation of fewer than
-            six rows; or it cannot be told, as samples or numerical choices disagree; or the limit itself is zero or
-            not finite.
+            six rows; or it cannot be determined, because samples or numerical choices disagree; or the limit itself is
+            zero or not finite.
         NotIntegrableError: A nonlinearity jumps, or its kinks cannot be found.
         NtkvizError: Whatever else `infinite_ntk` raises.
     """
@@ -66,20 +69,21 @@ def fluctuation(arch: Architecture, x: Any, *, kernel: Kernel = "ntk") -> Fluctu
     norms = np.linalg.norm(found.kernels, axis=(1, 2))
     if not np.all(norms):
         raise NotFiniteError("The limit is zero, so deviations relative to it are infinite.")
-    constants = _mean_norms(found) / norms  # of one scramble both, for their errors have the same sign
+    constants = _mean_norms(found) / norms  # both from one scramble, whose errors have the same sign and partly cancel
     check_finite(constants, "The fluctuation")
     c, error = float(constants.mean()), float(constants.std(ddof=1) / len(constants) ** 0.5)
     if error > LARGEST_ERROR * c or found.shares.mean() < SMALLEST_SHARE:
         raise NotFiniteError(
             "The variance of this kernel at width n differs so much between sets of samples that it may be infinite, "
-            "so the 1/√n law cannot be told to hold; use nonlinearities that grow less, or normalise over more rows."
+            "so it is uncertain whether the 1/√n law holds; use nonlinearities that grow more slowly, or normalise "
+            "over more rows."
         )
     assert found.coarser is not None
     coarser = _mean_norms(found.coarser) / norms[: len(found.coarser.kernels)]
     if not abs(coarser.mean() - constants[: len(coarser)].mean()) <= LARGEST_ERROR * c:
         raise NotFiniteError(
             "The fluctuation of this kernel depends on whether vectors that are nearly dependent count as dependent, "
-            "so it cannot be told; leave out inputs or tokens that nearly repeat others, or make them equal."
+            "so it cannot be determined; leave out inputs or tokens that nearly repeat others, or make them equal."
         )
     if found.covariances is None:
         draws = found.draws.reshape(-1, size, size)
@@ -92,15 +96,15 @@ def fluctuation(arch: Architecture, x: Any, *, kernel: Kernel = "ntk") -> Fluctu
 
 
 def width_for(arch: Architecture, x: Any, *, relative: float = 0.01, kernel: Kernel = "ntk") -> RequiredWidth:
-    """The width at which random networks are, on average, as near to their limit as is asked: n = (c/relative)².
+    """The width at which the average distance of random networks from their limit is `relative`: n = (c/relative)².
 
-    Source: as of `fluctuation`.
+    Source: that of `fluctuation`.
 
     Args:
         arch: An architecture.
         x: A batch of inputs, an array or a list.
-        relative: E‖Θ_n − Θ‖_F / ‖Θ‖_F, greater than 0. To leading order: for a few per cent or less.
-        kernel: As of `fluctuation`.
+        relative: E‖Θ_n − Θ‖_F / ‖Θ‖_F, greater than 0; at most a few per cent, as the law holds to leading order.
+        kernel: That of `fluctuation`.
 
     Returns:
         The width n, and its standard error.
@@ -121,10 +125,10 @@ def _limits(stacks: Stacks) -> Any:
 
 
 def _check_tails(program: Program) -> None:
-    """Refuse batch normalisation of so few rows that the NTK has no variance to speak of.
+    """Refuse batch normalisation of so few rows that the influences have no finite variance.
 
-    The influence of a coordinate grows like 1/std² of its rows. With B rows std has a density like r^{B−2} near 0, so
-    the variance of the influence is like ∫ r^{B−2} r^{−4} dr: infinite for B ≤ 5.
+    The influence of a coordinate grows like 1/std² of its rows. With B rows the density of r = std near 0 is like
+    r^{B−2}, so the variance of the influence is like ∫ r^{B−2} r^{−4} dr, which is infinite for B ≤ 5.
     """
     for instruction in program.instructions:
         op = instruction.op
@@ -139,19 +143,19 @@ def _check_tails(program: Program) -> None:
 
 
 def _mean_norms(found: Influence) -> np.ndarray:
-    """E‖G‖_F of the field, for each scramble."""
+    """E‖G‖_F of the field G, for each scramble."""
     if found.covariances is None:
         return np.asarray(np.linalg.norm(found.draws, axis=(-2, -1)).mean(-1))
     rows, columns = pairs_of(found.kernels.shape[-1])
-    times = np.where(rows == columns, 1.0, 2.0) ** 0.5  # an entry beside the diagonal is there twice
+    times = np.where(rows == columns, 1.0, 2.0) ** 0.5  # an entry off the diagonal occurs twice
     return np.array([mean_norm(np.linalg.eigvalsh(v * times[:, None] * times)) for v in found.covariances])
 
 
 def mean_norm(eigenvalues: np.ndarray) -> float:
-    """E √(Σ λ_k g_k²) of independent standard normals g_k.
+    """E √(Σ λ_k g_k²) for independent standard normals g_k.
 
-    By √q = (1/2√π) ∫₀^∞ (1 − e^{−qt}) t^{−3/2} dt and E e^{−λg²t} = (1 + 2λt)^{−1/2}; the trapezoidal rule in log t
-    converges exponentially.
+    It follows from √q = (1/2√π) ∫₀^∞ (1 − e^{−qt}) t^{−3/2} dt and E e^{−λg²t} = (1 + 2λt)^{−1/2}, by the trapezoidal
+    rule in log t, which converges exponentially.
     """
     total = np.sum(np.maximum(eigenvalues, 0.0))
     if not total > 0:
@@ -163,7 +167,7 @@ def mean_norm(eigenvalues: np.ndarray) -> float:
 
 
 def _places(size: int) -> np.ndarray:
-    """Where each entry of a symmetric matrix is among those of `pairs_of`."""
+    """The position of each entry of a symmetric matrix among those of `pairs_of`."""
     rows, columns = pairs_of(size)
     where = np.empty((size, size), int)
     where[rows, columns] = where[columns, rows] = np.arange(len(rows))

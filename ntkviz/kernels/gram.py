@@ -1,8 +1,8 @@
 """`gram`: kernels on many inputs, block by block, with a progress bar, resumable, and optionally on a cluster.
 
-A kernel entry depends on two inputs only, so the Gram matrix of thousands of inputs splits into blocks that can be
+A kernel entry depends only on two inputs, so the Gram matrix of thousands of inputs splits into blocks that can be
 computed in any order, on any machine, at any time. Storage and computation are separate: `ntkviz.kernels.gram_folder`
-keeps blocks on disk, `ntkviz.cluster` sends them to Dask.
+keeps blocks on disk, and `ntkviz.cluster` distributes them over a Dask cluster.
 """
 
 from __future__ import annotations
@@ -49,35 +49,35 @@ def gram(
     nv.gram(nv.architectures.mlp(depth=3), x, folder="kernels").ntk   # killed? call again: it resumes
     ```
 
-    For one batch with itself, only the blocks on and above the diagonal are computed. Besides the result and the
-    inputs, the size of a block determines the memory; with a `folder`, the result is on disk too.
+    For one batch with itself, only the blocks on and above the diagonal are computed. The memory needed is that of the
+    inputs, of one block, and of the result, unless a `folder` keeps it on disk.
 
     Args:
-        arch: An architecture that treats its inputs separately: no batch normalisation, nor anything else that mixes
-            the examples of a batch.
+        arch: An architecture that treats its inputs separately, without batch normalisation or anything else that
+            mixes the examples of a batch.
         x1: A batch of inputs, an array or a list.
         x2: Another batch; `None` means `x1` again.
-        block: Inputs per side of a block, ≥ 1. If the process is killed, the blocks in progress are lost, one or, on
-            a cluster, several. Choose smaller blocks for architectures whose kernels are slow; below some hundreds,
+        block: Inputs per side of a block, ≥ 1. If the process is killed, the blocks in progress are lost: one or, on
+            a cluster, several. Choose smaller blocks for architectures whose kernels are slow; below a few hundred,
             starting a block of an MLP takes longer than computing it.
-        folder: Where the result is kept, in the files `nngp.npy` and `ntk.npy`; created if it does not exist.
+        folder: The folder for the result, in the files `nngp.npy` and `ntk.npy`; created if it does not exist.
             Repeating the call computes only the missing blocks. `None` keeps the result in memory.
         scheduler: The address of a Dask scheduler (`"tcp://…:8786"`) or a `distributed.Client`, whose workers compute
-            the blocks; ntkviz must be installed there. Blocks of a worker that dies are repeated. `None` means the
-            environment variable `NTKVIZ_DASK_SCHEDULER`; if that is not set, this process computes.
+            the blocks; ntkviz must be installed there. Blocks of a worker that dies are repeated. `None` means that of
+            the environment variable `NTKVIZ_DASK_SCHEDULER`; if that is not set, this process computes.
         progress: `True` draws a progress bar on stderr; a function `(done, total)` is called instead, at the start
             and after every block.
 
     Returns:
         Kernels `(|x1|, |x2|)`, float64: NumPy arrays, or read-only memory maps of the files in `folder`. Where
         expectations have to be sampled, each block has its own samples, the same in every run: an entry then depends on
-        `block`, and agrees with that of `infinite_ntk` to within a few times `error` only.
+        `block`, and agrees with that of `infinite_ntk` only to within a few times `error`.
 
     Raises:
         InputError: The architecture treats a batch as one input, the data cannot be used, or the folder cannot be used
             or holds the kernels of another computation.
-        HyperparameterError: An option cannot be used.
-        ClusterError: The cluster cannot be reached, or cannot do the work.
+        HyperparameterError: An option has an invalid value.
+        ClusterError: The cluster cannot be reached, or failed.
         NtkvizError: Whatever else `infinite_ntk` raises.
     """
     check_architecture(arch)
@@ -98,16 +98,16 @@ def gram(
         tqdm(total=total, initial=total - len(missing), unit="block", disable=progress is not True) as bar,
     ):
         done = total - len(missing)
-        _tell(progress, done, total)
+        _report_progress(progress, done, total)
         for number, kernels in blocks:
             store.write(number, kernels)
             bar.update()
             done += 1
-            _tell(progress, done, total)
+            _report_progress(progress, done, total)
     return store.kernels()
 
 
-def _tell(progress: bool | Callable[[int, int], None], done: int, total: int) -> None:
+def _report_progress(progress: bool | Callable[[int, int], None], done: int, total: int) -> None:
     if callable(progress):
         progress(done, total)
 
@@ -117,9 +117,10 @@ def _tell(progress: bool | Callable[[int, int], None], done: int, total: int) ->
 
 @dataclass(frozen=True)
 class Work:
-    """The whole computation: a block for each of `pairs` of pieces, each of inputs of one shape.
+    """The whole computation: a block for each pair in `pairs` of one piece of `rows` and one of `columns`.
 
-    `columns` is `None` for a batch with itself; the pairs are then those on and above the diagonal.
+    All inputs of a piece have the same shape. `columns` is `None` for a batch with itself; the pairs are then those on
+    and above the diagonal.
     """
 
     arch: Architecture
@@ -151,7 +152,7 @@ def _split(arch: Architecture, groups1: list[Group], groups2: list[Group] | None
 
 
 def _pieces(groups: list[Group], side: int) -> list[Group]:
-    """Groups of at most `side` inputs."""
+    """The groups, cut into pieces of at most `side` inputs."""
     return [
         Group(members[part], tuple(d[part] for d in data))
         for members, data in groups
@@ -175,9 +176,9 @@ def _groups(arch: Architecture, x: Any, what: str, side: int) -> list[Group]:
 def _identity(
     arch: Architecture, groups1: list[Group], groups2: list[Group] | None, side: int, probe: Kernels
 ) -> dict[str, Any]:
-    """What identifies this computation, by its name in error messages: a folder is resumed by the same one only.
+    """The facts that identify this computation, each under its name for error messages; a folder resumes no other.
 
-    A name such as `<lambda>` does not identify a function, and its address changes from run to run; the kernels
+    A name such as `<lambda>` does not identify a function, and its address changes from run to run, but the kernels
     `probe` of two inputs do identify it.
     """
     return {

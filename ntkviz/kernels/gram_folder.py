@@ -1,13 +1,14 @@
-"""Storage for the blocks of a large kernel: in memory, or in a folder that survives a kill at any moment.
+"""Storage for the blocks of a large kernel: in memory, or in a folder that stays valid if the process is killed.
 
 A folder holds
 
 - `calculation.json`: the identity of the computation;
 - `nngp.npy`, `ntk.npy`: the kernels, at full size from the start;
-- `finished.npy`: for each block −1, or, once its entries are on disk, its error.
+- `finished.npy`: a mark for each block: −1, or its error once its entries are on disk.
 
 Every file appears under its name only when it is complete. A block's entries are flushed before its mark is written,
-and the mark is one aligned number, which is written atomically: a half-written block has none, and is computed again.
+and the mark is one aligned number, which is written atomically. So a half-written block is not marked, and is computed
+again.
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ _ITEM = np.dtype(np.float64).itemsize
 class Layout(NamedTuple):
     """A matrix in blocks.
 
-    - `shape`: the shape of the matrix.
-    - `places`: the row and column indices of each block.
-    - `symmetric`: whether each block determines its mirror image too.
+    Attributes:
+        shape: The shape of the matrix.
+        places: The row and column indices of each block.
+        symmetric: Whether each block also determines its mirror image.
     """
 
     shape: tuple[int, int]
@@ -58,7 +60,7 @@ class Layout(NamedTuple):
             matrix[np.ix_(columns, rows)] = values.T
 
     def ends(self) -> Int[np.ndarray, "blocks"]:
-        """For each block, how many entries of the matrix, row by row, end with the block's last one, `(blocks,)`."""
+        """For each block, the number of entries of the matrix, in row-major order, up to its last one, `(blocks,)`."""
         both = [((r, c), (c, r)) if self.symmetric else ((r, c),) for r, c in self.places]
         return np.array([max(int(r.max()) * self.shape[1] + int(c.max()) + 1 for r, c in pair) for pair in both])
 
@@ -87,7 +89,7 @@ class Memory:
 
 
 class Folder:
-    """Kernels in a folder, with errors of `error_kind`; it resumes only a computation of the same `identity`.
+    """Kernels in a folder, with errors of `error_kind`; only a computation of the same `identity` can be resumed.
 
     Raises `InputError` for a folder that cannot be created or written, is too small for the result, or holds other
     files or the kernels of another computation.
@@ -126,7 +128,7 @@ class Folder:
             )
 
     def _prepare(self) -> None:
-        """Create missing files; blocks lost with a truncated file are to be computed again."""
+        """Create missing files; blocks that were lost because a file was truncated are marked as missing."""
         marks, blocks = self._file("finished"), len(self._layout.places)
         if _size(marks) != _full_size((blocks,)):
             _make(marks, lambda new: _new_array(new, (blocks,), TO_DO))
@@ -151,7 +153,7 @@ class Folder:
     def write(self, number: int, kernels: Kernels) -> None:
         """Store a block: its entries first, then the mark that it is finished."""
         for name in KERNELS:
-            # Mapped anew for each block: pages once touched would count as this process's memory until unmapped.
+            # Mapped anew for each block, since pages count as memory of this process until they are unmapped.
             matrix = open_memmap(self._file(name), mode="r+")
             self._layout.put(matrix, number, getattr(kernels, name))
             matrix.flush()
@@ -182,7 +184,7 @@ def _unfinished(file: Path) -> Path:
 
 
 def _new_array(file: Path, shape: tuple[int, ...], fill: float = 0.0) -> None:
-    """Create an array on disk; zeros take neither time nor memory."""
+    """Create an array on disk; writing zeros takes neither time nor memory."""
     array = open_memmap(file, mode="w+", dtype=np.float64, shape=shape)
     _allocate(file, _full_size(shape))
     if fill:
@@ -191,10 +193,10 @@ def _new_array(file: Path, shape: tuple[int, ...], fill: float = 0.0) -> None:
 
 
 def _allocate(file: Path, size: int) -> None:
-    """Reserve the space on disk now: if a memory map found the disk full later, the process would be killed."""
+    """Reserve the space on disk now, since the process would be killed if a memory map found the disk full later."""
     with file.open("r+b") as opened:
         opened.truncate(size)
-        if hasattr(os, "posix_fallocate"):  # not on every system
+        if hasattr(os, "posix_fallocate"):  # missing on some systems
             os.posix_fallocate(opened.fileno(), 0, size)
 
 
@@ -203,7 +205,7 @@ def _size(file: Path) -> int:
 
 
 def _full_size(shape: tuple[int, ...]) -> int:
-    """The bytes of a .npy file of float64."""
+    """The size of a .npy file of float64, in bytes."""
     header = io.BytesIO()
     write_array_header_1_0(header, {"descr": "<f8", "fortran_order": False, "shape": shape})
     return len(header.getvalue()) + _ITEM * math.prod(shape)

@@ -29,7 +29,7 @@ from ..language.architecture import Architecture, check_architecture, check_data
 from ..language.program import Program
 from ..language.rewriting.several import split_functions
 from ..language.rewriting.shorthand import in_full
-from ..networks.parameters import check_one_network_reads
+from ..networks.parameters import check_same_network
 from .forward.kernels import KernelsOfTwo, kernels_of, over_time, pair_by_pair
 from .plan import forward_plan
 from .results import Kernels, Plan
@@ -42,36 +42,37 @@ def infinite_ntk(
 ) -> Kernels:
     """The NNGP and the NTK in the limit of infinite width.
 
-    Changing hyper-parameters of the same architecture recompiles nothing.
+    Changing hyper-parameters of the same architecture does not recompile.
 
     Source: Tensor Programs II, main theorem (arXiv:2006.14548), for the method `"forward"`; Tensor Programs III
     (arXiv:2009.10685), the Master Theorem, for `"general"`.
 
     Args:
         arch: An architecture.
-        x1: A batch of inputs, batch first; a list of inputs of different shapes (sequences of different lengths).
-            If the program mixes the examples of a batch (batch normalisation, the nodes of one graph, code that uses
-            their number), each batch is treated as one input, and the kernels are those between its rows.
+        x1: A batch of inputs, an array with the batch axis first, or a list of inputs, whose shapes may differ (such as
+            sequences of different lengths). If the program mixes the examples of a batch (batch normalisation, the
+            nodes of one graph, code that uses their number), each batch is treated as one input, and the kernels are
+            those between its rows.
         x2: Another batch; `None` means `x1` again.
         method: `"forward"` computes the forward kernels and their tangents, which is correct if the Simple GIA Check
             passes; `"general"` follows the backward pass too and is always correct; `"auto"` uses the former where it
             applies.
-        assume_gia: `True` gives the answer of the gradient independence assumption instead, where the backward pass
-            uses independent copies of the matrices: correct if the check passes, possibly wrong otherwise.
+        assume_gia: `True` gives the result under the gradient independence assumption, in which the backward pass uses
+            independent copies of the matrices: correct if the check passes, possibly wrong otherwise.
 
     Returns:
         Kernels `(|x1|, |x2|)`, float64 NumPy arrays. An output that fails the check is read at scale 1/n: `nngp` is
-        then the product of its deterministic limits, and `ntk` the limit of n·⟨∇f, ∇f̄⟩. Where expectations had to be
+        then the product of its deterministic limits, and `ntk` the limit of n·⟨∇f, ∇f̄⟩. If expectations had to be
         sampled, `error` is the largest standard error.
 
     Raises:
         InputError: The data cannot be used.
-        HyperparameterError: A hyper-parameter or an option cannot be used.
+        HyperparameterError: A hyper-parameter or an option has an invalid value.
         ProgramError: A rule of the language is broken.
         NoForwardLimitError: The method `"forward"` does not apply to the architecture.
         NotFiniteError: The limit is infinite, as with batch normalisation of fewer than four rows, or NaN.
         NotIntegrableError: A nonlinearity has a jump, or expectations that cannot be bounded.
-        TooLargeError: It would need more memory than is free.
+        TooLargeError: The computation would need more memory than is free.
     """
     check_architecture(arch)
     one_of(method, "The method", ("auto", "forward", "general"))
@@ -115,11 +116,11 @@ def explain(arch: Architecture, x: Any, *, assume_gia: bool = False) -> Plan:
     Args:
         arch: An architecture.
         x: A batch of inputs of one shape.
-        assume_gia: As in `infinite_ntk`.
+        assume_gia: As for `infinite_ntk`.
 
     Returns:
-        The reading that is used, the instruction that rules out a better one, and what the error of the answer means.
-        No kernel is computed.
+        The reading that is used, the reasons why no better one is, and the meaning of the error of the result. No
+        kernel is computed.
 
     Raises:
         NtkvizError: Whatever `infinite_ntk` raises before it computes.
@@ -141,7 +142,7 @@ class _Task:
     @classmethod
     def of(cls, arch: Architecture, data1: Data, data2: Data) -> _Task:
         first, second, separate = traced(arch, data1, data2)
-        check_one_network_reads(arch, first, second)
+        check_same_network(arch, first, second)
         programs = (full := in_full(first)), full if second is first else in_full(second)
         for program in programs:
             check_batches(program)
@@ -149,13 +150,13 @@ class _Task:
 
     @functools.cached_property
     def signature(self) -> TraceSignature:
-        """Their signature."""
+        """The trace signature of the two programs."""
         return trace_signature(self.first, self.second)
 
     def stacks(self) -> tuple[Program, Program]:
-        """The unrolled programs, each on a stack of data: all examples as batches of one, or a single batch."""
+        """The unrolled programs, each for a stack of data: all examples as batches of one, or a single batch."""
         first = self.first.unrolled().with_data(*_stacked(self.data[0], self.separate))
-        if self.data[0] is self.data[1]:  # one stack of runs, not two that happen to be equal
+        if self.data[0] is self.data[1]:  # the same stack of runs, so the same object
             return first, first
         return first, self.second.unrolled().with_data(*_stacked(self.data[1], self.separate))
 
@@ -165,8 +166,8 @@ def _stacked(data: Data, separate: bool) -> Data:
 
 
 def _plan(task: _Task, method: Method, assume_gia: bool) -> Plan:
-    """Which reading gives the kernels; raises `NoForwardLimitError` if the requested one does not."""
-    reasons: tuple[str, ...] = ("The gradients are those of independent matrices, which only the Z calculus has.",)
+    """The plan for the kernels; raises `NoForwardLimitError` if `method` is "forward" and does not apply."""
+    reasons: tuple[str, ...] = ("Only the Z calculus evaluates gradients with independent matrices.",)
     if not assume_gia:
         reasons = ("The method 'general' was requested.",)
     if method != "general" and not assume_gia:
@@ -201,9 +202,9 @@ _whole: dict[KernelsOfTwo, Callable[..., LimitKernels]] = {
 
 @functools.lru_cache(maxsize=512)
 def _pairs(structures: tuple[Program, Program], kernels_of_two: KernelsOfTwo) -> Callable[..., LimitKernels]:
-    """All pairs of examples; values that depend on one example are computed once per example, not per pair.
+    """A function for all pairs of examples; values that depend on one example are computed once for it, not per pair.
 
-    A function of numbers only: the program is not traced again between the blocks of one kernel.
+    It takes only numbers, so the programs are not traced again between the blocks of one kernel.
     """
     structure, structure_bar = structures
 
@@ -226,7 +227,7 @@ def _pairs(structures: tuple[Program, Program], kernels_of_two: KernelsOfTwo) ->
 
 
 def _in_blocks(programs: tuple[Program, Program], signature: TraceSignature, data1: Data, data2: Data) -> LimitKernels:
-    """The kernels block by block, on one thread per core: a block, and not the whole, determines the memory."""
+    """The kernels block by block, on one thread per core, so that memory depends on the size of a block."""
     _expect_large_arrays()
     most = _block_side(signature)
     symmetric = data1 is data2  # then the blocks below the diagonal are mirror images
@@ -249,7 +250,7 @@ def _in_blocks(programs: tuple[Program, Program], signature: TraceSignature, dat
 
     blocks = [(row, column) for i, row in enumerate(rows) for column in (columns[i:] if symmetric else columns)]
     first, *others = blocks
-    begun = calculated(*first)  # compiles now, and then runs asynchronously
+    begun = calculated(*first)  # compiled before the threads start; it then runs asynchronously
     tasks = [_in_thread(lambda row, column: put(row, column, calculated(row, column)), *block) for block in others]
     errors = [put(*first, begun), *(task.result() for task in tasks)]
     return LimitKernels(nngp, ntk, Error(max(float(e.value) for e in errors), weaker(*(e.kind for e in errors))))
@@ -259,9 +260,10 @@ def _in_blocks(programs: tuple[Program, Program], signature: TraceSignature, dat
 def _expect_large_arrays() -> None:
     """Make malloc keep the memory of one kernel for the next.
 
-    glibc returns freed memory to the OS, which must zero it on reallocation: a fifth of the time of a kernel of 500
-    inputs. The threshold above which it does so adapts to the largest array freed so far, up to 32 MB, but blocks are
-    small. The array allocated here is never written to, so that no page of it is ever zeroed.
+    glibc returns freed memory to the OS, which must zero it on reallocation; this takes a fifth of the time of a kernel
+    of 500 inputs. The threshold above which it does so adapts to the largest array freed so far, up to 32 MB, but
+    blocks are small. So a large array is allocated and freed here; it is never written to, so none of its pages is
+    zeroed.
     """
     np.empty(2**21)
 
@@ -290,7 +292,7 @@ def _pieces(data: Data, most: int) -> list[_Side]:
 
 
 def _block_side(signature: TraceSignature) -> int:
-    """Inputs per side of a block, such that its arrays fit into the cache or, on a GPU, occupy all of it.
+    """Inputs per side of a block, chosen so that its arrays fit into the cache or, on a GPU, occupy the whole device.
 
     If only a few pairs fit, one pair at a time is as fast, and compiles in half the time. A pair counts as at least 4
     numbers, since more than 256 inputs per side gain nothing.

@@ -2,10 +2,10 @@
 
 The readings are tried in order of preference: forward kernels, by one scan over time where the program has loops, with
 repeated layers written once or unrolled; the Z calculus in exact algebra; the Z calculus on samples. Whether a reading
-applies depends on the form of the program only. For the forward kernels and the algebra, however, only their own rules
-can tell, since the moments that are needed of an instruction depend on its later uses. So the rules are traced once:
-the trace returns a `Reason` beside the numbers if the reading does not apply, and otherwise it is compiled and computes
-the limit.
+applies depends only on the form of the program. For the forward kernels and the algebra, however, only evaluating their
+rules decides it, since the moments that are needed of an instruction depend on its later uses. So the rules are traced
+once: if the reading does not apply, the trace returns a `Reason` along with the numbers; otherwise the same trace is
+compiled to compute the limit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .results import Plan
 
 @functools.lru_cache(maxsize=512)
 def forward_plan(signature: TraceSignature) -> Plan | NoForwardLimitError:
-    """The plan for the forward kernels, or the error to raise if they are required."""
+    """The plan for the forward kernels or, if they do not apply, the error to raise if they were requested."""
     report = check_program(signature.structures[0])
     if not report.passes:
         return NoForwardLimitError(report.refusal("the forward kernels do not give its NTK; use method='general'"))
@@ -41,7 +41,7 @@ def forward_plan(signature: TraceSignature) -> Plan | NoForwardLimitError:
 
 
 def check_forward(program: Program) -> None:
-    """Refuse a program whose limit the forward kernels do not give without unrolling it."""
+    """Raise `NoForwardLimitError` if the forward kernels do not give a program's limit without unrolling it."""
     found = forward_plan(trace_signature(program, program))
     if isinstance(found, NoForwardLimitError):
         raise found
@@ -50,6 +50,6 @@ def check_forward(program: Program) -> None:
 
 
 def _layers_twice(program: Program) -> Program:
-    """The program unrolled with two layers for every repeated block: if two layers are refused, more are too."""
+    """The program unrolled with two layers for each `Repeat`; if two layers are refused, so is any larger number."""
     twice = program.with_numbers(tuple(np.full(c.shape, 2, c.dtype) for c in program.constants), program.data)
     return twice.unrolled().with_numbers(program.constants, program.data)

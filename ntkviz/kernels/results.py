@@ -1,4 +1,4 @@
-"""What is answered about kernels: records of numbers, which need no JAX."""
+"""Results about kernels: records of numbers, which need no JAX."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DOES: dict[Reading, str] = {
 
 
 _NORMS = 2**16
-"""Draws of a norm: of one that is |g| of a normal g, the fifth percentile is then known to 2 %."""
+"""The number of draws of a norm; if the norm is |g| for a normal g, they give its fifth percentile to within 2 %."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Plan:
         error_kind: The kind of the answer's error: `"rounding"`, `"estimate"` or `"standard error"`.
         reasons: Why no better reading is used, one sentence each; empty for the best.
         written_out: Whether layers that the architecture repeats are written out one by one.
-        split: The functions of several vectors that are read as sums of products of functions of one linear
-            combination each, by name.
+        split: The names of the functions of several vectors that are rewritten as sums of products of functions of one
+            linear combination each.
     """
 
     reading: Reading
@@ -59,7 +59,7 @@ class Kernels(NamedTuple):
     Attributes:
         nngp: E[f(x) f(x̄)] at initialisation, `(|x1|, |x2|)`.
         ntk: The limit neural tangent kernel, `(|x1|, |x2|)`.
-        error: The absolute error of the entries of both; `error_kind` says what it means.
+        error: The largest absolute error of an entry of either; `error_kind` says what it means.
     """
 
     nngp: Float[np.ndarray, "*points batch batch_bar"]
@@ -68,7 +68,7 @@ class Kernels(NamedTuple):
 
     @property
     def error_kind(self) -> ErrorKind:
-        """Kind of `error`: `"rounding"` (closed forms), `"estimate"` (integrals) or `"standard error"` (samples)."""
+        """The kind of `error`: `"rounding"` (closed forms), `"estimate"` (integrals), `"standard error"` (samples)."""
         return getattr(self.error, "kind", "estimate")
 
 
@@ -87,7 +87,7 @@ class DeviationTable(tuple[Deviation, ...]):
         """The deviation at each width, averaged over seeds.
 
         Returns:
-            ‖Θ_n − Θ‖_F / ‖Θ‖_F by width n, ascending.
+            ‖Θ_n − Θ‖_F / ‖Θ‖_F for each width n, ascending in n.
         """
         return {w: float(np.mean([r.relative_frobenius for r in self if r.width == w])) for w in self.widths()}
 
@@ -95,7 +95,7 @@ class DeviationTable(tuple[Deviation, ...]):
         """The widths that were sampled.
 
         Returns:
-            Each width n once, ascending.
+            The distinct widths n, ascending.
         """
         return sorted({row.width for row in self})
 
@@ -103,7 +103,7 @@ class DeviationTable(tuple[Deviation, ...]):
         """The log–log slope of the mean deviation against width; theory predicts −1/2.
 
         Returns:
-            The slope; NaN for one width.
+            The slope; NaN for fewer than two widths.
         """
         return self._slope().value
 
@@ -120,12 +120,12 @@ class DeviationTable(tuple[Deviation, ...]):
 
 
 class Band(NamedTuple):
-    """Where the distances of single wide networks from their limit lie: between low/√n and high/√n.
+    """The band in which the distances of single wide networks from their limit lie: from low/√n to high/√n.
 
     Attributes:
-        low: As many networks are nearer than low/√n as are farther than high/√n.
-        high: See `low`.
-        error: The standard error of either, the larger one.
+        low: The lower end; as many networks are nearer than low/√n as are farther than high/√n.
+        high: The upper end.
+        error: The larger of the standard errors of the two ends.
     """
 
     low: float
@@ -134,16 +134,16 @@ class Band(NamedTuple):
 
 
 class Fluctuation(NamedTuple):
-    """What is left of the randomness of wide networks: √n (Θ_n − Θ) tends to a centred Gaussian field.
+    """The fluctuation of wide networks about their limit: √n (Θ_n − Θ) tends to a centred Gaussian field.
 
     Attributes:
-        c: E‖Θ_n − Θ‖_F / ‖Θ‖_F → c/√n, dimensionless.
+        c: The constant in E‖Θ_n − Θ‖_F / ‖Θ‖_F ≈ c/√n, dimensionless.
         error: The standard error of `c` over independent scrambles of the samples.
-        covariance: lim n Cov(Θ_n[i, j], Θ_n[k, l]), `(|x|, |x|, |x|, |x|)`; `None` of more than eight inputs.
-        draws: Of that field, `(256, |x|, |x|)`.
-        influences: What one coordinate adds to each entry of n (Θ_n − Θ), for draws of that coordinate from its limit,
-            `(1024, |x|, |x|)`: with mean 0, and with covariance `covariance` up to sampling. `None` of more than eight
-            inputs.
+        covariance: lim n Cov(Θ_n[i, j], Θ_n[k, l]), `(|x|, |x|, |x|, |x|)`; `None` for more than eight inputs.
+        draws: Draws of that field, `(256, |x|, |x|)`.
+        influences: The contribution of one coordinate to each entry of n (Θ_n − Θ), for draws of that coordinate from
+            its limit, `(1024, |x|, |x|)`; its mean is 0, and its covariance is `covariance` up to sampling. `None` for
+            more than eight inputs.
     """
 
     c: float
@@ -153,13 +153,13 @@ class Fluctuation(NamedTuple):
     influences: Float[np.ndarray, "coordinates x x"] | None
 
     def band(self, share: float = 0.9) -> Band:
-        """Where that share of single networks lies: quantiles of ‖G‖_F / ‖Θ‖_F, with G the Gaussian field.
+        """The band that contains this share of single networks: quantiles of ‖G‖_F / ‖Θ‖_F, G being the Gaussian field.
 
         Args:
-            share: Between 0 and 1, both excluded.
+            share: The share of networks, between 0 and 1, both excluded.
 
         Returns:
-            The band in units of 1/√n, as `c` is.
+            The band, in units of 1/√n, like `c`.
 
         Raises:
             HyperparameterError: `share` is not a number between 0 and 1.
@@ -169,8 +169,8 @@ class Fluctuation(NamedTuple):
         norms = self._norms()
         distances = self.c * norms / (norms.mean() or 1.0)
         ends = np.array([(1 - share) / 2, (1 + share) / 2])
-        low, high = np.quantile(distances, ends, method="weibull")  # of few draws, too, the stated share on average
-        # The share of draws below a quantile has the standard error √(p(1 − p)/N); in distances, that of p ± this.
+        low, high = np.quantile(distances, ends, method="weibull")  # unbiased even for few draws
+        # The share of draws below a quantile p has the standard error √(p(1 − p)/N), here converted to distances.
         off = np.sqrt(ends * (1 - ends) / len(distances))
         spread = np.quantile(distances, np.clip(ends + off, 0, 1)) - np.quantile(distances, np.clip(ends - off, 0, 1))
         relative = self.error / (self.c or 1.0)
@@ -186,10 +186,10 @@ class Fluctuation(NamedTuple):
 
 
 class RequiredWidth(NamedTuple):
-    """How wide networks have to be.
+    """The width that networks must have.
 
     Attributes:
-        width: n, rounded up.
+        width: The width n, rounded up.
         error: The standard error of `width`.
     """
 

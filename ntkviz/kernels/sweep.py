@@ -1,7 +1,7 @@
 """`sweep`: the limit kernels at every point of a grid of hyper-parameters, in one computation.
 
-Hyper-parameters are numbers of a program, so one program serves the whole grid: its numbers get one more axis, over
-which JAX maps the forward kernels.
+Hyper-parameters are numbers of a program, so one program serves the whole grid: its numbers get an additional axis,
+over which JAX maps the forward kernels.
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ def sweep(arch: Architecture, x: Any, **axes: Iterable[float]) -> Kernels:
     nv.sweep(nv.architectures.mlp(), x, sigma_w=np.linspace(0.5, 3, 31), sigma_b=[0.0, 0.1]).nngp   # (31, 2, |x|, |x|)
     ```
 
-    Other values on a grid of the same size recompile nothing.
+    Other values on a grid of the same shape do not recompile.
 
     Args:
         arch: An architecture that passes the Simple GIA Check.
         x: A batch of inputs of one shape.
-        **axes: The values of each hyper-parameter to vary, which must be a number of the program. The number of layers
+        **axes: The values of each hyper-parameter to vary, which must be a number in the program. The number of layers
             of `net.repeat` is one; a nonlinearity or a filter size is not, since it changes the program.
 
     Returns:
-        Kernels of shape `(*grid, |x|, |x|)`, the axes in the order given.
+        Kernels of shape `(*grid, |x|, |x|)`, with the axes of the grid in the order given.
 
     Raises:
         HyperparameterError: An axis has no values, or changes more than numbers of the program.
         InputError: A number of the program depends on several axes at once, or the data cannot be used.
-        NoForwardLimitError: The forward kernels do not describe the architecture.
+        NoForwardLimitError: The forward kernels do not give the limit of the architecture.
         NtkvizError: Whatever else `infinite_ntk` raises.
     """
     check_architecture(arch)
@@ -75,8 +75,8 @@ def _varied_constants(
 ) -> dict[int, np.ndarray]:
     """The constants of the program that vary along an axis, each as an array that broadcasts to the grid.
 
-    The program is traced once for each value of an axis, not for each point, which determines every constant that
-    depends on one hyper-parameter. The far corner of the grid then verifies that no constant depends on several.
+    The program is traced once for each value of an axis, not for each point of the grid; this determines every constant
+    that depends on one hyper-parameter. The last point of the grid then verifies that no constant depends on several.
     """
     start = {name: values[0] for name, values in grid.items()}
     varied: dict[int, np.ndarray] = {}
@@ -85,7 +85,7 @@ def _varied_constants(
         program = in_full(arch(**values).trace(data))
         if program.structure != first.structure:
             raise HyperparameterError(
-                f"Along the axes {', '.join(grid)} the program itself changes and not only its numbers; compute its "
+                f"Along the axes {', '.join(grid)} the program itself changes and not only its numbers; compute the "
                 "points one by one."
             )
         return program.constants

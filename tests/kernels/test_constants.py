@@ -38,7 +38,7 @@ def test_moving_a_hyper_parameter_compiles_nothing(compilations):
 
 
 def test_refusals():
-    with pytest.raises(nv.HyperparameterError, match="A program is needed"):
+    with pytest.raises(nv.HyperparameterError, match="Expected a program"):
         nv.limit_scalars(nv.architectures.transformer())
 
     @nv.architecture

@@ -177,7 +177,7 @@ def test_nearly_dependent_tokens_are_like_dependent_ones():
 
 
 def test_a_value_that_depends_on_what_counts_as_dependent_is_refused(monkeypatch):
-    monkeypatch.setattr(influence, "COARSER", {influence.NOTHING_NEW: 10.0})
+    monkeypatch.setattr(influence, "COARSER", {influence.NEW_DIRECTION: 10.0})
     with pytest.raises(NotFiniteError, match="whether vectors that are nearly dependent count"):
         nv.fluctuation(a.mlp(depth=2), VECTORS)
 

@@ -349,7 +349,7 @@ def test_refusals_say_what_to_do(rng, tmp_path):
         nv.gram(mlp(), x, block=0)
     with pytest.raises(HyperparameterError, match="progress is 'bar'; it must be True, False or a function"):
         nv.gram(mlp(), x, progress="bar")
-    with pytest.raises(HyperparameterError, match="An architecture is needed"):
+    with pytest.raises(HyperparameterError, match="Expected an architecture"):
         nv.gram("mlp", x)
     with pytest.raises(InputError, match="x1 contains NaN or infinity"):
         nv.gram(mlp(), x * np.nan, folder=tmp_path / "none")

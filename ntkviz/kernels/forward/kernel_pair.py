@@ -1,4 +1,4 @@
-"""A second moment with its tangent, the value that the rules of the forward kernels compute."""
+"""A second moment with its tangent: the value that the rules of the forward kernels compute."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class KernelPair:
     tangent: Any = ZERO
 
     def map(self, function: Callable[[Any], Any]) -> KernelPair:
-        """A linear function of both."""
+        """Apply a linear function to both."""
         return KernelPair(linear(function, self.value), linear(function, self.tangent))
 
     def __add__(self, other: KernelPair) -> KernelPair:

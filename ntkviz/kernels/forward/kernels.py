@@ -1,13 +1,13 @@
-"""The infinite-width limit by the tangent of the forward kernels, for programs that pass the Simple GIA Check.
+"""The infinite-width limit by the forward kernels and their tangents, for programs that pass the Simple GIA Check.
 
-Two copies of the network read X and X̄. For the limits Z of their vectors we track second
-moments E[Z^x Z^y] within and between copies. Let the copies' parameters be ρ-correlated; by
-Price's theorem d/dρ E[f f̄] at ρ = 1 is Σ_i std_i² E[∂_i f ∂_i f̄]: the NTK is the *tangent* of
-the forward kernels. So every cross moment carries a tangent, and the rules are
+Two copies of the network read X and X̄. For the limits Z of their vectors we compute second moments E[Z^x Z^y] within
+and between copies. If the parameters of the copies have the correlation ρ, then by Price's theorem d/dρ E[f f̄] at ρ = 1
+is Σ_i std_i² E[∂_i f ∂_i f̄]: the NTK is the *tangent* of the forward kernels. So every moment between copies has a
+tangent, and the rules are
 
 - parameter matrix: K ↦ m²s²n·K, tangent ↦ m²s²n·K̇ + lr·m²n·K;
 - Nonlin: K ↦ E[φφ̄], tangent ↦ E[φ′φ̄′] K̇ (Price);
-- Moment: a constant of its own copy, tangent 0;
+- Moment: a constant in each copy, tangent 0;
 - linear instructions: applied to both sides of K and of K̇.
 
 For an MLP this is the textbook recursion (Jacot et al. 2018). No rule is specific to an architecture.
@@ -30,7 +30,7 @@ from ...language import instructions as ops
 from ...language.program import Program
 from ...language.rewriting.rolling import Rolled, roll
 from ...language.zero import linear, written
-from . import repeats  # noqa: F401  its rules are among those of the tables
+from . import repeats  # noqa: F401  registers its rules in the tables
 from .kernel_pair import KernelPair
 from .loops import Loops
 from .moments import Moments
@@ -40,7 +40,7 @@ from .views import Vector, View
 
 @runtime_checkable
 class KernelsOfTwo(Protocol):
-    """A compiled function to the kernels between a network on X and on X̄."""
+    """A jitted function that computes the kernels between a network on X and on X̄."""
 
     def __call__(self, program: Program, program_bar: Program, /) -> LimitKernels: ...
     def trace(self, program: Program, program_bar: Program, /) -> jax.stages.Traced: ...
@@ -50,15 +50,15 @@ class KernelsOfTwo(Protocol):
 def forward_kernels(program: Program, program_bar: Program) -> LimitKernels:
     """The limit NNGP and NTK between a network on X and on X̄ (Tensor Programs II, Theorem "NTK limit").
 
-    The two programs come from one architecture. Where second moments do not determine the limit, `refused` of the
+    The two programs must come from one architecture. If second moments do not determine the limit, `refused` of the
     result names the instruction.
     """
     return kernels_of(trace_signature(program, program_bar))(program, program_bar)
 
 
-@functools.partial(jax.jit, inline=True)  # one trace tells whether it applies and computes
+@functools.partial(jax.jit, inline=True)  # so that the check and the computation share one trace
 def pair_by_pair(program: Program, program_bar: Program) -> LimitKernels:
-    """The kernels by the rules alone; each pair of steps of a loop over time is evaluated separately."""
+    """The kernels by the rules alone, with each pair of steps of a loop over time evaluated separately."""
     found = kernels_from(Moments(View((program, program_bar))))
     return dataclasses.replace(found, refused=(*correction_terms(program), *found.refused))
 
@@ -72,7 +72,7 @@ def over_time(program: Program, program_bar: Program) -> LimitKernels:
 
 @functools.lru_cache(maxsize=512)
 def kernels_of(signature: TraceSignature) -> KernelsOfTwo:
-    """Which of the two computes the kernels of programs: `over_time` if they have loops that one scan can evaluate."""
+    """The function that computes the kernels of such programs: `over_time` if one scan can evaluate their loops."""
     first, second = signature.structures
     if not (roll(first) or roll(second)) or correction_terms(first):
         return pair_by_pair
@@ -80,13 +80,13 @@ def kernels_of(signature: TraceSignature) -> KernelsOfTwo:
 
 
 def refusals(kernels: KernelsOfTwo, signature: TraceSignature) -> tuple[Reason, ...]:
-    """Why a reading does not give the limit of such programs, by the trace that also computes it."""
+    """The reasons why a reading does not give the limit of such programs, from the trace that also computes it."""
     found: LimitKernels = jax.eval_shape(kernels, *signature.programs())
     return found.refused
 
 
 def kernels_from(moments: Moments) -> LimitKernels:
-    """The kernels from the moments of two copies; reasons for a refusal as in `forward_kernels`."""
+    """The kernels from the moments of two copies; `refused` as in `forward_kernels`."""
     (v, x), (v_bar, x_bar) = (
         [(copy, a) for a in program.instructions[program.output].args] for copy, program in enumerate(moments.programs)
     )
@@ -102,8 +102,11 @@ def kernels_from(moments: Moments) -> LimitKernels:
 
 
 def correction_terms(program: Program) -> list[Reason]:
-    """Wᵀ applied to a function of Wx gives Z^{Wᵀy} a part Ż that is not Gaussian (Tensor Programs III, Thm. 2.10)."""
-    made_by: list[set[ops.MatMul]] = []  # the matrices each value was made with
+    """Why a program needs correction terms, if it does.
+
+    Wᵀ applied to a function y of Wx gives Z^{Wᵀy} a part Ż that is not Gaussian (Tensor Programs III, Thm. 2.10).
+    """
+    made_by: list[set[ops.MatMul]] = []  # the matrices that each value was made with
     for index, instruction in enumerate(program.instructions):
         op, made = instruction.op, set().union(*(made_by[a] for a in instruction.args))
         if isinstance(op, ops.MatMul):
@@ -113,7 +116,7 @@ def correction_terms(program: Program) -> list[Reason]:
                         "general",
                         f"Instruction {index} applies the transpose of matrix {program.parameter_of(index).name} to "
                         "values made with that matrix, which adds a correction term that the forward kernels do not "
-                        "have; use the general reading.",
+                        "have; use method='general'.",
                     )
                 ]
             made.add(op)
@@ -124,7 +127,7 @@ def correction_terms(program: Program) -> list[Reason]:
 
 
 def _same_position(m: Moments, v: Vector, x: Vector, x_bar: Vector) -> KernelPair:
-    """Σ_p E[x_p x̄_p] for all pairs of outputs, p the positions with a readout of their own."""
+    """Σ_p E[x_p x̄_p] for all pairs of outputs, over the positions p that have a readout vector of their own."""
     positions = m.shape(v)
     a, b = (m.shape(side)[: len(m.shape(side)) - len(positions)] for side in (x, x_bar))
     if math.prod(a) == math.prod(b) == 1:

@@ -1,12 +1,12 @@
-"""Moments of programs with loops: one scan over the steps, where evaluation pair by pair would trace steps² rules.
+"""Moments of programs with loops, by one scan over the steps; evaluation pair by pair would trace steps² rules.
 
 The moments of the values of two loops, E[s^t s̄^u] for all steps t and u, follow from those of the previous step, as the
 moments of a layer do from those of the layer below. The rules are those of all programs; two views decide where and how
 often they are applied:
 
-- `Loops`, of the whole program. All pairs of steps: a scan over t, in which the other side is the whole array over u.
-  Equal steps only (variances, and a last state with a last state): a scan over t with both sides at step t.
-- `AtStep`, of one side or both at step t of such a scan.
+- `Loops`: the whole program. Moments for all pairs of steps need a scan over t with the other side as an array over all
+  u; moments at equal steps only (variances, and two last states), a scan over t with both sides at step t.
+- `AtStep`: one side or both at step t of such a scan.
 
 So the rules are traced a few times, however long the sequences are, and the cost is of order steps² or steps. Where the
 steps cannot be taken in this order, the moments are refused, and pairs must be evaluated one by one.
@@ -40,7 +40,7 @@ from .repeats import fill, have_one_form
 from .views import Vector, View
 
 Pair = tuple[int, int]
-"""The indices of two vectors, the first of which a step makes or reads; `(index, MEAN)` denotes a mean."""
+"""The indices of two vectors, the first of which a step makes or reads; `(index, MEAN)` stands for a mean."""
 MEAN = -1
 
 
@@ -62,7 +62,7 @@ class Loops(View):
         made = [[(loop, (*loop.inputs, *(p for p, _ in loop.body))) for loop in r.loops] for r in rolled]
         self._loops = [{index: loop for loop, indices in loops for index in indices} for loops in made]
         self._read_next = [{i.op.source for i in p.instructions if isinstance(i.op, Delayed)} for p in self.programs]
-        self._asking: set[Vector] = set()
+        self._pending: set[Vector] = set()  # vectors whose `is_gaussian` is being determined
         self._at_equal_steps: dict[tuple[Vector, Vector], KernelPair] = {}
         self._of_one_step: dict[Side, Program] = {}
 
@@ -71,7 +71,7 @@ class Loops(View):
         return self._loops[v[0]].get(v[1])
 
     def of_one_step(self, side: Side) -> Program:
-        """The program with the instructions of this loop for a single step, with its inputs as carried values."""
+        """The program with this loop's instructions for a single step, and the inputs of the loop as `Carry`."""
         program = self.programs[side.copy]
         if side.loop is None:
             return program
@@ -97,11 +97,11 @@ class Loops(View):
     def is_gaussian(self, m: Moments, v: Vector) -> bool | None:
         if not isinstance(m.op(v), Delayed):
             return None
-        if v in self._asking:  # by induction: Gaussian at every step if at the first
+        if v in self._pending:  # by induction: Gaussian at every step if it is at the first
             return True
-        self._asking.add(v)
+        self._pending.add(v)
         found = all(map(m.is_gaussian, _delayed(m, v)))
-        self._asking.discard(v)
+        self._pending.discard(v)
         return found
 
     def made_with(self, m: Moments, v: Vector) -> set[Op]:
@@ -125,7 +125,7 @@ class Loops(View):
     # --- second moments -----------------------------------------------------------------------------
 
     def at_equal_positions(self, m: Moments, left: Vector, right: Vector) -> KernelPair | None:
-        """Equal positions within loops are those of equal steps; inputs from outside need no scan."""
+        """Equal positions in two loops are at equal steps, by a scan; inputs from outside need none."""
         loops = self.loop(left), self.loop(right)
         if loops[0] is None or loops[1] is None or loops[0].steps != loops[1].steps:
             return None if loops[0] is loops[1] else of_all_pairs(m, left, right)
@@ -154,7 +154,7 @@ class Loops(View):
         return None
 
     def _same_step(self, m: Moments, left: Vector, right: Vector) -> int | None:
-        """The step, if both vectors are values of the same step in loops of one length."""
+        """The step, if both vectors are values of the same step in loops of the same length."""
         how, other = (getattr(m.op(v), "how", None) for v in (left, right))
         if not isinstance(how, EntryAtStep) or how != other:
             return None
@@ -162,7 +162,7 @@ class Loops(View):
         return how.step if loops[0] and loops[1] and loops[0].steps == loops[1].steps else None
 
     def at_equal_steps(self, m: Moments, left: Vector, right: Vector) -> KernelPair:
-        """E[a^t b^t]: shape `(steps, *leading of a, *leading of b)`, leading axes as in one step."""
+        """E[a^t b^t], of shape `(steps, *leading of a, *leading of b)`, with the leading axes of one step."""
         key, pair = (left, right), (left[1], right[1])
         if key not in self._at_equal_steps:
             sides = Side(left[0], self.loop(left)), Side(right[0], self.loop(right))
@@ -173,7 +173,7 @@ class Loops(View):
     def _all_steps(self, m: Moments, here: Vector, there: Vector) -> bool:
         """Compute E[a^t b] for all steps t by a scan over the steps, where a is a value that the next step reads.
 
-        Returns `False`, without doing anything, if it does not depend on its own value at the previous step.
+        Returns `False`, and does nothing, if the moment does not depend on its own value at the previous step.
         """
         pair, sides = (here[1], there[1]), (Side(here[0], self.loop(here)), Side(there[0], None))
         tables = self._scan(m, AtStep, sides, [pair], needed=pair)
@@ -191,10 +191,10 @@ class Loops(View):
         m: Moments,
         view: Callable[..., AtStep],
         sides: Sides,
-        asked: list[Pair],
+        requested: list[Pair],
         needed: Pair | None = None,
     ) -> dict[Pair, Any]:
-        """Moments of pairs at every step, time first: those of `asked`, and those that they depend on."""
+        """Moments at every step, time first: `requested` ones and their dependencies; none if these lack `needed`."""
         loop = sides[0].loop
         assert loop is not None
 
@@ -202,7 +202,7 @@ class Loops(View):
             at = view(m, self, sides, t, state)
             here = Moments(at, m.refused)
             before = list(state)
-            made = {pair: at.value(here, pair) for pair in asked}
+            made = {pair: at.value(here, pair) for pair in requested}
             new = {pair: at.value(here, _next(m, sides, pair)) for pair in before}
             made |= {_next(m, sides, pair): new[pair] for pair in before}
             return new, made, here.error()
@@ -223,10 +223,10 @@ class Loops(View):
 
     @staticmethod
     def _closed(step: Callable[..., Any]) -> dict[Pair, Any]:
-        """The state to be carried from step to step, with its initial value: every moment that a step needs.
+        """The initial state of the scan: every moment that a step needs from the previous one.
 
-        The first step is traced here to find these, outside the scan, which also computes whatever it needs from
-        the whole program. Its results are not used.
+        To find these, the first step is traced here, outside the scan; this also computes all that it needs from the
+        whole program. Its results are not used.
         """
         state: dict[Pair, Any] = {}
         while True:
@@ -240,8 +240,8 @@ class Loops(View):
 class AtStep(View):
     """Two networks, one of them or both at step t of a loop.
 
-    Copies 0 and 1 are the two sides. Quantities of one copy alone (means, variances, scalars) come from the whole
-    program; `carried` has the values of the previous step, and gets an initial value for each pair that is requested.
+    Copies 0 and 1 are the two sides. Quantities of one copy alone (means, variances, scalars) are taken from the whole
+    program. `carried` holds the values of the previous step; a missing pair is added with its initial value.
     """
 
     def __init__(self, whole: Moments, loops: Loops, sides: Sides, step: Any, carried: dict[Pair, Any]):
@@ -275,7 +275,7 @@ class AtStep(View):
         return of_all_pairs(m, left, right)
 
     def _here(self, v: Vector, values: Any) -> Any:
-        """The entry of this step, where the whole program has an axis of steps."""
+        """The entry at this step, if the value has an axis of steps in the whole program."""
         return linear(lambda array: self._entry(array, -1), values) if self._has_steps(v) else values
 
     def _has_steps(self, v: Vector) -> bool:
@@ -334,7 +334,7 @@ class AtStep(View):
         return k.map(lambda part: self._entry(part, len(shapes[0])))
 
     def _apart(self, m: Moments, left: Vector, right: Vector) -> KernelPair:
-        """The moment of vectors at different steps: zero, or a product of means, if they have no source in common."""
+        """The moment of vectors at different steps: the product of their means if they have no source in common."""
         made = [
             {m.op(v)} if isinstance(m.op(v), ops.MatMul) else self.loops.made_with(self.whole, self.there(v))
             for v in (left, right)
@@ -345,7 +345,7 @@ class AtStep(View):
 
 
 class OneNetworkAtStep(AtStep):
-    """One network at step t, whose means, variances and scalars at that step are computed here too."""
+    """One network at step t, where its means, variances and scalars at that step are computed too."""
 
     def value(self, m: Moments, pair: Pair) -> Any:
         return m.mean((0, pair[0])) if pair[1] == MEAN else m.moment((0, pair[0]), (0, pair[1]))
@@ -379,20 +379,20 @@ def _next(m: Moments, sides: Sides, pair: Pair) -> Pair:
 
 
 def _delayed(m: Moments, v: Vector) -> tuple[Vector, Vector]:
-    """The source of a `Delayed` vector: its value before the first step, and the values of the steps."""
+    """The sources of a `Delayed` vector: its value at the first step, and the vector whose previous value it takes."""
     source, start = m.programs[v[0]].delayed(v[1])
     return (v[0], start), (v[0], source)
 
 
 def delayed(m: Moments, left: Vector, right: Vector) -> KernelPair:
-    """E[a b] at every step where a is delayed: the initial value's moment first, then those of the previous steps."""
+    """E[a b] at every step, for a delayed vector a: first with its initial value, then with those of previous steps."""
     first, later = (m.moment(v, right) for v in _delayed(m, left))
     shape, axis = m.shape(left) + m.shape(right), len(m.shape(left)) - 1
     return KernelPair(_delay(first.value, later.value, shape, axis), _delay(first.tangent, later.tangent, shape, axis))
 
 
 def _delay(first: Any, later: Any, shape: Shape, axis: int) -> Any:
-    """`first`, then `later` without its last entry, joined along `axis`."""
+    """`first` followed by `later` without its last entry, joined along `axis`."""
     if first is ZERO and later is ZERO:
         return ZERO
     start, whole = written(first, (*shape[:axis], *shape[axis + 1 :])), written(later, shape)

@@ -1,9 +1,9 @@
 """Means and second moments of the limits Z of two networks' vectors, and the tangents of the latter.
 
 One copy of the network reads X, another X̄. `Moments` computes their moments and memoises them; a `View` is the part of
-the programs under evaluation (all of them, the layers of a `Repeat`, one step of a loop), and tables of rules say how
-the moments of an instruction follow from those of its arguments. `ntkviz.kernels.forward.kernels` explains why the
-tangents give the NTK.
+the programs under evaluation (the whole, the layers of a `Repeat`, one step of a loop), and tables of rules say how the
+moments of an instruction follow from those of its arguments. `ntkviz.kernels.forward.kernels` explains why the tangents
+give the NTK.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ class Function(NamedTuple):
 
 
 class Law(NamedTuple):
-    """The laws of Gaussians x, and the parameters θ of φ(x; θ): arrays of one shape, a mean of exactly zero `None`."""
+    """The laws of Gaussians x, and the parameters θ of φ(x; θ): arrays of one shape.
+
+    The mean is `None` if it is exactly zero.
+    """
 
     variance: Float64[Array, "*shape"]
     mean: Float64[Array, "*shape"] | None
@@ -58,10 +61,19 @@ class Law(NamedTuple):
 
 
 class Moments:
-    """Means and second moments of the Z's of two copies of a program, computed on demand.
+    """Means and second moments of the limits Z in two copies of a program, computed on demand.
 
-    - `refused`: the reasons why they do not give the limit; if there are any, the numbers are meaningless.
-    - `errors`: the relative error of every expectation.
+    Attributes:
+        view: The part of the programs under evaluation.
+        programs: The programs of the two copies.
+        refused: The reasons why the moments do not give the limit; if there are any, the numbers are meaningless.
+        errors: The relative error of every expectation.
+        known: Memoised moments of all pairs of positions.
+        known_at_equal_positions: Memoised moments at equal positions.
+        known_means: Memoised means.
+        known_scales: Memoised scales of parameters.
+        known_gaussian: Whether the outputs of repeated layers are Gaussian.
+        known_scalars: Memoised limits of scalars.
     """
 
     def __init__(self, view: View, refused: list[Reason] | None = None):
@@ -74,7 +86,7 @@ class Moments:
         self.known_scales: dict[tuple[int, int], tuple[Array, Array]] = {}
         self.known_gaussian: dict[Vector, bool] = {}
         self.known_scalars: dict[Vector, Any] = {}
-        self._under_way: set[Any] = set()
+        self._pending: set[Any] = set()
 
     def error(self) -> Error:
         """The sum of the relative errors of all expectations, to first order in each."""
@@ -92,7 +104,7 @@ class Moments:
         return self.programs[v[0]].instructions[v[1]]
 
     def op(self, v: Vector) -> Any:
-        """The operation of that instruction."""
+        """The operation of the instruction that makes a value."""
         return self.instruction(v).op
 
     def shape(self, v: Vector) -> Shape:
@@ -108,26 +120,26 @@ class Moments:
         return [(v[0], a) for a in self.instruction(v).args]
 
     def vectors(self, v: Vector) -> list[Vector]:
-        """Those of them that are vectors."""
+        """The arguments of a value's instruction that are vectors."""
         return [(v[0], a) for a in self.programs[v[0]].vectors(v[1])]
 
     def parameter(self, v: Vector) -> Parameter:
-        """The parameter an instruction uses."""
+        """The parameter that an instruction uses."""
         return self.programs[v[0]].parameter_of(v[1])
 
     # --- memoised ---------------------------------------------------------------------------------
 
-    def _once(self, known: dict[K, T], key: K, itself: T, answer: Callable[[], T]) -> T:
-        """The memoised answer; `itself`, with a refusal, where it depends on itself."""
+    def _once(self, known: dict[K, T], key: K, placeholder: T, answer: Callable[[], T]) -> T:
+        """The memoised `answer()`; if it depends on itself, a refusal is recorded and the `placeholder` is used."""
         if key in known:
             return known[key]
-        asked = id(known), key
-        if asked in self._under_way:
+        request = id(known), key
+        if request in self._pending:
             self.refuse(Reason("pair by pair", "a moment of two steps depends on one that is computed later"))
-            return itself
-        self._under_way.add(asked)
+            return placeholder
+        self._pending.add(request)
         found = answer()
-        self._under_way.discard(asked)
+        self._pending.discard(request)
         return known.setdefault(key, found)
 
     def scalar(self, v: Vector) -> Any:
@@ -140,11 +152,11 @@ class Moments:
         return self._once(self.known_scalars, v, ZERO, answer)
 
     def number(self, v: Vector) -> Array:
-        """The limit of a scalar, `ZERO` written as 0."""
+        """The limit of a scalar, as an array even if it is `ZERO`."""
         return written(self.scalar(v), self.shape(v))
 
     def mean(self, v: Vector) -> Any:
-        """E Z of a vector, of its leading shape; `ZERO` if zero by the program's form."""
+        """E Z of a vector, of its leading shape; `ZERO` if it is zero by the form of the program."""
 
         def answer() -> Any:
             found = self.view.mean(self, v)
@@ -153,7 +165,7 @@ class Moments:
         return self._once(self.known_means, v, ZERO, answer)
 
     def is_gaussian(self, v: Vector) -> bool:
-        """Whether a vector is an affine image of Gaussian sources, whatever the numbers."""
+        """Whether a vector is an affine function of Gaussian sources, whatever the numbers."""
         found = self.view.is_gaussian(self, v)
         return gaussian(self.op(v), self, v) if found is None else found
 
@@ -163,7 +175,7 @@ class Moments:
         return written(self.covariance_at_equal_positions(v, v).value, self.shape(v)) if found is None else found
 
     def moment(self, left: Vector, right: Vector) -> KernelPair:
-        """E[Z^a Z^b] for all pairs: shape `(*leading of a, *leading of b)`."""
+        """E[Z^a Z^b] for all pairs of positions, of shape `(*leading of a, *leading of b)`."""
         if right < left:
             return self.swapped(self.moment(right, left), right, left)
         return self._once(
@@ -174,7 +186,7 @@ class Moments:
         )
 
     def at_equal_positions(self, left: Vector, right: Vector) -> KernelPair:
-        """E[Z^a Z^b] at equal positions, of the common shape to which both leading shapes broadcast."""
+        """E[Z^a Z^b] at equal positions, of the shape to which both leading shapes broadcast."""
         first, second = sorted((left, right))
 
         def answer() -> KernelPair:
@@ -190,7 +202,7 @@ class Moments:
     # --- derived from these -------------------------------------------------------------------------
 
     def covariance(self, left: Vector, right: Vector) -> KernelPair:
-        """Cov(Z^a, Z^b) for all pairs: shape `(*leading of a, *leading of b)`."""
+        """Cov(Z^a, Z^b) for all pairs of positions, of shape `(*leading of a, *leading of b)`."""
         return self.moment(left, right) + KernelPair(-linear(outer, self.mean(left), self.mean(right)))
 
     def covariance_at_equal_positions(self, left: Vector, right: Vector) -> KernelPair:
@@ -199,7 +211,7 @@ class Moments:
         return self.at_equal_positions(left, right) + KernelPair(-means[0] * means[1])
 
     def swapped(self, k: KernelPair, left: Vector, right: Vector) -> KernelPair:
-        """A moment of `left` and `right` as one of `right` and `left`."""
+        """A moment of `left` and `right` as a moment of `right` and `left`."""
         a, b = len(self.shape(left)), len(self.shape(right))
         order = (*range(a, a + b), *range(a))
         return k.map(lambda m: jnp.transpose(m, order))
@@ -213,7 +225,7 @@ class Moments:
         return isinstance(self.op(v), ops.Source | ops.Carry)
 
     def function(self, v: Vector) -> Function | None:
-        """A vector as φ(x; θ) of one Gaussian x (φ = identity for a source); otherwise `None`, with a refusal."""
+        """A vector as φ(x; θ) of one Gaussian x (φ = identity for a source); `None`, with a refusal, if it is not."""
         op, index = self.op(v), v[1]
         if self.is_source(v) and self.is_gaussian(v):
             return Function(identity, v, ())
@@ -235,7 +247,7 @@ class Moments:
 def all_pairs(m: Moments, left: Vector, right: Vector) -> KernelPair:
     """E[Z^a Z^b] for all pairs of positions, by the rules."""
     op_a, op_b = m.op(left), m.op(right)
-    if math.prod(m.shape(left)) == 1 and are_moved_alike(m, left, right):
+    if math.prod(m.shape(left)) == 1 and are_rearranged_equally(m, left, right):
         shape = m.shape(left) * 2
         return moved(m, left, right).map(lambda k: k.reshape(shape))
     if isinstance(op_a, ops.Rearrange) and isinstance(op_b, ops.Rearrange):
@@ -243,7 +255,7 @@ def all_pairs(m: Moments, left: Vector, right: Vector) -> KernelPair:
         if how is not None:
             return m.moment(*m.args(left), *m.args(right)).map(lambda k: how(k, k.ndim))
     a, b = (isinstance(op, ops.Linear | ops.Shift) for op in (op_a, op_b))
-    # The later of the two first: then all windows of a convolution use one moment of their common argument.
+    # The later of the two is expanded first, so that all windows of a convolution use one moment of their argument.
     if a and (left[1] >= right[1] or not b):
         return one_side(op_a, m, left, right)
     if isinstance(op_b, ops.Add):
@@ -254,7 +266,7 @@ def all_pairs(m: Moments, left: Vector, right: Vector) -> KernelPair:
 
 
 def added(m: Moments, left: Vector, right: Vector, side: int) -> KernelPair:
-    """Expand the Add on the given side: the sum of the moments of its arguments."""
+    """The moment with an Add on the given side, as the sum of the moments of its arguments."""
     sides, found = [left, right], KernelPair()
     shapes = m.shape(left), m.shape(right)
     for part in m.args(sides[side]):
@@ -264,21 +276,21 @@ def added(m: Moments, left: Vector, right: Vector, side: int) -> KernelPair:
 
 
 def grown(k: KernelPair, old: tuple[Shape, Shape], new: tuple[Shape, Shape]) -> KernelPair:
-    """A moment with sides of the leading shapes `old`, each broadcast to that of `new` as in NumPy."""
+    """A moment of two sides of leading shapes `old`, each broadcast to its shape in `new` as in NumPy."""
     filled = sum(((1,) * (len(n) - len(o)) + o for o, n in zip(old, new, strict=True)), ())
     return k.map(lambda m: jnp.broadcast_to(m.reshape(filled), sum(new, ())))
 
 
 # --- equal positions: P numbers for P positions, where all pairs would be P² ---------------------------------
 #
-# A variance needs no more, nor does a readout with separate weights for each position. For sums of two vectors,
-# matrices, nonlinearities, and instructions that move vectors in the same way on both sides, equal positions depend on
-# equal positions only. The others, sums over positions above all, mix different positions: there all pairs are computed
-# and the equal ones selected.
+# These suffice for variances, and for a readout with separate weights for each position. For sums of two vectors,
+# matrices, nonlinearities, and instructions that move vectors in the same way on both sides, equal positions depend
+# only on equal positions. Other instructions, above all sums over positions, mix different positions: for these all
+# pairs are computed, and the equal ones selected.
 
 
 def equal_positions(m: Moments, left: Vector, right: Vector) -> KernelPair:
-    """E[Z^a_p Z^b_p] for all positions p, by the rules; of any shape that broadcasts to that of both."""
+    """E[Z^a_p Z^b_p] for all positions p, by the rules; its shape broadcasts to the common shape of both."""
     later_first = ((left, right), (right, left)) if left[1] >= right[1] else ((right, left), (left, right))
     for vector, rest in later_first:
         if callable(rule := one_side_at_equal_positions.entry(type(m.op(vector)))):
@@ -286,7 +298,7 @@ def equal_positions(m: Moments, left: Vector, right: Vector) -> KernelPair:
     shapes = m.shape(left), m.shape(right)
     if shapes[0] != shapes[1] and 1 in map(math.prod, shapes):
         return of_all_pairs(m, left, right)
-    if are_moved_alike(m, left, right):
+    if are_rearranged_equally(m, left, right):
         return moved(m, left, right)
     meeting = two_sides_at_equal_positions.entry(type(m.op(left)))
     found = meeting(m.op(left), m, left, right) if callable(meeting) else None
@@ -303,20 +315,20 @@ def pick_equal_positions(
     k: Float64[Array, "..."], shape_a: Shape, shape_b: Shape, shape: Shape
 ) -> Float64[Array, "..."]:
     """From all pairs of entries of two arrays, those that coincide when the two are broadcast to `shape`."""
-    if 1 in (math.prod(shape_a), math.prod(shape_b)):  # one entry is paired with all
+    if 1 in (math.prod(shape_a), math.prod(shape_b)):  # a single entry is paired with all others
         return jnp.broadcast_to(k.reshape(max(shape_a, shape_b, key=math.prod)), shape)
     rows, columns = (jnp.broadcast_to(jnp.arange(math.prod(s)).reshape(s), shape) for s in (shape_a, shape_b))
     return k.reshape(math.prod(shape_a), math.prod(shape_b))[rows, columns]
 
 
-def are_moved_alike(m: Moments, left: Vector, right: Vector) -> bool:
-    """Whether the same instruction, which mixes no positions, moved vectors of the same shapes on both sides."""
+def are_rearranged_equally(m: Moments, left: Vector, right: Vector) -> bool:
+    """Whether both sides are made by the same instruction, which only moves vectors, from arguments of equal shapes."""
     one, other = m.op(left), m.op(right)
     return one.moves and one == other and [*map(m.shape, m.args(left))] == [*map(m.shape, m.args(right))]
 
 
 def moved(m: Moments, left: Vector, right: Vector) -> KernelPair:
-    """Such an instruction acts on moments at equal positions as it does on vectors."""
+    """Moments at equal positions if `are_rearranged_equally`: the instruction acts on them as it does on vectors."""
     ks = [m.at_equal_positions(a, b) for a, b in zip(m.args(left), m.args(right), strict=True)]
     if isinstance(m.op(left), ops.Rearrange):
         return ks[0].map(m.op(left).evaluate)
@@ -327,7 +339,7 @@ def moved(m: Moments, left: Vector, right: Vector) -> KernelPair:
 
 
 def linear_at_positions(m: Moments, v: Vector, numbers: list[Any]) -> Any:
-    """Apply a linear instruction to one number per position, as to vectors of one coordinate."""
+    """Apply a linear instruction to one number for each position, as if to vectors with one coordinate."""
     return apply_linear(m, v, [linear(lambda n: n[..., None], number) for number in numbers], ())
 
 
@@ -342,7 +354,7 @@ def apply_linear(m: Moments, v: Vector, arrays: list[Any], right: Shape) -> Any:
 
 
 def outer(a: Float64[Array, "*rows"], b: Float64[Array, "*columns"]) -> Float64[Array, "..."]:
-    """a b for all pairs of entries."""
+    """The outer product: a·b for all pairs of entries."""
     return a.reshape(a.shape + (1,) * b.ndim) * b
 
 

@@ -20,16 +20,16 @@ from .moments import Moments, of_all_pairs, pick_equal_positions
 from .views import Vector, View, gaussian, mean, two_sides, two_sides_at_equal_positions
 
 Copies = tuple[int, int]
-EVERY_PAIR: tuple[Copies, ...] = ((0, 0), (0, 1), (1, 1))
 """A pair of copies of the network."""
+EVERY_PAIR: tuple[Copies, ...] = ((0, 0), (0, 1), (1, 1))
 ALL_PAIRS: tuple[frozenset[Copies], ...] = frozenset(), frozenset({(0, 1)}), frozenset(EVERY_PAIR)
-"""The pairs of copies for which a `Repeat` may carry all pairs of positions, fewest first."""
+"""The sets of pairs of copies for which a `Repeat` may carry all pairs of positions, fewest first."""
 
 
 class Given(NamedTuple):
-    """The moments of a layer's inputs, for each copy (or pair of copies).
+    """The moments of a layer's inputs, for each copy or pair of copies.
 
-    For the pairs of copies in `all_pairs`, moments are of all pairs of positions; for the others, of equal positions.
+    For pairs of copies in `all_pairs`, they are moments of all pairs of positions; for the others, of equal positions.
     """
 
     moments: dict[Copies, KernelPair]
@@ -112,7 +112,7 @@ def _(op: ops.Repeat, m: Moments, left: Vector, right: Vector) -> KernelPair | N
 
 
 def _is_same_repeat(m: Moments, left: Vector, right: Vector) -> bool:
-    """Whether two vectors are the outputs of the same repeated layers, counted in the order of the program."""
+    """Whether two vectors are the outputs of corresponding `Repeat`s, counted in the order of the program."""
     repeats = [_repeats(m, copy) for copy in (0, 1)]
     (a, x), (b, y) = left, right
     return x in repeats[a] and y in repeats[b] and repeats[a].index(x) == repeats[b].index(y)
@@ -128,8 +128,8 @@ def _repeats(m: Moments, copy: int) -> list[int]:
 def run_layers(m: Moments, v: Vector, needed: set[Copies]) -> None:
     """Carry the moments of both copies through all layers of a `Repeat`, once.
 
-    Moments are of all pairs of positions for the `needed` pairs of copies; for the others they are of equal positions,
-    if the layers need no more.
+    For the `needed` pairs of copies, these are moments of all pairs of positions; for the others they are moments at
+    equal positions, if these suffice for the layers.
     """
     which = _repeats(m, v[0]).index(v[1])
     here = [(copy, _repeats(m, copy)[which]) for copy in (0, 1)]
@@ -140,7 +140,7 @@ def run_layers(m: Moments, v: Vector, needed: set[Copies]) -> None:
 
 
 def _carry_through(m: Moments, here: list[Vector], all_pairs: frozenset[Copies]) -> bool:
-    """Whether these pairs suffice for a layer; if so, the moments after all layers are stored in `m`."""
+    """Whether all pairs of positions for just these pairs of copies suffice; if so, the results are stored in `m`."""
     starts, scalars = [m.args(v)[1] for v in here], {v[0]: tuple(map(m.scalar, m.args(v)[2:])) for v in here}
     gaussian_carry = all(map(m.is_gaussian, here))
     bodies = m.op(here[0]).body, m.op(here[1]).body
@@ -153,7 +153,7 @@ def _carry_through(m: Moments, here: list[Vector], all_pairs: frozenset[Copies])
             for pair, both in pairs.items()
         }
 
-    @functools.partial(jax.jit, inline=True)  # one trace tells what becomes nonzero and computes
+    @functools.partial(jax.jit, inline=True)  # so that finding nonzero values and computing share one trace
     def layer(state: Any) -> Any:
         moments, means, error = state
         inside = Moments(Body(bodies, Given(moments, means, scalars, gaussian_carry, all_pairs)), refused)
@@ -175,7 +175,7 @@ def _carry_through(m: Moments, here: list[Vector], all_pairs: frozenset[Copies])
 
 
 def with_zeros_of(layer: Any, state: Any) -> Any:
-    """Write structural zeros of the state as numbers where a layer makes them nonzero."""
+    """Replace structural zeros of the state by arrays of zeros where a layer makes them nonzero."""
     while True:
         filled = fill(state, jax.eval_shape(layer, state))
         if have_one_form(filled, state):
@@ -189,7 +189,7 @@ def have_one_form(state: Any, other: Any) -> bool:
 
 
 def fill(state: Any, other: Any) -> Any:
-    """`state` with arrays of zeros where `other` has numbers, and with errors of the weaker kind of both."""
+    """`state` with arrays of zeros instead of `ZERO` where `other` has arrays, and with errors of the weaker kind."""
     if state is ZERO:
         return jax.tree.map(lambda leaf: jnp.zeros(leaf.shape), other)
     if isinstance(state, Error):

@@ -1,8 +1,8 @@
-"""Functions of all pairs of two arrays' entries, evaluated a few rows at a time.
+"""Functions of all pairs of entries of two arrays, evaluated a few rows at a time.
 
 XLA fuses a closed form into the operations that use it. If those rearrange numbers (windows, padding), the closed form
-is then evaluated number by number, and again for each use. Fusion does not cross the boundary of a loop over rows,
-whose rows stay in the cache.
+is not vectorised, and it is evaluated again for each use. Fusion does not cross the boundary of a loop over blocks of
+rows, which also fit into the cache.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import jax.numpy as jnp
 from ...language.axes import Shape
 
 NUMBERS = 2**12
-"""Pairs in the rows that are evaluated at once; fewer pairs than that need no loop."""
+"""The number of pairs that are evaluated at once; up to this number no loop is needed."""
 
 
 def by_rows(
     function: Callable[[Any, Any, Any], Any], left: Any, right: Any, pairs: Any, rows: Shape, columns: Shape
 ) -> Any:
-    """`function(left, right, pairs)`, elementwise, for all pairs.
+    """`function(left, right, pairs)`, which is elementwise, for all pairs.
 
-    Trees of arrays: `left` broadcasts to `(*rows, 1, …)`, `right` to `columns`, `pairs` and the result to
-    `(*rows, *columns)`.
+    All are trees of arrays: `left` broadcasts to `(*rows, 1, …)`, `right` to `columns`, `pairs` to `(*rows, *columns)`,
+    which is the shape of the result.
     """
     many, wide = math.prod(rows), math.prod(columns)
     if many * wide <= NUMBERS:

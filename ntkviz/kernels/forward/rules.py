@@ -1,6 +1,6 @@
 """How the means and second moments of each instruction follow from those of its arguments.
 
-Tangents follow by Price's theorem: d/dK E[φ(x)ψ(y)] = E[φ′(x)ψ′(y)]. `moments.py` looks these tables up, in its order.
+Tangents follow by Price's theorem: d/dK E[φ(x)ψ(y)] = E[φ′(x)ψ′(y)]. `moments.py` decides which table to look up.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def _(op: ops.Shift, m: Moments, v: Vector, rest: Vector) -> KernelPair:
     return m.at_equal_positions(x, rest) + KernelPair(m.scalar(shift) * m.mean(rest))
 
 
-# --- sources: the same parameter correlates, different ones do not -----------------------------------------
+# --- sources: uses of the same parameter are correlated, those of different parameters are not -------------
 
 
 @two_sides.rule(ops.Source, ops.Carry)
@@ -179,7 +179,7 @@ def _(op: ops.Op, m: Moments, left: Vector, right: Vector) -> KernelPair | None:
 
 
 def gaussian_pair(m: Moments, left: Vector, right: Vector, *, equal_positions: bool = False) -> KernelPair:
-    """The moment of two vectors made by parameters."""
+    """The moment of two vectors that are made by parameters."""
     op = m.op(left)
     if op != m.op(right) or not isinstance(op, ops.Source):
         return KernelPair()
@@ -197,7 +197,7 @@ def gaussian_pair(m: Moments, left: Vector, right: Vector, *, equal_positions: b
 
 
 def scales(m: Moments, v: Vector) -> tuple[Float64[Array, ""], Float64[Array, ""]]:
-    """m²s² of a source's parameter, and lr m², per input of a matrix."""
+    """m²s² and lr m² for the parameter of a source, divided by its fan."""
     parameter = m.parameter(v)
     key = v[0], m.op(v).parameter
     if key not in m.known_scales:
@@ -208,7 +208,7 @@ def scales(m: Moments, v: Vector) -> tuple[Float64[Array, ""], Float64[Array, ""
 
 
 def gram(op: ops.Source, m: Moments, left: Vector, right: Vector, equal_positions: bool) -> KernelPair:
-    """⟨x, y⟩ of the arguments that one parameter is applied to on each side; 1 for a parameter vector."""
+    """⟨x, y⟩ for the arguments that the parameter is applied to on the two sides; 1 for a parameter vector."""
     shape = m.shape(left)
     if isinstance(op, ops.InitialVector):
         return KernelPair(np.ones(shape) if equal_positions else np.eye(math.prod(shape)).reshape(shape * 2))
@@ -222,8 +222,10 @@ def gram(op: ops.Source, m: Moments, left: Vector, right: Vector, equal_position
 def _products_at_equal_positions(
     x: Float64[Array, "*#leading features"], y: Float64[Array, "*#leading features"]
 ) -> Float64[Array, "*leading"]:
-    """⟨ξ, ξ̄⟩ of rows at equal positions, of the leading shape of both; without an axis for a single position,
-    which XLA would transpose when there are many pairs of inputs."""
+    """⟨ξ, ξ̄⟩ for rows at equal positions, of the leading shape of both.
+
+    A single position gets no axis, since XLA would transpose it when there are many pairs of inputs.
+    """
     shape = jnp.broadcast_shapes(x.shape[:-1], y.shape[:-1])
     if math.prod(shape) == 1:
         return jnp.dot(x.ravel(), y.ravel()).reshape(shape)
@@ -231,7 +233,7 @@ def _products_at_equal_positions(
 
 
 def _products(x: Float64[Array, "*rows features"], y: Float64[Array, "*columns features"]) -> Float64[Array, "..."]:
-    """⟨ξ, ξ̄⟩ for all pairs of rows: `(*leading of x, *leading of y)`."""
+    """⟨ξ, ξ̄⟩ for all pairs of rows, of shape `(*leading of x, *leading of y)`."""
     return jnp.tensordot(x, y, axes=((x.ndim - 1,), (y.ndim - 1,)))
 
 
@@ -255,7 +257,7 @@ def _(op: ops.Nonlin, m: Moments, left: Vector, right: Vector) -> KernelPair | N
 
 
 def of_functions(m: Moments, left: Vector, right: Vector) -> KernelPair:
-    """E[φ(x)ψ(y)] of all pairs, and its tangent."""
+    """E[φ(x)ψ(y)] for all pairs of positions, and its tangent."""
     f, g = m.function(left), m.function(right)
     if f is None or g is None:
         return KernelPair()
@@ -269,7 +271,7 @@ def of_functions(m: Moments, left: Vector, right: Vector) -> KernelPair:
 
     of_x = jax.tree.map(on_left, m.law(f.x, f.theta))
     of_y = jax.tree.map(lambda part: jnp.broadcast_to(part, columns), m.law(g.x, g.theta))
-    return price(m, f.phi, g.phi, k, lambda function, kxy: by_rows(function, of_x, of_y, kxy, rows, columns))
+    return by_price_theorem(m, f.phi, g.phi, k, lambda function, kxy: by_rows(function, of_x, of_y, kxy, rows, columns))
 
 
 def of_functions_at_equal_positions(m: Moments, left: Vector, right: Vector) -> KernelPair:
@@ -287,18 +289,21 @@ def of_functions_at_equal_positions(m: Moments, left: Vector, right: Vector) -> 
         return KernelPair(m.mean(left) * m.mean(right))
     shape = m.common_shape(left, right)
     of_x, of_y = jax.tree.map(lambda a: jnp.broadcast_to(a, shape), (m.law(f.x, f.theta), m.law(g.x, g.theta)))
-    return price(m, f.phi, g.phi, k, lambda function, kxy: function(of_x, of_y, kxy))
+    return by_price_theorem(m, f.phi, g.phi, k, lambda function, kxy: function(of_x, of_y, kxy))
 
 
-def price(m: Moments, phi: Nonlinearity, psi: Nonlinearity, k: KernelPair, evaluate: Callable[..., Any]) -> KernelPair:
+def by_price_theorem(
+    m: Moments, phi: Nonlinearity, psi: Nonlinearity, k: KernelPair, evaluate: Callable[..., Any]
+) -> KernelPair:
     """E[φ(x)ψ(y)], and by Price's theorem the tangent E[φ′(x)ψ′(y)] K̇(x, y).
 
-    `evaluate(function, kxy)` gives the laws of x and y to a function of those and the covariance.
+    `evaluate(function, kxy)` must call `function` with the laws of x and y and the covariance.
     """
     slopes = k.tangent is not ZERO
     if slopes and (phi.derivative() is None or psi.derivative() is None):
+        jumps = phi if phi.derivative() is None else psi
         why = (
-            f"{phi.name} has no derivative that is a function, so the NTK has no limit; use a continuous nonlinearity."
+            f"The derivative of {jumps.name} is not a function, so the NTK has no limit; use a continuous nonlinearity."
         )
         m.refuse(Reason("general", why))
         return KernelPair()
@@ -311,7 +316,7 @@ def price(m: Moments, phi: Nonlinearity, psi: Nonlinearity, k: KernelPair, evalu
 def _expectations(
     phi: Nonlinearity, psi: Nonlinearity, slopes: bool, of_x: Law, of_y: Law, kxy: Float64[Array, "*pairs"]
 ) -> tuple[Expectation, ...]:
-    """E[φ(x)ψ(y)] and, with `slopes`, E[φ′(x)ψ′(y)]. A separate function, so that identical layers are traced once."""
+    """E[φ(x)ψ(y)] and, with `slopes`, E[φ′(x)ψ′(y)]; jitted, so that identical layers are traced once."""
     moments = of_x.variance, kxy, of_y.variance
     laws: dict[str, Any] = {"theta": of_x.theta, "theta_bar": of_y.theta, "mean_x": of_x.mean, "mean_y": of_y.mean}
     if slopes:
@@ -319,11 +324,11 @@ def _expectations(
     return (pair_expectation(phi, psi, *moments, **laws),)
 
 
-# --- batch normalisation followed by relu: a nonlinearity of a whole batch --------------------------------
+# --- batch normalisation followed by relu, as one nonlinearity of a whole batch ---------------------------
 
 
 def batchnorm_below_relu(m: Moments, v: Vector) -> Vector | None:
-    """The Gaussian batch x if the vector is a·relu(batchnorm(x)) over the only axis."""
+    """The Gaussian batch x if the vector is a·relu(batchnorm(x)) with a single leading axis; otherwise `None`."""
     if _relu_factor(m.op(v)) == 0 or len(m.args(v)) > 1:
         return None
     (normalised,) = m.args(v)
@@ -334,7 +339,7 @@ def batchnorm_below_relu(m: Moments, v: Vector) -> Vector | None:
 
 
 def _relu_factor(op: ops.Op) -> float:
-    """The a of a·relu; 0 for any other instruction."""
+    """The factor a of an instruction a·relu; 0 for any other instruction."""
     return relu_factor(op.phi) if isinstance(op, ops.Nonlin) else 0.0
 
 
@@ -342,7 +347,7 @@ def batchnorm_pair(m: Moments, x: Vector, y: Vector) -> KernelPair:
     """E[relu(batchnorm(x)) relu(batchnorm(y))ᵀ], and its tangent."""
     k = m.covariance(x, y)
     if k.is_zero:
-        why = "The kernel needs a moment of batch normalisations of independent vectors; use the general reading."
+        why = "The kernel needs a moment of batch normalisations of independent vectors; use method='general'."
         m.refuse(Reason("general", why))
         return k
     if x == y:
