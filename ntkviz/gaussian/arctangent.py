@@ -1,14 +1,14 @@
-"""Angles as quotients of polynomials, which XLA vectorises, whereas its own arctangent is called number by number.
+"""Angles as quotients of polynomials, which XLA vectorises, whereas it calls its own arctangent number by number.
 
 For a tangent t in ±1, with w = t²,
 
     arctan t / t                 = 1 − w ∫₀¹ x² / (1 + w x²) dx,
     (t − (1 − w) arctan t) / t³  = 4/3 − w ∫₀¹ (x² + x⁴) / (1 + w x²) dx.
 
-Gaussian quadrature turns an integral into a sum Σ cₖ / (1 + w xₖ²), which is a quotient P(w)/Q(w) with positive
-coefficients: no digits are lost, and both share Q. With the eight-point rule for dx / (1 + m x²) in powers of
-x² / (1 + m x²), it is correct to order 16 in w − m; with m = √2 − 1 the error for 0 ≤ w ≤ 1 is below 3e-17 of the first
-and 7e-16 of the second.
+Gaussian quadrature turns each integral into a sum Σ cₖ / (1 + w xₖ²), which is a quotient P(w)/Q(w) of polynomials with
+positive coefficients, so that no digits cancel; Q is the same for both. With the eight-point rule for dx / (1 + m x²)
+in powers of x² / (1 + m x²), it is correct to order 16 in w − m; with m = √2 − 1 the error for 0 ≤ w ≤ 1 is below 3e-17
+for the first and 7e-16 for the second.
 """
 
 from __future__ import annotations
@@ -52,19 +52,19 @@ DENOMINATOR = [
     0.0009426699416106479,
     5.0337691391975865e-06,
 ]
-"""In powers of w: the numerators for the two integrals, and Q, as computed by `tests/gaussian/gauss_rule.py`."""
+"""The numerators P of the two integrals, and Q, in powers of w, as computed by `tests/gaussian/gauss_rule.py`."""
 
 
 @jax.jit
 def arctan(t: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
-    """The angle in ±π/4 of the tangent t in ±1, elementwise."""
+    """The angle in [−π/4, π/4] with the tangent t in [−1, 1], elementwise."""
     w = t * t
     return t - t * (w * (polynomial(OF_ARC, w) / polynomial(DENOMINATOR, w)))
 
 
 @jax.jit
 def lune(w: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
-    """(t − (1 − w) arctan t) / t³ of w = t² in [0, 1], elementwise: from 4/3 at 0 down to 1.
+    """(t − (1 − w) arctan t) / t³ as a function of w = t² in [0, 1], elementwise; it falls from 4/3 at 0 to 1 at 1.
 
     With t = tan α/2 that is (sin α − α cos α) / (1 + cos α) / t³.
     """
@@ -86,7 +86,7 @@ def arctan2(y: ArrayLike, x: ArrayLike) -> Array:
 
 
 def polynomial(coefficients: list[float], x: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
-    """Σ cₖ xᵏ by Estrin's scheme, in which no step waits for more than five others."""
+    """Σ cₖ xᵏ by Estrin's scheme, in which no step depends on a chain of more than five others."""
     terms = [jnp.asarray(c) for c in coefficients]
     while len(terms) > 1:
         pairs = [low + x * high for low, high in zip(terms[:-1:2], terms[1::2], strict=False)]

@@ -1,7 +1,7 @@
 """Expectations of BatchNorm followed by relu, within one batch and across two.
 
-Batch normalisation acts on the preactivations h in R^B of one neuron over a batch, with the standard
-deviation taken with 1/B and no epsilon:
+Batch normalisation acts on the preactivations h in R^B of one neuron over a batch, with the biased variance (1/B) and
+no epsilon:
 
     BN(h) = √B u/|u|,   u = G h,   G = I − 11ᵀ/B,   φ(h) = relu(BN(h)).
 
@@ -19,13 +19,14 @@ covariance of (u, ū), D = diag(s I, t I) and Σ = C(I + 2DC)⁻¹ the tilted co
 
 where T(s, t) is derived in `_tilted_moments`. Within one batch one variable suffices (`batchnorm_relu_single`).
 
-**Integration.** One variable after the other, by the trapezoidal rule in log s, whose error falls like exp(−π²/step),
+**Integration.** The integrals are nested, each by the trapezoidal rule in log s, whose error falls like exp(−π²/step),
 since the integrand is analytic for |arg s| < π/2. Beyond the spectrum of the covariance the integrand is a power of s,
 and there the nodes spread out double-exponentially (Takahasi and Mori 1974).
 
-**Accuracy.** Nothing singular is inverted: C = F Fᵀ is represented by its factor F, and tilting multiplies the columns
-of F by numbers in (0, 1]. So singular covariances (the same batch twice, equal rows) are no special case. Angles are
-computed from differences of rows of F, not from a rounded correlation, so neither is correlation ±1.
+**Accuracy.** No singular matrix is inverted: C = F Fᵀ is represented by its factor F, and tilting multiplies the
+columns of F by numbers in (0, 1]. So singular covariances (the same batch twice, equal rows) are no special case.
+Correlations of ±1 are none either, since angles are computed from differences of rows of F, not from a rounded
+correlation.
 """
 
 from __future__ import annotations
@@ -55,9 +56,10 @@ ROUNDING, EPSILON = 1e-14, 2.0**-52
 class BatchNormMoments(NamedTuple):
     """The cross block of a covariance and its tangent after a layer of BatchNorm and relu.
 
-    - `value`: E[φ(h) φ(h̄)ᵀ], (B, B̄).
-    - `tangent`: Σ_kl E[∂_kφ_i(h) ∂_lφ_j(h̄)] K̇_kl, (B, B̄).
-    - `error`: scalar, estimate of the largest absolute error of an entry of `value` and, where finite, `tangent`.
+    Attributes:
+        value: E[φ(h) φ(h̄)ᵀ], (B, B̄).
+        tangent: Σ_kl E[∂_kφ_i(h) ∂_lφ_j(h̄)] K̇_kl, (B, B̄).
+        error: An estimate of the largest absolute error of an entry of `value` and, if finite, of `tangent`; a scalar.
     """
 
     value: Float64[Array, "batch batch_bar"]
@@ -72,13 +74,13 @@ def batchnorm_relu(
     k22: Float64[Array, "batch_bar batch_bar"],
     k12_dot: Float64[Array, "batch batch_bar"],
 ) -> BatchNormMoments:
-    """Covariance of relu(BatchNorm) across two batches, and its tangent (arXiv:1902.08129; module docstring).
+    """Second moments of relu(BatchNorm) across two batches, and their tangent (arXiv:1902.08129; module docstring).
 
-    `k11` (B, B), `k12` (B, B̄), `k22` (B̄, B̄) are the covariances of the two batches' preactivations and `k12_dot`
-    (B, B̄) is the tangent of `k12`. For the same batch twice pass the same array as all three blocks.
+    `k11` (B, B), `k12` (B, B̄), `k22` (B̄, B̄) are the covariances of the two batches' preactivations, and `k12_dot`
+    (B, B̄) is the tangent of `k12`. For the same batch twice, pass the same array as all three blocks.
 
     **Infinite tangents.** J is of size 1/|u|, so E[J K̇ J̄ᵀ] is finite only if the centred preactivations span enough
-    directions: two in each batch and three in both together. One batch of three rows, taken twice, has two:
+    directions: two in each batch and three in both together. One batch of three rows, taken twice, spans only two:
     E|u|⁻² diverges logarithmically, and the NTK of such a layer *is* infinite at infinite width, as is that of any
     batch of inputs in a plane. Then every entry of `tangent` is inf (the signs of single entries are not resolved),
     while `value` is still correct. With a single direction (two rows) relu(BN) is a constant pattern of 0s and 1s
@@ -135,8 +137,8 @@ def batchnorm_relu(
 def batchnorm_relu_single(k: Float64[Array, "batch batch"]) -> tuple[Float64[Array, "batch batch"], Float64[Array, ""]]:
     """E[φ(h) φ(h)ᵀ] within one batch, (B, B), and an estimate of its largest absolute error (arXiv:1902.08129).
 
-    `k` (B, B) is the covariance of the batch's preactivations. Both factors share one norm, so that
-    B E[relu(u) relu(u)ᵀ/|u|²] = B ∫ det(I + 2sC)^(−1/2) E_Σ[relu(u) relu(u)ᵀ] ds has one variable only. It equals
+    `k` (B, B) is the covariance of the batch's preactivations. Both factors share one norm, so a single integral
+    suffices: B E[relu(u) relu(u)ᵀ/|u|²] = B ∫ det(I + 2sC)^(−1/2) E_Σ[relu(u) relu(u)ᵀ] ds. It equals
     `batchnorm_relu(k, k, k, ...).value`, and is always finite. A batch without variance is normalised to 0.
     """
     c, _ = _unit_trace(jnp.asarray(k, dtype=float))
@@ -172,8 +174,8 @@ def _relu_moments(
 ) -> _ReluMoments:
     """Arc-cosine kernels (Cho and Saul 2009) of x = rows1 ξ and y = rows2 ξ, ξ ~ N(0, I).
 
-    The angle θ between two rows comes from |a ∓ b| of the unit rows: its relative accuracy is full near 0 and near π,
-    where arccos of the correlation has half the digits.
+    The angle θ between two rows is computed from |a ∓ b| of the unit rows a and b. So it has full relative accuracy
+    near 0 and π, where the arccosine of the correlation would lose half the digits.
     """
     norm1, norm2 = jnp.linalg.norm(rows1, axis=1), jnp.linalg.norm(rows2, axis=1)
     unit1, unit2 = rows1 / _or_one(norm1)[:, None], rows2 / _or_one(norm2)[:, None]
@@ -207,8 +209,8 @@ def _tilted_moments(
 
         T_ij = E_Σ[1ᵢ1̄ⱼ Mᵢⱼ − 2s relu(uᵢ) 1̄ⱼ (Mᵀu)ⱼ − 2t 1ᵢ (Mv)ᵢ relu(vⱼ) + 4st relu(uᵢ) relu(vⱼ) uᵀMv].
 
-    Stein's lemma, E[w g] = Σ Cov(w, ·) E[∂g], removes the factors u and v outside 1 and relu. With L = I − 2sΣᵤᵤ,
-    R = I − 2tΣᵥᵥ and ∘ the product of entries,
+    Stein's lemma, E[w g] = Σ Cov(w, ·) E[∂g], removes the factors u and v that are outside 1(·) and relu. With
+    L = I − 2sΣᵤᵤ, R = I − 2tΣᵥᵥ and ∘ the entrywise product,
 
         T = E[1 1̄ᵀ] ∘ (L M R + 4st Σᵤᵥ Mᵀ Σᵤᵥ) + 4st tr(MᵀΣᵤᵥ) E[relu reluᵀ]
             − 2t diag(L M Σᵥᵤ) ∘ E[δ(u) relu(v)ᵀ] − 2s E[relu(u) δ(v)ᵀ] ∘ diag(Σᵥᵤ M R).
@@ -253,7 +255,7 @@ class _LogGrid(NamedTuple):
 def _log_grid(
     upper: Float64[Array, "variances"], lower: Float64[Array, "variances_bar"], decay: Float64[Array, ""]
 ) -> _LogGrid:
-    """Nodes for an integrand whose power of s changes only between 1/Σ`upper` and 1/min `lower`, for two spectra.
+    """Nodes for an integrand that is a power of s below 1/Σ`upper` and above 1/min `lower`, given two spectra.
 
     Below, s × integrand rises at least like s^(1/2); above, it falls like s^(−`decay`), with `decay` at least 1/2.
     """
@@ -266,10 +268,10 @@ def _log_grid(
 
 
 def _integrate(integrand: Callable[[Array], _TwoSteps], grid: _LogGrid, chunk: int) -> _TwoSteps:
-    """∫₀^∞ integrand(s) ds, `chunk` nodes at once. The number of chunks depends on the spectrum, not on shapes."""
+    """∫₀^∞ integrand(s) ds, `chunk` nodes at a time; the number of chunks is dynamic, as it depends on the spectrum."""
 
     def term(k: Array) -> _TwoSteps:
-        tau = grid.start + STEP * jnp.minimum(k, grid.nodes - 1)  # padding of the last chunk has weight 0
+        tau = grid.start + STEP * jnp.minimum(k, grid.nodes - 1)  # the padding of the last chunk has weight 0
         s = jnp.exp(tau + jnp.exp(tau - grid.high) - jnp.exp(grid.low - tau))
         weight = STEP * s * (1 + jnp.exp(tau - grid.high) + jnp.exp(grid.low - tau)) * (k < grid.nodes)
         value = integrand(s)
@@ -298,7 +300,7 @@ def _value_and_error(
 
 
 def _chunk(rows: int) -> int:
-    """The number of integrands with matrices of so many rows that are held at once."""
+    """The number of nodes to evaluate at once, for matrices with this number of rows."""
     return max(1, min(64, 2**13 // rows**2))
 
 
@@ -332,7 +334,10 @@ def _spectrum(c: Float64[Array, "rows rows"]) -> tuple[Float64[Array, "rows"], F
 
 
 def _condition(spectrum: Float64[Array, "variances"]) -> Float64[Array, ""]:
-    """Largest over smallest variance: by how much the tangent, dominated by small |u|, amplifies input roundings."""
+    """The ratio of the largest variance to the smallest.
+
+    The tangent, which is dominated by small |u|, amplifies rounding errors of the input by this factor.
+    """
     smallest = jnp.min(jnp.where(spectrum > 0, spectrum, jnp.inf))
     return jnp.max(spectrum) / smallest
 
@@ -340,7 +345,10 @@ def _condition(spectrum: Float64[Array, "variances"]) -> Float64[Array, ""]:
 def _column_variances(
     factor: Float64[Array, "rows columns"], absent: ArrayLike
 ) -> tuple[Float64[Array, "columns"], Float64[Array, "columns columns"]]:
-    """A rotation (m, m) that makes the columns of `factor` (n, m) orthogonal, and their squared lengths (m,)."""
+    """The squared lengths (m,) of the columns of `factor` (n, m) after a rotation that makes them orthogonal, and it.
+
+    Lengths below the fraction `absent` of the largest are exactly 0. The rotation is (m, m).
+    """
     _, sigma, rotation = jnp.linalg.svd(factor, full_matrices=True)
     squares = jnp.zeros(factor.shape[1]).at[: sigma.size].set(sigma**2)
     noise = jnp.maximum(absent, 1e-30) * jnp.max(squares)  # 1e-30: the square of a zero singular value after rounding
@@ -350,7 +358,7 @@ def _column_variances(
 def _annihilated(
     spectrum: Float64[Array, "rows"], axes: Float64[Array, "rows rows"], m: Float64[Array, "rows columns"]
 ) -> Bool[Array, ""]:
-    """Whether J m = 0 because u has the single direction e (or none), and m has no other: (I − eeᵀ) m = 0."""
+    """Whether J m = 0 because u has a single direction e (or none) and m has no other: (I − eeᵀ) m = 0."""
     within = jnp.where(spectrum > 0, axes, 0.0)
     rest = m - within @ (within.T @ m)
     return jnp.logical_and(jnp.sum(spectrum > 0) <= 1, jnp.linalg.norm(rest) <= ABSENT * jnp.linalg.norm(m))

@@ -1,9 +1,9 @@
 """Gaussian expectations known in closed form, for (x, y) jointly Gaussian.
 
-Every formula takes the *central* second moments kxx = Var x, kxy = Cov(x, y), kyy = Var y
-(and means where it says so), never a correlation, and stays accurate where naive formulas do
-not: at correlation ±1 and next to it, at zero and at tiny variance. A variable of variance
-zero *is* its mean, so E[φ(x) ψ(y)] = φ(m) E[ψ(y)] with φ's own value there (step(0) = 0).
+Every formula takes the *central* second moments kxx = Var x, kxy = Cov(x, y), kyy = Var y (and means, where it has
+arguments for them), never a correlation, and stays accurate where naive formulas do not: at and near correlation ±1,
+and at zero or tiny variance. A variable of variance zero *is* its mean, so E[φ(x) ψ(y)] = φ(m) E[ψ(y)] with φ's own
+value there (step(0) = 0).
 
 Sources: arc-cosine kernels, Cho & Saul 2009, for everything made of x₊ and 1{x > 0}; Williams
 1997 for erf; Price's theorem (dE[φψ]/dkxy = E[φ′ψ′]) and Stein's lemma
@@ -28,11 +28,11 @@ from ntkviz.gaussian.arctangent import arctan, lune
 
 Inputs = Float64[Array, "*#inputs"]
 Pairs = Float64[Array, "*#pairs"]
-"""Arrays that broadcast, of numbers for each x or for each (x, y)."""
+"""Arrays that broadcast, with an entry for each x or for each pair (x, y)."""
 
 
 def _quotient(a: Array | float, b: Inputs) -> Float64[Array, "*inputs"]:
-    """a / b; a where b is 0, since a is then 0 too or replaced by the caller."""
+    """a / b, or a where b is 0: there a is 0 too, or the caller replaces the result."""
     return a / jnp.where(b == 0, 1.0, b)
 
 
@@ -43,8 +43,8 @@ def _normal_density(x: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
 class Geometry(NamedTuple):
     """A covariance as a right triangle with the angle θ, hypotenuse a = √(kxx kyy) and legs a cos θ and a sin θ.
 
-    cos θ is the correlation; `cos`, a cos θ, is kxy, or ±a where kxy is beyond that or within `SAME` of it. There
-    `gap`, a − |a cos θ|, is 0, and elsewhere it keeps the digits that 1 − cos² θ loses.
+    cos θ is the correlation. `cos` is a cos θ: kxy, clipped to ±a where it is beyond that or within `SAME` of it. `gap`
+    is a − |a cos θ|: 0 where `cos` was clipped; elsewhere it keeps the digits that 1 − cos² θ would lose.
     """
 
     a: Float64[Array, "*pairs"]
@@ -53,7 +53,7 @@ class Geometry(NamedTuple):
 
     @property
     def tan_squared(self) -> Float64[Array, "*pairs"]:
-        """tan² α/2 with α the acute one of θ and π − θ."""
+        """tan²(α/2), where α is the acute one of θ and π − θ."""
         return _quotient(self.gap, self.a + jnp.abs(self.cos))
 
     @property
@@ -76,7 +76,7 @@ Covariances of equal vectors that are computed in different ways differ by round
 
 @jax.jit
 def geometry(kxx: ArrayLike, kxy: ArrayLike, kyy: ArrayLike) -> Geometry:
-    """`Geometry` of a covariance. √kxx √kyy does not underflow, and takes a root per input, not per pair."""
+    """The `Geometry` of a covariance. √kxx √kyy does not underflow, and takes one root per input, not per pair."""
     kxx, kxy, kyy = (jnp.asarray(k, dtype=float) for k in (kxx, kxy, kyy))
     a = jnp.sqrt(kxx) * jnp.sqrt(kyy)
     same, gap = jnp.abs(kxy) * (1 + SAME) > a, a - jnp.abs(kxy)
@@ -84,7 +84,7 @@ def geometry(kxx: ArrayLike, kxy: ArrayLike, kyy: ArrayLike) -> Geometry:
 
 
 # --- Functions with a kink or a jump at 0 -----------------------------------------------------
-# A kink: φ(x) = p x₊ − q (−x)₊. A jump: φ(x) = p on x > 0, q on x < 0, z at 0.
+# With a kink: φ(x) = p x₊ − q (−x)₊. With a jump: φ(x) = p for x > 0, q for x < 0, z at 0.
 
 
 class Kink(NamedTuple):
@@ -105,7 +105,7 @@ class Jump(NamedTuple):
 def relu_relu(g: Geometry) -> Float64[Array, "*pairs"]:
     """E[x₊ y₊] = a (sin α − α cos α)/2π + (a cos θ)₊/2, α the acute one of θ and π − θ (arc-cosine kernel of degree 1).
 
-    For obtuse θ that is the formula with α = π − θ; for acute θ, E[x₊ y₊] = E[x₊ (−y)₊] + E[x₊ y] reduces to it.
+    For obtuse θ this is the usual formula, with α = π − θ; acute θ reduces to it by E[x₊ y₊] = E[x₊ (−y)₊] + E[x₊ y].
     """
     w = g.tan_squared
     obtuse: Array = (g.a + jnp.abs(g.cos)) * (w * jnp.sqrt(w) * lune(w))
@@ -123,7 +123,7 @@ def _opposite(g: Geometry) -> Geometry:
 
 
 def _is_zero(number: Array | float) -> bool:
-    """Whether a number is a structural zero, whatever the parameters of the nonlinearity."""
+    """Whether a number is statically zero, whatever the parameters of the nonlinearity."""
     return isinstance(number, float) and number == 0.0
 
 
@@ -133,7 +133,7 @@ def _both_quadrants(
     """E over the whole plane from E over x, y > 0, by reflection; `sign` is −1 if φψ is odd under x → −x."""
     same, opposite = phi.right * psi.right + phi.left * psi.left, phi.right * psi.left + phi.left * psi.right
     total = same * formula(g)
-    if _is_zero(opposite):  # relu and step: half the work
+    if _is_zero(opposite):  # for relu and step, which halves the work
         return total
     return total + sign * opposite * formula(_opposite(g))
 
@@ -146,7 +146,7 @@ def jump_jump(phi: Jump, psi: Jump, kxx: Pairs, kxy: Pairs, kyy: Pairs) -> Float
     g = geometry(kxx, kxy, kyy)
     inside = _both_quadrants(phi, psi, step_step, g, 1)
     if _is_zero(phi.at_zero) and _is_zero(psi.at_zero):
-        return inside  # which is 0 where a variance is 0
+        return inside  # already 0 where a variance is 0
     return jnp.where(g.a == 0, jump_single(phi, kxx) * jump_single(psi, kyy), inside)
 
 
@@ -186,10 +186,12 @@ def jump_single_with_mean(phi: Jump, kxx: Inputs, mean: Inputs) -> Float64[Array
     return jnp.where(kxx == 0, at_mean, phi.right * ndtr(z) + phi.left * ndtr(-z))
 
 
-# --- erf, its shifts and scales: φ(x) = c + s erf(x), and φ(x) = s exp(−x²) --------------------
+# --- φ(x) = c + s erf(x) and φ(x) = s exp(−x²) --------------------------------------------------
 
 
 class Erf(NamedTuple):
+    """offset + scale · erf(x)."""
+
     offset: float
     scale: float
 
@@ -202,15 +204,15 @@ class Bump(NamedTuple):
 
 @jax.jit
 def _bumps(kxx: Pairs, kxy: Pairs, kyy: Pairs) -> Float64[Array, "*pairs"]:
-    """E exp(−x² − y²) = 1/√det(1 + 2K), the determinant a sum of nonnegative terms."""
+    """E exp(−x² − y²) = 1/√det(1 + 2K), with the determinant as a sum of nonnegative terms."""
     return 1 / jnp.sqrt(1 + 2 * (kxx + kyy) + 4 * geometry(kxx, kxy, kyy).determinant)
 
 
 def erf_erf(phi: Erf, psi: Erf, kxx: Pairs, kxy: Pairs, kyy: Pairs) -> Float64[Array, "*pairs"]:
     """From E[erf x erf y] = (2/π) arcsin(2kxy / √((1+2kxx)(1+2kyy))).
 
-    The angle is that of a right triangle, whose half has the tangent opposite / (adjacent + hypotenuse). The triangle
-    is scaled by `_bumps`, which E[erf′ erf′] needs too, so that the adjacent side is 1.
+    The arcsine is an angle of a right triangle, and tan(angle/2) = opposite / (adjacent + hypotenuse). The triangle is
+    scaled so that the adjacent side is 1, by `_bumps`, which E[erf′ erf′] needs too.
     """
     opposite, hypotenuse = 2 * geometry(kxx, kxy, kyy).cos, jnp.sqrt(1 + 2 * kxx) * jnp.sqrt(1 + 2 * kyy)
     scale: Array = _bumps(kxx, kxy, kyy)
@@ -219,8 +221,10 @@ def erf_erf(phi: Erf, psi: Erf, kxx: Pairs, kxy: Pairs, kyy: Pairs) -> Float64[A
 
 
 def erf_square(phi: Erf, kxx: Float64[Array, "*inputs"]) -> Float64[Array, "*inputs"]:
-    """E φ(x)²: `erf_erf` of x with itself. With one number per input, not per pair, XLA's own arctangent is fast enough
-    and compiles faster."""
+    """E φ(x)², as `erf_erf` of x with itself.
+
+    It has one entry for each input, not for each pair, so XLA's own arctangent is fast enough; it compiles faster.
+    """
     return phi.offset**2 + phi.scale**2 * (2 / math.pi) * jnp.arctan2(2 * kxx, jnp.sqrt(1 + 4 * kxx))
 
 
@@ -257,7 +261,7 @@ def _gelu_parts(
 ) -> tuple[Float64[Array, "*pairs"], Float64[Array, "*pairs"], Float64[Array, "*pairs"]]:
     """E[Φ(x)Φ(y)], 1/√det(1 + K) = 2π E[φ(x)φ(y)] and det K, for the normal density φ and distribution function Φ.
 
-    From the expectations of erf by Φ(x) = (1 + erf(x/√2))/2.
+    They follow from the expectations of erf, since Φ(x) = (1 + erf(x/√2))/2.
     """
     half, gate = (kxx / 2, kxy / 2, kyy / 2), Erf(0.5, 0.5)
     return erf_erf(gate, gate, *half), _bumps(*half), 4 * geometry(*half).determinant
@@ -270,7 +274,7 @@ def gelu_gelu(kxx: Pairs, kxy: Pairs, kyy: Pairs) -> Float64[Array, "*pairs"]:
 
 
 def gelu_slopes(kxx: Pairs, kxy: Pairs, kyy: Pairs) -> Float64[Array, "*pairs"]:
-    """E[gelu′(x) gelu′(y)], gelu′(x) = Φ(x) + xφ(x)."""
+    """E[gelu′(x) gelu′(y)], where gelu′(x) = Φ(x) + xφ(x)."""
     distribution, bumps, _ = _gelu_parts(kxx, kxy, kyy)
     return distribution + bumps / (2 * math.pi) * kxy * (1 / (1 + kxx) + 1 / (1 + kyy) + bumps**2)
 
@@ -306,7 +310,7 @@ def wave_wave(
     mean_x: Pairs,
     mean_y: Pairs,
 ) -> Float64[Array, "*pairs"]:
-    """E φψ = e^{−(kxx+kyy)/2} (cosh kxy · φ(m)ψ(m̄) + sinh kxy · φ′(m)ψ′(m̄)): Price's theorem, summed."""
+    """E φψ = e^{−(kxx+kyy)/2} (cosh kxy · φ(m)ψ(m̄) + sinh kxy · φ′(m)ψ′(m̄)), the sum of Price's series."""
     kxy = geometry(kxx, kxy, kyy).cos
     size = jnp.abs(kxy)
     peak = jnp.exp(size - (kxx + kyy) / 2) / 2
@@ -341,7 +345,7 @@ def polynomial_slope(coefficients: tuple[complex, ...]) -> tuple[complex, ...]:
 def polynomial_single(
     coefficients: tuple[complex, ...], kxx: Inexact[Array, "*#inputs"], mean: Inexact[Array, "*#inputs"]
 ) -> Inexact[Array, "*inputs"]:
-    """Σ cⱼ E[xʲ] by E[xʲ] = m E[xʲ⁻¹] + (j − 1) k E[xʲ⁻²] (Stein)."""
+    """Σ cⱼ E[xʲ], by the recurrence E[xʲ] = m E[xʲ⁻¹] + (j − 1) k E[xʲ⁻²] (Stein's lemma)."""
     shape = jnp.broadcast_shapes(jnp.shape(kxx), jnp.shape(mean))
     before, moment = jnp.zeros(shape), jnp.ones(shape)
     total = coefficients[0] * moment

@@ -18,10 +18,10 @@ from .expectation import ClosedForm, Expectation
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["value"], meta_fields=["kind"])
 @dataclass(frozen=True)
 class Error:
-    """An error with its kind; absolute or relative, depending on its owner.
+    """An error with its kind; whether it is absolute or relative depends on the context.
 
-    Errors add up (`+`): to first order, the error of a result is at most the sum of the errors of its parts, and its
-    kind is the weakest of theirs.
+    Errors are added with `+`: to first order, the error of a result is at most the sum of the errors of its parts. The
+    kind of a sum is the weakest kind of its terms.
     """
 
     value: Any
@@ -46,7 +46,7 @@ def total(errors: list[Error]) -> Error:
 
 
 def relative_error(found: Expectation) -> Error:
-    """The errors of expectations, entry by entry, relative to the size of the averaged numbers."""
+    """The errors of expectations, entry by entry, relative to the size of the quantity that is averaged."""
     kind: ErrorKind = "rounding" if isinstance(found, ClosedForm) else "estimate"
     return Error(found.error / (found.size + jnp.finfo(float).tiny), kind)
 
@@ -57,5 +57,5 @@ def largest_relative_error(found: Expectation) -> Error:
 
 
 def scaled(error: Float64[Array, "*shape"], scale: Any) -> Float64[Array, "*shape"]:
-    """An error relative to `scale`, which may be zero."""
+    """An absolute error as one relative to `scale`, which may be zero."""
     return error / jnp.maximum(scale, jnp.finfo(float).tiny)

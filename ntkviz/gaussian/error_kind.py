@@ -1,4 +1,4 @@
-"""In what sense a result is off by its error."""
+"""The kinds of error: what the error of a result means."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from collections.abc import Iterable
 from typing import Any, Literal, get_args
 
 ErrorKind = Literal["rounding", "estimate", "standard error"]
-"""The kinds of error, from the strongest to the weakest: closed forms are exact up to rounding; quadrature comes with a
-bound or an estimate; sampling with a standard error, which is exceeded in a third of all cases."""
+"""The kinds of error, from the strongest to the weakest.
+
+Closed forms are exact up to rounding; quadrature gives a bound or an estimate; sampling gives a standard error, which
+is exceeded in a third of all cases.
+"""
 
 MEANING: dict[ErrorKind, str] = {
     "rounding": "closed forms throughout, exact up to rounding",
@@ -22,7 +25,7 @@ def weaker(*kinds: ErrorKind) -> ErrorKind:
 
 
 class AbsoluteError(float):
-    """An error as a number, with its kind, as returned to callers."""
+    """An absolute error as a float that also has a `kind`, as returned to callers."""
 
     kind: ErrorKind
 
@@ -36,6 +39,6 @@ class AbsoluteError(float):
 
     @classmethod
     def largest(cls, errors: Iterable[float]) -> AbsoluteError:
-        """The largest of some errors, of the weakest of their kinds."""
+        """The largest of some errors, with the weakest of their kinds."""
         found = [e if isinstance(e, AbsoluteError) else cls(e) for e in errors]
         return cls(max(found), weaker(*(e.kind for e in found)))

@@ -1,10 +1,10 @@
-"""E[φ(x; θ) ψ(y; θ̄)] for jointly Gaussian (x, y): the closed form if there is one, else quadrature.
+"""E[φ(x; θ) ψ(y; θ̄)] for jointly Gaussian (x, y): by a closed form if there is one, otherwise by quadrature.
 
-This is the only entry point to Gaussian expectations of one-argument nonlinearities. The choice of a
-formula depends only on the nonlinearities, so it is made while JAX traces; everything here can be
-jitted, vmapped and scanned, and broadcasts. Derivatives with respect to the covariance are not taken
-through the formulas (which are singular at correlation ±1) but by Price's theorem,
-∂E[φψ]/∂kxy = E[φ′ψ′]: pass φ′ and ψ′, or use `pair_with_slopes` for both expectations.
+This is the only entry point to Gaussian expectations of one-argument nonlinearities. The choice of a formula depends
+only on the nonlinearities, so it is made during tracing; all functions here can be used under `jit`, `vmap` and `scan`,
+and broadcast. Derivatives with respect to the covariance are not taken through the formulas, which are singular at
+correlation ±1, but by Price's theorem, ∂E[φψ]/∂kxy = E[φ′ψ′]: pass φ′ and ψ′, or use `pair_with_slopes` for both
+expectations.
 """
 
 from __future__ import annotations
@@ -35,8 +35,13 @@ from ntkviz.language.nonlinearities.nonlinearity import Nonlinearity
 
 
 class Estimated(NamedTuple):
-    """A value, a bound or estimate of its absolute error, and the size of the averaged numbers: E|φψ| or a bound of it,
-    to which the error of a value that is zero by symmetry is compared."""
+    """An expectation with an estimate of its error.
+
+    Attributes:
+        value: E[φψ].
+        error: A bound or an estimate of its absolute error.
+        size: E|φψ| or a bound of it, with which the error of a value that is zero by symmetry is compared.
+    """
 
     value: Float64[Array, "*entries"]
     error: Float64[Array, "*entries"]
@@ -76,11 +81,11 @@ Expectation = Estimated | ClosedForm
 
 
 WORTH = 1e-9
-"""Where a larger fraction of a sum than this is lost to rounding, quadrature is tried too."""
+"""If rounding may exceed this fraction of a sum's size, quadrature is tried too."""
 
 
 class _Argument(NamedTuple):
-    """φ with its parameters, and the law of its argument."""
+    """φ with its parameters θ, and the mean and variance of its argument."""
 
     phi: Nonlinearity
     theta: tuple[Array, ...]
@@ -105,7 +110,7 @@ class _Argument(NamedTuple):
 
 
 class _Inner(NamedTuple):
-    """The law of bx + c, the argument of f in φ(x) = a f(bx + c) + d."""
+    """The mean and variance of bx + c, the argument of f in φ(x) = a f(bx + c) + d."""
 
     variance: Float64[Array, "*#entries"]
     mean: Float64[Array, "*#entries"] | None
@@ -123,7 +128,7 @@ class _Inner(NamedTuple):
 
 
 def _scaled(number: Any, factor: float) -> Any:
-    """The number multiplied by a factor that is often 1."""
+    """`number` times `factor`, without an operation if the factor is 1; `None` stays `None`."""
     return number if number is None or factor == 1 else factor * number
 
 
@@ -153,19 +158,19 @@ def pair_expectation(
 ) -> Expectation:
     """E[φ(x; θ) ψ(y; θ̄)] for jointly Gaussian (x, y).
 
-    Arrays broadcast. For functions without a closed form, pass variances as a column and a row, (n, 1) and (1, m): the
-    functions are then expanded only n + m times.
+    Arrays broadcast. For functions without a closed form, pass variances as a column (n, 1) and a row (1, m): then only
+    n + m Hermite expansions are computed.
 
     Args:
         phi: φ, of one vector.
         psi: ψ, of one vector.
         kxx: The variance of x.
-        kxy: The covariance; values beyond ±√(kxx kyy), or equal to it up to rounding, are clipped to it.
+        kxy: The covariance of x and y; values beyond ±√(kxx kyy), or equal to it up to rounding, are clipped to it.
         kyy: The variance of y.
         theta: The parameters of φ.
         theta_bar: The parameters of ψ.
-        mean_x: The mean of x, `None` for exactly zero (which has more closed forms).
-        mean_y: The mean of y, as `mean_x`.
+        mean_x: The mean of x; `None` for exactly zero, for which there are more closed forms.
+        mean_y: The mean of y, like `mean_x`.
 
     Returns:
         The expectations, of the broadcast shape, with their errors.
@@ -213,10 +218,10 @@ def pair_with_slopes(
 ) -> tuple[Expectation, Expectation]:
     """(E[φψ], E[φ′ψ′]): a kernel and, by Price's theorem, its derivative with respect to kxy.
 
-    Arguments as in `pair_expectation`. Under `jit` the two share common subexpressions (the angle,
-    for relu), so this costs about as much as one.
+    The arguments are those of `pair_expectation`. Under `jit` the two share common subexpressions (the angle, for
+    relu), so together they cost about as much as one.
 
-    **Raises** `ValueError` if φ or ψ has a jump: its derivative is not a function.
+    Raises `ValueError` if φ or ψ has a jump, since its derivative is not a function.
     """
     value = pair_expectation(phi, psi, kxx, kxy, kyy, **laws)
     return value, pair_expectation(_slope(phi), _slope(psi), kxx, kxy, kyy, **laws)
@@ -240,31 +245,31 @@ def _single(x: _Argument) -> Expectation:
     if x.sum is None:
         return Estimated(*quadrature.single(x.side))
     exact = Estimated(*exponential_sums.single(x.sum, x.variance, x.mean_or_zero))
-    return _unless_lost(exact, x.sum, lambda: Estimated(*quadrature.single(x.side)))
+    return _more_accurate(exact, x.sum, lambda: Estimated(*quadrature.single(x.side)))
 
 
 def _pair_of_sums(x: _Argument, y: _Argument, phi: ExponentialSum, psi: ExponentialSum, kxy: cf.Pairs) -> Estimated:
     law = x.variance, kxy, y.variance, x.mean_or_zero, y.mean_or_zero
     exact = Estimated(*exponential_sums.pair(phi, psi, *law))
     many = phi if len(phi.terms) > 1 else psi
-    return _unless_lost(exact, many, lambda: _by_quadrature(x, y, kxy))
+    return _more_accurate(exact, many, lambda: _by_quadrature(x, y, kxy))
 
 
-def _unless_lost(exact: Estimated, phi: ExponentialSum, quadrature: Callable[[], Estimated]) -> Estimated:
-    """A sum or, where its terms cancel to less than their rounding, quadrature, if that is more accurate.
+def _more_accurate(exact: Estimated, phi: ExponentialSum, quadrature: Callable[[], Estimated]) -> Estimated:
+    """A sum of closed forms or, where its terms cancel and it is more accurate, quadrature.
 
-    At small variance, for instance, 1 − cos x is small and its terms are not.
+    At small variance, for instance, 1 − cos x is small but its terms are not.
     """
     if len(phi.terms) <= 1:
         return exact
-    lost = jnp.isfinite(exact.error) & (exact.error > WORTH * exact.size)
+    cancelled = jnp.isfinite(exact.error) & (exact.error > WORTH * exact.size)
 
     def better() -> Estimated:
         other = quadrature()
-        use = lost & (other.error < exact.error)
+        use = cancelled & (other.error < exact.error)
         return Estimated(*(jnp.where(use, b, a) for a, b in zip(exact, other, strict=True)))
 
-    return Estimated(*jax.lax.cond(jnp.any(lost), better, lambda: exact))
+    return Estimated(*jax.lax.cond(jnp.any(cancelled), better, lambda: exact))
 
 
 def _closed_single(x: _Argument) -> Float64[Array, "*inputs"] | None:
@@ -300,7 +305,7 @@ def _single_formula(f: Function, x: _Inner) -> Float64[Array, "*inputs"]:
 
 
 def _reduced_pair(x: _Argument, y: _Argument, kxy: cf.Pairs) -> Expectation | None:
-    """Pairs with φ(x) = a e^{bx} or c₀ + c₁x, for which an expectation over y alone suffices."""
+    """The expectation for φ(x) = a e^{bx} or c₀ + c₁x, for which one over y alone suffices; `None` for other φ."""
     match x.family:
         case Family(Exponential(), rise):  # e^{bx} tilts the law of y: its mean moves by b kxy
             tilted, size = _single(y._replace(mean=y.mean_or_zero + _scaled(kxy, rise))), _closed_single(x)
@@ -315,7 +320,10 @@ def _reduced_pair(x: _Argument, y: _Argument, kxy: cf.Pairs) -> Expectation | No
 
 
 def _regression(y: _Argument, kxy: cf.Pairs) -> Expectation:
-    """E[(x − E x) ψ(y)] = kxy E ψ′(y) (Stein), or without ψ′ as kxy/√kyy · E[z ψ(y)], z = (y − E y)/√kyy."""
+    """E[(x − E x) ψ(y)] = kxy E ψ′(y) by Stein's lemma, or kxy/√kyy · E[z ψ(y)] with z = (y − E y)/√kyy.
+
+    The latter is used where E ψ′(y) has no closed form.
+    """
     slope = y.phi.derivative()
     value = None if slope is None else _closed_single(y._replace(phi=slope))
     if value is not None:
@@ -384,7 +392,7 @@ def _pair_formula(f: Function, g: Function, x: _Inner, y: _Inner, kxy: cf.Pairs)
 
 
 def _as_kink(f: Function, other: Function) -> Function:
-    """cx as a kink with equal slopes, if the other function has a kink or a jump."""
+    """f itself or, if f = cx and the other function has a kink or a jump, f as a `Kink` with equal slopes."""
     if isinstance(other, cf.Kink | cf.Jump) and isinstance(f, Powers) and len(f.coefficients) == 2:
         offset, rise = f.coefficients
         return f if offset else cf.Kink(rise, rise)

@@ -1,14 +1,14 @@
-"""E[φ(x) ψ(y)] for sums Σ P(x) exp(Q(x)) with polynomials P, and Q of degree two at most: all sums and products of sin,
-cos, exp, Gaussian bumps and polynomials.
+"""E[φ(x) ψ(y)] for sums Σ P(x) exp(Q(x)) with polynomials P and Q, where Q has degree at most two.
 
-With Q(x) = q d² + l d + γ, d = m + u − μ the distance from a centre μ, the exponential of a pair of terms tilts the law
-N(0, K) of (u, v) into another Gaussian, of complex mean if l is complex, under which polynomials have moments by
-Isserlis' theorem. With D = diag(q, q̄), N = (I − 2KD)⁻¹, C = NK and d the means' distances from the centres,
+These are all sums and products of sin, cos, exp, Gaussian bumps and polynomials. With Q(x) = q d² + l d + γ, where
+d = m + u − μ is the distance from a centre μ, the exponential of a pair of terms tilts the law N(0, K) of (u, v) into
+another Gaussian (of complex mean if l is complex), under which polynomials have moments by Isserlis' theorem. With
+D = diag(q, q̄), N = (I − 2KD)⁻¹, C = NK and d the distances of the means from the centres,
 
     E[P P̄ exp(Q + Q̄)] = det(I − 2KD)^(−1/2) exp(dᵀDNd + lᵀNd + ½ lᵀCl + γ + γ̄) · E[P P̄ | mean Nd + Cl, covariance C].
 
-Exponents are added before they are exponentiated, K is not inverted, and squares are kept as squares: near correlation
-±1 and for narrow bumps nothing large cancels. Cancellation between terms is included in the reported error.
+Exponents are added before the exponential is taken, K is not inverted, and squares are kept as squares, so that no
+large numbers cancel near correlation ±1 or for narrow bumps. The reported error includes cancellation between terms.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Number = Any  # a Python float or complex
 
 
 class Estimate(NamedTuple):
-    """A value, its absolute error, and the size of the averaged numbers: √(Eφ² Eψ²) or the summands."""
+    """A value, its absolute error, and the size of what is averaged: √(Eφ² Eψ²), or that of the summands if smaller."""
 
     value: Float64[Array, "*entries"]
     error: Float64[Array, "*entries"]
@@ -38,7 +38,7 @@ class Estimate(NamedTuple):
 
 
 class Term(NamedTuple):
-    """Σ coefficients[k] dᵏ · exp(curvature d² + slope d + offset), d = x − centre."""
+    """Σ coefficients[k] dᵏ · exp(curvature d² + slope d + offset), where d = x − centre."""
 
     coefficients: tuple[Number, ...]
     centre: float
@@ -48,7 +48,7 @@ class Term(NamedTuple):
 
 
 class ExponentialSum(NamedTuple):
-    """A real function Σ terms; of each two conjugate terms, `halves` has one, doubled."""
+    """A real function Σ terms; `halves` has only one of each two conjugate terms, doubled, and the real terms."""
 
     terms: tuple[Term, ...]
     halves: tuple[Term, ...]
@@ -71,7 +71,7 @@ def exponential_sum(smooth: Smooth) -> ExponentialSum | None:
 
 
 def _term(p: Polynomial, exponent: Polynomial) -> Term:
-    """The term, centred at the vertex of the exponent's real part if that is a parabola."""
+    """The term, centred at the vertex of the real part of its exponent if that is a parabola, otherwise at 0."""
     curved = len(exponent) == 3 and exponent[2].re
     centre = -exponent[1].re / (2 * exponent[2].re) if curved else Fraction(0)
     offset, slope, curvature = ([c.number() for c in about(exponent, centre)] + [0.0] * 3)[:3]
@@ -106,7 +106,7 @@ def pair(
 
 
 def _square(phi: ExponentialSum, kxx: Inputs, mean: Inputs) -> Float64[Array, "*inputs"]:
-    """E φ(x)², reduced by its rounding error."""
+    """E φ(x)², or its rounding error where that is larger."""
     parts = [_pair(a, b, kxx, kxx, kxx, mean, mean) for a in phi.halves for b in phi.terms]
     return jnp.maximum(sum((jnp.real(p.value) for p in parts), jnp.zeros(())), sum(p.error for p in parts))
 
@@ -135,9 +135,9 @@ def _part(
     size: Pairs,
     exponents: Iterable[Any],
 ) -> _Part:
-    """exp(Σ exponents)/root · moment; infinite where the quadratic form in the integral is not positive."""
+    """exp(Σ exponents)/root · moment; infinite where `determinant` is not positive, since the integral diverges."""
     finite = determinant > 0
-    lost = sum((jnp.abs(e) for e in exponents), jnp.ones(()))  # an exponent's rounding is relative to its parts
+    lost = sum((jnp.abs(e) for e in exponents), jnp.ones(()))  # the exponent is rounded relative to its parts
     factor = jnp.exp(sum(exponents, jnp.zeros(()))) / root
     height = jnp.abs(factor) * size
     return _Part(*(jnp.where(finite, a, jnp.inf) for a in (factor * moment, ROUNDING * lost * height, height)))
@@ -169,11 +169,11 @@ def _pair(
     root_x, root_y = jnp.sqrt(kxx), jnp.sqrt(kyy)
 
     def form(a: Any, b: Any) -> Any:
-        """kxx a² + 2 kxy ab + kyy b²."""
+        """kxx a² + 2 kxy ab + kyy b², without cancellation."""
         return (root_x * a + sign * root_y * b) ** 2 - 2 * sign * g.gap * a * b
 
     def adjugate(a: Any, b: Any) -> Any:
-        """kyy a² − 2 kxy ab + kxx b²."""
+        """kyy a² − 2 kxy ab + kxx b², without cancellation."""
         return (root_y * a - sign * root_x * b) ** 2 + 2 * sign * g.gap * a * b
 
     delta = 1 - 2 * (p * kxx + q * kyy) + 4 * p * q * det
@@ -201,11 +201,11 @@ def _sizes(term: Term) -> tuple[float, ...]:
 
 
 def _positive(p: Number, q: Number, kxx: Pairs, kyy: Pairs, det: Pairs) -> Array:
-    """A number that is positive where K⁻¹ − 2 Re D is, so that the Gaussian dominates the growth of the functions."""
+    """A number that is positive if and only if K⁻¹ − 2 Re D is: then the Gaussian outweighs the functions' growth."""
     a, b = p.real, q.real
     if a <= 0 and b <= 0:
         return jnp.ones(())
-    trace = 1 - a * kxx - b * kyy  # half that of I − 2DK
+    trace = 1 - a * kxx - b * kyy  # half the trace of I − 2DK
     return jnp.minimum(trace, 1 - 2 * (a * kxx + b * kyy) + 4 * a * b * det)
 
 

@@ -1,6 +1,6 @@
-"""The closed forms of a nonlinearity φ(x) = a f(bx + c) + d, which are those of f.
+"""Decides which closed forms a nonlinearity has: those of f, if it is φ(x) = a f(bx + c) + d.
 
-Built-in nonlinearities are recognised by identity, all others by their formula, whatever they are called.
+Built-in nonlinearities are recognised by identity, all others by their formula, whatever their names.
 """
 
 from __future__ import annotations
@@ -72,11 +72,11 @@ READY: dict[Nonlinearity, Callable[..., Function]] = {
     nl.gelu: Gelu,
     nl.gelu_slope: GeluSlope,
 }
-"""By nonlinearity: the family, as a function of the parameters θ."""
+"""The functions of the built-in nonlinearities, given their parameters θ."""
 
 
 def family_of(phi: Nonlinearity, theta: tuple[Array, ...] = ()) -> Family | None:
-    """The family of φ(·; θ), if it has closed forms."""
+    """The family of φ(·; θ); `None` if it has no closed forms."""
     if phi in READY:
         return Family(READY[phi](*theta))
     if phi.coefficients:
@@ -85,7 +85,7 @@ def family_of(phi: Nonlinearity, theta: tuple[Array, ...] = ()) -> Family | None
 
 
 def as_exponential_sum(phi: Nonlinearity, theta: tuple[Array, ...]) -> ExponentialSum | None:
-    """φ as a sum of polynomials times exponentials of quadratics, if it has that form."""
+    """φ as a sum of polynomials times exponentials of quadratics; `None` if it does not have that form."""
     return None if theta or _has_no_formula(phi) else _exponential_sum(phi)
 
 
@@ -110,12 +110,12 @@ def _recognised(phi: Nonlinearity) -> Family | None:
         (smooth,) = formula.pieces
         rules = _powers, _exponential, _bump, _wave, _erf, _gelu, _gelu_slope
         return next((family for rule in rules if (family := rule(smooth)) is not None), None)
-    except OverflowError:  # a number beyond the range of floats
+    except OverflowError:  # a number is beyond the range of floats
         return None
 
 
 def _broken(formula: Formula, phi: Nonlinearity) -> Family | None:
-    """Two straight lines that meet in a kink, or two constants."""
+    """The family of two straight lines that meet in a kink, or of two constants with a jump between them."""
     if len(formula.breaks) > 1:
         return None
     (at,), (before, after) = formula.breaks, (_coefficients(piece) for piece in formula.pieces)
@@ -136,7 +136,7 @@ def _broken(formula: Formula, phi: Nonlinearity) -> Family | None:
 
 
 def _coefficients(smooth: Smooth) -> tuple[float, ...] | None:
-    """The coefficients of a polynomial."""
+    """The coefficients of a polynomial; `None` for other functions."""
     if smooth.terms.keys() - {(None, ())}:
         return None
     return tuple(float(c.re) for c in smooth.terms.get((None, ()), ())) or (0.0,)
@@ -148,7 +148,7 @@ def _powers(smooth: Smooth) -> Family | None:
 
 
 def _only_term(smooth: Smooth) -> tuple[tuple[Exact, ...], float] | None:
-    """The exponent and the factor of a multiple of an exponential."""
+    """The exponent and the factor of a real multiple of an exponential; `None` for other functions."""
     if len(smooth.terms) != 1:
         return None
     (((erf, exponent), p),) = smooth.terms.items()
@@ -174,7 +174,7 @@ def _bump(smooth: Smooth) -> Family | None:
 
 
 def _wave(smooth: Smooth) -> Family | None:
-    """(s − ic)/2 … of e^{i(wx + δ)} and its conjugate: A sin(wx) + B cos(wx)."""
+    """A sin(wx) + B cos(wx), which is the sum of a multiple of e^{i(wx + δ)} and its conjugate."""
     if len(smooth.terms) != 2:
         return None
     for (erf, exponent), p in smooth.terms.items():
@@ -188,7 +188,7 @@ def _wave(smooth: Smooth) -> Family | None:
 
 
 def _bends(smooth: Smooth) -> tuple[tuple[Fraction, Fraction], tuple[Exact, ...], Smooth] | None:
-    """(b, c), P and the remainder of P(x) erf(bx + c) + remainder."""
+    """(b, c), P and the remainder r of a function P(x) erf(bx + c) + r(x)."""
     found = [(erf, exponent) for erf, exponent in smooth.terms if erf]
     if len(found) != 1 or found[0][1]:
         return None
@@ -243,7 +243,7 @@ def _near(number: Exact, expected: float) -> bool:
 
 
 def relu_factor(phi: Nonlinearity) -> float:
-    """The number a > 0 for which φ(x) = a x₊; 0 if there is none."""
+    """The number a > 0 such that φ(x) = a x₊; 0 if there is none."""
     match family_of(phi):
         case Family(cf.Kink(float(right), 0.0), 1.0, 0.0, 1.0, 0.0) if right > 0:
             return right

@@ -1,15 +1,16 @@
-"""Gaussian expectations of any elementwise function, by quadrature with an error that cannot be fooled.
+"""Gaussian expectations of any elementwise function, by quadrature with certified error bounds.
 
-The behaviour of a function between the nodes is bounded by its jaxpr (`enclosures`), once for each function:
+The behaviour of a function between the nodes is bounded by an analysis of its jaxpr (`enclosures`), once for each
+function:
 
 - Functions that are analytic and of moderate growth in a strip around the whole axis, such as tanh, have fixed nodes.
-  One argument: the trapezoidal rule, which converges exponentially for them. Two: both are expanded in Hermite
-  polynomials and E[φψ] = Σ_k ρᵏ a_k b_k (Mehler's formula). Time and memory grow with nodes × variances and
-  terms × pairs, never with nodes² × pairs.
+  Expectations of one function use the trapezoidal rule, which converges exponentially for them. For two, both are
+  expanded in Hermite polynomials, and E[φψ] = Σ_k ρᵏ a_k b_k (Mehler's formula). Time and memory grow with
+  nodes × variances and terms × pairs, never with nodes² × pairs.
 - All others, with kinks, jumps, fast oscillations, narrow bumps or parameters, are integrated on the pieces on which
-  they are analytic, once their numbers are known, in NumPy (`host`, `adaptive`).
+  they are analytic, in NumPy, when the values of all arguments are known (`host`, `adaptive`).
 
-Everything is in units of standard deviations, so zero variance needs no special case.
+Integration variables are in units of standard deviations, so zero variance needs no special case.
 """
 
 from __future__ import annotations
@@ -33,15 +34,18 @@ from ntkviz.gaussian.closed_forms import Pairs, geometry
 from ntkviz.language.nonlinearities.nonlinearity import Nonlinearity
 
 REACH = 13.0
-"""Integrals end at ±REACH standard deviations; beyond lies 1e-38 of the Gaussian."""
+"""Integrals end at ±REACH standard deviations; 1e-38 of the Gaussian's mass lies beyond."""
 LINE_NODES = 385
 """Trapezoidal nodes for analytic functions: exact up to rounding for wave numbers up to 40, and for poles at 0.5i."""
 TERMS = 384
-"""Hermite terms for analytic pairs: 3e-9 for tanh tanh at variance 10 and correlation 1, with faster decay below."""
+"""Hermite terms for pairs of analytic functions.
+
+For two tanh at variance 10 and correlation 1 the error is 3e-9; it decays faster at smaller ones.
+"""
 BLOCK = 2**22
 """Function values held at once; larger arrays are processed in blocks."""
 ROUNDING = 1e-14
-"""The reported error where only rounding is left, relative to the size of the summands."""
+"""The reported error where only rounding matters, relative to the size of the summands."""
 HIGHEST = 15.0
 """No strip higher than this, in standard deviations, improves the bound, because of the factor exp(b²/2)."""
 
@@ -59,15 +63,15 @@ class Side(NamedTuple):
         return jnp.broadcast_shapes(self.variance.shape, self.mean.shape, *(t.shape for t in self.theta))
 
     def at(self, deviations: Array | np.ndarray) -> Float64[Array, "*entries nodes"]:
-        """φ at `deviations` z of shape (*shape or broadcasting to it, nodes): (*shape, nodes)."""
+        """φ(m + √k z) at `deviations` z, whose shape broadcasts to (*shape, nodes); the result has that shape."""
         x = self.mean[..., None] + jnp.sqrt(self.variance)[..., None] * deviations
         return jnp.broadcast_to(self.phi.fn(x), x.shape)
 
     @property
     def strip(self) -> Strip | None:
-        """The strip of analyticity with which fixed nodes suffice, if there is one.
+        """A strip of analyticity wide enough for fixed nodes; `None` if there is none.
 
-        Raises `NotIntegrableError` for the derivative of a jump.
+        Raises `NotIntegrableError` for the derivative of a function with a jump.
         """
         primitives(self.phi, len(self.theta))
         return None if self.theta else strip_of(traced(self.phi.fn, 0))
@@ -79,8 +83,9 @@ def _over(a: Pairs, b: Pairs) -> Float64[Array, "*pairs"]:
 
 
 def single(side: Side, *, degree: int = 0) -> Estimate:
-    """E[φ(x) zᵈᵉᵍʳᵉᵉ] for x = m + √k z, and its error. By Stein's lemma degree 1 gives √k E φ′(x),
-    even for functions with jumps.
+    """E[φ(x) zᵈᵉᵍʳᵉᵉ] for x = m + √k z, and its error.
+
+    By Stein's lemma degree 1 gives √k E φ′(x), even for functions with jumps.
 
     Raises `NotIntegrableError` for a function without enclosures.
     """
@@ -114,7 +119,7 @@ def pair(x: Side, y: Side, kxy: Pairs) -> Estimate:
 
 @functools.cache
 def _trapezoid() -> tuple[Float64[np.ndarray, "nodes"], Float64[np.ndarray, "nodes"]]:
-    """Nodes and weights (normal density included) on [−REACH, REACH]."""
+    """Nodes on [−REACH, REACH], and weights, which include the normal density."""
     z = np.linspace(-REACH, REACH, LINE_NODES)
     return z, np.exp(-(z**2) / 2) * (z[1] - z[0]) / math.sqrt(2 * math.pi)
 
@@ -122,9 +127,12 @@ def _trapezoid() -> tuple[Float64[np.ndarray, "nodes"], Float64[np.ndarray, "nod
 class _Bounds(NamedTuple):
     """Bounds of φ(m + √k z) as a function of z.
 
-    `heights` b of strips |Im z| ≤ b and `sizes` C that bound it there by C (1 + |x|)ᵖ, both with a last axis of strips;
-    `growth`, a bound of ‖1 + |x|‖ᵖ in all norms that are needed; `beyond`, the same beyond the ends of the integrals;
-    and `roundings`, the errors of φ due to the rounding of x.
+    Attributes:
+        heights: The heights b of strips |Im z| ≤ b, on a last axis.
+        sizes: The numbers C such that |φ| ≤ C (1 + |x|)ᵖ on each strip.
+        growth: A bound of ‖1 + |x|‖ᵖ in all norms that are needed.
+        beyond: A bound of (1 + |x|)ᵖ beyond the ends of the integrals.
+        roundings: The errors of φ due to the rounding of x.
     """
 
     heights: Float64[Array, "*entries strips"]
@@ -135,7 +143,7 @@ class _Bounds(NamedTuple):
 
 
 MOMENT = 2.6
-"""(E|z|⁸)^⅛ for z of variance 2: no norm here has a higher power or a larger variance."""
+"""(E|z|⁸)^⅛ for z of variance 2; no norm needed here has a higher power or a larger variance."""
 
 
 def _bounds(side: Side, strip: Strip) -> _Bounds:
@@ -149,13 +157,17 @@ def _bounds(side: Side, strip: Strip) -> _Bounds:
 
 
 def _alias(heights: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
-    """The error of the trapezoidal rule, relative to a bound of the integrand on a strip."""
+    """The error of the trapezoidal rule, relative to a bound of the integrand on a strip of this height."""
     step = 2 * REACH / (LINE_NODES - 1)
     return 2 / jnp.expm1(2 * math.pi / step * heights)
 
 
 def _line(side: Side, strip: Strip, degree: int) -> Estimate:
-    """The error is the smallest over the strips; |exp(−z²/2)| is exp(b²/2) times larger at the edge than inside."""
+    """E[φ(x) zᵈᵉᵍʳᵉᵉ] by the trapezoidal rule.
+
+    The error is the smallest of the bounds from all strips, on the edge of which |exp(−z²/2)| is exp(b²/2) times larger
+    than on the axis.
+    """
     z, weights = _trapezoid()
     terms = side.at(z) * (weights * z**degree)
     value, size = terms.sum(-1), jnp.abs(terms).sum(-1)
@@ -168,10 +180,10 @@ def _line(side: Side, strip: Strip, degree: int) -> Estimate:
 
 @functools.cache
 def _hermite_rule() -> Float64[np.ndarray, "nodes terms"]:
-    """The matrix wᵢ he_k(zᵢ) (nodes, terms) that takes φ at the nodes to its Hermite coefficients.
+    """The matrix wᵢ he_k(zᵢ), (nodes, terms), which maps the values of φ at the nodes to its Hermite coefficients.
 
-    he_k are the Hermite polynomials orthonormal under N(0, 1). The recurrence is run on
-    he_k(z) e^{−z²/4}, which neither overflows nor loses the digits of small values.
+    he_k are the Hermite polynomials that are orthonormal under N(0, 1). The recurrence is run on he_k(z) e^{−z²/4},
+    which neither overflows nor loses digits of small values.
     """
     z, weights = _trapezoid()
     h = np.empty((TERMS, LINE_NODES))
@@ -184,8 +196,14 @@ def _hermite_rule() -> Float64[np.ndarray, "nodes terms"]:
 
 
 class _Expansion(NamedTuple):
-    """φ = Σ a_k he_k: the coefficients on a first axis of TERMS; ‖φ‖ = √E φ²; the norm of the remainder; and the error
-    of the coefficients, all in L²."""
+    """φ = Σ a_k he_k.
+
+    Attributes:
+        coefficients: The a_k, on a first axis of length TERMS.
+        norm: ‖φ‖ = √E φ².
+        missed: The norm of the remainder.
+        error: The error of all coefficients together, in the ℓ² norm.
+    """
 
     coefficients: Float64[Array, "terms *entries"]
     norm: Float64[Array, "*entries"]
@@ -194,8 +212,11 @@ class _Expansion(NamedTuple):
 
 
 def _expand(side: Side, strip: Strip) -> _Expansion:
-    """The errors of all coefficients together, by Minkowski's inequality and the bound of Hermite polynomials on the
-    edge of a strip in `adaptive._expansion_errors`."""
+    """The Hermite expansion of φ.
+
+    The error of all coefficients together is bounded by Minkowski's inequality and the bound of Hermite polynomials on
+    the edge of a strip that is derived in `adaptive._expansion_errors`.
+    """
     _, weights = _trapezoid()
     values, b = side.at(_trapezoid()[0]), _bounds(side, strip)
     coefficients = values @ _hermite_rule()
@@ -217,15 +238,15 @@ def _expand(side: Side, strip: Strip) -> _Expansion:
 def _mehler(x: Side, y: Side, kxy: Pairs, strips: tuple[Strip, Strip]) -> Estimate:
     """Σ_k ρᵏ a_k b_k by Horner's rule.
 
-    By Cauchy–Schwarz the remainder is at most |ρ|ᴷ times the norms of the remainders of φ and ψ, and the effect of
-    errors in φ's coefficients at most their norm times ‖ψ‖.
+    By Cauchy–Schwarz the remainder after K terms is at most |ρ|ᴷ times the norms of the remainders of φ and ψ, and the
+    effect of errors in φ's coefficients is at most their norm times ‖ψ‖.
     """
     g = geometry(x.variance, kxy, y.variance)
     correlation = _over(g.cos, g.a)
     phi, psi = _expand(x, strips[0]), _expand(y, strips[1])
 
     def eight_terms(i: Array, total: Array) -> Array:
-        for j in range(8):  # per iteration, for fewer passes through memory
+        for j in range(8):  # several terms in one iteration, for fewer passes through memory
             k = TERMS - 1 - 8 * i - j
             total = total * correlation + phi.coefficients[k] * psi.coefficients[k]
         return total
@@ -241,7 +262,7 @@ def _mehler(x: Side, y: Side, kxy: Pairs, strips: tuple[Strip, Strip]) -> Estima
 
 
 def _in_blocks(rule: Callable[..., Estimate], values_per_entry: int, *operands: Side | Array) -> Estimate:
-    """`rule(*operands)`, all its arrays broadcast and, if they are large, done some entries at a time."""
+    """`rule(*operands)`; large arrays are broadcast and processed in blocks of entries."""
     functions = tuple(o.phi if isinstance(o, Side) else None for o in operands)
     arrays = [tuple(o[1:]) if isinstance(o, Side) else o for o in operands]
 

@@ -15,7 +15,7 @@ from jaxtyping import Float64
 @functools.lru_cache(maxsize=64)
 def sobol_normal(dimension: int, log2_points: int, seed: int) -> Float64[np.ndarray, "dimensions points"]:
     """2**log2_points standard normal points, (dimension, points): a scrambled Sobol net through Φ⁻¹."""
-    from scipy.special import ndtri  # a second to import, which only sampling needs
+    from scipy.special import ndtri  # takes a second to import, and only sampling needs it
     from scipy.stats import qmc
 
     uniform = qmc.Sobol(dimension, scramble=True, bits=53, rng=np.random.default_rng(seed)).random_base2(log2_points)

@@ -1,1 +1,1 @@
-"""Gaussian integrals of any function with a jaxpr, with errors that follow from enclosures of the function."""
+"""Gaussian integrals of any function with a jaxpr, whose error bounds follow from enclosures of the function."""

@@ -1,11 +1,12 @@
 """Gaussian expectations of any nonlinearity whose jaxpr can be enclosed, by adaptive quadrature with rigorous errors.
 
-In NumPy, on known numbers, for functions that fixed nodes do not suit. Errors follow from bounds of the functions on
-intervals and discs (`pieces`), never from a comparison of two sums.
+It runs in NumPy, on concrete numbers, for functions to which fixed nodes are not suited. Errors follow from bounds of
+the functions on intervals and discs (`pieces`), never from a comparison of two sums.
 
-- One argument: Gauss–Legendre on the pieces of φ.
-- Two: Mehler's formula, E[φψ] = Σ_k ρᵏ a_k b_k, if |ρ|ᴷ times the remainders of φ and ψ after K terms is small. If it
-  is not, near |ρ| = 1: x on pieces, then y given x on pieces; at |ρ| = 1 one integral of the product.
+- For one function: Gauss–Legendre quadrature on the pieces of φ.
+- For two: Mehler's formula, E[φψ] = Σ_k ρᵏ a_k b_k, if |ρ|ᴷ times the remainders of φ and ψ after K terms is small.
+  Otherwise, near |ρ| = 1, an integral over x on pieces, and inside it one over y given x; at |ρ| = 1, a single integral
+  of the product.
 
 The integrals end at `REACH` standard deviations; bounds of the functions limit the remainder up to `FAR`. Beyond that,
 |φ| is assumed to be below exp(z²/8).
@@ -28,48 +29,46 @@ REACH, FAR = 13.0, 45.0
 TERMS = 384
 """The number of Hermite terms."""
 AT_ONCE = 2**16
-"""The number of arguments at which a function is evaluated at once."""
+"""The largest number of points at which a function is evaluated at once."""
 LAWS_AT_ONCE = 256
 NODES_AT_ONCE = 2**21
-"""The number of nodes of all laws, or of pairs of laws, held at once."""
+"""The largest number of nodes held at once, for all laws or pairs of laws together."""
 ROUNDING = 1e-14
-"""Relative to the size of the summands."""
+"""The rounding error, relative to the size of the summands."""
 SQRT_TAU = math.sqrt(2 * math.pi)
 LEGENDRE = np.polynomial.legendre.leggauss(NODES)
 
 
 class Known(NamedTuple):
-    """A function with its parameters, and its pieces as far as needed."""
+    """A function with its parameters, and its pieces on the interval where they are needed."""
 
     traced: Traced
     theta: tuple[float, ...]
     pieces: Pieces
 
     def values(self, x: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
-        return _some_at_a_time(lambda part: self.traced.values(part, *map(np.asarray, self.theta)), x)
+        return _in_blocks(lambda part: self.traced.values(part, *map(np.asarray, self.theta)), x)
 
     def noise(self, x: Float64[Array, "*shape"], inexact: Array) -> Float64[Array, "*shape"]:
-        """The error of φ(x) if x is off by `inexact` and by rounding."""
+        """A bound of the error of φ(x) if x has the error `inexact`, including rounding."""
 
         def spread(part: Array, off: Array) -> Array:
             unbounded = np.full_like(part, np.inf)
             found = self.traced.cells(part - off, part + off, part, unbounded, *map(np.asarray, self.theta))
             return found.hi - found.lo
 
-        return _some_at_a_time(spread, x, inexact)
+        return _in_blocks(spread, x, inexact)
 
 
-def _some_at_a_time(
-    function: Callable[..., Array], x: Float64[Array, "*shape"], *others: Array
-) -> Float64[Array, "*shape"]:
-    """An elementwise function, which keeps all its intermediate results, on `AT_ONCE` numbers at a time."""
+def _in_blocks(function: Callable[..., Array], x: Float64[Array, "*shape"], *others: Array) -> Float64[Array, "*shape"]:
+    """Apply an elementwise function to `AT_ONCE` numbers at a time, since it keeps all its intermediate results."""
     flat = [np.broadcast_to(part, x.shape).ravel() for part in (x, *others)]
     blocks = [function(*(part[at : at + AT_ONCE] for part in flat)) for at in range(0, x.size, AT_ONCE)]
     return np.concatenate(blocks).reshape(x.shape) if blocks else np.empty(x.shape)
 
 
 class Laws(NamedTuple):
-    """Gaussians m + d z, arrays (n,)."""
+    """Gaussians m + d z with standard normal z: arrays (n,) of means m and standard deviations d."""
 
     mean: Float64[Array, "laws"]
     deviation: Float64[Array, "laws"]
@@ -82,7 +81,7 @@ class Laws(NamedTuple):
 
 
 def known(traced: Traced, theta: tuple[float, ...], laws: Laws) -> Known:
-    """φ with the pieces that are needed for expectations under these laws, and for y given x."""
+    """φ with the pieces that are needed for expectations under these laws, also for those of y given x."""
     return Known(traced, theta, find_pieces(traced, theta, float(laws.reach(1.25 * REACH).max(initial=0.0))))
 
 
@@ -109,7 +108,7 @@ class Cut(NamedTuple):
         return Cut(self.law[places], self.start[places], self.stop[places], self.piece[places])
 
     def divided(self, parts: Int64[Integers, "stretches"]) -> Cut:
-        """Each stretch divided into this many equal ones."""
+        """Divide each stretch into `parts` equal ones."""
         each = np.repeat(np.arange(len(self.law)), parts)
         number = np.arange(len(each)) - np.repeat(np.cumsum(parts) - parts, parts)
         length = (self.stop - self.start)[each] / parts[each]
@@ -120,14 +119,14 @@ class Cut(NamedTuple):
 
 
 def met(pieces: Pieces, laws: Laws, reach: float) -> tuple[Int64[Integers, "laws"], Int64[Integers, "laws"]]:
-    """The first and the last piece that each law covers within `reach`."""
+    """The first and the last piece that each law meets within `reach` standard deviations."""
     (m, d), last = laws, len(pieces.half) - 1
     first = np.clip(np.searchsorted(pieces.edges, m - reach * d, "right") - 1, 0, last)
     return first, np.clip(np.searchsorted(pieces.edges, m + reach * d, "left") - 1, first, last)
 
 
 def cut(pieces: Pieces, laws: Laws, reach: float, longest: float) -> Cut:
-    """[−reach, reach] cut at the ends of pieces, and into stretches no longer than `longest`."""
+    """Cut [−reach, reach] at the ends of pieces, and further into stretches no longer than `longest`."""
     (m, d), (first, final) = laws, met(pieces, laws, reach)
     count = final - first + 1
     law = np.repeat(np.arange(len(m)), count)
@@ -140,7 +139,7 @@ def cut(pieces: Pieces, laws: Laws, reach: float, longest: float) -> Cut:
 
 
 def ellipse(pieces: Pieces, laws: Laws, stretches: Cut) -> Float64[Array, "stretches"]:
-    """The radius of the disc around each stretch's middle that its piece's disc contains, in half-lengths."""
+    """The radius of the largest disc around the middle of each stretch inside its piece's disc, in half-lengths."""
     m, d = laws.take(stretches.law)
     off = np.abs(m + d * stretches.middle - pieces.centre[stretches.piece])
     room = WIDENING * pieces.half[stretches.piece] - off
@@ -149,7 +148,7 @@ def ellipse(pieces: Pieces, laws: Laws, stretches: Cut) -> Float64[Array, "stret
 
 
 def density_on_disc(middle: Float64[Array, "*shape"], radius: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
-    """The largest |exp(−z²/2)|/√2π."""
+    """The largest |exp(−z²/2)|/√2π on a disc."""
     return np.exp(-least_square(middle, radius) / 2) / SQRT_TAU
 
 
@@ -182,7 +181,7 @@ def _inexact(
 def _total(
     per_stretch: Float64[Array, "stretches"], law: Int64[Integers, "stretches"], count: int
 ) -> Float64[Array, "laws"]:
-    return np.asarray(np.bincount(law, per_stretch, count), dtype=float)  # of no stretches NumPy makes integers
+    return np.asarray(np.bincount(law, per_stretch, count), dtype=float)  # without stretches NumPy returns integers
 
 
 def _beyond(pieces: Pieces, laws: Laws, power: int, rate: float, start: float = REACH) -> Float64[Array, "laws"]:
@@ -204,7 +203,7 @@ class Line(NamedTuple):
 def _gauss(
     bound: Float64[Array, "stretches"], kappa: Float64[Array, "stretches"], stretches: Cut, longest_radius: float
 ) -> Float64[Array, "stretches"]:
-    """The Gauss–Legendre error on each stretch for an integrand below `bound` times the normal density."""
+    """The Gauss–Legendre error on each stretch, if `bound` times the normal density bounds the integrand on a disc."""
     kappa = np.minimum(kappa, np.maximum(WIDENING, longest_radius / np.maximum(stretches.half, 1e-300)))
     radius = kappa * stretches.half
     return stretches.half * bound * gauss_error(kappa) * density_on_disc(stretches.middle, radius)
@@ -221,20 +220,20 @@ def _unresolved(
     smooth: Float64[Array, "stretches"],
     stretches: Cut,
 ) -> Float64[Array, "stretches"]:
-    """The error of a stretch: `smooth` where φ is analytic, else by the width of its range."""
+    """The error on each stretch: `smooth` where φ is analytic, otherwise the width of φ's range times its mass."""
     with np.errstate(invalid="ignore"):
         rough = np.where(width == 0, 0.0, width * _mass(stretches))
     return np.where(analytic, smooth, rough)
 
 
 def in_parts(places: Int64[Integers, "laws"], pieces: int) -> list[Int64[Integers, "some"]]:
-    """Indices of laws, as many at a time as fit if each is cut into so many pieces."""
+    """Indices of laws in groups that fit into memory, if each law is cut into this number of pieces."""
     most = max(1, min(LAWS_AT_ONCE, NODES_AT_ONCE // (NODES * pieces)))
     return np.array_split(places, math.ceil(len(places) / most))
 
 
 def line(phi: Known, laws: Laws, degree: int) -> Line:
-    """E[φ(m + d z) zᵈᵉᵍʳᵉᵉ], for some laws at a time."""
+    """E[φ(m + d z) zᵈᵉᵍʳᵉᵉ] for each law, computed for a group of laws at a time."""
     parts = [_line(phi, laws.take(at), degree) for at in in_parts(np.arange(len(laws.mean)), len(phi.pieces.half))]
     return Line(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
@@ -261,8 +260,15 @@ def _line(phi: Known, laws: Laws, degree: int) -> Line:
 
 
 class Expansion(NamedTuple):
-    """φ = Σ a_k he_k, for each law: coefficients (TERMS, n), ‖φ‖ = √E φ², the norm of the remainder, the error of the
-    coefficients, and the rounding error of φ, all in L²."""
+    """φ = Σ a_k he_k, for each law.
+
+    Attributes:
+        coefficients: The a_k.
+        norm: ‖φ‖ = √E φ².
+        missed: The norm of the remainder.
+        error: The error of all coefficients together, in the ℓ² norm.
+        noise: The rounding error of φ, in L².
+    """
 
     coefficients: Float64[Array, "terms laws"]
     norm: Float64[Array, "laws"]
@@ -271,16 +277,16 @@ class Expansion(NamedTuple):
     noise: Float64[Array, "laws"]
 
     def take(self, places: Int64[Integers, "some"]) -> Expansion:
-        """The expansions of some laws, without coefficients."""
+        """The expansions for some of the laws, without coefficients."""
         return Expansion(self.coefficients[:0], *(part[places] for part in self[1:]))
 
 
 LONGEST = 0.66
-"""The length of stretches for Hermite polynomials, the last of which oscillates with wave number √TERMS = 20."""
+"""The largest length of stretches for Hermite polynomials, the last of which has the wave number √TERMS = 20."""
 
 
 def expand(phi: Known, laws: Laws) -> Expansion:
-    """The expansions of φ under each law, some laws at a time."""
+    """The expansion of φ under each law, computed for a group of laws at a time."""
     count = len(laws.mean)
     parts = [_expand(phi, laws.take(at)) for at in in_parts(np.arange(count), len(phi.pieces.half))]
     return Expansion(*(np.concatenate(part, axis=-1) for part in zip(*parts, strict=True)))
@@ -294,7 +300,7 @@ def _expand(phi: Known, laws: Laws) -> Expansion:
     coefficients = _coefficients(z, values * weights * half_density / SQRT_TAU, half_density, stretches.law, count)
     weights = weights * half_density**2 / SQRT_TAU
     energy = _total((weights * values**2).sum(1), stretches.law, count)
-    known_to_range = np.isinf(phi.pieces.bound)[stretches.piece]  # where rounding errors do not matter
+    known_to_range = np.isinf(phi.pieces.bound)[stretches.piece]  # there the range bounds rounding errors too
     noise = np.where(known_to_range[:, None], 0.0, phi.noise(x, _inexact(laws, stretches.law, z)))
     off = np.sqrt(_total((weights * noise**2).sum(1), stretches.law, count))
     energy_error, error = _expansion_errors(phi.pieces, laws, stretches)
@@ -326,9 +332,11 @@ def _coefficients(
 def _expansion_errors(
     pieces: Pieces, laws: Laws, stretches: Cut
 ) -> tuple[Float64[Array, "laws"], Float64[Array, "laws"]]:
-    """The errors of ‖φ‖² and of all coefficients together: by Minkowski's inequality, (Σ_k |error of a_k|²)^½ is at
-    most a sum over the stretches. On a disc, with any r < 1, (Σ_{k<K} |he_k(x + iy)|²)^½ is at most
-    r^{−K/2} (1 − r²)^{−¼} exp(x² r/(2(1 + r)) + y² r/(2(1 − r))), by Mehler's formula for he_k at z and its conjugate.
+    """The errors of ‖φ‖² and of all coefficients together.
+
+    By Minkowski's inequality, (Σ_k |error of a_k|²)^½ is at most a sum over the stretches. On a disc, for any r < 1,
+    (Σ_{k<K} |he_k(x + iy)|²)^½ ≤ r^{−K/2} (1 − r²)^{−¼} exp(x² r/(2(1 + r)) + y² r/(2(1 − r))), by Mehler's formula for
+    he_k at z and its conjugate.
     """
     count, kappa = len(laws.mean), ellipse(pieces, laws, stretches)
     still = (laws.deviation == 0)[stretches.law]
@@ -360,7 +368,7 @@ def _hermites(loss: Array | float) -> Array:
 def _decay(
     x: Float64[Array, "stretches"], y: Float64[Array, "#stretches"], loss: Array | float
 ) -> Float64[Array, "stretches"]:
-    """An upper bound of |exp(−z²/2)| times the exponential of x² r/(2(1 + r)) + y² r/(2(1 − r))."""
+    """An upper bound of |exp(−z²/2)| exp(x² r/(2(1 + r)) + y² r/(2(1 − r))) for r = 1 − loss and z = x + iy."""
     r = 1 - np.clip(loss, 1e-4, 0.5)
     return np.asarray(np.exp(-(x**2) / (2 * (1 + r)) + y**2 / (2 * (1 - r))))
 
@@ -372,7 +380,7 @@ def mehler(
     at_y: Int64[Integers, "pairs"],
     correlation: Float64[Array, "pairs"],
 ) -> Line:
-    """Σ_k ρᵏ a_k b_k, for the laws `at_x` of one expansion and `at_y` of another."""
+    """Σ_k ρᵏ a_k b_k, for the laws with indices `at_x` in one expansion and `at_y` in the other."""
     value = np.zeros_like(correlation)
     for a, b in zip(phi.coefficients[::-1], psi.coefficients[::-1], strict=True):
         value = value * correlation + a[at_x] * b[at_y]

@@ -1,4 +1,7 @@
-"""E[φ(x) ψ(y)] on pieces: by Mehler's formula if that suffices, else over x and then over y given x."""
+"""E[φ(x) ψ(y)] on pieces: by Mehler's formula where it is accurate enough, otherwise by nested integrals.
+
+The outer one is over x, the inner one over y given x.
+"""
 
 from __future__ import annotations
 
@@ -35,20 +38,22 @@ from ntkviz.gaussian.certified.functions import Array, Booleans, Integers
 from ntkviz.gaussian.certified.pieces import NODES, WIDENING, Pieces
 
 ENOUGH = 1e-12
-"""The error of Mehler's formula, relative to ‖φ‖‖ψ‖, that need not be improved."""
+"""An error of Mehler's formula, relative to ‖φ‖‖ψ‖, that is small enough."""
 INNER_REACH, INNER_LONGEST = 9.0, 3.0
 BUDGET = 2**27
-"""The largest number of function values in one call; further pairs keep the error of Mehler's formula."""
+"""The largest number of function values in one call; when it is spent, pairs keep the result of Mehler's formula."""
 CHUNK, PAIRS_AT_ONCE = 2**20, 64
 NEGLIGIBLE = 1e-18
-"""Stretches that contribute less than this, relative to ‖φ‖‖ψ‖, count towards the error and not the value."""
+"""Stretches that contribute less than this, relative to ‖φ‖‖ψ‖, are added to the error instead of the value."""
 
 
 def pairs(
     phi: Known, psi: Known, x: Laws, y: Laws, correlation: Float64[Array, "laws"], sine: Float64[Array, "laws"]
 ) -> Line:
-    """E[φ(x) ψ(y)] for laws and correlations (n,); `sine` = √(1 − ρ²), which is zero for ρ = ±1 only. For a function
-    with itself, φ and ψ are the same object."""
+    """E[φ(x) ψ(y)] for laws and correlations ρ, (n,); `sine` is √(1 − ρ²), which must be zero only for ρ = ±1.
+
+    For a function with itself, pass the same object as φ and ψ.
+    """
     laws_x, at_x, laws_y, at_y, same = _numbered(phi, psi, x, y)
     keys = np.stack([at_x, at_y, correlation, sine])
     (at_x, at_y, correlation, sine), which = np.unique(keys, axis=1, return_inverse=True)
@@ -64,7 +69,10 @@ def pairs(
 def _numbered(
     phi: Known, psi: Known, x: Laws, y: Laws
 ) -> tuple[Laws, Int64[Integers, "pairs"], Laws, Int64[Integers, "pairs"], bool]:
-    """The distinct laws and their indices; for a function with itself in order, since E[φ(x)φ(y)] = E[φ(y)φ(x)]."""
+    """The distinct laws, the indices of those of x and y, and whether φ and ψ are the same object.
+
+    If they are, the indices of each pair are sorted, since E[φ(x)φ(y)] = E[φ(y)φ(x)].
+    """
     if phi is not psi:
         (laws_x, at_x), (laws_y, at_y) = _unique(x), _unique(y)
         return laws_x, at_x, laws_y, at_y, False
@@ -89,7 +97,7 @@ def _improved(
     of_x: Expansion,
     of_y: Expansion,
 ) -> None:
-    """Replace values and errors for which Mehler's formula does not suffice by better ones."""
+    """Improve, in place, the values and errors for which Mehler's formula is not accurate enough."""
     poor = ~(found.error <= ENOUGH * found.size)
     at = np.flatnonzero(poor & (sine == 0))
     if len(at):
@@ -115,7 +123,7 @@ def _put(found: Line, at: Int64[Integers, "some"], other: Line) -> None:
 
 
 def diagonal(phi: Known, psi: Known, x: Laws, y: Laws, sign: Float64[Array, "laws"]) -> Line:
-    """E[φ(m + d z) ψ(m̄ ± d̄ z)]: one integral, cut at the ends of the pieces of both."""
+    """E[φ(m + d z) ψ(m̄ ± d̄ z)] by a single integral, cut at the ends of the pieces of both functions."""
     count = len(sign)
     mirrored = Laws(y.mean, y.deviation * np.sign(sign))
     law, start, stop = _both_cut(cut(phi.pieces, x, REACH, 2.4), cut(psi.pieces, y, REACH, 2.4), sign)
@@ -145,7 +153,7 @@ def diagonal(phi: Known, psi: Known, x: Laws, y: Laws, sign: Float64[Array, "law
 
 
 def _signed(placed: Cut, laws: Laws) -> Cut:
-    """The stretches, reflected to −z where the deviation is −d."""
+    """The stretches, reflected to −z where the deviation is negative."""
     flip = np.where(laws.deviation < 0, -1.0, 1.0)[placed.law]
     ends = flip * placed.start, flip * placed.stop
     return placed._replace(start=np.minimum(*ends), stop=np.maximum(*ends))
@@ -154,7 +162,7 @@ def _signed(placed: Cut, laws: Laws) -> Cut:
 def _both_cut(
     first: Cut, second: Cut, sign: Float64[Array, "laws"]
 ) -> tuple[Int64[Integers, "stretches"], Float64[Array, "stretches"], Float64[Array, "stretches"]]:
-    """Law, start and stop of the common refinement of two sets of stretches."""
+    """The laws, starts and stops of the common refinement of two sets of stretches."""
     flip = np.where(sign < 0, -1.0, 1.0)[second.law]
     law = np.concatenate([first.law, first.law, second.law, second.law])
     z = np.concatenate([first.start, first.stop, flip * second.start, flip * second.stop])
@@ -177,7 +185,7 @@ def _placed(
 
 
 def _about(pieces: Pieces, piece: Int64[Integers, "stretches"]) -> Float64[Array, "stretches"]:
-    """A bound of |φ| on a piece and its neighbours, one of which may be meant after rounding."""
+    """A bound of |φ| on a piece and its neighbours, since rounding may have selected the wrong one of them."""
     last = len(pieces.half) - 1
     return np.asarray(np.max([pieces.most[np.clip(piece + k, 0, last)] for k in (-1, 0, 1)], axis=0))
 
@@ -186,7 +194,7 @@ def _about(pieces: Pieces, piece: Int64[Integers, "stretches"]) -> Float64[Array
 
 
 class _Extremes:
-    """The least (or largest) of each run of consecutive entries, by a table for runs of 1, 2, 4, … entries."""
+    """The minimum (or maximum) over runs of consecutive entries, from a table for runs of 1, 2, 4, … entries."""
 
     def __init__(self, values: Float64[Array, "pieces"], of: np.ufunc):
         self.of, self.table = of, [values]
@@ -206,9 +214,9 @@ class _Extremes:
 class Plane:
     """∫ φ(x) g(x) N(x) dx with g(x) = E[ψ(y) | x], by Gauss–Legendre on stretches on which both are analytic.
 
-    g is entire. There are two bounds of it on a disc of radius R in z, of which the better is used. With t = ρR, the
-    imaginary part of y's mean, and s the conditional deviation, |N| grows at most by exp(t²/2s²); and if ψ itself is
-    analytic up to that height, at all relevant y, the path of integration of y can be moved there.
+    g is entire. The better of two bounds of it on a disc of radius R in z is used. Let t = ρR, a bound of the imaginary
+    part of y's mean, and s the conditional standard deviation. First, |N| grows by at most exp(t²/2s²). Second, if ψ
+    itself is analytic up to that height at all relevant y, the path of integration over y can be moved there.
     """
 
     def __init__(self, phi: Known, psi: Known, norm: float, norm_psi: float):
@@ -240,7 +248,7 @@ class Plane:
         for at in range(0, len(stretches.law), some):
             part, bound = stretches.take(np.arange(at, min(at + some, len(stretches.law)))), inner_bound[at : at + some]
             found = self._sums(part, bound, x, *given) if self.left >= 0 else None
-            if found is None or self.left < 0:  # too expensive
+            if found is None or self.left < 0:  # the budget is spent
                 return Line(value, np.full(count, np.inf), size)
             values, sizes, errors = found
             for whole, these in zip((value, size, error), (values, sizes, errors), strict=True):
@@ -250,7 +258,7 @@ class Plane:
     def _stretches(
         self, x: Laws, mean: Laws, deviation: Float64[Array, "laws"], steepness: Float64[Array, "laws"]
     ) -> tuple[Cut, Float64[Array, "stretches"]]:
-        """Stretches of z, and a bound of g on the disc of `WIDENING` half-widths around each."""
+        """Stretches of z, and for each a bound of g on the disc around it with a radius of `WIDENING` half-lengths."""
         todo, done, bounds = cut(self.phi.pieces, x, REACH, 2.4), [], []
         while len(todo.law):
             bound, good = self._inner(todo, mean, deviation, steepness)
@@ -287,12 +295,12 @@ class Plane:
     def _means(
         self, stretches: Cut, mean: Laws, deviation: Float64[Array, "laws"]
     ) -> tuple[Float64[Array, "stretches"], Float64[Array, "stretches"]]:
-        """The largest |mean| of y on each stretch, and its deviation."""
+        """The largest |mean| of y given x on each stretch, and its standard deviation."""
         m, slope = mean.take(stretches.law)
         return np.abs(m + slope * stretches.middle) + np.abs(slope) * stretches.half, deviation[stretches.law]
 
     def _size(self, mean: Float64[Array, "laws"], deviation: Float64[Array, "laws"]) -> Float64[Array, "laws"]:
-        """A bound of E|ψ| for y of that mean and deviation."""
+        """A bound of E|ψ(y)| for y with this mean and standard deviation."""
         laws = Laws(mean, deviation)
         return self.psi.pieces.within(laws.reach(INNER_REACH)) + _beyond(self.psi.pieces, laws, 1, 0.5, INNER_REACH)
 
@@ -324,7 +332,10 @@ class Plane:
         return (weights * values * g).sum(1), (weights * np.abs(values) * g_size).sum(1), error
 
     def _given(self, laws: Laws) -> Line:
-        """E[ψ(y)] for many laws of y, ψ's rounding errors being left to `ROUNDING`; infinite error if too expensive."""
+        """E[ψ(y)] for many laws of y; the error is infinite if the budget is spent.
+
+        The rounding errors of ψ are not included; `ROUNDING` covers them.
+        """
         first, final = met(self.psi.pieces, laws, INNER_REACH)
         parts = np.cumsum(final - first + 1) * NODES // NODES_AT_ONCE
         found = []

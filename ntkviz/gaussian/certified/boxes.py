@@ -1,8 +1,9 @@
-"""E f² of a function of a few jointly Gaussian numbers, with an error that no narrow feature can fool.
+"""E f² of a function of a few jointly Gaussian numbers, with a certified error bound.
 
-Space is cut into boxes. On one where the continuation of f to a polydisc is bounded (`enclosures`), Gauss–Legendre in
-each axis has an error that follows from the bound (Trefethen 2013, Theorem 19.3, axis by axis); on others the range of
-f times the mass of the box is what is certain. The boxes with the largest errors are halved, until the sum is small.
+Space is cut into boxes. Where the continuation of f to a polydisc around the box is bounded (`enclosures`), the error
+of Gauss–Legendre quadrature in each axis follows from the bound (Trefethen 2013, Theorem 19.3, axis by axis); on other
+boxes the range of f times the mass of the box bounds the integral. The boxes with the largest errors are halved until
+the sum of errors is small.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from ntkviz.gaussian.certified.pieces import SAME_LIMIT, STEEPEST, WIDENING, gau
 
 REACH = 12.0
 SHELLS = np.array([REACH, 18.0, 27.0, 40.0])
-"""Standard deviations: the cube of boxes, and shells around it, where f is only bounded. Beyond, f² is taken to be
-below exp(z²/4)."""
+"""In standard deviations: the half-width of the cube of boxes, and of shells around it, in which f is only bounded.
+
+Beyond the last, f² is assumed to be below exp(z²/4).
+"""
 NODES = 10
 MOST_BOXES = 2**16
 AT_ONCE = 2**13
@@ -31,14 +34,14 @@ SQRT_TAU = math.sqrt(2 * math.pi)
 
 
 class Law(NamedTuple):
-    """x = mean + factor·z of standard normal z: arrays (arguments,) and (arguments, dimensions)."""
+    """x = mean + factor·z with standard normal z: arrays (arguments,) and (arguments, dimensions)."""
 
     mean: Array
     factor: Array
 
     @classmethod
     def of(cls, mean: Array, covariance: Array) -> Law:
-        """The Gaussian law of this mean and covariance, in as few dimensions as it has."""
+        """The Gaussian law with this mean and covariance; the number of dimensions is the rank of the covariance."""
         values, vectors = np.linalg.eigh(covariance)
         kept = values > 1e-12 * max(values.max(initial=0.0), 1e-300)
         diagonal = np.allclose(covariance, np.diag(np.diag(covariance)), rtol=0, atol=1e-300)
@@ -56,14 +59,14 @@ class Boxes(NamedTuple):
         return Boxes(self.centre[indices], self.half[indices])
 
     def halved(self) -> Boxes:
-        """Each in two along every axis."""
+        """Halve each box along every axis."""
         signs = np.array(list(itertools.product((-1.0, 1.0), repeat=self.centre.shape[1])))
         half = np.repeat(self.half / 2, len(signs), axis=0)
         return Boxes((self.centre[:, None] + signs * self.half[:, None] / 2).reshape(half.shape), half)
 
 
 class Enclosed(NamedTuple):
-    """The range of f on boxes, and a bound of |f| on polydiscs that are `WIDENING` times as large."""
+    """The range of f on boxes, and a bound of |f| on polydiscs around them that are `WIDENING` times as large."""
 
     lo: Array
     hi: Array
@@ -71,7 +74,7 @@ class Enclosed(NamedTuple):
 
 
 def enclosed(f: Traced, law: Law, theta: Sequence[float], boxes: Boxes) -> Enclosed:
-    """What is certain of f on each box."""
+    """The enclosure of f on each box."""
     at = law.mean + boxes.centre @ law.factor.T
     by = boxes.half @ np.abs(law.factor).T * (1 + 1e-12)
     sides = [(c - r, c + r, c, WIDENING * r) for c, r in zip(at.T, by.T, strict=True)]
@@ -80,8 +83,10 @@ def enclosed(f: Traced, law: Law, theta: Sequence[float], boxes: Boxes) -> Enclo
 
 
 def second_moment(f: Traced, law: Law, theta: Sequence[float] = (), tolerance: float = 1e-4) -> tuple[float, float]:
-    """E f(x; θ)² and a bound of its absolute error, which is above `tolerance` times the value if it takes too many
-    boxes to bring it down to that."""
+    """E f(x; θ)² and a bound of its absolute error.
+
+    The bound exceeds `tolerance` times the value only if that would take too many boxes.
+    """
     dimensions = law.factor.shape[1]
     if dimensions == 0:
         return float(f.values(*law.mean, *theta)[0]) ** 2, 0.0
@@ -107,7 +112,7 @@ def second_moment(f: Traced, law: Law, theta: Sequence[float] = (), tolerance: f
 
 
 def _beyond(f: Traced, law: Law, theta: Sequence[float]) -> float:
-    """A bound of E f² outside of the cube."""
+    """A bound of E f² outside the cube."""
     dimensions = law.factor.shape[1]
     cubes = Boxes(np.zeros((len(SHELLS) - 1, dimensions)), np.repeat(SHELLS[1:, None], dimensions, axis=1))
     found = enclosed(f, law, theta, cubes)
@@ -161,7 +166,7 @@ MOST_PATHS = 128
 
 
 def has_jump(f: Traced, law: Law, theta: Sequence[float] = ()) -> bool:
-    """Whether f jumps within the cube: where its range is widest, halving is followed until boxes are tiny."""
+    """Whether f jumps within the cube; found by halving the boxes with the widest range until they are tiny."""
     dimensions = law.factor.shape[1]
     boxes = Boxes(np.zeros((1, dimensions)), np.full((1, dimensions), REACH))
     width = np.zeros(1)

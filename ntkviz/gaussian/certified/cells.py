@@ -1,12 +1,12 @@
-"""Enclosures: the range of a number over an interval of x, and of its continuation to a complex disc around that.
+"""Enclosures: the range of a number over an interval of x, and that of its continuation to a complex disc around it.
 
-A `Cell` encloses a number that depends on x for *all* x of an interval, and its analytic continuation for all x of a
+A `Cell` encloses a number that depends on x, for *all* x of an interval, and its analytic continuation for all x of a
 disc around that interval. Ranges are computed in interval arithmetic (Moore 1966), the continuation in circular
-arithmetic (Gargantini and Henrici 1972), with real centres, since every function is real on the real axis. Every bound
-is rounded outwards.
+arithmetic (Gargantini and Henrici 1972), with real centres, since every function is real on the real axis. All bounds
+are rounded outwards.
 
-Where a branch is undecided on the interval, only the range is known and the disc is infinite: the function may have a
-kink or a jump there.
+Where a branch is undecided on the interval, only the range is known and the disc is infinite, since the function may
+have a kink or a jump there.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from ntkviz.gaussian.certified.functions import FUNCTIONS, Array, Booleans, Function, Integers
 
 ROUND = 2.0**-50
-"""A bound of the relative error of these functions in NumPy and SciPy."""
+"""A bound of the relative error of NumPy's and SciPy's functions."""
 _tags = itertools.count(1)
 Rearrangement = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -30,10 +30,13 @@ Rearrangement = Callable[[NDArray[Any]], NDArray[Any]]
 class Cell(NamedTuple):
     """Arrays of one shape, whose first axis runs over cells, or has length 1 for a number that is the same in all.
 
-    - `lo`, `hi`: the range over the interval.
-    - `centre`, `radius`: a disc that contains the continuation.
-    - `tag`: the identity of the number; equal tags mean equal numbers.
-    - `excess`: its difference from another number, if that is known more precisely than both.
+    Attributes:
+        lo: The lower end of the range over the interval.
+        hi: The upper end.
+        centre: The centre of a disc that contains the continuation.
+        radius: The radius of the disc.
+        tag: The identity of the number; equal tags mean equal numbers.
+        excess: The difference from another number, if that is known more precisely than both.
     """
 
     lo: Array
@@ -44,14 +47,14 @@ class Cell(NamedTuple):
     excess: Excess | None = None
 
     def map(self, change: Rearrangement) -> Cell:
-        """The same numbers, rearranged."""
+        """The cells with all arrays rearranged."""
         excess = None if self.excess is None else Excess(change(self.excess.over), self.excess.amount.map(change))
         lo, hi, centre, radius, tag = map(change, self[:5])
         return Cell(lo, hi, centre, radius, tag, excess)
 
 
 class Excess(NamedTuple):
-    """The number is that with the tag `over`, plus `amount`."""
+    """A number is the one with the tag `over`, plus `amount`."""
 
     over: Integers
     amount: Cell
@@ -122,7 +125,7 @@ def subtract(x: Cell, y: Cell) -> Cell:
 
 def multiply(x: Cell, y: Cell) -> Cell:
     ends = np.stack(np.broadcast_arrays(*(a * b for a in (x.lo, x.hi) for b in (y.lo, y.hi))))
-    ends = np.where(np.isnan(ends), 0.0, ends)  # 0 · ∞: an unbounded range, not an infinite number
+    ends = np.where(np.isnan(ends), 0.0, ends)  # 0 · ∞ is 0, since an infinite end stands for a finite number
     radius = np.abs(x.centre) * y.radius + np.abs(y.centre) * x.radius + x.radius * y.radius
     nothing = _is_zero(x) | _is_zero(y)
     return cell(ends.min(0), ends.max(0), x.centre * y.centre, np.where(nothing, 0.0, radius))
@@ -140,8 +143,11 @@ def reciprocal(x: Cell) -> Cell:
 
 
 def log_add_exp(x: Cell, y: Cell) -> Cell:
-    """log(eˣ + eʸ) = max(x, y) + softplus(−|x − y|), for whichever is larger on the disc: smooth, although JAX writes
-    it with max and |·|. Its derivative eˣ/(eˣ + eʸ) is exp(x − log(eˣ + eʸ)), so its excess over x is kept."""
+    """log(eˣ + eʸ) = max(x, y) + softplus(−|x − y|), which is smooth, although JAX computes it with max and |·|.
+
+    The larger of x and y at the centre is taken on the whole disc, and the excess over it is kept for the derivative
+    eˣ/(eˣ + eʸ), which is exp(x − log(eˣ + eʸ)).
+    """
     d = subtract(x, y)
     first = d.centre > 0
     larger, gap = pick(first, x, y), pick(first, negative(d), d)
@@ -159,7 +165,7 @@ def _hull(x: Cell, y: Cell) -> Cell:
 
 
 def pick(which: Booleans, x: Cell, y: Cell) -> Cell:
-    """x where `which`, else y."""
+    """x where `which` is true, y elsewhere."""
     if np.all(which):
         return x
     lo, hi, centre, radius, tag = (np.where(which, a, b) for a, b in zip(x[:5], y[:5], strict=True))
@@ -199,7 +205,7 @@ def is_equal(x: Cell | Truth, y: Cell | Truth) -> Truth:
 
 
 def agree(x: Truth, y: Truth) -> Truth:
-    """Whether both hold or both fail."""
+    """Whether both conditions hold or both fail."""
     return Truth((x.yes & y.yes) | (x.no & y.no), (x.yes & y.no) | (x.no & y.yes))
 
 
@@ -216,7 +222,7 @@ def either(x: Truth, y: Truth) -> Truth:
 
 
 def largest(x: Cell, y: Cell) -> Cell:
-    """max(x, y). Where it is undecided, its range is tighter than the hull."""
+    """max(x, y); where it is undecided, with a tighter range than the hull."""
     chosen = select(is_less(x, y), x, y)
     return chosen._replace(lo=np.maximum(x.lo, y.lo), hi=np.maximum(x.hi, y.hi))
 
@@ -233,7 +239,7 @@ def absolute(x: Cell) -> Cell:
 
 
 def stepwise(f: Callable[[Array], Array]) -> Callable[[Cell], Cell]:
-    """A function that is constant between upward jumps, such as floor and sign."""
+    """The rule of a function that is constant between upward jumps, such as floor and sign."""
 
     def of(x: Cell) -> Cell:
         lo, hi = f(x.lo), f(x.hi)

@@ -1,8 +1,8 @@
 """Evaluation of a nonlinearity's jaxpr in NumPy: its values at points, or rigorous enclosures on whole intervals.
 
-Quadrature samples a function at nodes only, and between them the function is arbitrary. An enclosure covers a whole
-interval, so an error that follows from enclosures cannot be fooled. `Traced` evaluates the jaxpr of a function in plain
-numbers or in `Cell`s; it then needs neither JAX nor a device, and may run inside a callback.
+Quadrature samples a function only at nodes, between which the function could be anything. An enclosure covers a whole
+interval, so error bounds that follow from enclosures hold for every function. `Traced` evaluates the jaxpr of a
+function on plain numbers or on `Cell`s; this needs neither JAX nor a device, and may run inside a callback.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ class Traced:
         self.jaxpr = jax.make_jaxpr(fn)(*(number,) * arguments)
         if any(isinstance(c, jax.core.Tracer) for c in self.jaxpr.consts):
             raise NotIntegrableError(
-                "A nonlinearity uses an outside number that JAX is still tracing; make it a parameter of the function."
+                "A nonlinearity uses a number from outside that JAX is tracing; make it a parameter of the function."
             )
         _check_known(self.jaxpr.jaxpr)
 
     def values(self, *args: Array | float) -> Array:
-        """φ at points: arrays of one axis, which broadcast."""
+        """φ at points, which are one-dimensional arrays that broadcast."""
         points = [np.atleast_1d(np.asarray(a, dtype=float)) for a in args]
         return np.broadcast_to(self._evaluate(points), np.broadcast_shapes(*(a.shape for a in points)))
 
     def cells(self, lo: Array, hi: Array, centre: Array, radius: Array, *theta: Array) -> Cell:
-        """What encloses φ for x in [lo, hi], and for complex x in the disc around `centre`."""
+        """The enclosures of φ for x in [lo, hi], and for complex x in the disc around `centre`."""
         return self.cells_of_several([(lo, hi, centre, radius)], *theta)
 
     def cells_of_several(self, sides: Sequence[tuple[Array, Array, Array, Array]], *theta: Array | float) -> Cell:
-        """What encloses a φ of several x on boxes with these sides, and for complex x in the discs around."""
+        """The enclosures of a φ of several x on boxes with these sides, and for complex x in the discs around them."""
         xs = [Cell(*side, p.cell(*side).tag) for side in sides]
         shape = np.shape(sides[0][0])
         found = self._evaluate([*xs, *(p.points(np.asarray(t)) for t in theta)])
@@ -82,8 +82,9 @@ def _check_known(jaxpr: Jaxpr) -> None:
             _check_known(_inner(equation).jaxpr)
         elif name not in RULES:
             raise NotIntegrableError(
-                f"Expectations of a function with the primitive {name} cannot be bounded, since it has no enclosure on "
-                "intervals; write the function with others, such as exp, tanh, erf, sin, maximum and where."
+                f"Expectations of a function with the primitive {name} cannot be bounded, since there is no rule for "
+                "its enclosure on intervals; write the function with others, such as exp, tanh, erf, sin, maximum and "
+                "where."
             )
 
 
@@ -115,7 +116,7 @@ def _run(jaxpr: Jaxpr, consts: Any, args: list[Any]) -> list[Any]:
 
 
 def _is_log_add_exp(jaxpr: Jaxpr) -> bool:
-    """Whether it is JAX's logaddexp, max(x, y) + log1p(exp(−|x − y|)), which is smooth although max is not."""
+    """Whether a jaxpr is JAX's logaddexp, max(x, y) + log1p(exp(−|x − y|)), which is smooth although max is not."""
     steps = "max", "sub", "ne", "add", "abs", "neg", "exp", "log1p", "add", "select_n"
     return jaxpr.debug_info.func_name == "logaddexp" and tuple(e.primitive.name for e in jaxpr.eqns) == steps
 
@@ -128,13 +129,13 @@ def _apply(name: str, inputs: list[Any], params: dict[str, Any]) -> Any:
 
 
 def _same_rank(inputs: list[Any]) -> list[Any]:
-    """Scalars, which JAX allows beside arrays, with as many axes as the arrays."""
+    """The inputs with as many axes each: scalars, which JAX allows together with arrays, get axes of length 1."""
     most = max(np.ndim(a) for a in inputs)
     return [a.reshape(*a.shape, *(1,) * (most - a.ndim)) if a.ndim == 1 else a for a in inputs]
 
 
 def _aligned(inputs: list[Any]) -> list[Any]:
-    """All inputs as cells, with equally many axes."""
+    """All inputs as cells, with as many axes each."""
     cells = [a if isinstance(a, Cell | Truth) else _as_cell(a) for a in inputs]
     most = max(a[0].ndim for a in cells)
     return [a.map(lambda v: v.reshape(*v.shape, *(1,) * (most - v.ndim))) if a[0].ndim == 1 else a for a in cells]
@@ -165,7 +166,7 @@ def _function(f: Function) -> Rule:
 
 
 def _same_for_all_parts(change: Callable[..., Rearrangement]) -> Rule:
-    """A rearrangement: `change(params)` of an array that has an axis of cells in front."""
+    """The rule of a rearrangement, applied to all parts of a cell; `change(params)` takes arrays with cells first."""
     return lambda params, a: change(params)(a), lambda params, x: x.map(change(params))
 
 

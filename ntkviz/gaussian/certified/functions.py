@@ -1,7 +1,7 @@
 """Functions of one argument: their values, their ranges on intervals, and bounds of their variation on a disc.
 
-Every function here is real on the real axis, so that discs around real centres c suffice, and its continuation is
-described by a single bound: that of |f(z) − f(c)| for |z − c| ≤ r.
+Every function here is real on the real axis, so discs around real centres c suffice. Its continuation is described by a
+single bound, that of |f(z) − f(c)| for |z − c| ≤ r.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
 Range = Callable[[Array, Array], tuple[Array, Array]]
-"""From the ends of intervals to those of a function's values there."""
+"""Maps the ends of intervals to those of the function's range on them."""
 
 
 def least_square(c: Array, r: Array) -> Array:
@@ -28,7 +28,13 @@ def least_square(c: Array, r: Array) -> Array:
 
 
 class Function(NamedTuple):
-    """f; its range over [lo, hi]; and a bound of |f(z) − f(c)| for |z − c| ≤ r, infinite where f is not analytic."""
+    """A function f of one argument.
+
+    Attributes:
+        value: f(x).
+        range: The range of f over [lo, hi].
+        radius: A bound of |f(z) − f(c)| for |z − c| ≤ r, given c and r; infinite if f is not analytic there.
+    """
 
     value: Callable[[Array], Array]
     range: Range
@@ -54,7 +60,7 @@ def _even(f: Callable[[Array], Array]) -> Range:
 
 
 def _within(c: Array, r: Array, bound: Array) -> Array:
-    """`bound` where r < c, so that the disc excludes 0 and the negative axis; else infinity."""
+    """`bound` where r < c, so that the disc excludes 0 and the negative axis; infinity elsewhere."""
     return np.where(r < c, bound, np.inf)
 
 
@@ -79,13 +85,16 @@ def _exp_radius(c: Array, r: Array) -> Array:
 
 
 def _hyperbolic_radius(c: Array, r: Array) -> Array:
-    """|cosh(c + δ) − cosh c| and |sinh(c + δ) − sinh c|, by the addition theorems."""
+    """A bound of both |cosh(c + δ) − cosh c| and |sinh(c + δ) − sinh c|, by the addition theorems."""
     return np.asarray(np.cosh(c) * (2 * np.sinh(r / 2) ** 2 + np.sinh(r)))
 
 
 def _tanh_radius(c: Array, r: Array) -> Array:
-    """The least of three bounds. tanh(c + δ) − t = τ(1 − t²)/(1 + tτ) with t = tanh c and |τ| = |tanh δ| ≤ tan r; it is
-    sinh δ/(cosh z cosh c); and for c > r both are close to 1."""
+    """The least of three bounds of |tanh(c + δ) − tanh c|.
+
+    The difference is τ(1 − t²)/(1 + tτ) with t = tanh c and |τ| = |tanh δ| ≤ tan r; it is also sinh δ/(cosh z cosh c);
+    and for c > r both values are close to 1.
+    """
     c = np.abs(c)
     t, slope, tan = np.tanh(c), 1 / np.cosh(c) ** 2, np.where(r < math.pi / 2, np.tan(r), np.inf)
     near = np.where(t * tan < 1, tan * slope / (1 - t * tan), np.inf)
@@ -95,7 +104,7 @@ def _tanh_radius(c: Array, r: Array) -> Array:
 
 
 def _least_cosh_squared(c: Array, r: Array) -> Array:
-    """A lower bound of |cosh z|² = sinh² x + cos² y on the disc, from horizontal strips of it."""
+    """A lower bound of |cosh z|² = sinh² x + cos² y on the disc, which is cut into horizontal strips."""
     least = np.full(np.broadcast_shapes(np.shape(c), np.shape(r)), np.inf)
     for low, high in itertools.pairwise(np.linspace(0, 1, 17)):
         x = np.maximum(c - r * math.sqrt(1 - low**2), 0)
@@ -105,7 +114,7 @@ def _least_cosh_squared(c: Array, r: Array) -> Array:
 
 
 def _logistic_radius(c: Array, r: Array) -> Array:
-    """σ(z) = (1 + tanh(z/2))/2."""
+    """From that of tanh, since σ(z) = (1 + tanh(z/2))/2."""
     return _tanh_radius(c / 2, r / 2) / 2
 
 
@@ -114,14 +123,14 @@ def _erf_radius(c: Array, r: Array) -> Array:
 
 
 def _sine(shift: float) -> Range:
-    """sin(x + shift), whose range includes the extrema within the interval."""
+    """The range of sin(x + shift), with its extrema inside the interval."""
 
     def over(lo: Array, hi: Array) -> tuple[Array, Array]:
         turns_lo, turns_hi = ((x + shift) / (2 * math.pi) for x in (lo, hi))
         slack = 1e-15 * (1 + np.abs(turns_lo) + np.abs(turns_hi))
         ends = np.sin(lo + shift), np.sin(hi + shift)
 
-        def holds(phase: float) -> Booleans:  # whether the interval contains phase + a whole number
+        def holds(phase: float) -> Booleans:  # whether the interval contains phase plus a whole number, in turns
             return np.floor(turns_hi - phase + slack) >= np.ceil(turns_lo - phase - slack)
 
         lo_, hi_ = np.minimum(*ends) - slack * 7, np.maximum(*ends) + slack * 7
@@ -135,7 +144,7 @@ def _sine_radius(value: Callable[[Array], Array], slope: Callable[[Array], Array
 
 
 def _from_pole(distance: Callable[[Array], Array]) -> Callable[[Array, Array], Array]:
-    """For |f′(z)| ≤ 1/(d − |z − c|) with d = `distance`(c)."""
+    """The bound for a function with |f′(z)| ≤ 1/(d − |z − c|), where d = `distance`(c)."""
     return lambda c, r: np.where(r < distance(c), -np.log1p(-r / distance(c)), np.inf)
 
 
@@ -153,7 +162,7 @@ def _softplus(x: Array) -> Array:
 
 
 def _softplus_radius(c: Array, r: Array) -> Array:
-    """log(1 + eᶻ), with derivative σ; or, for small eᶻ, with |log(1 + w)| ≤ −log(1 − |w|)."""
+    """A bound for log(1 + eᶻ), from its derivative σ or, for small eᶻ, from |log(1 + w)| ≤ −log(1 − |w|)."""
     small = np.exp(np.minimum(c + r, 0.0))
     far = np.where(small < 1, -np.log1p(-small) + _softplus(c), np.inf)
     return np.fmin(far, r * (_logistic(c) + _logistic_radius(c, r)))
@@ -199,7 +208,7 @@ FUNCTIONS: dict[str, Function] = {
 
 
 def power(exponent: float) -> Function:
-    """x ↦ xⁿ for a whole n ≥ 0, for a negative one by way of 1/x."""
+    """x ↦ xⁿ for a whole number n ≥ 0."""
     n = int(exponent)
     rise = _even(lambda x: x**n) if n % 2 == 0 else _rising(lambda x: x**n)
     constant_one = lambda lo, hi: (np.ones_like(lo), np.ones_like(hi))  # noqa: E731
@@ -207,7 +216,7 @@ def power(exponent: float) -> Function:
 
 
 def real_power(exponent: float) -> Function:
-    """x ↦ xᵖ for x > 0: |f′| is largest at one end of the disc."""
+    """x ↦ xᵖ for x > 0, where |f′| is largest at one end of the disc's real diameter."""
     p = float(exponent)
 
     def radius(c: Array, r: Array) -> Array:

@@ -1,7 +1,7 @@
-"""Adaptive quadrature within compiled JAX code: a callback to NumPy once the numbers are known.
+"""Adaptive quadrature within compiled JAX code, by a callback to NumPy at run time.
 
-No rule with a fixed number of nodes suits every function at every variance; given the numbers, a rule can choose its
-nodes. The callback works under `jit`, `vmap` and `scan`, on any device, and takes almost no time to compile.
+No rule with a fixed number of nodes suits every function at every variance, but a rule that sees the numbers can choose
+its nodes. The callback works under `jit`, `vmap` and `scan`, on any device, and takes almost no time to compile.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Results = Float64[Array, "3 entries"]
 
 @runtime_checkable
 class Law(Protocol):
-    """A function with its parameters, and the law of its argument."""
+    """A function with its parameters, and the mean and variance of its argument."""
 
     @property
     def phi(self) -> Nonlinearity: ...
@@ -44,18 +44,18 @@ class Law(Protocol):
 
 
 def single_on_host(x: Law, degree: int) -> Estimate:
-    """E[φ(x) zᵈᵉᵍʳᵉᵉ]."""
+    """E[φ(x) zᵈᵉᵍʳᵉᵉ], where z is x in units of standard deviations from its mean."""
     return _called(_single(_read(x), degree), (x.mean, x.variance, *x.theta))
 
 
 def pair_on_host(x: Law, y: Law, correlation: jax.Array, sine: jax.Array) -> Estimate:
-    """E[φ(x) ψ(y)]."""
+    """E[φ(x) ψ(y)], given the correlation ρ and `sine` = √(1 − ρ²)."""
     numbers = (x.mean, x.variance, y.mean, y.variance, correlation, sine, *x.theta, *y.theta)
     return _called(_pair(_read(x), _read(y)), numbers)
 
 
 class _Function(NamedTuple):
-    """φ, the number of its parameters, and the functions whose derivatives it contains."""
+    """φ, the number of its parameters, and the functions whose derivatives by JAX it contains."""
 
     traced: Traced
     parameters: int
@@ -65,7 +65,7 @@ class _Function(NamedTuple):
         return adaptive.known(self.traced, theta, laws)
 
     def is_function(self, theta: tuple[float, ...], laws: Laws) -> bool:
-        """Whether it contains no derivative of a jump."""
+        """Whether φ is a function in the proper sense: it contains no derivative of a function with a jump."""
         reach = float(laws.reach(adaptive.REACH).max(initial=0.0))
         return not any(p.jumps(theta, reach) for p in self.primitives)
 
@@ -79,7 +79,7 @@ def _checked(found: adaptive.Line, is_function: bool) -> adaptive.Line:
     return found if is_function else found._replace(error=np.full_like(found.error, np.inf))
 
 
-# One callback for each kind of expectation, so that JAX reuses its trace.
+# The callbacks are cached, so that JAX reuses its trace.
 
 
 @functools.lru_cache(maxsize=1024)
@@ -110,7 +110,7 @@ def _pair(phi: _Function, psi: _Function) -> Callable[[Numbers], Results]:
 
 
 def _by_parameters(calculate: Callable[..., adaptive.Line], numbers: Numbers, theta: Numbers) -> Results:
-    """(3, n): `calculate(θ, *numbers)` for all entries with the same θ at once; NaN where any input is NaN."""
+    """`calculate(θ, *numbers)` for all entries with the same θ together, (3, n); NaN where an input is not finite."""
     count = len(numbers[0])
     result = np.full((3, count), np.nan)
     sound = np.isfinite(np.stack([*numbers, *theta])).all(0)
@@ -137,8 +137,11 @@ def _called(calculate: Callable[[Numbers], Results], numbers: tuple[jax.Array, .
 
 @functools.lru_cache(maxsize=4096)
 def _into_buffers(calculate: Callable[[Numbers], Results]) -> Callable[..., None]:
-    """On a CPU, a callback that receives plain buffers: one that has to request its numbers from JAX, as with
-    `jax.pure_callback`, may deadlock with the threads that wait for it."""
+    """A callback for CPUs, which receives plain buffers.
+
+    One that has to request its numbers from JAX, as with `jax.pure_callback`, may deadlock with the threads that wait
+    for it.
+    """
 
     def call(_: Any, out: Any, *numbers: Any) -> None:
         for buffer, part in zip(out, _on_arrays(calculate)(*numbers), strict=True):

@@ -1,7 +1,7 @@
-"""Derivatives that are not functions: JAX's derivative of a function with a jump ignores the jump.
+"""Finds derivatives that are not functions: JAX's derivative of a function with a jump ignores the jump.
 
 JAX differentiates `jnp.where(x > 1, 1.0, 0.0)` to 0 everywhere. The expectation of that is not the expectation of the
-derivative, which is not a function, so it is refused; otherwise a kernel would silently be wrong.
+derivative, which is not a function, so it is refused; otherwise a kernel would be silently wrong.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from ntkviz.gaussian.certified.pieces import first_jump
 from ntkviz.language.nonlinearities.nonlinearity import Nonlinearity
 
 WITHIN = 64.0
-"""A function without parameters is searched on ±WITHIN; jumps farther out are found by integrals that reach them."""
+"""A function without parameters is searched on ±WITHIN; jumps farther out are found when an integral reaches them."""
 
 
 class Primitive(NamedTuple):
-    """A function whose derivative is contained in another, and the range of the other's parameters that are its own."""
+    """A function whose derivative is contained in another, and the range of the other's parameters that it takes."""
 
     function: Traced
     first: int
@@ -31,9 +31,9 @@ class Primitive(NamedTuple):
 
 
 def primitives(function: Nonlinearity, parameters: int) -> tuple[Primitive, ...]:
-    """Of all derivatives by JAX in a function, a derivative itself or a product.
+    """The primitives of all derivatives by JAX that a function contains, as a derivative itself or as a product.
 
-    Raises `NotIntegrableError` if one has a jump whatever its parameters.
+    Raises `NotIntegrableError` if a primitive without parameters has a jump.
     """
     found = []
     for phi, first, last in _primitives(function, 0, parameters):
@@ -57,13 +57,14 @@ def check_slopes(phi: Nonlinearity, parameters: int) -> None:
     except NotIntegrableError:
         return
     slope = phi.derivative()
-    if slope is not None:  # else the backward pass refuses it
+    if slope is not None:  # otherwise the backward pass refuses it
         primitives(slope, parameters)
 
 
 def _primitives(function: Nonlinearity, first: int, last: int) -> Iterator[tuple[Nonlinearity, int, int]]:
     phi, argument = function.derivative_of or (None, 0)
-    if phi is not None and len(phi.derivatives) <= argument < phi.arity:  # others are not JAX's, or by a parameter
+    # Other derivatives are declared, or with respect to a parameter.
+    if phi is not None and len(phi.derivatives) <= argument < phi.arity:
         yield phi, first, last
         yield from _primitives(phi, first, last)
     for factor, count in getattr(function.fn, "factors", ()):

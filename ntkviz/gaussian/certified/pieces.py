@@ -1,9 +1,9 @@
-"""The x axis in pieces, on each of which a nonlinearity is nearly a polynomial or may not be analytic.
+"""The x axis cut into pieces, on each of which a nonlinearity is nearly a polynomial or may not be analytic.
 
-A piece is accepted if the continuation of φ to a disc of twice its half-width is bounded by not much more than φ on
-the piece itself; otherwise it is halved. The Gauss–Legendre error on it, and on any part of it, then follows
-(`gauss_error`): the validated integration of Petras (2002), self-validating and adaptive, as in Johansson (2018).
-Pieces with a kink, a jump or a pole are never accepted, so that bisection isolates these; then pieces end there.
+A piece is accepted if the continuation of φ to a disc of twice its half-width is not bounded by much more than φ on the
+piece itself; otherwise it is halved. This gives the Gauss–Legendre error on the piece and on any part of it
+(`gauss_error`), as in the self-validating adaptive integration of Petras (2002) and Johansson (2018). Pieces with a
+kink, a jump or a pole are never accepted, so that bisection isolates these; then pieces end there.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from ntkviz.gaussian.certified.functions import Array, Integers
 NODES = 20
 """The number of Gauss–Legendre nodes on each piece."""
 WIDENING = 2.0
-"""The disc on which φ is bounded, in half-widths of its piece: an ellipse of ρ = 2 + √3, and (ρ⁻²)¹⁹ = 2e-22."""
+"""The radius of the disc on which φ is bounded, in half-widths of its piece.
+
+The disc contains an ellipse with ρ = 2 + √3, for which (ρ⁻²)¹⁹ = 2e-22.
+"""
 MOST_GROWTH = 1e5
-"""The largest φ on the disc, in units of φ on the piece, for which that error is small enough."""
+"""The largest bound of φ on the disc, relative to φ on the piece, for which that error is small enough."""
 LEAST_NOISE = 1e18
-"""The same in units of φ's rounding errors, below which a smaller error is no gain."""
+"""The same relative to φ's rounding errors: a smaller bound would gain nothing."""
 MOST_PIECES = 2**15
 SMALLEST = 1e-300
 """Numbers closer to 0 form a single piece."""
@@ -34,9 +37,18 @@ OUTWARDS = 1.05
 
 
 class Pieces(NamedTuple):
-    """Between ascending `edges` (n + 1,), for each piece (n,): the range [`lo`, `hi`] of φ, and a bound of |φ| on the
-    disc (infinite if it may not be analytic). For pieces by their distance `inner` from 0, a bound of |φ| on all up to
-    there; and an `envelope`, the same for intervals from `outwards` on, which continue beyond the ends."""
+    """The pieces, with bounds of φ.
+
+    Attributes:
+        edges: The ends of the n pieces, ascending, (n + 1,).
+        lo: The lower end of φ's range on each piece, (n,).
+        hi: The upper end, (n,).
+        bound: A bound of |φ| on the disc of each piece; infinite if φ may not be analytic there, (n,).
+        inner: The distances of the pieces from 0, ascending, (n,).
+        most_so_far: A bound of |φ| on all pieces up to that distance, (n,).
+        outwards: Distances from 0 that continue beyond the pieces, where intervals on both sides begin, ascending.
+        envelope: A bound of |φ| on all of these intervals up to each.
+    """
 
     edges: Float64[Array, "ends"]
     lo: Float64[Array, "pieces"]
@@ -66,7 +78,7 @@ class Pieces(NamedTuple):
         return np.flatnonzero(~np.isfinite(self.bound))
 
     def within(self, reach: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
-        """A bound of |φ| on [−reach, reach]; infinite beyond the known intervals."""
+        """A bound of |φ| on [−reach, reach]; infinite beyond the last interval."""
         of_pieces = self.most_so_far[np.searchsorted(self.inner, reach, "right") - 1]
         of_intervals = self.envelope[np.searchsorted(self.outwards, reach, "right") - 1]
         return np.where(reach <= self.edges[-1], np.minimum(of_pieces, of_intervals), of_intervals)
@@ -111,7 +123,7 @@ def _range(
 def _halved(
     traced: Traced, theta: tuple[float, ...], edges: Float64[Array, "ends"]
 ) -> tuple[Float64[Array, "pieces"], ...]:
-    """Start, end, range and bound of pieces, halved from the given ones until they are accepted or tiny."""
+    """The starts, ends, ranges and bounds of pieces: the given ones, halved until they are accepted or tiny."""
     constants = tuple(map(np.asarray, theta))
     a, b, done = edges[:-1], edges[1:], []
     finished = 0
@@ -142,7 +154,7 @@ def _noise(traced: Traced, x: Float64[Array, "pieces"], theta: tuple[Array, ...]
 
 
 def _joined(pieces: tuple[Float64[Array, "pieces"], ...]) -> list[tuple[float, float]]:
-    """The intervals that contain breaks: pieces that were not accepted, with neighbours joined."""
+    """The intervals that contain breaks: pieces that were not accepted, with adjacent ones joined."""
     start, stop, *_, bound = pieces
     joined: list[tuple[float, float]] = []
     for a, b in zip(start[np.isinf(bound)], stop[np.isinf(bound)], strict=True):
@@ -160,7 +172,7 @@ def first_jump(traced: Traced, theta: tuple[float, ...], reach: float) -> float 
 
 
 def all_jumps(traced: Traced, theta: tuple[float, ...], reach: float) -> list[tuple[float, float]]:
-    """Tiny intervals on [−reach, reach] with all places where φ has different limits from the left and the right."""
+    """Tiny intervals that contain all points of [−reach, reach] where φ's limits from left and right differ."""
     pieces = find_pieces(traced, theta, reach)
     breaks = _joined((pieces.edges[:-1], pieces.edges[1:], pieces.bound))
     if not breaks:
@@ -172,13 +184,15 @@ def all_jumps(traced: Traced, theta: tuple[float, ...], reach: float) -> list[tu
 
 
 SAME_LIMIT, STEEPEST = 1e-7, 1e6
-"""Limits that differ relatively by less than this are equal up to rounding, or up to a slope below this."""
+"""Limits count as equal if they differ by less than this relatively, or by less than a slope of this would explain."""
 
 
 def gauss_error(ellipse: Float64[Array, "*shape"], nodes: int = NODES) -> Float64[Array, "*shape"]:
-    """The error of `nodes` Gauss–Legendre nodes on [−1, 1], relative to a bound of the integrand on the ellipse with
-    foci ±1 whose semi-axes add up to ρ = κ + √(κ² − 1), for κ = `ellipse`, the major semi-axis (Trefethen,
-    Approximation Theory and Approximation Practice, Theorem 19.3)."""
+    """The error of `nodes` Gauss–Legendre nodes on [−1, 1], relative to a bound of the integrand on an ellipse.
+
+    The ellipse has the foci ±1 and the major semi-axis κ = `ellipse`, so its semi-axes add up to ρ = κ + √(κ² − 1)
+    (Trefethen, Approximation Theory and Approximation Practice, Theorem 19.3).
+    """
     kappa = np.maximum(ellipse, 1.0)
     rho = kappa + np.sqrt(kappa**2 - 1)
     with np.errstate(divide="ignore"):

@@ -1,8 +1,8 @@
 """Functions that are analytic in a strip, for which rules with fixed nodes suffice, with bounds of their errors.
 
-The trapezoidal rule of step h on a function that is analytic and bounded by M for |Im z| ≤ b is off by at most
-2M/(exp(2πb/h) − 1) per unit length (Trefethen and Weideman 2014, Theorem 5.1). `Strip` holds such bounds for the
-whole axis: |φ(x + iy)| ≤ C_y (1 + |x|)ᵖ, from enclosures of φ on discs that cover it.
+For a function that is analytic and bounded by M for |Im z| ≤ b, the error of the trapezoidal rule with step h is at
+most 2M/(exp(2πb/h) − 1) per unit length (Trefethen and Weideman 2014, Theorem 5.1). `Strip` holds such bounds for the
+whole axis: |φ(x + iy)| ≤ C_y (1 + |x|)ᵖ, from enclosures of φ on discs that cover the strip.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from ntkviz.gaussian.certified.enclosures import Traced
 from ntkviz.gaussian.certified.functions import Array
 
 HEIGHTS = np.array([0.05, 0.1, 0.2, 0.4, 0.65, 0.9, 1.1, 1.3, 1.4, 1.5, 2.0, 2.6, 3.0, 4.0, 6.0, 9.0, 13.0])
-"""Densest near the heights of the poles of tanh and σ, π/2 and π."""
+"""The heights of strips that are tried, densest near those of the poles of tanh and σ, π/2 and π."""
 ROWS = 6
-"""The full height of the strip, in lengths of the stretch that a disc covers near 0."""
+"""The full height of the strip, in lengths of the stretches of the axis near 0 that are covered by one disc each."""
 NEAR, FARTHEST, WIDER = 16.0, 1e40, 1.22
-"""Up to NEAR all discs are equal; beyond, stretches grow by this ratio, up to a number that counts as ∞."""
+"""Stretches up to NEAR are equally long; beyond, they grow by the ratio WIDER, up to FARTHEST, which counts as ∞."""
 POWERS = 0, 1, 2, 3, 4
 VARIANCES = np.array([0.1, 1.0, 4.0])
 """The variances for which fixed nodes and terms must suffice; otherwise the adaptive rules are used."""
@@ -31,7 +31,14 @@ TAME_ERROR = 1e-6
 
 
 class Strip(NamedTuple):
-    """`bounds` C_y for the `heights` y that have one, the `power` p, and a `slope`: |φ′(x)| ≤ slope (1 + |x|)ᵖ."""
+    """Bounds of φ on strips.
+
+    Attributes:
+        heights: The heights y of the strips on which φ is bounded.
+        bounds: For each, the C_y in |φ(x + iy)| ≤ C_y (1 + |x|)ᵖ.
+        power: p.
+        slope: A number such that |φ′(x)| ≤ slope (1 + |x|)ᵖ.
+    """
 
     heights: Float64[Array, "strips"]
     bounds: Float64[Array, "strips"]
@@ -41,7 +48,7 @@ class Strip(NamedTuple):
 
 @functools.lru_cache(maxsize=1024)
 def strip_of(traced: Traced) -> Strip | None:
-    """The strip of a function without parameters, or `None` if it has none."""
+    """The strip of a function without parameters; `None` if it has none, or if fixed nodes would not suffice."""
     strip = _strip(traced)
     if strip is None:
         return None
@@ -72,7 +79,7 @@ def _strip(traced: Traced) -> Strip | None:
 
 
 def _cover(height: float) -> tuple[Float64[Array, "discs"], Float64[Array, "discs"]]:
-    """Stretches of the axis, for each of which one disc contains all x + iy with |y| ≤ `height`."""
+    """Stretches of the axis, such that one disc around each contains its points x + iy with |y| ≤ `height`."""
     near = np.linspace(-NEAR, NEAR, int(np.ceil(2 * NEAR * ROWS / (2 * height))) + 1)
     far = np.geomspace(NEAR, FARTHEST, int(np.log(FARTHEST / NEAR) / np.log(WIDER)) + 1)
     edges = np.concatenate([-far[:0:-1], near, far[1:]])

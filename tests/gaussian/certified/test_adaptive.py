@@ -180,7 +180,7 @@ def test_a_jump_has_an_nngp_and_no_ntk():
     fn = lambda x: jnp.where(x > 1, 1.0, 0.0)  # noqa: E731
     assert pair_expectation(nl.nonlinearity(fn), nl.nonlinearity(fn), 1.0, 1.0, 1.0).value == pytest.approx(ndtr(-1))
     for method in ("forward", "general"):
-        with pytest.raises(NtkvizError, match="no derivative that is a function"):
+        with pytest.raises(NtkvizError, match=r"derivative .*is not a function"):
             nv.infinite_ntk(shallow(fn), X, method=method)
     with pytest.raises(NotIntegrableError, match="jumps at x = 0,"):
         pair_with_slopes(*(nl.nonlinearity(lambda x: jnp.floor(x / 3)).derivative(),) * 2, 1.0, 0.5, 1.0)
