@@ -5,16 +5,16 @@ import sys as _sys
 
 from .. import machine as _machine
 
-# XLA starts a thread for each CPU that it sees: show it no more than this container may use.
+# XLA starts a thread for each CPU that it sees, so it is told how many this container may use.
 _os.environ.setdefault("PJRT_NPROC", str(_machine.cores()))
 
-# Limits are computed in float64, which JAX offers only as a setting of the whole process. Everything that computes
-# imports this package first: JAX finds the setting in the environment, or, where it is imported already, is told.
+# Limits are computed in float64, which JAX has only as a setting of the whole process. Every module that computes
+# imports this package first. JAX reads the setting from the environment; if it is already imported, it is updated.
 _os.environ["JAX_ENABLE_X64"] = "True"
 if "jax" in _sys.modules:
     _sys.modules["jax"].config.update("jax_enable_x64", True)
 
-# These give programs their methods, the listing its gradients, and functions of several vectors their form.
+# Some of these modules are imported for registering methods of `Program` and rules of the listing.
 from .architecture import Architecture, architecture, number, one_of, program, whole_number
 from .functions import batchnorm, concatenate, einsum, inner, layernorm, moment, softmax, sqrt, stack
 from .gradients import backward

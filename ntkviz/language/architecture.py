@@ -1,4 +1,4 @@
-"""`@nv.architecture` and the tracing of an author's function into a program."""
+"""`@nv.architecture`, and tracing an author's function into a program."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .values import Output, Scalar
 
 @dataclass(frozen=True)
 class Architecture:
-    """An architecture with its hyper-parameters; calling it with some of them returns a copy with these changed.
+    """An architecture with its hyper-parameters; calling it with new values for some of them returns a changed copy.
 
     ```python
     nv.architectures.rnn(sigma_w=1.4, parametrization="ntk4a")
@@ -37,8 +37,8 @@ class Architecture:
     Attributes:
         fn: The author's function `(net, inputs, *, …)`.
         hyper: Names and values of the hyper-parameters, in the order of the function's signature.
-        parametrization: `"ntk"` (every ω ~ N(0, 1), the multiplier carries σ) or `"ntk4a"` (ω ~ N(0, σ²)); the outputs
-            have the same law, the NTKs differ (Tensor Programs IV, §3).
+        parametrization: `"ntk"` (every ω ~ N(0, 1), and σ is in the multiplier) or `"ntk4a"` (ω ~ N(0, σ²)). The
+            outputs have the same law, but the NTKs differ (Tensor Programs IV, §3).
 
     Raises:
         HyperparameterError: When called with a hyper-parameter that the function does not have, or with an unknown
@@ -91,14 +91,14 @@ class Architecture:
         Raises:
             ProgramError: A rule of the language is broken; the message names the instruction.
             InputError: The architecture does not accept data of these shapes.
-            HyperparameterError: A hyper-parameter has a value that makes no sense.
+            HyperparameterError: A hyper-parameter has an invalid value.
         """
         traced: Program = read("recorded", self, tuple(d.shape for d in data))
         return traced.with_data(*data)
 
 
 def recorded(arch: Architecture, shapes: tuple[Shape, ...]) -> Program:
-    """The program of an architecture for inputs of these shapes, still without data; see `Architecture.trace`."""
+    """The program of an architecture for inputs of these shapes, without data; see `Architecture.trace`."""
     register_with_jax()
     net = Network(arch.parametrization)
     inputs = tuple(net.record(ops.Data(k), (), Scalar, shape) for k, shape in enumerate(shapes))
@@ -149,7 +149,8 @@ def architecture(fn: Callable[..., Any]) -> Architecture:
 def check_data(x: Any, what: str = "x") -> tuple[np.ndarray, ...]:
     """The inputs as a tuple of finite float arrays with a common batch axis.
 
-    Raises `InputError` for data that are not numbers, not finite, empty, or without a batch.
+    Raises `InputError` for data that are not numbers, not finite, empty, or without a batch axis. `what` is the name of
+    the argument in messages.
     """
     entries = x if isinstance(x, tuple) else (x,)
     if not entries:
@@ -181,23 +182,23 @@ def program(arch: Architecture, x: Any) -> Program:
 
     Raises:
         InputError: The data cannot be used.
-        HyperparameterError: `arch` is not an architecture, or a hyper-parameter makes no sense.
+        HyperparameterError: `arch` is not an architecture, or a hyper-parameter has an invalid value.
         ProgramError: A rule of the language is broken.
     """
     return check_architecture(arch).trace(check_data(x)).unrolled()
 
 
 def check_architecture(arch: Any) -> Architecture:
-    """Return an `Architecture` unchanged; refuse anything else, and say what to pass instead."""
+    """Return an `Architecture` unchanged; raises `HyperparameterError` for anything else."""
     if not isinstance(arch, Architecture):
         raise HyperparameterError(
-            f"An architecture is needed, such as nv.architectures.mlp(), not {type(arch).__name__}."
+            f"Expected an architecture, such as nv.architectures.mlp(), not {type(arch).__name__}."
         )
     return arch
 
 
 def whole_number(value: Any, name: str, *, at_least: int) -> int:
-    """A hyper-parameter that counts something, as an `int`; raises `HyperparameterError` otherwise."""
+    """A hyper-parameter that is a whole number, as an `int`; raises `HyperparameterError` otherwise."""
     try:
         count = operator.index(value)
     except TypeError:
@@ -234,8 +235,8 @@ def one_of(value: Any, name: str, choices: tuple[str, ...]) -> str:
 
 
 def listed(values: Any, name: str, *, of: str) -> Sequence[Any]:
-    """Several values `of` some kind, from a list or the like; raises `HyperparameterError` for anything else."""
-    if isinstance(values, range):  # as it is: it may be long
+    """The entries of an iterable; raises `HyperparameterError`, which names their kind `of`, for anything else."""
+    if isinstance(values, range):  # returned as it is, since it may be long
         return values
     try:
         return list(values)

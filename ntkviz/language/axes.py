@@ -1,6 +1,6 @@
-"""Linear maps of the leading axes of an array of vectors (or of scalars): indexing, reshaping, summing …
+"""Linear maps of the leading axes of an array of vectors (or of scalars): indexing, reshaping, summing, …
 
-An `AxesMap` is the map of a `Rearrange`. It takes NumPy or JAX arrays, with any axes after the leading ones.
+An `AxesMap` is the map of a `Rearrange`. It takes NumPy or JAX arrays, with any number of axes after the leading ones.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True)
 class AxesMap:
-    """A linear map of leading axes, given how many there are (`ndim`).
+    """A linear map of leading axes, called with an array and the number of its leading axes, `ndim`.
 
-    - `moves`: whether each entry of the result is an entry of the argument, or zero; not so for sums.
+    Attributes:
+        moves: Whether each entry of the result is an entry of the argument, or zero; false for sums.
     """
 
     moves: ClassVar[bool] = True
@@ -47,15 +48,15 @@ class Index(AxesMap):
         return (*key[:position], *rest, *key[position + 1 :])
 
     def check(self, shape: Shape) -> None:
-        """Raise `IndexError` if the key does not fit: JAX would clamp an index that is too large."""
+        """Raise `IndexError` if the key does not fit the shape, since JAX would clamp an index that is too large."""
         entries = [k for k in self.written_out(len(shape)) if k is not None]
         slices = [isinstance(k, Frozen) and k.kind == "slice" for k in entries]
-        lengths = [1 if free else n for n, free in zip(shape, slices, strict=True)]  # not a whole batch to try it on
+        lengths = [1 if free else n for n, free in zip(shape, slices, strict=True)]  # slices fit any length
         self(np.broadcast_to(False, lengths), len(shape))
 
     @property
     def takes_axes_apart(self) -> bool:
-        """Whether each axis is indexed by itself: arrays would be broadcast with those of other axes."""
+        """Whether each axis is indexed independently; index arrays are broadcast with those of other axes."""
         return not any(isinstance(k, Frozen) and k.kind == "array" for k in self.key)
 
 
@@ -131,7 +132,7 @@ class Sum(AxesMap):
 
 @dataclass(frozen=True)
 class Pad(AxesMap):
-    """Zeros before and after along each leading axis."""
+    """Pad each leading axis with zeros, before and after."""
 
     widths: tuple[tuple[int, int], ...]
 
@@ -145,7 +146,7 @@ class Pad(AxesMap):
 
 @dataclass(frozen=True)
 class SumTo(AxesMap):
-    """Sum out what broadcasting repeated: from `(outputs, *big)` to `(outputs, *shape)`, as gradients need."""
+    """Sum over the axes that broadcasting repeated: from `(outputs, *big)` to `(outputs, *shape)`, for gradients."""
 
     shape: Shape
     moves = False
@@ -186,7 +187,10 @@ def broadcast_axes(small: Shape, big: Shape) -> Shape:
 
 
 def on_both_sides(left: AxesMap, ndim: int, right: AxesMap, ndim_right: int) -> AxesMap | None:
-    """One map of kernels with `left` on the first `ndim` axes and `right` on the others; `None` if none does."""
+    """One map of kernels that applies `left` to the first `ndim` axes and `right` to the others.
+
+    `None` if there is none, in which case the two are applied one after the other.
+    """
     match left, right:
         case Index(), Index() if left.takes_axes_apart and right.takes_axes_apart:
             return Index(left.written_out(ndim) + right.written_out(ndim_right))
@@ -197,5 +201,5 @@ def on_both_sides(left: AxesMap, ndim: int, right: AxesMap, ndim_right: int) -> 
 
 @functools.lru_cache(maxsize=4096)
 def rearranged_shape(how: AxesMap, shape: Shape) -> Shape:
-    """The leading shape after `how`; raises what NumPy would."""
+    """The leading shape after `how`; raises the exceptions of JAX if `how` does not fit the shape."""
     return tuple(jax.eval_shape(lambda x: how(x, len(shape)), jax.ShapeDtypeStruct(shape, "float32")).shape)

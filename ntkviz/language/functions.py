@@ -1,4 +1,4 @@
-"""Functions of the handles of a program: averages over the width, joins and sums over leading axes, normalisations."""
+"""Functions of handles: averages over the width, joins and sums over leading axes, normalisations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def moment(x: Vector) -> Scalar:
     """θ = (1/n) Σ_α x_α for each vector of the array: a scalar that converges to E Z^x.
 
-    `nv.moment(nv.square(x))` is the second moment, `nv.inner(x, y)` that of a product.
+    `nv.moment(nv.square(x))` is the second moment; `nv.inner(x, y)` is the moment of a product.
 
     Source: Tensor Programs II (arXiv:2006.14548), the rule Moment.
 
@@ -57,7 +57,7 @@ def inner(x: Vector, y: Vector) -> Scalar:
 def _join(values: Sequence[V], axis: int, new_axis: bool) -> V:
     values = list(values)
     if not values or not all(isinstance(v, Vector | Scalar) and type(v) is type(values[0]) for v in values):
-        raise ProgramError("nv.stack and nv.concatenate take a non-empty list of values of one kind.")
+        raise ProgramError("nv.stack and nv.concatenate take a non-empty list of vectors, or of scalars, not both.")
     shapes = tuple(v.shape for v in values)
     try:
         op = ops.Join(normalize_axis_index(axis, len(shapes[0]) + new_axis), new_axis)
@@ -100,7 +100,7 @@ def concatenate(values: Sequence[V], axis: int = 0) -> V:
 
 
 def einsum(subscripts: str, coefficients: Numbers, vectors: Vector) -> Vector:
-    """Σ θ x over leading axes, as `numpy.einsum`.
+    """Σ θ x over leading axes, with subscripts as in `numpy.einsum`.
 
     Args:
         subscripts: The leading axes of the scalars, of the vectors, and of the result: `"bij,bj->bi"`.
@@ -111,7 +111,7 @@ def einsum(subscripts: str, coefficients: Numbers, vectors: Vector) -> Vector:
         Vectors of the leading shape that the subscripts name.
 
     Raises:
-        ProgramError: The subscripts are not text, have an ellipsis, or do not fit the shapes.
+        ProgramError: The subscripts are not a string, have an ellipsis, or do not fit the shapes.
     """
     theta = _vector(vectors, "einsum")._net.scalar(coefficients)
     return contracted(subscripts, theta, vectors)
@@ -130,7 +130,7 @@ def batchnorm(x: Vector, axis: int = 0) -> Vector:
         Vectors of the same leading shape.
 
     Raises:
-        ProgramError: `x` is not a vector of a program, or the axis does not exist or has one row only.
+        ProgramError: `x` is not a vector of a program, or the axis does not exist or has only one row.
     """
     (axis,) = _vector(x, "batchnorm")._axes(axis)
     if x.shape[axis] < 2:
@@ -174,7 +174,7 @@ def softmax(x: Scalar) -> Scalar:
         x: Scalars of shape `(*leading, k)`.
 
     Returns:
-        Scalars of the same shape; those along the last axis add up to 1.
+        Scalars of the same shape, which sum to 1 along the last axis.
 
     Raises:
         ProgramError: `x` is not a scalar of a program.

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 class Value:
-    """A value of the program being written, known by its index and its leading shape.
+    """A value of the program being written, identified by its index, with its leading shape.
 
     Attributes:
         shape: The leading shape; the width axis is never part of it.
         ndim: The number of leading axes.
     """
 
-    __array_ufunc__ = None  # NumPy arrays leave arithmetic to the handle
+    __array_ufunc__ = None  # so that NumPy arrays defer to the handle's operators
     kind: str = ""
 
     def __init__(self, net: Recorder, index: int, shape: Shape):
@@ -61,7 +61,7 @@ class Value:
             args: Its vectors, then its parameters θ.
 
         Returns:
-            Vectors, where the value is a `Vector`; any other has none.
+            Vectors, in the override of `Vector`; here it always raises.
 
         Raises:
             ProgramError: The value is not a vector.
@@ -71,7 +71,7 @@ class Value:
     def __bool__(self) -> bool:
         raise ProgramError(f"{self!r} has no truth value: a program cannot branch on its own values.")
 
-    # Everything below rearranges leading axes; `_rearranged` does it for vectors and scalars alike.
+    # All methods below rearrange leading axes by `_rearranged`, for vectors and scalars alike.
 
     def _rearranged(self, how: AxesMap) -> Self:
         try:
@@ -112,7 +112,7 @@ class Value:
         return self._rearranged(rule)
 
     def reshape(self, *shape: Any) -> Self:
-        """Reshape the leading axes, as `numpy.reshape`.
+        """Reshape the leading axes, as `numpy.reshape` does.
 
         Args:
             *shape: The new leading shape, as whole numbers or one tuple; a single −1 is inferred.
@@ -121,7 +121,7 @@ class Value:
             A value of the same kind.
 
         Raises:
-            ProgramError: The shape has another number of entries.
+            ProgramError: The new shape has a different number of entries.
         """
         target = tuple(shape[0]) if len(shape) == 1 and not isinstance(shape[0], int) else shape
         if -1 in target:
@@ -130,7 +130,7 @@ class Value:
         return self if tuple(target) == self.shape else self._rearranged(Reshape(target))
 
     def transpose(self, *axes: Any) -> Self:
-        """Permute the leading axes, as `numpy.transpose`.
+        """Permute the leading axes, as `numpy.transpose` does.
 
         Args:
             *axes: The new order, as whole numbers or one tuple; the reverse by default.
@@ -139,14 +139,14 @@ class Value:
             A value of the same kind.
 
         Raises:
-            ProgramError: They are not a permutation of the leading axes.
+            ProgramError: `axes` is not a permutation of the leading axes.
         """
         order = tuple(axes[0]) if len(axes) == 1 and not isinstance(axes[0], int) else axes
         order = order or tuple(reversed(range(self.ndim)))
         return self if order == tuple(range(self.ndim)) else self._rearranged(Permute(order))
 
     def broadcast_to(self, shape: Shape) -> Self:
-        """Repeat along new or length-one leading axes, as `numpy.broadcast_to`.
+        """Repeat along new or length-one leading axes, as `numpy.broadcast_to` does.
 
         Args:
             shape: The new leading shape.
@@ -160,16 +160,16 @@ class Value:
         return self if tuple(shape) == self.shape else self._rearranged(BroadcastTo(tuple(shape)))
 
     def pad(self, widths: Sequence[tuple[int, int]]) -> Self:
-        """Zeros before and after along each leading axis, as `numpy.pad`.
+        """Pad each leading axis with zeros, as `numpy.pad` does.
 
         Args:
-            widths: How many before and how many after, for each leading axis.
+            widths: The numbers of zeros before and after, for each leading axis.
 
         Returns:
             A value of the same kind.
 
         Raises:
-            ProgramError: There is not one pair for each leading axis.
+            ProgramError: `widths` does not have one pair for each leading axis.
         """
         if len(widths) != self.ndim:
             raise ProgramError(f"pad takes a pair of numbers for each of the {self.ndim} leading axes, not {widths!r}.")
@@ -208,6 +208,6 @@ V = TypeVar("V", bound=Value)
 
 
 def clause(problem: Exception) -> str:
-    """The first sentence of NumPy's or JAX's message, to end a sentence of ours."""
+    """The first sentence of a message by NumPy or JAX, without its full stop, to end a message of ours."""
     first, *_ = str(problem).split("\n")
     return first.split(". ")[0].rstrip(".")

@@ -1,11 +1,10 @@
 """The instructions of NETSOR⊤ with moments (Tensor Programs II §3, III §3), one class each.
 
-An instruction takes earlier values of its program and gives a new one. Its meaning is its
-`evaluate`: a function of arrays whose last axis runs over coordinates. At finite width there
-are n coordinates; in the Z calculus a coordinate is a sample; and a *linear* instruction is
-applied to one side of a kernel by letting the kernel's other side stand in for the coordinates.
-So each meaning, and each property that all readings share, is written once, here; the rules of a
-reading are in its table (`ntkviz.language.rules`).
+An instruction takes earlier values of its program and gives a new one. Its meaning is defined by `evaluate`, a function
+of arrays whose last axis runs over coordinates. At finite width there are n coordinates; in the Z calculus a coordinate
+is a sample; and a *linear* instruction is applied to one side of a kernel by letting the kernel's other side stand in
+for the coordinates. So the meaning of each instruction, and the properties that all readings share, are written once,
+here; the rules of a reading are in its table (`ntkviz.language.rules`).
 """
 
 from __future__ import annotations
@@ -32,11 +31,12 @@ if TYPE_CHECKING:
 class Op:
     """The operation of an instruction.
 
-    - `evaluate`: the value from the arguments: vectors `(*leading, coordinates)`, scalars `(*leading,)`. An operation
-      on random parameters, on data or on the surrounding program has none; each reading has a rule for it.
-    - `linear`: whether it is linear in its vectors, jointly, each coordinate by itself.
+    - `evaluate`: computes the value from the arguments: vectors `(*leading, coordinates)`, scalars `(*leading,)`. An
+      operation on random parameters, on data or on the surrounding program has none; each reading has a rule for it.
+    - `linear`: whether it acts on each coordinate separately and is jointly linear in its vectors.
     - `moves`: whether each vector of the result is a vector of an argument, or zero.
-    - `multiplies`: whether it is a product of its arguments, summed over leading axes or coordinates: linear in each.
+    - `multiplies`: whether it is a product of its arguments, summed over leading axes or coordinates, and so linear in
+      each of them.
     """
 
     linear: ClassVar[bool] = False
@@ -99,8 +99,8 @@ class Constant(Op):
 class ScalarFunction(Op):
     """A function of scalars (softmax of attention scores, 1/√variance, …).
 
-    Its arguments are broadcast as in NumPy. It mixes the last `mixes` axes at most, none if it is elementwise, and any
-    of them if that is `None`.
+    Its arguments are broadcast as in NumPy. It mixes at most the last `mixes` axes: 0 if it is elementwise, `None` if
+    it may mix any of them.
     """
 
     fn: Callable[..., Any]
@@ -137,7 +137,7 @@ class Source(Op):
 
 @dataclass(frozen=True)
 class InputMatMul(Source):
-    """U ξ / √d: an input matrix on data, an initial Gaussian vector for each row of the data."""
+    """U ξ / √d: an input matrix applied to data, which gives an initial Gaussian vector for each row of the data."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ class MatMul(Source):
 
     @property
     def opposite(self) -> MatMul:
-        """The same with Wᵀ for W."""
+        """The same instruction with W and Wᵀ exchanged."""
         return MatMul(self.parameter, self.index, not self.transpose)
 
 
@@ -179,12 +179,12 @@ class Nonlin(Op):
 
 @dataclass(frozen=True)
 class NonlinOfSeveral(Nonlin):
-    """A Nonlin of several vectors, which may be short for Nonlins of one each (`rewriting/several.py`)."""
+    """A Nonlin of several vectors, which can often be rewritten as Nonlins of one vector (`rewriting/several.py`)."""
 
 
 @dataclass(frozen=True)
 class BatchNorm(Op):
-    """(x − mean)/std over one leading axis, std with 1/B and no ε: a Nonlin of B vectors at once."""
+    """(x − mean)/std over one leading axis, with the biased variance (1/B) and no ε: a Nonlin of B vectors at once."""
 
     axis: int
 
@@ -211,7 +211,7 @@ class Add(Linear):
 
 @dataclass(frozen=True)
 class Combination(Linear):
-    """Σ c x with the same numbers c in every coordinate and place, leading axes broadcast as in NumPy."""
+    """Σ c x with fixed numbers c, the same for all coordinates and positions; leading axes broadcast as in NumPy."""
 
     coefficients: tuple[float, ...]
 
@@ -248,7 +248,7 @@ def split_subscripts(subscripts: str) -> tuple[str, str, str]:
 
 @dataclass(frozen=True)
 class Rearrange(Linear):
-    """Indexing, reshaping, summing … the leading axes of one array of vectors (or of scalars)."""
+    """An `AxesMap` (indexing, reshaping, summing, …) of the leading axes of one array of vectors, or of scalars."""
 
     how: AxesMap
     shape_in: Shape
@@ -259,13 +259,13 @@ class Rearrange(Linear):
         return self.how.moves
 
     def evaluate(self, x: Array) -> Any:
-        """Also for scalars, whose arrays lack the last axis."""
+        """Works for scalars too, whose arrays lack the last axis."""
         return self.how(x, len(self.shape_in))
 
 
 @dataclass(frozen=True)
 class Join(Linear):
-    """Stack arrays of vectors (or of scalars) along a new leading axis, or concatenate along an old one."""
+    """Stack arrays of vectors (or of scalars) along a new leading axis, or concatenate them along an existing one."""
 
     axis: int
     new_axis: bool
@@ -284,15 +284,16 @@ class Join(Linear):
 
 @dataclass(frozen=True)
 class OfLayers(Op):
-    """Belongs to repeated layers, which are written once; `Program.unrolled` has none of these."""
+    """Base class of the instructions for repeated layers, which are written once; `Program.unrolled` removes them."""
 
 
 @dataclass(frozen=True)
 class Repeat(OfLayers):
-    """The same instructions `times` over, with fresh parameters each time (identical layers).
+    """A number of identical layers, each with its own parameters: `body`, applied repeatedly.
 
-    `body` takes the running array of vectors and the scalars it needs from outside as inputs
-    (its `Carry` and `Captured`), so that the number of layers can be a traced number.
+    The arguments are the number of layers, the input vectors of the first layer, and the scalars that `body` needs from
+    outside. Inside `body`, the running vectors and these scalars are its `Carry` and `Captured`. Since the number of
+    layers is an argument, it can be a traced number.
     """
 
     body: Program = field(repr=False)
@@ -305,22 +306,25 @@ class Carry(OfLayers):
 
 @dataclass(frozen=True)
 class Captured(OfLayers):
-    """Inside a `Repeat`: the `index`-th scalar taken from the program around it."""
+    """Inside a `Repeat`: the `index`-th scalar captured from the enclosing program."""
 
     index: int
 
 
 @dataclass(frozen=True)
 class Delayed(Linear):
-    """In a loop over time that is written once (`rolling`): the previous step's value of the instruction `source`,
-    which comes later in the program; at the first step, the argument."""
+    """In a loop over time that is written once (`rewriting/rolling.py`): the value that the instruction `source`, which
+    comes later in the program, had at the previous step; at the first step, the argument."""
 
     source: int
 
 
 @dataclass(frozen=True)
 class Readout(Product):
-    """f = vᵀx/√n, summed over the leading axes that v has (each position with its own v)."""
+    """f = vᵀx/√n, summed over the leading axes of v (each position has its own v).
+
+    `evaluate` is the sum vᵀx alone; the factor depends on the reading.
+    """
 
     def evaluate(self, v: Array, x: Array) -> Array:
         return (v * x).sum(axis=tuple(range(-v.ndim, 0)))
@@ -328,11 +332,11 @@ class Readout(Product):
 
 @functools.lru_cache(maxsize=4096)
 def contracted_shape(subscripts: str, theta: Shape, vectors: Shape) -> Shape:
-    """The leading shape of `einsum`; raises what JAX does."""
+    """The leading shape of `einsum`; raises the exceptions of JAX."""
     return function_shape.__wrapped__(functools.partial(jnp.einsum, subscripts), (theta, vectors))
 
 
 @functools.lru_cache(maxsize=4096)
 def function_shape(fn: Callable[..., Any], shapes: tuple[Shape, ...]) -> Shape:
-    """The shape of a function of scalars."""
+    """The shape of the value of a function of scalars, from the shapes of its arguments."""
     return tuple(jax.eval_shape(fn, *(jax.ShapeDtypeStruct(s, "float64") for s in shapes)).shape)

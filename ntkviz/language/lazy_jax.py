@@ -1,6 +1,6 @@
-"""JAX, imported when something is first computed: writing an architecture down or reading its listing needs none.
+"""JAX, imported on first use, because defining an architecture and printing its listing do not need it.
 
-Modules that only compute import JAX themselves.
+Modules that only compute import JAX directly.
 """
 
 from __future__ import annotations

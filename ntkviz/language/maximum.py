@@ -1,6 +1,6 @@
-"""The larger of two vectors, coordinate by coordinate: a complete instruction, as an example for others.
+"""The coordinatewise maximum of two vectors: a complete instruction in one file, as an example for others.
 
-max(x, y) = y + relu(x − y), which the readings of second moments and of Z use in its place: they need no rule for it.
+The forward kernels and the Z calculus replace it by max(x, y) = y + relu(x − y), so they need no rule for it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Maximum(Op):
     """max(x, y) on every coordinate, leading axes broadcast as in NumPy."""
 
     def evaluate(self, x: Array, y: Array) -> Array:
-        return y + jnp.where(x > y, x - y, 0.0)  # its derivative where x = y is that of relu at 0
+        return y + jnp.where(x > y, x - y, 0.0)  # not jnp.maximum, so that ties have the derivative of relu at 0
 
 
 def maximum(x: Vector, y: Vector) -> Vector:

@@ -17,15 +17,15 @@ from .recording import Recorder, UsesOutsideError
 from .values import Matrix, Output, Scalar, Vector
 
 PARAMETRIZATIONS = ("ntk", "ntk4a")
-MOST_LAYERS = 100_000  # in one `repeat`; the infinite-width reading takes seconds for as many
+MOST_LAYERS = 100_000  # in one `repeat`; the infinite-width reading takes seconds for this number
 
 
 class Network(Recorder):
     """Records the instructions of one network while its architecture's function runs.
 
-    With the parametrization `"ntk"` every ω ~ N(0, 1) and its multiplier carries σ (Jacot et al. 2018,
-    neural-tangents); with `"ntk4a"` ω ~ N(0, σ²) and the multiplier does not (the reference code of
-    Tensor Programs II). Outputs have the same law; gradients, and so NTKs, differ.
+    With the parametrization `"ntk"` every ω ~ N(0, 1) and σ is in its multiplier (Jacot et al. 2018, neural-tangents);
+    with `"ntk4a"` ω ~ N(0, σ²) and σ is not in the multiplier (the reference code of Tensor Programs II). Outputs have
+    the same law, but gradients differ, and so do NTKs.
 
     Source: abc-parametrizations, Tensor Programs IV (arXiv:2011.14522), §3.
 
@@ -39,7 +39,7 @@ class Network(Recorder):
         self.parametrization = parametrization
         self.parameters: list[Parameter] = []
         self.names: set[str] = set()
-        self.layer_names: set[str] = set()  # names of the parameters of repeated layers, to which a number is appended
+        self.layer_names: set[str] = set()  # parameter names in repeated layers; unrolling appends the layer's number
 
     # --- parameters -----------------------------------------------------------------------
 
@@ -116,7 +116,7 @@ class Network(Recorder):
             std: σ ≥ 0, the standard deviation of its coordinates.
             mean: The mean of its coordinates, which is not trained.
             shape: The shape of an array of independent vectors; `()` is one vector.
-            fan: The factor of fan_in besides the width, if it is a readout.
+            fan: The factor of fan_in besides the width, for a vector that is used as a readout.
             lr: The factor ≥ 0 of the learning rate.
             trainable: `False` leaves it out of the NTK and of training.
 
@@ -214,11 +214,11 @@ class Network(Recorder):
     # --- repeated layers ------------------------------------------------------------------
 
     def repeat(self, times: int, layer: Callable[[Network, Vector], Vector], x: Vector) -> Vector:
-        """Apply `layer(net, x)` `times` over, with fresh parameters each time.
+        """Apply `layer(net, x)` repeatedly, each time with new parameters.
 
-        The layers being identical, they are recorded once, and their number is data:
-        changing it recompiles nothing in the infinite-width reading. A layer that uses vectors
-        or matrices from outside (shared weights) is written out instead.
+        The layers are identical, so they are recorded once, and their number is data: changing it does not recompile
+        the infinite-width reading. A layer that uses vectors or matrices from outside (shared weights) is written out
+        instead.
 
         Args:
             times: The number of layers, from 0 to 100 000.
@@ -255,7 +255,7 @@ class Network(Recorder):
 
 
 class Block(Network):
-    """Records the body of `repeat`; scalars from outside are captured, vectors are not."""
+    """Records the body of `repeat`; captures scalars from outside, but raises `UsesOutsideError` for vectors."""
 
     outer: Network
 
@@ -266,7 +266,7 @@ class Block(Network):
         self.carry = self.record(ops.Carry(), (), Vector, x.shape)
 
     def scalar(self, x: Any) -> Scalar:
-        """A number or a scalar, captured from the program around the block."""
+        """A number or a scalar, captured from the enclosing program."""
         if isinstance(x, Scalar) and x._net is self:
             return x
         outside = self.outer.scalar(x)
@@ -295,10 +295,10 @@ class Block(Network):
 
 
 class Numbered(Network):
-    """The same network, but its new parameters get a layer number in their names."""
+    """A view of a network that appends a layer number to the names of new parameters."""
 
     def __init__(self, net: Network, suffix: str):
-        self.__dict__.update(net.__dict__)  # what has been written down, which both go on to write
+        self.__dict__.update(net.__dict__)  # both record into the same lists
         self._net, self._suffix = net, suffix
 
     def input(self, name: str, *args: Any, **options: Any) -> Vector:
@@ -317,7 +317,7 @@ class Numbered(Network):
         return self._net.record(op, args, kind, shape)
 
     def repeat(self, times: int, layer: Callable[[Network, Vector], Vector], x: Vector) -> Vector:
-        """Written out, with a number for each of the nested layers."""
+        """A repeat inside a written-out layer is written out too, with a number for each level of nesting."""
         for k in range(times):
             x = layer(Numbered(self._net, f"{self._suffix}[{k + 1}]"), x)
         return x

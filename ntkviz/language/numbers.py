@@ -1,4 +1,4 @@
-"""Numbers of a program: the conversion of callers' numbers to arrays of floats, and equality."""
+"""Numbers of a program: converting callers' numbers to arrays of floats, and comparing them."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from .lazy_jax import jax
 
 
 def real_array(given: Any, what: str, otherwise: str, refusal: type[NtkvizError] = InputError) -> np.ndarray:
-    """`given` as an array of floats; unchanged if it is one.
+    """`given` as an array of floats; returned unchanged if it already is one.
 
-    Raises `refusal` with the sentence `otherwise` for anything but an array of numbers, and with the name `what` for
-    complex numbers, whose imaginary part NumPy would drop.
+    Raises an error of class `refusal`: with the message `otherwise` for anything but an array of numbers, and with a
+    message about `what` for complex numbers, whose imaginary part NumPy would drop.
     """
     try:
         array = np.asarray(given)
@@ -24,7 +24,7 @@ def real_array(given: Any, what: str, otherwise: str, refusal: type[NtkvizError]
 
 
 def same_number(one: Any, other: Any) -> bool:
-    """Whether two numbers of a program are equal; for JAX tracers, whether they are the same object."""
+    """Whether two arrays of a program are equal; for JAX tracers, whether they are the same object."""
     if one is other:
         return True
     if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):

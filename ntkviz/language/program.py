@@ -1,10 +1,10 @@
 """A tensor program as a value: instructions, parameters, and the numbers they use.
 
 A `Program` does not depend on how it was written. Tracing an author's function makes one
-(`ntkviz.language.architecture`), another front end could make the same one, and every reading takes a `Program` alone.
+(`ntkviz.language.architecture`), another front end could make the same one, and a reading sees only the `Program`.
 
 Its structure is static and hashable; its numbers (hyper-parameters and data) are the leaves of a pytree. So a jitted
-reading compiles once for a structure, and changing a hyper-parameter never recompiles anything.
+reading compiles once for each structure, and changing a hyper-parameter never recompiles.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ Kind = Literal["vector", "scalar", "output"]
 F = TypeVar("F", bound=Callable[..., Any])
 
 MOST_INSTRUCTIONS = 20_000
-"""Of one program. Every reading compiles each instruction; compiling a thousand takes about a minute."""
+"""The largest number of instructions in a program. Readings compile every one; a thousand take about a minute."""
 
 
 def check_length(instructions: int) -> None:
-    """Raise `ProgramError` for a program that no reading could compile."""
+    """Raise `ProgramError` for a program that would take too long to compile."""
     if instructions > MOST_INSTRUCTIONS:
         raise ProgramError(
             f"The program has more than {MOST_INSTRUCTIONS:,} instructions; make it shallower or its inputs shorter."
@@ -46,12 +46,11 @@ def check_length(instructions: int) -> None:
 class Parameter:
     """A parameter ω in abc-parametrization (Tensor Programs IV): ω ~ N(0, std²), used as multiplier·ω.
 
-    `fan` is the factor of fan_in besides the width: the multiplier of a matrix is
-    `multiplier/√(fan·n)`, that of an input matrix `multiplier/√fan` with `fan` = d, that of a
-    readout `multiplier/√(fan·n)`, that of any other vector `multiplier`. `shape` makes it an
-    array of independent parameters (one matrix for each offset of a convolution). `std`,
-    `multiplier` and `lr` are the indices of the instructions that give these numbers.
-    `zero_mean` is `False` for a vector whose mean, not trained, is added in the program.
+    `fan` is the factor of fan_in besides the width. The total factor of ω is `multiplier/√(fan·n)` for a matrix or a
+    readout, `multiplier/√fan` with `fan` = d for an input matrix, and `multiplier` for any other vector. `shape` is
+    that of an array of independent parameters (one matrix for each offset of a convolution); `()` is one parameter.
+    `std`, `multiplier` and `lr` are the indices of the instructions that give these numbers. `zero_mean` is `False` for
+    a vector to which the program adds a mean, which is not trained.
     """
 
     name: str
@@ -82,7 +81,7 @@ _methods: dict[str, Callable[..., Any]] = {}
 
 
 def method(name: str) -> Callable[[F], F]:
-    """Register the implementation of a `Program`'s method `name`, which is defined in a module above this one."""
+    """Register the implementation of `Program`'s method `name`, for modules that import this one."""
 
     def register(function: F) -> F:
         _methods[name] = function
@@ -103,8 +102,8 @@ class Program:
         output: The index of the network's output f, of shape `(batch,)`.
         constants: Numbers and hyper-parameters, in the order in which `Constant` instructions refer to them.
         data: The inputs, in the order in which `Data` instructions refer to them.
-        gradients: For each value that has a gradient, its index and that of the gradient; empty
-            unless the program came from `backward`.
+        gradients: For each value that has a gradient, its index and that of the gradient; empty unless the program was
+            made by `backward`.
     """
 
     instructions: tuple[Instruction, ...]
@@ -130,11 +129,11 @@ class Program:
 
     @functools.cached_property
     def _hash(self) -> int:
-        """Of the structure, the key to compiled code and other caches, which are looked up often for one kernel."""
+        """The hash of the structure, cached, since one kernel looks up compiled code and other caches many times."""
         return hash(self._structure())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Without the hash, which another process would make differently."""
+        """Pickles the fields without the cached hash, which differs between processes."""
         return Program, tuple(getattr(self, field.name) for field in dataclasses.fields(self))
 
     def _structure(self) -> tuple[Any, ...]:
@@ -142,17 +141,17 @@ class Program:
 
     @functools.cached_property
     def structure(self) -> Program:
-        """The program without its numbers, the key to compiled code and other caches.
+        """The program without its numbers: the key to compiled code and other caches.
 
-        Programs of equal structure usually share one object, so that comparing and hashing it again costs nothing.
+        Programs of equal structure usually share one object, which makes comparing and hashing it cheap.
         """
         return _shared(dataclasses.replace(self, constants=(), data=()))
 
     def with_data(self, *data: Any) -> Program:
-        """The same program on other data.
+        """The same program for other data.
 
         Args:
-            *data: As many arrays as before, of the same shapes (except for an axis that a reading adds in front).
+            *data: As many arrays as before, of the same shapes (except that a reading may add a leading axis).
 
         Returns:
             The program.
@@ -176,28 +175,28 @@ class Program:
     def written_again(
         self, instructions: Sequence[Instruction], index: Callable[[int], int], **changes: Any
     ) -> Program:
-        """The same program written in other instructions.
+        """The same program with other instructions.
 
         Args:
-            instructions: The new instructions.
-            index: Maps the index of an old instruction to that of the new one with its value.
+            instructions: The new instructions; `index` may append to them.
+            index: Maps the index of an old instruction to that of the new one with the same value.
             **changes: Other attributes to change, by name.
 
         Returns:
-            The program, with its output and parameters at the new indices.
+            The program; its output and parameters refer to the new indices.
         """
         parameters = tuple(
             dataclasses.replace(p, std=index(p.std), multiplier=index(p.multiplier), lr=index(p.lr))
             for p in changes.pop("parameters", self.parameters)
         )
-        output = index(self.output)  # which may write more instructions
+        output = index(self.output)  # before `instructions` is read, since it may append to them
         return dataclasses.replace(
             self, instructions=tuple(instructions), parameters=parameters, output=output, **changes
         )
 
     @property
     def output_is_readout(self) -> bool:
-        """Whether f is a readout vᵀx/√n (else it is a scalar of the program, such as 1ᵀx/n)."""
+        """Whether f is a readout vᵀx/√n; otherwise it is a scalar of the program, such as 1ᵀx/n."""
         return isinstance(self.instructions[self.output].op, Readout)
 
     def uses(self, parameter: int) -> Iterator[int]:
@@ -269,7 +268,7 @@ class Program:
             index: The index of a `Delayed` instruction.
 
         Returns:
-            The index of the instruction whose previous value it is, and that of its value before the first step.
+            The index of the instruction whose previous value it takes, and the index of its value at the first step.
         """
         instruction = self.instructions[index]
         assert isinstance(instruction.op, Delayed)
@@ -277,7 +276,7 @@ class Program:
 
     @property
     def outputs(self) -> int:
-        """How many outputs f has."""
+        """The number of entries of the output f."""
         return self.instructions[self.output].shape[0]
 
     def vectors(self, index: int) -> list[int]:
@@ -318,9 +317,8 @@ class Program:
     def backward(self, *, assume_gia: bool = False) -> Program:
         """The program followed by its gradients, which are a tensor program too.
 
-        Each gradient has one more leading axis, the first: which output of the batch is
-        differentiated. A vector's is dx = √n ∂f/∂x for a readout f = vᵀx/√n, and n ∂f/∂x for an
-        output of scale 1/n.
+        Each gradient has an additional first axis, which runs over the outputs that are differentiated. The gradient of
+        a vector is dx = √n ∂f/∂x for a readout f = vᵀx/√n, and n ∂f/∂x for an output of scale 1/n.
 
         Source: Tensor Programs II (arXiv:2006.14548), §"Backprop".
 
@@ -332,7 +330,7 @@ class Program:
             The program with `gradients`, its repeated layers written out.
 
         Raises:
-            ProgramError: A derivative is not a function (that of a step).
+            ProgramError: A derivative is not a function, as for a step function.
         """
         found: BackwardProgram = read("backward", self.unrolled().with_data(), independent_copy=assume_gia)
         return found.program.with_data(*self.data)
@@ -341,7 +339,7 @@ class Program:
         """The lines of the listing, from which text, LaTeX and graph are made.
 
         Returns:
-            The lines worth reading, in order, repeated layers written out.
+            The lines in order, with repeated layers written out and without lines of no interest to a reader.
         """
         return tuple(_methods["lines"](self))
 
@@ -362,10 +360,10 @@ class Program:
         return str(_methods["to_latex"](self))
 
     def to_graph(self) -> dict[str, list[dict[str, Any]]]:
-        """The instructions as nodes and the values they pass as edges, in the form of `networkx.node_link_graph`.
+        """A graph with instructions as nodes and their values as edges, in the format of `networkx.node_link_graph`.
 
         Returns:
-            Under `"nodes"` dictionaries `{id, label, type, shape, formula}`, under `"edges"` `{source, target}`.
+            Dictionaries `{id, label, type, shape, formula}` under `"nodes"`, and `{source, target}` under `"edges"`.
         """
         return dict(_methods["to_graph"](self))
 
@@ -375,13 +373,13 @@ class Program:
 
 @functools.lru_cache(maxsize=512)
 def _shared(structure: Program) -> Program:
-    """The first of equal structures, while it is among those used last."""
+    """The first of several equal structures, as long as it is in this cache."""
     return structure
 
 
 def register_with_jax() -> None:
-    """Tell JAX what a program is, if it does not know: its numbers are the leaves of a pytree, all else is static."""
-    with _registering:  # JAX refuses a second time
+    """Register `Program` as a pytree, once: its numbers are the leaves, everything else is static."""
+    with _registering:  # JAX raises an error if a class is registered twice
         _register()
 
 

@@ -19,7 +19,7 @@ from .values import Matrix, Scalar
 
 
 class UsesOutsideError(Exception):
-    """A repeated layer uses a vector or matrix of the program around it."""
+    """A repeated layer uses a vector or matrix of the enclosing program."""
 
 
 class Recorder:
@@ -28,7 +28,7 @@ class Recorder:
     Attributes:
         instructions: The instructions recorded so far.
         constants: The numbers of the program so far, in the order in which `Constant` instructions refer to them.
-        outer: For the body of repeated layers, the recorder of the program around them; else `None`.
+        outer: For the body of repeated layers, the recorder of the enclosing program; otherwise `None`.
     """
 
     outer: Recorder | None = None
@@ -36,7 +36,7 @@ class Recorder:
     def __init__(self) -> None:
         self.instructions: list[Instruction] = []
         self.constants: list[Any] = []
-        self.functions: dict[tuple[Nonlinearity, int], Nonlinearity] = {}  # as they were when first used
+        self.functions: dict[tuple[Nonlinearity, int], Nonlinearity] = {}  # snapshots, taken at the first use
 
     def scalar(self, x: Any) -> Scalar:
         """A number, array or scalar as a scalar of this program.
@@ -54,12 +54,12 @@ class Recorder:
         if isinstance(x, Scalar):
             return x
         if isinstance(x, Value):
-            raise ProgramError(f"A number or a scalar is needed here, not {x!r}.")
-        refusal = f"A number is needed here, not {type(x).__name__}."
-        # Floats, so that changing 1 to 1.0 recompiles nothing. A copy, since authors may change x.
+            raise ProgramError(f"Expected a number or a scalar, not {x!r}.")
+        refusal = f"Expected a number, not a value of type {type(x).__name__}."
+        # Converted to floats, so that changing 1 to 1.0 does not recompile; copied, since authors may change x.
         number = np.array(real_array(x, "A number of the program", refusal, ProgramError))
         if not np.all(np.isfinite(number)):
-            raise HyperparameterError("A number in the program is not finite; every hyper-parameter must be.")
+            raise HyperparameterError("A number in the program is not finite; every hyper-parameter must be finite.")
         return self._constant(number)
 
     def _constant(self, number: np.ndarray) -> Scalar:
@@ -72,9 +72,9 @@ class Recorder:
         Args:
             fn: A JAX function of as many arrays as there are `args`.
             *args: Scalars of this program, or numbers.
-            name: How it is printed.
-            mixes: A promise that `fn` mixes at most so many of the last axes (0: it is elementwise), from which
-                follows whether it treats the examples of a batch separately. `None` promises nothing.
+            name: Its name in listings.
+            mixes: A promise that `fn` mixes at most this number of last axes (0 if it is elementwise), which decides
+                whether it treats the examples of a batch separately. `None` promises nothing.
 
         Returns:
             The scalars `fn(*args)`.
@@ -90,11 +90,11 @@ class Recorder:
         return self.record(ops.ScalarFunction(fn, name, mixes), scalars, Scalar, shape)
 
     def function(self, phi: Nonlinearity, parameters: int) -> Nonlinearity:
-        """A nonlinearity as it is while this program is recorded; see `Nonlinearity.as_it_is_now`.
+        """A snapshot of a nonlinearity, taken at its first use in this program; see `Nonlinearity.as_it_is_now`.
 
         Args:
             phi: The nonlinearity.
-            parameters: How many parameters θ it takes.
+            parameters: The number of parameters θ that it takes.
 
         Returns:
             The same object for every call in one program.
@@ -137,12 +137,12 @@ class Recorder:
 
         Raises:
             ProgramError: The value belongs to another program.
-            UsesOutsideError: A repeated layer mixes its vectors with those outside, so that `repeat` writes it out.
+            UsesOutsideError: A repeated layer mixes its vectors with those outside; `repeat` then writes it out.
         """
         if value._net.outer is self:
-            raise UsesOutsideError  # a repeated layer mixes its vectors with this one's
+            raise UsesOutsideError
         if value._net is not self:
-            raise ProgramError("A value of another program is used; a program may use its own values only.")
+            raise ProgramError("A value of another program is used; a program may use only its own values.")
         return value._index
 
     def check_owns_parameter(self, matrix: Matrix) -> None:

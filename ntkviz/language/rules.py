@@ -1,8 +1,8 @@
 """A reading of programs as a table: for each class of instruction, the function that evaluates it.
 
-This is how JAX keeps a registry of rules for each of its interpreters. A rule is looked up by the instruction's class,
-then by its base classes, so that one rule may serve all linear instructions, or all. Instructions without a rule are
-refused by name:
+JAX keeps such a registry for each of its interpreters. A rule is looked up by the instruction's class, then by its base
+classes, so that one rule may serve all linear instructions, or all instructions. An instruction without a rule raises
+an error that names it:
 
 ```python
 value: Rules[Array] = Rules("a value")
@@ -34,9 +34,11 @@ class Refused:
 
 
 class Rules(Generic[T]):
-    """The rules of one reading; called with an instruction and the other arguments of its rule.
+    """The rules of one reading; called with an instruction's operation and the other arguments of its rule.
 
-    - `what`: what a rule returns, in the words of the error message: "a gradient".
+    Attributes:
+        what: What a rule returns, for error messages, such as "a gradient".
+        entries: The rules and refusals, by class of operation.
     """
 
     def __init__(self, what: str):
@@ -68,7 +70,7 @@ class Rules(Generic[T]):
         return self._found[kind]
 
     def of(self, op: Any, index: int | None = None) -> Callable[..., T]:
-        """The rule of an instruction; raises `ProgramError` with its name (and index) where there is none."""
+        """The rule of an instruction; raises `ProgramError` with its name (and index) if there is none."""
         found = self.entry(type(op))
         if callable(found):
             return found

@@ -1,11 +1,11 @@
-"""Pickling of an author's functions: by name where they have an importable one, else by value.
+"""Pickling of an author's functions: by name if they have an importable one, otherwise by value.
 
-`@nv.architecture` and `@nv.nonlinearity` bind their result to the function's name, where `pickle` then does not find
-the function. It is still reachable, as `name.fn`; with this as its qualified name, every pickler finds it.
+`@nv.architecture` and `@nv.nonlinearity` bind their result to the function's name, so `pickle` no longer finds the
+function there. It is still reachable as `name.fn`; once this is its qualified name, every pickler finds it.
 
 Functions without an importable name (lambdas, nested functions, those of a notebook or script, which another process
-does not have) are pickled by value, with `cloudpickle` where it is installed. A function that returns to its process is
-the same object, so that code compiled for it is found.
+does not have) are pickled by value, if `cloudpickle` is installed. A function that comes back to the process that
+pickled it is unpickled as the same object, so that code compiled for it is reused.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _sent: WeakValueDictionary[str, types.FunctionType] = WeakValueDictionary()
 
 
 def portable(value: Any, holder: type) -> Any:
-    """What to pickle in place of a function, and unpickles as that function; other values are returned unchanged.
+    """An object to pickle instead of a function, which unpickles as that function; other values are returned unchanged.
 
-    `holder` is the class of the object that may be bound to the function's name, with the function as `fn`.
+    `holder` is the class of the object that may be bound to the function's name and have the function as `fn`.
     """
     if not callable(value) or isinstance(value, type):
         return value
@@ -43,12 +43,12 @@ def portable(value: Any, holder: type) -> Any:
     try:
         importlib.import_module("cloudpickle")
     except ImportError:
-        return value  # another kind of pickler may be able to handle it
+        return value  # some other pickler may be able to handle it
     return _ByValue(value)
 
 
 def _name_inside(function: types.FunctionType, holder: type) -> None:
-    """Rename a function whose name is bound to its holder to `name.fn`."""
+    """Set the qualified name of a function to `name.fn` if its name is bound to its holder."""
     name = function.__qualname__
     here = _at(name, function)
     if here is function:
@@ -67,7 +67,7 @@ def _is_found_elsewhere(function: Any) -> bool:
 
 
 def _at(path: str, function: Any) -> Any:
-    """The object at a path of names in a function's module."""
+    """The object at a dotted path in a function's module; `None` if there is none."""
     try:
         return operator.attrgetter(path)(sys.modules[function.__module__])
     except (AttributeError, KeyError, TypeError):
@@ -75,7 +75,7 @@ def _at(path: str, function: Any) -> Any:
 
 
 class _ByName:
-    """A wrapper of a function, such as that of `jax.jit`, whose pickling looks for the function itself."""
+    """Pickles a wrapper, such as that of `jax.jit`, by name; its own pickling would look for the wrapped function."""
 
     def __init__(self, function: Any):
         self.function = function
@@ -89,7 +89,7 @@ def _named(module: str, path: str) -> Any:
 
 
 class _ByValue:
-    """A function that is pickled as its code and everything that this refers to."""
+    """Pickles a function as its code and everything that the code refers to."""
 
     def __init__(self, function: types.FunctionType):
         self.function = function
@@ -119,7 +119,7 @@ def _sending(function: types.FunctionType) -> Iterator[None]:
 
 
 def _arrived(name: str, content: bytes) -> Function:
-    """The function that was sent from this process, if it is unchanged; else a copy."""
+    """The function that this process pickled, if it is unchanged; otherwise a copy."""
     sent = _sent.get(name)
     if sent is not None and _content(sent) == content:
         return sent

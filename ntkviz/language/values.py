@@ -33,7 +33,7 @@ class Vector(Value):
     kind = "vector"
 
     def apply_nonlinearity(self, phi: Nonlinearity, args: tuple[Any, ...]) -> Vector:
-        """φ of vectors and scalars, recorded as a Nonlin.
+        """Record φ of vectors and scalars, as a Nonlin.
 
         Args:
             phi: The nonlinearity.
@@ -84,7 +84,7 @@ class Vector(Value):
     def __truediv__(self, other: Vector | Numbers) -> Vector:
         if isinstance(other, Vector):
             raise ProgramError(
-                "A quotient of two vectors may be infinite; write it as a function of both with nv.nonlinearity."
+                "A quotient of two vectors may be infinite; write it as a function of both, with nv.nonlinearity."
             )
         return self * (1.0 / other)
 
@@ -106,7 +106,7 @@ class Scalar(Value):
     kind = "scalar"
 
     def axes(self, names: str) -> Shape:
-        """The lengths of the axes, refusing data of another rank: `batch, d = x.axes("batch d")`.
+        """The lengths of the axes, after a check of their number: `batch, d = x.axes("batch d")`.
 
         Args:
             names: The names of the expected axes, separated by spaces.
@@ -115,7 +115,7 @@ class Scalar(Value):
             The shape.
 
         Raises:
-            InputError: The data has another number of axes.
+            InputError: The data has a different number of axes.
         """
         if len(names.split()) != self.ndim:
             from ..errors import InputError
@@ -217,7 +217,7 @@ class Matrix:
 
 
 class Output(Value):
-    """The network's output f = vᵀx/√n: random even in the limit, so nothing may be computed from it.
+    """The network's output f = vᵀx/√n. It is random even in the limit, so a program may not use it further.
 
     Attributes:
         kind: `"output"`.
@@ -239,9 +239,9 @@ class Output(Value):
 
 
 def contracted(subscripts: str, theta: Scalar, vectors: Vector) -> Vector:
-    """Σ θ x over leading axes, recorded as a Contract; the subscripts as of `nv.einsum`."""
+    """Record Σ θ x over leading axes as a Contract; the subscripts are those of `nv.einsum`."""
     if not isinstance(subscripts, str):
-        raise ProgramError(f"einsum takes its subscripts as text such as 'bij,bj->bi', not {subscripts!r}.")
+        raise ProgramError(f"einsum takes its subscripts as a string such as 'bij,bj->bi', not {subscripts!r}.")
     if "." in subscripts:
         raise ProgramError(f"einsum '{subscripts}' has an ellipsis; name every leading axis by a letter.")
     try:
@@ -255,7 +255,7 @@ def contracted(subscripts: str, theta: Scalar, vectors: Vector) -> Vector:
 
 
 def broadcast(name: str, *values: Value) -> Shape:
-    """The common leading shape, or an error that names the operation."""
+    """The common leading shape; raises a `ProgramError` that names the operation if there is none."""
     try:
         return np.broadcast_shapes(*(v.shape for v in values))
     except ValueError as problem:

@@ -1,5 +1,7 @@
-"""Structural zeros: a value that is zero by the form of a program is a symbol, like the symbolic zeros among JAX's
-tangents. Independence then costs nothing, and rounding cannot make a zero mean nonzero."""
+"""Structural zeros: a value that is zero by the form of a program is a symbol, like JAX's symbolic zero tangents.
+
+Independence then costs nothing, and rounding cannot make a zero mean nonzero.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 class Zero:
     """Zero, of any shape, whatever the numbers of the program are. Its only instance is `ZERO`."""
 
-    __array_ufunc__ = None  # NumPy arrays leave arithmetic to it
+    __array_ufunc__ = None  # so that NumPy arrays defer to its operators
 
     def __add__(self, other: Any) -> Any:
         return other
@@ -38,7 +40,7 @@ jax.tree_util.register_pytree_node(Zero, lambda _: ((), None), lambda *_: ZERO)
 
 
 def linear(function: Callable[..., Any], *parts: Any) -> Any:
-    """`function(*parts)` of a function that is linear in each argument: `ZERO` if one of them is."""
+    """`function(*parts)` for a function that is linear in each argument; `ZERO` if one of the arguments is."""
     return ZERO if any(part is ZERO for part in parts) else function(*parts)
 
 
@@ -48,5 +50,5 @@ def written(value: Any, shape: Shape) -> Array:
 
 
 def none_if_zero(value: Any) -> Any:
-    """`None` for `ZERO`, which is how the Gaussian expectations take a mean of zero."""
+    """`None` for `ZERO`, as the functions for Gaussian expectations take a mean of zero; other values unchanged."""
     return None if value is ZERO else value

@@ -173,7 +173,7 @@ def test_what_an_architecture_must_be_and_return(rng):
         ProgramError, match=r"returns shape \(2, 3\); it must return one number for each of the 2 inputs"
     ):
         nv.program(nv.architecture(lambda net, x: net.readout("v", net.input("U", x[:, :, None]))), x)
-    with pytest.raises(HyperparameterError, match="An architecture is needed"):
+    with pytest.raises(HyperparameterError, match="Expected an architecture"):
         nv.program(len, x)
 
 

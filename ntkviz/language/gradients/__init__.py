@@ -1,1 +1,1 @@
-"""The backward program, and the check whether gradient independence may be assumed."""
+"""The backward program, and the Simple GIA Check, which decides whether gradient independence may be assumed."""

@@ -1,15 +1,15 @@
 """The backward program, generated instruction by instruction (Tensor Programs II, §"Backprop").
 
-Every gradient is a vector of order one: dx := √n ∂f/∂x for a readout f = vᵀx/√n, and
-dx := n ∂f/∂x for an output of scale 1/n. A scalar θ has dθ := ∂f/∂θ (times 1/√n or 1), itself a
-Moment, and the output df := δ, the identity over outputs. With these, the chain rule is again a tensor program:
+Every gradient is a vector of order one: dx := √n ∂f/∂x for a readout f = vᵀx/√n, and dx := n ∂f/∂x for an output of
+scale 1/n. The gradient of a scalar θ is dθ := ∂f/∂θ (times 1/√n or 1), itself a Moment, and that of the output is
+df := δ, the identity over outputs. With these, the chain rule is again a tensor program:
 
 - g = Wx gives dx += Wᵀdg, a MatMul with the transpose;
 - x = φ(y; θ) gives dy += φ′·dx, a Nonlin, and dθ += (1/n) Σ_α dx_α ∂φ/∂θ, a Moment;
 - θ = (1/n) Σ_α x_α gives dx += dθ in every coordinate;
 - a linear map of leading axes gives its transpose.
 
-Gradients carry one more leading axis, the first: which output of the batch is differentiated.
+Gradients have an additional first axis, which runs over the outputs that are differentiated.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from .gia import readout_parameter
 class Use:
     """One use of a parameter: its gradient is the sum of outer products a bᵀ over leading axes.
 
-    For g = Wx that is (dg, x), for g = Wᵀx it is (x, dg); for an input matrix b is the data
-    (a scalar of the program), for a parameter vector there is no b. `gradient_first` says
-    whether `a` is the gradient, which has the axis of outputs.
+    The pair (a, b) is (dg, x) for g = Wx and (x, dg) for g = Wᵀx. For an input matrix b is the data (a scalar of the
+    program); for a parameter vector there is no b. `a` and `b` are indices, and `gradient_first` says whether `a` is
+    the gradient, which has the axis of outputs.
     """
 
     parameter: int
@@ -58,13 +58,13 @@ class BackwardProgram:
 
 
 def backward(program: Program, *, independent_copy: bool = False) -> BackwardProgram:
-    """Append to a program (repeats written out) the instructions that compute its gradients.
+    """Append to a program without repeats (`Program.unrolled`) the instructions that compute its gradients.
 
-    With `independent_copy` each matrix is replaced, in the backward pass only, by an independent
-    one of the same law: the gradient independence assumption, taken literally.
+    With `independent_copy` each matrix is replaced, in the backward pass only, by an independent one of the same law:
+    the gradient independence assumption, taken literally.
 
-    Raises `ProgramError` where a derivative is not a function (that of a step), and for a program
-    that already has its gradients.
+    Raises `ProgramError` if a derivative is not a function (as for a step function), and for a program that already has
+    its gradients.
     """
     if program.gradients:
         raise ProgramError("This program already has its gradients; differentiate the forward program instead.")
@@ -75,7 +75,7 @@ def backward(program: Program, *, independent_copy: bool = False) -> BackwardPro
 
 
 class Pullback:
-    """Appends the gradients to a program, from its output back; the rules of `pullback` write with it."""
+    """Appends the gradients to a program, from its output backwards; the rules of `pullback` record through it."""
 
     def __init__(self, program: Program, independent_copy: bool):
         self.program = program
@@ -132,7 +132,7 @@ class Pullback:
         return self.emit(ops.Moment(), (vector,), "scalar", self.shape(vector))
 
     def add(self, index: int, gradient: int) -> None:
-        """Add to the gradient of a value, summing out what broadcasting repeated."""
+        """Add to the gradient of a value, after summing over the axes that broadcasting repeated."""
         target = (self.outputs, *self.program.instructions[index].shape)
         if self.shape(gradient) != target:
             gradient = self.rearranged(gradient, axes.SumTo(target[1:]))
@@ -168,7 +168,7 @@ pullback.refuse(grads.OfGradients, why="gradients are not differentiated again")
 
 @pullback.rule(ops.Data, ops.Constant)
 def _(op: Op, to: Pullback, instruction: Instruction, gradient: int) -> None:
-    """Nothing that it depends on is trained."""
+    """It depends on no parameter, so the gradient ends here."""
 
 
 @pullback.rule(ops.InputMatMul)
@@ -204,7 +204,7 @@ def _(op: ops.Nonlin, to: Pullback, instruction: Instruction, gradient: int) -> 
             slope = op.phi.derivative(which)
             if slope is None:
                 raise ProgramError(
-                    f"{op.phi.name} has no derivative that is a function, so there is no NTK; "
+                    f"The derivative of {op.phi.name} is not a function, so there is no NTK; "
                     "use a continuous nonlinearity."
                 )
             product = to.multiply(
@@ -259,7 +259,7 @@ def _(op: Op, to: Pullback, instruction: Instruction, gradient: int) -> None:
 
 
 coefficient_gradient: Rules[int] = Rules("the gradient of its coefficients")
-"""dθ of a linear instruction Σ θ x: the Moment of dy·x, summed over the axes that θ does not have."""
+"""dθ of a linear instruction y = Σ θ x: the Moment of dy·x, summed over the axes that θ does not have."""
 
 
 @coefficient_gradient.rule(ops.Scale)
@@ -290,7 +290,7 @@ def _(op: ops.Readout, to: Pullback, instruction: Instruction, delta: int) -> No
 
 
 def depends_on_parameters(program: Program) -> list[bool]:
-    """Which values depend on a parameter: only these pass gradients on."""
+    """For each value, whether it depends on a parameter; only such values have gradients."""
     depends: list[bool] = []
     for instruction in program.instructions:
         made = isinstance(instruction.op, ops.InputMatMul | ops.InitialVector)

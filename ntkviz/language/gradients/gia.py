@@ -1,9 +1,9 @@
 """The Simple GIA Check (Tensor Programs II, Condition 1 and §"Gradient independence assumption").
 
-The gradient independence assumption (GIA) treats the transposed matrices of the backward pass
-as independent of those of the forward pass. It gives the right NTK limit if *the readout vector
-is sampled independently of all other parameters, with zero mean, and used nowhere else in the
-program*. The check inspects the program alone; it never computes a number.
+The gradient independence assumption (GIA) treats the transposed matrices of the backward pass as independent of those
+of the forward pass. It gives the correct limit of the NTK if *the readout vector is sampled independently of all other
+parameters, with zero mean, and used nowhere else in the program*. The check only inspects the program; it evaluates
+nothing.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class GIAReport:
         return "The Simple GIA Check fails. " + " ".join(self.reasons)
 
     def refusal(self, consequence: str) -> str:
-        """Why the check fails and what follows from it, as the one sentence of an error.
+        """An error message that says why the check fails and what follows from it.
 
         Args:
             consequence: The consequence, as a main clause without a full stop.
@@ -51,8 +51,8 @@ class GIAReport:
 def simple_gia_check(arch: Architecture, x: Any) -> GIAReport:
     """Run the Simple GIA Check on an architecture's program for inputs `x`.
 
-    W and Wᵀ both in the *forward* pass do not break it. A failure does not say that the NTK has
-    no limit: it says that the limit needs the correction terms of `infinite_ntk(…, method="general")`.
+    Using both W and Wᵀ in the *forward* pass does not break it. A failure does not mean that the NTK has no limit, but
+    that the limit needs the correction terms of `infinite_ntk(…, method="general")`.
 
     Source: Tensor Programs II (arXiv:2006.14548), Condition 1.
 
@@ -61,7 +61,7 @@ def simple_gia_check(arch: Architecture, x: Any) -> GIAReport:
         x: Its inputs, as for `program`; only their shapes matter.
 
     Returns:
-        The report; nothing is computed for it.
+        The report.
 
     Raises:
         NtkvizError: Whatever `program` raises.
@@ -70,7 +70,7 @@ def simple_gia_check(arch: Architecture, x: Any) -> GIAReport:
 
 
 def check_program(prog: Program) -> GIAReport:
-    """The same for a program; uses of the readout by its gradients do not count."""
+    """Run the Simple GIA Check on a program; if it has gradients, their uses of the readout do not count."""
     reasons = tuple(_broken_rules(prog.forward))
     return GIAReport(not reasons, reasons)
 
@@ -104,7 +104,7 @@ def readout_parameter(prog: Program) -> Parameter | None:
 
 
 def _without_mean(prog: Program, v: int) -> int:
-    """The vector before numbers were added to it."""
+    """The vector that remains when the additions of numbers to it are undone."""
     while isinstance(prog.instructions[v].op, Shift):
         v = prog.instructions[v].args[0]
     return v
@@ -113,7 +113,7 @@ def _without_mean(prog: Program, v: int) -> int:
 def _no_readout(prog: Program) -> str:
     index = _first_moment(prog, prog.output)
     if index is None:
-        return f"The output of instruction {prog.output} is a plain number; it has no readout vᵀx/√n."
+        return f"The output of instruction {prog.output} is a plain number, without a readout vᵀx/√n."
     averaged = prog.instructions[prog.instructions[index].args[0]]
     if isinstance(averaged.op, Nonlin) and averaged.op.phi is multiply:
         a, b = averaged.args
@@ -128,7 +128,7 @@ def _no_readout(prog: Program) -> str:
 
 
 def _first_moment(prog: Program, index: int) -> int | None:
-    """The earliest Moment that a scalar depends on."""
+    """The earliest Moment that a scalar depends on; `None` if it depends on none."""
     if isinstance(prog.instructions[index].op, Moment):
         return index
     below = (_first_moment(prog, a) for a in prog.instructions[index].args)

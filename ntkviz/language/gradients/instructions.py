@@ -1,4 +1,4 @@
-"""The instructions that only gradients need: written by `backward`, never by authors."""
+"""The instructions that occur only in gradients: recorded by `backward`, never by authors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OfGradients(Op):
-    """Belongs to the gradients of a program, which are not differentiated again."""
+    """Base class of the instructions that occur only in gradients, which are not differentiated again."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Identity(OfGradients):
 
 @dataclass(frozen=True)
 class OverRoot(OfGradients):
-    """θ/√fan: the share of each position in a readout of several."""
+    """θ/√fan: the factor of each position in a readout over several positions."""
 
     fan: int
 
@@ -39,7 +39,7 @@ class OverRoot(OfGradients):
 
 @dataclass(frozen=True)
 class Fill(OfGradients):
-    """The vector whose coordinates all equal θ; it has as many of them as x."""
+    """The vector with as many coordinates as x, all equal to θ."""
 
     def evaluate(self, theta: Array, x: Array) -> Array:
         theta = jnp.asarray(theta)[..., None]
@@ -48,7 +48,7 @@ class Fill(OfGradients):
 
 @dataclass(frozen=True)
 class Slope(OfGradients, Nonlin):
-    """∂φ/∂(argument `which`) of the nonlinearity `of`, a Nonlin again."""
+    """The partial derivative of the nonlinearity `of` in its argument `which`, itself a Nonlin."""
 
     of: Nonlinearity
     which: int
@@ -80,14 +80,14 @@ class Transposed(OfGradients, Product, Linear):
 
 @dataclass(frozen=True)
 class TransposedOnScalars(Transposed):
-    """The same for a rearrangement of scalars, which have no coordinates."""
+    """The transpose of a rearrangement of scalars, which have no axis of coordinates."""
 
     _coordinate_axes = 0
 
 
 @dataclass(frozen=True)
 class PairMoment(OfGradients, Product):
-    """θ = (1/n) Σ_α of an `einsum` of two arrays of vectors over leading axes (never a joint one over α)."""
+    """θ = (1/n) Σ_α of an `einsum` over the leading axes of two arrays of vectors, taken coordinate by coordinate."""
 
     subscripts: str
 
@@ -114,7 +114,7 @@ class ScalarGradient(OfGradients):
 
 @dataclass(frozen=True)
 class BatchNormGradient(OfGradients):
-    """dx = (dy − mean dy − x̂ mean(x̂ dy))/std over the batch axis, x̂ the normalised batch."""
+    """dx = (dy − mean dy − x̂ mean(x̂ dy))/std over the batch axis, where x̂ is the normalised batch."""
 
     axis: int
 

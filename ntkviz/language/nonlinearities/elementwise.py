@@ -1,7 +1,7 @@
-"""Whether a function is elementwise, and its identity: both are decided by its jaxpr.
+"""Decides from a function's jaxpr whether it is elementwise, and gives a text that identifies the function.
 
-The function is traced on arrays of `SHAPE`, two lengths that no other array has by chance, so that the shape of each
-later array tells which of its axes are those of the function's argument.
+The function is traced on arrays of shape `SHAPE`, whose lengths no other array has by chance, so that the shape of each
+intermediate array tells which of its axes are axes of the function's argument.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ...errors import ProgramError, shown
 from ..lazy_jax import jax
 
 SHAPE = (101, 103)
-"""Primes: an axis whose length is a multiple of one is an axis of the function's argument, or several copies of it."""
+"""Primes: an axis whose length is a multiple of one is an axis of the function's argument, perhaps repeated."""
 MIXES: dict[str, tuple[str, str]] = {
     "reduce_sum": ("adds up", "axes"),
     "reduce_prod": ("multiplies", "axes"),
@@ -35,9 +35,9 @@ MIXES: dict[str, tuple[str, str]] = {
     "rev": ("reverses", "dimensions"),
     "concatenate": ("moves", "dimension"),
 }
-"""What primitives do along the axes that one of their parameters names."""
+"""Primitives that mix entries along some axes: a verb for the error message, and the parameter that names the axes."""
 CUTS = {"slice", "dynamic_slice", "gather", "pad", "top_k", "transpose"}
-"""Primitives that move entries, unless every axis of the argument is left as it was."""
+"""Primitives that move or select entries, unless they leave the lengths of the argument's axes as they were."""
 ALWAYS = {
     "conv_general_dilated",
     "fft",
@@ -47,27 +47,29 @@ ALWAYS = {
     "reduce_window",
     "select_and_scatter_add",
 }
+"""Primitives that combine different entries whatever their parameters are."""
 
 
 def traced_elementwise(fn: Callable[..., Any], name: str, vectors: int, parameters: int) -> str:
-    """The jaxpr of a function of `vectors` arrays and `parameters` numbers, as text: equal for equal functions only.
+    """The jaxpr of a function of `vectors` arrays and `parameters` numbers, as text; different functions differ in it.
 
     Raises `ProgramError` if the function cannot be traced, mixes different entries, or does not return float64 for
-    float64.
+    float64. `name` is the function's name in messages.
     """
     arrays = [jax.ShapeDtypeStruct(SHAPE, np.float64)] * vectors
     numbers = [jax.ShapeDtypeStruct((SHAPE[0], 1), np.float64)] * parameters
     try:
-        traced = jax.make_jaxpr(lambda *args: fn(*args))(*arrays, *numbers)  # a new function: JAX remembers old ones
+        # Wrapped in a new function, since JAX caches traces by function, and what this one reads may have changed.
+        traced = jax.make_jaxpr(lambda *args: fn(*args))(*arrays, *numbers)
     except jax.errors.TracerArrayConversionError as problem:
-        raise ProgramError(f"{name} calls NumPy, which JAX cannot follow; write it with jax.numpy.") from problem
+        raise ProgramError(f"{name} calls NumPy, which JAX cannot trace; write it with jax.numpy.") from problem
     except Exception as problem:
         raise ProgramError(f"{name} fails on arrays: {shown(str(problem))}.") from problem
     _check_result(name, traced.out_avals)
     for doing in _mixing(traced.jaxpr):
         raise ProgramError(
-            f"{name} {doing} different coordinates; a nonlinearity must act on each coordinate separately, and "
-            "averages over coordinates are taken by nv.moment."
+            f"{name} {doing} different coordinates; a nonlinearity must act on each coordinate separately (for "
+            "averages over coordinates, use nv.moment)."
         )
     consts = [np.asarray(c) for c in _constants(traced)]
     values = [(c.dtype.str, c.shape, c.tobytes()) for c in consts]
@@ -79,7 +81,7 @@ def _check_result(name: str, outs: list[Any]) -> None:
         raise ProgramError(f"{name} returns {len(outs)} arrays; a nonlinearity must return one.")
     (out,) = outs
     if out.dtype != np.float64:
-        raise ProgramError(f"{name} returns {out.dtype} for float64; it must return the type of its arguments.")
+        raise ProgramError(f"{name} returns {out.dtype} for float64; it must return the dtype of its arguments.")
     if out.shape != SHAPE[len(SHAPE) - len(out.shape) :] and out.shape != (SHAPE[0], 1):
         raise ProgramError(
             f"{name} returns shape {out.shape} for {SHAPE}; a nonlinearity must act on each coordinate separately."
@@ -87,7 +89,7 @@ def _check_result(name: str, outs: list[Any]) -> None:
 
 
 def _jaxprs(value: Any) -> Iterator[Any]:
-    """The jaxprs in a parameter of a primitive."""
+    """The jaxprs contained in a parameter of a primitive."""
     if isinstance(value, tuple | list):
         for item in value:
             yield from _jaxprs(item)
@@ -96,7 +98,7 @@ def _jaxprs(value: Any) -> Iterator[Any]:
 
 
 def _constants(closed: Any) -> Iterator[Any]:
-    """The arrays that a jaxpr, and those inside it, refer to."""
+    """The constant arrays of a jaxpr and of the jaxprs inside it."""
     yield from closed.consts
     for equation in closed.jaxpr.eqns:
         for value in equation.params.values():
@@ -106,7 +108,7 @@ def _constants(closed: Any) -> Iterator[Any]:
 
 
 def _mixing(jaxpr: Any) -> Iterator[str]:
-    """Each operation that mixes different entries of the argument, in words."""
+    """A verb for each operation that mixes different entries of the argument."""
     for equation in jaxpr.eqns:
         for value in equation.params.values():
             for inner in _jaxprs(value):
@@ -135,10 +137,10 @@ def _mixed_by(equation: Any, shapes: list[tuple[int, ...]]) -> Iterator[str]:
     elif primitive == "scan" and params["num_carry"]:
         first = params["num_consts"] + params["num_carry"]
         if any(v.aval.shape and _is_own(v.aval.shape[0]) for v in equation.invars[first:]):
-            yield "goes along"
+            yield "scans over"
     elif primitive in CUTS:
         out = equation.outvars[0].aval.shape
         if [s for s in out if _is_own(s)] != [s for s in shape if _is_own(s)]:
-            yield "moves or picks"
+            yield "moves or selects"
     elif primitive in ALWAYS:
         yield "combines"

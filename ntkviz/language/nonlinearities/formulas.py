@@ -1,8 +1,8 @@
 """Formulas of one variable in a normal form: piecewise sums Σ P(x) erf(bx + c) exp(q₂x² + q₁x + q₀).
 
-P are polynomials, and the erf may be absent. Polynomials, exp, sin, cos, Gaussian bumps, their sums and products, and
-the derivatives of all these are of this form, and so are relu, abs, step, erf and gelu. Every number is an exact
-complex rational (a float is one), so that equal functions have equal formulas, and cancelling terms vanish.
+The P are polynomials, and the factor erf may be absent. Polynomials, exp, sin, cos, Gaussian bumps, their sums and
+products, and the derivatives of all these are of this form, and so are relu, abs, step, erf and gelu. All numbers are
+exact complex rationals (as every float is), so that equal functions have equal formulas, and terms that cancel vanish.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from fractions import Fraction
 from typing import Any, Generic, TypeVar
 
 MOST_TERMS, MOST_POWERS = 48, 24
-"""Limits on the terms of a sum and the degree of a polynomial, beyond which a formula does not pay."""
+"""The largest numbers of terms in a sum and of coefficients in a polynomial; larger formulas cost more than they save.
+"""
 
 
 class NoFormulaError(Exception):
@@ -48,13 +49,13 @@ class Exact:
 ZERO, ONE, ROOT_OF_MINUS_ONE = Exact(), Exact(Fraction(1)), Exact(Fraction(0), Fraction(1))
 
 Polynomial = tuple[Exact, ...]
-"""Its coefficients, the constant term first; the last is not 0."""
+"""The coefficients, the constant term first; the last is not 0."""
 Atom = tuple[tuple[Fraction, Fraction] | None, Polynomial]
-"""(b, c) with b > 0 of erf(bx + c), if there is one, and the exponent as a polynomial."""
+"""The factors erf(bx + c) exp(Q(x)): (b, c) with b > 0, or `None` without an erf, and the polynomial Q."""
 
 
 def trimmed(coefficients: Iterable[Exact]) -> Polynomial:
-    """The polynomial of these coefficients."""
+    """The polynomial with these coefficients, without trailing zeros."""
     kept = list(coefficients)
     while kept and not kept[-1]:
         kept.pop()
@@ -87,7 +88,7 @@ def about(p: Polynomial, centre: Fraction) -> Polynomial:
 
 
 class Smooth:
-    """A sum Σ P(x) erf(bx + c) exp(Q(x)) with one polynomial P for each atom; equal if the functions are equal."""
+    """A sum Σ P(x) erf(bx + c) exp(Q(x)) with one polynomial P for each atom; equal functions compare equal."""
 
     def __init__(self, terms: dict[Atom, Polynomial]):
         self.terms = {atom: p for atom, p in terms.items() if p}
@@ -138,7 +139,7 @@ class Smooth:
         return self * Smooth.polynomial(ROOT_OF_MINUS_ONE)
 
     def power(self, exponent: int) -> Smooth:
-        """The function to a power; a negative one of numbers and exponentials only."""
+        """The function to an integer power; negative powers exist only for numbers and exponentials."""
         if not -MOST_POWERS <= exponent <= MOST_POWERS:
             raise NoFormulaError
         base, result = self if exponent >= 0 else self.reciprocal(), Smooth.polynomial(ONE)
@@ -147,7 +148,7 @@ class Smooth:
         return result
 
     def reciprocal(self) -> Smooth:
-        """1/(c exp(Q))."""
+        """The reciprocal of a function c exp(Q(x))."""
         if len(self.terms) != 1:
             raise NoFormulaError
         (((erf, exponent), p),) = self.terms.items()
@@ -156,13 +157,13 @@ class Smooth:
         return Smooth({(None, tuple(-c for c in exponent)): (Exact(1 / p[0].re),)})
 
     def as_polynomial(self) -> Polynomial:
-        """Its coefficients, if it is a polynomial."""
+        """The coefficients of a function that is a polynomial."""
         if self.terms.keys() - {(None, ())}:
             raise NoFormulaError
         return self.terms.get((None, ()), ())
 
     def as_affine(self) -> tuple[Fraction, Fraction]:
-        """(b, c) of bx + c, if it is that."""
+        """(b, c) for a function bx + c."""
         p = self.as_polynomial()
         if len(p) > 2:
             raise NoFormulaError
@@ -170,7 +171,7 @@ class Smooth:
         return b.re, c.re
 
     def exp(self) -> Smooth:
-        """exp of a polynomial of degree two at most."""
+        """exp of a polynomial of degree at most two."""
         exponent = self.as_polynomial()
         if len(exponent) > 3:
             raise NoFormulaError
@@ -189,7 +190,7 @@ class Smooth:
         return Smooth({((sign * b, sign * c), ()): (Exact(Fraction(sign)),)})
 
     def at(self, x: Fraction) -> float:
-        """Its value."""
+        """The value at x."""
         total = 0j
         for (erf, exponent), p in self.terms.items():
             power = sum((c * Exact(x**k) for k, c in enumerate(exponent)), ZERO)
@@ -204,7 +205,7 @@ T = TypeVar("T")
 
 
 class Piecewise(Generic[T]):
-    """Pieces between breaks, equal neighbours joined; the value at a break itself is left open."""
+    """Pieces between breaks, with equal neighbours merged; the values at the breaks themselves are not specified."""
 
     def __init__(self, breaks: Iterable[Fraction], pieces: Iterable[T]):
         first, *others = pieces
@@ -216,7 +217,7 @@ class Piecewise(Generic[T]):
                 self.pieces.append(piece)
 
     def intervals(self) -> list[tuple[Fraction | None, Fraction | None]]:
-        """The ends of the pieces; `None` for infinity."""
+        """The ends of the pieces; `None` stands for infinity."""
         return list(zip([None, *self.breaks], [*self.breaks, None], strict=True))
 
     def on(self, left: Fraction | None, right: Fraction | None) -> T:
@@ -245,7 +246,7 @@ def combined(function: Callable[..., Any], *values: Piecewise[Any]) -> Piecewise
 
 
 def where_positive(f: Smooth, positive: T, negative: T) -> Piecewise[T]:
-    """`positive` where f > 0, `negative` elsewhere, for f = bx + c, or any f that never changes sign."""
+    """`positive` where f > 0 and `negative` elsewhere, for f = bx + c."""
     b, c = f.as_affine()
     if not b:
         return Piecewise([], [positive if c > 0 else negative])

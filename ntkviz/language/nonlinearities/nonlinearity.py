@@ -1,8 +1,8 @@
-"""Nonlinearities: the functions φ(x¹,…,xᵏ; θ¹,…,θˡ) a program applies coordinate by coordinate.
+"""Nonlinearities: the functions φ(x¹,…,xᵏ; θ¹,…,θˡ) that a program applies coordinate by coordinate.
 
-A nonlinearity is a function with a name, which is for printing only. Every reading at finite width (or on samples)
-calls the function; the infinite-width reading recognises it, as one of the objects below or by its formula
-(`recognition.py`), and integrates functions that it does not recognise by quadrature.
+A nonlinearity is a function with a name, which is only for printing. Readings at finite width, or on samples, call the
+function; at infinite width it is recognised, as one of the objects below or by its formula (`recognition.py`), and a
+function that is not recognised is integrated by quadrature.
 """
 
 from __future__ import annotations
@@ -37,19 +37,18 @@ class Nonlinearity:
     `nv.nonlinearity`. Calling it on vectors of a program records an instruction; calling it
     on arrays evaluates it.
 
-    Two nonlinearities are equal only if they are the same object, which is the key to compiled
-    code.
+    Two nonlinearities are equal only if they are the same object, since they are keys to compiled code.
 
     Attributes:
-        name: How it is printed.
+        name: Its name when printed.
         fn: The function, elementwise in all its arguments: `arity` vectors, then parameters θ.
-        arity: How many vectors it takes.
+        arity: The number of vectors that it takes.
         smooth: `False` declares a kink or a jump of `fn`. Expectations do not rely on it: they find kinks and jumps,
             wherever they are, in the jaxpr of `fn`.
         derivatives: Its partial derivatives as nonlinearities of the same signature, one for each vector; if empty,
-            JAX differentiates `fn`. `None` stands for a derivative that is not a function (that of a step).
-        latex: How it is printed in LaTeX; if empty, by its name.
-        coefficients: For a polynomial Σ cₖ xᵏ, its (c₀, c₁, …), by which it is recognised.
+            JAX differentiates `fn`. `None` stands for a derivative that is not a function, as that of a step.
+        latex: Its name in LaTeX; if empty, `name` is used.
+        coefficients: For a polynomial Σ cₖ xᵏ, its coefficients (c₀, c₁, …), by which it is recognised.
         derivative_of: The nonlinearity of which this is a partial derivative, and with respect to which argument.
     """
 
@@ -82,7 +81,7 @@ class Nonlinearity:
                 object.__setattr__(derivative, "derivative_of", (self, argument))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        """Pickle it by reference: unpickling gives the same object, the key to closed forms and compiled code."""
+        """Pickle by reference where possible, so that unpickling gives the same object, the key to compiled code."""
         if globals().get(self.name) is self:
             return self.name
         if self.derivative_of:
@@ -108,7 +107,7 @@ class Nonlinearity:
             argument: The number of the vector, or of the parameter, among the arguments of `fn`, from 0.
 
         Returns:
-            The derivative, of the same signature; `None` if it is not a function, as where φ jumps.
+            The derivative, of the same signature; `None` if it is not a function, because φ jumps.
         """
         if argument >= len(self.derivatives) and self.formula is not None and jumps_of(self.formula):
             return None  # JAX would ignore the jumps
@@ -116,14 +115,14 @@ class Nonlinearity:
 
     @functools.cached_property
     def formula(self) -> Formula | None:
-        """The formula of a function of one vector and no parameter, if one is known; see `recognition.py`."""
+        """The formula of a function of one vector without parameters, if it has one; see `recognition.py`."""
         return formula_of(self.fn) if self.arity == 1 else None
 
     def as_polynomial(self) -> tuple[float, ...] | None:
-        """The coefficients of a function of one vector and no parameter that is a polynomial, however it is written.
+        """The coefficients of a function of one vector without parameters that is a polynomial, however it is written.
 
         Returns:
-            That of 1 first, at least one; `None` if it is not known to be a polynomial.
+            At least one coefficient, the constant term first; `None` if it is not known to be a polynomial.
         """
         if self.formula is None or self.formula.breaks:
             return None
@@ -133,18 +132,18 @@ class Nonlinearity:
             return None
 
     def as_it_is_now(self, parameters: int) -> Nonlinearity:
-        """This nonlinearity as its function is now: a new one if variables that the function reads have changed.
+        """A nonlinearity for the function as it is now: a new one if variables that the function reads have changed.
 
-        So code that was compiled for the old function is not used for the new one.
+        This prevents the use of code that was compiled for the old function.
 
         Args:
-            parameters: How many parameters θ the function takes after its vectors.
+            parameters: The number of parameters θ that the function takes after its vectors.
 
         Returns:
-            This object if the function is unchanged, else a new one.
+            This object if the function is as it was first seen; otherwise a nonlinearity for the function as it is now.
 
         Raises:
-            ProgramError: The function of so many parameters is not elementwise.
+            ProgramError: The function, with this number of parameters, is not elementwise.
         """
         if self.coefficients or globals().get(self.name) is self:
             return self
@@ -157,12 +156,12 @@ class Nonlinearity:
 
 
 def nonlinearity_values(phi: Nonlinearity, *args: Any) -> Any:
-    """φ of arrays."""
+    """Evaluate φ on arrays."""
     return phi.fn(*args)
 
 
 def _slope(phi: Nonlinearity, argument: int) -> Nonlinearity | None:
-    """A derivative that is known to be a function, or to be given: nothing is computed to find it again."""
+    """A declared derivative, or one by JAX, without the check for jumps of `Nonlinearity.derivative`."""
     return phi.derivatives[argument] if argument < len(phi.derivatives) else _autodiff(phi, argument)
 
 
@@ -188,14 +187,14 @@ def nonlinearity(fn: Callable[..., Any], *, arity: int = 1, smooth: bool = True)
     ```
 
     The same function always gives the same nonlinearity, so define it once, outside the
-    architecture. Outside variables that it reads may change: the function is traced again whenever
-    an architecture is traced. A function with a jump has an NNGP but no NTK, which is refused. Using
-    a function that is not elementwise raises `ProgramError`.
+    architecture. Variables outside the function that it reads may change: it is traced again whenever
+    an architecture is traced. A function with a jump has an NNGP but no NTK: computing the NTK then raises
+    an error. Using a function that is not elementwise in a program raises `ProgramError`.
 
     Args:
         fn: A hashable function of `arity` arrays and any parameters after them, elementwise.
-        arity: How many vectors it takes, ≥ 1.
-        smooth: `False` declares a kink or a jump, anywhere; expectations do not rely on it.
+        arity: The number of vectors it takes, ≥ 1.
+        smooth: `False` declares a kink or a jump; expectations do not rely on it.
 
     Returns:
         The nonlinearity, to be called on vectors of a program or on arrays.
@@ -218,7 +217,7 @@ class _Itself:
     def __init__(self, fn: Callable[..., Any]):
         self.fn = fn
         bound = getattr(fn, "__self__", None), getattr(fn, "__func__", None)
-        self._parts = bound if isinstance(fn, types.MethodType) else (fn,)  # a method is a new object each time
+        self._parts = bound if isinstance(fn, types.MethodType) else (fn,)  # each access to a method makes a new object
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Itself) and tuple(map(id, self._parts)) == tuple(map(id, other._parts))
@@ -234,7 +233,7 @@ def _made_of(fn: _Itself, arity: int, smooth: bool) -> Nonlinearity:
 
 @functools.cache
 def polynomial(name: str, *coefficients: float) -> Nonlinearity:
-    """The polynomial Σ cₖ xᵏ, its derivatives polynomials too (down to the constant 0)."""
+    """The polynomial Σ cₖ xᵏ, whose derivatives are polynomials too (down to the constant 0)."""
 
     def fn(x: Any) -> jax.Array:
         value = jnp.zeros_like(x)
@@ -252,7 +251,7 @@ step = Nonlinearity(
     "step", lambda x: jnp.where(x > 0, 1.0, 0.0).astype(jnp.result_type(x)), smooth=False, derivatives=(None,)
 )
 sign = Nonlinearity("sign", lambda x: jnp.sign(x), smooth=False, derivatives=(None,))
-# Both are written so that JAX's derivative at 0 agrees with step(0) = sign(0) = 0.
+# relu and abs are written so that JAX's derivative at 0 agrees with step(0) = sign(0) = 0.
 relu = Nonlinearity("relu", lambda x: jnp.where(x > 0, x, 0), smooth=False, derivatives=(step,))
 abs = Nonlinearity("abs", lambda x: x * jnp.sign(x), smooth=False, derivatives=(sign,))
 leaky_step = Nonlinearity(
@@ -273,7 +272,7 @@ minus_sin = Nonlinearity("minus_sin", lambda x: -jnp.sin(x))
 cos = Nonlinearity("cos", lambda x: jnp.cos(x), derivatives=(minus_sin,))
 sin = Nonlinearity("sin", lambda x: jnp.sin(x), derivatives=(cos,))
 exp = Nonlinearity("exp", lambda x: jnp.exp(x))
-object.__setattr__(exp, "derivatives", (exp,))  # frozen, and its own derivative: only possible once it exists
+object.__setattr__(exp, "derivatives", (exp,))  # its own derivative, which can be set only once it exists
 identity = polynomial("identity", 0.0, 1.0)
 square = polynomial("square", 0.0, 0.0, 1.0)
 cube = polynomial("cube", 0.0, 0.0, 0.0, 1.0)
@@ -303,9 +302,9 @@ BY_NAME: dict[str, Nonlinearity] = {
 
 
 def as_nonlinearity(phi: Any) -> Nonlinearity:
-    """A nonlinearity from its name in the table, from a plain JAX function, or unchanged.
+    """A nonlinearity from its name in `BY_NAME` or from a plain JAX function; a `Nonlinearity` is returned unchanged.
 
-    Raises `HyperparameterError` for an unknown name, listing the known ones.
+    Raises `HyperparameterError`, with a list of the known names, for anything else.
     """
     if isinstance(phi, Nonlinearity):
         return phi

@@ -1,7 +1,7 @@
-"""The formula of a function, derived from its jaxpr, whatever the function is called and however it is written.
+"""The formula of a function, derived from its jaxpr, whatever its name and however it is written.
 
-The jaxpr is a list of primitive operations, which are evaluated on formulas (`formulas.py`) in place of numbers, each
-by its rule in `RULES`. A function with any other primitive has no formula.
+The jaxpr is a list of primitive operations, which are evaluated on formulas (`formulas.py`) instead of numbers, each by
+its rule in `RULES`. Other primitives may act only on constants; otherwise the function has no formula.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ HALF = Smooth.constant(0.5)
 def formula_of(fn: Callable[..., Any]) -> Formula | None:
     """The formula of a function of one number; `None` if none is found.
 
-    It does not determine the values at the breaks themselves; the function does.
+    The formula does not give the values at the breaks themselves; those are the function's.
     """
     try:
         traced = jax.make_jaxpr(lambda x: fn(x))(jax.ShapeDtypeStruct((), np.float64))
         (out,) = _run(traced.jaxpr, traced.consts, [X])
-    except Exception:  # whatever an author's function raises, it raises again where it is called
+    except Exception:  # an error in an author's function is raised again when it is called
         return None
     return out if isinstance(out.pieces[0], Smooth) else None
 
 
 def jumps_of(formula: Formula) -> bool:
-    """Whether the values on both sides of some break differ by more than rounding."""
+    """Whether the values on the two sides of some break differ by more than rounding."""
     for at, left, right in zip(formula.breaks, formula.pieces, formula.pieces[1:], strict=False):
         values = left.at(at), right.at(at)
         if abs(values[0] - values[1]) > 1e-12 * max(1.0, *map(abs, values)):
@@ -63,7 +63,7 @@ def _apply(equation: Any, args: list[Any]) -> list[Any]:
     if name in CALLS and inner is not None:
         return _run(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), args)
     for v in (*equation.invars, *equation.outvars):
-        if v.aval.dtype not in (np.float64, np.bool_, np.int32, np.int64):  # others round
+        if v.aval.dtype not in (np.float64, np.bool_, np.int32, np.int64):  # lower precision rounds
             raise NoFormulaError
     if name in RULES:
         return [RULES[name](params, *args)]
@@ -73,7 +73,7 @@ def _apply(equation: Any, args: list[Any]) -> list[Any]:
 
 
 def _constant(x: Any) -> np.ndarray:
-    """The value of a formula without x."""
+    """The value of a constant formula."""
     (piece,) = x.pieces
     slope, value = piece.as_affine()
     if slope:
@@ -82,7 +82,7 @@ def _constant(x: Any) -> np.ndarray:
 
 
 def _number(value: Any) -> Any:
-    """A number, or an array filled with one number, as a formula."""
+    """A number, or an array whose entries are all equal, as a formula."""
     array = np.asarray(value)
     if array.size == 0 or np.any(array != array.flat[0]):
         raise NoFormulaError
@@ -94,7 +94,7 @@ def _number(value: Any) -> Any:
 
 
 def _each(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The rule of an operation that maps smooth pieces to a smooth piece, or to several."""
+    """The rule of an operation on smooth pieces, whose result may again be piecewise."""
     return lambda params, *args: combined(function, *args)
 
 
@@ -120,7 +120,7 @@ def _power(f: Smooth, g: Smooth) -> Smooth:
 
 
 def _one_of(f: Any, g: Any, choose: Callable[[Any, Any], Any]) -> Any:
-    """max and min: one of two, by the sign of f − g."""
+    """max or min: one of f and g, chosen by the sign of f − g."""
     return f if f == g else where_positive(f - g, *choose(f, g))
 
 
@@ -144,7 +144,7 @@ def _select(params: Any, which: Piecewise[Any], *cases: Piecewise[Any]) -> Piece
 
 
 def _converted(params: Any, x: Piecewise[Any]) -> Piecewise[Any]:
-    """Conversion between types that hold the same numbers; truth values become 0 or 1."""
+    """Conversion between dtypes that keeps the numbers; truth values become 0 or 1."""
     kind = np.dtype(params["new_dtype"]).kind
     if isinstance(x.pieces[0], bool):
         return x if kind == "b" else combined(lambda piece: Smooth.constant(float(piece)), x)
@@ -154,7 +154,7 @@ def _converted(params: Any, x: Piecewise[Any]) -> Piecewise[Any]:
 
 
 def _same(params: Any, x: Any, *sizes: Any) -> Any:
-    """All entries are equal, so the shape of an array does not matter."""
+    """The rule of an operation that changes only the shape, since all entries of an array are equal here."""
     return x
 
 
@@ -174,7 +174,7 @@ CALLS = {
     "checkpoint",
     "remat2",
 }
-"""Primitives that only call others."""
+"""Primitives that only call another jaxpr."""
 RULES: dict[str, Callable[..., Any]] = {
     "add": _each(operator.add),
     "add_any": _each(operator.add),

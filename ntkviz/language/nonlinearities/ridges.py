@@ -1,12 +1,14 @@
-"""A function of several vectors as a sum of products of functions of one linear combination each, read off its jaxpr.
+"""Writes a function of several vectors as a sum of products of ridge functions, by an analysis of its jaxpr.
 
-max(x, y) = (x + y)/2 + |x − y|/2, and so jnp.maximum is affine but for one function of x − y; x·tanh(y) is a product
-of functions of x and of y. Expectations know functions of one Gaussian, and a linear combination of jointly Gaussian
-vectors is one, so what is of this form need not be sampled. `several.py` writes programs with it.
+A ridge function is a function of one linear combination of the vectors. For example, max(x, y) = (x + y)/2 + |x − y|/2,
+so jnp.maximum is affine but for a ridge function of x − y, and x·tanh(y) is a product of two ridge functions. Gaussian
+expectations are known for functions of one Gaussian, as a linear combination of jointly Gaussian vectors is, so a
+function of this form need not be sampled. `rewriting/several.py` rewrites programs with it.
 
-JAX traces the function to primitive operations on numbers. Each is carried out on `Sum`s in place of numbers: where all
-arguments depend on one linear combination, the result is what the primitive makes of them; sums, products, the larger
-of two, and choices by the sign of one combination have rules. Coefficients are exact rationals (a float is one).
+JAX traces the function to primitive operations on numbers, which are then carried out on `Sum`s instead of numbers. If
+all arguments of an operation depend on the same linear combination, so does its result. For other arguments there are
+rules for sums, products, maxima and minima, and choices by the sign of one combination. Coefficients are exact
+rationals (as every float is).
 """
 
 from __future__ import annotations
@@ -24,19 +26,19 @@ from ..lazy_jax import core, jax, jnp
 from .recognition import CALLS
 
 MOST_POWER, MOST_PRODUCTS = 4, 8
-"""Of a function that is not of one combination: what is larger than that has too many terms to be worth it."""
+"""The largest power of a sum that is expanded, and the largest number of products: more would cost too much."""
 Direction = tuple[Fraction, ...]
-"""The coefficients of a linear combination of the vectors, the first that is not 0 being 1."""
+"""The coefficients of a linear combination of the vectors, scaled so that the first nonzero one is 1."""
 CUSTOM = {"custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"}
 COMPARISONS = {"gt", "ge", "lt", "le", "eq", "ne"}
 
 
 class NotOfThisFormError(Exception):
-    """The function is no sum of products of functions of one linear combination, as far as the rules here tell."""
+    """The rules of this module do not write the function as a sum of products of ridge functions."""
 
 
 class Evaluation:
-    """The number l that a linear combination is, and θ; with what has been calculated of them so far."""
+    """The value of a linear combination (`line`) and the parameters θ, with the results of the steps taken so far."""
 
     def __init__(self, line: Any, theta: tuple[Any, ...]):
         self.line, self.theta = line, theta
@@ -44,7 +46,7 @@ class Evaluation:
 
 
 class Step:
-    """One step in the calculation of a function of l and θ; taken once in an evaluation."""
+    """One step in the calculation of a ridge function; its result is cached in the evaluation."""
 
     def __init__(self, calculate: Callable[[Evaluation], Any]):
         self.calculate = calculate
@@ -56,7 +58,7 @@ class Step:
 
 
 class Ridge(NamedTuple):
-    """A function of one linear combination; of none, but perhaps of θ, if `direction` is `None`."""
+    """A function of one linear combination and of θ; of θ alone if `direction` is `None`."""
 
     direction: Direction | None
     step: Step
@@ -67,7 +69,7 @@ FALSE, TRUE = Ridge(None, Step(lambda at: np.asarray(False))), Ridge(None, Step(
 
 @dataclass(frozen=True)
 class Sum:
-    """offset + Σ cᵢ xᵢ + Σ f(L) + Σ c Π (other sums)."""
+    """offset + Σ cᵢ xᵢ + Σ f(L) + Σ c Π (other sums), with ridge functions f of linear combinations L."""
 
     linear: Direction
     offset: Fraction = Fraction(0)
@@ -80,11 +82,11 @@ class Sum:
 
     @property
     def number(self) -> Fraction | None:
-        """Its value if it is a number."""
+        """The value of a sum that is a number; `None` for others."""
         return None if any(self.linear) or self.ridges or self.products else self.offset
 
     def single(self) -> Ridge | None:
-        """The same as a function of one linear combination, if it is."""
+        """The sum as one ridge function; `None` if it depends on several linear combinations."""
         direction, slope = _normalised(self.linear)
         directions = {d for d in (direction, *self.ridges) if d is not None}
         if self.products or len(directions) > 1:
@@ -135,13 +137,13 @@ _SEVERAL: Any = object()
 
 
 def _common(ridges: Iterable[Ridge]) -> Any:
-    """The one linear combination of which these are functions, `None` if they are of none, else `_SEVERAL`."""
+    """The one linear combination on which these functions depend; `None` if on none, `_SEVERAL` if on several."""
     directions = {r.direction for r in ridges if r.direction is not None}
     return _SEVERAL if len(directions) > 1 else next(iter(directions), None)
 
 
 def _normalised(linear: Direction) -> tuple[Direction | None, Fraction]:
-    """A linear combination as a multiple of one whose first coefficient is 1."""
+    """A linear combination as a multiple of one whose first nonzero coefficient is 1."""
     slope = next((c for c in linear if c), Fraction(0))
     return (tuple(c / slope for c in linear) if slope else None), slope
 
@@ -163,9 +165,9 @@ def _times(step: Step, factor: Fraction) -> Step:
 
 
 def sum_of(fn: Callable[..., Any], arity: int, parameters: int) -> Sum:
-    """A function of `arity` vectors and `parameters` numbers θ in this form.
+    """A function of `arity` vectors and `parameters` numbers θ, as a `Sum`.
 
-    Raises `NotOfThisFormError` where it is not, and whatever tracing raises.
+    Raises `NotOfThisFormError` if the function cannot be written so, and whatever tracing it raises.
     """
     number = jax.ShapeDtypeStruct((), np.float64)
     traced = jax.make_jaxpr(lambda *args: fn(*args))(*(number,) * (arity + parameters))
@@ -177,10 +179,10 @@ def sum_of(fn: Callable[..., Any], arity: int, parameters: int) -> Sum:
 
 
 class _Reader:
-    """Carries out a jaxpr on `Sum`s, and on `Ridge`s for what is no number or known as a function of one line only."""
+    """Carries out a jaxpr on `Sum`s, and on `Ridge`s for results of other primitives, truth values and arrays."""
 
     def __init__(self, arity: int, jaxpr: Any):
-        self.jaxpr = jaxpr  # of which every equation becomes a part
+        self.jaxpr = jaxpr  # whose equations are evaluated one by one
         self.nothing = Sum((Fraction(0),) * arity)
 
     def constant(self, value: Any) -> Any:
@@ -217,7 +219,7 @@ class _Reader:
         if name in CALLS and inner is not None and not (alone and name in CUSTOM):
             return self.run(getattr(inner, "jaxpr", inner), getattr(inner, "consts", ()), args)
         of_numbers = all(v.aval.dtype == np.float64 and v.aval.shape == () for v in equation.outvars)
-        if name in COMPARISONS and equation.invars[0] is equation.invars[1]:  # which asks whether it is NaN
+        if name in COMPARISONS and equation.invars[0] is equation.invars[1]:  # a test for NaN
             return [TRUE if name in ("ge", "le", "eq") else FALSE]
         if name in EXACT and of_numbers and not (name == "div" and not self.as_sum(args[1]).number):
             return [EXACT[name](*map(self.as_sum, args))]
@@ -232,25 +234,28 @@ class _Reader:
         raise NotOfThisFormError
 
     def bound(self, equation: Any, args: list[Any]) -> list[Any]:
-        """What a primitive makes of functions of one line: functions of it."""
+        """The results of a primitive on functions of one linear combination, which are again functions of it."""
 
         free = [(v, a) for v, a in zip(equation.invars, args, strict=True) if not isinstance(v, core.Literal)]
-        inputs = dict(free)  # each once
+        inputs = dict(free)  # without duplicates
         alone = self.jaxpr.replace(constvars=[], invars=[*inputs], outvars=equation.outvars, eqns=[equation])
         apply = core.jaxpr_as_fun(core.ClosedJaxpr(alone, ()))
         whole, direction = Step(lambda at: apply(*(a.step(at) for a in inputs.values()))), _common(args)
         return [Ridge(direction, Step(functools.partial(_result, k, whole))) for k in range(len(equation.outvars))]
 
     def compared(self, equation: Any, one: Any, other: Any) -> list[Any]:
-        """x > y as x − y > 0."""
+        """A comparison such as x > y, as x − y > 0."""
         difference = (self.as_sum(one) - self.as_sum(other)).single()
         if difference is None:
             raise NotOfThisFormError
         return self.bound(equation, [difference, Ridge(None, Step(lambda at: np.float64(0)))])
 
     def chosen(self, which: Any, no: Any, yes: Any) -> Sum:
-        """no + which·(yes − no), the factor `which` inside a function of the same line where there is one: what it
-        multiplies may vanish where it jumps, and then nothing jumps."""
+        """no + which·(yes − no).
+
+        The factor `which` is absorbed into a function of the same linear combination where there is one: that function
+        may vanish where `which` jumps, and then the product is continuous.
+        """
         truth = self.single(which)
         if truth is None:
             raise NotOfThisFormError
@@ -277,7 +282,7 @@ class _Reader:
         inner = Sum(linear, difference.offset, near).single()
         assert inner is not None
         total = mask(inner) if any(linear) or difference.offset or near else self.nothing
-        if not parallel:  # it jumps
+        if not parallel:  # the factor jumps
             one = Ridge(truth.direction, Step(lambda at: np.float64(1)))
             total = total + mask(one) * Sum(difference.linear)
         for c, factors in rest:
@@ -290,7 +295,7 @@ class _Reader:
 
 
 def _half_of_both(sign: int) -> Callable[..., Sum]:
-    """max and min: (x + y)/2 ± |x − y|/2, whose derivative where x = y is half of both, as JAX has it."""
+    """max and min as (x + y)/2 ± |x − y|/2, whose derivatives at x = y are 1/2 in both arguments, as in JAX."""
 
     def rule(params: Any, x: Sum, y: Sum) -> Sum:
         difference, half = (x - y).single(), Fraction(1, 2)
@@ -343,7 +348,7 @@ EXACT: dict[str, Callable[..., Sum]] = {
     "copy": lambda x: x,
     "copy_p": lambda x: x,
 }
-"""What keeps sums as they are, also where they depend on one line."""
+"""Rules that are exact on coefficients, and so come first, even for functions of one linear combination."""
 RULES: dict[str, Callable[..., Sum]] = {
     "max": _half_of_both(1),
     "min": _half_of_both(-1),
@@ -353,4 +358,4 @@ RULES: dict[str, Callable[..., Sum]] = {
     "div": _divided,
     "exp": _exp,
 }
-"""What is made of sums that depend on several."""
+"""Rules for sums that depend on several linear combinations."""

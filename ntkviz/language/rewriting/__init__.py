@@ -1,1 +1,1 @@
-"""Rewritings of programs that keep their meaning: in full, unrolled, or with loops rolled up."""
+"""Rewritings that keep a program's meaning: expanding shorthands, unrolling repeats, and rolling loops."""

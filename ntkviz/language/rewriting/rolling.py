@@ -1,13 +1,13 @@
 """Loop detection: a hundred identical steps of a straight-line program become one step on arrays with an axis of steps.
 
-A Python loop over time in an architecture leaves the same few instructions in the program again and again, each time
-applied to the values of the previous step. `roll` writes them once. Their values get one more leading axis, the last,
-over the steps, so that they remain instructions of the language: only those that broadcast from the right are affected
-by a last axis. Values of the previous step need a new instruction, `Delayed`, the only one that refers to a later
-instruction of the program.
+A Python loop over time in an architecture records the same few instructions again and again, each time applied to the
+values of the previous step. `roll` writes them once. Their values get an additional last leading axis over the steps,
+so that they remain instructions of the language: a last axis affects only instructions that broadcast from the right.
+Values of the previous step need a new instruction, `Delayed`, the only one that refers to a later instruction of the
+program.
 
-A loop is detected only if all steps are equal up to an indexing or a number, use the same parameters, and use of other
-steps only values of the previous one. Other programs are left as they are.
+A loop is detected only if all steps are equal up to an indexing or a number, use the same parameters, and use no values
+of other steps than the previous one. Other programs are left unchanged.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ FEWEST_STEPS = 4
 
 @dataclass(frozen=True)
 class Loop:
-    """The instructions of one step as the author wrote them, by their indices in the rolled program.
+    """The instructions of one step as the author wrote them, with their indices in the rolled program.
 
-    `inputs` are the values from outside that they use: arrays with an axis of steps, some of them `Delayed`. They come
-    before the body, whose indices are consecutive.
+    `inputs` are the indices of the values from outside that they use: arrays with an axis of steps, some of them
+    `Delayed`. They come before the body, whose indices are consecutive.
     """
 
     steps: int
@@ -66,7 +66,7 @@ def _roll(structure: Program) -> Rolled | None:
 
 
 class Run(NamedTuple):
-    """`steps` repetitions of `length` instructions from the index `start` on."""
+    """`steps` repetitions of `length` instructions, beginning at the index `start`."""
 
     start: int
     length: int
@@ -77,7 +77,7 @@ class Run(NamedTuple):
         return self.start + self.length * self.steps
 
     def members(self, position: int) -> range:
-        """The indices of the instruction number `position` of every step."""
+        """The indices of the instruction at `position` in every step."""
         return range(self.start + position, self.stop, self.length)
 
 
@@ -94,13 +94,13 @@ class Each(NamedTuple):
 
 
 class Now(NamedTuple):
-    """A value of the same step, by its position in the step."""
+    """A value of the same step, given by its position in the step."""
 
     position: int
 
 
 class Before(NamedTuple):
-    """A value of the previous step, by its position; at the first step, the value at `start`."""
+    """A value of the previous step, given by its position; at the first step, the value at the index `start`."""
 
     position: int
     start: int
@@ -125,7 +125,7 @@ def _runs(program: Program) -> list[Run]:
 
 
 def _token(instruction: Instruction) -> Any:
-    """What must be the same at every step."""
+    """The part of an instruction that must be the same at every step."""
     if isinstance(instruction.op, ops.Constant):
         return ops.Constant, instruction.shape
     if (indexing := _index(instruction)) is not None:
@@ -139,7 +139,7 @@ def _index(instruction: Instruction) -> ops.Rearrange | None:
 
 
 def _longest_loop(program: Program, tokens: np.ndarray, start: int, stop: int) -> Run | None:
-    """The longest loop of the shortest steps, starting where the fewest of its values are used outside."""
+    """The loop with the shortest steps and, among these, the most; then that with the fewest values used after it."""
     for length in range(1, (stop - start) // FEWEST_STEPS + 1):
         repeats = tokens[start : stop - length] == tokens[start + length : stop]
         edges = np.flatnonzero(np.diff(np.concatenate([[False], repeats, [False]]).astype(int))) + start
@@ -150,12 +150,12 @@ def _longest_loop(program: Program, tokens: np.ndarray, start: int, stop: int) -
                 if run.steps >= FEWEST_STEPS and _arguments(program, run) is not None:
                     loops.append(run)
         if loops:
-            return min(loops, key=lambda run: (-run.steps, _asked_from_outside(program, run)))
+            return min(loops, key=lambda run: (-run.steps, _used_after(program, run)))
     return None
 
 
 def _first_part(program: Program, run: Run) -> Run:
-    """The steps up to the first whose arguments within the run differ from those of the step before it."""
+    """The run up to the first step whose arguments within the run differ from those of the step before it."""
     for step in range(2, run.steps):
         for here in range(run.start + step * run.length, run.start + (step + 1) * run.length):
             args = zip(program.instructions[here - run.length].args, program.instructions[here].args, strict=True)
@@ -164,8 +164,8 @@ def _first_part(program: Program, run: Run) -> Run:
     return run
 
 
-def _asked_from_outside(program: Program, run: Run) -> int:
-    """How many positions of a step, not counting uses by the next step, are used after the loop."""
+def _used_after(program: Program, run: Run) -> int:
+    """The number of positions of a step that are used after the loop, except those that the next step uses too."""
     after = {a for i in program.instructions[run.stop :] for a in i.args if run.start <= a < run.stop}
     arguments = _arguments(program, run)
     assert arguments is not None
@@ -174,7 +174,7 @@ def _asked_from_outside(program: Program, run: Run) -> int:
 
 
 def _arguments(program: Program, run: Run) -> list[list[Argument]] | None:
-    """The arguments of each position of a step; `None` unless the run is a loop with values carried between steps."""
+    """The arguments at each position of a step; `None` unless the run is a loop that carries values between steps."""
     found: list[list[Argument]] = []
     for position in range(run.length):
         members = [program.instructions[k] for k in run.members(position)]
@@ -200,7 +200,7 @@ def _same_kind(program: Program, a: int, b: int) -> bool:
 
 
 def _argument(run: Run, indices: tuple[int, ...]) -> Argument | None:
-    here = np.array(indices) - np.arange(run.steps) * run.length - run.start  # positions, if it is this step's
+    here = np.array(indices) - np.arange(run.steps) * run.length - run.start  # positions, for a value of the same step
     if 0 <= here[0] < run.length and np.all(here == here[0]):
         return Now(int(here[0]))
     if max(indices) < run.start:
@@ -211,7 +211,7 @@ def _argument(run: Run, indices: tuple[int, ...]) -> Argument | None:
     return None
 
 
-# --- writing them once -----------------------------------------------------------------------------
+# --- writing loops once ----------------------------------------------------------------------------
 
 
 class _Writer:
@@ -220,8 +220,8 @@ class _Writer:
     def __init__(self, program: Program, runs: list[Run]):
         self.program, self.runs = program, runs
         self.instructions: list[Instruction] = []
-        self.indices: dict[int, int] = {}  # of instructions that are unchanged
-        self.stacks: dict[int, tuple[int, int]] = {}  # of values of a step: the array over steps, and which step
+        self.indices: dict[int, int] = {}  # the new index of each old instruction outside loops
+        self.stacks: dict[int, tuple[int, int]] = {}  # for each value of a step, the array over steps and the step
         self.loops: list[Loop] = []
 
     def result(self) -> Rolled:
@@ -260,7 +260,7 @@ class _Writer:
             self.indices[old] = self._write(instruction.op, args, instruction.kind, instruction.shape)
 
     def _join(self, op: ops.Join, instruction: Instruction) -> int:
-        """A Join of values of several steps: the axis of steps moved to the right position."""
+        """A Join of values of several steps: an array over steps, with the axis of steps moved to its position."""
         shapes = {self.program.instructions[a].shape for a in instruction.args}
         if len(shapes) > 1:
             args = tuple(self._index(a) for a in instruction.args)
@@ -336,7 +336,9 @@ class _Writer:
             case Fixed(index):
                 return self._rearranged(EveryStep(run.steps), self._index(index))
             case Each(indices):
-                gathered = self._gathered(indices)  # perhaps an array of an earlier loop, so it gets a name of its own
+                gathered = self._gathered(
+                    indices
+                )  # may be an array of an earlier loop, so it needs an index of its own
                 return self._rearranged(axes.Reshape(self.instructions[gathered].shape), gathered)
             case Before(_, start):
                 first = self._index(start)
@@ -345,7 +347,7 @@ class _Writer:
         raise AssertionError(argument)
 
     def _entries(self, members: list[Instruction], argument: Argument) -> int:
-        """The entries of one array that the steps use, as one indexing."""
+        """The entries of one array that the steps use, taken by one indexing."""
         assert isinstance(argument, Fixed)
         x = self._index(argument.value)
         shape = self.instructions[x].shape
@@ -363,7 +365,7 @@ class _Writer:
 
 
 def _window(keys: list[tuple[Any, ...]]) -> tuple[tuple[Any, ...], int] | None:
-    """One indexing for all keys, with the axis along which it takes them, if they differ in evenly spaced integers."""
+    """One key for all steps, and the axis of steps in its result; `None` unless keys differ in equidistant integers."""
     moving = [k for k, entries in enumerate(zip(*keys, strict=False)) if len(set(entries)) > 1]
     if len(moving) != 1 or len({len(key) for key in keys}) > 1:
         return None

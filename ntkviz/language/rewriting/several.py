@@ -1,5 +1,7 @@
-"""Functions of several vectors in full: as sums of products of functions of one vector, where `ridges.py` finds that
-form, so that every reading that knows functions of one Gaussian knows them."""
+"""Rewrites functions of several vectors as sums of products of functions of one vector, where `ridges.py` finds one.
+
+So every reading that can evaluate functions of one Gaussian can evaluate them.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,10 @@ from .shorthand import Writer, short_for
 
 @dataclass(frozen=True)
 class Form:
-    """Σ cᵢ xᵢ + Σ φ(L; θ) + Σ c Π (other forms): the numbers c, and each φ with the coefficients of its L."""
+    """Σ cᵢ xᵢ + Σ φ(L; θ) + Σ c Π (other forms): the numbers c, and each φ with the coefficients of its L.
+
+    L are linear combinations of the vectors x.
+    """
 
     linear: tuple[float, ...]
     ridges: tuple[tuple[tuple[float, ...], Nonlinearity], ...]
@@ -34,7 +39,7 @@ def form_of(phi: Nonlinearity, parameters: int) -> Form | None:
         return None
     whole, _ = steps
     numbers = itertools.count()
-    known: dict[int, Form] = {}  # a factor that comes twice is one vector
+    known: dict[int, Form] = {}  # a factor that occurs twice is written once
 
     def form(of: Sum) -> Form:
         own = [(tuple(map(float, d)), _part(phi, parameters, next(numbers))) for d, _ in _functions(of)]
@@ -47,10 +52,10 @@ def form_of(phi: Nonlinearity, parameters: int) -> Form | None:
 
 @functools.lru_cache(maxsize=1024)
 def _steps(phi: Nonlinearity, parameters: int) -> tuple[Sum, list[tuple[Direction, Step]]] | None:
-    """The function as a sum, and what it has for functions of one line, in the order in which forms name them."""
+    """The function as a sum, and its functions of one linear combination, in the order in which forms number them."""
     try:
         found = sum_of(phi.fn, phi.arity, parameters)
-    except Exception:  # whatever an author's function raises, it raises again where it is called
+    except Exception:  # an error in an author's function is raised again when it is called
         return None
     if len(found.ridges) == 1 and not found.products and any(found.linear):
         found = _completed(phi, found)
@@ -58,8 +63,10 @@ def _steps(phi: Nonlinearity, parameters: int) -> tuple[Sum, list[tuple[Directio
 
 
 def _completed(phi: Nonlinearity, found: Sum) -> Sum:
-    """c·x + f(L) with the function itself along a line for f, which may be smooth where the parts of f are not:
-    log(eˣ + eʸ), which JAX writes with max and |·|."""
+    """Replace f in c·x + f(L) by the function itself along a line, which may be smooth where the parts of f are not.
+
+    An example is log(eˣ + eʸ), which JAX computes with max and |·|.
+    """
     ((direction, _),) = found.ridges.items()
     if direction is None:
         return found
@@ -74,7 +81,10 @@ def _completed(phi: Nonlinearity, found: Sum) -> Sum:
 
 
 def _functions(of: Sum) -> list[tuple[Direction, Step]]:
-    """Its functions of one line. A number, or what depends on θ alone, counts as a function of the first vector."""
+    """The ridge functions of a sum, to one of which a number, or a function of θ alone, is added.
+
+    Without any, it counts as a function of the first vector.
+    """
     first = tuple(type(c)(int(k == 0)) for k, c in enumerate(of.linear))
     ridges = dict(of.ridges)
     alone = [ridges.pop(None)] if None in ridges else []
@@ -88,13 +98,13 @@ def _functions(of: Sum) -> list[tuple[Direction, Step]]:
 
 
 def _listed(of: Sum) -> list[tuple[Direction, Step]]:
-    """Those of its products too; a factor that comes twice gives its functions twice."""
+    """The ridge functions of a sum and of its products; a factor that occurs twice gives its functions twice."""
     return _functions(of) + [f for _, factors in of.products for factor in factors for f in _listed(factor)]
 
 
 @functools.lru_cache(maxsize=4096)
 def _part(phi: Nonlinearity, parameters: int, number: int) -> Nonlinearity:
-    """One of the functions of one line that a function has, as a nonlinearity."""
+    """One of the ridge functions of a function of several vectors, as a nonlinearity."""
     fn = functools.partial(value_of_part, phi, parameters, number)
     made = Nonlinearity(f"{phi.name}[{number + 1}]", fn, smooth=phi.smooth)
     coefficients = made.as_polynomial() if parameters == 0 else None
@@ -102,13 +112,13 @@ def _part(phi: Nonlinearity, parameters: int, number: int) -> Nonlinearity:
 
 
 def value_of_part(phi: Nonlinearity, parameters: int, number: int, line: Any, *theta: Any) -> Any:
-    """One of the functions of one line that a function has, of arrays that broadcast.
+    """The values of one of the ridge functions of a function of several vectors, on arrays that broadcast.
 
     Args:
         phi: The function of several vectors.
-        parameters: How many parameters θ it has.
-        number: Which of its functions of one line.
-        line: The linear combination, an array.
+        parameters: The number of its parameters θ.
+        number: The number of the ridge function, from 0.
+        line: The values of the linear combination, an array.
         *theta: The parameters.
 
     Returns:
@@ -129,7 +139,7 @@ def value_of_part(phi: Nonlinearity, parameters: int, number: int, line: Any, *t
     return flat.reshape(same[0].shape)
 
 
-# --- written into programs --------------------------------------------------------------------------
+# --- rewriting programs -----------------------------------------------------------------------------
 
 
 @short_for.rule(NonlinOfSeveral)
@@ -142,13 +152,13 @@ def _(op: NonlinOfSeveral, to: Writer, instruction: Instruction, *args: int) -> 
 
 
 def split_functions(program: Program) -> tuple[str, ...]:
-    """The functions of several vectors in a program that have this form.
+    """The functions of several vectors in a program that can be rewritten as functions of one vector.
 
     Args:
-        program: The program as written.
+        program: The program, before its shorthands are expanded.
 
     Returns:
-        Their names, each function once.
+        Their names; each function occurs once.
     """
     found = (
         i.op.phi
@@ -159,7 +169,7 @@ def split_functions(program: Program) -> tuple[str, ...]:
 
 
 class _Lines:
-    """Writes a form of some vectors and scalars, and each linear combination once."""
+    """Writes a form for given vectors and scalars; each linear combination is written once."""
 
     def __init__(self, to: Writer, shape: Shape, vectors: tuple[int, ...], theta: tuple[int, ...]):
         self.to, self.shape, self.vectors, self.theta = to, shape, vectors, theta
@@ -188,7 +198,7 @@ class _Lines:
         return self.emit(Nonlin(multiply), (x, y))
 
     def combination(self, terms: list[tuple[float, int]]) -> int:
-        """Σ c x; of one vector alone, that vector."""
+        """Σ c x; the vector itself if there is only one, with c = 1."""
         if not terms:
             terms = [(0.0, self.vectors[0])]
         numbers, indices = tuple(c for c, _ in terms), tuple(index for _, index in terms)

@@ -12,11 +12,11 @@ from ..program import Instruction, Kind, Program
 from ..rules import Rules
 
 short_for: Rules[int] = Rules("its expansion")
-"""`(op, writer, instruction, *indices of the arguments)`: writes the expansion and returns the index of its value."""
+"""Rules `(op, writer, instruction, *indices of the arguments)` that write the expansion and return its index."""
 
 
 class Writer:
-    """Rewrites a program; the rules of `short_for` write with it."""
+    """Holds the instructions of the rewritten program; the rules of `short_for` append to them."""
 
     def __init__(self) -> None:
         self.instructions: list[Instruction] = []
@@ -28,12 +28,12 @@ class Writer:
 
 
 def in_full(program: Program) -> Program:
-    """The program without shorthands, including those in repeated layers."""
+    """The program with all shorthands expanded, also in repeated layers."""
     return with_indices(program)[0]
 
 
 def with_indices(program: Program) -> tuple[Program, Sequence[int]]:
-    """The same, and the new index of the value of each instruction."""
+    """The program with all shorthands expanded, and the new index of the value of each instruction."""
     structure, indices = _in_full(program.structure)
     if structure is program.structure:
         return program, indices

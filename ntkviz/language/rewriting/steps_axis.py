@@ -1,4 +1,4 @@
-"""Each instruction for vectors and scalars with one more leading axis, the last: that of the steps of a loop."""
+"""Adapts instructions to vectors and scalars with an additional last leading axis, over the steps of a loop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OverSteps:
-    """A function of scalars at each step."""
+    """Applies a function of scalars at each step."""
 
     fn: Callable[..., Any]
 
@@ -26,7 +26,7 @@ class OverSteps:
         return jax.vmap(self.fn, in_axes=-1, out_axes=-1)(*scalars)
 
 
-over_steps: Rules[Op] = Rules("the same for arrays with a last axis of steps")
+over_steps: Rules[Op] = Rules("an equivalent on arrays with a last axis of steps")
 
 
 over_steps.rule(Op)(lambda op: op)
@@ -42,5 +42,5 @@ over_steps.rule(ops.ScalarFunction)(lambda op: ops.ScalarFunction(OverSteps(op.f
 
 
 over_steps.refuse(ops.BatchNorm, ops.OfLayers, ops.Readout, why="a loop that contains it stays written out")
-over_steps.refuse(ops.InputMatMul, ops.InitialVector, ops.Data, why="it occurs outside loops only")
+over_steps.refuse(ops.InputMatMul, ops.InitialVector, ops.Data, why="it occurs only outside loops")
 over_steps.refuse(OfGradients, why="loops are detected in the forward program")

@@ -1,4 +1,4 @@
-"""Unrolling: repeated layers are written out, with the number of the layer in the names of its parameters."""
+"""Unrolling: writes out repeated layers, with the number of the layer in the names of its parameters."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ..program import Instruction, Parameter, Program, check_length, method
 
 @method("unrolled")
 def unrolled(program: Program) -> Program:
-    """The program with each repeated block written out; `ProgramError` if it gets too long, or a name is taken."""
+    """The program with each repeated layer written out; `ProgramError` if it gets too long, or a name is taken."""
     return _Unroller(program).result()
 
 
 class _Unroller:
-    """Rewrites the program with each repeated block written out."""
+    """Rewrites a program with each repeated layer written out."""
 
     def __init__(self, program: Program):
         self.program = program
@@ -34,7 +34,7 @@ class _Unroller:
         )
 
     def _copy(self, program: Program, given: dict[Op, int], suffix: str) -> dict[int, int]:
-        """Append `program`, with `given` for the inputs of a block; returns the new index of each instruction."""
+        """Append `program`, with `given` as the inputs of a repeated layer; returns the new index of each value."""
         indices: dict[int, int] = {}
         new_parameters: dict[int, int] = {}
         for index, instruction in enumerate(program.instructions):

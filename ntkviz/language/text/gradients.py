@@ -1,8 +1,8 @@
 """The formulas of a backward program's instructions.
 
-The transpose of a linear instruction is written as the operation that it is: a broadcast becomes a sum, a padding a
-slice, and `place(dx; [:, 2])` puts dx where `[:, 2]` took it from, with zero elsewhere. Axes are those of the gradient,
-whose first is that of the outputs.
+The transpose of a linear instruction is written as the operation that it amounts to: that of a broadcast as a sum, that
+of a padding as a slice, and that of the index `[:, 2]` as `place(dx; [:, 2])`, which puts dx at `[:, 2]` and zeros
+elsewhere. Axes are those of the gradient, the first of which runs over the outputs.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ formula.rule(grads.Transposed)(lambda op, page, gradient, *scalars: transposed(o
 
 
 transposed: Rules[Formula] = Rules("a formula of its transpose")
-"""How the transpose `op` of a linear instruction is written; by default `NameOfOp_1ᵀ(dx)`."""
+"""The formula of the transpose `op` of a linear instruction; by default `NameOfOp_1ᵀ(dx)`."""
 
 
 @transposed.rule(Op)
@@ -169,7 +169,7 @@ transposed.rule(ops.Rearrange)(lambda linear, op, page, gradient: put_back(linea
 
 
 put_back: Rules[Formula] = Rules("a formula of its transpose")
-"""How the transpose of a rearrangement of leading axes is written."""
+"""The formula of the transpose of a rearrangement of leading axes."""
 
 
 put_back.rule(AxesMap)(lambda how, op, page, gradient: call(f"{type(how).__name__.lower()}ᵀ", gradient))
@@ -222,11 +222,11 @@ def _(how: axes.Pad, op: ops.Rearrange, page: Page, gradient: Formula) -> Formul
 
 
 def summed(x: Formula, axes: Shape) -> Formula:
-    """The sum over some axes of a value, counted without that of the outputs."""
+    """The sum over some axes, which are numbered without that of the outputs."""
     return over_axes("sum", x, tuple(k + 1 for k in axes)) if axes else x
 
 
 def _transpose_applied(jacobian: Formula, gradient: Formula) -> Formula:
-    """Jᵀ dx, the Jacobian J written as a derivative."""
+    """Jᵀ dx, with the Jacobian J written as a derivative."""
     gradient = gradient.within(ATOM)
     return Formula(f"{jacobian.text}ᵀ {gradient.text}", rf"{{{jacobian.latex}}}^\top {gradient.latex}", PRODUCT)

@@ -1,9 +1,9 @@
 """The listing of a program: text, LaTeX, and a graph, all made from the same lines.
 
-The listing looks like the tensor programs of the papers (NETSOR⊤, Tensor Programs II §3): G-vars
-g1, g2, … made by matrices, X-vars x1, x2, … made by nonlinearities, scalars θ1, θ2, …, and the
-output f. Minor instructions are written inside the line that uses them: plain numbers by their
-values, rearrangements of leading axes as `x1[:, 3]`, the partial sums of a longer sum.
+The listing looks like the tensor programs of the papers (NETSOR⊤, Tensor Programs II §3): G-vars g1, g2, … made by
+matrices, X-vars x1, x2, … made by nonlinearities, scalars θ1, θ2, …, and the output f. Minor instructions have no line
+of their own and are written inside the lines that use them: plain numbers as their values, rearrangements of leading
+axes as in `x1[:, 3]`, and the partial sums of a longer sum.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ class Line:
         name: The name of the value in later lines.
         type: `"data"`, `"initial G-var"`, `"G-var"`, `"X-var"`, `"scalar"` or `"output"`.
         formula_text: Its formula, as text.
-        formula_latex: The same in LaTeX.
+        formula_latex: Its formula, in LaTeX.
         shape: Its leading shape (for data, the whole shape).
-        depends_on: The indices of the earlier lines it uses.
+        depends_on: The indices of the earlier lines that it uses.
         name_latex: Its name in LaTeX.
-        written_inside: The indices of the instructions that have no line but are part of this one.
+        written_inside: The indices of the instructions without a line that are written inside this one.
     """
 
     index: int
@@ -54,7 +54,7 @@ class Line:
 
 @method("lines")
 def lines(program: Program) -> tuple[Line, ...]:
-    """The lines of a program's listing, in order; repeated layers written out."""
+    """The lines of a program's listing, in order, with repeated layers written out."""
     return Page(program.unrolled()).lines
 
 
@@ -94,7 +94,7 @@ def to_latex(program: Program) -> str:
 
 @method("to_graph")
 def to_graph(program: Program) -> dict[str, list[dict[str, Any]]]:
-    """Nodes `{id, label, type, shape, formula}` and edges `{source, target}`, one node for a line."""
+    """Nodes `{id, label, type, shape, formula}`, one for each line, and edges `{source, target}`."""
     written = lines(program)
     nodes = [
         {"id": str(n.index), "label": n.name, "type": n.type, "shape": list(n.shape), "formula": n.formula_text}
@@ -104,7 +104,7 @@ def to_graph(program: Program) -> dict[str, list[dict[str, Any]]]:
     return {"nodes": nodes, "edges": edges}
 
 
-# --- which instructions get a line, and under which name -------------------------------------------
+# --- which instructions get a line, and its name ---------------------------------------------------
 
 
 class Page:
@@ -157,7 +157,7 @@ class Page:
         return formula(instruction.op, self, *(self.expression(a) for a in instruction.args))
 
     def _parts(self, index: int) -> tuple[set[int], set[int]]:
-        """The instructions written inside a line (plain numbers apart), and the lines it uses."""
+        """The instructions written inside a line (except plain numbers), and the lines that it uses."""
         inside: set[int] = set()
         sources: set[int] = set()
         for a in self.program.instructions[index].args:
@@ -170,7 +170,7 @@ class Page:
         return inside, sources
 
     def is_inside(self, index: int) -> bool:
-        """Whether an instruction is written inside the lines that use it instead of on its own."""
+        """Whether an instruction is written inside the lines that use it instead of on a line of its own."""
         if index == self.program.output or self._is_named_gradient(index):
             return False
         op, users = self.program.instructions[index].op, self._users[index]
@@ -211,7 +211,7 @@ class Page:
 
     @cached_property
     def _gradient_of(self) -> dict[int, int]:
-        """For each gradient's index, the index of the value that it belongs to."""
+        """For the index of each gradient, the index of the value that it is the gradient of."""
         return {gradient: value for value, gradient in self.program.gradients}
 
     def _is_named_gradient(self, index: int) -> bool:
@@ -226,25 +226,25 @@ class Page:
         return len(self.program.forward)
 
     def _is_fill_inside(self, index: int) -> bool:
-        """Whether an instruction is a vector θ·1 that is only multiplied with others, as θ."""
+        """Whether an instruction is a vector θ·1 that is only multiplied with others, and so is written as θ."""
         users = self._users[index]
         return isinstance(self._op(index), Fill) and bool(users) and all(map(self._is_multiply, users))
 
     @staticmethod
     def _passes_on(op: Op) -> bool:
-        """Whether an instruction passes a gradient on as it is: that of a summand of the same shape."""
+        """Whether an instruction passes a gradient on unchanged, to a summand of the same shape."""
         return isinstance(op, Transposed) and isinstance(op.op, ops.Add) and op.shapes[op.which] == op.shape_out
 
     @property
     def outputs(self) -> int:
-        """How many outputs the network has, which is the size of the first axis of each gradient."""
+        """The number of outputs of the network, which is the length of the first axis of each gradient."""
         return self.program.instructions[self.program.output].shape[0]
 
     # --- nonlinearities -----------------------------------------------------------------------
 
     @cached_property
     def functions(self) -> dict[Nonlinearity, str]:
-        """The printed name of each nonlinearity: f, and f₂ for another of the same name."""
+        """The printed name of each nonlinearity, such as f; a different one with the same name is f₂."""
         names: dict[Nonlinearity, str] = {}
         counts: Counter[str] = Counter()
         for op in (i.op for i in self.program.instructions if isinstance(i.op, ops.Nonlin)):
@@ -262,7 +262,9 @@ class Page:
         users: list[list[int]] = [[] for _ in self.program.instructions]
         for index, instruction in enumerate(self.program.instructions):
             for a in set(instruction.args):
-                if self._is_in_a_gradient(a) or not self._is_in_a_gradient(index):  # gradients rename nothing
+                if self._is_in_a_gradient(a) or not self._is_in_a_gradient(
+                    index
+                ):  # else adding gradients would change lines
                     users[a].append(index)
         return users
 
@@ -309,12 +311,12 @@ class Page:
     # --- parameters ---------------------------------------------------------------------------
 
     def multiplied(self, parameter: Parameter, x: Formula, under_root: str = "1") -> Formula:
-        """multiplier·x/√under_root: how a parameter acts in abc-parametrization."""
+        """multiplier·x/√under_root, the action of a parameter in abc-parametrization."""
         product = times(self.expression(parameter.multiplier), x)
         return product if under_root == "1" else over_root(product, under_root)
 
     def law(self, parameter: Parameter) -> Formula:
-        """N(0, std²), and how the parameter trains if that is unusual."""
+        """N(0, std²), with a note if the parameter is frozen or has a learning-rate factor other than 1."""
         std = self.expression(parameter.std).within(ATOM)
         variance = ("1", "1") if std.text == "1" else (f"{std.text}²", f"{std.latex}^2")
         notes = "" if parameter.trainable else ", frozen"
@@ -325,7 +327,7 @@ class Page:
         return Formula(f"N(0, {variance[0]}){notes}", latex)
 
     def _with_law(self, op: Op, written: Formula) -> Formula:
-        """State a matrix's law on the line where it is first used."""
+        """Add the law of a matrix to the line that first uses it."""
         if not isinstance(op, ops.InputMatMul | ops.MatMul):
             return written
         parameter = self.program.parameters[op.parameter]
@@ -338,7 +340,7 @@ class Page:
         )
 
     def read_out(self, product: Formula) -> Formula:
-        """vᵀx/√n when the Simple GIA Check passes, vᵀx/n when it does not; positions share the root."""
+        """vᵀx/√n if the Simple GIA Check passes, otherwise vᵀx/n; over P positions, with a further factor 1/√P."""
         parameter = readout_parameter(self.program)
         fan = 1 if parameter is None else parameter.fan
         if check_program(self.program).passes:
@@ -364,7 +366,7 @@ def _type(instruction: Instruction) -> str:
 
 
 def _ranges(indices: Sequence[int]) -> str:
-    """`3–5,9` for 3, 4, 5, 9; of more than three ranges the first and the last."""
+    """`3–5,9` for 3, 4, 5, 9; if there are more than three ranges, only the first and the last."""
 
     def extend(runs: list[list[int]], k: int) -> list[list[int]]:
         return [*runs[:-1], [runs[-1][0], k]] if runs and runs[-1][1] == k - 1 else [*runs, [k, k]]

@@ -36,14 +36,14 @@ DOTS, NONE = r"\dots ", r"\mathrm{None}"
 
 
 class Formula(NamedTuple):
-    """Text and LaTeX of an expression, and how loosely it binds."""
+    """The text and the LaTeX of an expression, and how loosely it binds: ATOM, PRODUCT or SUM."""
 
     text: str
     latex: str
     binds: int = ATOM
 
     def within(self, binds: int) -> Formula:
-        """The same, in parentheses if it binds more loosely than `binds`."""
+        """The formula, in parentheses if it binds more loosely than `binds`."""
         return self if self.binds <= binds else Formula(f"({self.text})", rf"\left({self.latex}\right)")
 
 
@@ -56,7 +56,7 @@ def call(name: str, *args: Formula, latex: str = "") -> Formula:
 
 
 def plus(a: Formula, b: Formula) -> Formula:
-    """a + b, or a − c when b is −c; a term 0 left out."""
+    """a + b, written a − c if b is −c, and a if b is 0."""
     if b.text == "0":
         return a
     return Formula(_sum(a.text, b.text), _sum(a.latex, b.latex), SUM)
@@ -67,7 +67,7 @@ def _sum(a: str, b: str) -> str:
 
 
 def times(a: Formula, b: Formula) -> Formula:
-    """a·b, a factor 1 left out and the signs of both in front."""
+    """a·b, written b if a is 1, with the sign of the product in front."""
     a, b = a.within(PRODUCT), b.within(PRODUCT)
     negative = a.text.startswith("-") != b.text.startswith("-")
     a, b = (Formula(x.text.removeprefix("-"), x.latex.removeprefix("-"), x.binds) for x in (a, b))
@@ -82,7 +82,7 @@ def over_root(a: Formula, under: str) -> Formula:
 
 
 def symbol(name: str) -> Formula:
-    """A name: `W1` is W with superscript 1, `W[2]` the W of the second repeated layer."""
+    """A name as a formula: `W1` is W with the superscript 1, `W[2]` is the W of the second repeated layer."""
     match = re.fullmatch(r"(.+?)(\d*)((?:\[\d+\])*)(′*)", name)
     assert match is not None
     stem, number, layer, primes = match.groups()
@@ -92,7 +92,7 @@ def symbol(name: str) -> Formula:
 
 
 def number(value: Any) -> Formula:
-    """A plain number by its value, a small array by its entries, a large one by its shape."""
+    """A plain number written as its value, a small array as its entries, a larger one as its shape."""
     array = np.asarray(value)
     if array.ndim == 0:
         text = f"{array.item():.6g}"
@@ -116,11 +116,11 @@ def _scientific(text: str) -> str:
     return rf"{mantissa}\cdot 10^{{{int(power)}}}" if e else text
 
 
-# --- how each instruction is written --------------------------------------------------------------
+# --- the formula of each instruction --------------------------------------------------------------
 
 
 formula: Rules[Formula] = Rules("a formula")
-"""How an instruction is written, given how its arguments are; by default `NameOfOp(a, b)`."""
+"""The formula of an instruction, from the formulas of its arguments; by default `NameOfOp(a, b)`."""
 
 
 formula.rule(Op)(lambda op, page, *args: call(type(op).__name__, *args))
@@ -198,7 +198,7 @@ def _(op: ops.Nonlin, page: Page, *args: Formula) -> Formula:
 
 
 def nonlinear(page: Page, phi: Nonlinearity, mark: str, *args: Formula) -> Formula:
-    """φ(x, y; θ), or another function of the same arguments: φ with a mark behind it."""
+    """φ(x, y; θ), or a derivative of it, written as φ followed by a mark."""
     vectors, thetas = args[: phi.arity], args[phi.arity :]
     if thetas:
         last, parameters = vectors[-1], listed(thetas)
@@ -228,7 +228,7 @@ def _(op: ops.Contract, page: Page, x: Formula, coefficients: Formula) -> Formul
 
 
 def subscripts(letters: str) -> list[str]:
-    """The indices that `einsum` names, an ellipsis as one."""
+    """The letters of `einsum` subscripts; an ellipsis counts as one."""
     return ["…" if letter == "..." else letter for letter in re.findall(r"\.\.\.|.", letters)]
 
 
@@ -257,7 +257,7 @@ def _(op: ops.Readout, page: Page, v: Formula, x: Formula) -> Formula:
 
 
 rearranged: Rules[Formula] = Rules("a formula")
-"""How a rearrangement of leading axes (of an array of leading shape `shape`) is written."""
+"""The formula of a rearrangement of the leading axes of an array of leading shape `shape`."""
 
 
 rearranged.rule(AxesMap)(lambda how, x, shape: call(type(how).__name__.lower(), x))
@@ -266,7 +266,7 @@ rearranged.rule(axes.Index)(lambda how, x, shape: indexed(x, ", ".join(index_ent
 
 @rearranged.rule(axes.BroadcastTo)
 def _(how: axes.BroadcastTo, x: Formula, shape: Shape) -> Formula:
-    return x  # a value used at several places is still that value
+    return x  # broadcasting is left implicit
 
 
 rearranged.rule(axes.Sum)(lambda how, x, shape: over_axes("mean" if how.average else "sum", x, how.axes))
@@ -275,7 +275,7 @@ rearranged.rule(axes.Permute)(lambda how, x, shape: with_options("transpose", x,
 
 
 def index_entry(key: Any) -> str:
-    """One entry of an index as Python writes it."""
+    """One entry of an index, in Python's notation."""
     if key is Ellipsis:
         return "…"
     if isinstance(key, axes.Frozen) and key.kind == "slice":
@@ -288,7 +288,7 @@ def index_entry(key: Any) -> str:
 
 
 def _bracketed(values: Any) -> str:
-    """Lists of numbers, or of lists, as Python writes them; of many the first and the last."""
+    """Nested lists of numbers in Python's notation; of more than four entries, only the first and the last."""
     if not isinstance(values, list):
         return str(values)
     shown = values if len(values) <= 4 else [values[0], "…", values[-1]]

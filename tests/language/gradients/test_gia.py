@@ -105,7 +105,7 @@ def no_network(net, x):
         (interior_as_readout, "is the interior vector of instruction"),
         (used_in_interior, "The readout v is used again in the interior, at instruction"),
         (read_out_of_itself, "The readout v is used again in the interior"),
-        (no_network, "is a plain number; it has no readout"),
+        (no_network, "is a plain number, without a readout"),
     ],
 )
 def test_it_fails_for_the_right_reason(rng, fn, reason):
