@@ -1,4 +1,4 @@
-"""The memory and the time that a computation needs, in words for a reader."""
+"""The memory and time that a computation needs, and their wording for users."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Cost:
     Attributes:
         memory: Peak memory, in bytes.
         seconds: Run time on this machine, in seconds.
-        compiling: Compilation time, in seconds, once.
+        compiling: Compilation time, in seconds, which is spent once.
     """
 
     memory: float = 0.0
@@ -21,7 +21,7 @@ class Cost:
     compiling: float = 0.0
 
     def then(self, other: Cost) -> Cost:
-        """This computation and then another: their times add up, and the larger memory counts.
+        """This computation followed by another: their times add up, and the larger memory counts.
 
         Args:
             other: The cost of the other computation.
@@ -33,7 +33,7 @@ class Cost:
         return Cost(max(self.memory, other.memory), seconds, compiling)
 
     def repeated(self, times: int) -> Cost:
-        """Repetitions of the same computation, with different random numbers, say: it is compiled once.
+        """Repetitions of the same computation, for example with different random numbers; it is compiled once.
 
         Args:
             times: The number of repetitions.
@@ -50,23 +50,23 @@ class Cost:
 
     def __str__(self) -> str:
         said = f"about {readable_bytes(self.memory)} and {readable_seconds(self.total)}"
-        # Where compiled code is kept, an earlier run may have compiled it: that cannot be known in advance.
+        # An earlier run may have left compiled code in a cache, which cannot be known in advance.
         return f"{said}, less if done before" if self.compiling > self.seconds else said
 
 
 def readable_bytes(count: float) -> str:
-    """`3 GB`, `200 MB`; not below 1 MB, and rounded to one digit below ten."""
+    """A text such as `3 GB` or `200 MB`: at least 1 MB, and rounded to one digit below ten, otherwise to two."""
     unit, size = next(((u, s) for u, s in (("TB", 1e12), ("GB", 1e9)) if count >= s), ("MB", 1e6))
     return f"{_rounded(max(count / size, 1)):,} {unit}"
 
 
 def readable_seconds(seconds: float) -> str:
-    """`40 s`, `5 min`, `3 h`; not below a second."""
+    """A text such as `40 s`, `5 min` or `3 h`: at least one second, and rounded as bytes are."""
     unit, size = next(((u, s) for u, s in (("h", 3600), ("min", 60)) if seconds >= 2 * s), ("s", 1))
     return f"{_rounded(max(seconds / size, 1)):,} {unit}"
 
 
 def _rounded(number: float) -> int:
-    """To one digit, or two from 10 on: an estimate justifies no more."""
+    """Rounded to one digit, or two from 10 on, as much as an estimate justifies."""
     digits: int = 10 ** max(0, math.floor(math.log10(number)) - 1)
     return round(number / digits) * digits

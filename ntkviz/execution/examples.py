@@ -1,9 +1,9 @@
-"""Whether a batch is many inputs or one: does each output depend on its own example alone?
+"""Decides whether a batch is many inputs or one: whether each output depends on its own example alone.
 
-Most architectures treat the examples of a batch separately, and a kernel entry then needs two
-examples only. Others mix examples: by batch normalisation, a graph whose nodes are the batch, a
-mean over the batch, or code that uses its size. There a batch is *one* input. Nothing is declared:
-the program of the whole batch is compared with that of one example (`one_by_one.py`).
+Most architectures treat the examples of a batch separately, so a kernel entry needs only two examples. Others mix
+examples: by batch normalisation, a graph whose nodes are the batch, a mean over the batch, or code that uses its size.
+For them a batch is *one* input. Authors declare nothing: the program of the whole batch is compared with that of one
+example (`one_by_one.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .ragged import Data, Group
 
 
 class Traced(NamedTuple):
-    """The programs of two batches: of one example of each if examples are `separate`, else of all of them."""
+    """The programs of two batches: of one example of each if examples are `separate`, otherwise of whole batches."""
 
     first: Program
     second: Program
@@ -30,7 +30,7 @@ class Traced(NamedTuple):
 
 
 def traced(arch: Architecture, data1: Data, data2: Data) -> Traced:
-    """The programs for two batches; batches of equal shapes are traced once."""
+    """The programs for two batches; if their shapes are equal, only the first is traced."""
     whole, one = _whole_and_one(arch, data1)
     if data1 is data2:
         whole_bar, one_bar = whole, one
@@ -76,33 +76,34 @@ def check_in_groups(arch: Architecture, groups: list[Group], what: str) -> None:
     """Raise `InputError` for inputs of several shapes if the architecture mixes examples."""
     if len(groups) > 1 and not separate_in_parts(arch, groups, lambda count: [count]):
         raise InputError(
-            f"{arch.fn.__name__} treats a batch as one input, because of batch normalisation or the like, so the "
-            f"inputs of {what} must be of one shape."
+            f"{arch.fn.__name__} treats a batch as one input, because of batch normalisation or the like, so all "
+            f"inputs in {what} must have the same shape."
         )
 
 
 def separate_in_parts(arch: Architecture, groups: list[Group], sizes: Callable[[int], Iterable[int]]) -> bool:
     """Whether examples are separate in each group, in a batch as large as all groups together, and in parts of a group.
 
-    `sizes` maps the size of a group to those of its parts. Errors of the architecture on a whole group are raised.
+    `sizes` maps the size of a group to the sizes of its parts. Errors that the architecture raises on a whole group are
+    passed on; on batches of other sizes they mean that examples are not separate.
     """
     total = sum(len(group.members) for group in groups)
     return all(
         examples_are_separate(arch, group.data)
-        and all(_separate_if_so_many(arch, group.data, size) for size in {total, *sizes(len(group.members))})
+        and all(_separate_at_size(arch, group.data, size) for size in {total, *sizes(len(group.members))})
         for group in groups
     )
 
 
-def _separate_if_so_many(arch: Architecture, data: Data, size: int) -> bool:
+def _separate_at_size(arch: Architecture, data: Data, size: int) -> bool:
     try:
         return size == len(data[0]) or examples_are_separate(arch, _of_size(data, size))
-    except Exception:  # as above
+    except Exception:  # an author's code may fail in any way at this size
         return False
 
 
 def _of_size(data: Data, size: int) -> Data:
-    """A batch of this size and shape: the first inputs, or the first one repeated."""
+    """A batch of this size and of the shape of `data`: its first inputs, or the first one repeated."""
     if size <= len(data[0]):
         return tuple(d[:size] for d in data)
     return tuple(np.broadcast_to(d[:1], (size, *d.shape[1:])) for d in data)

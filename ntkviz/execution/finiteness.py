@@ -1,4 +1,4 @@
-"""Results that are not finite are refused: divisions by zero, batches too small to be normalised, overflows."""
+"""Refuses results that are not finite: divisions by zero, batches too small to be normalised, overflows."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ FEWEST_ROWS = 4
 
 
 def check_finite(values: Any, what: str) -> None:
-    """Raise `NotFiniteError` if a result is infinite or NaN; `what` is the subject of the sentence."""
+    """Raise `NotFiniteError` if a result is infinite or NaN; `what` is the subject of the error message."""
     if isinstance(values, jax.core.Tracer):
         return  # part of another computation, which checks its own result
-    if not np.isfinite(np.min(values)) or not np.isfinite(np.max(values)):  # both are NaN if any entry is
+    if not np.isfinite(np.min(values)) or not np.isfinite(np.max(values)):  # both are NaN if any entry is NaN
         raise NotFiniteError(
             f"{what} is not a finite number for some inputs, as when a zero vector is normalised, when the rows that "
             "batchnorm normalises span fewer than three directions or are made equal by a saturated nonlinearity, when "
@@ -31,9 +31,9 @@ def check_finite(values: Any, what: str) -> None:
 def check_batches(program: Program) -> None:
     """Refuse batch normalisation of fewer than four rows if a parameter below it is trained.
 
-    With B rows of independent Gaussians, 1/std² has a density near 0 whose mean is E 1/std² ∝ ∫ r^{B−2} r^{−2} dr:
-    it is infinite for B ≤ 3, and it is a factor of the NTK (Yang et al. 2019, arXiv:1902.08129, also require B ≥ 4).
-    Networks of finite width have an NTK, but its average over networks is infinite.
+    For B rows of independent Gaussians, the density of r = std near 0 is proportional to r^{B−2}, so that
+    E 1/std² ∝ ∫ r^{B−2} r^{−2} dr, a factor of the NTK, is infinite for B ≤ 3 (Yang et al. 2019, arXiv:1902.08129, also
+    require B ≥ 4). Each network of finite width has an NTK, but its average over networks is infinite.
     """
     _check_batches(program.structure)
 

@@ -1,4 +1,4 @@
-"""The memory limit: the memory of a computation is estimated before it starts, and it is refused if it exceeds it."""
+"""The memory limit: the memory that a computation needs is estimated before it starts; one beyond it is refused."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from ..language.program import register_with_jax
 from .cost import Cost, readable_bytes
 from .traced_cost import compiling, cost_of, memory_of
 
-register_with_jax()  # for programs that were written by another process
+register_with_jax()  # for programs that another process pickled
 
 LIMIT = "NTKVIZ_MEMORY_GB"
-"""The environment variable with the memory limit of a computation, in GB; by default, all free memory."""
+"""The environment variable with the memory limit of a computation, in GB; without it, all free memory may be used."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,9 +40,9 @@ def bounded(
 def bounded(
     function: Callable[..., Any] | None = None, /, *, compiler_options: dict[str, Any] | None = None, **options: Any
 ) -> Any:
-    """`jax.jit`, with its options, for computations that may be large: one that would not fit is refused.
+    """`jax.jit`, with its options, for computations that may be large.
 
-    The result raises `TooLargeError` if a call needs more memory than `free_memory()`.
+    The compiled function raises `TooLargeError`, before it runs, if a call needs more memory than `free_memory()`.
     """
     if function is None:
         return functools.partial(bounded, compiler_options=compiler_options, **options)
@@ -81,13 +81,13 @@ def bounded(
 
 @functools.cache
 def quicker_code() -> dict[str, Any]:
-    """Compiler options for a CPU, where XLA spends most of its time in LLVM.
+    """Compiler options that shorten compilation on a CPU, most of which is spent in LLVM.
 
-    - Of XLA's two emitters of loops, the older one compiles in two thirds of the time. Its code is as fast, and needs
-      less memory to compile.
-    - LLVM is given as many modules as there are CPUs: each further module costs some milliseconds.
+    - Of XLA's two loop emitters, the older one compiles in two thirds of the time and with less memory; its code is as
+      fast.
+    - The code is split into as many LLVM modules as there are CPUs: each further module costs some milliseconds.
 
-    Empty if XLA no longer has these options.
+    Empty on other devices, and if XLA no longer has these options.
     """
     if jax.default_backend() != "cpu":
         return {}
@@ -95,17 +95,17 @@ def quicker_code() -> dict[str, Any]:
 
 
 LESS_MEMORY = {"xla_cpu_scheduler_type": "CPU_SCHEDULER_TYPE_MEMORY_OPTIMIZED"}
-"""Compiler options for few operations on long vectors: XLA orders them by what they keep in memory, which takes a
-fifth less, instead of by what may run at the same time."""
+"""Compiler options for few operations on long vectors: XLA schedules them for low memory, which takes a fifth less,
+instead of for concurrency."""
 
 
 def known(options: dict[str, Any]) -> dict[str, Any]:
-    """The options, or none of them where XLA does not know them."""
+    """The options, or none of them if this version of XLA does not have all of them."""
     return options if jax.__version_info__[:2] == _HAS_ALL or _is_known(options) else {}
 
 
 _HAS_ALL = 0, 10
-"""A version of JAX that is known to have all options of this package; checking others takes a compilation."""
+"""A version of JAX that is known to have all options used in this package; for others, a trial compilation tells."""
 
 
 def _is_known(options: dict[str, Any]) -> bool:
@@ -121,16 +121,16 @@ def cost(calculation: Callable[..., Any], *args: Any, **kwargs: Any) -> Cost:
 
     The estimate is within a factor of 3 where matrix products or closed forms dominate. Loops of unknown length, as in
     the integrals of batch normalisation, count once: there the time is a lower bound. Compilation counts if this
-    process has not compiled the computation yet; if it dominates, ``less if done before`` is added when printed, since
-    it is faster if an earlier process kept the compiled code.
+    process has not compiled the computation yet. If it dominates, ``less if done before`` is added when printed, since
+    an earlier process may have cached the compiled code.
 
     Args:
-        calculation: A function of `ntkviz` that computes.
+        calculation: A reading, such as `nv.empirical_ntk`.
         *args: Its arguments.
         **kwargs: Its keyword arguments.
 
     Returns:
-        Memory in bytes, run time and compilation time in seconds on this machine; printed, ``about 3 GB and 40 s``.
+        Memory in bytes, run time and compilation time in seconds on this machine; printed as ``about 3 GB and 40 s``.
 
     Raises:
         NtkvizError: Whatever the computation itself raises, except `TooLargeError`.
@@ -149,12 +149,12 @@ def check_fits(memory: float) -> None:
     """Raise `TooLargeError` if a computation of this many bytes does not fit into the free memory."""
     if memory > _SMALL and memory > (free := free_memory()):
         raise TooLargeError(
-            f"This needs about {readable_bytes(memory)} of memory and {readable_bytes(free)} are free; "
+            f"This needs about {readable_bytes(memory)} of memory, but only {readable_bytes(free)} are free; "
             "make the width, the batch or the inputs smaller."
         )
 
 
-_SMALL = 2**26  # bytes that are always free, so that a slider's computations need not query the machine
+_SMALL = 2**26  # bytes that are assumed to be free, so that a slider's computations need not query the machine
 
 
 def free_memory() -> float:

@@ -1,13 +1,13 @@
-"""Whether a program treats the examples of its batch separately, decided by its instructions.
+"""Decides from its instructions whether a program treats the examples of its batch separately.
 
 The program for a batch of B examples is compared with that of the same architecture for a single example. Each value
-of the former is matched with a value of the latter: the same for all examples, that of one example, or those of all
-examples along one axis. If this succeeds up to the output, output i *is* the single example's output for example i,
-whatever the numbers: by induction over the instructions, each of which acts either in the same way on every entry of
-the batch axis or on the values of one example.
+of the former is matched with a value of the latter: it holds the same value for all examples, the value of one example,
+or the values of all examples along one axis. If this succeeds up to the output, output i *is* the single example's
+output for example i, whatever the numbers. This follows by induction over the instructions, each of which acts either
+in the same way on every entry of the example axis or on the values of one example.
 
-Nothing is run and no example is left out. If a value has no match, examples count as mixed: then the batch is treated
-as one input, which is always correct.
+The programs are not run, and the proof covers every example. If a value has no match, examples count as mixed: then the
+batch is treated as one input, which is always correct.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from ..language.axes import AxesMap, Shape
 from ..language.instructions import Op
 from ..language.program import Instruction, Parameter, Program
 from ..language.rules import Rules
-from .examples_axis import Each, ExamplesMeetError, Of, Whose, of_all_examples
+from .examples_axis import Each, ExamplesMeetError, Of, Owner, of_all_examples
 from .same_functions import Functions, number_value
 
 
 class Found(NamedTuple):
-    """The match of a value of the batch's program: an index in the single example's program, and for which examples."""
+    """The match of a value in the batch's program: an index in the single example's program, and for which examples."""
 
     value: int
-    whose: Whose
+    owner: Owner
 
 
 def reads_one_by_one(many: Program, one: Program) -> bool:
-    """Whether output i of `many`, a batch's program, is the output of `one`, an example's program, for example i."""
+    """Whether output i of `many`, the program of a batch, is the output of `one`, that of an example, for example i."""
     size = len(many.data[0])
     return size == 1 or _reads_one_by_one(many.structure, one.structure, size, *_numbers(many, one, size))
 
@@ -57,14 +57,14 @@ def _reads_one_by_one(
 
 
 class Number(NamedTuple):
-    """A constant's identity: equal ones have the same `name`; `axis` is one that repeats it for each example."""
+    """The identity of a constant: equal constants have the same `name`; `axis` repeats it for each example, if any."""
 
     name: int
     axis: int | None = None
 
 
 def _numbers(many: Program, one: Program, size: int) -> tuple[tuple[Number, ...], tuple[Number, ...]]:
-    """The constants of both programs; those that the second does not have get their own names."""
+    """The constants of both programs; those of the first that the second does not have are named −1."""
     names: dict[Any, int] = {}
     of_one = tuple(Number(names.setdefault(number_value(c), len(names))) for c in one.constants)
     return tuple(_number(c, names, size) for c in many.constants), of_one
@@ -81,7 +81,7 @@ def _number(constant: np.ndarray, names: dict[Any, int], size: int) -> Number:
     return Number(-1)
 
 
-# --- matching, one instruction after the other ---------------------------------------------------------
+# --- matching, instruction by instruction --------------------------------------------------------------
 
 
 class _Matching:
@@ -94,16 +94,16 @@ class _Matching:
         size: int,
         numbers: tuple[Number, ...] = (),
         numbers_of_one: tuple[Number, ...] = (),
-        given: dict[Op, Whose] | None = None,
+        given: dict[Op, Owner] | None = None,
     ):
         self.many, self.one, self.size, self.numbers, self.given = many, one, size, numbers, given or {}
         self.functions = Functions(one)
         self.indices: dict[Any, int] = {}  # of `one`, by operation and arguments
-        self.alike: list[int] = []  # for each index of `one`, the first index of the same value
+        self.first_equal: list[int] = []  # for each index of `one`, the first index of the same value
         for index, instruction in enumerate(one.instructions):
             op = instruction.op
             plain = numbers_of_one[op.index].name if isinstance(op, ops.Constant) else self._plain(op)
-            self.alike.append(self.indices.setdefault((plain, self._alike(instruction.args)), index))
+            self.first_equal.append(self.indices.setdefault((plain, self._first_equals(instruction.args)), index))
         self.found: dict[int, Found] = {}
         for index in self._used():
             self.found[index] = self._match(many.instructions[index])
@@ -114,16 +114,16 @@ class _Matching:
             raise ExamplesMeetError
         for here, there in zip(self.many.parameters, self.one.parameters, strict=True):
             numbers = [self.found[k] for k in _indices_of_numbers(here)]
-            same = [Found(index, None) for index in self._alike(_indices_of_numbers(there))]
+            same = [Found(index, None) for index in self._first_equals(_indices_of_numbers(there))]
             if numbers != same or _declared(here) != _declared(there):
                 raise ExamplesMeetError
 
-    def is_found(self, index: int, index_of_one: int, whose: Whose) -> bool:
+    def is_found(self, index: int, index_of_one: int, owner: Owner) -> bool:
         """Whether a value of `many` matches a value of `one` for these examples."""
-        return self.found[index] == Found(self.alike[index_of_one], whose)
+        return self.found[index] == Found(self.first_equal[index_of_one], owner)
 
-    def _alike(self, indices: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(self.alike[index] for index in indices)
+    def _first_equals(self, indices: tuple[int, ...]) -> tuple[int, ...]:
+        return tuple(self.first_equal[index] for index in indices)
 
     def _used(self) -> list[int]:
         """The indices of `many` that the output and the parameters depend on, in order."""
@@ -134,7 +134,7 @@ class _Matching:
         return sorted(used)
 
     def _plain(self, op: Op) -> Any:
-        """An operation in a form that is equal for equal operations."""
+        """An operation in a canonical form, which is equal for equal operations."""
         match op:
             case ops.Nonlin(phi):
                 return ops.Nonlin, self.functions.like(phi)
@@ -151,42 +151,42 @@ class _Matching:
 
     def applied(self, instruction: Instruction, args: list[Found]) -> Found:
         """The match of an operation that acts on every entry of the example axis, or on the values of one example."""
-        plain, whose = self._plain(instruction.op), {a.whose for a in args} - {None}
-        then = next(iter(whose), None)
-        if any(isinstance(w, Each) for w in whose):
-            if any(isinstance(w, Of) for w in whose):
+        plain, owners = self._plain(instruction.op), {a.owner for a in args} - {None}
+        then = next(iter(owners), None)
+        if any(isinstance(w, Each) for w in owners):
+            if any(isinstance(w, Of) for w in owners):
                 raise ExamplesMeetError
-            plain, then = self._of_one_example(instruction, [a.whose for a in args])
-        elif len(whose) > 1:
+            plain, then = self._of_one_example(instruction, [a.owner for a in args])
+        elif len(owners) > 1:
             raise ExamplesMeetError
         return self.recognised(instruction, plain, tuple(a.value for a in args), then)
 
-    def recognised(self, instruction: Instruction, plain: Any, args: tuple[int, ...], whose: Whose) -> Found:
-        """The match of an operation on these arguments in `one`."""
+    def recognised(self, instruction: Instruction, plain: Any, args: tuple[int, ...], owner: Owner) -> Found:
+        """The match of an operation: the instruction of `one` with the same canonical form and matched arguments."""
         index = self.indices.get((plain, args))
         if index is None:
             raise ExamplesMeetError
-        return self.checked(instruction, Found(index, whose))
+        return self.checked(instruction, Found(index, owner))
 
     def checked(self, instruction: Instruction, found: Found) -> Found:
         """The match, if it has the right shape."""
         shape = self.one.instructions[found.value].shape
-        if isinstance(found.whose, Each):
-            shape = _with_length(shape, found.whose.axis, shape[found.whose.axis] * self.size)
+        if isinstance(found.owner, Each):
+            shape = _with_length(shape, found.owner.axis, shape[found.owner.axis] * self.size)
         if shape != instruction.shape:
             raise ExamplesMeetError
         return found
 
     # --- an operation on the values of all examples ------------------------------------------------
 
-    def _of_one_example(self, instruction: Instruction, whose: list[Any]) -> tuple[Any, Whose]:
-        """The operation that `one` must have, in its plain form, and the examples of the result."""
+    def _of_one_example(self, instruction: Instruction, owners: list[Any]) -> tuple[Any, Owner]:
+        """The operation that `one` must have, in canonical form, and the examples of the result."""
         op, shapes = instruction.op, [self.many.instructions[a].shape for a in instruction.args]
         if isinstance(op, ops.Rearrange):
-            return self._rearranged(op.how, shapes[0], whose[0])
-        return self._plain(op), of_all_examples.of(op)(op, shapes, whose, len(instruction.shape))
+            return self._rearranged(op.how, shapes[0], owners[0])
+        return self._plain(op), of_all_examples.of(op)(op, shapes, owners, len(instruction.shape))
 
-    def _rearranged(self, how: AxesMap, shape: Shape, each: Each) -> tuple[Any, Whose]:
+    def _rearranged(self, how: AxesMap, shape: Shape, each: Each) -> tuple[Any, Owner]:
         axis, inner = each
         match how:
             case axes.Index():
@@ -206,14 +206,14 @@ class _Matching:
         raise ExamplesMeetError
 
     def _reshaped(self, target: Shape, before: int) -> Each:
-        """The example axis in a new shape, in which each example has `before` consecutive numbers."""
+        """The example axis in a new shape, if `before` entries of one example precede it in row-major order."""
         for axis, length in enumerate(target):
             outer, rest = divmod(before, math.prod(target[:axis]))
             if rest == 0 and outer and length % (outer * self.size) == 0:
                 return Each(axis, length // self.size // outer)
         raise ExamplesMeetError
 
-    def _indexed(self, rule: axes.Index, shape: Shape, each: Each) -> tuple[Any, Whose]:
+    def _indexed(self, rule: axes.Index, shape: Shape, each: Each) -> tuple[Any, Owner]:
         entries, length = _entries(rule, shape), shape[each.axis] // self.size
         position = [k for k, entry in enumerate(entries) if entry is not None][each.axis]
         match entries[position]:
@@ -228,10 +228,10 @@ class _Matching:
                 return (axes.Index, tuple(entries)), Of(example)
         raise ExamplesMeetError
 
-    # --- operations that create the batch axis --------------------------------------------------------
+    # --- operations that create the example axis ------------------------------------------------------
 
     def broadcast(self, how: AxesMap, instruction: Instruction, arg: Found) -> Found:
-        """A value that is the same for all examples, repeated: as a whole, or for each of them."""
+        """The match of a broadcast of a value that is the same for all examples, perhaps along a new example axis."""
         (given,) = instruction.args
         if (how, (arg.value,)) in self.indices:
             return self.recognised(instruction, how, (arg.value,), None)
@@ -247,27 +247,27 @@ class _Matching:
         raise ExamplesMeetError
 
     def joined(self, axis: int, instruction: Instruction, args: list[Found]) -> Found:
-        """A Join of the examples in order, each with the same value of its own."""
+        """The match of a Join of all examples in order, where each example contributes the same values."""
         count, rest = divmod(len(args), self.size)
         indices = tuple(a.value for a in args[:count])
         for example in range(self.size):
             part = args[example * count : (example + 1) * count]
-            if rest or tuple(a.value for a in part) != indices or {a.whose for a in part} - {None, Of(example)}:
+            if rest or tuple(a.value for a in part) != indices or {a.owner for a in part} - {None, Of(example)}:
                 raise ExamplesMeetError
         return self.recognised(instruction, instruction.op, indices, Each(axis, instruction.shape[axis] // self.size))
 
     def repeated(self, body: Program, instruction: Instruction, args: list[Found]) -> Found:
-        """Repeated layers: a layer that keeps examples separate does so any number of times."""
+        """The match of repeated layers: if one layer keeps examples separate, so does any number of them."""
         times, carry, *captured = args
-        given: dict[Op, Whose] = {ops.Carry(): carry.whose} | {ops.Captured(k): a.whose for k, a in enumerate(captured)}
+        given: dict[Op, Owner] = {ops.Carry(): carry.owner} | {ops.Captured(k): a.owner for k, a in enumerate(captured)}
         indices = tuple(a.value for a in args)
         for index, other in enumerate(self.one.instructions):
-            if isinstance(other.op, ops.Repeat) and self._alike(other.args) == indices and times.whose is None:
+            if isinstance(other.op, ops.Repeat) and self._first_equals(other.args) == indices and times.owner is None:
                 body_of_one = other.op.body
                 layer = _Matching(body, body_of_one, self.size, given=given)
                 layer.check_parameters()
-                if layer.is_found(body.output, body_of_one.output, carry.whose):
-                    return self.checked(instruction, Found(index, carry.whose))
+                if layer.is_found(body.output, body_of_one.output, carry.owner):
+                    return self.checked(instruction, Found(index, carry.owner))
         raise ExamplesMeetError
 
 
@@ -275,7 +275,7 @@ class _Matching:
 
 
 like: Rules[Found] = Rules("its counterpart in the program of one example")
-"""The match of an instruction in the program of one example, by `(matching, instruction, matched arguments)`."""
+"""The match of an instruction in the program of one example, given `(matching, instruction, matched arguments)`."""
 like.rule(ops.Op)(lambda op, matching, instruction, args: matching.applied(instruction, args))
 like.rule(ops.Data)(lambda op, matching, instruction, args: matching.recognised(instruction, op, (), Each(0)))
 like.rule(ops.Repeat)(lambda op, matching, instruction, args: matching.repeated(op.body, instruction, args))
@@ -295,14 +295,14 @@ def _(op: Op, matching: _Matching, instruction: Instruction, args: list[Found]) 
 
 @like.rule(ops.Join)
 def _(op: ops.Join, matching: _Matching, instruction: Instruction, args: list[Found]) -> Found:
-    if {a.whose for a in args} - {None} == {Of(k) for k in range(matching.size)}:
+    if {a.owner for a in args} - {None} == {Of(k) for k in range(matching.size)}:
         return matching.joined(op.axis, instruction, args)
     return matching.applied(instruction, args)
 
 
 @like.rule(ops.Rearrange)
 def _(op: ops.Rearrange, matching: _Matching, instruction: Instruction, args: list[Found]) -> Found:
-    if isinstance(op.how, axes.BroadcastTo) and args[0].whose is None:
+    if isinstance(op.how, axes.BroadcastTo) and args[0].owner is None:
         return matching.broadcast(op.how, instruction, args[0])
     return matching.applied(instruction, args)
 
@@ -311,7 +311,7 @@ def _(op: ops.Rearrange, matching: _Matching, instruction: Instruction, args: li
 
 
 def _entries(rule: axes.Index, shape: Shape) -> list[Any]:
-    """An entry for each axis, slices as ranges and whole numbers from 0, and `None` for each new axis."""
+    """An entry for each axis: slices become ranges, integers count from 0, and `None` stands for each new axis."""
     lengths, entries = iter(shape), list[Any]()
     for entry in rule.written_out(len(shape)):
         match entry:
@@ -330,7 +330,7 @@ def _entries(rule: axes.Index, shape: Shape) -> list[Any]:
 
 
 def _axis_after(rule: axes.Index, shape: Shape, position: int, axis: int) -> int:
-    """The new number of an axis that the entry at `position` of an index takes as a whole."""
+    """Where `axis` is in the result of an index whose entry at `position` takes all of it."""
     key = list(rule.written_out(len(shape)))
     key[position] = axes.freeze(slice(None))
     of_two, of_three = (

@@ -1,8 +1,8 @@
 """Inputs of different shapes in one batch: sequences of different lengths, graphs of different sizes.
 
-A program is for inputs of one shape, but a kernel compares two inputs at a time, and the two copies
-of a network may have programs of different lengths as long as their parameters are the same. So a
-list of inputs is grouped by shape, and every pair of groups is computed separately.
+A program is for inputs of one shape, but a kernel compares two inputs at a time, and their two programs may differ in
+length as long as their parameters are the same. So a list of inputs is grouped by shape, and every pair of groups is
+computed separately.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Group(NamedTuple):
 
 
 def group_by_shape(x: Any, what: str) -> list[Group]:
-    """A batch as groups of inputs of one shape: one group for arrays, possibly more for lists of arrays.
+    """Group a batch by the shapes of its inputs: one group for an array, possibly more for a list of arrays.
 
-    `x` is an array or a list of arrays (`(time, d)` each, say), or a tuple of such (features and
-    adjacency of graphs). Raises `InputError` as `check_data` does.
+    `x` is an array, a list of arrays (for example of shape `(time, d)` each), or a tuple of these (such as the features
+    and adjacency matrices of graphs). Raises `InputError` as `check_data` does.
     """
     entries = x if isinstance(x, tuple) else (x,)
     if not any(_is_ragged(entry) for entry in entries):
@@ -53,14 +53,14 @@ def group_by_shape(x: Any, what: str) -> list[Group]:
 def _is_ragged(entry: Any) -> bool:
     try:
         return isinstance(entry, list) and len({np.shape(part) for part in entry}) > 1
-    except ValueError:  # ragged inside one input: `check_data` says so
+    except ValueError:  # one input is itself ragged, which `check_data` refuses
         return False
 
 
 def between_groups(
     groups1: list[Group], groups2: list[Group], kernel: Callable[[Data, Data], K], transposed: Callable[[K], K]
 ) -> list[list[K]]:
-    """`kernel(data1, data2)` for every pair of groups; of the same groups twice, each pair is computed once."""
+    """`kernel(data1, data2)` for every pair of groups; if both lists are the same object, half of them by symmetry."""
     blocks: list[list[K]] = []
     for i, one in enumerate(groups1):
         known = [transposed(row[i]) for row in blocks] if groups2 is groups1 else []
@@ -69,7 +69,7 @@ def between_groups(
 
 
 def joined(blocks: Sequence[Sequence[Array]], groups1: list[Group], groups2: list[Group]) -> Array:
-    """One kernel from its blocks between groups, rows and columns in the order of the batches."""
+    """Join the blocks between groups into one kernel, with rows and columns in the order of the batches."""
     if len(groups1) == len(groups2) == 1:
         return blocks[0][0]
     rows, columns = (np.argsort(np.concatenate([g.members for g in groups])) for groups in (groups1, groups2))

@@ -1,4 +1,4 @@
-"""Equality of functions: an architecture may create its functions again whenever it runs."""
+"""Equality of functions, needed because an architecture may create its functions anew in every trace."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Functions:
         self._known = {f: self._by_code[_code(f)] for f in functions}
 
     def like(self, function: Any) -> Any:
-        """The equal function of the program; this one if there is none."""
+        """The function of the program that equals `function`; `function` itself if there is none."""
         if function in self._known:
             return self._known[function]
         return self._by_code.get(_code(function), function)
@@ -41,7 +41,7 @@ def _function(op: Op) -> Any:
 def _code(value: Any, depth: int = 0) -> Any:
     """The code and constants of a Python function, equal for equal functions; for other objects, their identity.
 
-    Nested functions may be recursive: below some depth they are compared by identity.
+    Nested functions may be recursive, so below some depth they are compared by identity.
     """
     inside: tuple[Any, ...]
     match value:
@@ -71,10 +71,10 @@ _DEEPEST = 4
 def _content(cell: types.CellType) -> Any:
     try:
         return cell.cell_contents
-    except ValueError:  # it is still empty
+    except ValueError:  # the cell is still empty
         return cell
 
 
 def number_value(array: np.ndarray) -> tuple[Any, ...]:
-    """An array of numbers as a value that can be compared and hashed."""
+    """An array of numbers as a tuple that can be compared and hashed."""
     return array.shape, array.dtype, array.tobytes()

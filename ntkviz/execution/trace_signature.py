@@ -9,18 +9,18 @@ import numpy as np
 
 from ..language.program import Program, register_with_jax
 
-register_with_jax()  # for programs that were written by another process
+register_with_jax()  # for programs that another process pickled
 
 
 Shapes = tuple[tuple[tuple[int, ...], np.dtype], ...]
-"""The shapes and types of some numbers: tuples, which Python compares and hashes faster than JAX its own classes."""
+"""The shapes and dtypes of arrays, as tuples, which are compared and hashed faster than JAX's own classes."""
 
 Numbers = tuple[Shapes, Shapes]
-"""Those of a program's constants and data."""
+"""The shapes and dtypes of a program's constants and of its data."""
 
 
 class TraceSignature(NamedTuple):
-    """Everything of two programs that compilation depends on: their structures, and the shapes and types of numbers."""
+    """All that compilation depends on in two programs: their structures, and the shapes and dtypes of their numbers."""
 
     structures: tuple[Program, Program]
     numbers: tuple[Numbers, Numbers]

@@ -1,9 +1,9 @@
-"""The memory and the time that a computation needs, estimated from its traced form without running it.
+"""The memory and time that a computation needs, estimated from its jaxpr without running it.
 
-XLA fuses chains of elementwise operations, so that only some results are ever written to memory: those of matrix
-products, reductions, loops and the like, and what these read. The memory of a calculation is the most that such
-results take at one time. Its time is the count of its operations over the speed of this machine at each kind, measured
-once. Both are estimates for the reader, good to a factor of 2 or 3.
+XLA fuses chains of elementwise operations, so that only some results are written to memory: those of matrix products,
+reductions, loops and the like, and their operands. The memory of a computation is the most that such results take at
+any one time. Its time is the number of operations of each kind times the time that one takes on this machine, measured
+once. Both estimates are good to a factor of 2 or 3.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Work:
 
     @property
     def seconds(self) -> float:
-        """Their time on this machine."""
+        """The time that they take on this machine, in seconds."""
         return sum(count * each for count, each in zip(_parts(self), _parts(seconds_each()), strict=True))
 
 
@@ -113,7 +113,7 @@ def cost_of(jaxpr: Jaxpr) -> Cost:
 
 
 SECONDS_TO_COMPILE = 0.002
-"""Per operation; it varies by a factor of 2 with its kind."""
+"""Compilation time per operation, in seconds; it varies by a factor of 2 between kinds of operations."""
 
 
 def compiling(jaxpr: Jaxpr) -> Cost:
@@ -129,7 +129,7 @@ def _operations(jaxpr: Jaxpr) -> int:
 
 
 def work_of(jaxpr: Jaxpr) -> Work:
-    """The operations of a computation. A loop of unknown length counts once, a condition by its larger branch."""
+    """The operations of a computation. A loop of unknown length counts once, a conditional as its larger branch."""
     total = Work()
     for equation in jaxpr.eqns:
         name, inner = equation.primitive.name, [work_of(j) for j in _inner(equation)]
@@ -152,7 +152,7 @@ def work_of(jaxpr: Jaxpr) -> Work:
 
 
 def _inner(equation: Any) -> Iterable[Jaxpr]:
-    """The jaxprs within an operation: of a called function, a loop, or a condition."""
+    """The jaxprs inside an operation: of a called function, a loop, or a conditional."""
     for parameter in equation.params.values():
         for value in parameter if isinstance(parameter, tuple | list) else (parameter,):
             if isinstance(value, ClosedJaxpr):
@@ -175,7 +175,10 @@ def seconds_each() -> Work:
 
 
 def _time(call: Callable[[Any], Any], argument: Any) -> float:
-    """The shortest of a few run times, after one to compile. A constant instead of `argument` would be folded."""
+    """The shortest of a few run times, after one run that compiles.
+
+    `argument` is passed rather than closed over, because XLA would fold a constant.
+    """
     compiled, times = jax.jit(call), []
     for _ in range(6):
         start = time.perf_counter()
@@ -189,13 +192,13 @@ def _time(call: Callable[[Any], Any], argument: Any) -> float:
 
 @functools.lru_cache(maxsize=512)
 def memory_of(jaxpr: Jaxpr) -> float:
-    """The peak of live bytes.
+    """The peak number of live bytes.
 
-    A result that is fused into its uses takes no memory itself, but keeps its operands alive until then.
+    A result that is fused into its uses takes no memory itself, but keeps its operands alive until the last of them.
     """
     roots: dict[Var, frozenset[Var]] = {v: frozenset([v]) for v in (*jaxpr.invars, *jaxpr.constvars)}
-    in_memory: set[Var] = set(roots)  # including rearrangements of the same numbers, which a product reads as well
-    steps: list[tuple[Iterable[Var], frozenset[Var], float]] = []  # written, read, and needed internally
+    in_memory: set[Var] = set(roots)  # including reordered views of an array, which a product can read directly
+    steps: list[tuple[Iterable[Var], frozenset[Var], float]] = []  # variables written, variables read, internal bytes
 
     def roots_of(variables: Iterable[Any]) -> frozenset[Var]:
         return frozenset().union(*(roots[v] for v in variables if not isinstance(v, Literal)))
@@ -216,7 +219,7 @@ def memory_of(jaxpr: Jaxpr) -> float:
                 in_memory.update(equation.outvars)
             continue
         if equation.primitive.name in ("dot_general", "conv_general_dilated", "eigh", "cholesky", "triangular_solve"):
-            write(equation.invars, roots_of(equation.invars))  # these read from memory only
+            write(equation.invars, roots_of(equation.invars))  # operands of these are not fused
         within = max((max(0.0, memory_of(j) - _bytes(j.invars) - _bytes(j.outvars)) for j in inner), default=0.0)
         write(equation.outvars, roots_of(equation.invars), within)
     write(jaxpr.outvars, roots_of(jaxpr.outvars))
@@ -224,7 +227,7 @@ def memory_of(jaxpr: Jaxpr) -> float:
 
 
 def largest_written(jaxpr: Jaxpr) -> int:
-    """Floats in the largest array that is written to memory."""
+    """The number of floats in the largest array that is written to memory; at least 1."""
     own = (v.aval for e in jaxpr.eqns if e.primitive.name in WRITTEN for v in e.outvars)
     floats = (int(a.size) for a in own if jnp.issubdtype(getattr(a, "dtype", int), jnp.floating))  # type: ignore[attr-defined]
     return max([1, *floats, *(largest_written(inner) for e in jaxpr.eqns for inner in _inner(e))])

@@ -73,14 +73,14 @@ def test_estimating_computes_nothing_and_counts_every_network():
 
 
 def test_a_width_that_does_not_fit_is_refused_at_once():
-    with pytest.raises(nv.TooLargeError, match=r"needs about \d+ TB of memory and \d+ GB are free"):
+    with pytest.raises(nv.TooLargeError, match=r"needs about \d+ TB of memory, but only \d+ GB are free"):
         nv.empirical_ntk(nv.architectures.mlp(depth=2), inputs(2, 3), width=10**7, key=0)
 
 
 def test_a_server_can_allow_less_than_the_machine_has(monkeypatch):
     arch, x = nv.architectures.mlp(depth=2), inputs(2, 3)
     monkeypatch.setenv(bounded.LIMIT, "0.1")
-    with pytest.raises(nv.TooLargeError, match="100 MB are free"):
+    with pytest.raises(nv.TooLargeError, match="only 100 MB are free"):
         nv.empirical_ntk(arch, x, width=8192, key=0)
     assert nv.cost(nv.empirical_ntk, arch, x, width=8192, key=0).memory > 1e8  # an estimate costs nothing
     assert nv.empirical_ntk(arch, x, width=64, key=0).shape == (2, 2)
