@@ -1,8 +1,8 @@
 """The reading at finite width: sample every parameter, run the program, differentiate it.
 
-The empirical NTK is Σ over trained parameters of lr·⟨∂f/∂ω, ∂f̄/∂ω⟩. The Jacobian is never formed: `uses.py` has the
-products that replace it. JAX gives the gradients at all uses in one backward pass, as the gradients with respect to
-zeros ("taps") that are added to the value of each use.
+The empirical NTK is Σ over trained parameters of lr·⟨∂f/∂ω, ∂f̄/∂ω⟩. The Jacobian is never formed: `uses.py` computes
+the NTK from the gradient at each use of a parameter. One backward pass of JAX gives the gradients at all uses, as the
+gradients with respect to zeros ("taps") that are added to the value of each use.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from ..language.architecture import Architecture, check_architecture
 from ..language.instructions import Delayed
 from ..language.program import Program
 from ..language.rewriting.rolling import Loop, Rolled, roll
-from .parameters import check_one_network_reads
+from .parameters import check_same_network
 from .sampling import at_readout_scale, check_width, random_key, run, sample_parameters, width_of
-from .uses import Matrix, Uses, ntk_from_uses, of_vector, pairs_of_uses, side_by_side
+from .uses import Matrix, Uses, concatenated, ntk_from_uses, of_vector, pairs_of_uses
 
 
 def empirical_ntk(
@@ -54,7 +54,7 @@ def empirical_ntk(
         InputError: The data cannot be used.
         NotFiniteError: The NTK of this network is not finite.
         ProgramError: A rule of the language is broken.
-        TooLargeError: It would need more memory than is free.
+        TooLargeError: The computation would need more memory than is free.
     """
     check_architecture(arch)
     check_width(width)
@@ -75,7 +75,7 @@ def _between(
     """The empirical NTK between two batches, each of inputs of one shape."""
     itself = data1 is data2
     first, second, separate = traced(arch, data1, data2)
-    check_one_network_reads(arch, first, second)
+    check_same_network(arch, first, second)
     first, second = (whole := first.unrolled()), whole if second is first else second.unrolled()
     if not separate:
         return _whole_batches(first, None if itself else second, width, key)
@@ -99,10 +99,10 @@ _NUMBERS = 2**24
 
 
 def _examples_at_once(program: Program, width: int) -> int:
-    """Examples whose gradients are held at once: for each block of them, the network is run on all others again.
+    """The number of examples whose gradients are held at once; for each such block, the network is run on all others.
 
-    Such that the inputs and gradients of all uses, and the products of one parameter's uses, have at most 2²⁴ numbers;
-    but at least 256.
+    Chosen so that the inputs and gradients of all uses, and the products of one parameter's uses, have at most 2²⁴
+    entries, but never below 256 examples.
     """
     uses: Counter[Any] = Counter()
     held = 1
@@ -163,7 +163,10 @@ def ntk_of_batches(
 def uses_of_parameters(
     program: Program, parameters: tuple[Array, ...], example_outputs: int, loops: tuple[Loop, ...] = ()
 ) -> dict[Matrix, Uses]:
-    """The inputs of all uses and the gradients of each output at their values, by parameter; `loops` as in `run`."""
+    """For each parameter, the inputs of its uses and the gradients at their values, for each output.
+
+    `loops` are those of the program if it is rolled, as in `run`.
+    """
     width = width_of(program, parameters)
     dtype = parameters[0].dtype
     indices = [k for k in _parts_of_output(program) if _is_trained(program, k)]
@@ -187,11 +190,11 @@ def uses_of_parameters(
         transposed = isinstance(op, ops.MatMul) and op.transpose
         return op.matrix, Uses(b, a) if transposed else Uses(a, b)
 
-    return side_by_side(map(use, indices))
+    return concatenated(map(use, indices))
 
 
 def _parts_of_output(program: Program) -> list[int]:
-    """The indices that the output depends on. Other values have gradient 0, and may be NaN."""
+    """The indices that the output depends on. All other values have gradient 0, even if they are NaN."""
     found: set[int] = set()
     waiting = [program.output]
     while waiting:

@@ -16,7 +16,7 @@ from ..execution.memory_limit import bounded
 from ..execution.ragged import group_by_shape
 from ..language.architecture import Architecture, check_architecture
 from ..language.program import Program
-from .parameters import check_one_network_reads
+from .parameters import check_same_network
 from .sampling import check_width, random_key, run, sample_parameters
 
 
@@ -25,8 +25,8 @@ def sample_outputs(
 ) -> Float[np.ndarray, "draws outputs"]:
     """f(x) of many independent random networks: as n grows, draws from N(0, `infinite_ntk(arch, x).nngp`).
 
-    Changing hyper-parameters of the same architecture recompiles nothing, and memory does not grow
-    with the number of draws.
+    Changing hyper-parameters of the same architecture does not recompile, and memory does not grow with the number of
+    draws.
 
     Args:
         arch: An architecture.
@@ -42,7 +42,7 @@ def sample_outputs(
         HyperparameterError: The width or the number of draws is below 1, or the key cannot be used.
         InputError: The data cannot be used.
         ProgramError: A rule of the language is broken.
-        TooLargeError: It would need more memory than is free.
+        TooLargeError: The computation would need more memory than is free.
     """
     check_architecture(arch)
     check_width(width)
@@ -55,7 +55,7 @@ def sample_outputs(
     one = arch.trace(groups[0].data)
     for group in groups:
         program = arch.trace(group.data)
-        check_one_network_reads(arch, one, program)
+        check_same_network(arch, one, program)
         program = program.unrolled()
         block = _draws_at_once(program, width, draws)
         for first in range(0, draws, block):
@@ -66,7 +66,7 @@ def sample_outputs(
 
 @bounded(static_argnames=("width", "count"))
 def _networks(program: Program, key: Array, first: int, width: int, count: int) -> Float[Array, "draws outputs"]:
-    """The outputs of networks number `first`, `first + 1`, …, `count` of them."""
+    """The outputs of `count` networks, numbered from `first`."""
 
     def one(number: Array) -> Array:
         return run(program, sample_parameters(program, width, jax.random.fold_in(key, number))).output
@@ -75,7 +75,10 @@ def _networks(program: Program, key: Array, first: int, width: int, count: int) 
 
 
 def _draws_at_once(program: Program, width: int, draws: int) -> int:
-    """Networks at once: a power of two, so that few sizes are compiled, with about 2²² parameters and values in all."""
+    """The number of networks sampled at once: a power of two, so that few sizes are compiled.
+
+    Together they have about 2²² parameters and values.
+    """
     rows = {"matrix": width, "input": 1, "vector": 1}
     numbers = sum(int(np.prod(p.shape)) * rows[p.kind] * max(p.fan, 1) for p in program.parameters)
     numbers += sum(int(np.prod(i.shape)) for i in program.instructions if i.kind == "vector")

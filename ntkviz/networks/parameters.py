@@ -1,4 +1,4 @@
-"""Whether two programs have the same parameters: kernels are between inputs of one network."""
+"""Checks that two programs have the same parameters, since a kernel compares inputs of one network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..language.architecture import Architecture
 from ..language.program import Parameter, Program
 
 
-def check_one_network_reads(arch: Architecture, first: Program, second: Program) -> None:
+def check_same_network(arch: Architecture, first: Program, second: Program) -> None:
     """Raise `InputError` for inputs that need different parameters, such as vectors of different lengths."""
     if first is second or (first.structure == second.structure and _same_constants(first, second)):
         return
@@ -25,7 +25,7 @@ def check_one_network_reads(arch: Architecture, first: Program, second: Program)
                 inputs = f"Batches of different sizes, {len(first.data[0])} and {len(second.data[0])}"
             raise InputError(
                 f"{inputs}, give {arch.fn.__name__} different parameters ({(p or q).name}); kernels need inputs of "
-                "one network."
+                "the same network."
             )
 
 

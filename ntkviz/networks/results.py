@@ -1,4 +1,4 @@
-"""What is answered about networks: records of numbers, which need no JAX."""
+"""Results about networks: records of numbers, which need no JAX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One random network: every parameter is sampled, and the program run with them."""
+"""One random network: samples every parameter, and runs the program with them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ..language.rewriting.rolling import Loop
 from ..language.rules import Rules
 
 Parameters = tuple[Array, ...]
-"""Every ω of a network, in the order of its program."""
+"""Every parameter ω of a network, in the order of its program."""
 
 
 def check_width(width: Any) -> None:
@@ -74,17 +74,17 @@ def run(
     taps: dict[int, Array] | None = None,
     loops: tuple[Loop, ...] = (),
 ) -> Run:
-    """Run a program (repeats written out) with given parameters; vectors are `(*leading, n)`.
+    """Run a program without repeats (`Program.unrolled`) with given parameters; vectors are `(*leading, n)`.
 
-    `taps` are added to the values of instructions. `loops` are those of the program if it is rolled.
+    `taps` are added to the values of instructions, by index. `loops` are those of the program if it is rolled.
     """
-    # Outside the steps of loops, each of which would transpose again.
+    # Transposed here, outside the steps of loops, each of which would transpose again.
     declared = zip(program.parameters, parameters, strict=True)
     transposed = tuple(p.swapaxes(-2, -1) if d.kind == "matrix" else p for d, p in declared)
     net = Network(program, parameters, transposed, taps or {})
     starts = {loop.body[0][0]: loop for loop in loops}
     values: dict[int, Array] = {}
-    with products_in_full():
+    with full_precision_products():
         for index, instruction in enumerate(program.instructions):
             if index in starts:
                 values |= _run_loop(net, starts[index], values)
@@ -95,7 +95,7 @@ def run(
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """The network that a program is run with: its parameters, their transposes, and the taps added to values."""
+    """The network in which a program is run: its parameters, their transposes, and the taps added to values."""
 
     program: Program
     parameters: tuple[Array, ...]
@@ -104,7 +104,7 @@ class Network:
 
     @property
     def width(self) -> int:
-        """n."""
+        """The width n."""
         return width_of(self.program, self.parameters)
 
     @property
@@ -160,19 +160,19 @@ value.rule(ops.Readout)(lambda op, net, v, x: op.evaluate(v, x) * output_scale(n
 
 
 @contextmanager
-def products_in_full() -> Iterator[None]:
-    """Matrix products in full float32: by default a GPU rounds their inputs to ten bits, a thousandth."""
+def full_precision_products() -> Iterator[None]:
+    """Matrix products in full float32; by default a GPU rounds the factors to ten bits, an error of a thousandth."""
     with jax.default_matmul_precision("float32"):
         yield
 
 
 def _run_loop(net: Network, loop: Loop, values: dict[int, Array]) -> dict[int, Array]:
-    """The values of a loop's steps and their delayed inputs, each with its axis of steps."""
+    """The values of a loop's instructions and of their delayed inputs, each with its axis of steps."""
     program, taps = net.program, net.taps
     body = dict(loop.body)
     delayed = {index: program.delayed(index) for index in loop.inputs if index not in values}
 
-    def axis(index: int) -> int:  # behind the leading axes of one step
+    def axis(index: int) -> int:  # the axis of steps follows the leading axes of one step
         return len(program.instructions[index].shape) - 1
 
     def step(
@@ -187,7 +187,7 @@ def _run_loop(net: Network, loop: Loop, values: dict[int, Array]) -> dict[int, A
 
     first = {index: values[start] for index, (_, start) in delayed.items()}
     given = {index: values[index] for index in loop.inputs if index in values}
-    outside = {index: other for index, other in _met_in_a_sum(program, loop).items() if index in taps}
+    outside = {index: other for index, other in _paired_addends(program, loop).items() if index in taps}
     given |= {other: values[other] + taps[index] for index, other in outside.items()}
     inside = {index: taps[index] for index in body if index in taps and index not in outside}
     given, inside = (
@@ -198,10 +198,10 @@ def _run_loop(net: Network, loop: Loop, values: dict[int, Array]) -> dict[int, A
     return {index: jnp.moveaxis(array, 0, axis(index)) for index, array in made.items()}
 
 
-def _met_in_a_sum(program: Program, loop: Loop) -> dict[int, int]:
-    """Values of a step whose only use is a sum, by index, with the outside array whose only use is that sum.
+def _paired_addends(program: Program, loop: Loop) -> dict[int, int]:
+    """Pairs of addends that are used nowhere else: a value made in the loop, and an array made before it.
 
-    The gradients at both are equal: with a tap on the second, a loop returns one array of gradients for both.
+    The gradients at the two are equal, so a single tap, on the latter, gives both. Keys and values are indices.
     """
     instructions = program.instructions
     uses = Counter(a for i in instructions for a in i.args)
@@ -228,7 +228,7 @@ def width_of(program: Program, parameters: tuple[Array, ...]) -> int:
 def _product(
     x: Float[Array, "*leading width"], w: Float[Array, "width width"], transposed: Float[Array, "width width"]
 ) -> Float[Array, "*leading width"]:
-    """x w, for rows x; the gradient at x is that at x w times wᵀ, `transposed`."""
+    """x w, for rows x; the gradient at x is that at x w, times wᵀ, which is passed as `transposed`."""
     return x @ w
 
 
@@ -238,7 +238,7 @@ def _product_kept(x: Any, w: Any, transposed: Any) -> tuple[Array, tuple[Array |
 
 def _product_gradients(kept: tuple[Array | None, Array], gradient: Array) -> tuple[Array, Array | None, None]:
     x, transposed = kept  # x if a gradient at w is needed
-    with products_in_full():
+    with full_precision_products():
         return gradient @ transposed, None if x is None else jnp.einsum("...r,...c->rc", x, gradient), None
 
 
@@ -246,7 +246,10 @@ _product.defvjp(_product_kept, _product_gradients, symbolic_zeros=True)
 
 
 def output_scale(program: Program, width: int) -> float:
-    """f = vᵀx/√n when the Simple GIA Check passes; vᵀx/n, which then has a limit, when it does not."""
+    """The factor of vᵀx in the output: 1/√n if the Simple GIA Check passes, otherwise 1/n, with which it has a limit.
+
+    For a readout of `fan` blocks it is divided by √fan.
+    """
     readout = readout_parameter(program)
     fan = 1 if readout is None else readout.fan
     return 1 / (math.sqrt(fan) * (math.sqrt(width) if passes(program) else width))

@@ -16,7 +16,7 @@ from ..execution.memory_limit import bounded
 from ..language.architecture import Architecture, check_architecture, check_data, number
 from ..language.program import Program
 from .finite import ntk_of_batches, ntk_of_examples
-from .parameters import check_one_network_reads
+from .parameters import check_same_network
 from .results import Training
 from .sampling import Parameters, at_readout_scale, check_width, random_key, run, sample_parameters
 
@@ -37,8 +37,8 @@ def train(
     A step is ω ← ω − learning_rate·lr·∂L/∂ω with L = ½ Σ (f − y)² over the training inputs, lr being the
     parameter's own factor. In the NTK parametrization (either preset) the same learning rate serves every width,
     and as the width grows the outputs follow `regression.fit(…).gradient_descent(steps, learning_rate)`,
-    started at the network's own f₀. Changing the learning rate, hyper-parameters or steps (not their number)
-    recompiles nothing.
+    started at the network's own f₀. Changing the learning rate, hyper-parameters or steps (but not their number)
+    does not recompile.
 
     Source: Lee et al. 2019 (arXiv:1902.06720) for the limit; Yang & Littwin 2021 (arXiv:2105.03703) for any
     architecture.
@@ -64,7 +64,7 @@ def train(
         HyperparameterError: The width, key, learning rate or steps are invalid.
         InputError: The inputs or targets cannot be used.
         ProgramError: A rule of the language is broken.
-        TooLargeError: It would need more memory than is free.
+        TooLargeError: The computation would need more memory than is free.
     """
     check_architecture(arch)
     check_width(width)
@@ -74,7 +74,7 @@ def train(
     data_test = data if x_test is None else check_data(x_test, "x_test")
     targets = _targets(y_train, len(data[0]))
     first, test, one = arch.trace(data), arch.trace(data_test), one_example(arch, data)
-    check_one_network_reads(arch, first, test)
+    check_same_network(arch, first, test)
     first, test, one = first.unrolled(), test.unrolled(), one and one.unrolled()
     found = _train(first, test, one, targets, np.diff(counts, prepend=0), rate, random_key(key), width)
     outputs, outputs_test, before, after = map(np.asarray, found)

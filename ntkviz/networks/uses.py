@@ -20,7 +20,7 @@ from jaxtyping import Float
 
 from ..language.axes import Shape
 from ..language.program import Parameter, Program
-from .sampling import products_in_full
+from .sampling import full_precision_products
 
 Matrix = tuple[int, Shape]
 """A parameter, with the index of a matrix in an array of matrices."""
@@ -38,14 +38,14 @@ def ntk_from_uses(
 ) -> Float[Array, "outputs outputs_bar"]:
     """Σ over trained parameters of lr·multiplier²/fan_in Σ over pairs of uses ⟨a, ā⟩⟨b, b̄⟩.
 
-    `here` and `there` have the uses in two programs of one architecture, `pairs` sums over pairs of them, and `zero`
-    has the kernel's shape, for the case that nothing is trained.
+    `here` and `there` hold the uses in two programs of one architecture, `pairs` sums over pairs of them, and `zero`,
+    of the kernel's shape, is the result if nothing is trained.
     """
     total = zero
     for matrix in here:
         if matrix not in there:  # a sequence of one token never uses W
             continue
-        with products_in_full():
+        with full_precision_products():
             found = pairs(here[matrix], there[matrix])
         total = total + jnp.asarray(gradient_scale(program, matrix[0], width), found.dtype) * found
     return total
@@ -66,13 +66,13 @@ class Uses(NamedTuple):
 
 
 def of_vector(a: Float[Array, "outputs uses width"]) -> Uses:
-    """The uses of a parameter that is an array of vectors: its input is the number 1."""
+    """The uses of a parameter that is an array of vectors, as if each were a matrix whose input is the number 1."""
     count = a.shape[1]
     return Uses(a, jnp.broadcast_to(jnp.eye(count, dtype=a.dtype), (len(a), count, count)))
 
 
-def side_by_side(uses: Iterable[tuple[Matrix, Uses]]) -> dict[Matrix, Uses]:
-    """All uses of each parameter."""
+def concatenated(uses: Iterable[tuple[Matrix, Uses]]) -> dict[Matrix, Uses]:
+    """Concatenate all uses of each parameter."""
     found: dict[Matrix, list[Uses]] = {}
     for matrix, use in uses:
         found.setdefault(matrix, []).append(use)
@@ -80,7 +80,7 @@ def side_by_side(uses: Iterable[tuple[Matrix, Uses]]) -> dict[Matrix, Uses]:
 
 
 def pairs_of_uses(u: Uses, w: Uses) -> Float[Array, "outputs outputs_bar"]:
-    """Σ ⟨a, ā⟩⟨b, b̄⟩ over pairs of uses, by Gram matrices or by gradients, whichever is cheaper."""
+    """Σ ⟨a, ā⟩⟨b, b̄⟩ over pairs of uses, from Gram matrices or from whole gradients, whichever is cheaper."""
     (batch, uses, rows), (batch_bar, uses_bar, columns) = u.a.shape, (*w.a.shape[:2], u.b.shape[-1])
     sides = [u] if w is u else [u, w]
     by_gram = batch * uses * batch_bar * uses_bar * (rows + columns)
@@ -93,11 +93,11 @@ def pairs_of_uses(u: Uses, w: Uses) -> Float[Array, "outputs outputs_bar"]:
 
 
 _CACHED = 2**19
-"""The largest number of gradient entries held at once, which fits into a cache."""
+"""The largest number of gradient entries held at once: they fit into the CPU's cache."""
 
 
 def _products_of_gradients(sides: list[Uses]) -> Float[Array, "outputs outputs_bar"]:
-    """The inner products of the gradients Σ a bᵀ of both sides (or of one with itself), some rows at a time."""
+    """The inner products of the gradients Σ a bᵀ of both sides (or of one with itself), in blocks of rows."""
     if sides[0].a.shape[-1] > sides[0].b.shape[-1]:
         sides = [Uses(m.b, m.a) for m in sides]  # products are fastest with fewer rows than columns
     outputs = [len(m.a) for m in sides]
@@ -105,7 +105,7 @@ def _products_of_gradients(sides: list[Uses]) -> Float[Array, "outputs outputs_b
     at_once = 2 ** (at_once.bit_length() - 1)  # as most widths are, so that there is no remainder
 
     def add(total: Array, rows: list[Array]) -> tuple[Array, None]:
-        # One row for each output: XLA does not turn a product over two axes into a matrix product.
+        # Flattened to one row per output, since XLA does not turn a contraction over two axes into a matrix product.
         gradients = [jnp.einsum("iur,iuc->irc", a, m.b).reshape(len(a), -1) for a, m in zip(rows, sides, strict=True)]
         return total + gradients[0] @ gradients[-1].T, None
 
