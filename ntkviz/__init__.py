@@ -4,7 +4,7 @@ Write an architecture once, as a tensor program (Yang, *Tensor Programs II*, arX
 finite width it is a random network with an empirical NTK; at infinite width it gives the limit NTK;
 as text it gives its program and its Simple GIA Check.
 
-The public names are listed in `__init__.pyi`. Each is loaded on first use, and JAX with the first that computes, so
+The public names are listed in `__init__.pyi`. Each is loaded on first use, and JAX with the first that needs it, so
 importing this package is fast.
 """
 

@@ -75,7 +75,7 @@ class Ratio(NamedTuple):
     freedom: float
 
     def chance(self, off: float) -> float:
-        """How often chance alone puts the mean as far from its expectation, by Student's t distribution.
+        """The probability that chance alone moves the mean at least this far from its expectation, by Student's t.
 
         Args:
             off: A distance, at least 0.
@@ -91,7 +91,7 @@ class Ratio(NamedTuple):
 def over_predicted(distances: Mapping[tuple[int, int], float], c: float, error: float) -> Ratio:
     """The mean of d/(c/√n) over networks.
 
-    Those of one seed share random numbers at all widths, so their mean counts as one measurement.
+    Networks of one seed share random numbers at all widths, so the mean over them counts as one measurement.
 
     Args:
         distances: d of each network, by width n and seed.
@@ -99,8 +99,8 @@ def over_predicted(distances: Mapping[tuple[int, int], float], c: float, error: 
         error: Its standard error.
 
     Returns:
-        The ratio and its standard error, that of `c` included. The latter is taken to be known exactly; degrees of
-        freedom are those of Welch and Satterthwaite.
+        The ratio and its standard error, which includes that of `c`. The error of `c` is taken to be known exactly; the
+        degrees of freedom are those of Welch and Satterthwaite.
     """
     by_seed: dict[int, list[float]] = {}
     for (width, seed), distance in distances.items():
@@ -113,7 +113,7 @@ def over_predicted(distances: Mapping[tuple[int, int], float], c: float, error: 
 
 
 def two_sided_t(t: float, freedom: float) -> float:
-    """P(|T| > t) for Student's t distribution: without SciPy, which is slow to import.
+    """P(|T| > t) for Student's t distribution, computed without SciPy, which is slow to import.
 
     With T = √ν tan θ the density of θ is proportional to cos^(ν−1) θ.
 
@@ -122,7 +122,7 @@ def two_sided_t(t: float, freedom: float) -> float:
         freedom: The degrees of freedom ν, at least 1.
 
     Returns:
-        The probability, to six digits after the point; of a normal variable for ν beyond a thousand.
+        The probability, to six decimal places; that of a normal variable for ν > 1000.
     """
     if freedom > 1000:
         return math.erfc(t / math.sqrt(2))

@@ -53,4 +53,4 @@ class NotIntegrableError(NtkvizError):
 
 
 class TraceError(ProgramError):
-    """A model cannot be traced: it is no tensor program, or one whose limit would not be the model's."""
+    """A model cannot be traced: it is not a tensor program, or it is one whose limit would not be the model's."""

@@ -1,8 +1,8 @@
 """The memory and CPUs that this process may use, with the limits of its container.
 
 A container, a pod or a systemd service is a Linux *control group*, whose limits do not show in the machine's own
-figures. Groups are nested, and each limits everything in it, so the smallest limit counts. There are two interfaces,
-version 1 with a tree of folders for each resource and version 2 with one for all, and machines that have both. (Linux
+figures. Groups are nested, and each limits everything in it, so the smallest limit applies. There are two interfaces,
+version 1 with a tree of folders for each resource and version 2 with one tree for all; some machines have both. (Linux
 kernel documentation, admin-guide/cgroup-v2.rst and admin-guide/cgroup-v1/.)
 """
 
@@ -56,14 +56,13 @@ def _in_use(group: Path) -> float:
     """The memory of the group's processes without evictable files, in bytes: the *working set* of a container."""
     held = next((n for f in ("memory.current", "memory.usage_in_bytes") if (n := _number(group / f)) is not None), 0.0)
     parts = dict(line.split(maxsplit=1) for line in _text(group / "memory.stat").splitlines() if " " in line)
-    files = parts.get(
-        "total_inactive_file", parts.get("inactive_file", "0")
-    )  # version 1 counts nested groups in `total_`
+    # Version 1 counts nested groups only in the entries named `total_…`.
+    files = parts.get("total_inactive_file", parts.get("inactive_file", "0"))
     return max(0.0, held - (_as_number(files) or 0.0))
 
 
 def _cpu_share(group: Path) -> float | None:
-    """CPU time per second, in seconds."""
+    """The CPU time per second that the group may use, in seconds; `None` without a limit."""
     quota, _, period = _text(group / "cpu.max").partition(" ")
     if not quota:
         quota, period = _text(group / "cpu.cfs_quota_us"), _text(group / "cpu.cfs_period_us")
@@ -76,7 +75,7 @@ def _number(file: Path) -> float | None:
 
 
 def _as_number(text: str) -> float | None:
-    """`None` for `max`, and for a missing file."""
+    """The number; `None` for `max` and for the empty text of a missing file."""
     try:
         return float(int(text))
     except ValueError:

@@ -71,8 +71,8 @@ def fit(arch: Architecture, x_train: Any, y_train: Any, x_test: Any = None, *, c
             `Regression` from the kernels of all nodes.
         y_train: Targets, `(train,)` or `(train, outputs)`. The untrained network's mean is zero, so centre them. To
             predict one finite network rather than the average over all, pass Y − f₀(X) and add its f₀ to the mean.
-        x_test: Another batch, as `x_train`; `None` means `x_train` again.
-        covariance: `False` skips the kernels between test inputs, if only the means are needed.
+        x_test: Another batch, like `x_train`; `None` means `x_train` again.
+        covariance: `False` skips the kernels between test inputs, for when only the means are needed.
 
     Returns:
         A `Regression`. The kernels are computed here, once for all predictions.
@@ -244,7 +244,7 @@ class Modes(NamedTuple):
 
 def _modes(kernel: Float[np.ndarray, "train train"], error: float) -> Modes:
     rates, directions = np.linalg.eigh(kernel)
-    # Errors of the entries move an eigenvalue by at most `train` times their size (Weyl's inequality).
+    # Errors in the entries move an eigenvalue by at most `train` times their size (Weyl's inequality).
     known = rates > len(kernel) * max(error, np.finfo(float).eps * rates[-1])
     return Modes(rates[known], directions[:, known])
 
@@ -306,12 +306,14 @@ def _targets(y: Any, count: int) -> Real[np.ndarray, "train *outputs"]:
 def _check_kernels(name: str, kernels: tuple[Any, ...], shape: tuple[int, int]) -> None:
     for kernel in kernels:
         if np.shape(kernel) != shape:
-            raise InputError(f"The {name} kernels have shape {np.shape(kernel)}; beside the others it must be {shape}.")
+            raise InputError(
+                f"The {name} kernels have shape {np.shape(kernel)}; to match the others it must be {shape}."
+            )
         refusal = f"One of the {name} kernels is not an array of numbers; pass kernels as `infinite_ntk` returns them."
         if not np.all(np.isfinite(real_array(kernel, f"One of the {name} kernels", refusal))):
             raise InputError(
-                f"The {name} kernels contain NaN or infinity, as those of batch normalisation for too small batches; "
-                "predictions need finite kernels."
+                f"The {name} kernels contain NaN or infinity, as those of batch normalisation do when a batch is too "
+                "small; predictions need finite kernels."
             )
 
 

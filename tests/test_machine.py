@@ -184,7 +184,7 @@ def small_pod(write):
 def test_a_calculation_too_large_for_the_pod_is_refused(small_pod, monkeypatch):
     monkeypatch.delenv(bounded.LIMIT, raising=False)
     bounded.check_fits(0.9 * GB)
-    with pytest.raises(TooLargeError, match="1 GB are free"):
+    with pytest.raises(TooLargeError, match="only 1 GB are free"):
         bounded.check_fits(1.5 * GB)
     with pytest.raises(TooLargeError):
         nv.empirical_ntk(nv.architectures.mlp(depth=2), [[1.0, 2.0]], width=2**15, key=0)  # 4 GB

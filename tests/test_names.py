@@ -109,7 +109,7 @@ def test_growth_without_expectation_is_refused():
 
 def test_the_ntk_of_a_jump_is_refused():
     """JAX's derivative of a step is 0 everywhere, which would leave a part of the NTK out."""
-    with pytest.raises(ProgramError, match="no derivative that is a function"):
+    with pytest.raises(ProgramError, match=r"derivative .*is not a function"):
         nv.infinite_ntk(nv.architectures.mlp(nonlinearity=lambda x: jnp.where(x > 0, 1.0, 0.0)), X)
 
 

@@ -2,8 +2,8 @@
 
     python -m ntkviz.distant.host
 
-It prints one line of JSON, the environment of a process that should use it, and runs until its standard input ends:
-whoever started it with a pipe need not stop it. Everything binds to localhost.
+It prints one line of JSON, the environment variables for processes that should use it, and runs until its standard
+input is closed, so it stops with the process that started it through a pipe. Everything binds to localhost.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from .. import machine
 from .requests import ENGINE
 from .result_cache import ResultCache
 
-CACHED = 256 * 2**20  # bytes of answers that the class shares
+CACHED = 256 * 2**20  # bytes of cached answers, shared by the class
 HERE = "127.0.0.1"
-LOG = logging.CRITICAL  # pages that are closed while an answer is on its way are expected
+LOG = logging.CRITICAL  # lower levels report every page that is closed while it waits for an answer
 NO_PAGES: dict[str, Any] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
 
 
@@ -41,7 +41,7 @@ class Nice(WorkerPlugin):
 
 @contextlib.contextmanager
 def hosted() -> Iterator[dict[str, str]]:
-    """Run the cluster; yields the environment variables with which a process finds it."""
+    """Run the cluster; yields the environment variables that let a process connect to it."""
     secured = security()
     with tempfile.TemporaryDirectory(prefix="ntkviz-") as folder, dask.config.set(NO_PAGES):
         parts = scheduler(secured), workers(folder, secured)
@@ -50,15 +50,15 @@ def hosted() -> Iterator[dict[str, str]]:
 
 
 def scheduler(secured: Security | None) -> dict[str, Any]:
-    """The scheduler, as `SpecCluster` takes it."""
+    """The specification of the scheduler, in the form that `SpecCluster` takes."""
     options = {"plugins": [ResultCache(CACHED)], "dashboard": False}
     return {"cls": Scheduler, "options": options | address(secured)}
 
 
 def workers(folder: str, secured: Security | None) -> dict[str, dict[str, Any]]:
-    """The worker processes: one for requests that a page waits for, and one of lower priority for all others.
+    """The specifications of the worker processes: one for requests that a page waits for, one of lower priority.
 
-    The first has several threads, so that no reader waits for another's compilation, and one more for `prepare`.
+    The first has several threads, so that no user waits for another's compilation, and one more for `prepare`.
     """
     compiled = {"JAX_COMPILATION_CACHE_DIR": f"{folder}/compiled", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     shared: dict[str, Any] = {"env": compiled | {name: os.environ[name] for name in compiled if name in os.environ}}
@@ -78,7 +78,7 @@ def workers(folder: str, secured: Security | None) -> dict[str, dict[str, Any]]:
 
 
 def address(secured: Security | None) -> dict[str, Any]:
-    """Where a server listens: on localhost, as does its unused web page."""
+    """Settings that bind a server to localhost, and also its dashboard, which is not used."""
     protocol = "tls://" if secured else "tcp://"
     return {"host": HERE, "protocol": protocol, "security": secured, "dashboard_address": f"{HERE}:0"}
 
@@ -86,13 +86,13 @@ def address(secured: Security | None) -> dict[str, Any]:
 def security() -> Security | None:
     """A certificate for this run alone, required to connect; `None` where `cryptography` is not installed.
 
-    A Dask scheduler executes what it is sent, and other users of this machine can reach its port.
+    A Dask scheduler executes any code it is sent, and other users of this machine can reach its port.
     """
     return Security.temporary() if importlib.util.find_spec("cryptography") else None
 
 
 def credentials(secured: Any) -> dict[str, str]:
-    """The certificate as settings of Dask, which reads them from the environment."""
+    """The certificate, as environment variables that Dask reads."""
     if secured is None:
         return {}
     tls = {
@@ -106,7 +106,7 @@ def credentials(secured: Any) -> dict[str, str]:
 
 
 def main() -> None:
-    """Host a class until the standard input ends."""
+    """Run the cluster for a class until standard input is closed."""
     with hosted() as environment:
         print(json.dumps(environment), flush=True)
         sys.stdin.read()

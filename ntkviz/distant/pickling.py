@@ -1,4 +1,4 @@
-"""Requests and answers as bytes: equal ones are equal bytes, whichever process wrote them, and none needs JAX."""
+"""Requests and answers as bytes: equal values give equal bytes in every process, and unpickling needs no JAX."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import numpy as np
 
 
 class _Pickler(cloudpickle.Pickler):
-    """Functions of a notebook by value, and JAX's arrays as NumPy's.
+    """Pickles a notebook's functions by value, and JAX arrays as NumPy arrays.
 
-    Of the file that Jupyter makes of a cell the folder is left out, which names the process; the name is a hash of the
-    cell. So two kernels that run the same notebook write the same bytes.
+    Jupyter compiles each cell under a file name whose folder contains the process id and whose last part is a hash of
+    the cell. Only that last part is kept, so two kernels that run the same notebook write the same bytes.
     """
 
     def reducer_override(self, thing: Any) -> Any:
-        """Called before anything is pickled."""
+        """Called for every object before it is pickled."""
         if isinstance(thing, types.CodeType):
             return self.dispatch_table[types.CodeType](thing.replace(co_filename=Path(thing.co_filename).name))
         if (jax := sys.modules.get("jax")) and isinstance(thing, jax.Array):

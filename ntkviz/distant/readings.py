@@ -1,6 +1,6 @@
-"""The one door to all computations: a reading by its name, run here or on the cluster that `NTKVIZ_ENGINE` names.
+"""The one entry point to all computations: runs a reading by name, here or on the cluster named by `NTKVIZ_ENGINE`.
 
-Only values pass through it: the arguments one way, and an answer that needs no JAX the other.
+Only values are exchanged: the arguments are sent, and an answer comes back that needs no JAX.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ READINGS = {
     "nonlinearity_values": "ntkviz.language.nonlinearities.nonlinearity",
     "recorded": "ntkviz.language.architecture",
 }
-"""Every reading by its name, and the module where it is defined: all that a cluster will run."""
+"""Every reading by name, with the module that defines it; a cluster runs nothing else."""
 
 _answering: ContextVar[bool] = ContextVar("whether this thread is answering a request", default=False)
 
 
 def read(name: str, /, *args: Any, **kwargs: Any) -> Any:
-    """The answer of a reading, computed here or on the cluster. Raises what the reading raises."""
+    """The result of a reading, computed here or on the cluster. Raises what the reading raises."""
     if not _is_distant():
         return _function(name)(*args, **kwargs)
     from .pickling import pickled
@@ -64,15 +64,16 @@ def read(name: str, /, *args: Any, **kwargs: Any) -> Any:
 
 
 def reading(name: str) -> Callable[..., Any]:
-    """A reading as a function: itself, or, in a process that uses a cluster, the request for it."""
+    """A reading as a function; in a process that uses a cluster, a function that sends the request there."""
     return functools.partial(read, name) if _is_distant() else _function(name)
 
 
 def answer(name: str, arguments: bytes) -> bytes:
-    """What a worker of the cluster answers to a request for a reading: the pickle of its value.
+    """Run a reading on a worker of the cluster; returns its result, pickled.
 
-    An error of `ntkviz` is an answer too, and is cached like any other. Raises Python's errors as they are; others,
-    which a kernel could not unpickle without importing half the engine, as a `RuntimeError` that names them.
+    An `NtkvizError` is returned, not raised, so that it is cached like any other answer. Built-in exceptions are raised
+    as they are; any other becomes a `RuntimeError` that names it, since a kernel might have to import much of the
+    engine to unpickle it.
     """
     from .pickling import pickled
 

@@ -1,11 +1,11 @@
-"""How a process sends requests to the cluster: to which workers, how urgently, and until when the answer is needed.
+"""How a process sends requests to the cluster: to which workers, with which priority, and how they are abandoned.
 
-There are three lanes, each a Dask resource of the workers that serve it, so that a slider never waits for somebody
-else's wide networks:
+There are three lanes, each a Dask resource of the workers that serve it, so that a slider never waits for another
+user's wide networks:
 
 - `quick`: requests from the main thread, where a page waits for the answer.
 - `background`: requests from other threads.
-- `prepare`: requests that nobody waits for. They go to the workers of `quick`, which then have the compiled code.
+- `prepare`: requests made in advance. They go to the workers of `quick`, which then have the compiled code.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def preparing() -> Iterator[None]:
 
 @contextmanager
 def wanted_until(given_up: Callable[[], bool]) -> Iterator[None]:
-    """A context whose requests raise `GivenUp` once `given_up()`.
+    """A context whose requests raise `GivenUp` once `given_up()` returns true.
 
-    A cluster finishes what it has begun; a calculation in this process goes on to its next `check_wanted`.
+    A cluster still finishes a computation that it has begun; one in this process stops at its next `check_wanted`.
     """
     token = _given_up.set(given_up)
     try:
@@ -65,10 +65,10 @@ def wanted_until(given_up: Callable[[], bool]) -> Iterator[None]:
 
 
 def check_wanted() -> None:
-    """Raise `GivenUp` if nobody wants what is being calculated: between two parts of a long calculation."""
+    """Raise `GivenUp` if the result is no longer needed. Long computations call this between their parts."""
     given_up = _given_up.get()
     if given_up is not None and given_up():
-        raise GivenUp("This is not wanted any more.")
+        raise GivenUp("This result is no longer needed.")
 
 
 def ask(answer: Callable[[str, bytes], bytes], name: str, arguments: bytes) -> bytes:
@@ -90,8 +90,8 @@ def ask(answer: Callable[[str, bytes], bytes], name: str, arguments: bytes) -> b
             future.release()
     except (KilledWorker, CancelledError, CommClosedError) as problem:
         raise ClusterError(
-            f"The cluster that computes for this page failed ({type(problem).__name__}); reload the page, or tell "
-            "whoever runs the class."
+            f"The cluster that computes for this page failed ({type(problem).__name__}); reload the page, or tell the "
+            "person who runs the class."
         ) from problem
 
 
@@ -111,7 +111,7 @@ def _awaited(future: Future[bytes]) -> bytes:
     given_up, done = _given_up.get(), threading.Event()
     if given_up is None:
         return future.result()
-    # Not `result(timeout=…)`, which also interrupts the transfer of an answer.
+    # `result(timeout=…)` would also interrupt the transfer of an answer.
     future.add_done_callback(lambda _: done.set())
     while not done.wait(POLLING):
         if given_up():
@@ -120,7 +120,7 @@ def _awaited(future: Future[bytes]) -> bytes:
 
 
 def _client() -> Client:
-    """The connection of this process, made when it is first needed and again if it was lost."""
+    """The connection of this process, opened on first use and reopened if it was lost."""
     with _connecting:
         client = _connection()
         if client.status != "running":

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ResultCache(SchedulerPlugin):
-    """Keeps the newest answers, up to `limit` bytes in all; Dask alone drops what no client holds."""
+    """Keeps the newest answers, up to `limit` bytes in all; Dask by itself drops results that no client holds."""
 
     CLIENT = "ntkviz-results"  # the client that holds them
 

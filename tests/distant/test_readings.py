@@ -210,7 +210,7 @@ def test_a_walkthrough_asks_once_for_its_limit_and_for_each_network(trips):
 
 
 def test_refusals_arrive_as_they_are(connect):
-    with pytest.raises(nv.HyperparameterError, match="An architecture is needed"):
+    with pytest.raises(nv.HyperparameterError, match="Expected an architecture"):
         nv.infinite_ntk(3, X)
     with pytest.raises(nv.HyperparameterError, match="mlp has no hyper-parameter 'deph'"):
         A.mlp(deph=3)
