@@ -169,6 +169,17 @@ def test_a_jump_has_no_limit_ntk(rng):
         nv.infinite_ntk(mlp(nonlinearity="step"), rng.normal(size=(3, 2)))
 
 
+@pytest.mark.parametrize("functions", [(nv.relu, nv.step), (nv.step, nv.relu)])
+def test_the_refusal_names_the_function_that_jumps(rng, functions):
+    @nv.architecture
+    def both(net, x):
+        g, w = net.input("U", x), net.matrix("W")
+        return net.readout("v", w @ functions[0](g) + w @ functions[1](g))
+
+    with pytest.raises(NoForwardLimitError, match="derivative of step is not a function"):
+        nv.infinite_ntk(both, rng.normal(size=(2, 3)), method="forward")
+
+
 def test_the_forward_method_refuses_what_fails_the_check(rng):
     @nv.architecture
     def mean_readout(net, x):
