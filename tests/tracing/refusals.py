@@ -101,7 +101,7 @@ def masked_weights(p, x, n):
     return (x @ p["U"]) @ jnp.tril(p["W"]) @ p["v"]
 
 
-@refused(r"sums or changes entries of matrix W")
+@refused(r"changes the entries of matrix W \(mul")
 def weight_norm(p, x, n):
     return (x @ p["U"]) @ (p["W"] / jnp.linalg.norm(p["W"], axis=0)) @ p["v"]
 
