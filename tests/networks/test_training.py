@@ -115,7 +115,7 @@ def test_wide_networks_follow_the_regression_from_their_own_start(data):
         ({"learning_rate": -1.0}, HyperparameterError, "learning_rate"),
         ({"width": 0}, HyperparameterError, "The width is 0"),
         ({"y_train": [1.0, -1.0]}, InputError, r"y_train has shape \(2,\)"),
-        ({"x_test": np.ones((2, 3))}, InputError, "one network"),
+        ({"x_test": np.ones((2, 3))}, InputError, "the same network"),
     ],
 )
 def test_refusals_are_one_sentence(data, change, error, match):
