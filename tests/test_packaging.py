@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from plotly.offline import get_plotlyjs_version
 
 import ntkviz
+from ntkviz.distant.readings import READINGS
 
 ENTRY = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
 
@@ -138,6 +139,10 @@ def test_engine_needs_nothing_of_the_app():
     assert {"IPython", "anywidget", "dask", "distributed", "ipywidgets", "plotly", "sklearn", "voila"}.isdisjoint(
         loaded
     )
+
+
+def test_readings_load_scipy_only_when_they_need_it():
+    assert "scipy" not in loaded_with(", ".join({*READINGS.values()})), "it takes as long to load as a limit to compute"
 
 
 def test_app_starts_without_what_takes_seconds_and_is_not_needed():

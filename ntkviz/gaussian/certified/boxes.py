@@ -15,10 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Shaped
-from scipy.special import ndtr
 
 from ntkviz.gaussian.certified.enclosures import Traced
-from ntkviz.gaussian.certified.functions import Array
+from ntkviz.gaussian.certified.functions import Array, normal_cdf
 from ntkviz.gaussian.certified.pieces import SAME_LIMIT, STEEPEST, WIDENING, gauss_error
 
 REACH = 12.0
@@ -118,7 +117,7 @@ def _beyond(f: Traced, law: Law, theta: Sequence[float]) -> float:
     found = enclosed(f, law, theta, cubes)
     with np.errstate(over="ignore"):
         most = np.maximum(np.abs(found.lo), np.abs(found.hi)) ** 2
-    return float((most * 2 * dimensions * ndtr(-SHELLS[:-1])).sum())
+    return float((most * 2 * dimensions * normal_cdf(-SHELLS[:-1])).sum())
 
 
 def _on_boxes(f: Traced, law: Law, theta: Sequence[float], boxes: Boxes) -> tuple[Array, Array]:
@@ -134,7 +133,7 @@ def _on_boxes(f: Traced, law: Law, theta: Sequence[float], boxes: Boxes) -> tupl
 def _on_some(f: Traced, law: Law, theta: Sequence[float], boxes: Boxes) -> tuple[Array, Array]:
     found, dimensions = enclosed(f, law, theta, boxes), boxes.centre.shape[1]
     left, right = boxes.centre - boxes.half, boxes.centre + boxes.half
-    mass = np.where(left > 0, ndtr(-left) - ndtr(-right), ndtr(right) - ndtr(left)).prod(1)
+    mass = np.where(left > 0, normal_cdf(-left) - normal_cdf(-right), normal_cdf(right) - normal_cdf(left)).prod(1)
     most = np.maximum(np.abs(found.lo), np.abs(found.hi)) ** 2
     least = np.where((found.lo <= 0) & (found.hi >= 0), 0.0, np.minimum(np.abs(found.lo), np.abs(found.hi)) ** 2)
     value, error = mass * (least + most) / 2, mass * (most - least) / 2

@@ -76,6 +76,13 @@ def _erfc(x: Array) -> Array:
     return np.asarray(erfc(x))
 
 
+def normal_cdf(x: Array) -> Array:
+    """The distribution function of the standard normal law."""
+    from scipy.special import ndtr
+
+    return np.asarray(ndtr(x))
+
+
 def _logistic(x: Array) -> Array:
     return np.exp(-np.logaddexp(0, -x))
 
