@@ -119,7 +119,7 @@ class VirtualNetwork:
 
     def dot(self, x: Float[Array, "rows samples"], y: Float[Array, "others samples"]) -> Float[Array, "rows others"]:
         """⟨x, y⟩ for all pairs of rows, `(rows of x, rows of y)`."""
-        return jnp.matmul(self.weighted(x), y.T, precision="highest") / self.samples
+        return jnp.einsum("ia,ja->ij", self.weighted(x), y, precision="highest") / self.samples
 
     def matrix(self, name: Any, inputs: int) -> RandomMatrix:
         """The matrix of this name, whose inputs have this length; a new one if it is not known yet."""

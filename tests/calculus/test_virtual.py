@@ -1,5 +1,8 @@
 """Virtual networks against real ones: one law, at widths where the limit is far away."""
 
+import subprocess
+import sys
+
 import jax
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from scipy.stats import ks_2samp
 import ntkviz as nv
 from ntkviz.calculus import virtual
 from ntkviz.errors import HyperparameterError, TooLargeError
+from ntkviz.execution.memory_limit import LESS_MEMORY
 from ntkviz.networks.finite import ntk_of_examples
 from ntkviz.networks.sampling import sample_parameters
 
@@ -40,7 +44,7 @@ def real_ntks(arch, x, width):
 
 
 def virtual_ntks(arch, x, width):
-    programs = virtual.Stacks.of(arch, x).programs
+    programs = virtual.virtual.Stacks.of(arch, x).programs
     each = jax.jit(jax.vmap(lambda key: virtual._ntk(programs, width, key)))
     return np.asarray(each(jax.random.split(jax.random.key(7), DRAWS)))
 
@@ -122,7 +126,42 @@ def test_what_does_not_fit_is_refused(monkeypatch):
     monkeypatch.setenv("NTKVIZ_MEMORY_GB", "0.1")
     with pytest.raises(TooLargeError):
         nv.virtual_ntk(a.mlp, VECTORS, width=10**7, key=0)
-    assert 1e8 < nv.cost(nv.virtual_ntk, a.mlp, VECTORS, width=10**6, key=0).memory < 1e9
+
+
+MEMORY = """
+import re, sys
+import numpy as np
+import ntkviz as nv
+
+def memory(name):
+    return 1024 * int(re.search(name + r":\\s+(\\d+) kB", open("/proc/self/status").read())[1])
+
+arch, x = getattr(nv.architectures, sys.argv[1]), np.random.default_rng(0).normal(size=eval(sys.argv[2]))
+nv.virtual_ntk(arch, x, width=64, key=0)  # all libraries are there
+before = memory("VmRSS")
+nv.virtual_ntk(arch, x, width=10**6, key=0)
+print(nv.cost(nv.virtual_ntk, arch, x, width=10**6, key=0).memory / (memory("VmHWM") - before))
+"""
+
+
+@pytest.mark.parametrize(("arch", "shape"), [("mlp", (3, 6)), ("rnn", (2, 5, 3))])
+def test_the_memory_of_wide_virtual_networks_is_foretold(arch, shape):
+    """Of an MLP compilation, which counts as well, takes a tenth."""
+    done = subprocess.run([sys.executable, "-c", MEMORY, arch, str(shape)], capture_output=True, text=True, check=True)
+    assert 0.95 < float(done.stdout) < 1.3
+
+
+@pytest.mark.parametrize(
+    ("arch", "shape"), [("mlp", (3, 6)), ("rnn", (2, 5, 3)), ("cnn", (2, 6, 3)), ("transformer", (2, 3, 4))]
+)
+def test_memory_is_what_the_compiler_allots_and_what_products_copy(arch, shape):
+    """Products copy some fourth of what is allotted here."""
+    arch, x = getattr(a, arch), np.random.default_rng(0).normal(size=shape)
+    programs = virtual.Stacks.of(arch, x).programs
+    drawn = jax.jit(virtual._ntk, static_argnums=1, compiler_options=LESS_MEMORY)
+    stats = drawn.lower(programs, 10**5, jax.random.key(0)).compile().memory_analysis()
+    allotted = stats.temp_size_in_bytes + stats.argument_size_in_bytes + stats.output_size_in_bytes
+    assert 1.1 < nv.cost(nv.virtual_ntk, arch, x, width=10**5, key=0).memory / allotted < 1.6
 
 
 def test_options_that_make_no_sense_are_refused():

@@ -45,7 +45,19 @@ def test_memory_is_what_the_compiler_allots(arch, x, width):
 def test_memory_of_a_product_of_matrices_by_hand():
     traced = jax.jit(lambda a, b: (jnp.sin(a) @ b).sum()).trace(jnp.ones((100, 200)), jnp.ones((200, 300)))
     inputs_, sine, product = 100 * 200 + 200 * 300, 100 * 200, 100 * 300  # numbers of 8 bytes
-    assert cost_of(traced.jaxpr.jaxpr).memory == pytest.approx(8 * (inputs_ + sine + product), rel=0.01)
+    copies = 2 * (100 + 300) * 200  # of two products at a time
+    assert cost_of(traced.jaxpr.jaxpr).memory == pytest.approx(1.1 * 8 * (inputs_ + sine + product + copies), rel=0.01)
+
+
+def test_a_sum_of_one_term_takes_no_memory():
+    def sums(terms):
+        return jax.jit(lambda a: (jnp.concatenate([a[:0], a.reshape(-1, terms, 50).sum(1)]) ** 2).sum()).trace(
+            jnp.ones((1000, 50))
+        )
+
+    one, two = (cost_of(sums(terms).jaxpr.jaxpr).memory for terms in (1, 2))
+    assert one == pytest.approx(1.1 * 8 * 1000 * 50, rel=0.01)
+    assert two > 1.4 * one
 
 
 def test_work_counts_the_multiplications_of_a_loop():
