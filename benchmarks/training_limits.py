@@ -1,6 +1,6 @@
 """The infinite-width limit of training beside networks of width 4096, for five architectures and three richnesses.
 
-    .venv/bin/python benchmarks/training_limits.py      # half an hour on two cores
+    .venv/bin/python benchmarks/training_limits.py      # ten minutes on two cores
 
 Each row compares the outputs on four training and two test inputs after each of six steps: the limit, with its standard
 error, and the mean of eight networks trained by `jax.grad`, with theirs. `deviation` is the largest difference in units
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import sys
 from pathlib import Path
 
@@ -56,16 +57,27 @@ def row(name: str, richness: float) -> dict[str, object]:
     return dict(zip(COLUMNS, (name, richness, *(f"{n:.4g}" for n in numbers)), strict=True))
 
 
+def rows_of(file: Path) -> set[tuple[str, float]]:
+    """The rows that a table has."""
+    if not file.exists():
+        return set()
+    with file.open(newline="") as lines:
+        return {(line["architecture"], float(line["richness"])) for line in csv.DictReader(lines)}
+
+
 def main() -> None:
-    """Write the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Write the rows that the table lacks."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", metavar="ARCHITECTURE", choices=ARCHITECTURES)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".csv"))
-    out = parser.parse_args().out
-    with out.open("w", newline="") as lines:
-        table = csv.DictWriter(lines, COLUMNS)
-        table.writeheader()
-        for name in ARCHITECTURES:
-            for richness in RICHNESS:
+    options = parser.parse_args()
+    done = rows_of(options.out)
+    with options.out.open("a", newline="") as lines:
+        table = csv.DictWriter(lines, COLUMNS, lineterminator="\n")
+        if not done:
+            table.writeheader()
+        for name, richness in itertools.product(options.only or ARCHITECTURES, RICHNESS):
+            if (name, richness) not in done:
                 table.writerow(found := row(name, richness))
                 lines.flush()
                 print(*found.values(), flush=True)
