@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import math
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -79,6 +80,10 @@ class Architecture:
         settings = [f"{name}={value!r}" for name, value in self.hyper]
         return f"{self.fn.__name__}({', '.join([*settings, f'parametrization={self.parametrization!r}'])})"
 
+    def in_training(self, data: tuple[np.ndarray, ...]) -> InTraining:
+        """What is trained, where features move: itself, unless it stands for a model of another form."""
+        return InTraining(self)
+
     def trace(self, data: tuple[np.ndarray, ...]) -> Program:
         """Run the author's function once on handles and return the program that they record.
 
@@ -95,6 +100,17 @@ class Architecture:
         """
         traced: Program = read("recorded", self, tuple(d.shape for d in data))
         return traced.with_data(*data)
+
+
+class InTraining(NamedTuple):
+    """An architecture as it is trained.
+
+    - `arch`: With a program that is the network at any width.
+    - `output_biases`: By name, the vectors of its program that stand for numbers added to the output, and their rates.
+    """
+
+    arch: Architecture
+    output_biases: Mapping[str, float] = MappingProxyType({})
 
 
 def recorded(arch: Architecture, shapes: tuple[Shape, ...]) -> Program:

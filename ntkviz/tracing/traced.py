@@ -14,7 +14,7 @@ import numpy as np
 from jax import Array
 
 from ..errors import HyperparameterError
-from ..language.architecture import Architecture, check_data, whole_number
+from ..language.architecture import Architecture, InTraining, check_data, whole_number
 from ..language.axes import Shape
 from ..language.network import Network
 from ..language.travelling import portable
@@ -86,6 +86,17 @@ class Traced(Architecture):
 
     def __repr__(self) -> str:
         return f"<traced model {self.fn.__name__}>"
+
+    def in_training(self, data: tuple[np.ndarray, ...]) -> InTraining:
+        """The program that is the model at any width; biases of the output are numbers, which start at 0.
+
+        The vector that stands for such a bias has its NTK, but its part of the readout's gradient is a product of two
+        changes, which the model does not have.
+        """
+        exact = Traced(self.fn.in_equal_blocks, (), self.parametrization)
+        table = exact.fn.written(tuple(d.shape for d in data)).table
+        biases = {table.name(k): table.rate(k) for k, use in table.uses.items() if use.kind == "output bias"}
+        return InTraining(exact, biases)
 
     @property
     def report(self) -> Report:

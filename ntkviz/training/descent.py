@@ -22,7 +22,7 @@ from ..language.gradients.backward import BackwardProgram, Use
 from ..language.program import Program
 from ..networks.uses import gradient_scale, ntk_from_uses, pairs_of_uses
 from .losses import SLOPES
-from .matrices import STEPS_OF_BLOCK, History, Pair, TrainedInput, TrainedMatrix
+from .matrices import Basis, Pair, TrainedInput, TrainedMatrix
 
 Matrix = tuple[str, Shape]
 
@@ -45,37 +45,23 @@ class ReadOut(NamedTuple):
         return cls(x, math.prod(program.instructions[v].shape), parameter)
 
 
-Histories = dict[Matrix, History]
+Bases = dict[Matrix, tuple[Basis, Basis]]
 
 
 class State(NamedTuple):
-    """All parameters before a step, by name.
+    """All parameters before a step, by name; vectors as they are in the program, `(*shape, samples)`."""
 
-    Attributes:
-        matrices: The histories of the matrices in the earlier steps of this block.
-        inputs: Input matrices, `(d, samples)`.
-        vectors: Vectors, multipliers included, `(*shape, samples)`.
-    """
-
-    matrices: Histories
+    matrices: Bases
     inputs: dict[str, Array]
     vectors: dict[str, Array]
+    output_bias: Array
 
 
 class Step(NamedTuple):
     """The constants of a step, which are the same for all steps.
 
-    Attributes:
-        train: The program of the training inputs, with its gradients.
-        test: The program of the test inputs.
-        targets: The targets y.
-        learning_rate: η.
-        richness: γ.
-        first: The normals of the first step.
-        key: The random key for the normals of later steps.
-        parities: 2 if each sample has a mirror image, otherwise 1.
-        loss: The name of the loss.
-        read_out: The vectors that are read out.
+    - `parities`: 2 if each sample has a mirror image, 1 if not.
+    - `output_biases`, `bias_rate`: As in `Task`.
     """
 
     train: BackwardProgram
@@ -88,9 +74,11 @@ class Step(NamedTuple):
     parities: int
     loss: str
     read_out: ReadOut | None
+    output_biases: frozenset[str]
+    bias_rate: Any
 
 
-@bounded(static_argnames=("loss", "read_out", "mirrored"))
+@bounded(static_argnames=("loss", "read_out", "mirrored", "output_biases"))
 def descent(
     train: Program,
     test: Program | None,
@@ -104,6 +92,8 @@ def descent(
     loss: str,
     read_out: ReadOut | None,
     mirrored: bool,
+    output_biases: frozenset[str],
+    bias_rate: float,
 ) -> tuple[
     Float64[Array, "times train"],
     Float64[Array, "times test"],
@@ -133,6 +123,8 @@ def descent(
         1 + mirrored,
         loss,
         read_out,
+        output_biases,
+        bias_rate,
     )
     of_parameters = _mirrored(train, normals[:count], read_out) if mirrored else normals[:count]
     found: tuple[Array, Array, Array, Array, list[SampleStatistics]] = _all_steps(
@@ -142,26 +134,14 @@ def descent(
 
 
 def _all_steps(step: Step, normals: Array, weights: Array) -> Any:
-    """Run the steps in blocks, so that small arrays change with every step, and large ones only with every block."""
-    times, blocks = len(weights), -(-len(weights) // STEPS_OF_BLOCK)
-    weights = jnp.pad(weights, ((0, blocks * STEPS_OF_BLOCK - times), (0, 0)))  # steps that change nothing
+    """The steps, in a loop."""
+    times = len(weights)
 
-    def one_block(carried: tuple[State, Histories], given: tuple[Array, Array]) -> tuple[Any, Any]:
-        (state, before), (number, of_block) = carried, given
-        empty = state.matrices
+    def one(state: State, at: tuple[Array, Array]) -> tuple[State, Any]:
+        return _step(step, state, *at)
 
-        def one(state: State, at: tuple[Array, Array]) -> tuple[State, Any]:
-            used = {name: TrainedMatrix(before[name], number, m) for name, m in state.matrices.items()}
-            return _step(step, state, used, number * STEPS_OF_BLOCK, *at)
-
-        state, found = jax.lax.scan(one, state, (jnp.arange(STEPS_OF_BLOCK), of_block))
-        after = {name: before[name].with_block(number, m) for name, m in state.matrices.items()}
-        return (state._replace(matrices=empty), after), found
-
-    start = _start(step, normals), _empty(step, normals.shape[-1], blocks)
-    given = jnp.arange(blocks), weights.reshape(blocks, STEPS_OF_BLOCK, -1)
-    _, found = jax.lax.scan(one_block, start, given)
-    return jax.tree.map(lambda part: part.reshape(blocks * STEPS_OF_BLOCK, *part.shape[2:])[:times], found)
+    _, found = jax.lax.scan(one, _start(step, normals, times), (jnp.arange(times), weights))
+    return found
 
 
 def dimensions(train: Program, test: Program | None) -> int:
@@ -203,8 +183,8 @@ def _of_later_step(step: Step, number: Array) -> Array:
     return jax.random.normal(jax.random.fold_in(step.key, number), shape, step.first.dtype)
 
 
-def _start(step: Step, normals: Array) -> State:
-    """The state before the first step."""
+def _start(step: Step, normals: Array, times: int) -> State:
+    """Before the first of so many steps."""
     program = step.train.program
     table, inputs, vectors = Table(normals), {}, {}
     for index, declared in enumerate(program.parameters):
@@ -214,61 +194,50 @@ def _start(step: Step, normals: Array) -> State:
         elif declared.kind == "vector":  # `variance` divides by fan, which belongs to the readout
             scale = sigma * declared.fan**0.5
             vectors[declared.name] = scale * rows.reshape((*declared.shape, table.samples))
-    return State(_empty(step, table.samples), inputs, vectors)
+    return State(_nothing_known(step, table.samples, times), inputs, vectors, jnp.zeros(()))
 
 
-def _empty(step: Step, samples: int, *blocks: int) -> Histories:
-    """Empty histories, with room for a block of steps or for all blocks."""
+def _nothing_known(step: Step, samples: int, times: int) -> Bases:
+    """Of the matrices, with room for all that so many steps may take."""
     return {
-        name: History.empty((there, back, outer), samples, step.parities, *blocks)
-        for name, (there, back, outer) in _rows_of_each(step).items()
+        name: (Basis.empty(times * there, samples, step.parities), Basis.empty(times * back, samples, step.parities))
+        for name, (there, back) in _rows_of_each(step).items()
     }
 
 
 def _rows_of_each(step: Step) -> dict[Matrix, list[int]]:
-    """For each matrix, the numbers of products with it and with its transpose, and of outer products, in a step."""
+    """How many rows each matrix and its transpose are applied to by training, in a step."""
     program, found = step.train.program, dict[Matrix, list[int]]()
     for one in (program, *(() if step.test is None else (step.test,))):
         for index, instruction in enumerate(one.instructions):
             if isinstance(instruction.op, ops.MatMul):
-                rows = found.setdefault(_name(one, instruction.op), [0, 0, 0])
+                rows = found.setdefault(_name(one, instruction.op), [0, 0])
                 rows[int(instruction.op.transpose)] += _rows(one, index) if one is program else 0
-    for use in step.train.uses:
-        declared = program.parameters[use.parameter]
-        if declared.kind == "matrix":
-            found[declared.name, use.index][2] += len(program.data[0]) * _vectors(program, use)
     return found
-
-
-def _vectors(program: Program, use: Use) -> int:
-    """The number of outer products that a use makes for each element of the stack."""
-    assert use.b is not None
-    return math.prod(program.instructions[use.b if use.gradient_first else use.a].shape)
 
 
 def _name(program: Program, op: ops.MatMul) -> Matrix:
     return program.parameters[op.parameter].name, op.index
 
 
-def _step(
-    step: Step, state: State, used: Mapping[Matrix, TrainedMatrix], first: Array, position: Array, weights: Array
-) -> tuple[State, Any]:
-    """One step of gradient descent, at a position in a block, and the quantities that are recorded before it."""
-    number = first + position
-    # Before the first step all vectors are even or odd, so the normals of one parity suffice.
+def _step(step: Step, state: State, number: Array, weights: Array) -> tuple[State, Any]:
+    """One step of gradient descent, and what there is to see before it."""
+    used = {name: TrainedMatrix(bases) for name, bases in state.matrices.items()}
+    # Before the first step all vectors are even or odd, so that the normals of one parity are enough.
     normals = jnp.where(number == 0, jnp.tile(step.first, step.parities), _of_later_step(step, number))
     program, count = step.train.program, _of_step(step.train.program)
     z = _network(state, used, normals[:count])
     values = z.run(program)
-    f = values[program.output] / step.richness
+    f = values[program.output] / step.richness + state.output_bias
     slopes = SLOPES[step.loss](f, step.targets.reshape(f.shape), weights.reshape(f.shape))
-    after = _descended(step, state, used, values, slopes, position)
+    after = _descended(step, state, used, values, slopes)
     f_test = jnp.zeros(0)
     if step.test is not None:
         f_test = _network(state, used, normals[count:]).run(step.test)[step.test.output].ravel() / step.richness
-    uses = uses_of(step.train, values, z)
-    zero = jnp.zeros((f.size, f.size))
-    ntk = ntk_from_uses(program, uses, uses, pairs_of_uses, width=z.samples, zero=zero) / z.samples
+        f_test += state.output_bias
+    uses = {use: sides for use, sides in uses_of(step.train, values, z).items() if not _is_output_bias(step, use[0])}
+    of_bias = jnp.full((f.size, f.size), step.bias_rate * z.samples, float)
+    ntk = ntk_from_uses(program, uses, uses, pairs_of_uses, width=z.samples, zero=of_bias) / z.samples
     return after, (
         f.ravel(),
         f_test,
@@ -276,6 +245,10 @@ def _step(
         ntk,
         sample_statistics(program, watched(program.structure), values),
     )
+
+
+def _is_output_bias(step: Step, parameter: int) -> bool:
+    return step.train.program.parameters[parameter].name in step.output_biases
 
 
 def _network(state: State, used: Mapping[Matrix, TrainedMatrix], normals: Array) -> VirtualNetwork:
@@ -297,12 +270,14 @@ def _features(step: Step, values: list[Array]) -> Array:
 
 
 def _descended(
-    step: Step, state: State, used: Mapping[Matrix, TrainedMatrix], values: list[Array], slopes: Array, position: Array
+    step: Step, state: State, used: Mapping[Matrix, TrainedMatrix], values: list[Array], slopes: Array
 ) -> State:
     """All parameters after the step."""
     program, inputs, vectors = step.train.program, dict(state.inputs), dict(state.vectors)
     outer: dict[Matrix, list[Pair]] = {name: [] for name in state.matrices}
     for use in step.train.uses:
+        if _is_output_bias(step, use.parameter):
+            continue
         declared = program.parameters[use.parameter]
         rate = -step.learning_rate * step.richness * gradient_scale(program, use.parameter)
         a, b = _weighted(use, values, slopes)
@@ -314,8 +289,9 @@ def _descended(
             inputs[declared.name] += b.T @ a
         else:
             outer[declared.name, use.index].append((b, a))
-    matrices = {name: matrix.after(used[name], position, outer[name]) for name, matrix in state.matrices.items()}
-    return State(matrices, inputs, vectors)
+    matrices = {name: matrix.after(outer[name]) for name, matrix in used.items()}
+    bias = state.output_bias - step.learning_rate * step.bias_rate * slopes.sum()
+    return State(matrices, inputs, vectors, bias)
 
 
 def _weighted(use: Use, values: list[Array], slopes: Float[Array, "stack outputs"]) -> tuple[Array, Array | None]:

@@ -1,9 +1,8 @@
 """The infinite-width limit of training in which features move: a loop over one step of the Z calculus on samples.
 
-Training is a tensor program (`program.py`), so it has a limit; but that program grows with every step. Here the step is
-the program of one forward and backward pass, compiled once. It depends on earlier steps through the products of the
-initial matrices with earlier vectors, and the outer products by which the matrices have changed since (`matrices.py`):
-vectors of samples, kept in arrays of fixed size.
+Training is a tensor program (`program.py`), so it has a limit; but a program grows with every step. Here the step is
+the program of one forward and backward pass, compiled once. What it reads of earlier steps is what the matrices make
+of the vectors that there were (`matrices.py`): vectors of samples, kept in arrays of fixed size.
 
 If the Simple GIA Check passes, flipping the sign of the readout flips f₀ and every gradient. Samples are taken in pairs
 that mirror each other in this way, so that f₀ = 0 as in the limit, and f = F/γ has no large error when γ is small.
@@ -22,6 +21,7 @@ from tqdm import tqdm
 
 from ..calculus.checked import SampleStatistics, check_second_moments, watched
 from ..calculus.general import check_differentiable, with_gradients
+from ..distant.requests import check_wanted
 from ..errors import HyperparameterError, NotFiniteError, shown
 from ..execution.examples import traced
 from ..execution.finiteness import check_batches
@@ -36,8 +36,8 @@ from .mean_field import mean_field
 from .results import FeatureLearning, Trajectory
 from .task import Task, checked_task
 
-SCRAMBLES = 16  # independent scrambles, whose spread gives the reported standard error
-LOG2_SAMPLES = 11  # their bias, of order 1/samples, is at most about the standard error of the scrambles
+SCRAMBLES = 8  # independent ones, whose spread is the reported standard error
+LOG2_SAMPLES = 12  # the bias, of order 1/samples, is then below half a standard error of so many scrambles
 
 LEAST_RICHNESS = 1e-8  # rounding in F is 10⁻¹⁶, and f = F/γ
 
@@ -84,7 +84,8 @@ def feature_learning(
         loss: `"squared"` or `"logistic"`, as for `training_program`.
         batches: As for `training_program`.
         progress: `True` draws a progress bar on stderr; a function `(done, total)` is called instead, at the start and
-            after each of the independent scrambles. An exception that it raises ends the computation.
+            after each of the independent scrambles. An exception that it raises ends the computation. A cluster that
+            computes for this process cannot tell it.
 
     Returns:
         Outputs and kernels before each step and after the last, with their standard errors.
@@ -132,6 +133,7 @@ def _with_progress(found: Iterator[Any], progress: bool | Callable[[int, int], N
     """Pass on the results, one for each scramble, and report how many are done."""
     with tqdm(total=SCRAMBLES, unit="scramble", disable=progress is not True) as bar:
         for done in range(SCRAMBLES + 1):
+            check_wanted()
             if callable(progress):
                 progress(done, SCRAMBLES)
             if done < SCRAMBLES:
@@ -164,6 +166,8 @@ def _scrambles(task: Task) -> Iterator[tuple[np.ndarray, ...]]:
             loss=task.loss,
             read_out=read_out,
             mirrored=mirrored,
+            output_biases=task.output_biases[0],
+            bias_rate=task.output_biases[1],
         )
         *numbers, statistics = found
         before.append([SampleStatistics(*jax.tree.map(lambda part: part[0], tuple(of))) for of in statistics])

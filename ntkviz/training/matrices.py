@@ -1,12 +1,18 @@
-"""Trained random matrices on samples: the products known of the initial matrices, and what training has added.
+"""Random matrices that are trained, on samples: what is known of them by now.
+
+A network reads a matrix W only through what W and Wᵀ make of some vectors. So the matrix is an orthonormal basis of the
+vectors that W was applied to, with what W makes of them now, and the same for Wᵀ. A step of training adds Σ a bᵀ/n,
+where W was applied to all b, and Wᵀ to all a: it changes what is made of the bases, and nothing else. What W makes of a
+direction that is new is Gaussian, given what Wᵀ has made (`calculus/sampled.py`). Vectors change little from step to
+step, so most of their directions are known, and bases grow slower than the number of steps.
 
 If samples have mirror images (`limit.py`), the reflection maps the network to that for −γ, and the law of an initial
 matrix commutes with it. So the matrix consists of two independent ones, for the even and the odd parts of vectors. The
 odd parts, of order γ, are kept separately and so are as precise as the even ones, however small γ is: no digits of F/γ
 are lost to sampling.
 
-All arrays have the size needed at the last step, so that one compiled step serves all. They are read in blocks of a few
-steps: each block is read once, while it is in the cache, and blocks that are still empty are skipped.
+All arrays have the size that they may need at the last step, so that one compiled step serves all; what is still empty
+is not read.
 """
 
 from __future__ import annotations
@@ -17,59 +23,67 @@ from typing import Any, NamedTuple, TypeVar
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jaxtyping import Float64
+from jaxtyping import Float64, Int
 
 from ..calculus.sampled import VirtualNetwork
 
-STEPS_OF_BLOCK = 4
+ROWS_OF_BLOCK = 32  # which are read at a time, and stay in the cache meanwhile
 
 C = TypeVar("C")
 Pair = tuple[Array, Array]
-"""Vectors x, and a partner of each: the product of a matrix with it, or the other factor of an outer product."""
+"""Rows b and a of outer products a bᵀ, of all samples."""
 
 
-class History(NamedTuple):
-    """What one block of steps, or all blocks, contribute to the knowledge of a matrix W_t = W_0 + Σ a bᵀ/n.
+class Basis(NamedTuple):
+    """What is known of one direction of a matrix: arrays `(parities, rows, samples of a parity)`, filled with zeros.
 
-    Arrays are `(parities, rows, samples)` or `(blocks, parities, rows, samples)`, padded with zeros.
-
-    Attributes:
-        known: For W_0 and for its transpose, orthonormal inputs and the products with them, for each parity.
-        outer: The rows b, and the rows a with the factor −rate, on all samples.
+    - `inputs`: Orthonormal inputs.
+    - `made`: The parts of what is made of them that have the input's parity and, if there are two, the other parity.
+    - `rank`: How many rows are in use.
     """
 
-    known: tuple[Pair, Pair]
-    outer: Pair
+    inputs: Array
+    made: tuple[Array, ...]
+    rank: Int[Array, ""]
 
     @classmethod
-    def empty(cls, rows: tuple[int, int, int], samples: int, parities: int, *blocks: int) -> History:
-        """An empty history; `rows`: products with W_0, products with its transpose and outer products per step."""
-        kinds = zip((parities, parities, 1), rows, strict=True)
-        there, back, outer = (jnp.zeros((*blocks, p, STEPS_OF_BLOCK * count, samples // p)) for p, count in kinds)
-        return cls(((there, there), (back, back)), (outer, outer))
+    def empty(cls, rows: int, samples: int, parities: int) -> Basis:
+        """With room for so many rows."""
+        zeros = jnp.zeros((parities, -(-rows // ROWS_OF_BLOCK) * ROWS_OF_BLOCK, samples // parities))
+        return cls(zeros, (zeros,) * parities, jnp.zeros((), int))
 
-    def after(self, used: TrainedMatrix, position: Any, outer: Sequence[Pair]) -> History:
-        """This block after the step at `position` in it, whose products and outer products get rows of their own."""
-        there, back = (_written(pair, fresh, position) for pair, fresh in zip(self.known, used.fresh, strict=True))
-        return History((there, back), _written(self.outer, [(b[None], a[None]) for b, a in outer], position))
+    def with_rows(self, inputs: Array, made: Array) -> Basis:
+        """After more rows, some of which are zeros and are left out."""
+        is_new = jnp.any(inputs != 0, axis=-1)
+        order = jnp.argsort(~is_new, axis=-1)[..., None]
+        inputs, made = (jnp.take_along_axis(rows, order, axis=1) for rows in (inputs, made))
+        own, *others = self.made
+        return Basis(
+            jax.lax.dynamic_update_slice(self.inputs, inputs, (0, self.rank, 0)),
+            (jax.lax.dynamic_update_slice(own, made, (0, self.rank, 0)), *others),
+            self.rank + jnp.max(is_new.sum(axis=-1)),
+        )
 
-    def with_block(self, number: Any, block: History) -> History:
-        """All blocks, with one more written."""
+    def trained(self, b: Array, a: Array) -> Basis:
+        """After Σ a bᵀ/n was added to the matrix, for rows of parts that have parities."""
 
-        def written(all_blocks: Array, one: Array) -> Array:
-            return jax.lax.dynamic_update_slice(all_blocks, one[None], (number, 0, 0, 0))
+        def one(block: int, made: tuple[Array, ...]) -> tuple[Array, ...]:
+            inputs, *before = self.block(block, self.inputs, *made)
+            coefficients = _dot(inputs, b)
+            after = [old + coefficients @ jnp.roll(a, -k, axis=0) for k, old in enumerate(before)]
+            at = 0, block * ROWS_OF_BLOCK, 0
+            return tuple(jax.lax.dynamic_update_slice(old, new, at) for old, new in zip(made, after, strict=True))
 
-        found: History = jax.tree.map(written, self, block)
-        return found
+        return self._replace(made=jax.lax.fori_loop(0, self.blocks, one, self.made))
 
+    @property
+    def blocks(self) -> Array:
+        """How many blocks of rows are in use."""
+        return -(-self.rank // ROWS_OF_BLOCK)
 
-def _written(pair: Pair, fresh: Sequence[Pair], position: Any) -> Pair:
-    if not fresh:
-        return pair
-    rows = [jnp.concatenate(side, axis=1) for side in zip(*fresh, strict=True)]
-    at = 0, position * rows[0].shape[1], 0
-    one, other = (jax.lax.dynamic_update_slice(old, new, at) for old, new in zip(pair, rows, strict=True))
-    return one, other
+    def block(self, number: Any, *arrays: Array) -> list[Array]:
+        """A block of the rows of arrays."""
+        return [jax.lax.dynamic_slice_in_dim(a, number * ROWS_OF_BLOCK, ROWS_OF_BLOCK, axis=1) for a in arrays]
 
 
 def _dot(x: Array, y: Array) -> Array:
@@ -99,37 +113,32 @@ def _split(normals: Float64[Array, "rows samples"], parities: int) -> Float64[Ar
 
 
 class TrainedMatrix:
-    """The matrix during a step: a `RandomMatrix` with a history.
+    """The matrix during a step, for which it stands in the place of a `RandomMatrix`.
 
-    Attributes:
-        blocks: All blocks of steps.
-        count: The number of blocks that have been written.
-        block: The earlier steps of the current block.
-        fresh: The inputs of W_0 and of its transpose in this step, and the products with them.
+    - `bases`: What is known of W and of its transpose, from earlier steps.
+    - `fresh`: Inputs and what was made of them by W and by its transpose, in this step.
     """
 
-    def __init__(self, blocks: History, count: Array, block: History):
-        self.blocks, self.count, self.block = blocks, count, block
+    def __init__(self, bases: tuple[Basis, Basis]):
+        self.bases = bases
         self.fresh: tuple[list[Pair], list[Pair]] = ([], [])
 
     def times(self, x: Array, sigma: Any, z: VirtualNetwork, *, transpose: bool = False) -> Array:
-        """W_t x or W_tᵀ x, for rows x of samples; the part of W_0 as in `RandomMatrix.times`."""
+        """W x or Wᵀ x for rows x of samples, as `RandomMatrix.times`."""
 
-        def by_known(so_far: Pair, q: Array, made: Array) -> Pair:
+        def by_known(so_far: Pair, q: Array, *made: Array) -> Pair:
             coefficients = _dot(parts, q)
-            return so_far[0] - coefficients @ q, so_far[1] + coefficients @ made
+            images = (jnp.roll(coefficients @ one, k, axis=0) for k, one in enumerate(made))
+            return so_far[0] - coefficients @ q, sum(images, start=so_far[1])
 
-        def without_known(so_far: Array, q: Array, _: Array) -> Array:
+        def without_known(so_far: Array, q: Array, *_: Array) -> Array:
             return so_far - _dot(new, q) @ q
 
-        def given_transpose(so_far: Array, p: Array, made: Array) -> Array:
+        def as_transpose_says(so_far: Array, p: Array, made: Array, *_: Array) -> Array:
             return so_far + (_dot(new, made) - _dot(normals, p)) @ p
 
-        def by_training(so_far: Array, b: Array, a: Array) -> Array:
-            return so_far + _dot(x[None], b)[0] @ a[0]
-
         side, other = int(transpose), int(not transpose)
-        parities = self.block.known[side][0].shape[0]
+        parities = len(self.bases[side].inputs)
         parts, normals = _parts(x, parities), sigma * _split(z.normals.take(len(x)), parities)
         left, result = self._over(side, by_known, (parts, jnp.zeros_like(parts)))
         new = jax.vmap(lambda one, its_left: z.new_directions(one, its_left, _dot))(parts, left)
@@ -137,31 +146,34 @@ class TrainedMatrix:
         new = self._over(side, without_known, new)
         made = self._over(other, given_transpose, normals)
         self.fresh[side].append((new, made))
-        outer = self.blocks.outer, self.block.outer
-        if transpose:
-            outer = outer[0][::-1], outer[1][::-1]
-        found: Array = self._over_steps(*outer, by_training, _whole(result + _dot(parts, new) @ made))
-        return found
+        return _whole(result + _dot(parts, new) @ made)
 
-    def _over(self, side: int, add: Callable[[C, Array, Array], C], start: C) -> C:
-        """Fold `add` over all known products with W_0, or with its transpose."""
-        found = self._over_steps(self.blocks.known[side], self.block.known[side], add, start)
+    def _over(self, side: int, add: Callable[..., C], start: C) -> C:
+        """`add` for all that is known of W, or of its transpose."""
+        basis = self.bases[side]
+        found = start
+        if basis.inputs.shape[1]:
+
+            def one(block: Any, so_far: C) -> C:
+                return add(so_far, *basis.block(block, basis.inputs, *basis.made))
+
+            found = jax.lax.fori_loop(0, basis.blocks, one, start)
         for vectors, made in self.fresh[side]:
             found = add(found, vectors, made)
         return found
 
-    def _over_steps(self, blocks: Pair, block: Pair, add: Callable[[C, Array, Array], C], start: C) -> C:
-        """Fold `add` over all earlier steps, block by block; blocks that are still empty are skipped."""
-        if not block[0].shape[1]:
-            return start
-
-        def one(so_far: C, given: tuple[Array, Array, Array]) -> tuple[C, None]:
-            number, vectors, others = given
-            is_written = number < self.count
-            return jax.lax.cond(is_written, lambda: add(so_far, vectors, others), lambda: so_far), None
-
-        found: C = jax.lax.scan(one, start, (jnp.arange(len(blocks[0])), *blocks))[0]
-        return add(found, *block)
+    def after(self, outer: Sequence[Pair]) -> tuple[Basis, Basis]:
+        """What is known after a step that adds Σ a bᵀ/n."""
+        found = []
+        for side, basis in enumerate(self.bases):
+            if self.fresh[side]:
+                new, made = (jnp.concatenate(part, axis=1) for part in zip(*self.fresh[side], strict=True))
+                basis = basis.with_rows(new, made)
+            if self.fresh[side] and outer:
+                b, a = (_parts(jnp.concatenate(rows), len(basis.inputs)) for rows in zip(*outer, strict=True))
+                basis = basis.trained(*((a, b) if side else (b, a)))
+            found.append(basis)
+        return found[0], found[1]
 
 
 class TrainedInput:

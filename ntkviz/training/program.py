@@ -38,8 +38,8 @@ def training_program(
     arch: Any,
     x: Any,
     y: Any,
-    *,
     x_test: Any = None,
+    *,
     steps: int,
     learning_rate: float,
     richness: float = 1.0,
@@ -64,7 +64,8 @@ def training_program(
     Source: Yang & Hu 2020 (arXiv:2011.14522), §7; Bordelon & Pehlevan 2022 (arXiv:2205.09653) for γ.
 
     Args:
-        arch: An architecture.
+        arch: An architecture. That of a traced model (`nv.trace`) is trained as the model is, with the rates
+            `learning_rates(n)` times ηnγ²; n is the largest width that divides those of all its layers.
         x: Training inputs, all of one shape. If examples are mixed, as by batch normalisation, the batch is one input.
         y: Their targets, `(train,)`.
         x_test: Inputs whose outputs are recorded too; a separate input if examples are mixed.
@@ -137,6 +138,7 @@ class _Training(Writer):
         self.inputs: dict[int, list[tuple[int, int]]] = {}  # the same for input matrices and each step; b are data
         self.inputs_so_far: dict[tuple[int, int], tuple[int, int]] = {}  # the number of steps included, and the value
         self.rates: dict[int, int] = {}
+        self.bias: int | None = None  # of the output, after the first step
 
     def program(self) -> Program:
         """The whole training program."""
@@ -179,9 +181,12 @@ class _Training(Writer):
         return trained(instruction.op, self, part, instruction, *args)
 
     def output(self, index: int) -> int:
-        """f = F/γ."""
-        divide = ops.ScalarFunction(operator.truediv, "/", 0)
-        return self.write(divide, (index, self.richness), "scalar", self.instructions[index].shape)
+        """f = F/γ, plus a bias."""
+        shape = self.instructions[index].shape
+        f = self.write(ops.ScalarFunction(operator.truediv, "/", 0), (index, self.richness), "scalar", shape)
+        if self.bias is None:
+            return f
+        return self.write(ops.ScalarFunction(operator.add, "+", 0), (f, self.bias), "scalar", shape)
 
     def with_test(self, f: int) -> int:
         """The outputs on training inputs, followed by those on test inputs."""
@@ -204,11 +209,18 @@ class _Training(Writer):
         """Write the gradients, and record the changes of the parameters."""
         part, start = self.train, self.gradients.forward_length
         values[start] = slope
+        biases, rate = self.task.output_biases
+        if biases:
+            before = self.number(np.asarray(0.0)) if self.bias is None else self.bias
+            numbers = before, slope, self.learning_rate, self.number(np.asarray(rate))
+            self.bias = self.write(ops.ScalarFunction(_bias_after, "b − rate·Σχ"), numbers, "scalar", ())
         for index, instruction in enumerate(part.program.instructions[start + 1 :], start=start + 1):
             values[index] = self.copy(part, instruction, values)
         steps: dict[Matrix, list[tuple[int, int]]] = {}
         for use in self.gradients.uses:
-            kind = part.program.parameters[use.parameter].kind
+            kind, name = part.program.parameters[use.parameter].kind, part.program.parameters[use.parameter].name
+            if name in biases:
+                continue
             if kind == "vector":
                 self.add_to_vector(use, values[use.a])
             else:
@@ -289,6 +301,10 @@ def _count(shape: Shape) -> int:
 
 def _rate(learning_rate: Any, richness: Any, lr: Any, multiplier: Any, over_fan: Any) -> Any:
     return -learning_rate * richness * lr * multiplier**2 * over_fan
+
+
+def _bias_after(bias: Any, slopes: Any, learning_rate: Any, rate: Any) -> Any:
+    return bias - learning_rate * rate * jnp.sum(slopes)
 
 
 def _inner_of_data(data: Any, other: Any) -> Any:

@@ -28,11 +28,13 @@ class FeatureLearning(NamedTuple):
     """The infinite-width limit of training: a `Trajectory`, and its error.
 
     Attributes:
-        train: As in `Trajectory`.
-        test: As in `Trajectory`.
-        features: As in `Trajectory`.
-        ntk: As in `Trajectory`.
-        error: The standard error of each of these numbers, over independent scrambles of the samples.
+        train: As of `Trajectory`.
+        test: As of `Trajectory`.
+        features: As of `Trajectory`.
+        ntk: As of `Trajectory`.
+        error: The standard error of each of these numbers, over 8 independent scrambles of the samples, so that their
+            distance from the limit, divided by it, follows Student's t distribution with 7 degrees of freedom. The
+            bias of samples is below half of it, where training is stable.
     """
 
     train: np.ndarray

@@ -18,15 +18,9 @@ from .losses import check_loss
 class Task(NamedTuple):
     """Gradient descent of one architecture on one set of examples.
 
-    Attributes:
-        arch: The architecture.
-        train: The training inputs.
-        test: The test inputs, if any.
-        targets: The targets of the training inputs.
-        weights: The number of times that each training example counts in the loss of each step, `(steps, train)`.
-        learning_rate: η.
-        richness: γ.
-        loss: The name of the loss.
+    - `weights`: how often each training example counts in each step's loss, `(steps, train)`.
+    - `output_biases`: the names of vectors that stand for a bias of the output (`InTraining`), and the sum of their
+      rates.
     """
 
     arch: Architecture
@@ -37,6 +31,7 @@ class Task(NamedTuple):
     learning_rate: float
     richness: float
     loss: str
+    output_biases: tuple[frozenset[str], float]
 
     @property
     def steps(self) -> int:
@@ -59,6 +54,7 @@ def checked_task(
     """The task with these arguments; raises `HyperparameterError` or `InputError` if one of them is invalid."""
     check_architecture(arch)
     train = check_data(x, "x")
+    arch, biases = arch.in_training(train)
     [targets] = check_data(y, "y")
     if targets.shape != (len(train[0]),):
         raise InputError(f"y has shape {targets.shape}; for {len(train[0])} inputs it must be ({len(train[0])},).")
@@ -77,6 +73,7 @@ def checked_task(
         float(number(learning_rate, "learning_rate", at_least=0)),
         float(number(richness, "richness", above=0)),
         check_loss(loss, targets),
+        (frozenset(biases), float(sum(biases.values()))),
     )
 
 

@@ -21,19 +21,21 @@ def descend(
     x_test: Any,
     *,
     width: int,
-    key: int,
+    key: Any,
     steps: int,
     learning_rate: float,
     richness: float = 1.0,
     loss: str = "squared",
     batches: Any = None,
     dtype: Any = jnp.float64,
-) -> np.ndarray:
+) -> jax.Array:
     """f at each step, `(steps + 1, train + test)`, of one network."""
-    train, test = (
+    programs = [
         arch.trace(tuple(map(np.asarray, data if isinstance(data, tuple) else (data,)))).unrolled()
         for data in (x, x_test)
-    )
+        if data is not None
+    ]
+    train = programs[0]
     parameters = sample_parameters(train, width, random_key(key), dtype)
     scale = richness * (width**0.5 if at_readout_scale(train) else 1.0)
     rates = [
@@ -45,7 +47,7 @@ def descend(
         return jnp.sum(LOSSES[loss](run(train, parameters).output[members] / scale, y[members]))
 
     gradient = jax.jit(jax.grad(total))
-    outputs = jax.jit(lambda p: jnp.concatenate([run(q, p).output for q in (train, test)]) / scale)
+    outputs = jax.jit(lambda p: jnp.concatenate([run(q, p).output for q in programs]) / scale)
     found = [outputs(parameters)]
     for step in range(steps):
         members = np.arange(len(y)) if batches is None else np.asarray(batches[step])
@@ -54,4 +56,4 @@ def descend(
             w - jnp.asarray(rate, dtype) * g for w, rate, g in zip(parameters, rates, moves, strict=True)
         )
         found.append(outputs(parameters))
-    return np.array(found)
+    return jnp.stack(found)
