@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from importlib import import_module
 from typing import Any
 
-from ..errors import NtkvizError
+from ..errors import HyperparameterError, NtkvizError
 from .requests import ENGINE, ask
 
 READINGS = {
@@ -55,6 +55,10 @@ def read(name: str, /, *args: Any, **kwargs: Any) -> Any:
     """The result of a reading, computed here or on the cluster. Raises what the reading raises."""
     if not _is_distant():
         return _function(name)(*args, **kwargs)
+    if kwargs.get("progress", False) is not False:
+        raise HyperparameterError(
+            "The computation runs on a cluster (NTKVIZ_ENGINE), which does not tell its progress; leave out progress."
+        )
     from .pickling import pickled
 
     found = pickle.loads(ask(answer, name, pickled((args, kwargs))))

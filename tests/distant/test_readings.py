@@ -222,6 +222,12 @@ def test_refusals_arrive_as_they_are(connect):
         nv.infinite_ntk(A.mlp, x3=X)
 
 
+@pytest.mark.parametrize("progress", [True, print])
+def test_progress_cannot_be_told_from_afar(connect, progress):
+    with pytest.raises(nv.HyperparameterError, match="leave out progress"):
+        nv.feature_learning(A.mlp, X, [1.0, 0.0, 2.0], steps=1, learning_rate=0.1, progress=progress)
+
+
 def test_other_errors_arrive_by_name(connect):
     @nv.architecture
     def broken(net, x):
