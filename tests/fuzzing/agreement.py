@@ -51,15 +51,15 @@ def check(example: Example) -> Outcome:
     """Read a program in every way. Raises `DisagreementError`, or whatever error has no name of ours."""
     outcome, arch, x = Outcome(), example.arch, example.data
     with jax.disable_jit():
-        if _attempt(outcome, "program", lambda: nv.program(arch, x)) is None:
+        if attempt(outcome, "program", lambda: nv.program(arch, x)) is None:
             return outcome
-        forward = _attempt(outcome, "forward", lambda: _forward(arch, x))
-        general = _attempt(outcome, "general", lambda: sampled(arch, x, log2_samples=9, scrambles=8))
+        forward = attempt(outcome, "forward", lambda: _forward(arch, x))
+        general = attempt(outcome, "general", lambda: sampled(arch, x, log2_samples=9, scrambles=8))
         limit = forward[1] if forward is not None else general[1] if general is not None else None
-        finite = _attempt(outcome, "finite", lambda: _networks(arch, x, width=128, seeds=16))
+        finite = attempt(outcome, "finite", lambda: _networks(arch, x, width=128, seeds=16))
         if outcome.refused.get("finite") == "NotFiniteError" and limit is not None:
             # In float32 erf is 1 from 3.9 on, and batchnorm divides by the spread of rows that are beyond.
-            finite = _attempt(outcome, "finite in float64", lambda: _networks_in_float64(arch, x, width=128, seeds=16))
+            finite = attempt(outcome, "finite in float64", lambda: _networks_in_float64(arch, x, width=128, seeds=16))
         if forward is not None and general is not None:
             _compare_limits(forward, general, arch, x)
         if limit is not None and finite is not None:
@@ -73,7 +73,7 @@ def check(example: Example) -> Outcome:
     return outcome
 
 
-def _attempt(outcome: Outcome, reading: str, read: Callable[[], object]):
+def attempt(outcome: Outcome, reading: str, read: Callable[[], object]):
     try:
         result = read()
     except nv.NtkvizError as refusal:
@@ -124,7 +124,7 @@ def sampled(arch: nv.Architecture, x: np.ndarray, *, log2_samples: int, scramble
 
     kernels = jax.vmap(kernels_from)(jnp.asarray(np.stack(list(normals))))
     draws = [_finite_numbers(k, "The general reading") for k in kernels]
-    return tuple(_mean(d) for d in draws)  # type: ignore[return-value]
+    return tuple(mean_of(d) for d in draws)  # type: ignore[return-value]
 
 
 def _networks(arch: nv.Architecture, x: np.ndarray, *, width: int, seeds: int, first: int = 0) -> Estimate:
@@ -134,7 +134,7 @@ def _networks(arch: nv.Architecture, x: np.ndarray, *, width: int, seeds: int, f
     for start in range(first, first + seeds, at_once):
         keys = jax.vmap(jax.random.key)(jnp.arange(start, min(start + at_once, first + seeds)))
         draws.append(np.asarray(jax.vmap(lambda key: nv.empirical_ntk(arch, x, width=width, key=key))(keys)))
-    return _mean(_finite_numbers(np.concatenate(draws), "The finite reading"))
+    return mean_of(_finite_numbers(np.concatenate(draws), "The finite reading"))
 
 
 def _networks_in_float64(arch: nv.Architecture, x: np.ndarray, *, width: int, seeds: int) -> Estimate:
@@ -148,13 +148,13 @@ def _networks_in_float64(arch: nv.Architecture, x: np.ndarray, *, width: int, se
         return read(program.with_data(x), None, parameters, width)
 
     draws = jax.vmap(one)(jax.vmap(jax.random.key)(jnp.arange(seeds)))
-    return _mean(_finite_numbers(np.asarray(draws), "The finite reading in float64"))
+    return mean_of(_finite_numbers(np.asarray(draws), "The finite reading in float64"))
 
 
 MOST_NUMBERS = 2**24  # in one matrix of all networks that are sampled at once
 
 
-def _mean(draws: np.ndarray) -> Estimate:
+def mean_of(draws: np.ndarray) -> Estimate:
     return Estimate(draws.mean(axis=0), draws.std(axis=0, ddof=1) / len(draws) ** 0.5)
 
 
@@ -166,14 +166,14 @@ def _compare_limits(
 ) -> None:
     """Samples have a bias too, of the order 1/samples: with more of them it must fade as the error does."""
     for log2_samples in (12, 14, None):
-        if all(_near(g, f, standard_errors=8) for f, g in zip(forward, general, strict=True)):
+        if all(near(g, f, standard_errors=8) for f, g in zip(forward, general, strict=True)):
             return
         if log2_samples is not None:
             general = sampled(arch, x, log2_samples=log2_samples, scrambles=16)
     raise DisagreementError(f"forward and general reading differ:\n{forward}\n{general}")
 
 
-def _near(estimate: Estimate, exact: Estimate, *, standard_errors: float, share: float = 1e-9) -> bool:
+def near(estimate: Estimate, exact: Estimate, *, standard_errors: float, share: float = 1e-9) -> bool:
     """Whether an estimate is as near as its errors say, give or take a `share` of the kernel's largest entry."""
     size = np.max(np.abs(exact.value)) + np.max(np.abs(estimate.value))
     allowed = standard_errors * np.max(estimate.error) + 5 * np.max(exact.error) + share * size + 1e-12
@@ -183,13 +183,13 @@ def _near(estimate: Estimate, exact: Estimate, *, standard_errors: float, share:
 def _compare_with_networks(limit: Estimate, networks: Estimate, arch: nv.Architecture, x: np.ndarray) -> None:
     """The mean over networks of width n is c/n off. First c may be any small number; then two widths eliminate it:
     (4·mean at 4n − mean at n)/3 has an error of order 1/n² alone."""
-    if _near(networks, limit, standard_errors=4, share=0.03):
+    if near(networks, limit, standard_errors=4, share=0.03):
         return
     for width, seeds, share in ((64, 64, 0.01), (256, 64, 0.003), (512, 256, 0.003)):
         narrow = _networks(arch, x, width=width, seeds=seeds, first=1000)
         wide = _networks(arch, x, width=4 * width, seeds=seeds, first=2000)
         error = np.sqrt(16 * wide.error**2 + narrow.error**2) / 3
         networks = Estimate((4 * wide.value - narrow.value) / 3, error)
-        if _near(networks, limit, standard_errors=4, share=share):
+        if near(networks, limit, standard_errors=4, share=share):
             return
     raise DisagreementError(f"networks do not approach the limit:\n{limit}\n{networks}")

@@ -7,6 +7,7 @@ A failed program is written into the folder, as the Python source that reproduce
 """
 
 import argparse
+import functools
 import sys
 import time
 import traceback
@@ -19,6 +20,7 @@ import jax
 
 from .agreement import Outcome, check
 from .programs import program_number
+from .training import check_training
 
 
 def main() -> None:
@@ -30,40 +32,43 @@ def main() -> None:
     parser.add_argument("--only", type=int, help="read one program, and print it")
     parser.add_argument("--readers", type=int, default=1, help="how many processes read at one time")
     parser.add_argument("--failures", type=Path, default=Path(".cache/fuzzing"), help="where failures are written")
+    parser.add_argument("--check", choices=CHECKS, default="kernels", help="what is compared: kernels, or training")
     options = parser.parse_args()
     if options.only is not None:
         example = program_number(options.only, options.seed)
         print(example)
-        print(check(example))
+        print(CHECKS[options.check](example))
         return
     numbers = range(options.start, options.start + options.programs)
-    sys.exit(read_all(numbers, options.seed, options.failures, options.readers))
+    sys.exit(read_all(numbers, options.seed, options.failures, options.readers, options.check))
 
 
+CHECKS = {"kernels": check, "training": check_training}
 CHUNK = 200  # programs one process reads: what it compiles is forgotten with it
 COMPILED = Path(".cache/fuzzing_operations")
 
 
-def read_all(numbers: range, seed: int, folder: Path, at_once: int = 1) -> int:
+def read_all(numbers: range, seed: int, folder: Path, at_once: int = 1, what: str = "kernels") -> int:
     """The number of failures, after all else was printed. Fresh processes, so many at a time, do the reading."""
     folder.mkdir(parents=True, exist_ok=True)
     counts: Counter[str] = Counter()
     started = time.monotonic()
     with ProcessPoolExecutor(at_once, max_tasks_per_child=1, mp_context=get_context("spawn")) as readers:
         chunks = [numbers[first : first + CHUNK] for first in range(0, len(numbers), CHUNK)]
-        for done, found in enumerate(readers.map(_read, chunks, [seed] * len(chunks), [folder] * len(chunks)), start=1):
+        read = functools.partial(_read, seed=seed, folder=folder, what=what)
+        for done, found in enumerate(readers.map(read, chunks), start=1):
             counts += found
             _report(counts, min(done * CHUNK, len(numbers)), time.monotonic() - started)
     return counts["FAILED"]
 
 
-def _read(numbers: range, seed: int, folder: Path) -> Counter[str]:
+def _read(numbers: range, seed: int, folder: Path, what: str) -> Counter[str]:
     _keep_operations()
     counts: Counter[str] = Counter()
     for number in numbers:
         example = program_number(number, seed)
         try:
-            counts[_verdict(check(example))] += 1
+            counts[_verdict(CHECKS[what](example))] += 1
         except Exception as problem:
             counts["FAILED"] += 1
             text = f"{example}\n'''\n{traceback.format_exc()}\n'''\n"

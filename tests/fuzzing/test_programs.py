@@ -76,8 +76,8 @@ def test_too_small_a_batch_has_an_infinite_ntk(rows):
 
 
 def test_estimates_compare_with_their_errors():
-    from .agreement import _near
+    from .agreement import near
 
     one = Estimate(np.ones((2, 2)), np.full((2, 2), 0.1))
-    assert _near(one, Estimate(np.full((2, 2), 1.3), np.zeros((2, 2))), standard_errors=4)
-    assert not _near(one, Estimate(np.full((2, 2), 1.5), np.zeros((2, 2))), standard_errors=4)
+    assert near(one, Estimate(np.full((2, 2), 1.3), np.zeros((2, 2))), standard_errors=4)
+    assert not near(one, Estimate(np.full((2, 2), 1.5), np.zeros((2, 2))), standard_errors=4)
