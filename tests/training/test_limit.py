@@ -63,12 +63,13 @@ def test_wide_networks_tend_to_it(arch, x, options):
     options = {"steps": 4, "learning_rate": 0.2, **options}
     y = np.array([1.0, -1.0, 1.0])
     learned = nv.feature_learning(arch, x, y, x + 0.1, **options)
-    networks = np.array([descend(arch, x, y, x + 0.1, width=512, key=key, **options) for key in range(8)])
-    mean, error = networks.mean(axis=0), networks.std(axis=0, ddof=1) / 8**0.5
+    keys = jax.vmap(jax.random.key)(jnp.arange(24))
+    networks = np.asarray(jax.vmap(lambda key: descend(arch, x, y, x + 0.1, width=512, key=key, **options))(keys))
+    mean, error = networks.mean(axis=0), networks.std(axis=0, ddof=1) / 24**0.5
     found, its_error = (np.hstack([part.train, part.test]) for part in (learned, learned.error))
     assert np.all(found[0] == pytest.approx(0, abs=1e-12))
     assert np.max(np.abs(found[-1])) > 0.2
-    assert within(found[1:], its_error[1:], mean[1:], error[1:], 4)  # over some twenty numbers
+    assert within(found[1:], its_error[1:], mean[1:], error[1:], 3)
 
 
 CASES = {
