@@ -81,7 +81,14 @@ class Architecture:
         return f"{self.fn.__name__}({', '.join([*settings, f'parametrization={self.parametrization!r}'])})"
 
     def in_training(self, data: tuple[np.ndarray, ...]) -> InTraining:
-        """What is trained, where features move: itself, unless it stands for a model of another form."""
+        """The architecture to train where features move: itself, unless it stands for a model of another form.
+
+        Args:
+            data: The inputs, arrays with a common batch axis, which comes first.
+
+        Returns:
+            The architecture, and the biases of the output that are trained as numbers.
+        """
         return InTraining(self)
 
     def trace(self, data: tuple[np.ndarray, ...]) -> Program:

@@ -92,6 +92,12 @@ class Traced(Architecture):
 
         The vector that stands for such a bias has its NTK, but its part of the readout's gradient is a product of two
         changes, which the model does not have.
+
+        Args:
+            data: The inputs, arrays with a common batch axis, which comes first.
+
+        Returns:
+            The program with blocks of equal size, and the learning rate of each bias of the output, by name.
         """
         exact = Traced(self.fn.in_equal_blocks, (), self.parametrization)
         table = exact.fn.written(tuple(d.shape for d in data)).table

@@ -134,7 +134,7 @@ class TrainedMatrix:
         def without_known(so_far: Array, q: Array, *_: Array) -> Array:
             return so_far - _dot(new, q) @ q
 
-        def as_transpose_says(so_far: Array, p: Array, made: Array, *_: Array) -> Array:
+        def given_transpose(so_far: Array, p: Array, made: Array, *_: Array) -> Array:
             return so_far + (_dot(new, made) - _dot(normals, p)) @ p
 
         side, other = int(transpose), int(not transpose)
