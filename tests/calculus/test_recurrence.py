@@ -126,7 +126,7 @@ def test_half_life():
 
 
 def test_refusals_are_one_sentence():
-    with pytest.raises(InputError, match="Two sequences"):
+    with pytest.raises(InputError, match="it must be two sequences"):
         nv.recurrence_limit(GATED["lstm"], X[:1])
     with pytest.raises(HyperparameterError, match="no matrix"):
         nv.recurrence(bag_of_tokens, X, width=8, key=0)
