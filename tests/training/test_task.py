@@ -77,7 +77,7 @@ def test_at_finite_width_it_is_gradient_descent_of_the_model(name):
         warnings.simplefilter("ignore", nv.AssumptionWarning)
         expected, found = descended(silently_traced(make), x, y, **options)
     assert np.max(np.abs(np.diff(expected, axis=0))) > 0.05
-    assert found == pytest.approx(expected, rel=1e-9, abs=1e-9)
+    assert found == pytest.approx(np.asarray(expected), rel=1e-9, abs=1e-9)
 
 
 def test_the_limit_is_that_of_the_program():
