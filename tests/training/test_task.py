@@ -71,7 +71,7 @@ def descended(traced, x, y, *, width, steps, learning_rate, richness):
 def test_at_finite_width_it_is_gradient_descent_of_the_model(name):
     make, x = CASES[name]
     y = np.array([1.0, -1.0, 0.5])[: len(x)]
-    rates = {"mean_readout": 0.003, "multipliers": 40.0}  # as their kernels are large and small
+    rates = {"mean_readout": 0.003, "multipliers": 50.0}  # as their kernels are large and small
     options = {"width": 16, "steps": 2, "learning_rate": rates.get(name, 0.2), "richness": 0.7}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", nv.AssumptionWarning)
