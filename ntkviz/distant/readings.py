@@ -57,7 +57,7 @@ def read(name: str, /, *args: Any, **kwargs: Any) -> Any:
         return _function(name)(*args, **kwargs)
     if kwargs.get("progress", False) is not False:
         raise HyperparameterError(
-            "The computation runs on a cluster (NTKVIZ_ENGINE), which does not tell its progress; leave out progress."
+            "The computation runs on a cluster (NTKVIZ_ENGINE), which does not report progress; leave out progress."
         )
     from .pickling import pickled
 

@@ -85,7 +85,7 @@ def feature_learning(
         batches: As for `training_program`.
         progress: `True` draws a progress bar on stderr; a function `(done, total)` is called instead, at the start and
             after each of the independent scrambles. An exception that it raises ends the computation. A cluster that
-            computes for this process cannot tell it.
+            computes for this process cannot report progress.
 
     Returns:
         Outputs and kernels before each step and after the last, with their standard errors.
