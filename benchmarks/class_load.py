@@ -41,17 +41,17 @@ REPEATED = 3  # moves of a page opened in turn
 SLIDERS = {
     "01_gaussian": "sigma_w",
     "02_ntk": "sigma_w",
-    "03_tensor_programs": "line",
-    "04_gradient_independence": "xi",
-    "05_mlp": "sigma_w",
-    "06_cnn": "sigma_w",
-    "07_rnn": "sigma_w",
-    "08_gru_lstm": "forget_bias",
-    "09_batchnorm": "extra",
-    "10_transformer": "sigma_w",
-    "11_figure_1": "draw",
-    "12_training": "rate",
-    "13_playground": "sigma_w",
+    "06_tensor_programs": "line",
+    "07_gradient_independence": "xi",
+    "09_mlp": "sigma_w",
+    "10_cnn": "sigma_w",
+    "11_rnn": "sigma_w",
+    "12_gru_lstm": "forget_bias",
+    "13_batchnorm": "extra",
+    "14_transformer": "sigma_w",
+    "05_figure_1": "draw",
+    "03_training": "rate",
+    "15_playground": "sigma_w",
 }
 
 

@@ -1,6 +1,6 @@
 """A student's kernel that calculates itself, and a light one with an engine for all: memory, and a slider's answer.
 
-    .venv/bin/python benchmarks/light_kernels.py [05_mlp 07_rnn …]
+    .venv/bin/python benchmarks/light_kernels.py [09_mlp 11_rnn …]
 
 Each chapter runs from top to bottom in a kernel of each kind, one after the other, and its first picture gets ready:
 the first finite network drawn, everything compiled that it compiles ahead. Then its memory is read (PSS: what it shares

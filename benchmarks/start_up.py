@@ -131,7 +131,7 @@ def with_waiting_kernels(browser: Browser) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--chapter", default="07_rnn.ipynb")
+    parser.add_argument("--chapter", default="11_rnn.ipynb")
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     with sync_playwright() as playwright:

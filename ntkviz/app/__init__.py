@@ -15,7 +15,7 @@ from .course.experiments import Experiment, experiments
 from .exercises.exercise import Exercise
 from .exercises.quiz import Quiz
 from .exercises.task import Task
-from .pages.controls import Choice, Controls, Slider, Steps
+from .pages.controls import Choice, Controls, Slider, Stops
 from .pages.picture import Picture
 from .plots.attention import AttentionPair, WeightCloud
 from .plots.contribution_maps import ContributionMaps

@@ -24,7 +24,7 @@ CANCELLED = """() => new Promise(done => {
 def test_cancel_answers_while_a_network_is_compiled(page, root, serve, tmp_path):
     environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path)}  # so that nothing is compiled already
     with serve(root / "notebooks", "--VoilaConfiguration.preheat_kernel=False", environment=environment) as server:
-        open_chapter(page, server.chapter("08_gru_lstm.ipynb"))
+        open_chapter(page, server.chapter("12_gru_lstm.ipynb"))
         page.get_by_role("button", name="Cancel").wait_for()
         seconds = [page.evaluate(CANCELLED)]
         slider = page.locator(".nv-controls").get_by_role("slider").first

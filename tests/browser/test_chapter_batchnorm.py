@@ -3,7 +3,7 @@
 from pages import until
 from playwright.sync_api import expect
 
-CHAPTER = "09_batchnorm.ipynb"
+CHAPTER = "13_batchnorm.ipynb"
 COINCIDE = """() => {
   const [withIt, without] = document.querySelector('.nv-plot .js-plotly-plot')?.data ?? [];
   return withIt?.y?.length && Array.from(withIt.y).every((y, k) => Math.abs(y - without.y[k]) < 1e-9);

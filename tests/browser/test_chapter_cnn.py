@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-CHAPTER = "06_cnn.ipynb"
+CHAPTER = "10_cnn.ipynb"
 
 
 def test_only_flattening_sees_the_shift(visit):

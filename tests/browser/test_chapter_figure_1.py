@@ -4,7 +4,7 @@ import pytest
 from pages import until
 from playwright.sync_api import expect
 
-CHAPTER = "11_figure_1.ipynb"
+CHAPTER = "05_figure_1.ipynb"
 
 
 def points(architecture: int) -> str:

@@ -3,7 +3,7 @@
 from pages import until
 from playwright.sync_api import Page, expect
 
-CHAPTER = "04_gradient_independence.ipynb"
+CHAPTER = "07_gradient_independence.ipynb"
 CORRECT, GIA, NETWORKS = range(3)
 
 

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-CHAPTER = "08_gru_lstm.ipynb"
+CHAPTER = "12_gru_lstm.ipynb"
 
 
 def test_the_forget_bias_sets_the_rate_and_the_exercise_measures_it(visit):

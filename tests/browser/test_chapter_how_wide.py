@@ -4,7 +4,7 @@ import pytest
 from pages import until
 from playwright.sync_api import expect
 
-CHAPTER = "14_how_wide.ipynb"
+CHAPTER = "04_how_wide.ipynb"
 
 
 def points(plot: int, trace: int) -> str:

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-CHAPTER = "05_mlp.ipynb"
+CHAPTER = "09_mlp.ipynb"
 
 
 def test_depth_makes_inputs_alike_or_strangers_and_a_click_moves(chapter):

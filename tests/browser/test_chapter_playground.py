@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Page, expect
 
-CHAPTER = "13_playground.ipynb"
+CHAPTER = "15_playground.ipynb"
 
 
 def build(page: Page, *blocks: str) -> None:

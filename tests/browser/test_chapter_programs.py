@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-CHAPTER = "03_tensor_programs.ipynb"
+CHAPTER = "06_tensor_programs.ipynb"
 
 
 def test_walk_through_programs(chapter):

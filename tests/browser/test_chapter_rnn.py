@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-CHAPTER = "07_rnn.ipynb"
+CHAPTER = "11_rnn.ipynb"
 
 
 def test_one_word_less_breaks_the_last_state_and_not_the_average(chapter):

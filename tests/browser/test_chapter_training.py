@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-CHAPTER = "12_training.ipynb"
+CHAPTER = "03_training.ipynb"
 
 
 @pytest.mark.wide

@@ -4,7 +4,7 @@ import re
 
 from playwright.sync_api import expect
 
-CHAPTER = "10_transformer.ipynb"
+CHAPTER = "14_transformer.ipynb"
 
 
 def test_attention_settles_and_the_quiz_answers(visit):

@@ -3,7 +3,7 @@
 from pages import until
 from playwright.sync_api import expect
 
-CHAPTER = "05_mlp.ipynb"
+CHAPTER = "09_mlp.ipynb"
 DRAWN = """
     (plots => plots.length === 2 && plots.every(plot => plot.querySelector('.main-svg')))(
         [...document.querySelectorAll('.nv-preview .nv-plot')])

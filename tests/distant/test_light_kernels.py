@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 from ntkviz.app.classroom import engine
 
 # Those that ask the engine in ways of their own; benchmarks/light_kernels.py runs every chapter.
-CHAPTERS = ("00_home", "01_gaussian", "04_gradient_independence", "11_figure_1", "12_training")
+CHAPTERS = ("00_home", "01_gaussian", "07_gradient_independence", "05_figure_1", "03_training")
 NOTEBOOKS = [Path(__file__).parents[2] / f"notebooks/{name}.ipynb" for name in CHAPTERS]
 BEFORE = """
 from ntkviz import app

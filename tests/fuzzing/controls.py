@@ -1,8 +1,8 @@
 """Sets the controls of every chapter at random: the picture answers at once, with numbers, or in one sentence.
 
-    python -m tests.fuzzing.controls --settings 500 --seed 0 --chapters 05_mlp 09_batchnorm
+    python -m tests.fuzzing.controls --settings 500 --seed 0 --chapters 09_mlp 13_batchnorm
 
-What fails is printed as a link (`05_mlp#sigma_w=0.5&…`), to be opened on the page.
+What fails is printed as a link (`09_mlp#sigma_w=0.5&…`), to be opened on the page.
 """
 
 from __future__ import annotations

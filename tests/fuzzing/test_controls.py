@@ -7,7 +7,7 @@ import pytest
 
 from .controls import CHAPTERS, Fuzz, any_settings
 
-SOON_COMPILED = ["01_gaussian", "02_ntk", "03_tensor_programs", "11_figure_1", "12_training", "13_playground"]
+SOON_COMPILED = ["01_gaussian", "02_ntk", "06_tensor_programs", "05_figure_1", "03_training", "15_playground"]
 
 
 @pytest.mark.parametrize("chapter", SOON_COMPILED)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ntkviz.app import Choice, Controls, Slider, Steps
+from ntkviz.app import Choice, Controls, Slider, Stops
 
 NAMES = ("width", "depth", "sigma", "phi", "line")
 VALUES = st.one_of(
@@ -26,7 +26,7 @@ LINKS = st.one_of(st.text(max_size=80), st.lists(PAIRS, max_size=5).map("&".join
 @pytest.fixture(scope="module")
 def controls():
     return Controls(
-        width=Steps("width", [64, 128, 256], start=128),
+        width=Stops("width", [64, 128, 256], start=128),
         depth=Slider("depth", 1, 10, start=3),
         sigma=Slider("σ", 0.5, 2.5, start=1.5, step=0.05),
         phi=Choice("φ", ["relu", "erf"], start="relu"),

@@ -1,4 +1,4 @@
-"""The chapters: the navigation and the cards of the home page are generated from the notebooks themselves."""
+"""The chapters: the menu, the cards of the home page and the rail are generated from the notebooks themselves."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from html import escape
 from importlib import resources
+from itertools import groupby
 from pathlib import Path
 
 DRAWINGS = resources.files("ntkviz.app") / "thumbnails" / "svg"
@@ -14,43 +15,67 @@ DRAWINGS = resources.files("ntkviz.app") / "thumbnails" / "svg"
 
 @dataclass(frozen=True)
 class Chapter:
-    """One notebook: `02_ntk.ipynb` has number 2 and name `02_ntk`; title and summary are in its metadata."""
+    """One notebook: `02_ntk.ipynb` has number 2 and name `02_ntk`; the rest is in its metadata.
 
-    number: int
+    The home page has number 0, and guides have none.
+    """
+
+    number: int | None
     name: str
     title: str
     summary: str
+    part: str
 
     @property
     def file(self) -> str:
         """The name of its notebook."""
         return f"{self.name}.ipynb"
 
+    @property
+    def heading(self) -> str:
+        """Its title with its number: `2 · The NTK`."""
+        return f"{self.number} · {self.title}" if self.number else self.title
+
 
 def chapters(folder: Path | str = ".") -> list[Chapter]:
-    """The chapters in a folder, in order."""
-    return [_read(path) for path in sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))]
+    """The home page and the chapters in a folder in order, and the guides after them."""
+    paths = [sorted(Path(folder).glob(f"{pattern}.ipynb")) for pattern in ("[0-9][0-9]_*", "guide_*")]
+    return [_read(path) for path in sum(paths, [])]
+
+
+def parts(found: list[Chapter]) -> dict[str, list[Chapter]]:
+    """The chapters by the part of the course that they belong to, without the home page."""
+    return {part: list(group) for part, group in groupby(found, lambda one: one.part) if part}
 
 
 def _read(path: Path) -> Chapter:
     metadata = json.loads(path.read_text(encoding="utf-8"))["metadata"]
-    return Chapter(int(path.name[:2]), path.stem, metadata.get("title", path.stem), metadata.get("summary", ""))
+    number = int(path.name[:2]) if path.name[0].isdigit() else None
+    title, summary, part = (metadata.get(key, default) for key, default in _METADATA.items())
+    return Chapter(number, path.stem, title or path.stem, summary, "" if number == 0 else part)
+
+
+_METADATA = {"title": "", "summary": "", "part": "Chapters"}
 
 
 class Cards:
-    """A card for each chapter, with its drawing; shown if it is the last expression of a cell."""
+    """A card for each chapter, with its drawing, part by part; shown if it is the last expression of a cell."""
 
     def __init__(self, folder: Path | str = "."):
-        self._chapters = chapters(folder)[1:]
+        self._parts = parts(chapters(folder))
 
     def _repr_html_(self) -> str:
-        return f'<div class="nv-cards">{"".join(map(_card, self._chapters))}</div>'
+        return f"<div>{''.join(map(_part, self._parts, self._parts.values()))}</div>"
+
+
+def _part(name: str, found: list[Chapter]) -> str:
+    return f'<h2>{escape(name)}</h2><div class="nv-cards">{"".join(map(_card, found))}</div>'
 
 
 def _card(chapter: Chapter) -> str:
     drawing = DRAWINGS / f"{chapter.name}.svg"
     return (
         f'<a class="nv-card" href="{chapter.file}">{drawing.read_text("utf-8") if drawing.is_file() else ""}'
-        f"<div><strong>{chapter.number} · {escape(chapter.title)}</strong>"
+        f"<div><strong>{escape(chapter.heading)}</strong>"
         f"<span>{escape(chapter.summary)}</span></div></a>"
     )

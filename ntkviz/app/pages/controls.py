@@ -86,7 +86,7 @@ class Slider:
 
 
 class _Selection:
-    """One of several values; `Choice` and `Steps` add the widget."""
+    """One of several values; `Choice` and `Stops` add the widget."""
 
     widget: widgets.Dropdown | widgets.SelectionSlider
     options: list[Any]
@@ -118,7 +118,7 @@ class Choice(_Selection):
         self.widget.add_class("nv-control")
 
 
-class Steps(_Selection):
+class Stops(_Selection):
     """One of several numbers in order, on a slider: widths that double, say."""
 
     def __init__(self, label: str, options: Sequence[int], start: int, hint: str = ""):

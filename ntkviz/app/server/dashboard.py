@@ -26,7 +26,7 @@ from voila.tornado.handler import TornadoVoilaHandler
 from ... import machine
 from ...distant.requests import ENGINE
 from .. import upstream
-from ..course.chapter import chapters
+from ..course.chapter import chapters, parts
 from ..style.theme import STATIC
 from .lesson import Lesson
 from .page_channel import PageChannel
@@ -118,7 +118,8 @@ class Dashboard(Voila):
                 "as in `python -m ntkviz.app.serve notebooks`."
             )
         plotly = f"voila/plotly/{PLOTLY.name}?v={metadata.version('plotly')}"  # relative to the base URL
-        for_template = {"chapters": chapters(self.root_dir), "plotly": plotly}
+        found = chapters(self.root_dir)
+        for_template = {"chapters": found, "parts": list(parts(found).items()), "plotly": plotly}
         self.voila_configuration.update_config(Config(VoilaConfiguration={"resources": for_template}))
 
     def init_settings(self) -> dict[str, Any]:
@@ -179,7 +180,7 @@ class Dashboard(Voila):
         without preheating.
         """
         manager, size = self.kernel_manager, self.voila_configuration.default_pool_size
-        names = [chapter.file for chapter in chapters(self.root_dir)]
+        names = [chapter.file for chapter in chapters(self.root_dir) if chapter.number is not None]  # a guide is read
         while True:
             rest = manager.fill_delay
             name = min(names, key=manager.get_pool_size)

@@ -36,7 +36,7 @@ async function placed(element) {
 const NARROW = 480; // pixels of the window: a phone held upright
 const LINE = 18; // of a heading there
 const AXIS = 52; // of the labels and the title of an axis
-const PLOT = 320; // of a plot without its legend
+const PLOT = 270; // of a plot without its legend
 const LOWEST = 250; // of a map, whose colour bar has numbers to show
 
 const isHeading = (note) => note.yref === "paper" && note.y === 1 && note.yanchor === "bottom" && !note.showarrow;

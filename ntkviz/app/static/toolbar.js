@@ -39,7 +39,7 @@ function address(model) {
 
 async function copyLink(model, element) {
   const href = address(model);
-  if (DASHBOARD) history.replaceState(null, "", href);
+  if (DASHBOARD) history.replaceState(history.state, "", href);
   try {
     await navigator.clipboard.writeText(href);
     flash(element, "Copied");
@@ -71,6 +71,7 @@ function present(el, element) {
   element.setAttribute("aria-pressed", String(on));
   element.textContent = on ? "Leave" : "Present";
   enlarge();
+  document.dispatchEvent(new CustomEvent("ntkviz:present"));
   if (on) cell?.querySelectorAll(".js-plotly-plot").forEach((plot) => places.observe(plot));
   else places.disconnect();
   requestAnimationFrame(() => window.dispatchEvent(new Event("resize")));
@@ -117,11 +118,19 @@ function render({ model, el }) {
     clearTimeout(timer);
     timer = setTimeout(() => {
       nameSliders(); // again, since the sliders themselves may appear a little later
-      if (DASHBOARD) history.replaceState(null, "", address(model));
+      if (DASHBOARD) history.replaceState(history.state, "", address(model));
     }, READABLE_MS);
   };
   const follow = () => {
-    if (location.hash.length > 1 && DASHBOARD) model.send({ link: location.hash.slice(1) });
+    if (location.hash.includes("=") && DASHBOARD) model.send({ link: location.hash.slice(1) });
+  };
+  // A step of the chapter (tour.js); JupyterLab has no such page, and its links to settings are followed here.
+  const show = ({ detail }) => model.send({ link: detail });
+  const followLink = (event) => {
+    const link = event.target.closest("a[href^='#']")?.getAttribute("href") ?? "";
+    if (event.defaultPrevented || !/=|^#start$/.test(link)) return;
+    event.preventDefault();
+    model.send({ link: link.slice(1).replace(/^start$/, "") });
   };
   const leave = (event) => {
     if (event.key === "Escape" && document.body.classList.contains("nv-present")) present(el, presenting);
@@ -129,6 +138,8 @@ function render({ model, el }) {
   model.on("change:state", showState);
   model.on("msg:custom", (message) => message.files?.forEach(({ name, text }) => download(name, text)));
   window.addEventListener("hashchange", follow);
+  document.addEventListener("ntkviz:show", show);
+  document.addEventListener("click", followLink);
   window.addEventListener("keydown", leave);
   window.addEventListener("resize", enlarge);
   model.send({ shown: true }); // a preheated kernel has waited for this
@@ -143,6 +154,8 @@ function render({ model, el }) {
   setTimeout(() => clearInterval(naming), 10000);
   return () => {
     window.removeEventListener("hashchange", follow);
+    document.removeEventListener("ntkviz:show", show);
+    document.removeEventListener("click", followLink);
     window.removeEventListener("keydown", leave);
     window.removeEventListener("resize", enlarge);
     gone = true;

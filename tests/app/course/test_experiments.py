@@ -24,7 +24,7 @@ def test_wide_networks_are_virtual_and_need_little_memory():
 
 
 def test_only_a_failing_check_adds_the_distance_to_the_shortcut():
-    """Chapter 4's example: 4C² + 8Cξξ̄ is the limit, 4C² + 4Cξξ̄ the answer of gradient independence."""
+    """Chapter 7's example: 4C² + 8Cξξ̄ is the limit, 4C² + 4Cξξ̄ the answer of gradient independence."""
     xi = np.array([[0.7], [-0.4]])
     c, product = 1 + xi @ xi.T, xi @ xi.T
     correct, shortcut = 4 * c**2 + 8 * c * product, 4 * c**2 + 4 * c * product

@@ -2,13 +2,13 @@
 
 import pytest
 
-from ntkviz.app import Choice, Controls, Slider, Steps
+from ntkviz.app import Choice, Controls, Slider, Stops
 
 
 @pytest.fixture
 def controls():
     return Controls(
-        width=Steps("width", [64, 128, 256], start=128),
+        width=Stops("width", [64, 128, 256], start=128),
         depth=Slider("depth", 1, 10, start=3),
         sigma=Slider("σ", 0.5, 2.5, start=1.5, step=0.05),
         phi=Choice("φ", ["relu", "erf"], start="relu"),

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from ntkviz.app import Choice, Controls, Picture, SideBySideKernels, Slider, Steps
+from ntkviz.app import Choice, Controls, Picture, SideBySideKernels, Slider, Stops
 from ntkviz.app.pages.preview import MIME, preview
 from ntkviz.app.style.theme import PAGE_HAS_PLOTLY
 
@@ -16,7 +16,7 @@ def picture():
     controls = Controls(
         sigma=Slider("σ<i>w</i>", 0.0, 2.0, start=1.5, step=0.1),
         depth=Slider("depth", 1, 9, start=3),
-        width=Steps("width", [64, 1024], start=1024),
+        width=Stops("width", [64, 1024], start=1024),
         phi=Choice("φ", ["a<b", "c"], start="a<b"),
     )
     pair = SideBySideKernels("left", "right", np.zeros((2, 8, 8)))

@@ -21,7 +21,7 @@ def one_layer(net: Network, patches: Scalar, *, average: bool = False) -> Output
 
 
 def draw() -> str:
-    """The card of chapter 6."""
+    """The card of chapter 10."""
     shifts = range(-3, 4)
     columns = digits(classes=(3,), each=1).pictures[0].T  # the positions of a convolution in one dimension
     moved = np.stack([np.pad(columns, ((5 + shift, 5 - shift), (0, 0))) for shift in shifts])

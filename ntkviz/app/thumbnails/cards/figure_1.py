@@ -13,7 +13,7 @@ WIDTHS = np.array([16, 128, 1024])  # each width is compiled separately
 
 
 def draw() -> str:
-    """The card of chapter 11: three architectures that compile quickly."""
+    """The card of chapter 5: three architectures that compile quickly."""
     x, low, high = across(np.log(WIDTHS), 36), np.log(0.05), np.log(1.2)
     law = "".join(polyline(x, down(np.log(c / WIDTHS**0.5), low, high), MUTED, 1.5, 0.6, "5 5") for c in (1, 2, 4))
     curves = ""

@@ -12,7 +12,7 @@ from ..drawing import across, dots, down, polyline, svg
 
 
 def draw() -> str:
-    """The card of chapter 4."""
+    """The card of chapter 7."""
     network, inputs = architectures.mean_readout_mlp(), np.linspace(-2, 1, 31)
     first, second = [[0.7]], inputs[:, None]
     correct, shortcut = (infinite_ntk(network, first, second, assume_gia=gia).ntk[0] for gia in (False, True))

@@ -14,7 +14,7 @@ STEPS = 6
 
 
 def draw() -> str:
-    """The card of chapter 8."""
+    """The card of chapter 12."""
     tokens = np.arange(STEPS), np.r_[STEPS, 1:STEPS]
     x = np.sqrt(STEPS + 1) * np.eye(STEPS + 1)[[*tokens]]
     steps, network = across(np.arange(STEPS)), architectures.lstm(sigma_w=0.5, sigma_b=0.1)

@@ -12,7 +12,7 @@ from ..drawing import HEIGHT, WIDTH, polyline, svg
 
 
 def draw() -> str:
-    """The card of chapter 5."""
+    """The card of chapter 9."""
     columns, rows = 32, 17
     sigma_w, sigma_b = np.linspace(0.5, 2.5, columns), np.linspace(0.9, 0.05, rows)
     inputs = np.sqrt(2) * np.array([[1, 0], [0.9, 0.19**0.5]])

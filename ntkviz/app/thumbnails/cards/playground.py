@@ -13,7 +13,7 @@ COLOURS = {"W": FINITE, "relu": LIMIT, "skip": THIRD}
 
 
 def draw() -> str:
-    """The card of chapter 13."""
+    """The card of chapter 15."""
     tokens = digits(each=3).x.reshape(-1, 2, 32)
     limit = infinite_ntk(architectures.from_blocks(blocks=BLOCKS), tokens).ntk
     pile = "".join(_block(name, COLOURS[name], 25 + 25 * k) for k, name in enumerate(BLOCKS))

@@ -12,7 +12,7 @@ STEPS = 4
 
 
 def draw() -> str:
-    """The card of chapter 7."""
+    """The card of chapter 11."""
     words = STEPS**0.5 * np.eye(STEPS)[None, [0, 1, 2, 0]]
     maps = []
     for pooling in ("last", "average"):

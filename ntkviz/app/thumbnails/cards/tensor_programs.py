@@ -17,7 +17,7 @@ FIRST, ROWS, LIT, HIGH = 3, 6, 7, 24
 
 
 def draw() -> str:
-    """The card of chapter 3."""
+    """The card of chapter 6."""
     program = Walkthrough(architectures.rnn(sigma_w=1.2, sigma_b=0.3), [[[1.0, -0.5], [0.3, 1.2], [-1.0, 0.4]]])
     rows = "".join(_row(program, k) for k in range(FIRST, FIRST + ROWS))
     sample = program.value(LIT, program.network(1024, 1))

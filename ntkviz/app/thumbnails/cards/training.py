@@ -14,7 +14,7 @@ STEPS = np.array([0, 1, 2, 4, 8, 16, 32, 64, 128])
 
 
 def draw() -> str:
-    """The card of chapter 12."""
+    """The card of chapter 3."""
     data = digits(classes=(5, 9), each=9)
     x_train, y_train = np.delete(data.x, 8, axis=0), np.delete(np.where(data.labels == 5, 1.0, -1.0), 8)
     network, x_test = architectures.mlp(depth=1), data.x[8:9]

@@ -1,0 +1,69 @@
+// The frame of a page: the menu of chapters with marks for those read, and the rail, which leads to its sections.
+
+// A section has a name in the rail if its heading starts with an anchor: `## <a id="idea"></a>Where the kernel comes from`.
+const RAIL = { play: "Play", idea: "Idea", formula: "Formula", code: "Code", exercise: "Exercise", recap: "Recap" };
+const READ = "ntkviz-read"; // in the browser's storage: the names of the chapters that were read to their recap
+const here = document.body.dataset.chapter;
+
+const remembered = () => JSON.parse(localStorage.getItem(READ) ?? "[]");
+
+function markRead() {
+  const read = new Set(remembered());
+  for (const item of document.querySelectorAll(".nv-menu li")) {
+    const known = read.has(item.dataset.chapter);
+    item.classList.toggle("nv-read", known);
+    const link = item.querySelector("a");
+    if (known) link.setAttribute("aria-label", `${link.textContent} (read)`);
+  }
+}
+
+function remember() {
+  localStorage.setItem(READ, JSON.stringify([...new Set([...remembered(), here])]));
+  markRead();
+}
+
+function buildRail() {
+  const rail = document.querySelector(".nv-rail");
+  const tour = document.querySelector(".nv-tour");
+  if (tour) tour.id = "play";
+  const links = new Map();
+  for (const [id, name] of Object.entries(RAIL)) {
+    const section = document.getElementById(id);
+    if (!section) continue;
+    const link = document.createElement("a");
+    link.href = `#${id}`;
+    link.textContent = name;
+    // Without changing the address, which has the state of the controls.
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      section.scrollIntoView({ block: "start" });
+    });
+    links.set(section, link);
+  }
+  if (links.size > 1) rail.append(...links.values());
+  return links;
+}
+
+// Marks the section that is being read: the last one that has reached the upper third of the window.
+function followReading(links) {
+  const look = () => {
+    const reached = [...links.keys()].filter((section) => section.getBoundingClientRect().top < innerHeight / 3);
+    links.forEach((link) => link.removeAttribute("aria-current"));
+    links.get(reached.at(-1))?.setAttribute("aria-current", "true");
+    if (reached.at(-1)?.id === "recap") remember();
+  };
+  addEventListener("scroll", () => requestAnimationFrame(look), { passive: true });
+}
+
+const menu = document.querySelector(".nv-menu");
+document.addEventListener("click", (event) => {
+  if (!menu.contains(event.target)) menu.open = false;
+});
+menu.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+});
+
+markRead();
+followReading(buildRail());
