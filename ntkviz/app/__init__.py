@@ -12,7 +12,9 @@ from .course.approach import approach, costs
 from .course.chapter import Cards, Chapter, chapters
 from .course.data import Digits, digits
 from .course.experiments import Experiment, experiments
+from .exercises.derivation import Derivation
 from .exercises.exercise import Exercise
+from .exercises.explanation import Explanation
 from .exercises.quiz import Quiz
 from .exercises.task import Task
 from .pages.controls import Choice, Controls, Slider, Stops

@@ -143,8 +143,10 @@ def test_it_looks_right_and_everybody_can_read_it(name, page, assert_nothing_is_
             assert_nothing_is_cut_off(page)
             if (width, height) == (1366, 768):
                 assert not violations(page, theme)
-            if name in PICTURES and width > 1000:  # the picture with its controls is one view
+            if name in PICTURES and width > 1000:  # the picture with its controls is one view, which stays
+                page.locator(".nv-step").last.evaluate("step => step.scrollIntoView({ block: 'center' })")
                 foot = page.locator(".nv-foot").first.bounding_box()
+                page.evaluate("scrollTo(0, 0)")
                 assert foot["y"] + foot["height"] <= height
 
 

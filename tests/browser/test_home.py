@@ -11,7 +11,7 @@ def test_cards_and_navigation_lead_from_chapter_to_chapter(visit):
     page.locator(".nv-card", has_text="2 · The NTK").click()
     page.wait_for_url("**/02_ntk.ipynb*")
     page.locator("#rendered_cells").wait_for(state="visible")
-    page.get_by_text("Chapters", exact=True).click()
+    page.locator(".nv-menu summary").click()
     expect(page.get_by_role("navigation", name="Chapters").locator("[aria-current]")).to_contain_text("The NTK")
     page.keyboard.press("Escape")
     page.get_by_role("navigation", name="Previous and next chapter").locator("[rel=prev]").click()

@@ -39,8 +39,8 @@ class Chapter:
 
 def chapters(folder: Path | str = ".") -> list[Chapter]:
     """The home page and the chapters in a folder in order, and the guides after them."""
-    paths = [sorted(Path(folder).glob(f"{pattern}.ipynb")) for pattern in ("[0-9][0-9]_*", "guide_*")]
-    return [_read(path) for path in sum(paths, [])]
+    numbered, guides = (sorted(Path(folder).glob(pattern)) for pattern in ("[0-9][0-9]_*.ipynb", "guide_*.ipynb"))
+    return [_read(path) for path in [*numbered, *guides]]
 
 
 def parts(found: list[Chapter]) -> dict[str, list[Chapter]]:

@@ -8,9 +8,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import ipywidgets as widgets
+import numpy as np
 
 from ...errors import InputError
 from ..pages.controls import shortened
+from .keeper import name_of
 from .task import Task
 
 LARGEST = 10**15  # beyond any measurement of a page, yet with few enough digits to display
@@ -22,15 +24,56 @@ class Exercise(Task):
     The field takes decimal numbers if `start` is one (1.0, not 1), else whole numbers. The text is parsed here and not
     by the browser, whose fields for whole numbers keep the first digits and drop the rest: 1e4 would become 1. Invalid
     text is refused in one sentence, stays in the field, and is not checked.
+
+    `numbers`, a function of a random generator, draws numbers for each reader, the same whenever they return; then
+    `question(numbers)` is the question, and the check is called with them as its second argument.
     """
 
-    def __init__(self, question: str, label: str, check: Callable[[Any], tuple[bool, str]], start: float):
+    def __init__(
+        self,
+        question: str | Callable[[Any], str],
+        label: str,
+        check: Callable[..., tuple[bool, str]],
+        start: float,
+        *,
+        numbers: Callable[[np.random.Generator], Any] | None = None,
+        **help: Any,
+    ):
         read = decimal_number if isinstance(start, float) else whole_number
+        self._ask, self._numbers = question, numbers
         self._field = widgets.Text(
             value=str(start), description=label, continuous_update=False, style={"description_width": "initial"}
         )
-        super().__init__(question, lambda: check(read(self._field.value)), button="Measure", beside=(self._field,))
+
+        def checked() -> tuple[bool, str]:
+            drawn = () if numbers is None else (self.drawn(),)
+            return check(read(self._field.value), *drawn)
+
+        named = {"name": name_of(label)} if callable(question) else {}
+        super().__init__("" if callable(question) else question, checked, "Measure", (self._field,), **named | help)
+        self._draw()
         self._field.observe(lambda change: self.ask(), names="value")  # after its verdict has been cleared
+
+    def drawn(self) -> Any:
+        """The numbers of this reader."""
+        assert self._numbers is not None
+        return self._numbers(np.random.default_rng(self.keeper.seed))
+
+    def ask(self) -> None:
+        """Check the number in the field, which the browser keeps."""
+        self.keeper.remember(answer=self._field.value)
+        super().ask()
+
+    def _draw(self) -> None:
+        if callable(self._ask):
+            self._question.value = self._ask(self.drawn())
+
+    def _restore(self) -> None:
+        self._draw()
+        if self.keeper.answer:
+            self._field.set_trait("value", shortened(self.keeper.answer))
+            self.forget()
+        super()._restore()
 
 
 def decimal_number(text: str) -> float:

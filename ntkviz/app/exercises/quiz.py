@@ -1,4 +1,4 @@
-"""A quiz: several multiple-choice questions, each with immediate feedback and its reason."""
+"""A quiz: several multiple-choice questions, each answered with its reason before the verdict."""
 
 from __future__ import annotations
 
@@ -9,17 +9,23 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..pages.background import sentence
+from .keeper import Keeper, name_of
+
+BECAUSE = "because …"
 
 
 class Quiz:
-    """One choice for each of several items.
+    """One choice for each of several items, and one reason.
 
     - `question`: the question about all of them, as HTML.
     - `items`: each item as HTML, with a function that returns the right choice and one sentence why.
     - `options`: the choices, or a list of them for each item.
-    - `no`: the answer to a wrong choice, with `{}` for the right one.
+    - `reasons`: the reason of each item, in a few words; all of them, and `others`, which are reasons of none, are
+      offered with each item. With only two choices, reasons are what keeps a quiz from being solved by elimination.
 
-    The function is called when the item is answered and should take milliseconds.
+    The verdict comes once both are chosen. It names neither what is right nor, if only one of the two is wrong, more
+    than which; the function's sentence follows a right answer. The function should take milliseconds. What was solved
+    is kept in the reader's browser.
     """
 
     def __init__(
@@ -27,20 +33,28 @@ class Quiz:
         question: str,
         items: Sequence[tuple[str, Callable[[], tuple[str, str]]]],
         options: Sequence[str] | Sequence[Sequence[str]],
-        no: str = "No, it {}.",
+        reasons: Sequence[str] = (),
+        others: Sequence[str] = (),
     ):
-        self._no = no
         self._right: set[int] = set()
+        self._reasons = list(reasons)
+        self._offered = [BECAUSE, *sorted({*reasons, *others})]
         self._score = widgets.HTML()
+        self.keeper = Keeper(name=name_of(question))
         each: Any = [options] * len(items) if isinstance(options[0], str) else options
         rows = [self._item(k, *item, choices) for k, (item, choices) in enumerate(zip(items, each, strict=True))]
         self._count = len(rows)
-        self.widget = widgets.VBox([widgets.HTML(question), *rows, self._score])
+        self.widget = widgets.VBox([widgets.HTML(question), *rows, self._score, self.keeper])
         self.widget.add_class("nv-exercise")
         self.widget.add_class("nv-quiz")
+        self.keeper.restored(self._restore)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return self.widget._repr_mimebundle_(**kwargs)
+
+    def _restore(self) -> None:
+        if self.keeper.solved:
+            self._score.value = '<span role="status"><span class="nv-right">Solved.</span></span>'
 
     def _item(
         self, number: int, text: str, solve: Callable[[], tuple[str, str]], options: Sequence[str]
@@ -48,20 +62,38 @@ class Quiz:
         choice = widgets.ToggleButtons(
             options=list(options), value=None, tooltips=[f"Item {number + 1} {o}" for o in options]
         )
+        reason = widgets.Dropdown(options=self._offered, description=f"Reason for item {number + 1}")
+        reason.add_class("nv-reason")
         verdict = widgets.HTML()
 
         def answer(change: Any) -> None:
+            if choice.value is None or (self._reasons and reason.value == BECAUSE):
+                verdict.value = '<span role="status">Now choose the reason.</span>' if choice.value else ""
+                return
             try:
                 right, why = solve()
             except Exception as error:
                 verdict.value = f'<span role="status">{escape(sentence(error))}</span>'
                 return
-            (self._right.add if choice.value == right else self._right.discard)(number)
-            style, word = ("nv-right", "Yes.") if choice.value == right else ("nv-wrong", self._no.format(right))
-            verdict.value = f'<span role="status"><span class="{style}">{escape(word)}</span> {escape(why)}</span>'
-            self._score.value = f"{len(self._right)} of {self._count} right."
+            wrong = [] if choice.value == right else ["answer"]
+            wrong += ["reason"] if self._reasons and reason.value != self._reasons[number] else []
+            self._count_if_right(number, not wrong)
+            verdict.value = f'<span role="status">{self._verdict(wrong, why)}</span>'
 
         choice.observe(answer, names="value")
-        item = widgets.VBox([widgets.HTML(text), choice, verdict])
+        reason.observe(answer, names="value")
+        item = widgets.VBox([widgets.HTML(text), choice, *([reason] if self._reasons else []), verdict])
         item.add_class("nv-item")
         return item
+
+    def _count_if_right(self, number: int, right: bool) -> None:
+        (self._right.add if right else self._right.discard)(number)
+        self._score.value = f"{len(self._right)} of {self._count} right."
+        if len(self._right) == self._count:
+            self.keeper.remember(solved=True)
+
+    def _verdict(self, wrong: list[str], why: str) -> str:
+        if not wrong:
+            return f'<span class="nv-right">Yes.</span> {escape(why)}'
+        which = f"The {wrong[0]} is not right." if self._reasons and len(wrong) == 1 else ""
+        return f'<span class="nv-wrong">Not yet.</span> {which}'

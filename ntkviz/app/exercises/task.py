@@ -9,17 +9,21 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..pages.background import Background, Update
+from .hints import Hints
+from .keeper import Keeper, name_of
 
 
 class Task:
     """A question answered by doing. `check()` returns whether it is done and one sentence why.
 
     The check may take seconds: it runs in the background, and a new request cancels it. An `NtkvizError`
-    (for a width of 0, say) is shown as its sentence.
+    (for a width of 0, say) is shown as its sentence. What was opened and solved is kept in the reader's browser.
 
     - `question`: what to do, as HTML.
     - `button`: the label of the button that starts the check; `beside` are the widgets on its left.
     - `about`: the widgets that the check reads, by default `beside`. A change of one of them clears the verdict.
+    - `hints`: up to three, from a nudge to nearly all of it, and `solution`, the worked solution, all as HTML.
+    - `name`: under which the browser keeps it; by default from the question.
     """
 
     def __init__(
@@ -29,9 +33,15 @@ class Task:
         button: str = "Check mine",
         beside: Sequence[widgets.Widget] = (),
         about: Sequence[widgets.Widget] | None = None,
+        *,
+        hints: Sequence[str] = (),
+        solution: str = "",
+        name: str = "",
     ):
         self._check = check
         self._background = Background()
+        self.keeper = Keeper(name=name or name_of(question))
+        self._question = widgets.HTML(question)
         ask = widgets.Button(description=button)
         ask.add_class("nv-button")
         ask.on_click(lambda _: self.ask())
@@ -40,8 +50,17 @@ class Task:
             widget.observe(lambda change: self.forget(), names="value")
         answer = widgets.HBox([*beside, ask])
         answer.add_class("nv-answer")
-        self.widget = widgets.VBox([widgets.HTML(question), answer, self._verdict])
+        self._hints = Hints(hints, solution, lambda count: self.keeper.remember(hints=count))
+        parts = [self._question, answer, self._verdict, *([self._hints.widget] if hints or solution else [])]
+        self.widget = widgets.VBox([*parts, self.keeper])
         self.widget.add_class("nv-exercise")
+        self.keeper.restored(self._restore)
+
+    def _restore(self) -> None:
+        """Show it as this reader left it."""
+        if self.keeper.solved:
+            self._show("nv-right", "Solved.", "")
+        self._hints.open(self.keeper.hints)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return self.widget._repr_mimebundle_(**kwargs)
@@ -52,9 +71,15 @@ class Task:
 
         def measure() -> Iterator[Update]:
             right, why = self._check()
-            yield lambda: self._show("nv-right" if right else "nv-wrong", "Yes." if right else "Not yet.", why)
+            yield lambda: self._answer(right, why)
 
         self._background.run(measure, on_end=self._end)
+
+    def _answer(self, right: bool, why: str) -> None:
+        self._show("nv-right" if right else "nv-wrong", "Yes." if right else "Not yet.", why)
+        if right:
+            self.keeper.remember(solved=True)
+            self._hints.solve()
 
     def forget(self) -> None:
         """Clear the verdict: a widget that the check reads has changed."""

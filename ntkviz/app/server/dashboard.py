@@ -16,7 +16,7 @@ from typing import Any
 
 from jupyter_events import EventLogger
 from tornado.ioloop import IOLoop
-from tornado.web import ErrorHandler, RedirectHandler, StaticFileHandler
+from tornado.web import ErrorHandler, RedirectHandler, RequestHandler, StaticFileHandler
 from traitlets import Instance, Int, List, Unicode, default
 from traitlets.config import Config
 from voila.app import Voila
@@ -27,6 +27,7 @@ from ... import machine
 from ...distant.requests import ENGINE
 from .. import upstream
 from ..course.chapter import chapters, parts
+from ..course.search import search_data
 from ..style.theme import STATIC
 from .lesson import Lesson
 from .page_channel import PageChannel
@@ -72,6 +73,19 @@ CONFIG = Config(
     # A page shuts down its kernel when it is closed; the timeout is for pages that could not (lost network).
     AsyncMappingKernelManager={"cull_idle_timeout": 600, "cull_interval": 60},
 )
+
+
+class SearchData(RequestHandler):
+    """What a page needs to search the course, and to explain its symbols, as JSON."""
+
+    def initialize(self, data: dict[str, Any]) -> None:
+        """Called by Tornado for each request."""
+        self.data = data
+
+    def get(self) -> None:
+        """Send it; browsers keep it for an hour."""
+        self.set_header("Cache-Control", "max-age=3600")
+        self.finish(self.data)
 
 
 class Dashboard(Voila):
@@ -154,6 +168,7 @@ class Dashboard(Voila):
         ]
         added = [
             (self.server_url, RedirectHandler, {"url": home, "permanent": False}),
+            (f"{self.server_url}voila/course.json", SearchData, {"data": search_data(self.root_dir)}),
             (
                 f"{self.server_url}voila/plotly/({re.escape(PLOTLY.name)})",
                 StaticFileHandler,

@@ -55,6 +55,17 @@ function followReading(links) {
   addEventListener("scroll", () => requestAnimationFrame(look), { passive: true });
 }
 
+// A link to a section leads there once the page, which Voilà shows when it is complete, can be scrolled.
+function goToSection() {
+  const section = !location.hash.includes("=") && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!section) return;
+  const waiting = setInterval(() => {
+    if (document.getElementById("loading")) return;
+    clearInterval(waiting);
+    section.scrollIntoView();
+  }, 100);
+}
+
 const menu = document.querySelector(".nv-menu");
 document.addEventListener("click", (event) => {
   if (!menu.contains(event.target)) menu.open = false;
@@ -67,3 +78,4 @@ menu.addEventListener("keydown", (event) => {
 
 markRead();
 followReading(buildRail());
+goToSection();

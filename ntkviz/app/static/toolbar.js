@@ -104,8 +104,10 @@ function namePanels(picture) {
 function render({ model, el }) {
   el.classList.add("nv-toolbar");
   const presenting = button("Present", "Picture only, for the lecture hall (Esc to leave)", (b) => present(el, b));
+  const reset = button("Reset", "Restore this page's initial settings", () => model.send({ reset: true }));
+  reset.classList.add("nv-reset"); // by which the steps know it
   el.append(
-    button("Reset", "Restore this page's initial settings", () => model.send({ reset: true })),
+    reset,
     button("Copy link", "A link to what you see now", (b) => copyLink(model, b)),
     button("CSV", "Download the numbers of this picture", () => model.send({ csv: origin(model) })),
     presenting,

@@ -5,7 +5,7 @@
 // a step is chosen again. While the picture is presented, the arrow keys go through the steps.
 
 const SETTLED_MS = 250; // for which a step must have been in view, so that nothing is computed for steps passed by
-const UNDONE_MS = 700; // after Back, in which the browser restores where the page was scrolled to
+const GUIDED_MS = 700; // for which the page may scroll after a step was chosen, or after Back, without being read
 const SIDE_BY_SIDE = matchMedia("(min-width: 72rem)");
 const PLAYED = { ArrowRight: 1, PageDown: 1, ArrowLeft: -1, PageUp: -1 };
 
@@ -17,7 +17,7 @@ const state = (k) => links[k].getAttribute("href").slice(1).replace(/^start$/, "
 let active = -1; // the step in view
 let taken = location.hash.includes("="); // by the reader, who came with settings or has moved a control
 let settling;
-let undone = -Infinity;
+let guided = -Infinity;
 
 const picture = () => tour.querySelector(".nv-picture");
 const presenting = () => document.body.classList.contains("nv-present");
@@ -56,21 +56,22 @@ function show(k) {
   document.dispatchEvent(new CustomEvent("ntkviz:show", { detail: state(k) }));
 }
 
-// The last step that has reached the line on which readers look.
+// The step on the line on which readers look; undefined below the last one, where the text of the page begins.
 function inView() {
   const top = SIDE_BY_SIDE.matches ? 0 : picture().getBoundingClientRect().bottom;
   const line = top + 0.55 * (innerHeight - top);
+  if (steps.at(-1).getBoundingClientRect().bottom < line) return undefined;
   return steps.findLastIndex((step) => step.getBoundingClientRect().top < line);
 }
 
 function onScroll() {
   if (presenting() || !picture() || !tour.classList.contains("nv-pinned")) return;
   const k = inView();
-  if (k === active) return;
+  if (k === undefined || k === active || performance.now() - guided < GUIDED_MS) return;
   active = k;
   mark();
   clearTimeout(settling);
-  if (k < 0 || taken || performance.now() - undone < UNDONE_MS) return;
+  if (k < 0 || taken) return;
   settling = setTimeout(() => !taken && show(k), SETTLED_MS);
 }
 
@@ -80,11 +81,14 @@ function pin() {
   const room = innerHeight - header;
   const needed = SIDE_BY_SIDE.matches ? 1 : 0.72; // the part of the window that a pinned picture may fill
   tour.style.setProperty("--nv-header", `${header}px`);
-  tour.classList.toggle("nv-pinned", Boolean(picture()) && picture().offsetHeight <= needed * room);
+  const height = picture()?.offsetHeight ?? Infinity;
+  const pinned = height <= needed * room;
+  tour.classList.toggle("nv-pinned", pinned);
+  tour.style.setProperty("--nv-covered", pinned && !SIDE_BY_SIDE.matches ? `${header + height}px` : "0px");
 }
 
 function takeOver(event) {
-  if (taken || event.key === "Tab" || !event.target.closest(".nv-controls, .js-plotly-plot")) return;
+  if (taken || event.key === "Tab" || !event.target.closest(".nv-controls, .js-plotly-plot, .nv-reset")) return;
   taken = true;
   clearTimeout(settling);
   mark();
@@ -92,6 +96,7 @@ function takeOver(event) {
 
 function play(k) {
   if (k < 0 || k >= steps.length) return;
+  guided = performance.now();
   show(k);
   if (!presenting()) steps[k].scrollIntoView({ block: "center" });
 }
@@ -155,7 +160,7 @@ function begin() {
   addEventListener("resize", pin);
   document.addEventListener("ntkviz:present", mark);
   addEventListener("popstate", ({ state }) => {
-    undone = performance.now();
+    guided = performance.now();
     clearTimeout(settling);
     active = state?.step ?? -1;
     mark();

@@ -1,0 +1,26 @@
+"""A question answered in words, and a model answer to compare with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anywidget
+import traitlets
+
+from ..style.theme import STATIC
+from .keeper import name_of
+
+
+class Explanation(anywidget.AnyWidget):
+    """Asks `question` (HTML); `answer` (HTML) can be opened once the reader has written a sentence.
+
+    What the reader writes stays in the browser: neither this server nor anybody else is sent a word of it.
+    """
+
+    _esm = (STATIC / "explanation.js").read_text(encoding="utf-8")
+    name = traitlets.Unicode().tag(sync=True)
+    question = traitlets.Unicode().tag(sync=True)
+    answer = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, question: str, answer: str, **options: Any):
+        super().__init__(name=name_of(question), question=question, answer=answer, **options)
