@@ -175,3 +175,34 @@ def test_a_symbol_says_what_it_means_and_its_control_lights_up(page):
     expect(page.locator(".nv-lit")).to_have_count(0)
     page.get_by_text("Symbols on this page").click()
     expect(page.locator(".nv-symbols dt")).to_have_text(["n"])
+
+
+def test_a_plot_has_its_numbers_as_a_table(page):
+    page.get_by_role("button", name="Data as a table").first.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("table").first.locator("tr")).to_have_count(10)  # nine points and a head
+    expect(dialog.locator("th").first).to_have_text("x")
+    dialog.get_by_role("button", name="Close").press("Enter")
+    expect(dialog).to_have_count(0)
+
+
+def test_readings_are_announced_once_they_rest(page):
+    page.locator(".nv-controls").get_by_role("slider").nth(1).focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".nv-heard")).to_contain_text("Width 256, slope 2.")
+
+
+def test_paper_shows_whole_plots_every_step_and_its_answer(page):
+    page.set_viewport_size({"width": 720, "height": 1000})  # of A4 within its margins
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    for drawing in page.locator(".nv-plot .main-svg").all():
+        box = drawing.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 720
+    expect(page.locator(".nv-step details p")).to_be_visible()
+    for part in (".nv-header", ".nv-foot", ".nv-bar"):
+        expect(page.locator(part)).to_be_hidden()
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.emulate_media(media="screen")
+    expect(page.locator(".nv-step details p")).to_be_hidden()

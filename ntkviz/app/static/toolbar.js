@@ -86,8 +86,10 @@ function nameSliders() {
       if (part.getAttribute("aria-label") !== label) part.setAttribute("aria-label", label);
     });
     const handle = control.querySelector(".noUi-handle");
-    const readout = control.querySelector(".widget-readout")?.textContent;
-    if (handle && readout) handle.setAttribute("aria-valuetext", readout);
+    const readout = control.querySelector(".widget-readout");
+    if (!handle || !readout) return;
+    handle.setAttribute("aria-valuetext", readout.textContent);
+    readout.tabIndex = -1; // one stop for each slider
   });
 }
 
