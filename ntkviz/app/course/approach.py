@@ -1,4 +1,4 @@
-"""How a plot of deviations is filled: by the prediction, then by random networks, then by virtual ones."""
+"""Fills a plot of deviations: with the prediction first, then random networks, then virtual ones."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from ...execution.cost import Cost
 from ...language.architecture import Architecture
 from ..pages.background import Update
 from ..plots.convergence import VIRTUAL_NETWORKS, ConvergencePlot
+from .experiments import network_cost, ntk_of_network
 
 LONGEST, LARGEST = 8.0, 3e9
-"""Seconds and bytes that a virtual network of a page may take, which cannot be interrupted."""
+"""The most seconds and bytes that a virtual network may take on a page: its computation cannot be interrupted."""
 
 REFUSALS = NotFiniteError, NotIntegrableError, TooLargeError
-"""Of a prediction, whose reason the plot says; networks are drawn all the same."""
+"""The errors by which a prediction is refused: the plot shows the reason, and networks are sampled nevertheless."""
 
 
 def approach(plot: ConvergencePlot, arch: Architecture, x: Any) -> Iterator[Update]:
@@ -29,10 +30,10 @@ def approach(plot: ConvergencePlot, arch: Architecture, x: Any) -> Iterator[Upda
         yield _prediction(plot, arch, x)
     remaining = plot.remaining()
     virtual = {width for width, _ in remaining} & set(plot.virtual)
-    too_much = {width for width in virtual if not _fits(_cost(arch, x, "virtual_ntk", width))}
+    too_large = {width for width in virtual if not _fits(network_cost(arch, x, width, virtual=True))}
     limit = read("infinite_ntk", arch, x).ntk
     for width, seed in remaining:
-        if width in too_much:
+        if width in too_large:
             yield functools.partial(plot.leave_out, width)
         else:
             yield _network(plot, arch, x, limit, width, seed)
@@ -40,10 +41,10 @@ def approach(plot: ConvergencePlot, arch: Architecture, x: Any) -> Iterator[Upda
 
 def costs(plot: ConvergencePlot, arch: Architecture, x: Any) -> list[Cost]:
     """The cost of each part of `approach`: a picture's `estimate`."""
-    virtual = [cost for width in plot.virtual if _fits(cost := _cost(arch, x, "virtual_ntk", width))]
+    virtual = [cost for width in plot.virtual if _fits(cost := network_cost(arch, x, width, virtual=True))]
     return [
         _cost_of_prediction(arch, x),
-        *(_cost(arch, x, "empirical_ntk", width).repeated(plot.seeds) for width in plot.widths),
+        *(network_cost(arch, x, width, virtual=False).repeated(plot.seeds) for width in plot.widths),
         *(cost.repeated(min(plot.seeds, VIRTUAL_NETWORKS)) for cost in virtual),
     ]
 
@@ -58,17 +59,12 @@ def _prediction(plot: ConvergencePlot, arch: Architecture, x: Any) -> Update:
 def _network(plot: ConvergencePlot, arch: Architecture, x: Any, limit: np.ndarray, width: int, seed: int) -> Update:
     virtual = width in plot.virtual
     try:
-        sample = read("virtual_ntk" if virtual else "empirical_ntk", arch, x, width=width, key=seed)
+        sample = read(ntk_of_network(virtual), arch, x, width=width, key=seed)
     except TooLargeError:
         if not virtual:
             raise
         return functools.partial(plot.leave_out, width)
     return functools.partial(plot.add, width, seed, relative_frobenius(np.asarray(sample, dtype=float), limit))
-
-
-def _cost(arch: Architecture, x: Any, name: str, width: int) -> Cost:
-    cost: Cost = read("cost", reading(name), arch, x, width=width, key=0)
-    return cost
 
 
 def _cost_of_prediction(arch: Architecture, x: Any) -> Cost:

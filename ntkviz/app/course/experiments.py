@@ -1,9 +1,9 @@
 """The experiment of Figure 1 for every architecture: a network, small inputs, and its kernel's distance from the limit.
 
 The first three are those of the figure, made faster for a page and with data that need no download: the RNN and the
-Transformer read the first seven words of its two sentences, with a Gaussian vector for each word instead of GloVe's;
-its batches of 7 and 5 images are one batch of 12 handwritten digits instead of CIFAR-10. `benchmarks/figure_1.py` has
-the whole sentences and both batches.
+Transformer read the first seven words of the figure's two sentences, with a Gaussian vector for each word instead of
+its GloVe vector; one batch of 12 handwritten digits replaces the figure's batches of 7 and 5 CIFAR-10 images.
+`benchmarks/figure_1.py` uses the whole sentences and both batches.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Experiment:
 
     - `arch`: the network.
     - `x`: a batch of inputs.
-    - `WIDEST_REAL`: the largest width whose matrices are drawn; wider networks are virtual.
+    - `WIDEST_REAL`: the largest width at which matrices are sampled; wider networks are virtual.
     """
 
     WIDEST_REAL: ClassVar[int] = 4096
@@ -53,13 +53,13 @@ class Experiment:
 
     def distances(self, width: int, seed: int) -> tuple[float, ...]:
         """‖Θ_n − Θ‖_F / ‖Θ‖_F of one random network, for each of `answers`; of a virtual one beyond `WIDEST_REAL`."""
-        sample = np.asarray(read(_ntk_of(width), self.arch, self.x, width=width, key=seed), dtype=float)
+        name = ntk_of_network(virtual=width > self.WIDEST_REAL)
+        sample = np.asarray(read(name, self.arch, self.x, width=width, key=seed), dtype=float)
         return tuple(relative_frobenius(sample, theta) for theta in self.answers)
 
     def cost(self, width: int) -> Cost:
-        """What one network of this width needs."""
-        found: Cost = read("cost", reading(_ntk_of(width)), self.arch, self.x, width=width, key=0)
-        return found
+        """The memory and time that one network of this width needs."""
+        return network_cost(self.arch, self.x, width, virtual=width > self.WIDEST_REAL)
 
 
 @functools.cache
@@ -89,8 +89,15 @@ def experiments(parametrization: str = "ntk4a") -> dict[str, Experiment]:
     return {name: Experiment(arch(parametrization=parametrization), x) for name, (arch, x) in rows.items()}
 
 
-def _ntk_of(width: int) -> str:
-    return "empirical_ntk" if width <= Experiment.WIDEST_REAL else "virtual_ntk"
+def ntk_of_network(virtual: bool) -> str:
+    """The name of the reading that samples one network and computes its NTK."""
+    return "virtual_ntk" if virtual else "empirical_ntk"
+
+
+def network_cost(arch: Architecture, x: Any, width: int, *, virtual: bool) -> Cost:
+    """The memory and time that the NTK of one network of this width needs."""
+    cost: Cost = read("cost", reading(ntk_of_network(virtual)), arch, x, width=width, key=0)
+    return cost
 
 
 def _embedded(sentences: tuple[str, ...], dimension: int = 100) -> np.ndarray:

@@ -223,11 +223,11 @@ class ConvergencePlot(Plot):
             said += [as_predicted(self._points, c, error)] if self._points else []
         elif self._refusal:
             slope = one_over_root if self._law else slope_alone
-            said += [f"No line is predicted. {self._refusal}", slope(self._by_width())]
+            said += [f"There is no prediction. {self._refusal}", slope(self._by_width())]
         else:
             said.append("First the predicted line, then random networks: each is one point.")
         if self._left_out:
-            said.append(f"Width {min(self._left_out):,} is too much for this machine.")
+            said.append(f"Width {min(self._left_out):,} is too large for this machine.")
         return " ".join(filter(None, said))
 
 

@@ -1,4 +1,4 @@
-"""The steps in which a plot of deviations is filled: what comes first, what is not done twice, what is left out."""
+"""The steps in which a plot of deviations is filled: their order, what is not repeated, and what is left out."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_the_prediction_comes_before_the_first_network_and_all_are_counted(plot)
     assert sorted(plot.means()) == [16, 32, 200, 400]
 
 
-def test_what_is_measured_are_the_networks_of_the_package(plot):
+def test_the_measured_networks_are_those_of_the_package(plot):
     run(plot)
     limit = nv.infinite_ntk(ARCH, X).ntk
     samples = {"random network": nv.empirical_ntk, "virtual network": nv.virtual_ntk}
@@ -47,30 +47,30 @@ def test_what_is_measured_are_the_networks_of_the_package(plot):
         assert float(row["relative_frobenius"]) == pytest.approx(expected, rel=1e-4)
 
 
-def test_nothing_is_done_twice(plot):
+def test_nothing_is_computed_twice(plot):
     run(plot)
     plot.restart(ARCH, 32)
     assert run(plot) == []
 
 
 def test_where_there_is_no_law_the_plot_says_so_and_shows_networks():
-    """Batch normalisation of four rows: the NTK of wide networks has no variance."""
+    """Batch normalisation of four rows: the NTK of wide networks has no finite variance."""
     arch, x = nv.architectures.batchnorm_mlp(depth=1), np.random.default_rng(0).normal(size=(4, 3))
     plot = ConvergencePlot([16, 32], seeds=1, virtual=[])
     plot.restart(arch, 16)
     run(plot, arch, x)
-    assert "No line is predicted. With batchnorm over 4 rows" in reading(plot)
+    assert "There is no prediction. With batchnorm over 4 rows" in reading(plot)
     assert sorted(plot.means()) == [16, 32]
 
 
 @pytest.mark.parametrize("cost", [Cost(seconds=60.0), Cost(memory=1e12)])
 def test_virtual_networks_that_take_too_much_are_left_out(plot, cost, monkeypatch):
-    usual = module._cost
-    monkeypatch.setattr(module, "_cost", lambda *at: cost if at[-1] == 400 else usual(*at))
+    usual = module.network_cost
+    monkeypatch.setattr(module, "network_cost", lambda *args, **kw: cost if args[2] == 400 else usual(*args, **kw))
     assert len(costs(plot, ARCH, X)) == 1 + 2 + 1
     run(plot)
     assert sorted(plot.means()) == [16, 32, 200]
-    assert "Width 400 is too much for this machine." in reading(plot)
+    assert "Width 400 is too large for this machine." in reading(plot)
 
 
 def test_virtual_networks_that_the_machine_refuses_are_left_out(plot, monkeypatch):
@@ -95,8 +95,8 @@ def test_the_cost_is_that_of_the_prediction_and_of_every_network(plot):
     ]
 
 
-def test_the_cost_of_a_prediction_that_is_refused_is_none():
-    """Otherwise the refusal would end the picture's computation before a network is drawn."""
+def test_a_prediction_that_is_refused_costs_nothing():
+    """Otherwise the refusal would end the picture's computation before any network is sampled."""
     rows = np.random.default_rng(0).normal(size=(4, 5))
     prediction, *networks = costs(ConvergencePlot([16], seeds=1, virtual=[]), nv.architectures.batchnorm_mlp, rows)
     assert prediction == Cost()

@@ -1,4 +1,4 @@
-"""The experiments of Figure 1 measure what they say."""
+"""The experiments of Figure 1 measure what their descriptions say."""
 
 import numpy as np
 import pytest
@@ -20,6 +20,8 @@ def test_wide_networks_are_virtual_and_need_little_memory():
     assert experiment.distances(width, 3) == pytest.approx((abs(deviation.item()),))
     assert experiment.fluctuation.c == nv.fluctuation(arch, x).c
     two_layers = Experiment(nv.architectures.mlp, x)
+    assert two_layers.cost(width) == nv.cost(nv.virtual_ntk, two_layers.arch, x, width=width, key=0)
+    assert two_layers.cost(32) == nv.cost(nv.empirical_ntk, two_layers.arch, x, width=32, key=0)
     assert two_layers.cost(width).memory < 0.1 * two_layers.cost(Experiment.WIDEST_REAL).memory
 
 

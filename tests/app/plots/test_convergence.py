@@ -113,7 +113,7 @@ def test_widths_that_are_too_large_are_left_out_and_said_to_be():
     plot.restart("a", 64)
     plot.leave_out(10**6)
     assert 10**6 not in dict(plot.remaining())
-    assert "Width 1,000,000 is too much for this machine." in reading(plot)
+    assert "Width 1,000,000 is too large for this machine." in reading(plot)
     plot.restart("b", 64)
     assert 10**6 in dict(plot.remaining())
 
@@ -168,11 +168,11 @@ def test_without_a_law_none_is_fitted_and_the_slope_is_compared_with_none():
     plot = ConvergencePlot([64, 256], seeds=3, virtual=[])
     plot.restart("a", 64)
     plot.refuse(NO_LAW)
-    assert reading(plot) == "No line is predicted. There is no law."
+    assert reading(plot) == "There is no prediction. There is no law."
     for width, seed in plot.remaining():
         plot.add(width, seed, 0.3 * (width / 64) ** (-1 / 3))
     assert shown(plot, "fitted, ∝ 1/√n") is None
-    assert reading(plot) == "No line is predicted. There is no law. Measured slope: −0.33."
+    assert reading(plot) == "There is no prediction. There is no law. Measured slope: −0.33."
     plot.restart("b", 64)
     assert reading(plot).startswith("First the predicted line, then random networks: each is one point.")
 
@@ -188,7 +188,7 @@ def test_a_law_without_a_prediction_is_fitted_and_falls_by_half_over_four_times_
     line = shown(plot, "fitted, ∝ 1/√n")
     assert np.diff(np.log(line.y)) / np.diff(np.log(line.x)) == pytest.approx(-0.5)
     assert shown(plot, "predicted, c/√n") is shown(plot, "90% of networks") is None
-    assert reading(plot).startswith("No line is predicted. It is too large. Slope")
+    assert reading(plot).startswith("There is no prediction. It is too large. Slope")
     assert {row["kind"] for row in csv_records(plot)} == {"random network"}
 
 
@@ -221,7 +221,7 @@ def converging(slope, noise=0.0):
 def test_the_line_under_a_slope_judges_it_by_its_error(slope, noise, verdict):
     plot = converging(slope, noise)
     said, slope = reading(plot), plot.slope()
-    assert said.startswith(f"No line is predicted. {COSTLY} Slope −{-slope.value:.2f} ± {slope.error:.2f} (s.e.)")
+    assert said.startswith(f"There is no prediction. {COSTLY} Slope −{-slope.value:.2f} ± {slope.error:.2f} (s.e.)")
     assert verdict in said
     assert ("halves" in said) == ("agrees" in verdict)
 
