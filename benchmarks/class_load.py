@@ -1,14 +1,14 @@
-"""A class at the dashboard: thirty readers at once, then a hundred pages opened and closed in turn.
+"""A class at the dashboard: thirty readers at once, then a hundred pages opened and closed one after the other.
 
     .venv/bin/python benchmarks/class_load.py                                        # class mode: light kernels
     .venv/bin/python benchmarks/class_load.py --module ntkviz.app.serve --readers 4  # a whole engine in each kernel
 
-Readers are websockets, not browsers, which would take the machine from the server they measure. They open chapters 1
-to 13 within a few seconds and move a slider of theirs ten times, with two to three seconds between. Prints how long
-pages took to load and moves to be answered, and the memory of the server with everything it started. Then pages are
-opened in turn, and each repeats moves of one reader of the class: alone now, it must be shown the same numbers, so no
-reader was shown another's. After the last, the server must have no more kernels, files and open sockets than before,
-and its memory must have stopped growing: it fills caches with the first 150 pages or so (``--turns 400`` shows it).
+Readers are websockets, not browsers, which would compete with the server for the machine. They open chapters 1 to 13
+within a few seconds, and each moves a slider ten times, with two to three seconds between moves. Prints how long pages
+took to load and moves to be answered, and the memory of the server with all processes that it started. Then pages are
+opened one after the other, and each repeats moves of one reader of the class: alone now, it must get the same numbers,
+which shows that no reader was given another's. At the end the server must have no more kernels, files and open sockets
+than before, and its memory must have stopped growing: the first 150 pages or so fill caches (``--turns 400`` shows it).
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tests" / "browser"))
 
-from holdings import Holdings, Household, apart  # noqa: E402
 from reader import Answer, reading_over_websocket  # noqa: E402
+from server_monitor import Resources, ServerMonitor, own_folder  # noqa: E402
 from serving import serving  # noqa: E402
 
 from ntkviz.app.server.lesson import DRAWING  # noqa: E402
 
-IDLE = 0.6  # seconds in two that a class's dashboard may compute at rest: its engine's processes take half of it
-PREHEATING = 600  # seconds in which a kernel of each chapter, with nothing compiled yet, is ready for certain
-ARRIVAL = 5.0  # seconds in which a class comes in
+IDLE = 0.6  # seconds of CPU time, out of two seconds, that the dashboard may use at rest: half of it is the engine's
+PREHEATING = 600  # seconds in which a kernel of each chapter, with nothing compiled yet, is certainly ready
+ARRIVAL = 5.0  # seconds in which a class arrives
 THINKING = 2.0, 3.0  # seconds between two moves
-REPEATED = 3  # moves of a page opened in turn
+REPEATED = 3  # moves repeated by each page that is opened alone
 SLIDERS = {
     "01_gaussian": "sigma_w",
     "02_ntk": "sigma_w",
@@ -57,7 +57,7 @@ SLIDERS = {
 
 @dataclass
 class Visit:
-    """What one reader did and saw: the seconds their page took, and each value they asked for with its answer."""
+    """What one reader did and saw: the seconds that the page took to load, and the answer to each value requested."""
 
     chapter: str
     loading: float = np.nan
@@ -66,7 +66,7 @@ class Visit:
 
 
 async def visit(url: str, number: int, moves: int) -> Visit:
-    """Reader `number` of a class: opens a chapter, thinks and moves, and leaves."""
+    """Reader `number` of a class: opens a chapter, moves its slider with pauses, and leaves."""
     chapter = list(SLIDERS)[number % len(SLIDERS)]
     random, found = np.random.default_rng(number), Visit(chapter)
     await asyncio.sleep(random.uniform(0, ARRIVAL))
@@ -84,19 +84,19 @@ async def visit(url: str, number: int, moves: int) -> Visit:
     return found
 
 
-async def together(url: str, household: Household, readers: int, moves: int) -> tuple[list[Visit], Holdings]:
-    """A class at once: its visits, and what the server had when it had most memory."""
-    found = [household.holdings()]
+async def together(url: str, monitor: ServerMonitor, readers: int, moves: int) -> tuple[list[Visit], Resources]:
+    """A class all at once: its visits, and what the server held when its memory was largest."""
+    found = [monitor.resources()]
 
     async def watch() -> None:
         while True:
             await asyncio.sleep(5)
-            found.append(await asyncio.to_thread(household.holdings))
+            found.append(await asyncio.to_thread(monitor.resources))
 
     watching = asyncio.create_task(watch())
     visits = await asyncio.gather(*(visit(url, number, moves) for number in range(readers)))
     watching.cancel()
-    return visits, max(found, key=lambda holdings: holdings.altogether)
+    return visits, max(found, key=lambda used: used.altogether)
 
 
 async def again(url: str, before: Visit, first: int) -> tuple[int, int]:
@@ -111,16 +111,14 @@ async def again(url: str, before: Visit, first: int) -> tuple[int, int]:
     return compared, different
 
 
-def report_class(visits: Sequence[Visit], asked: int, most: Holdings) -> None:
-    """How the class fared."""
+def report_class(visits: Sequence[Visit], asked: int, most: Resources) -> None:
+    """Print what the class measured."""
     loading = [visit.loading for visit in visits if np.isfinite(visit.loading)]
     waiting = [1e3 * answer.seconds for visit in visits for _, answer in visit.moves]
     print(f"{len(visits)} readers at once")
     print(f"  pages     {len(loading)} loaded: {_summary(loading, 's', 1)}")
     print(f"  answers   {len(waiting)} to {asked} moves: {_summary(waiting, 'ms', 0)}")
-    print(
-        f"  memory    {most.altogether:,.0f} MB at most: {most.kernels} kernels, the server ({most.server:,.0f} MB), …"
-    )
+    print(f"  memory    peak {most.altogether:,.0f} MB: {most.kernels} kernels, the server ({most.server:,.0f} MB), …")
     for visit in visits:
         if visit.failure:
             print(f"  FAILED    {visit.chapter}: {visit.failure}")
@@ -131,41 +129,41 @@ def _summary(numbers: Sequence[float], unit: str, digits: int) -> str:
     return f"median {median:,.{digits}f} {unit}, p95 {p95:,.{digits}f} {unit}, slowest {worst:,.{digits}f} {unit}"
 
 
-def in_turn(url: str, household: Household, visits: Sequence[Visit], turns: int) -> Iterator[tuple[int, int, float]]:
-    """Open and close pages: the arrays compared with the class's, those that differ, the server's MB after each."""
+def in_turn(url: str, monitor: ServerMonitor, visits: Sequence[Visit], turns: int) -> Iterator[tuple[int, int, float]]:
+    """Open and close pages: arrays compared with the class's, arrays that differ, and the server's MB after each."""
     for turn in range(turns):
         round_, reader = divmod(turn, len(visits))
         try:
             compared, different = asyncio.run(again(url, visits[reader], REPEATED * round_))
         except Exception as problem:
-            print(f"  FAILED    {visits[reader].chapter}, page {turn + 1} in turn: {type(problem).__name__}: {problem}")
+            print(f"  FAILED    {visits[reader].chapter}, page {turn + 1}: {type(problem).__name__}: {problem}")
             compared = different = 0
-        yield compared, different, household.memory_of_server()
+        yield compared, different, monitor.memory_of_server()
 
 
-def report_turns(turns: Sequence[tuple[int, int, float]], before: Holdings, after: Holdings) -> None:
-    """Whether pages left something behind."""
+def report_turns(turns: Sequence[tuple[int, int, float]], before: Resources, after: Resources) -> None:
+    """Print whether pages left anything behind."""
     compared, different, server = zip(*turns, strict=True)
-    print(f"{len(turns)} pages opened and closed in turn")
+    print(f"{len(turns)} pages opened and closed one after the other")
     print(f"  numbers   {sum(compared):,} plotted arrays compared with the class's, {sum(different)} different")
     for name, had, has in zip(("kernels", "files", "open files"), before, after, strict=False):
         print(f"  {name:10}{had} before, {has} after")
     growth = ", ".join(f"{_growth(quarter):+.0f}" for quarter in np.array_split(server, 4))
-    print(f"  server    {before.server:.1f} MB before, {after.server:.1f} MB after; kB a page, by quarters: {growth}")
+    print(f"  server    {before.server:.1f} MB before, {after.server:.1f} MB after; kB per page, by quarters: {growth}")
     print(f"  all       {before.altogether:,.0f} MB before, {after.altogether:,.0f} MB after")
 
 
 def _growth(megabytes: np.ndarray) -> float:
-    """kB a page, by the line of least squares."""
+    """kB per page, by linear regression."""
     return 1e3 * np.polyfit(np.arange(len(megabytes)), megabytes, 1)[0] if len(megabytes) > 1 else np.nan
 
 
-def settle(household: Household) -> None:
-    """Wait until a kernel of each chapter waits: a machine that is busy with other things computes little, too."""
+def settle(monitor: ServerMonitor) -> None:
+    """Wait until each chapter has a preheated kernel, and then until the server is idle."""
     deadline, chapters = time.monotonic() + PREHEATING, len(list((ROOT / "notebooks").glob("[0-9]*.ipynb")))
-    while household.holdings().kernels < chapters and time.monotonic() < deadline:
+    while monitor.resources().kernels < chapters and time.monotonic() < deadline:
         time.sleep(5)
-    household.rest(PREHEATING, IDLE)
+    monitor.rest(PREHEATING, IDLE)
 
 
 def main() -> None:
@@ -176,20 +174,18 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=100)
     options, others = parser.parse_known_args()  # the others are the dashboard's
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="nv-") as folder:
-        place, environment = apart(folder)
+        place, environment = own_folder(folder)
         with serving(ROOT / "notebooks", place, *others, module=options.module, environment=environment) as server:
-            household = Household(server.process.pid, Path(folder))
-            settle(household)
-            before = household.holdings()
-            print(
-                f"{options.module}: {before.kernels} kernels wait, {before.altogether:,.0f} MB altogether", flush=True
-            )
-            visits, most = asyncio.run(together(server.url, household, options.readers, options.moves))
+            monitor = ServerMonitor(server.process.pid, Path(folder))
+            settle(monitor)
+            before = monitor.resources()
+            print(f"{options.module}: {before.kernels} kernels ready, {before.altogether:,.0f} MB in all", flush=True)
+            visits, most = asyncio.run(together(server.url, monitor, options.readers, options.moves))
             report_class(visits, options.readers * options.moves, most)
-            turns = list(in_turn(server.url, household, visits, options.turns))
+            turns = list(in_turn(server.url, monitor, visits, options.turns))
             time.sleep(2 * DRAWING)  # then the server starts kernels again
-            settle(household)
-            report_turns(turns, before, household.holdings())
+            settle(monitor)
+            report_turns(turns, before, monitor.resources())
 
 
 if __name__ == "__main__":

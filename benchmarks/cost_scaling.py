@@ -1,19 +1,20 @@
-"""How the time of each reading grows with inputs, depth, pixels, sequence length and width, beside what theory says.
+"""How the time of each reading grows with inputs, depth, pixels, sequence length and width, compared with theory.
 
     .venv/bin/python benchmarks/cost_scaling.py
 
-For each row the sizes are calculated in turns, once compiled, and the median of the times is kept. The exponent is the
-slope of log time against log size, with its standard error, over the sizes that take at least 1.3 times as long as a
-call on almost nothing, whose time is taken off: it is the fixed cost of a call. Sizes are such that the arrays of a
-layer either fit into a processor's cache at every size, or at none. Writes all times into `cost_scaling.csv` and prints
-the table, which is kept in `cost_scaling.txt`.
+For each row, the sizes are computed alternately, after compilation, and the median time of each is used. The exponent
+is the slope of log time against log size, with its standard error. The smallest size measures the fixed cost of a call,
+which is subtracted; only sizes that take at least 1.3 times as long count. Sizes are chosen so that the arrays of a
+layer fit into a processor's cache either at every size or at none. Writes all times into `cost_scaling.csv` and prints
+the table, which is stored in `cost_scaling.txt`.
 
-Theory counts operations when the size is large, all else fixed. A kernel has N² entries, each of which takes one step a
-layer. Average pooling makes all P² pairs of pixels meet, and averages over time all T² pairs of steps; a last state
-meets equal steps only, and flattening equal pixels only. A transformer's attention takes T² T products, but its
-nonlinearities T² closed forms, each of which takes as long as hundreds of products. A network of width n costs n² a
-layer and input, forward and backward; its kernel then takes N² n products, few beside that while N is far below n.
-Networks read some hundred inputs at a time, as memory allows: of more, each block meets every other anew.
+Theory counts operations when the size is large and all else is fixed. A kernel has N² entries, each of which takes one
+step per layer. Average pooling involves all P² pairs of pixels, and an average over time all T² pairs of steps; a last
+state involves pairs of equal steps only, and flattening pairs of equal pixels only. A transformer's attention takes T³
+products, but its nonlinearities take T² closed forms, each of which costs as much as hundreds of products. A network of
+width n costs n² per layer and input, forward and backward; its kernel then takes N² n products, which are few in
+comparison while N is far below n. Networks read some hundred inputs at a time, as memory allows; with more inputs, each
+block is recomputed for every other block.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ import ntkviz as nv
 HERE = Path(__file__).parent
 LIBRARY = nv.architectures
 OVERHEAD = 1.3
-"""How many times longer than a call on almost nothing a size must take to count."""
+"""A size counts if it takes at least this many times as long as the smallest one."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One law: what is calculated for a size, and the exponent that theory gives its time."""
+    """One law: what is computed for a size, and the exponent of its time according to theory."""
 
     reading: str
     architecture: str
@@ -53,7 +54,8 @@ def _data(*shape: int) -> np.ndarray:
 
 
 def _limit(arch: Any, *shape: int) -> Callable[[], Any]:
-    x, y = _data(*shape), _data(*shape)  # of one batch with itself, a part that shrinks with its size is known twice
+    # Two batches: within a single one, symmetry saves a share of the blocks that depends on the size.
+    x, y = _data(*shape), _data(*shape)
     return lambda: nv.infinite_ntk(arch, x, y)
 
 
@@ -96,7 +98,7 @@ ROWS = [
 
 
 def measure(row: Row, repeats: int) -> dict[int, float]:
-    """Seconds of a call for each size, compiled: the median, the sizes in turns."""
+    """The median time in seconds of a compiled call for each size; the sizes alternate."""
     calls = {size: row.calculate(size) for size in row.sizes}
     times: dict[int, list[float]] = {size: [] for size in row.sizes}
     for _ in range(1 + repeats):
@@ -108,9 +110,9 @@ def measure(row: Row, repeats: int) -> dict[int, float]:
 
 
 def exponent(seconds: dict[int, float]) -> tuple[float, float, list[int]]:
-    """The slope of log time against log size, its standard error, and the sizes it is of.
+    """The slope of log time against log size, its standard error, and the sizes that it is fitted to.
 
-    The smallest size stands for a call on almost nothing. NaN where fewer than three sizes take longer enough.
+    The smallest size measures the fixed cost of a call. NaN if fewer than three sizes take enough longer than that.
     """
     smallest, *others = sorted(seconds)
     sizes = [size for size in others if seconds[size] >= OVERHEAD * seconds[smallest]]
@@ -119,8 +121,8 @@ def exponent(seconds: dict[int, float]) -> tuple[float, float, list[int]]:
     x, y = np.log(sizes), np.log([seconds[size] - seconds[smallest] for size in sizes])
     x = x - x.mean()
     slope = x @ y / (x @ x)
-    rest = y - y.mean() - slope * x
-    return float(slope), float(np.sqrt(rest @ rest / (len(sizes) - 2) / (x @ x))), sizes
+    residual = y - y.mean() - slope * x
+    return float(slope), float(np.sqrt(residual @ residual / (len(sizes) - 2) / (x @ x))), sizes
 
 
 def line(row: Row, seconds: dict[int, float]) -> str:
@@ -136,7 +138,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", help="rows that contain this")
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--out", type=Path, default=HERE / "cost_scaling.csv", help="the table goes beside it, as .txt")
+    parser.add_argument(
+        "--out", type=Path, default=HERE / "cost_scaling.csv", help="the table is written beside it, as .txt"
+    )
     options = parser.parse_args()
     lines = [f"{'reading':8} {'architecture':21} {'grows':9} {'theory':>6}   {'measured':18} {'over':14} times"]
     print(lines[0])

@@ -1,4 +1,4 @@
-"""The whole table of deviations: how far random networks are from their limit, for every architecture.
+"""The complete table of deviations: how far random networks are from their limit, for every architecture.
 
     .venv/bin/python benchmarks/deviation_table.py
 
@@ -10,7 +10,7 @@ table then shows the distance to the answer of the gradient independence assumpt
 stops falling because that answer is wrong.
 
 Takes about half an hour on two cores. `--seeds` and `--largest-width` make it shorter, `--only rnn gru`
-picks architectures; `--out` writes elsewhere.
+selects architectures, and `--out` names another file.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def rows() -> dict[str, Row]:
     vectors, sequences = rng.standard_normal((4, 6)), rng.standard_normal((3, 4, 5))
     edges = np.triu(rng.random((3, 5, 5)) < 0.5, 1).astype(float)
     graphs = rng.standard_normal((3, 5, 4)), edges + edges.transpose(0, 2, 1)
-    # In a batch of a few rows some coordinates are almost equal in all of them; batchnorm divides by
-    # their spread, and the deviation gets heavy tails.
+    # In a small batch, some coordinates are almost equal in all rows; batchnorm divides by their spread,
+    # so the deviation has heavy tails.
     batch = rng.standard_normal((10, 12))
     a = nv.architectures
     return {
@@ -70,7 +70,7 @@ def rows() -> dict[str, Row]:
 
 
 class Measured(NamedTuple):
-    """One random network: how far its NTK is from the correct limit, and from the answer of GIA if that differs."""
+    """One random network: the distance of its NTK from the correct limit, and from the GIA's answer if that differs."""
 
     width: int
     seed: int

@@ -2,11 +2,11 @@
 
     .venv/bin/python benchmarks/devices.py
 
-Nothing is told where it runs: without `JAX_PLATFORMS` JAX takes a GPU if it finds one, and the engine is the same code.
-Limit kernels are in float64 on both; a finite network's parameters are the same on both, in float32. Each runs in a
-process of its own, in turns, from and to NumPy arrays, so that copying to and from the accelerator is part of a call.
-`apart` is the largest difference, relative to the largest entry. Without an accelerator both are the processor. What a
-machine of 16 cores with an H100 gave is kept in `devices.txt`.
+No call says where it runs: unless `JAX_PLATFORMS` is set, JAX uses a GPU if it finds one, and the engine is the same
+code. Limit kernels are in float64 on both devices; a finite network has the same parameters on both, in float32. The
+two sides run in separate processes that alternate, from and to NumPy arrays, so that copying to and from the
+accelerator is part of a call. `apart` is the largest difference, relative to the largest entry. Without an accelerator,
+both are the processor. The results of a machine with 16 cores and an H100 are in `devices.txt`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ NETWORKS: list[tuple[str, str, int, tuple[int, ...], dict[str, Any]]] = [
 
 
 def compare(name: str, script: str, inputs: dict[str, np.ndarray], settings: dict[str, Any]) -> None:
-    """A line for each device."""
+    """Print a line for each device."""
     sides = {platform or "default": Side(ourselves(), script, platform=platform) for platform in ("cpu", None)}
     measured = side_by_side(sides, inputs, settings, repeats=5)
     cpu = measured["cpu"]

@@ -1,13 +1,13 @@
-"""Handwritten digits read by infinitely wide networks: the accuracy of NNGP and NTK regression.
+"""Handwritten digits classified by infinitely wide networks: the accuracy of NNGP and NTK regression.
 
     .venv/bin/python benchmarks/digits_classification.py
 
-prints, for each architecture, the share of unseen digits that get the right one of ten classes, and
-writes `benchmarks/digits_classification.csv`. Targets are one-hot and centred; the NNGP predicts by
-its posterior mean without noise, the NTK by the mean at the end of gradient flow. Training images
-are drawn at random from the 1797 that ship with scikit-learn. The convolutional networks, whose
-kernels compare all pairs of positions, get fewer, and beside them stands a perceptron that has seen
-the same. Takes about two minutes on two cores; `--only "mlp relu"` picks rows.
+prints, for each architecture, the share of test digits that are assigned to the right one of ten
+classes, and writes `benchmarks/digits_classification.csv`. Targets are one-hot and centred; the NNGP
+predicts by its posterior mean without noise, the NTK by the mean at the end of gradient flow.
+Training images are drawn at random from the 1797 that ship with scikit-learn. The convolutional
+networks, whose kernels compare all pairs of positions, get fewer images, and so does one of the
+perceptrons, for comparison. Takes about two minutes on two cores; `--only "mlp relu"` selects rows.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CLASSES = range(10)
 
 
 class Row(NamedTuple):
-    """An architecture, what one example looks like to it, and how many it learns from and is asked about."""
+    """An architecture, the shape of one example, and the numbers of training and test examples."""
 
     arch: nv.Architecture
     shape: tuple[int, ...]
@@ -51,7 +51,7 @@ def rows() -> dict[str, Row]:
 
 
 def accuracies(row: Row, seed: int) -> dict[str, float]:
-    """The share of right answers by each kernel."""
+    """The share of right answers of each kernel."""
     digits = load_digits()
     x = digits.data - digits.data.mean(axis=0)
     x /= np.sqrt(np.mean(x**2, axis=1, keepdims=True))

@@ -1,13 +1,13 @@
-"""Empirical NTKs beside neural-tangents and beside a plain vmapped Jacobian: time, compilation, memory, agreement.
+"""Empirical NTKs compared with neural-tangents and with a plain vmapped Jacobian: time, compilation, memory, agreement.
 
     .venv/bin/python benchmarks/empirical_kernels.py
 
-All sides are given the same parameters, in float32, each in a process of its own, in turns, and say on what they ran.
-The MLP of three hidden layers goes to neural-tangents too, by each of its implementations (Novak et al. 2022,
-arXiv:2206.08720) and with and without its option to vmap over inputs, so that its best is among them; it is installed
+All sides get the same parameters, in float32; they run in separate processes that alternate, and report their device.
+For the MLP of three hidden layers, neural-tangents takes part with each of its implementations (Novak et al. 2022,
+arXiv:2206.08720), with and without its option to vmap over inputs, so that its fastest is among them; it is installed
 into an environment of its own (`peers/environment.py`). The Jacobian is `vmap(grad)` of a network written by hand,
-flattened, and J Jᵀ. Memory is what a process held at most beyond what it held before its first call. Takes two minutes;
-`--only rnn` takes one network.
+flattened, and the kernel is J Jᵀ. Memory is the peak of a process minus what it held before its first call. Takes two
+minutes; `--only rnn` runs one network.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ IMPLEMENTATIONS = ("JACOBIAN_CONTRACTION", "NTK_VECTOR_PRODUCTS", "STRUCTURED_DE
 
 
 def sides(network: str, options: dict[str, Any]) -> dict[str, Side]:
-    """Who takes part: neural-tangents has no recurrent networks, and for an MLP its own Jacobian."""
+    """The implementations that take part for a network; neural-tangents takes part for the MLP only."""
     ours = {"ntkviz": Side(ourselves(), "empirical_ntkviz.py", {"options": options})}
     jacobian = {"vmapped Jacobian": Side(ourselves(), "empirical_jacobian.py")}
     if network == "rnn":
@@ -52,7 +52,7 @@ def sides(network: str, options: dict[str, Any]) -> dict[str, Side]:
 
 
 def compare(network: str, width: int, shape: tuple[int, ...], hyper: dict[str, Any], options: dict[str, Any]) -> None:
-    """A block of lines, one for each side."""
+    """Print a line for each side."""
     x = np.random.default_rng(0).normal(size=shape)
     settings = {"network": network, "width": width, "hyper": hyper}
     measured = side_by_side(

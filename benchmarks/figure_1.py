@@ -4,14 +4,14 @@
 
 prints the relative Frobenius deviation ‖Θ_n − Θ‖/‖Θ‖ of an RNN, a Transformer and a perceptron with
 batch normalisation, a mean over 10 random networks at each width 64 … 8192, beside c/√n with c
-fitted, and whether every mean lies within a factor 2 of the original's curve. It writes every
+fitted, and whether every mean lies within a factor of 2 of the original's curve. It writes every
 network's deviation to `benchmarks/figure_1.csv`. `--seeds` and `--largest-width` make it shorter,
-`--only RNN` picks networks; `--out` writes elsewhere.
+`--only RNN` selects networks, and `--out` names another file.
 
-The networks are those of the original, in its parametrization (`ntk4a`). The data are as near to it
-as can be without a download: the RNN and the Transformer read the same two sentences, with a
-Gaussian vector for each word instead of GloVe's; the two batches, of 7 and 5 images as in the
-original, are handwritten digits instead of CIFAR-10.
+The networks are those of the original, in its parametrization (`ntk4a`). The data are as close to
+the original's as is possible without a download: the RNN and the Transformer read the same two
+sentences, with a Gaussian vector for each word instead of its GloVe vector; the two batches, of 7
+and 5 images as in the original, are handwritten digits instead of CIFAR-10.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Curve(NamedTuple):
 
 
 def embedded(sentences: tuple[str, ...], dimension: int = 100) -> list[np.ndarray]:
-    """Each sentence as `(words, dimension)`; a word has the same vector wherever it stands."""
+    """Each sentence as `(words, dimension)`; a word has the same vector wherever it occurs."""
     rng = np.random.default_rng(0)
     words = sorted({word for sentence in sentences for word in sentence.lower().split()})
     vectors = {word: rng.standard_normal(dimension) for word in words}
@@ -62,7 +62,7 @@ def curves() -> dict[str, Curve]:
 
 
 def among_all(kernel: Callable[[Any, Any], Any], batches: list[Any]) -> np.ndarray:
-    """The kernel among the inputs of all batches: of every batch with itself, and between any two."""
+    """The kernel of the inputs of all batches: of every batch with itself, and between any two."""
     rows = [[kernel(one, None if other is one else other) for other in batches] for one in batches]
     return np.block([[np.asarray(block, dtype=float) for block in row] for row in rows])
 
@@ -96,7 +96,7 @@ def report(name: str, curve: Curve, table: DeviationTable) -> str:
     lines = [
         (name, means.values(), f"{table.slope():8.2f}"),
         (f"  {c:.2f}/√n", [c / root[width] for width in means], ""),
-        ("  original", original.values(), f"   {'within' if near else 'NOT within'} a factor 2"),
+        ("  original", original.values(), f"   {'within' if near else 'NOT within'} a factor of 2"),
     ]
     return "\n".join(f"{what:16}" + "".join(f"{y:8.4f}" for y in ys) + end for what, ys, end in lines)
 

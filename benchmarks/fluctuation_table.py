@@ -1,14 +1,15 @@
-"""The constant of the 1/√n law, predicted without a network, beside what random networks show.
+"""The constant of the 1/√n law, predicted without sampling networks, compared with measurements on random networks.
 
     .venv/bin/python benchmarks/fluctuation_table.py
 
-takes every row of `deviation_table.py` and draws networks with matrices at each width. Theory says that the mean of
-‖Θ_n − Θ‖_F/‖Θ‖_F is c/√n: `benchmarks/fluctuation_table.csv` has c as `nv.fluctuation` predicts it, with the CPU time
-that takes once compiled, and √n times the mean that was measured, each with its standard error. What differs beyond
-these is of the next order in 1/√n, and smaller at the larger width. Rows that would take longer than `--minutes` at a
-width are left out there, and said so. Lines that the file has already are kept: after an interruption, start it again.
+takes every row of `deviation_table.py` and samples networks with matrices at each width. According to theory, the mean
+of ‖Θ_n − Θ‖_F/‖Θ‖_F is c/√n: `benchmarks/fluctuation_table.csv` has the c that `nv.fluctuation` predicts, with the CPU
+time of the prediction once compiled, and √n times the measured mean, each with its standard error. Differences beyond
+these errors are of the next order in 1/√n, and smaller at the larger width. Rows that would take longer than
+`--minutes` at a width are skipped there, with a message. Lines that the file already has are kept: after an
+interruption, run the script again.
 
-The committed table has every row at width 256, and those at width 1024 that took a few minutes each.
+The committed table has every row at width 256, and those rows at width 1024 that took no more than a few minutes.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ def network(row: Row, width: int):
 
 
 def distances(row: Row, limit: np.ndarray, width: int, seeds: int, minutes: float) -> np.ndarray | None:
-    """√n times the relative distance of each network from the limit; nothing if it would take too long."""
+    """√n times the relative distance of each network from the limit; `None` if it would take too long."""
     one, keys = network(row, width), jax.random.split(jax.random.key(0), seeds)
     one(keys[0])  # compiles
     start = time.perf_counter()
@@ -75,7 +76,7 @@ def distances(row: Row, limit: np.ndarray, width: int, seeds: int, minutes: floa
 
 
 def prediction(row: Row) -> tuple[Fluctuation, float]:
-    """With the seconds of CPU time that it takes once compiled."""
+    """The prediction, and the seconds of CPU time that it takes once compiled."""
     nv.fluctuation(*row)
     start = time.process_time()
     found = nv.fluctuation(*row)
@@ -90,7 +91,7 @@ def measured(name: str, predicted: Fluctuation, seconds: float, width: int, foun
 
 
 def lines_of(file: Path) -> set[tuple[str, int]]:
-    """The rows and widths that a table has."""
+    """The rows and widths that the file already has."""
     if not file.exists():
         return set()
     with file.open(newline="") as lines:
@@ -101,7 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=400, help="networks at each width")
     parser.add_argument("--widths", type=int, nargs="+", default=WIDTHS)
-    parser.add_argument("--minutes", type=float, default=60, help="of one row at one width, at most")
+    parser.add_argument("--minutes", type=float, default=60, help="the most that one row may take at one width")
     parser.add_argument("--only", nargs="+", metavar="ARCHITECTURE", choices=nv.architectures.__all__)
     parser.add_argument("--out", type=Path, default=HERE / "fluctuation_table.csv")
     options = parser.parse_args()
@@ -119,7 +120,7 @@ def main() -> None:
             for width in widths:
                 found = distances(row, limit, width, options.seeds, options.minutes)
                 if found is None:
-                    print(f"{name}: left out at width {width}, more than {options.minutes:g} min", flush=True)
+                    print(f"{name}: skipped at width {width}, more than {options.minutes:g} min", flush=True)
                     continue
                 line = measured(name, predicted, seconds, width, found)
                 writer.writerow(line)

@@ -1,14 +1,14 @@
-"""Limit kernels beside NumPy evaluations of the same formulas: time, compilation, memory, agreement.
+"""Limit kernels compared with NumPy evaluations of the same formulas: time, compilation, memory, agreement.
 
     .venv/bin/python benchmarks/infinite_against_numpy.py
 
-Twice in NumPy: as the formulas stand, a Python loop for each of their indices (`peers/limits_numpy_by_index.py`), and
-with whole arrays within each pair of inputs (`peers/limits_numpy.py`), which is what an expert would write for speed.
-ntkviz reads the architecture as it is in the library. All give NNGP and NTK in float64, between different inputs, so
-that none can use symmetry. Each runs in a process of its own, in turns; times are medians, of three where loops take
-seconds. Memory is what a process held at most beyond what it held before its first call; the Gram matrix is the two
-kernels. With twice the inputs the Gram matrix has four times the entries, and the memory of blocks stays. Takes five
-minutes.
+There are two NumPy versions: one follows the formulas literally, with a Python loop for each index
+(`peers/limits_numpy_by_index.py`); the other uses whole arrays within each pair of inputs (`peers/limits_numpy.py`), as
+an expert would for speed. ntkviz takes the architecture of the library. All compute NNGP and NTK in float64, between
+different inputs, so that none can use symmetry. They run in separate processes that alternate; times are medians, of
+three calls where loops take seconds. Memory is the peak of a process minus what it held before its first call; the Gram
+matrix is the two kernels together. With twice the inputs, the Gram matrix has four times the entries, while the memory
+for blocks stays the same. Takes five minutes.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ OURS, BY_INDEX, ARRAYS = "ntkviz", "numpy_by_index", "numpy"
 
 
 def compare(network: str, shape: tuple[int, ...], hyper: dict[str, Any], options: dict[str, Any]) -> str:
-    """One line: times of a call, the ratios, compilation, memory, and how far the kernels are apart."""
+    """One line: times of a call, their ratios, compilation, memory, and the largest difference of the kernels."""
     rng = np.random.default_rng(0)
     inputs = {name: rng.normal(size=shape) for name in ("x1", "x2")}
     sides = {name: Side(ourselves(), f"limits_{name}.py") for name in (OURS, BY_INDEX, ARRAYS)}

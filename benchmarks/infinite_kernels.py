@@ -1,16 +1,16 @@
-"""The limit kernels of ntkviz beside those of neural-tangents: how far apart, how long, and in how much memory.
+"""The limit kernels of ntkviz compared with those of neural-tangents: agreement, time and memory.
 
     .venv/bin/python benchmarks/infinite_kernels.py
 
-Both calculate the NNGP and the NTK of one batch with itself in float64, from and to NumPy arrays, each in a process of
-its own and in turns. Written as "ntk" in both: N(0, 1) parameters times σ, no bias in the readout. `compile` is how
-much longer the first call took than the median of the others; nothing is kept from other runs. As that is one call of a
-process, all is done by several processes of each, and medians over them are shown. `memory` is the peak of a process
-less what it held before the first call. neural-tangents' default precision, float32, is shown for comparison, from one
-process. The first run installs neural-tangents into `.cache/peers`.
+Both compute the NNGP and the NTK of one batch with itself in float64, from and to NumPy arrays, in separate processes
+that alternate. Both use the parametrization "ntk": N(0, 1) parameters times σ, no bias in the readout. `compile` is how
+much longer the first call took than the median of the others; no compiled code is kept from other runs. Since a process
+has only one first call, several processes of each are run, and medians over them are shown. `memory` is the peak of a
+process minus what it held before the first call. neural-tangents' default precision, float32, is shown for comparison,
+from one process. The first run installs neural-tangents into `.cache/peers`.
 
-Afterwards the memory of ntkviz alone is measured for growing batches of the MLP: it calculates in blocks, so that
-beside the two kernels themselves it should stay what it is.
+Afterwards, the memory of ntkviz alone is measured for growing batches of the MLP: it computes in blocks, so apart from
+the two kernels themselves, its memory should stay the same.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ OURS, PEER, PEER_32 = "ntkviz", "neural-tangents", "  in float32"
 
 
 def cases(small: bool) -> dict[str, tuple[np.ndarray, dict]]:
-    """Inputs and networks by name; `small` for a trial."""
+    """Inputs and networks by name; `small` for a quick trial."""
     random = np.random.default_rng(0)
     vectors = random.normal(size=(20, 8) if small else (500, 784))
     images = random.normal(size=(3, 4, 4, 2) if small else (10, 16, 16, 3))
@@ -41,12 +41,12 @@ def cases(small: bool) -> dict[str, tuple[np.ndarray, dict]]:
 
 
 def compare(name: str, x: np.ndarray, settings: dict, repeats: int, starts: int) -> None:
-    """One case, printed."""
+    """Print one case."""
     peer = neural_tangents()
     script = "infinite_kernels_neural_tangents.py"
     both = {OURS: Side(ourselves(), "infinite_kernels_ntkviz.py"), PEER: Side(peer, script)}
     sides = both | {PEER_32: Side(peer, script, {"precision": "float32"})}
-    turns = both, dict(reversed(both.items()))  # who is first finds the processor as the start left it
+    turns = both, dict(reversed(both.items()))  # the first to run has the processor as the start left it
     first, *others = (
         side_by_side(turns[start % 2] if start else sides, {"x": x}, settings, repeats=repeats)
         for start in range(starts)
@@ -78,7 +78,7 @@ def _difference(one: Measured, other: Measured, kernel: str) -> float:
 
 
 def memory_of_growing_batches(sizes: list[int]) -> None:
-    """Peak memory of `infinite_ntk` for more and more inputs, less the two kernels that it returns."""
+    """Print the peak memory of `infinite_ntk` for growing batches, also without the two kernels that it returns."""
     settings = {"network": "mlp", "hyper": {"depth": 3, "nonlinearity": "relu"}}
     print("Memory of ntkviz, MLP, inputs of dimension 784, in MB")
     for size in sizes:
@@ -94,7 +94,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="cases whose name contains this")
     parser.add_argument("--repeats", type=int, default=8, help="calls of a process after the first")
     parser.add_argument("--starts", type=int, default=5, help="processes of each")
-    parser.add_argument("--small", action="store_true", help="tiny inputs, for a trial")
+    parser.add_argument("--small", action="store_true", help="tiny inputs, for a quick trial")
     options = parser.parse_args()
     for name, (x, settings) in cases(options.small).items():
         if options.only in name:

@@ -1,14 +1,14 @@
-"""A kernel of 10,000 × 10,000 real images: how long it takes, what memory it needs, and what a cluster brings.
+"""A kernel of 10,000 × 10,000 real images: how long it takes, how much memory it needs, and what a cluster adds.
 
     .venv/bin/python benchmarks/large_gram.py
 
-The images are the 1,797 handwritten digits of 8 × 8 pixels that ship with scikit-learn, and the same moved by one pixel
-down, up, right, left and to a corner (what leaves on one side comes in on the other), so 10,000 of them are different
-pictures, but not independent ones. The architecture is an MLP of three hidden layers with relu. Prints, for the whole
-kernel in blocks kept in a folder, the time, the time of a block and the most memory the process had; then, for fewer
-images, this process beside a Dask cluster of worker processes on the same machine. There these share the cores that a
-single process uses too: a cluster pays where it adds machines. Takes a minute on two cores; at 10,000 images the files
-need 1.6 GB on disk. `--images` and `--compare` take other sizes.
+The images are the 1,797 handwritten digits of 8 × 8 pixels that ship with scikit-learn, and copies shifted by one pixel
+down, up, right, left and diagonally (pixels that leave on one side enter on the other), so 10,000 of them are different
+images, but not independent ones. The architecture is an MLP of three hidden layers with relu. Prints, for the whole
+kernel in blocks stored in a folder, the time, the time of a block and the peak memory of the process; then, for fewer
+images, the time of this process and that of a Dask cluster of worker processes on the same machine. There, the workers
+share the cores that a single process also uses: a cluster pays off where it adds machines. Takes a minute on two cores;
+at 10,000 images the files need 1.6 GB on disk. `--images` and `--compare` set other sizes.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ MOVES = [(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1), (1, 1)]  # pixels down and to
 
 
 def moved_digits(count: int) -> np.ndarray:
-    """`(count, 64)`: the digits as they are, then all of them moved, centred and of mean square 1."""
+    """`(count, 64)`: the original digits, then all of them shifted, centred and scaled to mean square 1."""
     images = load_digits().images
     x = np.concatenate([np.roll(images, move, axis=(1, 2)) for move in MOVES]).reshape(-1, 64)[:count]
     if len(x) < count:
-        raise SystemExit(f"There are {len(x)} moved digits; ask for at most that many.")
+        raise SystemExit(f"There are {len(x)} images with all shifts; ask for at most that many.")
     x = x - x.mean(axis=0)
     return x / np.sqrt(np.mean(x**2, axis=1, keepdims=True))
 
@@ -45,7 +45,7 @@ def peak_memory() -> float:
 
 
 def whole(count: int, block: int, folder: Path) -> None:
-    """The large kernel, kept in a folder."""
+    """Compute the large kernel, stored in a folder."""
     nv.gram(ARCH, moved_digits(block), block=block, progress=False)  # compiles
     x, before, times = moved_digits(count), peak_memory(), [time.perf_counter()]
     kernels = nv.gram(ARCH, x, block=block, folder=folder, progress=lambda *_: times.append(time.perf_counter()))
@@ -58,7 +58,7 @@ def whole(count: int, block: int, folder: Path) -> None:
 
 
 def side_by_side(count: int, block: int, workers: int) -> None:
-    """The same kernel by this process and by a local cluster, each when compiled."""
+    """Compute one kernel in this process and on a local cluster, each after compilation."""
     x = moved_digits(count)
     print(f"{count:,} × {count:,} in memory, blocks of {block} × {block}")
     with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster:
@@ -75,7 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=10_000, help="for the large kernel")
     parser.add_argument("--compare", type=int, default=4_000, help="images for the comparison")
-    parser.add_argument("--block", type=int, default=500, help="images to a side of a block")
+    parser.add_argument("--block", type=int, default=500, help="images along each side of a block")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

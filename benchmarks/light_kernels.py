@@ -1,11 +1,11 @@
-"""A student's kernel that calculates itself, and a light one with an engine for all: memory, and a slider's answer.
+"""A kernel that computes by itself, compared with a light one that uses a shared engine: memory, and slider latency.
 
     .venv/bin/python benchmarks/light_kernels.py [09_mlp 11_rnn …]
 
-Each chapter runs from top to bottom in a kernel of each kind, one after the other, and its first picture gets ready:
-the first finite network drawn, everything compiled that it compiles ahead. Then its memory is read (PSS: what it shares
-with other processes counts in part), and thirty moves of a slider are answered. All chapters take ten minutes on two
-cores.
+Each chapter runs from top to bottom in a kernel of each kind, one after the other, until its first picture is ready:
+the first finite network is drawn, and everything that the chapter compiles ahead is compiled. Then the kernel's memory
+is read (PSS: memory shared with other processes is counted proportionally), and thirty moves of a slider are timed. All
+chapters take ten minutes on two cores.
 """
 
 import json

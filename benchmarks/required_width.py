@@ -1,11 +1,11 @@
-"""The width at which networks are 1 % from their limit, predicted; and how far networks of that width are.
+"""The predicted width at which networks are 1 % from their limit, and the measured distance of networks of that width.
 
     .venv/bin/python benchmarks/required_width.py
 
 asks `nv.width_for` how wide a network has to be for a mean distance of 1 %, and then samples virtual networks of that
-width: `benchmarks/required_width.csv` has the mean of ‖Θ_n − Θ‖_F/‖Θ‖_F, in per cent, with its standard error. One
+width: `benchmarks/required_width.csv` has the mean of ‖Θ_n − Θ‖_F/‖Θ‖_F, in percent, with its standard error. One
 network passes the Simple GIA Check with independent matrices, one shares its matrix over time, and one fails the check.
-Takes a few minutes on two cores; networks with matrices of such widths would need up to 90 GB each.
+Takes a few minutes on two cores; at these widths, networks with real matrices would need up to 90 GB each.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""How fast the infinite-width side answers a slider: in the kernel, and on screen in headless Chromium.
+"""The latency from a slider to the infinite-width limit: in the kernel, and on screen in headless Chromium.
 
     .venv/bin/python benchmarks/slider_latency.py
 
-Thirty moves each, through all depths and several σ_w; nothing may compile after the first answer.
+Thirty moves each, through all depths and several σ_w; nothing should be compiled after the first answer.
 """
 
 import logging
@@ -68,7 +68,7 @@ def on_screen(page: Page) -> list[float]:
     """Milliseconds from key press to the frame that shows the new limit, for each move."""
     while not page.evaluate(f"{LIMIT}?.length > 0"):  # `wait_for_function` would call `eval`, which pages refuse
         page.wait_for_timeout(100)
-    page.wait_for_timeout(150_000)  # let this kernel, and those that wait for readers, finish compiling ahead
+    page.wait_for_timeout(150_000)  # let this kernel, and the preheated ones, finish compiling ahead
     page.get_by_role("slider", name="hidden layers", exact=True).focus()
     keys = ["ArrowRight"] * 7 + ["ArrowLeft"] * 9 + ["ArrowRight"] * 9 + ["ArrowLeft"] * 5
     times = []

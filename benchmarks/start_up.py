@@ -1,12 +1,12 @@
-"""How long a reader waits for the first picture: after a start, and when kernels wait for readers.
+"""How long a reader waits for the first picture: after the dashboard is started, and with preheated kernels.
 
     .venv/bin/python benchmarks/start_up.py
 
-Starts the dashboard three times each with an empty folder for compiled code and with the folder that the start before
-it filled, no kernel waiting, and opens a chapter in headless Chromium: seconds from the start of the process until it
-listens, until the page is there, until its plots are drawn, and until its controls are there, too. Then every chapter
-is opened once at a dashboard whose waiting kernels are ready, in a browser that has nothing of it yet: the same from
-asking for the page. `--chapter` and `--runs` take others.
+Without preheated kernels, starts the dashboard three times with an empty folder for compiled code, and each time once
+more with the folder that this start has filled, and opens a chapter in headless Chromium: seconds from the start of the
+process until it listens, until the page has arrived, until its plots are drawn, and until its controls are there, too.
+Then every chapter is opened once at a dashboard whose preheated kernels are ready, in a browser with an empty cache:
+the same times, from the request for the page. `--chapter` and `--runs` set another chapter and number of starts.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from playwright.sync_api import Browser, sync_playwright
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tests" / "browser"))
 
-from holdings import Household  # noqa: E402
 from pages import FLAGS, PATIENCE  # noqa: E402
+from server_monitor import ServerMonitor  # noqa: E402
 from serving import serving  # noqa: E402
 
 from ntkviz.app import chapters  # noqa: E402
 from ntkviz.app.server.lesson import DRAWING  # noqa: E402
 
-# Notes, in milliseconds since the page was asked for, the first frame in which all plots are drawn, by the page's
+# Records, in milliseconds since the page was requested, the first frame in which all plots are drawn, by the page's
 # preview or by its widgets, and the first in which its widgets have drawn them.
 WATCH = """{
     const look = () => {
@@ -50,7 +50,7 @@ WATCH = """{
 
 
 class Start(NamedTuple):
-    """Seconds from the start of the process until it listens, the page is there, and picture and controls are."""
+    """Seconds from the start of the process until it listens, and until page, picture and controls are there."""
 
     listening: float
     page: float
@@ -59,7 +59,7 @@ class Start(NamedTuple):
 
 
 def first_picture(browser: Browser, address: str) -> tuple[float, float, float]:
-    """Seconds from asking for a page until it is there, until its plots are drawn, and until its controls are there."""
+    """Seconds from requesting a page until it has arrived, its plots are drawn, and its controls are there."""
     context = browser.new_context(viewport={"width": 1366, "height": 768})
     page = context.new_page()
     page.add_init_script(WATCH)
@@ -74,7 +74,7 @@ def first_picture(browser: Browser, address: str) -> tuple[float, float, float]:
 
 
 def start(browser: Browser, chapter: str, compiled: str) -> Start:
-    """A start with a folder for compiled code, and no kernel waiting."""
+    """One start with a folder for compiled code, without preheated kernels."""
     environment = os.environ | {
         "JAX_COMPILATION_CACHE_DIR": compiled,
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
@@ -92,11 +92,11 @@ def from_nothing(browser: Browser, chapter: str, runs: int) -> None:
         with tempfile.TemporaryDirectory() as compiled:
             empty.append(start(browser, chapter, compiled))
             filled.append(start(browser, chapter, compiled))
-    print(f"From the start of the process, {chapter}, no kernel waiting: medians of {runs}")
+    print(f"From the start of the process, {chapter}, without preheated kernels: medians of {runs}")
     report("nothing compiled", empty)
     report("second start", filled)
     ratio = statistics.median(a.picture / b.picture for a, b in zip(empty, filled, strict=True))
-    print(f"  the second start's picture comes {ratio:.2f} times as fast", flush=True)
+    print(f"  after the second start, the picture comes {ratio:.2f} times as fast", flush=True)
 
 
 def report(name: str, starts: Sequence[Start]) -> None:
@@ -109,15 +109,15 @@ def report(name: str, starts: Sequence[Start]) -> None:
 
 
 def with_waiting_kernels(browser: Browser) -> None:
-    """Every chapter once, when its kernel waits."""
+    """Every chapter once, when its preheated kernel is ready."""
     with serving(ROOT / "notebooks") as server:
-        household = Household(server.process.pid, Path("/tmp"))
-        household.rest()
-        print("From asking for the page, a kernel waiting")
+        monitor = ServerMonitor(server.process.pid, Path("/tmp"))
+        monitor.rest()
+        print("From the request for the page, with a preheated kernel")
         pictures, controls = [], []
         for chapter in chapters(ROOT / "notebooks")[1:]:
             time.sleep(DRAWING)
-            household.rest()  # until the kernel that takes the last one's place is ready, too
+            monitor.rest()  # until the kernel that replaces the last one is ready, too
             page, *seconds = first_picture(browser, server.chapter(chapter.file))
             pictures.append(seconds[0])
             controls.append(seconds[1])

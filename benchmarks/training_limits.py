@@ -1,11 +1,11 @@
-"""The infinite-width limit of training beside networks of width 4096, for five architectures and three richnesses.
+"""The infinite-width limit of training and networks of width 4096, for five architectures and three values of γ.
 
     .venv/bin/python benchmarks/training_limits.py      # ten minutes on two cores
 
 Each row compares the outputs on four training and two test inputs after each of six steps: the limit, with its standard
-error, and the mean of eight networks trained by `jax.grad`, with theirs. `deviation` is the largest difference in units
-of the standard error of the difference, over the 36 numbers; `last` are those of the first test input after the last
-step. Networks start at their own f₀, of order 1/(γ√n), which is the larger part of their error.
+error, and the mean of eight networks trained by `jax.grad`, with its own. `deviation` is the largest difference in
+units of the standard error of the difference, over the 36 numbers; the columns `…_last` are for the first test input
+after the last step. Each network starts at its own f₀, of order 1/(γ√n), which causes the larger part of their error.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Other implementations that benchmarks compare with, each in an environment and a process of its own.
+"""Other implementations that benchmarks compare with, each in its own environment and process.
 
-`environment.py` makes the environment, `side_by_side.py` runs the processes in turns, and `worker.py` is what each of
-these processes serves. A comparison needs two small scripts here, one for either side, and a benchmark beside this
-folder that calls `side_by_side` and prints what it gives; `benchmarks/infinite_kernels.py` is an example:
+`environment.py` creates the environment, `side_by_side.py` runs the processes alternately, and `worker.py` is the loop
+that each of these processes runs. A comparison needs two small scripts here, one for each side, and a benchmark beside
+this folder that calls `side_by_side` and prints its results; `benchmarks/infinite_kernels.py` is an example:
 
 ```python
 from peers.environment import neural_tangents, ourselves

@@ -1,7 +1,6 @@
 """The empirical NTK of `benchmarks/empirical_kernels.py` by the Jacobian: `vmap(grad)`, flattened, then J Jᵀ.
 
-The networks are written by hand, as one writes them in JAX. The RNN's steps are a `lax.scan`, or with `written_out` a
-Python loop, unrolled.
+The networks are written by hand, as is usual in JAX. The RNN's steps are a `lax.scan`, which `written_out` unrolls.
 """
 
 import jax

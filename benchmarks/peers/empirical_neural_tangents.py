@@ -1,4 +1,4 @@
-"""The empirical NTK of `benchmarks/empirical_kernels.py` by neural-tangents, by an implementation of its own."""
+"""The empirical NTK of `benchmarks/empirical_kernels.py` by neural-tangents, by one of its implementations."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""The empirical NTK of `benchmarks/empirical_kernels.py` by ntkviz, at given parameters, once a call."""
+"""The empirical NTK of `benchmarks/empirical_kernels.py` by ntkviz, at given parameters, computed once per call."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -1,4 +1,4 @@
-"""Which Python runs a side of a comparison: this one, or that of an environment made here for a peer."""
+"""The Python that runs a side of a comparison: this one, or that of an environment created here for a peer."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ ENVIRONMENTS = HERE.parents[1] / ".cache" / "peers"
 
 
 def ourselves() -> Path:
-    """The Python that runs this, which has ntkviz."""
+    """The Python that runs this code, which has ntkviz."""
     return Path(sys.executable)
 
 
 def neural_tangents() -> Path:
-    """A Python 3.11 or 3.12 that has neural-tangents, on the JAX of its time and NumPy 1."""
+    """A Python 3.11 or 3.12 with neural-tangents, a JAX version that it supports, and NumPy 1."""
     return _python_with(HERE / "neural_tangents.txt")
 
 
 def _python_with(requirements: Path) -> Path:
-    """The Python of `.cache/peers/NAME`, made when it is missing or its requirements have changed."""
+    """The Python of `.cache/peers/NAME`, created if it is missing or its requirements have changed."""
     folder = ENVIRONMENTS / requirements.stem
     python, made_from = folder / "bin" / "python", folder / "made_from.txt"
     if not made_from.exists() or made_from.read_text() != requirements.read_text():
         print(f"Installing {requirements.stem} into {folder} (once) ...", file=sys.stderr)
-        uv = Path(sys.executable).with_name("uv")  # of the test dependencies
+        uv = Path(sys.executable).with_name("uv")  # one of the locked build tools
         _run(uv, "venv", "--quiet", "--clear", "--python", sys.executable, folder)
         _run(uv, "pip", "install", "--quiet", "--no-deps", "--python", python, "--requirement", requirements)
         shutil.copyfile(requirements, made_from)

@@ -1,4 +1,4 @@
-"""The NNGP and NTK of `benchmarks/infinite_kernels.py` by neural-tangents, jitted, once a call."""
+"""The NNGP and NTK of `benchmarks/infinite_kernels.py` by neural-tangents, jitted, computed once per call."""
 
 import jax
 import numpy as np

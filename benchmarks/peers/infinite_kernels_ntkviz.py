@@ -1,4 +1,4 @@
-"""The NNGP and NTK of `benchmarks/infinite_kernels.py` by ntkviz, once a call."""
+"""The NNGP and NTK of `benchmarks/infinite_kernels.py` by ntkviz, computed once per call."""
 
 from worker import serve
 
@@ -8,7 +8,7 @@ HYPER = {"sigma_w": 1.5, "sigma_b": 0.1, "sigma_v": 1.2}
 
 
 def prepare(inputs, settings):
-    """`settings`: the name of an architecture and its hyper-parameters, but for those all networks here share."""
+    """`settings`: the name of an architecture, and its hyper-parameters except those that all networks here share."""
     arch = getattr(nv.architectures, settings["network"])(**settings["hyper"], **HYPER)
 
     def calculate():

@@ -1,4 +1,4 @@
-"""The limits of `benchmarks/infinite_against_numpy.py` by ntkviz, once a call."""
+"""The limits of `benchmarks/infinite_against_numpy.py` by ntkviz, computed once per call."""
 
 from worker import serve
 

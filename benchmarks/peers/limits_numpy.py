@@ -1,8 +1,8 @@
 """The limits of `benchmarks/infinite_against_numpy.py` in plain NumPy, one pair of inputs after the other.
 
-This is what one writes from the formulas of Tensor Programs II, appendix on kernels of architectures, and what its
-reference code does: a Python loop over pairs of inputs, and within a pair whatever NumPy does to whole arrays. What
-depends on one input alone (variances, attention) is calculated once for each input and not for each pair.
+It follows the formulas of Tensor Programs II, appendix on kernels of architectures, in the way of its reference code: a
+Python loop over pairs of inputs, and NumPy operations on whole arrays within a pair. What depends on one input alone
+(variances, attention) is computed once for each input and not for each pair.
 
 - RNN: over time t, the whole row of all times s at once, since (t, s) needs (t − 1, s − 1) alone.
 - Transformer: matrices of tokens × tokens.
@@ -22,7 +22,7 @@ def prepare(inputs, settings):
 
 
 def prepared(inputs, settings, pairs, across_batches):
-    """The same with other ways to evaluate one pair: `pairs` by network, and of batches `across_batches`."""
+    """As `prepare`, with given functions for one pair: `pairs` by network, and `across_batches` for two batches."""
     network, hyper = settings["network"], settings["hyper"]
     x1, x2 = inputs["x1"], inputs["x2"]
 
@@ -155,7 +155,7 @@ def centred(k):
 
 
 def relu_table(variances1, cross, variances2):
-    """Of relu and relu, step and step, delta and relu, relu and delta, for all pairs."""
+    """The expectations of relu · relu, step · step, delta · relu and relu · delta, for all pairs."""
     v1, v2 = variances1[..., :, None], variances2[..., None, :]
     size = np.sqrt(v1 * v2)
     cosine = np.clip(cross / size, -1, 1)

@@ -1,11 +1,12 @@
-"""The limits of `benchmarks/infinite_against_numpy.py` as the formulas stand, a Python loop for each of their indices.
+"""The limits of `benchmarks/infinite_against_numpy.py` by the formulas taken literally, a Python loop for each index.
 
 - RNN: over pairs of inputs and pairs of times (t, s).
 - Transformer: over pairs of inputs and, where a nonlinearity acts entry by entry, pairs of tokens; matrix products by
   NumPy.
 - BatchNorm and relu: over pairs of nodes (s, t) of Laplace's integrals; matrices of a batch by NumPy.
 
-What depends on one input alone is calculated once for it. The arrays within a pair at once: `limits_numpy.py`.
+What depends on one input alone is computed once for each input. `limits_numpy.py` computes with the whole arrays of a
+pair.
 """
 
 import math

@@ -12,9 +12,9 @@ from ntkviz.networks.sampling import sample_parameters
 
 
 def parameters(network: str, width: int, x: np.ndarray, hyper: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Those of an architecture of the library, in the order of its program, by the names that the sides read.
+    """The parameters of an architecture of the library, in the order of its program, by the names that the sides read.
 
-    Sampled on the processor, wherever the sides run.
+    They are sampled on the processor, wherever the sides run.
     """
     program = getattr(nv.architectures, network)(**hyper).trace((x[:1],)).unrolled()
     with jax.default_device(jax.devices("cpu")[0]):

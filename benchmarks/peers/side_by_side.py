@@ -1,4 +1,4 @@
-"""Several implementations on the same inputs, in turns: times, peak memory and results of each."""
+"""Several implementations on the same inputs, alternately: times, peak memory and results of each."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import numpy as np
 
 HERE = Path(__file__).parent
 TURN = 0.4
-"""Seconds that a turn takes at least, if ten calls do: who has waited finds a processor that has slowed down."""
+"""Least seconds of a turn, which has at most ten calls: the first ones find a processor slowed down by waiting."""
 
 
 @dataclass(frozen=True)
 class Side:
     """A script of this folder, and the Python that runs it (see `environment.py`).
 
-    `settings` are added to those that all sides get. `platform`: what JAX shall run on, `"cpu"` say; by default an
+    `settings` are added to those that all sides get. `platform` is what JAX runs on, such as `"cpu"`; by default, an
     accelerator if there is one.
     """
 
@@ -35,13 +35,13 @@ class Side:
 
 @dataclass
 class Measured:
-    """What a side needed.
+    """The measurements of one side.
 
-    - `times`: seconds of a call, from NumPy arrays to NumPy arrays, for each turn after the first call.
+    - `times`: seconds per call, from NumPy arrays to NumPy arrays, for each turn after the first call.
     - `first`: seconds of the first call, compilation included; nothing was compiled before or kept from other runs.
-    - `started`, `peak_memory`: the most memory of its process before the first call and in all, in MB.
-    - `results`: the arrays it gave.
-    - `device`: what it calculated on, as JAX calls it.
+    - `started`, `peak_memory`: the peak memory of its process before the first call and in all, in MB.
+    - `results`: the arrays that it returned.
+    - `device`: the device that it ran on, as JAX names it.
     """
 
     times: list[float]
@@ -65,10 +65,10 @@ class Measured:
 def side_by_side(
     sides: Mapping[str, Side], inputs: Mapping[str, np.ndarray], settings: Mapping[str, Any], *, repeats: int = 20
 ) -> dict[str, Measured]:
-    """Let every side calculate once and then for `repeats` turns, one after the other, and return what each needed.
+    """Run every side once and then for `repeats` turns, alternately, and return the measurements of each.
 
-    All processes start before the first call; while one calculates the others wait for a line on stdin. `settings` must
-    be writable as JSON. A side that fails raises `CalledProcessError`; what it says on stderr is shown as it comes.
+    All processes start before the first call; while one computes, the others wait for a line on stdin. `settings` must
+    be writable as JSON. If a side fails, `CalledProcessError` is raised; its stderr is passed through.
     """
     with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
         folder = Path(name)
@@ -117,7 +117,7 @@ class _Worker:
         return self._answer()["seconds"]
 
     def turn(self) -> float:
-        """The median of some calls, without the first of them where there are more."""
+        """The median time of several calls, without the first unless it is the only one."""
         first = self.call()
         return float(np.median([self.call() for _ in range(min(9, int(TURN / first)))] or [first]))
 

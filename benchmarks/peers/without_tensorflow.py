@@ -1,7 +1,7 @@
-"""neural-tangents without its bridge to TensorFlow, which is all that it needs TensorFlow for: import this first.
+"""neural-tangents without its bridge to TensorFlow, the only part that needs TensorFlow: import this first.
 
-`import neural_tangents` imports `neural_tangents.experimental`, which holds nothing but that bridge. With an empty
-module in its place a process starts in a second and half a gigabyte lighter, and all else is as it is.
+`import neural_tangents` imports `neural_tangents.experimental`, which contains nothing but that bridge. With an empty
+module in its place, a process starts within a second and takes half a gigabyte less; nothing else changes.
 """
 
 import sys

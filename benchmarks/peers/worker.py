@@ -1,12 +1,12 @@
-"""One side of a comparison, in a process of its own: it calculates when it is told to, and says how long it took.
+"""One side of a comparison, in its own process: it computes on request, and reports how long that took.
 
-A script beside this file gives `serve` a function that prepares the calculation:
+A script beside this file passes `serve` a function that prepares the computation:
 
 ```python
 from worker import serve
 
-def prepare(inputs, settings):          # dictionaries: of arrays, and of what is not an array
-    def calculate():                    # what is timed: from NumPy arrays to NumPy arrays
+def prepare(inputs, settings):          # two dictionaries: the arrays, and everything else
+    def calculate():                    # this is timed: from NumPy arrays to NumPy arrays
         return {"ntk": ...}
     return calculate
 
@@ -14,7 +14,7 @@ if __name__ == "__main__":
     serve(prepare)
 ```
 
-Needs nothing but NumPy, of any version, so it runs in every environment. The other end is `side_by_side.py`.
+It needs nothing but NumPy, of any version, so it runs in every environment. The other end is `side_by_side.py`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Calculation = Callable[[], "dict[str, np.ndarray]"]
 
 
 def serve(prepare: Callable[[dict[str, np.ndarray], dict], Calculation]) -> None:
-    """Answer each line `call` of stdin by the seconds it took, the end of stdin by the peak memory and the device.
+    """Answer each line `call` on stdin with the seconds it took, and the end of stdin with peak memory and device.
 
     The command line names the folder with `inputs.npz` and `settings.json`, and the file for the last results.
     """
@@ -51,12 +51,12 @@ def serve(prepare: Callable[[dict[str, np.ndarray], dict], Calculation]) -> None
 
 
 def peak_memory() -> float:
-    """The most memory this process has held, in MB."""
+    """The peak memory of this process, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024**2 if sys.platform == "darwin" else 1024)
 
 
 def device() -> str:
-    """What this process calculated on, as JAX calls it: `cpu`, or the name of an accelerator."""
+    """The device that this process ran on, as JAX names it: `cpu`, or the name of an accelerator."""
     jax = sys.modules.get("jax")
     return jax.devices()[0].device_kind if jax else "cpu"
 

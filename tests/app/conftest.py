@@ -1,4 +1,4 @@
-"""What the tests of the app share: words and numbers read off a page's widgets, and waiting for a worker."""
+"""Helpers for the tests of the app: they read texts and numbers off widgets, and wait for a worker."""
 
 import csv
 import io
@@ -13,22 +13,22 @@ def text(html: str) -> str:
 
 
 def reading(panel) -> str:
-    """What a panel says to the eye."""
+    """The visible line of text below a panel."""
     return text(panel.reading.value)
 
 
 def csv_rows(panel) -> list[list[str]]:
-    """The numbers in a panel, as its CSV file has them, the headings first."""
+    """The rows of a panel's CSV file, the headings first."""
     return list(csv.reader(io.StringIO(panel.to_csv())))
 
 
 def csv_records(panel) -> list[dict[str, str]]:
-    """The numbers in a panel by heading."""
+    """The rows of a panel's CSV file, each by heading."""
     return list(csv.DictReader(io.StringIO(panel.to_csv())))
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    """Wait for what a worker does; fails the test if it is not done in time."""
+    """Wait for a worker; fails the test if the condition does not hold in time."""
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "it did not happen in time"

@@ -1,4 +1,4 @@
-"""Private parts of other packages do what they are needed for, and are used in one file."""
+"""Private parts of other packages still do what they are needed for, and are used in one file only."""
 
 import ast
 import importlib
@@ -15,7 +15,7 @@ APP = Path(app.__file__).parent
 
 
 def private_parts(tree: ast.AST) -> set[str]:
-    """What an object keeps to itself and somebody else reads or sets: `other._part`, but no `_repr_…_` of IPython's."""
+    """Private attributes of other objects that the code reads or sets: `other._part`, but not IPython's `_repr_…_`."""
     return {
         ast.unparse(node)
         for node in ast.walk(tree)
@@ -24,7 +24,7 @@ def private_parts(tree: ast.AST) -> set[str]:
     }
 
 
-def test_the_search_finds_what_it_is_for():
+def test_the_search_finds_private_parts():
     tree = ast.parse("self._own, widget._config, self.figure._config, widget._repr_mimebundle_()")
     assert private_parts(tree) == {"widget._config", "self.figure._config"}
 
@@ -35,7 +35,7 @@ def test_one_file_uses_private_parts(file):
     assert bool(found) == (file.name == "upstream.py"), found
 
 
-def test_page_opened_later_gets_the_figure_as_it_is():
+def test_a_page_opened_later_gets_the_current_figure():
     pair = SideBySideKernels("sample", "limit", np.zeros((3, 8, 8)))
     pair.show(left=np.eye(3), right=np.eye(3))
     state = pair.figure.get_state()
@@ -49,7 +49,7 @@ def test_a_plot_is_exported_under_its_name():
     assert options["modeBarButtons"] == [["toImage"]]
 
 
-def test_a_package_is_missing_only_for_a_while(monkeypatch):
+def test_a_package_is_hidden_only_temporarily(monkeypatch):
     monkeypatch.delitem(sys.modules, "rfc3987_syntax", raising=False)
     with upstream.without_iri_grammar(), pytest.raises(ModuleNotFoundError):
         importlib.import_module("rfc3987_syntax")

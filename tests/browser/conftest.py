@@ -1,4 +1,4 @@
-"""A running dashboard, and a page of headless Chromium that fails the test when it errs or asks another host."""
+"""A running dashboard, and a page in headless Chromium that fails the test if it logs an error or asks another host."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pages import FLAGS, LAPTOP, NOTEBOOKS, PATIENCE, PICTURES, open_chapter, reading, wait_for_pictures
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from scripted import Scripted, scripted_dashboard
 from serving import Server, serving
-from told import Told, telling
 
 expect.set_options(timeout=PATIENCE)
 
@@ -22,21 +22,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def serve() -> Callable:
-    """`serve(folder, *options)`: a dashboard of one's own, for tests that need other notebooks or settings."""
+    """`serve(folder, *options)`: a separate dashboard, for tests that need other notebooks or settings."""
     return serving
 
 
 @pytest.fixture(scope="package")
 def dashboard(root: Path) -> Iterator[Server]:
     """The dashboard of the repository's notebooks, one for all tests of this folder."""
-    # Kernels that wait for readers would take the machine from the tests; they have tests of their own.
+    # Preheated kernels would compete with the tests for the machine; they have tests of their own.
     with serving(root / "notebooks", "--VoilaConfiguration.preheat_kernel=False") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """Debian's Chromium if there is one, else the one Playwright brought."""
+    """Debian's Chromium if there is one, else the one that Playwright installed."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         yield browser
@@ -58,7 +58,7 @@ def visit(page: Page, dashboard: Server) -> Callable[[str], Page]:
 
 @pytest.fixture(scope="module")
 def opened(request: pytest.FixtureRequest, chromium: Browser, dashboard: Server) -> Iterator[Page]:
-    """The page of a file's `CHAPTER`, opened once: a page of one's own takes ten seconds of the machine."""
+    """The page of a file's `CHAPTER`, opened once for all its tests: opening a page takes ten seconds."""
     with reading(chromium) as page:
         open_chapter(page, dashboard.chapter(request.module.CHAPTER))
         page.get_by_role("button", name="Reset").wait_for()
@@ -67,7 +67,7 @@ def opened(request: pytest.FixtureRequest, chromium: Browser, dashboard: Server)
 
 @pytest.fixture
 def chapter(opened: Page) -> Callable[..., Page]:
-    """`chapter("width=64")`: that page as a link to these settings shows it, the others as at first."""
+    """`chapter("width=64")`: that page with the settings of a link, and initial values for all others."""
 
     def with_settings(link: str = "") -> Page:
         opened.keyboard.press("Escape")  # leaves the presentation
@@ -82,10 +82,10 @@ def chapter(opened: Page) -> Callable[..., Page]:
 
 
 @pytest.fixture(scope="session")
-def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
-    """A dashboard of the repository's notebooks whose pictures answer as told."""
-    with telling(NOTEBOOKS, tmp_path_factory.mktemp("notebooks")) as told:
-        yield told
+def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scripted]:
+    """A dashboard of the repository's notebooks whose pictures answer as a script says."""
+    with scripted_dashboard(NOTEBOOKS, tmp_path_factory.mktemp("notebooks")) as scripted:
+        yield scripted
 
 
 @pytest.fixture(scope="session", params=sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
@@ -95,11 +95,11 @@ def chapter_name(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="session")
-def chapter_page(chapter_name: str, chromium: Browser, told: Told) -> Iterator[Page]:
-    """Its page, opened once for what all pages are tested for; its pictures answer as usual until told otherwise."""
-    told.answer("")
+def chapter_page(chapter_name: str, chromium: Browser, scripted: Scripted) -> Iterator[Page]:
+    """Its page, opened once for all tests of every page; its pictures answer as usual until the script changes."""
+    scripted.answer("")
     with reading(chromium) as page:
-        open_chapter(page, told.server.chapter(f"{chapter_name}.ipynb"))
+        open_chapter(page, scripted.server.chapter(f"{chapter_name}.ipynb"))
         if chapter_name in PICTURES:
             wait_for_pictures(page)
         yield page
@@ -107,9 +107,9 @@ def chapter_page(chapter_name: str, chromium: Browser, told: Told) -> Iterator[P
 
 @pytest.fixture
 def assert_nothing_is_cut_off() -> Callable[[Page], None]:
-    """A check that a page is no wider than its window and that no heading, formula or control loses its end.
+    """A check that a page is no wider than its window and that no heading, formula or control is cut off.
 
-    On a phone a displayed formula may be wider than the page: it is scrolled by itself.
+    On a phone a displayed formula may be wider than the page: it scrolls separately.
     """
 
     def cut_off(page: Page) -> list[str]:
@@ -121,7 +121,7 @@ def assert_nothing_is_cut_off() -> Callable[[Page], None]:
         )
 
     def check(page: Page) -> None:
-        for _ in range(50):  # plots follow the window, sooner or later
+        for _ in range(50):  # plots take a moment to follow the window
             if not (found := cut_off(page)):
                 return
             page.wait_for_timeout(100)

@@ -1,4 +1,4 @@
-"""Make sure that there is a Chromium for the browser tests: Debian's own where we may install it, else Playwright's."""
+"""Make sure that the browser tests have a Chromium: Debian's own where we may install it, else Playwright's."""
 
 import os
 import platform

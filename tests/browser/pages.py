@@ -1,4 +1,4 @@
-"""Pages of headless Chromium that fail the test when they err or ask another host."""
+"""Pages in headless Chromium that fail the test if they log an error or ask another host."""
 
 import time
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ FLAGS = [
 ]
 
 
-# Leaving a page ends its kernel, and what it was about to send breaks off: nobody sees that, so it is no error.
+# Leaving a page ends its kernel and interrupts its requests; nobody sees that, so it is not an error.
 LEAVE_QUIETLY = """
     addEventListener("beforeunload", () => {
         console.error = () => {};
@@ -40,13 +40,13 @@ LEAVE_QUIETLY = """
 
 @dataclass
 class Watch:
-    """What a page did that it should not have done."""
+    """The errors of a page, and its requests to other hosts."""
 
     errors: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
 
     def note(self, url: str) -> None:
-        """Remember a request that leaves this machine (Chromium asks nobody for data: and blob: addresses)."""
+        """Record a request that leaves this machine (Chromium sends none for data: and blob: addresses)."""
         where = urlsplit(url)
         if where.scheme not in ("data", "blob") and where.hostname != "127.0.0.1":
             self.foreign.append(url)
@@ -54,7 +54,7 @@ class Watch:
 
 @contextmanager
 def reading(chromium: Browser) -> Iterator[Page]:
-    """A fresh page of a laptop's size; it must have asked no other host and logged no error."""
+    """A fresh page of a laptop's size; in the end it must have asked no other host and logged no error."""
     watch = Watch()
     context = chromium.new_context(viewport=LAPTOP)
     context.set_default_timeout(PATIENCE)
@@ -91,7 +91,7 @@ def open_chapter(page: Page, address: str) -> Page:
 
 
 def wait_for_pictures(page: Page) -> None:
-    """Wait until there are plots, and each is drawn and says what to see."""
+    """Wait until there are plots, and each is drawn and has a line of text."""
     page.locator(".nv-plot").first.wait_for()
     until(
         page,

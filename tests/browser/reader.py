@@ -1,7 +1,7 @@
 """A reader without a browser: opens a chapter's page, moves its sliders over the websocket, and closes it.
 
-It tells the server what Voilà's page would, and keeps of the page what a reader sees change: the state of the widgets
-and the numbers in the plots. Thirty of them leave the server the machine; thirty browsers would not.
+It sends the server what Voilà's page would send, and tracks what a reader would see change: the state of the widgets
+and the numbers in the plots. Thirty such readers leave the machine to the server; thirty browsers would not.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ Place = tuple[int, int, str]
 
 @dataclass(frozen=True)
 class Answer:
-    """What came after a move: the seconds it took, and the numbers the plots were given."""
+    """The answer to a move: the seconds it took, and the numbers sent to the plots."""
 
     seconds: float
     numbers: dict[Place, np.ndarray]
@@ -44,7 +44,7 @@ class Answer:
 
 @dataclass
 class Reader:
-    """A page as `reading_over_websocket` opened it: `chapter` is its notebook, `seconds` is how long it took."""
+    """A page opened by `reading_over_websocket`: `chapter` is its notebook, `seconds` is how long opening it took."""
 
     url: str
     chapter: str
@@ -64,7 +64,7 @@ class Reader:
     # --- what a reader does ---------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Get the page, then its widgets, and say that the picture is shown."""
+        """Get the page, then its widgets, and report that the picture is shown."""
         start = time.perf_counter()
         page = await self._fetch(f"/voila/render/{self.chapter}")
         cookies = SimpleCookie("; ".join(given.split(";")[0] for given in page.headers.get_list("Set-Cookie")))
@@ -90,7 +90,7 @@ class Reader:
         """Move the control that the page's address calls `name`, and wait until the picture has answered.
 
         Raises:
-            AssertionError: the page shows other settings than those asked for.
+            AssertionError: The page shows other settings than the requested ones.
         """
         expected = self.settings | {name: str(value)}
         move = {"method": "update", "state": {"value": value}, "buffer_paths": []}
@@ -101,7 +101,7 @@ class Reader:
         return Answer(seconds, numbers)
 
     async def close(self) -> None:
-        """Leave the page, which asks for the end of its kernel and hangs up."""
+        """Leave the page: request the shutdown of its kernel, and close the connection."""
         try:
             if self.kernel:
                 body = urlencode({"_xsrf": self._xsrf})
@@ -116,12 +116,12 @@ class Reader:
 
     @property
     def settings(self) -> dict[str, str]:
-        """The controls by name, as the page's address has them."""
+        """The values of the controls by name, as in the page's address."""
         [toolbar] = self._toolbars()
         return dict(parse_qsl(self.models[toolbar]["state"], keep_blank_values=True))
 
     def values(self, name: str) -> list[float]:
-        """All values of the slider called `name`, the one it has now excepted."""
+        """All values of the slider called `name` except its current one."""
         slider = self.models[self._control(name)]
         steps = np.arange(round((slider["max"] - slider["min"]) / slider["step"]) + 1)
         values = np.round(slider["min"] + slider["step"] * steps, 10).tolist()
@@ -149,7 +149,7 @@ class Reader:
     async def _say(
         self, kind: str, content: dict[str, Any], metadata: dict[str, Any] | None = None
     ) -> dict[Place, np.ndarray]:
-        """Send a message; once the kernel has dealt with it, return the numbers that plots were given for it."""
+        """Send a message; once the kernel has handled it, return the numbers sent to the plots in answer."""
         assert self._socket
         assert self._listening
         message = self._session.msg(kind, content, metadata=metadata)
@@ -157,7 +157,7 @@ class Reader:
         await self._socket.write_message(serialize_msg_to_ws_v1(message, "shell", self._session.pack), binary=True)
         await asyncio.wait({done, self._listening}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
         if self._listening.done():
-            self._listening.result()  # raises what ended it
+            self._listening.result()  # raises the exception that ended it
         if not done.done():
             raise TimeoutError(f"no answer from {self.chapter} in {PATIENCE} seconds")
         return done.result()
@@ -170,9 +170,9 @@ class Reader:
         raise ConnectionError(f"the server hung up on {self.chapter}")
 
     def _hear(self, kind: str, parent: str | None, content: dict[str, Any], buffers: list[bytes]) -> None:
-        """Follow the kernel: what it does about our messages, and what becomes of the widgets.
+        """Follow the kernel: how it handles our messages, and the states of the widgets.
 
-        While it deals with a message it draws nothing else, so what the plots are given then is the answer to it.
+        While it handles a message it draws nothing else, so what it sends to the plots then is the answer.
         """
         if kind == "status" and parent in self._waiting:
             if content["execution_state"] == "idle":
@@ -184,13 +184,13 @@ class Reader:
             data = content["data"]
             if data.get("method") == "update_states":
                 self.models |= {comm: model["state"] for comm, model in data["states"].items()}
-            elif data.get("method") == "update" and content["comm_id"] in self.models:  # else we have not looked yet
+            elif data.get("method") == "update" and content["comm_id"] in self.models:  # else not requested yet
                 state = _with_buffers(data["state"], data["buffer_paths"], buffers)
                 self.models[content["comm_id"]] |= state
                 self._draw(content["comm_id"], state)
 
     def _draw(self, comm: str, state: dict[str, Any]) -> None:
-        """Note the numbers in a message of a plotly figure."""
+        """Record the numbers in a message to a plotly figure."""
         plot = [comm for comm, model in self.models.items() if "_py2js_update" in model].index
         for name, data, traces in (
             ("_py2js_restyle", "restyle_data", "restyle_traces"),
@@ -200,13 +200,13 @@ class Reader:
                 for key, given in message[data].items():
                     for trace, value in zip(message[traces], given, strict=False):
                         if isinstance(value, (list, np.ndarray)):
-                            with suppress(ValueError):  # words beside points
+                            with suppress(ValueError):  # labels of points
                                 self._numbers[plot(comm), trace, key] = np.asarray(value, dtype=float)
 
 
 @asynccontextmanager
 async def reading_over_websocket(url: str, chapter: str) -> AsyncIterator[Reader]:
-    """The page of a chapter, closed in the end."""
+    """The page of a chapter, which is closed at the end."""
     reader = Reader(url, chapter)
     try:
         await reader.open()
@@ -220,7 +220,7 @@ def _children(model: dict[str, Any]) -> list[str]:
 
 
 def _with_buffers(state: dict[str, Any], paths: list[list[Any]], buffers: list[bytes]) -> dict[str, Any]:
-    """The state with its arrays put where plotly left `{"dtype": …, "shape": …}` for them."""
+    """The state with its arrays in the places that plotly marks by `{"dtype": …, "shape": …}`."""
     for (*path, last, _), buffer in zip(paths, buffers, strict=True):
         place = state
         for step in path:
@@ -230,6 +230,6 @@ def _with_buffers(state: dict[str, Any], paths: list[list[Any]], buffers: list[b
 
 
 def run(task: Coroutine) -> Any:
-    """Run a task in a thread of its own: Playwright has an event loop in the tests'."""
+    """Run a task in a separate thread: Playwright has an event loop in that of the tests."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, task).result()

@@ -1,4 +1,4 @@
-"""A dashboard in a process of its own."""
+"""A dashboard in a separate process."""
 
 import http.client
 import re
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 @dataclass
 class Server:
-    """A dashboard in a process of its own."""
+    """A dashboard in a separate process."""
 
     process: subprocess.Popen
     lines: list[str] = field(default_factory=list)
@@ -51,7 +51,7 @@ def serving(
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
-        assert announced.wait(60), "the dashboard said nothing for a minute"
+        assert announced.wait(60), "the dashboard printed nothing for a minute"
         yield server
     finally:
         process.send_signal(signal.SIGINT)
@@ -63,7 +63,7 @@ def serving(
 
 
 def ask(server: Server, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], str]:
-    """The answer to a request whose path goes out as it is written, dots and all."""
+    """The answer to a request whose path is sent exactly as it is written, dots included."""
     connection = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
     connection.putrequest(method, path, skip_host="Host" in headers)
     for name, value in headers.items():
@@ -73,6 +73,6 @@ def ask(server: Server, path: str, method: str = "GET", **headers: str) -> tuple
     return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
 
 
-def tells_paths(text: str) -> bool:
-    """Whether a text holds a traceback or a path of the server."""
+def reveals_paths(text: str) -> bool:
+    """Whether a text contains a traceback or a path of the server."""
     return bool(re.search(r"Traceback|site-packages|/(tmp|home|root|work|usr)/|\.py\b", text))

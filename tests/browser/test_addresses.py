@@ -1,4 +1,4 @@
-"""Addresses of nothing: each is refused by a page that says what to do, and the server's log stays empty."""
+"""Addresses without a page: each is refused by a page that says what to do, and the server's log stays empty."""
 
 import json
 import os
@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 import nbformat.v4 as nb
 import pytest
-from serving import Server, ask, serving, tells_paths
+from serving import Server, ask, reveals_paths, serving
 
 from ntkviz.app.server import dashboard as served
 
 KERNEL = "00000000-0000-0000-0000-000000000000"
 UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "a2V5"}
-TOKEN = "2|00000000|00|0"  # what a form has to say is what its cookie says
+TOKEN = "2|00000000|00|0"  # a form has to send the same token as its cookie
 OURS = {"Cookie": f"_xsrf={TOKEN}", "X-XSRFToken": TOKEN, "Content-Length": "0"}
 NAMES = [
     *("", "x", ".", "..", "../", "/", "//", "~", "*", "?", ";x", "<script>", "[x]", "{x}", "%7b%7b7*7%7d%7d"),
@@ -56,7 +56,7 @@ def server(folder) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def places(folder) -> list[str]:
-    """Where a name can stand in the addresses that the dashboard answers: all that is registered, with `{}`."""
+    """All addresses that the dashboard has registered, with `{}` where a name can stand."""
     dashboard = served.Dashboard(config=served.CONFIG)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JUPYTER_PATH", str(served.JUPYTER_PATH))
@@ -92,12 +92,12 @@ def test_an_address_of_nothing_is_refused_by_a_page_that_says_what_to_do(server,
             assert 400 <= status < 500, asked
             assert "All chapters" in text, asked
             assert "Open the page from" in text, asked
-            assert not tells_paths(text), asked
-    assert len(server.lines) == 1, "the log says more than where the server is"
+            assert not reveals_paths(text), asked
+    assert len(server.lines) == 1, "the log has more than the server's address"
 
 
 def test_a_form_of_ours_is_read(server):
-    """The check of the check: requests with our cookie come as far as a page's own do."""
+    """Requests with our cookie get as far as a page's own, so the test above tests what it should."""
     assert ask(server, f"/voila/api/shutdown/{KERNEL}", "POST", **OURS)[0] == 404
     assert ask(server, f"/voila/api/shutdown/{KERNEL}", "POST")[0] == 403
 
@@ -123,6 +123,6 @@ def test_what_is_no_request_is_refused_and_the_next_one_answered(request_, serve
         connection.sendall(request_)
         answer = connection.recv(4096).decode("latin-1")
     assert not answer or re.match(r"HTTP/1.1 [34]\d\d ", answer)
-    assert not tells_paths(answer)
+    assert not reveals_paths(answer)
     assert ask(server, "/voila/static/voila.js")[0] == 200
     assert len(server.lines) == 1

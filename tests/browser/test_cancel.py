@@ -1,4 +1,4 @@
-"""Cancel answers within a second whatever is being compiled."""
+"""Cancel answers within a second, whatever is being compiled."""
 
 import os
 
@@ -17,7 +17,7 @@ CANCELLED = """() => new Promise(done => {
     };
     look();
 })"""
-"""Presses Cancel as soon as there is anything to cancel; the seconds until it has been."""
+"""Presses Cancel as soon as it is enabled; returns the seconds until it is disabled again."""
 
 
 @pytest.mark.alone
@@ -31,5 +31,5 @@ def test_cancel_answers_while_a_network_is_compiled(page, root, serve, tmp_path)
         for _ in range(3):
             slider.press("ArrowLeft")
             seconds.append(page.evaluate(CANCELLED))
-        page.goto("about:blank")  # lest the page misses its server
+        page.goto("about:blank")  # so that the page does not report the loss of its server
     assert max(seconds) < 1

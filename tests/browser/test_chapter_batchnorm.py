@@ -1,4 +1,4 @@
-"""The page on batch normalization: its surprise, and its quiz."""
+"""The page on batch normalization: one more point changes the kernel of the others; the quiz."""
 
 from pages import until
 from playwright.sync_api import expect
@@ -10,7 +10,7 @@ COINCIDE = """() => {
 }"""
 
 
-def test_only_batchnorm_depends_on_company_and_the_quiz_answers(visit):
+def test_only_batchnorm_depends_on_the_extra_point_and_the_quiz_answers(visit):
     page = visit(f"{CHAPTER}#size=4.0")
     reading = page.locator(".nv-reading").first
     expect(reading).to_contain_text("1.13 without the extra point, 0.50 with it")

@@ -1,11 +1,11 @@
-"""The page on convolutions: average pooling does not see a shift, flattening does; the quiz answers."""
+"""The page on convolutions: average pooling ignores a shift, flattening does not; the quiz gives feedback."""
 
 from playwright.sync_api import expect
 
 CHAPTER = "10_cnn.ipynb"
 
 
-def test_only_flattening_sees_the_shift(visit):
+def test_only_flattening_depends_on_the_shift(visit):
     page = visit(f"{CHAPTER}#shift=1&sigma_b=0")
     reading = page.locator(".nv-reading").nth(1)
     expect(reading).to_contain_text("Flattening: 0.53")

@@ -1,4 +1,4 @@
-"""The page of Figure 1: points grow for three architectures, and more when asked; the exercise measures a slope."""
+"""The page on Figure 1: curves are filled for the chosen architectures; the exercise measures a slope."""
 
 import pytest
 from pages import until
@@ -13,7 +13,7 @@ def points(architecture: int) -> str:
 
 
 @pytest.mark.wide
-def test_curves_grow_and_the_exercise_measures(visit):
+def test_curves_are_filled_and_the_exercise_measures(visit):
     page = visit(f"{CHAPTER}#which=check+fails&largest=256&networks=10")
     until(page, f"{points(0)} == 3 && {points(3)} == 3")
     reading = page.locator(".nv-reading")

@@ -1,4 +1,4 @@
-"""The first chapter's page: wide networks turn Gaussian under the reader's hands."""
+"""The first chapter's page: controls change the networks, and their limit only where they should; the exercise."""
 
 import pytest
 from pages import until
@@ -8,18 +8,18 @@ CHAPTER = "01_gaussian.ipynb"
 
 
 def numbers_js(plot: int, trace: int) -> str:
-    """JavaScript for what a trace shows: 0 is the histogram (bars, density), 1 the functions (2: all curves)."""
+    """JavaScript for the numbers of a trace: plot 0 is the histogram (bars, density), 1 the functions (trace 2)."""
     figure = f"document.querySelectorAll('.nv-plot .js-plotly-plot')[{plot}]"
     return f"Array.from({figure}?._fullData?.[{trace}]?.y ?? []).filter(isFinite)"
 
 
 def sampled(page: Page) -> None:
-    """Wait until all samples are in."""
+    """Wait until all samples have arrived."""
     expect(page.locator(".nv-reading").nth(1)).to_contain_text("200 networks")
 
 
 @pytest.mark.wide
-def test_width_moves_the_networks_and_not_their_limit_and_the_exercise_answers(visit):
+def test_width_changes_the_networks_but_not_their_limit_and_the_exercise_answers(visit):
     page = visit(CHAPTER)
     sampled(page)
     for label, limit_moves in [("random draw", False), ("width n", False), ("weights σw", True)]:

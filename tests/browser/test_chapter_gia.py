@@ -1,4 +1,4 @@
-"""The page on gradient independence: two answers part and meet as the readout changes, and the quiz answers."""
+"""The page on gradient independence: two answers diverge or coincide with the readout, and the quiz gives feedback."""
 
 from pages import until
 from playwright.sync_api import Page, expect
@@ -26,7 +26,7 @@ def handle(page: Page, label: str):
     return page.get_by_role("slider", name=label, exact=True)
 
 
-def test_readouts_break_and_repair_the_check(chapter):
+def test_the_readout_decides_whether_the_check_passes(chapter):
     page = chapter()
     first_picture(page)
     reading = page.locator(".nv-reading").first

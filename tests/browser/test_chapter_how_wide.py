@@ -1,4 +1,4 @@
-"""The page on predicted deviations: a line before any network, both kinds of networks, and a refusal that is told."""
+"""The page on predicted deviations: a line before any network, both kinds of networks, and a refusal."""
 
 import pytest
 from pages import until
@@ -13,7 +13,7 @@ def points(plot: int, trace: int) -> str:
 
 
 @pytest.mark.wide
-def test_the_prediction_is_there_and_both_kinds_of_networks_come(visit):
+def test_the_prediction_is_shown_and_both_kinds_of_networks_are_sampled(visit):
     page = visit(f"{CHAPTER}#depth=1&width=64")
     until(page, f"{points(0, 1)} > 0 && {points(1, 2)} > 0 && {points(2, 0)} > 0")
     until(page, f"{points(1, 0)} > 0 && {points(1, 1)} > 0")
@@ -23,13 +23,13 @@ def test_the_prediction_is_there_and_both_kinds_of_networks_come(visit):
 
 
 @pytest.mark.wide
-def test_no_line_is_invented_where_there_is_no_law(visit):
+def test_no_line_is_drawn_where_there_is_no_law(visit):
     page = visit(f"{CHAPTER}#which=batchnorm+of+4&depth=1&width=64")
     reading = page.locator(".nv-reading").first
     expect(reading).to_contain_text("the 1/√n law does not hold")
     assert page.evaluate(points(0, 1)) == 0
     expect(page.locator(".nv-reading").nth(1)).to_contain_text("no standard deviation to predict")
-    until(page, f"{points(1, 0)} > 0")  # networks are drawn all the same
+    until(page, f"{points(1, 0)} > 0")  # networks are sampled nevertheless
     exercise = page.locator(".nv-exercise")
     exercise.get_by_label("width").fill("19000")
     exercise.get_by_role("button", name="Measure").click()

@@ -5,7 +5,7 @@ from playwright.sync_api import expect
 CHAPTER = "09_mlp.ipynb"
 
 
-def test_depth_makes_inputs_alike_or_strangers_and_a_click_moves(chapter):
+def test_depth_aligns_or_decorrelates_inputs_and_a_click_moves(chapter):
     page = chapter("sigma_w=1&start=0.9&layer=40")
     map_reading, layers_reading = page.locator(".nv-reading").nth(0), page.locator(".nv-reading").nth(1)
     expect(map_reading).to_contain_text("order")
@@ -16,7 +16,7 @@ def test_depth_makes_inputs_alike_or_strangers_and_a_click_moves(chapter):
     expect(layers_reading).to_contain_text("Layer 40: correlation 0.0")
 
 
-def test_a_presented_map_is_clicked_where_it_is_seen(chapter):
+def test_clicks_on_a_presented_map_hit_the_right_point(chapter):
     page = chapter("sigma_w=1&start=0.9")
     page.get_by_role("button", name="Present").click()
     page.set_viewport_size({"width": 1920, "height": 1080})

@@ -1,4 +1,4 @@
-"""The NTK's page, and on it what all pages share: sampling can be stopped, numbers taken home, the picture enlarged."""
+"""The NTK's page, and what all pages share: sampling can be stopped, numbers downloaded, the picture enlarged."""
 
 import re
 
@@ -32,7 +32,7 @@ def handle(page: Page, label: str):
 
 
 @pytest.mark.alone
-def test_points_arrive_and_cancel_stops_them(chapter):
+def test_points_appear_and_cancel_stops_them(chapter):
     ntk = chapter("depth=1")
     handle(ntk, "weights σw").focus()
     ntk.keyboard.press("ArrowRight")
@@ -41,7 +41,7 @@ def test_points_arrive_and_cancel_stops_them(chapter):
     traces = "document.querySelectorAll('.nv-plot .js-plotly-plot')[1].data"
     points = f"{traces}.find(trace => trace.name === 'one network').x.length"
     until(ntk, f"{points} > 0")
-    expect(ntk.get_by_text("Predicted: ")).to_be_visible()  # before, and for the settings as they are
+    expect(ntk.get_by_text("Predicted: ")).to_be_visible()  # before any network, and for the current settings
     expect(ntk.get_by_text("The prediction is out of date")).to_be_hidden()
     cancel.click()
     expect(cancel).to_be_disabled(timeout=1000)
@@ -51,7 +51,7 @@ def test_points_arrive_and_cancel_stops_them(chapter):
     expect(ntk.get_by_text("Stopped; move a control")).to_be_visible()
 
 
-def test_exercise_refuses_measures_and_agrees(ntk):
+def test_the_exercise_refuses_measures_and_confirms(ntk):
     exercise = ntk.locator(".nv-exercise")
     field = exercise.get_by_label("width")
     for answer, verdict in (
@@ -67,7 +67,7 @@ def test_exercise_refuses_measures_and_agrees(ntk):
         expect(field).to_have_value(answer)
 
 
-def test_numbers_and_picture_can_be_taken_home(visit):
+def test_numbers_and_picture_can_be_downloaded(visit):
     chapter = visit(f"{CHAPTER}?token=sesame#depth=2")
     first_picture(chapter)
     files = []
@@ -82,7 +82,7 @@ def test_numbers_and_picture_can_be_taken_home(visit):
         assert "sesame" not in text
     plot = chapter.locator(".nv-plot").first
     plot.hover()
-    assert plot.locator(".modebar-btn").count() == 1  # nothing that would send the plot away
+    assert plot.locator(".modebar-btn").count() == 1  # no button that would send the plot elsewhere
     with chapter.expect_download() as png:
         plot.locator(".modebar-btn[data-title*='png' i]").click()
     assert png.value.suggested_filename == "ntkviz-kernels.png"
@@ -116,7 +116,7 @@ def test_theme_switch_is_remembered(ntk):
     assert ground() == dark
 
 
-def test_plotly_comes_once_and_not_with_every_figure(page, visit):
+def test_plotly_is_loaded_once_and_not_with_every_figure(page, visit):
     loaded, frames = [], []
     page.on("request", lambda request: loaded.append(request.url) if "voila/plotly" in request.url else None)
     page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(len(frame))))

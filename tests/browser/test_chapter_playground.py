@@ -1,4 +1,4 @@
-"""The playground: what is built has a program, a verdict and a limit, and the tasks look at it."""
+"""The playground: every stack of blocks has a program, a verdict and a limit, and the tasks check it."""
 
 from playwright.sync_api import Page, expect
 
@@ -12,11 +12,11 @@ def build(page: Page, *blocks: str) -> None:
 
 
 def verdict(page: Page, task: int):
-    page.get_by_role("button", name="Check mine").nth(task).click()
+    page.get_by_role("button", name="Check my answer").nth(task).click()
     return page.locator(".nv-exercise").nth(task).get_by_role("status")
 
 
-def test_whatever_is_built_has_a_limit_and_the_tasks_look_at_it(visit):
+def test_whatever_is_built_has_a_limit_and_the_tasks_check_it(visit):
     page = visit(f"{CHAPTER}#b1=A&b2=A.T&b3=empty&b4=empty&b5=empty&b6=empty&width=64")
     listing, kernels = page.locator(".nv-listing"), page.locator(".nv-plot .nv-reading").first
     expect(listing).to_contain_text("Aᵀ g2")

@@ -1,4 +1,4 @@
-"""The page on tensor programs: a click on a line and the arrow keys walk through it, and the quiz knows the listing."""
+"""The page on tensor programs: clicks and arrow keys step through the lines, and the quiz asks about the listing."""
 
 from playwright.sync_api import expect
 
@@ -9,7 +9,7 @@ def test_walk_through_programs(chapter):
     page = chapter()
     score, law, average = (page.locator(".nv-reading").nth(k) for k in range(3))
     expect(score).to_contain_text("Line 8 of 24, MatMul: g3 = 1.2·W x4/√n.")
-    expect(law).to_contain_text("here")
+    expect(law).to_contain_text("in this network")
     rows = page.locator(".nv-plot .js-plotly-plot").first.locator(".nsewdrag")
     sixth = {"x": 200, "y": rows.bounding_box()["height"] * 5.7 / 14.3}
     rows.hover(position=sixth)
@@ -21,11 +21,11 @@ def test_walk_through_programs(chapter):
     page.get_by_label("program", exact=True).select_option("mean readout")
     expect(score).to_contain_text("Line 7 of 10")
     page.get_by_role("slider", name="line", exact=True).focus()
-    page.keyboard.press("End")  # which is the end of this program
+    page.keyboard.press("End")  # the last line of this program
     expect(score).to_contain_text("Line 10 of 10")
     page.keyboard.press("ArrowLeft")
     expect(score).to_contain_text("Line 9 of 10, MatMul")
-    expect(law).to_contain_text("Ż made of Zx1. Mean 2.00")
+    expect(law).to_contain_text("Ż is built from Zx1. Mean 2.00")
     page.get_by_label("average of ψ").select_option("h·g")
     expect(average).to_contain_text("the limit is 1.25")
 

@@ -1,11 +1,11 @@
-"""The page on recurrent networks: sentences that do not line up at their ends, and the quiz."""
+"""The page on recurrent networks: sentences of different lengths, and the quiz."""
 
 from playwright.sync_api import expect
 
 CHAPTER = "11_rnn.ipynb"
 
 
-def test_one_word_less_breaks_the_last_state_and_not_the_average(chapter):
+def test_one_word_less_changes_the_last_state_more_than_the_average(chapter):
     page = chapter("width=64")
     reading = page.locator(".nv-reading").first
     expect(reading).to_contain_text("Θ = 2.17")
@@ -17,7 +17,7 @@ def test_one_word_less_breaks_the_last_state_and_not_the_average(chapter):
     expect(reading).to_contain_text("Θ = 0.34")
 
 
-def test_the_quiz_asks_the_limit(chapter):
+def test_the_quiz_is_answered_by_the_limit(chapter):
     page = chapter()
     answers = ["does not", "does", "does not", "does", "does not", "does"]
     for number, answer in enumerate(answers):

@@ -1,4 +1,4 @@
-"""The page on training: the wide network ends on its prediction, the narrow one does not; the exercise trains."""
+"""The page on training: a wide network ends at its prediction, a narrow one does not; the exercise trains networks."""
 
 import re
 
@@ -9,7 +9,7 @@ CHAPTER = "03_training.ipynb"
 
 
 @pytest.mark.wide
-def test_wide_network_follows_and_narrow_one_leaves(visit):
+def test_a_wide_network_follows_its_prediction_and_a_narrow_one_does_not(visit):
     page = visit(CHAPTER)
     reading = page.locator(".nv-reading").first
     expect(reading).to_contain_text("at width 4,096")

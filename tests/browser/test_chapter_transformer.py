@@ -1,4 +1,4 @@
-"""The page on the transformer: attention settles with width, and the quiz answers."""
+"""The page on the transformer: attention converges with width, and the quiz gives feedback."""
 
 import re
 
@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 CHAPTER = "14_transformer.ipynb"
 
 
-def test_attention_settles_and_the_quiz_answers(visit):
+def test_attention_converges_and_the_quiz_answers(visit):
     page = visit(f"{CHAPTER}#width=64&temperature=0.05&word=1")
     reading = page.locator(".nv-reading").nth(1)
     expect(reading).to_contain_text("40 networks of width 64 ")

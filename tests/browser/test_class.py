@@ -1,4 +1,4 @@
-"""Several readers, as websockets: each is answered, none is shown another's numbers, and none leaves a thing."""
+"""Several readers, as websockets: each gets an answer, none sees another's numbers, and none leaves anything behind."""
 
 import asyncio
 import json
@@ -10,8 +10,8 @@ from urllib.request import urlopen
 import nbformat.v4 as nb
 import numpy as np
 import pytest
-from holdings import Household, apart
 from reader import reading_over_websocket, run
+from server_monitor import ServerMonitor, own_folder
 
 import ntkviz as nv
 from ntkviz import app
@@ -38,7 +38,7 @@ def test_readers_of_one_chapter_see_their_own_kernels(dashboard):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two notebooks that need no engine; the second takes its time."""
+    """Two notebooks that need no engine; the second is slow."""
     notebooks = {"00_home": "import ipywidgets\nipywidgets.IntSlider()", "01_slow": "import time\ntime.sleep(6)"}
     for name, code in notebooks.items():
         (tmp_path / f"{name}.ipynb").write_text(json.dumps(nb.new_notebook(cells=[nb.new_code_cell(code)])))
@@ -46,44 +46,44 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def household(folder, serve):
-    """A server of that folder with no kernel, and its address."""
-    # pytest's own folders have too long a name for the kernels' sockets; a kernel that ends may still write
+def monitor(folder, serve):
+    """The monitor of a server of that folder without kernels, and the server's address."""
+    # pytest's own folders have names too long for the kernels' sockets; a kernel that is ending may still write
     with tempfile.TemporaryDirectory(dir="/tmp", ignore_cleanup_errors=True) as files:
-        place, environment = apart(files)
+        place, environment = own_folder(files)
         with serve(folder, place, "--preheat_kernel=False", environment=environment) as server:
-            yield Household(server.process.pid, Path(files)), server.url
+            yield ServerMonitor(server.process.pid, Path(files)), server.url
 
 
-def test_pages_that_are_closed_leave_nothing(household):
-    has, url = household
+def test_closed_pages_leave_nothing_behind(monitor):
+    server, url = monitor
 
     async def open_and_close():
         async with reading_over_websocket(url, "00_home.ipynb") as page:
             assert page.kernel
             assert page.models
 
-    run(open_and_close())  # opens what is opened once
-    before = has.holdings()
+    run(open_and_close())  # opens files that stay open
+    before = server.resources()
     for _ in range(10):
         run(open_and_close())
-    has.rest()
-    after = has.holdings()
+    server.rest()
+    after = server.resources()
     assert after.kernels == before.kernels == 0
     assert after.files == before.files
     assert after.open_files <= before.open_files
 
 
-def test_a_page_left_while_it_is_made_leaves_nothing(household):
-    has, url = household
+def test_a_page_left_while_it_is_rendered_leaves_nothing_behind(monitor):
+    server, url = monitor
 
     def wait_until(condition):
         deadline = time.monotonic() + 30
-        while not condition(has.holdings()):
-            assert time.monotonic() < deadline, has.holdings()
+        while not condition(server.resources()):
+            assert time.monotonic() < deadline, server.resources()
             time.sleep(0.2)
 
     with pytest.raises(TimeoutError), urlopen(f"{url}/voila/render/01_slow.ipynb", timeout=2) as page:
         page.read()
-    wait_until(lambda holdings: holdings.kernels == 1)
-    wait_until(lambda holdings: holdings.kernels == holdings.files == 0)
+    wait_until(lambda used: used.kernels == 1)
+    wait_until(lambda used: used.kernels == used.files == 0)

@@ -49,7 +49,7 @@ def test_a_lost_kernel_is_announced_and_a_reload_keeps_the_settings(own, chromiu
         message = page.get_by_role("alert").filter(has_text="settings")
         move(page)
 
-        page.evaluate("sockets.at(-1).close()")  # a blink of the network: mended without a word
+        page.evaluate("sockets.at(-1).close()")  # a brief interruption: repaired without a message
         until(page, "sockets.length > 1 && sockets.at(-1).readyState === WebSocket.OPEN")
         move(page)
         assert message.count() == 0
@@ -66,7 +66,7 @@ def test_a_lost_kernel_is_announced_and_a_reload_keeps_the_settings(own, chromiu
         assert message.count() == 0
 
 
-def test_widgets_appear_though_their_kernel_was_too_busy_to_list_them_at_first(page, dashboard):
+def test_widgets_appear_even_if_their_kernel_was_too_busy_to_list_them_at_first(page, dashboard):
     page.add_init_script(DROP_REQUEST_STATES)
     open_chapter(page, dashboard.chapter("02_ntk.ipynb"))
     expect(page.locator(".nv-reading").first).to_contain_text("from the limit")

@@ -1,5 +1,5 @@
-"""What holds on every page: it looks right at every size, everybody can read it, each control moves the picture,
-and its address brings it back."""
+"""What holds on every page: its layout is right at every size, it is accessible, every control changes the picture,
+and its address restores its settings."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from playwright.sync_api import Locator, Page, expect
 SHOTS = NOTEBOOKS.parent / ".cache" / "screenshots"
 LOOKS = [(390, 844, "light"), (1366, 768, "light"), (1366, 768, "dark"), (1920, 1080, "light"), (820, 1180, "dark")]
 
-# All that the plots of a page show, as one text: numbers, marks and words.
+# Everything that the plots of a page show, as one text: numbers, markers and labels.
 SHOWN = """() => JSON.stringify(
     [...document.querySelectorAll('.nv-plot .js-plotly-plot')].map(plot => [
         (plot._fullData ?? []).map(trace => [
@@ -36,12 +36,12 @@ def cancel(page: Page) -> None:
     """Stop the sampling, if there is any."""
     button = page.get_by_role("button", name="Cancel")
     if button.count():
-        button.evaluate("e => e.click()")  # not by `click`, which waits for one that is enabled: it may just have ended
+        button.evaluate("e => e.click()")  # Playwright's `click` would wait for an enabled one: it may just have ended
         expect(button).to_be_disabled()
 
 
 def controls(page: Page) -> dict[str, Locator]:
-    """The sliders and lists of a picture, by label, once a new page has labelled them all."""
+    """The sliders and drop-down lists of a picture, by label, once a new page has labelled them all."""
     until(page, "[...document.querySelectorAll('.nv-controls [role=slider]')].every(slider => slider.ariaLabel)")
     found = page.locator(".nv-controls").get_by_role("slider").all()
     found += page.locator(".nv-controls").get_by_role("combobox").all()
@@ -50,7 +50,7 @@ def controls(page: Page) -> dict[str, Locator]:
 
 
 def move(page: Page, control: Locator) -> None:
-    """One step by keyboard, back where there is none ahead."""
+    """One step by keyboard, backwards at the end of the range."""
     control.focus()
     assert control.evaluate("element => element === document.activeElement")
     at_end = control.evaluate(
@@ -61,7 +61,7 @@ def move(page: Page, control: Locator) -> None:
 
 
 def violations(page: Page, theme: str) -> list[str]:
-    """What axe-core finds that keeps somebody from reading or using the page; only in colours do themes differ."""
+    """The serious accessibility violations that axe-core finds; themes differ in their colours only."""
     rules = {"runOnly": ["color-contrast"]} if theme == "dark" else {}
     found = Axe().run(page, options=DEFAULT_OPTIONS | rules).response["violations"]
     return [
@@ -86,7 +86,7 @@ def page(chapter_page) -> Page:
 
 @contextmanager
 def shown_if_it_fails(page: Page, name: str) -> Iterator[None]:
-    """What fails inside leaves a screenshot; one of every page at every size would take a minute."""
+    """Save a screenshot if the block fails; screenshots of every page at every size would take a minute."""
     try:
         yield
     except AssertionError:
@@ -94,7 +94,7 @@ def shown_if_it_fails(page: Page, name: str) -> Iterator[None]:
         raise
 
 
-def test_it_shows_what_the_notebook_makes_and_not_how(name, page):
+def test_it_shows_the_notebooks_results_and_not_its_code(name, page):
     assert page.locator(".jp-CodeCell .jp-InputArea:visible").count() == 0
     assert page.locator("[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
     shown = page.content()
@@ -103,14 +103,14 @@ def test_it_shows_what_the_notebook_makes_and_not_how(name, page):
         page.locator("mjx-container").first.wait_for()
 
 
-def test_plots_fill_their_places_at_first(page):
+def test_plots_fill_their_places_from_the_start(page):
     places = page.locator(".nv-plot").evaluate_all(
         "plots => plots.map(plot => [plot.querySelector('.main-svg').getBoundingClientRect().width, plot.clientWidth])"
     )
     assert [drawn for drawn, _ in places] == pytest.approx([place for _, place in places], abs=2)
 
 
-# Of a phone: texts of one plot that lie on each other, or beyond its edge.
+# For phones: texts of a plot that overlap each other or extend beyond its edge.
 CRAMPED = """() => [...document.querySelectorAll('.nv-plot .js-plotly-plot')].flatMap(plot => {
     const box = (part) => part.getBoundingClientRect();
     const texts = [...plot.querySelectorAll('.annotation-text, .legendtext, .xtitle, .x2title, .ytitle')].filter(
@@ -122,8 +122,18 @@ CRAMPED = """() => [...document.querySelectorAll('.nv-plot .js-plotly-plot')].fl
 })"""
 
 
+# Whether the menu shows the whole title of the current chapter, which the home page does not have.
+TITLE_IN_MENU = """() => {
+    const [menu, title] = ['ol', '[aria-current]'].map(part => document.querySelector(`.nv-header ${part}`));
+    if (!title) return true;
+    title.scrollIntoView({ inline: 'center', block: 'nearest' });
+    const [outer, inner] = [menu, title].map(part => part.getBoundingClientRect());
+    return outer.left - 1 <= inner.left && inner.right <= outer.right + 1 && title.scrollWidth <= title.clientWidth + 1;
+}"""
+
+
 def assert_nothing_is_cramped(page: Page) -> None:
-    """On a phone plots make room for their words, which takes a moment."""
+    """On a phone, plots make room for their texts, which takes a moment."""
     for _ in range(50):
         if not (found := page.evaluate(CRAMPED)):
             return
@@ -131,7 +141,7 @@ def assert_nothing_is_cramped(page: Page) -> None:
     assert found == []
 
 
-def test_it_looks_right_and_everybody_can_read_it(name, page, assert_nothing_is_cut_off):
+def test_its_layout_is_right_and_it_is_accessible(name, page, assert_nothing_is_cut_off):
     cancel(page)
     for width, height, theme in LOOKS:
         page.emulate_media(color_scheme=theme)
@@ -140,6 +150,7 @@ def test_it_looks_right_and_everybody_can_read_it(name, page, assert_nothing_is_
         with shown_if_it_fails(page, f"{name}-{width}x{height}-{theme}"):
             if width < 480:
                 assert_nothing_is_cramped(page)
+                assert page.evaluate(TITLE_IN_MENU)
             assert_nothing_is_cut_off(page)
             if (width, height) == (1366, 768):
                 assert not violations(page, theme)
@@ -150,8 +161,8 @@ def test_it_looks_right_and_everybody_can_read_it(name, page, assert_nothing_is_
                 assert foot["y"] + foot["height"] <= height
 
 
-# Of a presented picture: panels whose plot is low or reaches into its reading, legends across headings, what is beyond
-# the window, and the height of the smallest words as a part of the window's.
+# For a presented picture: panels whose plot is too low or overlaps its text, legends that overlap headings, parts
+# beyond the window, and the font size of the smallest text as a share of the window's height.
 PRESENTED = """() => {
     const box = (part) => part.getBoundingClientRect();
     const all = (where, from = document.querySelector('.nv-presented')) => [...from.querySelectorAll(where)];
@@ -177,7 +188,7 @@ PRESENTED = """() => {
 }"""
 
 
-def test_presented_it_fills_the_wall_and_is_read_in_the_last_row(name, page, assert_nothing_is_cut_off):
+def test_presented_it_fills_the_screen_in_large_type(name, page, assert_nothing_is_cut_off):
     if name not in PICTURES:
         return
     page.get_by_role("button", name="Present").click()
@@ -185,7 +196,7 @@ def test_presented_it_fills_the_wall_and_is_read_in_the_last_row(name, page, ass
         page.emulate_media(color_scheme=theme)
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_timeout(700)
-        for _ in range(50):  # plots follow the window, sooner or later
+        for _ in range(50):  # plots take a moment to follow the window
             if not any((shown := page.evaluate(PRESENTED))["wrong"]):
                 break
             page.wait_for_timeout(100)
@@ -197,7 +208,7 @@ def test_presented_it_fills_the_wall_and_is_read_in_the_last_row(name, page, ass
     expect(page.locator(".nv-presented")).to_have_count(0)
 
 
-def test_controls_move_the_picture_and_its_address_brings_it_back(name, page):
+def test_controls_change_the_picture_and_its_address_restores_it(name, page):
     if name not in PICTURES:
         return
     for label, control in controls(page).items():
@@ -205,7 +216,7 @@ def test_controls_move_the_picture_and_its_address_brings_it_back(name, page):
         before, address = page.evaluate(SHOWN), page.url
         move(page, control)
         until(page, f"before => ({SHOWN})() !== before", arg=before)
-        until(page, "address => location.href !== address", arg=address)  # it follows a move that has come to rest
+        until(page, "address => location.href !== address", arg=address)  # it follows once the control is at rest
         assert page.locator(".nv-error:visible").count() == 0, label
     left, address = {label: value(control) for label, control in controls(page).items()}, page.url
 
@@ -217,10 +228,10 @@ def test_controls_move_the_picture_and_its_address_brings_it_back(name, page):
     page.get_by_role("button", name="Reset").click()
     until(page, "address => location.href !== address", arg=page.url)
     expect(page.get_by_role("alert")).to_be_hidden()
-    page.wait_for_timeout(700)  # what is said of sliders follows, too
+    page.wait_for_timeout(700)  # the sliders' accessible values follow with a delay
     assert all(value(control) != left[label] for label, control in controls(page).items())
 
 
 def value(control: Locator) -> str:
-    """What a control is set to."""
+    """The current value of a control."""
     return control.evaluate("e => e.options ? e.value : e.ariaValueText ?? e.ariaValueNow")

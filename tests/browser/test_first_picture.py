@@ -1,4 +1,4 @@
-"""What a page shows until its widgets are there: its picture, as it was when the page was made."""
+"""What a page shows until its widgets are there: its picture as it was when the page was rendered."""
 
 from pages import until
 from playwright.sync_api import expect
@@ -10,7 +10,7 @@ DRAWN = """
 """
 
 
-def test_the_picture_is_there_before_any_code_of_jupyter_and_does_not_move_when_it_comes(page, dashboard):
+def test_the_picture_is_shown_before_jupyters_code_arrives_and_does_not_move_then(page, dashboard):
     held = []
     page.route("**/voila/static/voila.js", lambda route: held.append(route))
     page.goto(dashboard.chapter(CHAPTER), wait_until="commit")
@@ -19,11 +19,11 @@ def test_the_picture_is_there_before_any_code_of_jupyter_and_does_not_move_when_
     expect(page.get_by_role("heading", name="MLP: order and chaos")).to_be_visible()
     expect(preview.locator(".nv-control")).to_have_count(6)
     expect(preview.locator(".nv-reading").first).to_contain_text("You are at χ₁ = 1.50")
-    expect(preview).to_contain_text("Getting the controls ready")
-    expect(page.get_by_text("In one sentence.")).to_be_hidden()  # its formulas are not set yet
+    expect(preview).to_contain_text("Loading the controls")
+    expect(page.get_by_text("In one sentence.")).to_be_hidden()  # its formulas are not typeset yet
     before = [plot.bounding_box() for plot in preview.locator(".nv-plot .main-svg").all()]
 
-    while not held:  # drawing needs none of it, so it may be asked for later
+    while not held:  # drawing does not need it, so it may be requested later
         page.wait_for_timeout(50)
     for route in held:
         route.continue_()
@@ -36,7 +36,7 @@ def test_the_picture_is_there_before_any_code_of_jupyter_and_does_not_move_when_
         assert all(abs(was[side] - became[side]) < 3 for side in was), (was, became)
 
 
-def test_a_link_to_other_settings_shows_none_that_it_does_not_mean(page, dashboard):
+def test_a_link_to_other_settings_shows_no_preview(page, dashboard):
     page.add_init_script("""
         new MutationObserver(() => { if (document.querySelector('.nv-preview')) window.previewed = true; })
             .observe(document, { childList: true, subtree: true });

@@ -1,4 +1,4 @@
-"""Home: what this is, and a way to every chapter that exists."""
+"""The home page leads to every chapter."""
 
 from playwright.sync_api import expect
 

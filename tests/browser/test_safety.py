@@ -1,6 +1,6 @@
-"""Strangers' attacks on a served page: on its kernel, on the server, on other readers, and what their browsers allow.
+"""Attacks on a served page: on its kernel, on the server, on other readers, and what browsers are told to refuse.
 
-They come over HTTP and over the page's own channel to its kernel, by hand instead of by Voilà's JavaScript.
+They are made over HTTP and over the page's own channel to its kernel, without Voilà's JavaScript.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import pytest
 from jupyter_client.session import Session
 from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1, serialize_msg_to_ws_v1
 from reader import run
-from serving import Server, ask, serving, tells_paths
+from serving import Server, ask, reveals_paths, serving
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import WebSocketClientConnection, WebSocketClosedError, websocket_connect
 
@@ -38,7 +38,7 @@ SECRET = "not for readers"
 
 @pytest.fixture(scope="module")
 def lesson(tmp_path_factory) -> Iterator[Server]:
-    """A dashboard of one page with a slider, and files beside it that are none of the page's."""
+    """A dashboard of one page with a slider, and files beside it that do not belong to the page."""
     folder = tmp_path_factory.mktemp("lessons")
     broken = "raise RuntimeError('in ' + __import__('os').getcwd())"
     for name, source in (("00_home", LESSON), ("01_broken", broken)):
@@ -87,7 +87,7 @@ def lesson(tmp_path_factory) -> Iterator[Server]:
         "/api/config/notebook",
     ],
 )
-def test_addresses_of_no_page_say_nothing(path, lesson):
+def test_addresses_without_a_page_reveal_nothing(path, lesson):
     for method in ("GET", "POST", "DELETE"):
         status, headers, text = ask(lesson, path, method)
         while status == 302:
@@ -95,10 +95,10 @@ def test_addresses_of_no_page_say_nothing(path, lesson):
         assert status >= 400
         assert SECRET not in text
         assert "root:" not in text
-        assert not tells_paths(text)
+        assert not reveals_paths(text)
 
 
-def test_a_lesson_that_fails_tells_no_paths(lesson):
+def test_a_lesson_that_fails_reveals_no_paths(lesson):
     status, _, text = ask(lesson, "/voila/render/01_broken.ipynb")
     assert status == 200
     assert "error when executing cell" in text
@@ -125,7 +125,7 @@ def test_other_sites_cannot_pose_as_this_one(host, lesson):
     assert "kernelId" not in text
 
 
-def test_names_frames_and_the_token_are_as_the_server_was_told(tmp_path):
+def test_host_names_frames_and_the_token_are_those_of_the_options(tmp_path):
     (tmp_path / "00_home.ipynb").write_text(json.dumps(nb.new_notebook()))
     options = ["--Dashboard.hosts=lessons.example.org", "--Dashboard.embedded_in=https://moodle.example.org"]
     options += ["--VoilaConfiguration.preheat_kernel=False"]
@@ -148,7 +148,7 @@ def test_names_frames_and_the_token_are_as_the_server_was_told(tmp_path):
 # --- what browsers are told ---------------------------------------------------------------------------------
 
 
-def test_every_answer_tells_the_browser_what_to_refuse(lesson):
+def test_every_response_tells_the_browser_what_to_refuse(lesson):
     for path in ("/", "/voila/render/00_home.ipynb", "/voila/static/voila.js", "/no-such-page", "/api/kernels"):
         _, headers, _ = ask(lesson, path)
         assert {name: headers[name.lower()] for name in HEADERS} == HEADERS
@@ -171,7 +171,7 @@ def test_only_scripts_of_the_page_as_served_may_run(lesson):
     assert not re.search(r"<[^>]+ on(click|load|error)=", text)
 
 
-def test_a_script_that_got_into_a_page_does_not_run(chromium, lesson):
+def test_an_injected_script_does_not_run(chromium, lesson):
     context = chromium.new_context()
     page = context.new_page()
     refused: list[str] = []
@@ -189,7 +189,7 @@ def test_a_script_that_got_into_a_page_does_not_run(chromium, lesson):
     )
     page.wait_for_timeout(300)
     assert page.evaluate("window.harm === undefined")
-    assert any("Content Security Policy" in text for text in refused)  # so that every page's test would see it
+    assert any("Content Security Policy" in text for text in refused)  # so every page's test would notice it
     page.goto("about:blank")
     context.close()
 
@@ -199,11 +199,11 @@ def test_a_script_that_got_into_a_page_does_not_run(chromium, lesson):
 
 @dataclass
 class Stranger:
-    """One end of a page's channel, and all that was heard on it."""
+    """An attacker at one end of a page's channel, and all messages received on it."""
 
     socket: WebSocketClientConnection
     session: Session = field(default_factory=Session)
-    heard: list[tuple[str, str, dict]] = field(default_factory=list)  # parent's id, kind, content
+    heard: list[tuple[str, str, dict]] = field(default_factory=list)  # id of the parent, type, content
 
     async def say(self, kind: str, content: object, channel: str = "shell", **metadata: str) -> str:
         """Send a message; returns its id."""
@@ -212,9 +212,9 @@ class Stranger:
         return message["header"]["msg_id"]
 
     async def answers(self, id: str) -> list[tuple[str, dict]]:
-        """What the kernel answered to the message `id`; nothing at all if it never came to the kernel.
+        """The kernel's answers to the message `id`; none at all if the message never reached the kernel.
 
-        The kernel deals with one after the other, so a later question, which is always answered, tells when to stop.
+        The kernel handles messages in order, so the answer to a later request, which always comes, marks the end.
         """
         last = await self.say("kernel_info_request", {})
         while (last, "status", {"execution_state": "idle"}) not in self.heard:
@@ -226,7 +226,7 @@ class Stranger:
         return [(kind, content) for parent, kind, content in self.heard if parent == id]
 
     async def states(self) -> dict[str, dict]:
-        """The widgets by id, as a page asks for them."""
+        """The widgets by id, requested as a page does."""
         await self.say("comm_open", {"comm_id": "states", "target_name": STATES, "data": {}}, version="1.0.0")
         asked = await self.say("comm_msg", {"comm_id": "states", "data": {"method": "request_states"}})
         [found] = [content["data"]["states"] for kind, content in await self.answers(asked) if kind == "comm_msg"]
@@ -239,14 +239,14 @@ class Stranger:
 
 
 def address(server: Server) -> str:
-    """A page is opened; the address of its channel."""
+    """Open a page; returns the address of its channel."""
     kernel = re.search('"kernelId": "([^"]+)"', ask(server, "/voila/render/00_home.ipynb")[2])[1]
     return f"{server.url.replace('http', 'ws')}/api/kernels/{kernel}/channels?session_id=stranger"
 
 
 @asynccontextmanager
 async def stranger(where: str):
-    """Somebody at a page's channel."""
+    """An attacker at a page's channel."""
     socket = await websocket_connect(HTTPRequest(where), subprotocols=[PROTOCOL])
     yield Stranger(socket)
     socket.close()
@@ -254,12 +254,12 @@ async def stranger(where: str):
 
 @pytest.fixture(scope="module")
 def channel(lesson) -> str:
-    """A page's channel, one for all that leave the page as it was."""
+    """A page's channel, shared by all tests that leave the page unchanged."""
     return address(lesson)
 
 
 def attack(where: str, what: Callable) -> None:
-    """Let a stranger act."""
+    """Run an attack."""
 
     async def act() -> None:
         async with stranger(where) as somebody:
@@ -313,7 +313,7 @@ def test_no_code_runs_on_any_channel(channel):
         (["comm_msg"], {}),
     ],
 )
-def test_what_no_page_asks_is_not_answered(kind, content, channel):
+def test_requests_that_no_page_makes_are_not_answered(kind, content, channel):
     async def act(somebody):
         for sockets in ("shell", "control"):
             assert await somebody.answers(await somebody.say(kind, content, sockets, version="2.1.0")) == []
@@ -321,7 +321,7 @@ def test_what_no_page_asks_is_not_answered(kind, content, channel):
     attack(channel, act)
 
 
-def test_sliders_move_between_their_ends_and_the_ends_do_not_move(channel):
+def test_sliders_stay_between_their_ends_which_cannot_be_moved(channel):
     async def act(somebody):
         slider, state = await somebody.widget("IntSliderModel")
 
@@ -332,7 +332,7 @@ def test_sliders_move_between_their_ends_and_the_ends_do_not_move(channel):
         assert await move(max=10**9, value=10**9) == []
         assert await move(layout="IPY_MODEL_x") == []
         for value, kept in ((10**9, 10), (-1, 0), (5, 5), ("text", 5), (None, 5), ([1], 5), (3, 3)):
-            assert not tells_paths(json.dumps(await move(value=value)))
+            assert not reveals_paths(json.dumps(await move(value=value)))
             after = (await somebody.states())[slider]
             assert after | {"value": 0} == {"name": "IntSliderModel", **state, "value": 0}
             assert after["value"] == kept
@@ -350,7 +350,7 @@ def test_errors_in_a_kernel_stay_in_the_server(channel):
         ):
             heard = await somebody.answers(await somebody.say("comm_msg", {"comm_id": button, "data": data}))
             assert {kind for kind, _ in heard} <= {"status", "comm_msg"}
-            assert not tells_paths(json.dumps(heard))
+            assert not reveals_paths(json.dumps(heard))
 
     attack(channel, act)
 
@@ -361,7 +361,7 @@ def test_errors_in_a_kernel_stay_in_the_server(channel):
         "text",
         '{"channel": "shell", "header": {"msg_type": "kernel_info_request"}, "content": {}}',
         b"",
-        (2**62).to_bytes(8, "little"),  # so many offsets would be read that the server never answered again
+        (2**62).to_bytes(8, "little"),  # with so many offsets to read, the server would never answer again
         (6).to_bytes(8, "little") + b"\xff" * 48,
         b"\0" * 8 + b"shell" * 100,
         serialize_msg_to_ws_v1([b"[" * 100_000, b"{}", b"{}", b"{}"], "shell"),
@@ -382,7 +382,7 @@ def test_an_oversized_message_closes_its_channel_and_no_other(lesson, channel):
     async def act():
         async with stranger(channel) as other:
             async with stranger(channel.replace("stranger", "flood")) as somebody:
-                with suppress(WebSocketClosedError):  # perhaps before all of it is sent
+                with suppress(WebSocketClosedError):  # possibly before all of it is sent
                     await somebody.socket.write_message(b"\0" * 3_000_000, binary=True)
                 while await asyncio.wait_for(somebody.socket.read_message(), 30) is not None:
                     pass
@@ -404,7 +404,7 @@ def test_a_channel_opens_for_this_site_and_this_kernel_only(lesson, channel):
     assert run(refused(unknown)) == 404
 
 
-def test_two_readers_have_kernels_of_their_own(lesson, channel):
+def test_two_readers_have_separate_kernels(lesson, channel):
     another = address(lesson)
     assert another != channel
 
@@ -420,7 +420,7 @@ def test_two_readers_have_kernels_of_their_own(lesson, channel):
     attack(channel, look)
 
 
-def test_nobody_ends_a_page_from_another_site(lesson, channel):
+def test_another_site_cannot_shut_down_a_page(lesson, channel):
     kernel = re.search("kernels/([^/]+)", channel)[1]
     assert ask(lesson, f"/voila/api/shutdown/{kernel}", "POST")[0] == 403
     assert ask(lesson, f"/api/kernels/{kernel}", "DELETE")[0] == 403

@@ -29,7 +29,7 @@ def status(url: str) -> int | None:
 
 
 def alive(process: int) -> bool:
-    """Whether a process runs."""
+    """Whether a process is running."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -39,7 +39,7 @@ def alive(process: int) -> bool:
 
 @pytest.fixture
 def folder(tmp_path):
-    """A home notebook that says which process runs it."""
+    """A folder with a home notebook that prints its process id."""
     home = nb.new_notebook(cells=[nb.new_code_cell("import os\nprint('process', os.getpid())")])
     (tmp_path / "00_home.ipynb").write_text(json.dumps(home))
     return tmp_path
@@ -75,7 +75,7 @@ def test_files_are_neither_listed_nor_downloaded(path, dashboard):
     assert status(f"{dashboard.url}/{path}") in (403, 404)
 
 
-def test_it_says_one_line_and_listens_on_this_machine_only(folder, serve):
+def test_it_prints_one_line_and_listens_on_this_machine_only(folder, serve):
     with serve(folder) as server:
         assert status(server.url) == 200
         assert status(f"{server.url}/no-such-page") == 404
@@ -85,7 +85,7 @@ def test_it_says_one_line_and_listens_on_this_machine_only(folder, serve):
 
 
 @pytest.mark.alone
-def test_kernels_of_lost_readers_end_and_waiting_ones_stay(folder, serve):
+def test_kernels_of_lost_readers_end_and_preheated_ones_stay(folder, serve):
     def process(server) -> int:
         # No page follows this request, as if the reader's network broke.
         text = urlopen(server.chapter("00_home.ipynb")).read().decode()
@@ -110,7 +110,7 @@ def test_a_page_that_is_closed_ends_its_kernel(folder, serve, page):
         page.locator("#rendered_cells").wait_for(state="visible")
         reader = int(re.search(r"process (\d+)", page.content())[1])
         assert alive(reader)
-        page.wait_for_timeout(1000)  # Voilà's scripts say what to do on leaving a little after the page is shown
+        page.wait_for_timeout(1000)  # Voilà's scripts register what to do on leaving shortly after the page is shown
         page.goto("about:blank")
         deadline = time.monotonic() + 20
         while alive(reader) and time.monotonic() < deadline:
@@ -118,7 +118,7 @@ def test_a_page_that_is_closed_ends_its_kernel(folder, serve, page):
         assert not alive(reader)
 
 
-def test_a_full_server_asks_to_wait_until_a_page_is_closed(folder, serve):
+def test_a_full_server_asks_readers_to_wait_until_a_page_is_closed(folder, serve):
     options = "--Dashboard.most_pages=2", "--AsyncMappingKernelManager.cull_idle_timeout=3"
     with serve(folder, *options, "--AsyncMappingKernelManager.cull_interval=1") as server:
         home = server.chapter("00_home.ipynb")
@@ -132,15 +132,15 @@ def test_a_full_server_asks_to_wait_until_a_page_is_closed(folder, serve):
         deadline = time.monotonic() + 30
         while (answer := status(home)) == 503 and time.monotonic() < deadline:
             time.sleep(0.5)
-        assert answer == 200  # the first that is let in; it takes the place of the one that was closed
+        assert answer == 200  # the first request admitted, in place of a page that was closed
 
 
-def test_it_ends_in_order_while_a_kernel_starts(root, serve):
+def test_it_stops_cleanly_while_a_kernel_is_starting(root, serve):
     with serve(root / "notebooks") as server:
         deadline = time.monotonic() + 30
         while not Process(server.process.pid).children() and time.monotonic() < deadline:
             time.sleep(0.05)
-        time.sleep(1.5)  # a process of its own, that does not answer yet
+        time.sleep(1.5)  # its process runs, but does not answer yet
     assert server.lines[1:] == []
     assert server.process.returncode == 0
 
@@ -156,8 +156,8 @@ def test_a_folder_without_a_home_is_refused(tmp_path, serve):
 
 
 def test_binder_opens_the_dashboard(root, page):
-    """The Jupyter that Binder starts, with its configuration: a lesson with our navigation comes first. Formulas are
-    drawn, and no other host is asked and no error logged, by lessons or by JupyterLab; the fixture sees to the latter.
+    """The Jupyter that Binder starts, with its configuration, opens a lesson with our navigation first. Formulas are
+    drawn; neither lessons nor JupyterLab ask another host or log an error, which the fixture checks.
     """
     environment = {**os.environ, "JUPYTER_CONFIG_PATH": str(root / "binder")}
     options = [
@@ -171,7 +171,7 @@ def test_binder_opens_the_dashboard(root, page):
     server = subprocess.Popen(command, cwd=root, env=environment, stdout=PIPE, stderr=STDOUT, text=True)
     try:
         address = next(found[1] for line in server.stdout if (found := re.search(r"(http://127.0.0.1:\d+)/", line)))
-        threading.Thread(target=server.stdout.read, daemon=True).start()  # lest it waits for somebody to read its log
+        threading.Thread(target=server.stdout.read, daemon=True).start()  # so that it does not block on a full log pipe
         deadline = time.monotonic() + 60
         while status(address) is None and time.monotonic() < deadline:  # it names its address before it listens
             time.sleep(0.2)
@@ -182,11 +182,11 @@ def test_binder_opens_the_dashboard(root, page):
             page.goto(f"{address}/{lesson}")
             page.locator("mjx-container").first.wait_for(state="attached")
             page.wait_for_timeout(500)  # for what is fetched late
-        page.goto("about:blank")  # lest the page misses its server
+        page.goto("about:blank")  # so that the page does not report the loss of its server
     finally:
         server.terminate()
         try:
             server.wait(10)
-        except subprocess.TimeoutExpired:  # now and then Jupyter waits for an idle thread of AnyIO that nobody ends
+        except subprocess.TimeoutExpired:  # Jupyter sometimes waits for an idle thread of AnyIO that never ends
             server.kill()
             server.wait()

@@ -18,7 +18,7 @@ class Quiz:
     """One choice for each of several items, and one reason.
 
     - `question`: the question about all of them, as HTML.
-    - `items`: each item as HTML, with a function that returns the right choice and one sentence why.
+    - `items`: each item as HTML, with a function that returns the right choice and one sentence that gives the reason.
     - `options`: the choices, or a list of them for each item.
     - `reasons`: the reason of each item, in a few words; all of them, and `others`, which are reasons of none, are
       offered with each item. With only two choices, reasons are what keeps a quiz from being solved by elimination.

@@ -14,13 +14,13 @@ from .keeper import Keeper, name_of
 
 
 class Task:
-    """A question answered by doing. `check()` returns whether it is done and one sentence why.
+    """A question answered by doing something on the page. `check()` returns whether it is done, and why, in a sentence.
 
     The check may take seconds: it runs in the background, and a new request cancels it. An `NtkvizError`
     (for a width of 0, say) is shown as its sentence. What was opened and solved is kept in the reader's browser.
 
     - `question`: what to do, as HTML.
-    - `button`: the label of the button that starts the check; `beside` are the widgets on its left.
+    - `button`: the label of the button that starts the check; `beside`: the widgets to its left.
     - `about`: the widgets that the check reads, by default `beside`. A change of one of them clears the verdict.
     - `hints`: up to three, from a nudge to nearly all of it, and `solution`, the worked solution, all as HTML.
     - `name`: under which the browser keeps it; by default from the question.
@@ -30,7 +30,7 @@ class Task:
         self,
         question: str,
         check: Callable[[], tuple[bool, str]],
-        button: str = "Check mine",
+        button: str = "Check my answer",
         beside: Sequence[widgets.Widget] = (),
         about: Sequence[widgets.Widget] | None = None,
         *,

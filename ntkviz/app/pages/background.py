@@ -22,17 +22,17 @@ Update = Callable[[], object]
 log = logging.getLogger(__name__)
 
 HELD_UP = 0.7
-"""Seconds after which a request that could not start says so: compilation cannot be interrupted."""
+"""Seconds after which a request that has not started yet says so: a compilation before it cannot be interrupted."""
 
 SLOW = 0.7
-"""Seconds for the first step; if it takes longer, the request announces its cost."""
+"""Seconds after which a request announces its cost if its first step is not done."""
 
 REST = 0.25
-"""Seconds between a request's first and second step, which leave the machine to a slider that is being dragged."""
+"""Seconds of pause between a request's first and second steps, so that a slider can be dragged smoothly."""
 
 
 def sentence(error: Exception) -> str:
-    """How an error is shown: by its message if it is ours, else by its type only, since messages may contain paths."""
+    """The text shown for an error: its message if it is ours, otherwise its type alone: messages may contain paths."""
     if isinstance(error, NtkvizError):
         return str(error)
     log.error("unexpected error in a picture", exc_info=error)
@@ -44,7 +44,7 @@ class Request:
     """A long computation with its callbacks: `on_step` after each update, `on_end(error | None)` once.
 
     `on_wait(True)` is called if an earlier computation that cannot be interrupted delays it, and `on_wait(False)`
-    when it then starts. `stepped` is set when its first step is done, or will never come.
+    when it then starts. `stepped` is set once its first step is done or will never be.
     """
 
     steps: Callable[[], Iterator[Update]]
@@ -61,7 +61,7 @@ class Background:
     """A worker thread that serves the newest request and, when there is none, prepares for later ones.
 
     Create it where the event loop runs (in a notebook's cell): updates are handed to that loop. Without a
-    loop they run in the worker. With `watched=False` a request stops after its first step until
+    loop they run in the worker. With `watched=False` a request pauses after its first step until
     `watch` is called: a preheated kernel draws one picture and then leaves the machine to others.
     """
 
@@ -98,7 +98,7 @@ class Background:
             self._next = request
             self._changed.notify()
         if forecast:
-            threading.Thread(target=self._foresee, args=[request, forecast], daemon=True).start()
+            threading.Thread(target=self._announce_cost, args=[request, forecast], daemon=True).start()
         if self._loop is not None:
             self._loop.call_later(HELD_UP, self._say_if_waiting, request)
 
@@ -123,7 +123,7 @@ class Background:
             self._next = None
 
     def watch(self) -> None:
-        """A reader has opened the page: from now on requests run to their end."""
+        """Note that a reader has opened the page: from now on, requests run to their end."""
         self._watched.set()
 
     # --- in the worker -------------------------------------------------------------------------------
@@ -159,8 +159,8 @@ class Background:
         request.stepped.set()
         self._hand_over(request, lambda: request.on_end(error))
 
-    def _foresee(self, request: Request, forecast: Callable[[], Update]) -> None:
-        """Unless the first step is done soon, estimate the total cost while it is running, and announce it."""
+    def _announce_cost(self, request: Request, forecast: Callable[[], Update]) -> None:
+        """If the first step takes long, estimate the total cost while it is running, and announce it."""
         if request.stepped.wait(SLOW):
             return
         try:
@@ -183,7 +183,7 @@ class Background:
         request.cancelled.wait(REST)
 
     def _prepare(self, task: Update) -> None:
-        """Do an idle task; if it waits for a cluster, the next request sends it back into the queue."""
+        """Do an idle task; if it waits for a cluster, the next request puts it back into the queue."""
         try:
             with preparing(), wanted_until(lambda: self._next is not None):
                 task()

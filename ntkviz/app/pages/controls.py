@@ -1,4 +1,4 @@
-"""Controls: labelled sliders and choices whose state fits into a link."""
+"""Controls: labelled sliders and drop-down lists whose state can be stored in a link."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...errors import HyperparameterError
 
 
 class Control(Protocol):
-    """The interface of a control: its widget, its start, its value, and the parsing of a link's text."""
+    """The interface of a control: its widget, its initial and its current value, and the parsing of a link's text."""
 
     widget: widgets.Widget
     start: Any
@@ -22,14 +22,14 @@ class Control(Protocol):
         """The value that a link's text stands for; raises `HyperparameterError` with one sentence if it is invalid."""
 
 
-DIGITS = 10  # decimals to which a slider's value is rounded, which removes errors of binary sums
+DIGITS = 10  # decimals to which a slider's value is rounded, which removes binary rounding errors
 
 
 class Slider:
     """A number in an interval. `<i>` in a label is a subscript: `"σ<i>w</i>"`.
 
-    Values are rounded to the nearest step, also those from a link or from a click on a map, so that the page computes
-    for the value that it displays.
+    Values are rounded to the nearest step, including those from a link or from a click on a map, so that the page
+    computes with the value that it displays.
 
     `end(controls)`, if given, is the upper end for the current values of the other controls, at most `high`.
     """
@@ -134,7 +134,7 @@ class Stops(_Selection):
         self.widget.add_class("nv-control")
 
 
-SHOWN = 5  # invalid settings of one link, enough to see what is wrong with it
+SHOWN = 5  # invalid settings of one link that are listed, enough to see what is wrong with it
 
 
 def shortened(text: str) -> str:
@@ -165,20 +165,20 @@ class Controls:
         return value
 
     def observe(self, changed: Callable[[], None]) -> None:
-        """Call `changed` after every change of a control; a report of 0.7000000000000001 for 0.7 is not a change."""
+        """Call `changed` after every change of a control; 0.7000000000000001 instead of 0.7 does not count as one."""
 
         def on_change(change: Any) -> None:
             if not self._quiet:
-                before = self._stand
+                before = self._values
                 self.set()
-                if self._stand != before:
+                if self._values != before:
                     changed()
 
         for control in self._controls.values():
             control.widget.observe(on_change, names="value")
 
     def move(self, **values: Any) -> None:
-        """Set controls as a reader would: observers are notified."""
+        """Set controls as if a reader had moved them: observers are notified."""
         for name, value in values.items():
             self._controls[name].value = value
 
@@ -195,10 +195,10 @@ class Controls:
                 slider.widget.max = end(self)
         finally:
             self._quiet = False
-        self._stand = tuple(control.value for control in self._controls.values())
+        self._values = tuple(control.value for control in self._controls.values())
 
     def reset(self) -> None:
-        """Restore the start values of the chapter without notifying observers."""
+        """Restore the chapter's initial values without notifying observers."""
         self.set(**{name: control.start for name, control in self._controls.items()})
 
     def settings(self) -> dict[str, Any]:
@@ -206,7 +206,7 @@ class Controls:
         return {name: control.value for name, control in self._controls.items()}
 
     def moved(self) -> dict[str, Any]:
-        """The values of the controls that differ from their start."""
+        """The values of the controls that differ from their initial values."""
         return {name: value for name, value in self.settings().items() if value != self._controls[name].start}
 
     def to_link(self) -> str:
@@ -216,7 +216,7 @@ class Controls:
     def from_link(self, text: str) -> str | None:
         """Take the state from a link; returns a sentence about invalid settings, if there are any.
 
-        Controls that the link omits, or gives an invalid value, are reset to their start.
+        Controls that the link omits, or for which it gives an invalid value, are reset to their initial values.
         """
         values = {name: control.start for name, control in self._controls.items()}
         refused = []
@@ -233,6 +233,6 @@ class Controls:
             return None
         more = [] if len(refused) <= SHOWN else [f"and {len(refused) - SHOWN} more"]
         return (
-            "Some settings in the link were invalid and were reset to the page's start: "
+            "Some settings in the link were invalid and were reset to their initial values: "
             f"{'; '.join(refused[:SHOWN] + more)}."
         )

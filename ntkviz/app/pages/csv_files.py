@@ -1,4 +1,4 @@
-"""The CSV files of a picture: each states the plot, page and settings of its numbers, and how to read it."""
+"""The CSV files of a picture: each states which plot, page and settings it belongs to, and how to read it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _comments(plot: Panel, controls: Controls, page: str, link: str) -> Iterator
 
 
 def state_name(controls: Controls) -> str:
-    """The state as part of a file name: the changed settings, in safe characters. No two states share one."""
+    """The state as part of a file name: the changed settings, in safe characters; different for different states."""
     whole = "-".join(f"{name}={value}" for name, value in controls.moved().items()) or "start"
     safe = _safe(whole)
     return safe if safe == whole else f"{safe}-{crc32(whole.encode()):08x}"

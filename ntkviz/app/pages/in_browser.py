@@ -17,6 +17,6 @@ class Toolbar(anywidget.AnyWidget):
 
 
 class Connection(anywidget.AnyWidget):
-    """Invisible until the page loses its kernel; then a sentence across the page, with a button that reloads it."""
+    """Invisible until the page loses its kernel; then a banner that says so, with a button that reloads the page."""
 
     _esm = (STATIC / "connection.js").read_text(encoding="utf-8")

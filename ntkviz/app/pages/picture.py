@@ -1,4 +1,4 @@
-"""A picture: controls, plots, and the two computations that follow a change: immediate, and incremental."""
+"""A picture: controls, plots, and the two computations that follow a change, one immediate and one incremental."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CALCULATING = "computing …"
 WAITING = "finishing the previous computation …"
 LATE = 0.1  # seconds that `at_once` may take before the page says that it is still computing
 PATIENCE, LARGE = 3, 1e8  # seconds and bytes below which the cost of a computation is not announced
-ROW = 6  # controls per row on a laptop; with two rows, plots are lower so that the foot stays in view
+ROW = 6  # controls per row on a laptop; below two rows, plots are lower so that the foot of the picture stays in view
 
 
 class Picture:
@@ -122,7 +122,7 @@ class Picture:
             return
         self._progress.max, self._progress.value = self._steps(self.controls) + (self._estimate is not None), 0
         self._waits, self._cost = False, ""
-        self._say_work()
+        self._announce_work()
         self._cancel.disabled = False
         forecast = self._forecast if self._estimate else None
         self._background.run(self._calculation, self._step, self._finish, self._wait, forecast)
@@ -153,7 +153,7 @@ class Picture:
                 answered.set()
 
     def _calculation(self) -> Iterator[Update]:
-        """`as_it_comes`, with its cost announced after its first step, when the controls have come to rest."""
+        """`as_it_comes`, with its cost announced after its first step, when the controls are at rest."""
         assert self._as_it_comes is not None
         steps = self._as_it_comes(self.controls)
         yield from itertools.islice(steps, 1)
@@ -168,12 +168,12 @@ class Picture:
 
         def say() -> None:
             self._cost = str(cost) if cost.total >= PATIENCE or cost.memory >= LARGE else ""
-            self._say_work()
+            self._announce_work()
 
         return say
 
-    def _say_work(self) -> None:
-        """Announce the current computation, with its cost if that is known and large."""
+    def _announce_work(self) -> None:
+        """Announce the current computation, and its cost if that is known and large."""
         if self._waits:
             self._status.value = f"{WAITING} then {self._cost}" if self._cost else WAITING
         else:
@@ -190,7 +190,7 @@ class Picture:
 
     def _wait(self, waiting: bool) -> None:
         self._waits = waiting
-        self._say_work()
+        self._announce_work()
 
     def _step(self) -> None:
         self._progress.value += 1

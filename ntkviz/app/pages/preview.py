@@ -1,6 +1,6 @@
-"""The preview that a page of the dashboard shows until its widgets are ready: its picture when the page was made.
+"""The preview that a page of the dashboard shows until its widgets are ready: its picture as the page was rendered.
 
-A preheated kernel has made its page in advance, so the page is sent immediately; Jupyter's code in the browser then
+A preheated kernel has rendered its page in advance, so the page is sent immediately; Jupyter's code in the browser then
 needs seconds to fetch every widget from the kernel and to draw it. The page therefore contains its picture as markup
 and as data for plotly.js, and `static/preview.js` shows these until the widgets have been drawn.
 """
@@ -18,11 +18,11 @@ from .. import upstream
 from ..style.theme import PAGE_HAS_PLOTLY, Figure
 
 MIME = "application/vnd.ntkviz.preview+json"
-READY_SOON = "Getting the controls ready …"
+LOADING = "Loading the controls …"
 
 
 def preview(picture: widgets.Widget, state: str) -> dict[str, dict[str, Any]]:
-    """A picture as part of a cell's output, by MIME type; empty except on the dashboard, whose pages can draw it.
+    """A picture as part of a cell's output, by MIME type; empty except in the dashboard, whose pages can draw it.
 
     - `state`: the state of its controls, as in a link; a page opened with another state does not show the preview.
     """
@@ -33,13 +33,13 @@ def preview(picture: widgets.Widget, state: str) -> dict[str, dict[str, Any]]:
 
 
 def _markup(widget: widgets.Widget, figures: list[dict[str, Any]]) -> str:
-    """A widget as HTML that looks like it, with empty figures, which are added to `figures` in order."""
+    """HTML that looks like the widget, with placeholders for its figures, which are added to `figures` in order."""
     classes = " ".join(upstream.css_classes(widget))
     if isinstance(widget, Figure):
         figures.append(json.loads(widget.to_json()) | {"config": upstream.configuration(widget)})
         return '<div class="nv-preview-figure"></div>'
     if "nv-foot" in upstream.css_classes(widget):
-        return f'<div class="{classes} nv-status">{READY_SOON}</div>'
+        return f'<div class="{classes} nv-status">{LOADING}</div>'
     if isinstance(widget, widgets.Box):
         return f'<div class="{classes}">{"".join(_markup(child, figures) for child in widget.children)}</div>'
     if isinstance(widget, widgets.HTML):
@@ -51,7 +51,7 @@ def _markup(widget: widgets.Widget, figures: list[dict[str, Any]]) -> str:
 
 
 def _control(widget: widgets.Widget, classes: str) -> str:
-    """The label of a slider or a list with its value, above the track or in the list."""
+    """The label and the value of a slider or of a drop-down list."""
     label = f'<span class="widget-label">{widget.description}</span>'
     if isinstance(widget, widgets.Dropdown):
         shown = f"<select disabled><option>{escape(widget.label)}</option></select>"

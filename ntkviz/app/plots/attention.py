@@ -107,7 +107,7 @@ class WeightCloud(Plot):
 
     - `words`: the labels of the axis, `(T,)`; fewer weights are those of the first words.
 
-    The first network added is the one shown in the map; it is drawn as rings.
+    The first network added is the one shown in the map; its weights are drawn as rings.
     """
 
     def __init__(self, heading: str, words: Sequence[str], name: str = "weights"):
@@ -166,7 +166,7 @@ class WeightCloud(Plot):
             )
             one.update(x=words if count else [], y=self._networks[0] if count else [])
         if count < 2:
-            self.say("The spread needs two networks.")
+            self.say("The spread can be estimated from two networks on.")
             return
         self.say(
             f"{count} networks of width {self._width:,} vary by ± <b>{self.spread():.3f}</b>; times √n that is "

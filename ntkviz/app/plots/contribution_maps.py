@@ -12,7 +12,7 @@ from ..style.wording import figures, signed
 from .panel import Part, Plot
 
 LINEAR = 0.002
-"""In units: up to here colours are linear, beyond it logarithmic."""
+"""In units: colours are linear up to this number and logarithmic beyond it."""
 
 ROUNDING = 1e-12  # in units: smaller numbers count as zero
 
@@ -34,7 +34,7 @@ class ContributionMaps(Plot):
     - `words`, `words_bar`: the words of the two sentences, along the axes.
 
     Both sides are given as `{parameter: (T, T̄)}`; a parameter used once, such as the readout, is not on the map
-    but in the line below it. Circles mark the pairs of equal lag, T − t = T̄ − t̄.
+    but in the line below it. White dots mark the pairs of equal lag, T − t = T̄ − t̄.
 
     Colours are logarithmic on both sides of zero, since the noise in a network is a hundredth of the largest cells and
     of either sign. They are relative to a `unit`, which the caller keeps for all maps that are compared.
@@ -82,7 +82,7 @@ class ContributionMaps(Plot):
     def restart(self, limit: Parts, length: int, length_bar: int, unit: float) -> None:
         """Show the limit for the first words of each sentence; the network's map stays until a new one is added.
 
-        `unit`: the positive number of the brightest colour.
+        `unit`: the positive number that the brightest colour stands for.
         """
         self._sides[1], self._lengths, self._unit = limit, (length, length_bar), unit
         self.outdate()
@@ -144,7 +144,7 @@ class ContributionMaps(Plot):
         share = self.equal_lag_share(1)
         if np.isfinite(share):
             said += f" Equal lags (white dots) make up <b>{share:.0%}</b> of the map"
-            said += f", in this network <b>{self.equal_lag_share(0):.0%}</b>." if self.parts[0].current else "."
+            said += f"; in this network, <b>{self.equal_lag_share(0):.0%}</b>." if self.parts[0].current else "."
         self.say(said)
 
     def table(self) -> Iterator[Sequence[Any]]:

@@ -1,4 +1,4 @@
-"""The deviation of one architecture's networks from their limit, width by width, on the line that is predicted."""
+"""The deviation of one architecture's networks from their limit, width by width, against the predicted line."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ USUAL_DEVIATIONS = (-3.5, 0.5)
 """Exponents of ten: from 0.03 % to 300 %, the range of the deviations of nearly all networks of these pages."""
 
 VIRTUAL_WIDTHS = (10_000, 100_000, 1_000_000)
-"""Of virtual networks, which have no matrices to fill the memory."""
+"""The widths of virtual networks, which need no memory for matrices."""
 VIRTUAL_NETWORKS = 3
-"""The number at each of these widths."""
+"""The number of virtual networks at each of these widths."""
 
 SHARE = 0.9
 """The share of single networks in the band."""
 
 ROOMY = 300
-"""The height in pixels from which the legend can name the mean and the chosen width, too, without covering curves."""
+"""The least height in pixels at which the legend can also name the mean and the chosen width without covering curves.
+"""
 
 
 class ConvergencePlot(Plot):
@@ -75,12 +76,12 @@ class ConvergencePlot(Plot):
         figure.data[6].marker.update(color=theme.LIMIT, line={"width": 3})
         figure.update_traces(x=[], y=[], showlegend=False)
         figure.update_traces(hovertemplate="width %{x:,}: %{y:.2~%}<extra>%{fullData.name}</extra>")
-        self._prediction, self._measured = Part("The prediction", [0, 1]), Part("What was measured", [2, 3, 4, 5, 6])
+        self._prediction, self._measured = Part("The prediction", [0, 1]), Part("The measurement", [2, 3, 4, 5, 6])
         self.parts = [self._prediction, self._measured]
         self._draw_frame()
 
     def restart(self, network: Hashable, width: int) -> None:
-        """Show what is known of `network`, with `width` marked; what belongs to another one is cleared."""
+        """Show what is known of `network`, with `width` marked; results of another network are cleared."""
         self._marked = width
         if network != self._network:
             self._network = network
@@ -96,13 +97,13 @@ class ConvergencePlot(Plot):
         self._draw(self._prediction, self._measured)
 
     def refuse(self, reason: str, *, law: bool = False) -> None:
-        """There is no prediction, for a reason of one sentence; `law`: the distance falls like 1/√n all the same."""
+        """Show that there is no prediction, and why; `law`: whether the distance falls like 1/√n nevertheless."""
         self._refusal, self._law = reason, law
         self._draw(self._prediction, self._measured)
 
     @property
     def is_predicted(self) -> bool:
-        """Whether the network has its prediction, or the reason why there is none."""
+        """Whether the prediction, or the reason why there is none, is known."""
         return self._found is not None or bool(self._refusal)
 
     @property
@@ -111,7 +112,7 @@ class ConvergencePlot(Plot):
         return 1 + self.seeds * len(self.widths) + min(self.seeds, VIRTUAL_NETWORKS) * len(self.virtual)
 
     def remaining(self) -> list[tuple[int, int]]:
-        """The (width, seed) that are still to be measured: at all widths before the next seed, virtual ones last.
+        """The pairs (width, seed) still to be measured: one seed at all widths before the next, virtual networks last.
 
         No two have the same seed, so that they are independent.
         """
@@ -225,7 +226,7 @@ class ConvergencePlot(Plot):
             slope = one_over_root if self._law else slope_alone
             said += [f"There is no prediction. {self._refusal}", slope(self._by_width())]
         else:
-            said.append("First the predicted line, then random networks: each is one point.")
+            said.append("First the predicted line, then random networks, one point each.")
         if self._left_out:
             said.append(f"Width {min(self._left_out):,} is too large for this machine.")
         return " ".join(filter(None, said))

@@ -17,7 +17,7 @@ from .statistics import network_spread
 
 
 class CurvesPlot(Plot):
-    """A kernel against its second input: the correct limit, the shortcut's, and networks as they are sampled.
+    """A kernel against its second input: the correct limit, the shortcut's answer, and networks as they are sampled.
 
     - `x`: the second inputs, at which both curves and every network are evaluated.
     - `heading`, `x_title`, `y_title`: the heading and the titles of the axes.

@@ -140,7 +140,7 @@ class FunctionDraws(Plot):
         )
         figure.add_scatter(x=path, y=[], mode="lines", name="one network", line={"color": theme.FINITE, "width": 3.5})
         figure.update_traces(hoverinfo="skip")
-        self._bands, self._functions = self.parts = [Part("The band", [0, 1, 3]), Part("The blue part", [2, 4])]
+        self._bands, self._functions = self.parts = [Part("The band", [0, 1, 3]), Part("The set of networks", [2, 4])]
         figure.update_layout(
             annotations=[theme.heading(heading, xref="paper", x=0)],
             xaxis={"title": what, "range": [path[0], path[-1]], "fixedrange": True},
@@ -158,7 +158,7 @@ class FunctionDraws(Plot):
             for times, band in ((1, narrow), (2, wide)):
                 band.y = times * np.concatenate([self._std, -self._std[::-1]])
             edges.y = np.concatenate([np.append(times * self._std, np.nan) for times in (-2, -1, 1, 2)])
-            half = 0.98 * round_up(3 * float(np.max(self._std)))  # short of the round number: its label is in the way
+            half = 0.98 * round_up(3 * float(np.max(self._std)))  # just short of a tick, whose label would be cut off
             self.figure.layout.yaxis.range = [-half, half]
         self.say("The bands are those of the Gaussian process.")
 
@@ -173,7 +173,7 @@ class FunctionDraws(Plot):
         within_one, within_two = (np.mean(np.abs(self._curves) <= times * self._std) for times in (1, 2))
         count = len(self._curves)
         self.say(
-            f"{count} network{'s' if count > 1 else ''}: <b>{within_one:.0%}</b> of the blue lies inside ±1σ and "
+            f"{count} network{'s' if count > 1 else ''}: <b>{within_one:.0%}</b> of the outputs lie inside ±1σ and "
             f"<b>{within_two:.0%}</b> inside ±2σ; for a Gaussian process, {WITHIN_ONE:.0%} and {WITHIN_TWO:.0%}."
         )
 
@@ -221,7 +221,7 @@ class EntryLaw(Plot):
     def restart(self, what: str, limit: float, std: float | None, usual: float) -> None:
         """Predict N(limit, std²) for the entry called `what`; the next `add` starts a new sample.
 
-        Without a finite variance `std` is `None`; then `usual` is a deviation that the axis shows four of.
+        If the variance is not finite, `std` is `None` and the axis reaches four times `usual` to both sides.
         """
         self._what, self._limit, self._std = what, float(limit), np.nan if std is None else float(std)
         self._half = 4 * (usual if std is None else self._std)
@@ -264,7 +264,7 @@ class EntryLaw(Plot):
 
     def _prediction(self) -> str:
         if np.isnan(self._std):
-            return f"Limit of {self._what}: <b>{figures(self._limit)}</b>, with no standard deviation to predict."
+            return f"Limit of {self._what}: <b>{figures(self._limit)}</b>; it has no standard deviation to predict."
         return f"Predicted {self._what}: {plus_minus(self._limit, self._std)}."
 
     def _measured(self) -> Iterator[str]:
@@ -287,7 +287,7 @@ class EntryLaw(Plot):
 
 
 class InfluenceHistogram(Plot):
-    """What single draws of Z add to an entry of the kernel: a histogram, and the standard deviation of it."""
+    """How much single draws of Z add to an entry of the kernel: a histogram, and its standard deviation."""
 
     def __init__(self, heading: str, name: str = "influence"):
         super().__init__(name)
@@ -306,12 +306,12 @@ class InfluenceHistogram(Plot):
             figure.add_vline(x=0, line={"color": theme.MUTED, "width": 2, "dash": "dot"}, annotation_text=f"{sign}√V")
 
     def show(self, influences: np.ndarray | None, variance: float) -> None:
-        """Draw the influences of draws, `(draws,)`, and their variance V; `None` of both where there is no V."""
+        """Show the influences of draws, `(draws,)`, with their variance V; `None` if V is not finite."""
         self._influences = np.empty(0) if influences is None else np.asarray(influences, dtype=float)
         if influences is None:
             with self.drawing():
                 self.figure.data[0].update(x=[], y=[])
-            self.say("Without a finite variance of the influences, there is nothing to show here.")
+            self.say("The influences have no finite variance, so there is nothing to show here.")
             return
         std = variance**0.5
         counts, edges = self._histogram(std)
@@ -325,15 +325,15 @@ class InfluenceHistogram(Plot):
                 line.update(x0=x, x1=x)
                 mark.x = x
         squares = np.sort(self._influences**2)[::-1]
-        loudest = np.sum(squares[: len(squares) // 10]) / np.sum(squares)
+        top_tenth = np.sum(squares[: len(squares) // 10]) / np.sum(squares)
         largest = np.max(np.abs(self._influences)) / std
         self.say(
-            f"{len(squares):,} draws of Z: mean 0, standard deviation √V = <b>{figures(std)}</b>. The loudest tenth of "
-            f"them makes <b>{loudest:.0%}</b> of the variance; the loudest draw is {figures(largest)} √V."
+            f"{len(squares):,} draws of Z: mean 0, standard deviation √V = <b>{figures(std)}</b>. The tenth with the "
+            f"largest influence makes up <b>{top_tenth:.0%}</b> of the variance; the largest is {figures(largest)} √V."
         )
 
     def _histogram(self, std: float) -> tuple[np.ndarray, np.ndarray]:
-        """Counts and edges; what lies beyond five standard deviations is in the outermost bars."""
+        """Counts and edges; values beyond five standard deviations are in the outermost bars."""
         end = 5 * std
         return np.histogram(np.clip(self._influences, -0.999 * end, 0.999 * end), bins=50, range=(-end, end))
 

@@ -16,7 +16,7 @@ from .statistics import network_spread
 
 
 class KernelRowPlot(Plot):
-    """One row of a batch's kernel, that of a chosen point, with an extra point in the batch and without.
+    """One row of a batch's kernel, that of a chosen point, with and without an extra point in the batch.
 
     - `positions`: the positions of the batch's points on the axis, `(B,)`.
     - `heading`, `x_title`, `y_title`: the heading and the titles of the axes.
@@ -140,7 +140,7 @@ class TwoBatches(Plot):
         self._kernel = np.full((2 * count + 1, 2 * count + 1), np.nan)
         names = [str(k + 1) for k in range(count)]
         self.names = [f"{k} without" for k in names] + [f"{k} with" for k in names] + ["extra"]
-        # The batches are separated by a gap of half a square.
+        # A gap of half a square separates the batches.
         self._places = np.append(np.arange(count), np.arange(count, 2 * count + 1) + 0.5)
         end = self._places[-1] + 0.5
         figure = self.figure
@@ -189,8 +189,8 @@ class TwoBatches(Plot):
         within, between = (float(np.trace(block[:, :b])) / b for block in (alone, across))
         apart = relative_frobenius(together[:b, :b], alone)
         self.say(
-            f"The extra point changes the kernel of the others by <b>{share(apart)}</b>. A point with itself: "
-            f"<b>{signed(within)}</b> within the batch, <b>{signed(between)}</b> across the two (mean)."
+            f"The extra point changes the kernel of the others by <b>{share(apart)}</b>. A point with itself, on "
+            f"average: <b>{signed(within)}</b> within the batch, <b>{signed(between)}</b> across the two."
         )
 
     def table(self) -> Iterator[Sequence[Any]]:

@@ -18,10 +18,10 @@ ORIGINAL_AT_64 = {"RNN": 0.2, "Transformer": 0.15, "BatchNorm": 0.5}
 """The first points of the figure's curves, at width 64, read off by eye."""
 
 AT_ONCE = 10  # networks measured between two redraws
-VIRTUAL_NETWORKS = 4  # at most, of each width: those of a million take seconds
+VIRTUAL_NETWORKS = 4  # at most, at each width: a network of width a million takes seconds
 POWERS = {2: "10²", 3: "10³", 4: "10⁴", 5: "10⁵", 6: "10⁶"}  # ticks
-SEEDS = 10_000  # of one width
-NINE_OF_TEN = 1.645  # standard deviations
+SEEDS = 10_000  # reserved for each width
+NINE_OF_TEN = 1.645  # standard deviations to both sides, which enclose nine tenths of a normal law
 VIRTUAL_MARK = "cross"
 DEVIATIONS = [0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1]  # ticks
 
@@ -66,7 +66,7 @@ class Prediction(NamedTuple):
     std: float
 
     def band(self, networks: Any) -> tuple[Any, Any]:
-        """Where nine out of ten means of as many networks lie, times √n."""
+        """The band in which nine out of ten means over this many networks lie, times √n."""
         half = NINE_OF_TEN * self.std / np.sqrt(networks)
         return self.c - half, self.c + half
 
@@ -74,9 +74,9 @@ class Prediction(NamedTuple):
 class DeviationCurves(Plot):
     """Deviation against width on logarithmic axes for several architectures, filled point by point.
 
-    Points are means over networks, bars two standard errors; beyond the width `real` networks are virtual, with a
-    marker of their own. The first five architectures have their own colours and markers; if there are more, those after
-    the third are grey. Dashed lines are the predictions c/√n, in bands of nine out of ten such means. Measurements and
+    Points are means over networks, bars two standard errors; networks wider than `real` are virtual, with a marker of
+    their own. The first five architectures have their own colours and markers; if there are more, those after the third
+    are grey. Dashed lines are the predictions c/√n, in bands that hold nine out of ten such means. Measurements and
     predictions are kept and shown again on request.
     """
 
@@ -143,7 +143,7 @@ class DeviationCurves(Plot):
         self._draw()
 
     def remaining(self) -> list[tuple[str, int, list[int]]]:
-        """The measurements still to be made, as some seeds of one width of one architecture each; narrow ones first."""
+        """The measurements still to be made, each as seeds for one architecture at one width; narrow networks first."""
         return [
             (name, width, missing[k : k + AT_ONCE])
             for width in self._shown_widths
@@ -158,7 +158,7 @@ class DeviationCurves(Plot):
         self._draw()
 
     def leave_out(self, name: str, width: int) -> None:
-        """Say that networks of this width need more memory than is free."""
+        """Say that networks of this width need more memory than is available."""
         self._too_large.add((name, width))
         self._draw()
 
@@ -280,7 +280,7 @@ class DeviationCurves(Plot):
         measured = [curve for curve in curves if curve.deviations and not curve.gia and curve.name in predicted]
         if not measured:
             constants = {name: prediction.c for name, prediction in predicted.items()}
-            return f"Predicted without a network: <i>c</i> is {_from_to(constants)}."
+            return f"Predicted without sampling a network: <i>c</i> is {_from_to(constants)}."
         networks = sum(len(ds) for curve in measured for ds in curve.deviations.values())
         ratios, agreeing = [], 0
         for curve in measured:
@@ -290,7 +290,7 @@ class DeviationCurves(Plot):
         mean_ratio = signed(float(np.mean(ratios)))
         return (
             f"<b>{networks:,}</b> networks so far. Their deviation × √n is <b>{mean_ratio}</b> times the predicted "
-            f"<i>c</i> on average; within two standard errors of it: <b>{agreeing} of {len(measured)}</b>."
+            f"<i>c</i> on average; within two standard errors of <i>c</i>: <b>{agreeing} of {len(measured)}</b>."
         )
 
     def _left_out(self) -> str:
@@ -298,7 +298,7 @@ class DeviationCurves(Plot):
             return ""
         width = min(width for _, width in self._too_large)
         names = ", ".join(sorted({name for name, _ in self._too_large}))
-        return f" From width {width:,} on, too large for the free memory: {names}."
+        return f" Too large for the available memory from width {width:,} on: {names}."
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "architecture", "parametrization", "width", "network", "seed", "from_the_limit", "from_gia_answer", "c"
@@ -328,7 +328,7 @@ class SlopePlot(Plot):
         figure.data[0].error_x.update(type="data", color=theme.MUTED, thickness=2, width=4)
         figure.add_vline(x=-0.5, line={"color": theme.LIMIT, "width": 3, "dash": "dash"})
         figure.update_layout(
-            annotations=[theme.heading("The slope of each", xref="paper", x=0)],
+            annotations=[theme.heading("Slope of each curve", xref="paper", x=0)],
             xaxis={"title": "log–log slope", "range": [-0.85, 0.15], "tickvals": [-0.75, -0.5, -0.25, 0]},
             yaxis={"autorange": "reversed", "fixedrange": True, "automargin": True},
             margin={"l": 10, "r": 14, "t": theme.HEADING, "b": 48},
@@ -365,9 +365,7 @@ def _summary(slopes: dict[str, Slope]) -> str:
     if not np.isfinite([slope.error for slope in slopes.values()]).all():
         return f"{said}."
     apart = [name for name, slope in slopes.items() if not slope.agrees_with(-0.5)]
-    said += f". Within two standard errors of it: <b>{len(slopes) - len(apart)} of {len(slopes)}</b>"
+    said += f". Within two standard errors of −0.50: <b>{len(slopes) - len(apart)} of {len(slopes)}</b>"
     if not apart:
         return f"{said}."
-    return (
-        f"{said}; outside: {', '.join(apart)}. Narrow networks bend a curve, and chance alone puts one in twenty there."
-    )
+    return f"{said}; outside: {', '.join(apart)}. Curves bend at small widths, and chance alone explains one in twenty."

@@ -19,7 +19,7 @@ class GatePlot(Plot):
     """Some coordinates of one gate of one network, step by step, over the mean and the middle 68 % of the limit.
 
     A gate lies between 0 and 1 and its law may be far from Gaussian: the band is bounded by quantiles, since mean ± std
-    may be outside that interval.
+    may lie outside that interval.
     """
 
     def __init__(self, heading: str, steps: int, shown: int = 12, name: str = "gates"):
@@ -37,7 +37,7 @@ class GatePlot(Plot):
         figure.data[2].line.color = theme.LIMIT
         figure.update_traces(hoverinfo="skip")
         figure.data[0].showlegend = False
-        self._limit, self._network = self.parts = [Part("The band", [0, 2]), Part("The blue part", [1])]
+        self._limit, self._network = self.parts = [Part("The band", [0, 2]), Part("The network", [1])]
         figure.update_layout(
             annotations=[theme.heading(heading, xref="paper", x=0)],
             xaxis={"title": "step t", "range": [0.7, steps + 0.3], "fixedrange": True, "nticks": 8},
@@ -59,7 +59,7 @@ class GatePlot(Plot):
             self.figure.data[0].update(x=np.concatenate([x, x[::-1]]), y=band)
             self.figure.data[2].update(x=x, y=self._mean)
         self.say(
-            f"At the last step <b>{self._mean[-1]:.2f}</b> on average in the limit, the middle 68% from "
+            f"In the limit, the gate at the last step has mean <b>{self._mean[-1]:.2f}</b>, its middle 68% from "
             f"{self._low[-1]:.2f} to {self._high[-1]:.2f}.{_alone(samples[-1]) if keeps else ''}"
         )
 
@@ -170,8 +170,8 @@ def _alone(gate: np.ndarray) -> str:
     left = float(np.sqrt(np.mean(np.square(gate))))
     halving = np.log(0.5) / np.log(left) if left < 1 else np.inf
     if halving > LONG:
-        return f" Independent draws of it leave more than half of a memory after <b>{LONG} steps</b>."
-    return f" Independent draws of it halve a memory in {_steps(halving)}."
+        return f" Memory multiplied by this gate alone is still above half after <b>{LONG} steps</b>."
+    return f" Memory multiplied by this gate alone, drawn anew at each step, halves in {_steps(halving)}."
 
 
 def _fading(distance: np.ndarray, error: float = np.nan) -> str:

@@ -62,7 +62,7 @@ class Panel:
         self._showing = threading.Lock()
 
     def say(self, html: str) -> None:
-        """Set the line of text below; it must contain no number of a part that is out of date."""
+        """Set the line of text below; it must contain no numbers of parts that are out of date."""
         with self._showing:
             self._said = html
             self._show_reading()
@@ -80,7 +80,7 @@ class Panel:
 
     @property
     def outdated(self) -> bool:
-        """Whether everything that it shows belongs to earlier settings."""
+        """Whether everything that the panel shows belongs to earlier settings."""
         drawn = [part for part in self.parts if part.drawn]
         return bool(drawn) and all(part.outdated for part in drawn)
 
@@ -138,7 +138,7 @@ class Plot(Panel):
 
     @contextmanager
     def drawing(self, *parts: Part) -> Iterator[None]:
-        """As in `Panel`; all changes are sent to the page as one, which also dims parts that are out of date."""
+        """As in `Panel`; all changes are sent to the page as one update, which also dims parts that are out of date."""
         with self.figure.batch_update():
             yield
             self._drawn(parts)

@@ -14,7 +14,7 @@ from .side_by_side_kernels import axis_strips
 
 
 class PixelPlot(Plot):
-    """On the left the inner products of images' pixels, on the right the kernel of every pair of images against them.
+    """On the left, the inner products of images' pixels; on the right, the kernel of every pair of images against them.
 
     - `x`: `(count, d)`, the inputs of the network.
     - `pictures`: `(count, side, side)`, the images drawn along the axes.
@@ -62,7 +62,7 @@ class PixelPlot(Plot):
             for trace, pairs in zip(self.figure.data[3:], (self._same, ~self._same), strict=True):
                 trace.update(x=self._pixels[pairs], y=self._kernel[pairs])
         agreed = self.rank_correlation()
-        order = "ranks them as their pixels do" if agreed > 0.9995 else "ranks them differently than their pixels do"
+        order = "ranks them as their pixels do" if agreed > 0.9995 else "ranks them differently from their pixels"
         self.say(f"All {len(self._pixels)} pairs of images: rank correlation <b>{signed(agreed, 3)}</b>. Θ {order}.")
 
     def rank_correlation(self) -> float:

@@ -96,12 +96,12 @@ class ShiftPlot(Plot):
             figure.data[-1].error_y.update(type="data", color=theme.FINITE, thickness=2, width=4)
         figure.add_scatter(x=[None], y=[None], mode="markers", name="random networks", marker={"color": theme.FINITE})
         figure.data[-1].marker.size = 10
-        figure.update_traces(hovertemplate="moved by %{x}: %{y:.4f}<extra>%{fullData.name}</extra>")
+        figure.update_traces(hovertemplate="shifted by %{x}: %{y:.4f}<extra>%{fullData.name}</extra>")
         room = 0.04 * np.ptp(self.shifts)
         figure.update_layout(
             annotations=[theme.heading("How much of the kernel is left", xref="paper", x=0)],
             xaxis={"title": "shift of x′ in pixels", "tickvals": self.shifts, "fixedrange": True},
-            yaxis={"title": "Θ(x, x′) / Θ(x, x′ unmoved)", "fixedrange": True, "rangemode": "tozero"},
+            yaxis={"title": "Θ(x, x′) / Θ(x, x′ unshifted)", "fixedrange": True, "rangemode": "tozero"},
             legend=theme.legend(orientation="h", x=1, xanchor="right", yanchor="bottom"),
             margin={"l": 66, "r": 12, "t": theme.HEADING, "b": 52},
         )

@@ -28,7 +28,7 @@ def smoothed(samples: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def network_spread(networks: Sequence[np.ndarray], count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation, `(count,)`, of the networks: NaN for fewer than one, or two, of them."""
+    """Mean and standard deviation, `(count,)`, of the networks: NaN where there are fewer than one, or than two."""
     unknown = np.full(count, np.nan)
     mean = np.mean(networks, axis=0) if networks else unknown
     return mean, np.std(networks, axis=0, ddof=1) if len(networks) > 1 else unknown

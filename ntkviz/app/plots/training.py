@@ -1,4 +1,4 @@
-"""Training and the kernel's prediction of it: one output over time, the deviation of networks, and its uncertainty."""
+"""Training, and how the kernel predicts it: one output over time, networks' deviations, and posterior uncertainty."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class TrainingCurves(Plot):
         ticks = [START, *(4**k for k in range(6) if 4**k <= self._steps[-1])]
         figure.update_layout(
             annotations=[
-                theme.heading("What does it say about one image?", xref="paper", x=0),
+                theme.heading("The output on one image", xref="paper", x=0),
                 theme.heading("the image", xref="paper", x=0.76),
             ],
             xaxis={"type": "log", "title": "steps of gradient descent", "domain": [0, 0.72], "fixedrange": True},
@@ -117,7 +117,7 @@ class TrainingCurves(Plot):
         known = [(width, *self._networks[width]) for width in self._widths if width in self._networks]
         if known:
             apart = [f"{_apart(output[-1] - own[-1])} at width {width:,}" for width, output, own in known]
-            said += f" From its own prediction: {', '.join(apart)}."
+            said += f" Distance of a network from its own prediction: {', '.join(apart)}."
         self.say(said)
 
     def table(self) -> Iterator[Sequence[Any]]:
@@ -146,7 +146,7 @@ class LinearisationErrorPlot(Plot):
     1/n, and the text below says whether the means do.
     """
 
-    NAMES = ("outputs off", "kernel moved")
+    NAMES = ("output error", "kernel change")
 
     def __init__(self, widths: Sequence[int], name: str = "linearisation-error"):
         super().__init__(name)
@@ -225,9 +225,9 @@ class LinearisationErrorPlot(Plot):
         said = f"Slopes: outputs {with_error(outputs)}, kernel {with_error(kernel)}"
         if not np.isfinite([slope.error for slope in slopes]).all():
             return f"{said} so far."
-        leaves, moves = (_trend(slope) for slope in slopes)
-        said += f". A wider network leaves its prediction {leaves}"
-        if self._stable and leaves == LESS and not outputs.agrees_with(-0.5):
+        deviates, moves = (_trend(slope) for slope in slopes)
+        said += f". A wider network deviates from its prediction {deviates}"
+        if self._stable and deviates == LESS and not outputs.agrees_with(-0.5):
             said += ", though not as 1/√n: narrow networks are too far from the limit"
         said += f", and its kernel moves {moves}"
         return said + ("." if self._stable else ": this learning rate is at the edge of stability.")
@@ -274,11 +274,13 @@ class CertaintyPlot(Plot):
             figure.data[-1].marker.update(color=colour, size=11, symbol=("circle", "diamond")[k])
             figure.data[-1].error_y.update(type="data", array=2 * std[drawn], color=colour, thickness=2.5, width=4)
             figure.data[-1].hovertemplate = "%{y:.2f}<extra>" + label + "</extra>"
-        figure.add_scatter(x=np.arange(count), y=self._truth[drawn], mode="markers", name="the truth", hoverinfo="skip")
+        figure.add_scatter(
+            x=np.arange(count), y=self._truth[drawn], mode="markers", name="true label", hoverinfo="skip"
+        )
         figure.data[-1].marker.update(symbol="line-ew", size=30, line_width=3, line_color=theme.MUTED)
         figure.add_hline(y=0, line={"color": theme.MUTED, "width": 1.5})
         figure.update_layout(
-            annotations=[theme.heading("Images it has not seen", xref="paper", x=0)],
+            annotations=[theme.heading("Images not used in training", xref="paper", x=0)],
             xaxis={"visible": False, "range": [-0.6, count - 0.4], "fixedrange": True},
             yaxis={"title": "output f", "tickvals": [-1, 0, 1], "domain": [0.2, 1], "fixedrange": True},
             yaxis2={"visible": False, "range": [1.15, -0.05], "domain": [0, 0.17], "fixedrange": True},
@@ -291,7 +293,7 @@ class CertaintyPlot(Plot):
     def _counted(self, label: str, mean: np.ndarray, std: np.ndarray) -> str:
         sure, right = np.abs(mean) > 2 * std, np.sign(mean) == self._truth
         return (
-            f"{label}, of all {len(mean)}: sure (0 outside the bar) of <b>{sure.sum()}</b>{_right(right[sure])}; "
+            f"{label}, all {len(mean)} images: sure (0 outside the bar) of <b>{sure.sum()}</b>{_right(right[sure])}; "
             f"unsure of <b>{(~sure).sum()}</b>{_right(right[~sure])}."
         )
 

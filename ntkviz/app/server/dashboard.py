@@ -47,7 +47,7 @@ CONFIG = Config(
         "log_level": logging.ERROR,
         # A reader's own Jupyter settings are for their notebooks, not for this application.
         "config_file_paths": [],
-        # Kernels communicate through sockets in here, whose whole path must stay below 104 characters (macOS).
+        # Kernels communicate through sockets in this folder, whose whole path must stay below 104 characters (macOS).
         "connection_dir_root": "/tmp",
         "kernel_websocket_connection_class": PageChannel,
         "tornado_settings": {"websocket_max_message_size": 2**21},  # plotly's messages about a plot may reach 2¹⁸ bytes
@@ -70,7 +70,7 @@ CONFIG = Config(
     VoilaKernelManager={"kernel_pools_config": {"default": {"pool_size": 0}}},
     # Sockets that only this user can open, instead of TCP ports, which everybody on a shared machine can.
     KernelManager={"transport": "ipc"},
-    # A page shuts down its kernel when it is closed; the timeout is for pages that could not (lost network).
+    # A page shuts down its kernel when it is closed; the timeout is for pages that could not (a lost connection, say).
     AsyncMappingKernelManager={"cull_idle_timeout": 600, "cull_interval": 60},
 )
 
@@ -191,8 +191,8 @@ class Dashboard(Voila):
     async def warm(self) -> None:
         """Keep preheated kernels for each chapter, started one by one in reading order while no page is being opened.
 
-        When a class arrives, the machine serves those who wait. A reader for whom no kernel is ready gets a new one, as
-        without preheating.
+        When a class arrives, the machine first serves the readers who are waiting. A reader for whom no kernel is ready
+        gets a new one, as without preheating.
         """
         manager, size = self.kernel_manager, self.voila_configuration.default_pool_size
         names = [chapter.file for chapter in chapters(self.root_dir) if chapter.number is not None]  # a guide is read

@@ -15,7 +15,7 @@ from voila.tornado.handler import TornadoVoilaHandler
 from .. import upstream
 from .page_policy import policy
 
-ARRIVAL = 120  # seconds after which a page, with its scripts, must have arrived
+ARRIVAL = 120  # seconds within which a page, with its scripts, must have arrived
 DRAWING = 4  # seconds for a browser to draw a page; on a small machine, starting a kernel would delay it
 KERNEL = re.compile(r'"kernelId": "([^"]+)"')  # in a page
 FULL = "The server is full; try again in a minute."
@@ -34,7 +34,7 @@ class Lesson(TornadoVoilaHandler):
     abandoned = False
 
     async def get(self, path: str | None = None) -> None:
-        """Send the page. Its kernel is shut down if the reader does not wait for it, or never opens a channel to it.
+        """Send the page. Its kernel is shut down if the reader leaves before the page arrives, or never connects to it.
 
         Raises:
             HTTPError: The largest number of pages is open already.
@@ -52,7 +52,7 @@ class Lesson(TornadoVoilaHandler):
             if self.kernel:
                 Lesson.kernels.add(self.kernel)
                 patience = 0 if self.abandoned else ARRIVAL
-                # In a separate context: that of this request would keep all of it alive until then.
+                # In a separate context: that of this request would keep the whole request in memory until then.
                 later = partial(IOLoop.current().call_later, patience, end_unless_read)
                 contextvars.Context().run(later, self.kernel_manager, self.kernel)
 
@@ -62,7 +62,7 @@ class Lesson(TornadoVoilaHandler):
 
     @staticmethod
     def drawn() -> None:
-        """Count one awaited page fewer."""
+        """Note that one of the awaited pages has been drawn."""
         Lesson.awaited -= 1
 
     async def make(self, path: str | None) -> None:

@@ -28,7 +28,7 @@ ADVICE = {
     403: "The server does not give access to this. Open the page from the list of chapters.",
     404: "There is nothing at this address. Open the page from the list of chapters.",
     405: "This address does not accept such requests. Open the page from the list of chapters.",
-    500: "The server ran into an error and recorded it in its log. Try again; settings are kept in a page's address.",
+    500: "The server ran into an error and recorded it in its log. Try again: a page's address keeps its settings.",
 }
 
 
@@ -71,7 +71,7 @@ class Guarded(RequestHandler):
         """Called by Tornado before a request is handled. Admits only addresses in the form of our file names.
 
         Raises:
-            HTTPError: The address goes up a folder, has an empty part, or has characters of no file name.
+            HTTPError: The address goes up a folder, has an empty part, or has characters that no file name contains.
         """
         for name in (*self.path_args, *self.path_kwargs.values()):
             if name and (normpath(name) != name or NO_NAME.search(name)):

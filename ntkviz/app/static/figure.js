@@ -1,4 +1,4 @@
-// A plotly figure on a page that has plotly.js already (index.html.j2): the browser's half of plotly's FigureWidget.
+// A plotly figure on a page that already has plotly.js (index.html.j2): the browser's half of plotly's FigureWidget.
 // plotly's own half contains all of plotly.js again, 5 MB that take a browser a second and a half to parse, and answers
 // every edit with the complete plot. Ours draws, applies edits and reports clicks.
 
@@ -33,17 +33,18 @@ async function placed(element) {
   while (!element.isConnected || !element.offsetWidth) await new Promise(requestAnimationFrame);
 }
 
-const NARROW = 480; // pixels of the window: a phone held upright
-const LINE = 18; // of a heading there
-const AXIS = 52; // of the labels and the title of an axis
-const PLOT = 270; // of a plot without its legend
-const LOWEST = 250; // of a map, whose colour bar has numbers to show
+// In pixels:
+const NARROW = 480; // the width below which a window counts as that of a phone held upright
+const LINE = 18; // the height of one line of a heading there
+const AXIS = 52; // the height of an axis's labels and title
+const PLOT = 270; // the height of a plot without its legend
+const LOWEST = 250; // the least height of a map, whose colour bar needs room for its numbers
 
 const isHeading = (note) => note.yref === "paper" && note.y === 1 && note.yanchor === "bottom" && !note.showarrow;
 
 const widthOf = (words, pen) => pen.measureText(words.replace(/<[^>]*>/g, "")).width;
 
-// A text in lines of at most `room` pixels, broken between words; a tag stays whole.
+// A text broken between words into lines of at most `room` pixels; tags are not broken.
 function inLines(text, room, pen) {
   const lines = [];
   for (const word of text.replace(/<br ?\/?>/g, " ").split(/\s+(?![^<]*>)/)) {
@@ -54,14 +55,14 @@ function inLines(text, room, pen) {
   return lines;
 }
 
-// Room for text on a phone: headings and the titles of small axes take as many lines as they need, a legend lies below
-// its plot instead of on it, and square maps leave no empty space under them.
+// Makes room for text on a phone: headings and the titles of small axes take as many lines as they need, a legend is
+// placed below its plot instead of on it, and square maps have no empty space under them.
 async function fitNarrow(el) {
   if (innerWidth >= NARROW) return;
   const pen = document.createElement("canvas").getContext("2d");
   pen.font = `14px ${getComputedStyle(el.querySelector("text") ?? el).fontFamily}`;
   await changed(el, { ...axesInLittleRoom(el, pen), ...legendBelow(el) });
-  await changed(el, headingsInLines(el, pen)); // which stand where the legend lets them
+  await changed(el, headingsInLines(el, pen)); // whose place depends on the legend's
   const legend = el.querySelector(".legend")?.getBoundingClientRect().height;
   if (legend) {
     await changed(el, { ...margins(el), "margin.b": AXIS + legend });
@@ -82,7 +83,7 @@ async function high(el, pixels) {
 function headingsInLines(el, pen) {
   const frame = el.getBoundingClientRect();
   const notes = (el.layout.annotations ?? []).filter(isHeading);
-  const key = notes.some((note) => note.xanchor === "right") ? LINE : 0; // at the right: headings go above it
+  const key = notes.some((note) => note.xanchor === "right") ? LINE : 0; // a key at the right: headings go above it
   const headings = (el.layout.annotations ?? [])
     .map((note, index) => ({ note, index, box: el.querySelector(`.annotation[data-index="${index}"]`) }))
     .filter(({ note, box }) => isHeading(note) && note.xanchor !== "right" && box)
@@ -131,13 +132,13 @@ function legendBelow(el) {
   return { "legend.orientation": "h", "legend.font.size": 13, ...left, ...below };
 }
 
-// The room of the axes is ours to give: plotly.js would move their titles into the plot.
+// With automatic margins, plotly.js would move the titles of axes into the plot.
 const margins = (el) => Object.fromEntries(axesOf(el, "x").map((name) => [`${name}.automargin`, false]));
 
 const at = (layout, path) => path.split(/[.[\]]+/).filter(Boolean).reduce((part, name) => part?.[name], layout);
-const fitted = new WeakMap(); // of a plot, what was changed: by path in the layout, the value before and the one since
+const fitted = new WeakMap(); // what was changed in each plot: by path in its layout, the values before and since
 
-// Change what differs in the layout.
+// Applies the edits that differ from the current layout.
 async function changed(el, edit) {
   if (!fitted.has(el)) fitted.set(el, new Map());
   for (const [path, since] of Object.entries(edit)) {
@@ -148,7 +149,7 @@ async function changed(el, edit) {
   if (Object.entries(edit).some(([path, value]) => at(el.layout, path) !== value)) await Plotly.relayout(el, edit);
 }
 
-// The phone was turned, or the window widened: as Python has it.
+// Restores the layout that Python set, once the phone has been turned or the window widened.
 async function unfit(el) {
   const edit = [...(fitted.get(el) ?? [])].filter(([path, { since }]) => at(el.layout, path) === since);
   fitted.delete(el);
@@ -156,13 +157,13 @@ async function unfit(el) {
   await Plotly.relayout(el, Object.fromEntries(edit.map(([path, { before }]) => [path, before ?? null])));
 }
 
-// Fit it now, and whenever it gets another width.
+// Fits a plot while the window is narrow, and restores it when the window becomes wide again.
 function keepFitting(el) {
   let narrow = false;
   const observer = new ResizeObserver(() => {
     if (el.offsetWidth && innerWidth < NARROW !== narrow) {
       narrow = !narrow;
-      Plotly.Plots.resize(el).then(() => (narrow ? fitNarrow : unfit)(el)); // which measures what is drawn
+      Plotly.Plots.resize(el).then(() => (narrow ? fitNarrow : unfit)(el)); // these measure the drawn plot
     }
   });
   observer.observe(el);

@@ -1,7 +1,7 @@
-// Shows each picture as it was when the page was made (preview.py), until its widgets have drawn it.
+// Shows each picture as it was when the page was rendered (preview.py), until its widgets have drawn it.
 
-const GLANCE_MS = 50;
-const PATIENCE_MS = 10000; // for a picture's plots, once the rest of it has been drawn
+const POLL_MS = 50;
+const PATIENCE_MS = 10000; // how long to wait for a picture's plots once the rest of it has been drawn
 
 function isDrawn(picture) {
   const plots = [...picture.querySelectorAll(".nv-plot")];
@@ -11,16 +11,16 @@ function isDrawn(picture) {
 // The stylesheet hides the widgets that are drawn behind the preview.
 function removeWhenDrawn(preview, output) {
   let arrived;
-  const glancing = setInterval(() => {
+  const polling = setInterval(() => {
     const picture = output.querySelector(":scope > :not(.nv-preview) .nv-picture");
     if (!picture) return;
     arrived ??= performance.now();
     if (!isDrawn(picture) && performance.now() - arrived < PATIENCE_MS) return;
-    clearInterval(glancing);
+    clearInterval(polling);
     output.classList.remove("nv-previewed");
     preview.querySelectorAll(".js-plotly-plot").forEach((plot) => Plotly.purge(plot));
     preview.remove();
-  }, GLANCE_MS);
+  }, POLL_MS);
 }
 
 // Returns a function that draws the plots, to be called once plotly.js is loaded.

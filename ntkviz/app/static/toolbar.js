@@ -2,9 +2,9 @@
 // The fragment (#depth=3&…) is never sent to the server, so a link works with a preheated kernel.
 
 const DASHBOARD = "voila" in document.body.dataset; // JupyterLab's address belongs to JupyterLab
-// Window size in pixels for which a presented picture is laid out: in a smaller one legends would overlap headings.
-const HALL = { width: 1240, height: 697 };
-const READABLE_MS = 400; // browsers reject too frequent changes of the address
+// Window size in pixels for which a presented picture is laid out: in a smaller one, legends would overlap headings.
+const PRESENTED = { width: 1240, height: 697 };
+const ADDRESS_MS = 400; // delay of changes to the address, since browsers reject frequent ones
 
 function button(label, title, onClick) {
   const element = document.createElement("button");
@@ -53,13 +53,13 @@ function origin(model) {
   return DASHBOARD ? { page: document.body.dataset.chapter, link: address(model) } : {};
 }
 
-// The scale at which HALL fills the window.
+// Sets the scale at which a window of size PRESENTED fills the actual one.
 function enlarge() {
-  const scale = Math.max(1, Math.min(innerWidth / HALL.width, innerHeight / HALL.height));
+  const scale = Math.max(1, Math.min(innerWidth / PRESENTED.width, innerHeight / PRESENTED.height));
   document.body.style.setProperty("--nv-scale", scale);
 }
 
-// plotly measures its container when the window changes; a longer sentence under a plot shrinks that container.
+// plotly measures its container only when the window changes; a longer sentence under a plot shrinks that container.
 const places = new ResizeObserver(() => window.dispatchEvent(new Event("resize")));
 
 function present(el, element) {
@@ -93,7 +93,7 @@ function nameSliders() {
   });
 }
 
-// For screen readers: the name of each panel, and its parts that are out of date.
+// For screen readers: names each panel, and lists its parts that are out of date.
 function namePanels(picture) {
   picture.querySelectorAll(".nv-plot, .nv-listing").forEach((panel) => {
     const title = panel.querySelector(".annotation-text, h3")?.textContent;
@@ -105,13 +105,13 @@ function namePanels(picture) {
 
 function render({ model, el }) {
   el.classList.add("nv-toolbar");
-  const presenting = button("Present", "Picture only, for the lecture hall (Esc to leave)", (b) => present(el, b));
+  const presenting = button("Present", "Show the picture alone, for a lecture (Esc to leave)", (b) => present(el, b));
   const reset = button("Reset", "Restore this page's initial settings", () => model.send({ reset: true }));
   reset.classList.add("nv-reset"); // by which the steps know it
   el.append(
     reset,
-    button("Copy link", "A link to what you see now", (b) => copyLink(model, b)),
-    button("CSV", "Download the numbers of this picture", () => model.send({ csv: origin(model) })),
+    button("Copy link", "Copy a link to the current settings", (b) => copyLink(model, b)),
+    button("CSV", "Download the numbers in these plots", () => model.send({ csv: origin(model) })),
     presenting,
   );
 
@@ -123,7 +123,7 @@ function render({ model, el }) {
     timer = setTimeout(() => {
       nameSliders(); // again, since the sliders themselves may appear a little later
       if (DASHBOARD) history.replaceState(history.state, "", address(model));
-    }, READABLE_MS);
+    }, ADDRESS_MS);
   };
   const follow = () => {
     if (location.hash.includes("=") && DASHBOARD) model.send({ link: location.hash.slice(1) });

@@ -1,4 +1,4 @@
-"""Stable ranges of axes: the same for all states that a reader compares, else changing in a few clear jumps."""
+"""Stable ranges of axes: the same for all states that a reader compares, or changing only in a few clear jumps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def reaching(usual: tuple[float, float], values: Iterable[float]) -> list[float]
 
 
 def round_up(number: float) -> float:
-    """A round number above, so that an axis changes in a few clear jumps."""
+    """The next larger round number, so that an axis changes only in a few clear jumps."""
     scale = 10 ** np.floor(np.log10(number))
     return float(next(step * scale for step in (1, 1.5, 2, 3, 4, 6, 8, 10) if step * scale >= number * (1 - 1e-9)))
 

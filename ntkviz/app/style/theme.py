@@ -35,11 +35,11 @@ FINITE, LIMIT, THIRD, INK, MUTED, RULE = (
     PALETTE[name] for name in ("finite", "limit", "third", "ink", "muted", "rule")
 )
 
-# Up to five further categories, distinguished by their markers as well; contrast at least 3 : 1 on white and on black.
+# Up to five categories, distinguished by their markers as well; contrast at least 3 : 1 on white and on black.
 SERIES = [FINITE, LIMIT, THIRD, "#C0609A", "#7F8896"]
 MARKS = ["circle", "square", "diamond", "triangle-up", "star"]
 
-# "mako" of the viridis family: perceptually uniform, readable in all colour-vision deficiencies, on white as on
+# "mako" of the viridis family: perceptually uniform, readable with all colour-vision deficiencies, on white and on
 # black.
 SEQUENTIAL = ["#0B0405", "#2E1E3C", "#413D7B", "#37659E", "#348FA7", "#40B7AD", "#8AD9B1", "#DEF5E5"]
 
@@ -126,7 +126,7 @@ PAGE_HAS_PLOTLY = "NTKVIZ_PAGE_HAS_PLOTLY"  # set in the kernels of a dashboard 
 class Figure(FigureWidget):
     """A plotly figure that a page opened later shows in its current state, not in its initial one.
 
-    The dashboard's pages draw it with their own plotly.js, which has the cartesian trace types only.
+    The dashboard's pages draw it with their own plotly.js, which supports only the cartesian trace types.
     """
 
     if PAGE_HAS_PLOTLY in os.environ:

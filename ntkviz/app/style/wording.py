@@ -12,21 +12,19 @@ VAGUE = 0.125
 """A standard error of a slope beyond which −1/2 cannot be distinguished from −1/4 or −3/4."""
 
 FEWEST = 3
-"""The smallest number of networks at each width whose spread is known well enough to judge a slope."""
+"""The smallest number of networks at each width from which the spread is known well enough to judge a slope."""
 
 FAR = 0.2
-"""A relative deviation beyond which terms of higher order than 1/√n are no longer small: (1/√n)² is 4 %, not 1 %."""
-
+"""A relative deviation beyond which terms of higher order than 1/√n are no longer small: its square is 4 %."""
 
 NEAR = 0.1
-"""A predicted deviation up to which networks are compared with c/√n, which is off by about its square then."""
-
+"""The largest predicted deviation at which networks are compared with c/√n, whose error is about its square."""
 
 UNSURE = 0.4
-"""A distance of measured over predicted from 1 that must not be `RARE` by chance, or agreement says little."""
+"""A departure of measured/predicted from 1 so large that a test which could miss it says little about agreement."""
 
 RARE, NEVER = 0.0455, 0.0027
-"""How often chance alone exceeds two standard deviations of a normal law, and three."""
+"""The probabilities that a normal variable is more than two standard deviations from its mean, and more than three."""
 
 
 def signed(number: float, digits: int = 2) -> str:
@@ -88,7 +86,7 @@ def one_over_root(deviations: Mapping[int, Sequence[float]]) -> str:
     """Whether the deviations of several networks at each width fall as 1/√n: the slope, then the verdict."""
     slope = log_log_slope(deviations)
     if not np.isfinite(slope.value):
-        return "Each point is one random network; a slope needs two widths, and theory predicts −0.50."
+        return "Each point is one random network. A slope needs two widths; theory predicts −0.50."
     said = f"Slope {with_error(slope)}"
     if min(map(len, deviations.values())) < FEWEST:
         so_far = f"Slope <b>{signed(slope.value)}</b> so far; theory predicts −0.50."
@@ -97,7 +95,7 @@ def one_over_root(deviations: Mapping[int, Sequence[float]]) -> str:
         return f"{said} (s.e.), not −0.50. {_why_not(deviations, slope)}"
     if slope.error > VAGUE:
         return f"{said} (s.e.): too uncertain to test the theory’s −0.50."
-    return f"{said} (s.e.) agrees with theory, −0.50: four times the width halves the distance."
+    return f"{said} (s.e.) agrees with theory, −0.50: quadrupling the width halves the distance."
 
 
 def slope_alone(deviations: Mapping[int, Sequence[float]]) -> str:
@@ -107,18 +105,22 @@ def slope_alone(deviations: Mapping[int, Sequence[float]]) -> str:
 
 
 def _why_not(deviations: Mapping[int, Sequence[float]], slope: Slope) -> str:
-    """Why a slope is not −1/2, as far as the numbers show: the law holds for wide networks."""
+    """Why a slope is not −1/2, as far as the numbers tell."""
     widths = sorted(deviations)
     wide = widths[len(widths) // 2 :]
     widest = float(np.mean(deviations[widths[-1]]))
     if widest > FAR:
-        return f"That law is for wide networks; at width {widths[-1]:,} these are still <b>{share(widest)}</b> off."
+        return (
+            f"That law holds for wide networks; at width {widths[-1]:,} the deviation is still <b>{share(widest)}</b>."
+        )
     above = log_log_slope({width: deviations[width] for width in wide})
     if len(wide) > 2 and above.error <= VAGUE and above.agrees_with(-0.5):
-        return f"That law is for wide networks; from width {wide[0]:,} on it is {with_error(above)}, which agrees."
+        return (
+            f"That law holds for wide networks; from width {wide[0]:,} on, the slope is {with_error(above)}: it agrees."
+        )
     if abs(slope.value + 0.5) < 3 * slope.error:
-        return "Chance alone puts one slope in twenty this far off."
-    return "That law is for wide networks; at these widths, terms of higher order still bend the curve."
+        return "By chance alone, one slope in twenty is this far away."
+    return "That law holds for wide networks; at these widths, higher-order terms still bend the curve."
 
 
 def law(c: float, error: float) -> str:
@@ -132,23 +134,23 @@ def width_needed(c: float, error: float, goals: Sequence[float]) -> str:
         f"{100 * goal:g} %{' (to leading order)' * (goal >= NEAR)}: <b>{about(max(1, (c / goal) ** 2))}</b>"
         for goal in goals
     ]
-    said = f"Width for {'; '.join(wanted)}; ± {max(1, round(200 * error / c))} % (s.e.)."
+    said = f"Width needed for {'; '.join(wanted)}; ± {max(1, round(200 * error / c))} % (s.e.)."
     return said.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def as_predicted(distances: Mapping[tuple[int, int], float], c: float, error: float) -> str:
-    """Whether networks, by width and seed, are as far from their limit as c/√n says."""
+    """Whether networks, by width and seed, are as far from their limit as c/√n predicts."""
     compared = {at: distance for at, distance in distances.items() if c <= NEAR * at[0] ** 0.5}
     if not compared:
-        return f"Networks can be compared with it from width {about((c / NEAR) ** 2)} on."
+        return f"Networks can be compared with the prediction from width {about((c / NEAR) ** 2)} on."
     ratio, networks = over_predicted(compared, c, error), len({seed for _, seed in compared})
-    said = f"From width {min(compared)[0]:,} on, networks are <b>{ratio.value:.2f}</b>"
+    said = f"From width {min(compared)[0]:,} on, the measured distance is <b>{ratio.value:.2f}</b>"
     if networks < FEWEST:
-        return f"{said} times as far as predicted, so far."
-    said += f" ± {ratio.error:.2f} (s.e.) times as far as predicted"
+        return f"{said} times the predicted one so far."
+    said += f" ± {ratio.error:.2f} (s.e.) times the predicted one"
     chance = ratio.chance(abs(ratio.value - 1))
     if chance < NEVER:
-        return f"{said}: more than chance explains. Terms of higher order still count at these widths."
+        return f"{said}: more than chance explains. Higher-order terms still matter at these widths."
     if chance < RARE:
-        return f"{said}. Chance alone puts one in twenty this far from 1."
+        return f"{said}. By chance alone, one ratio in twenty is this far from 1."
     return f"{said}: too uncertain to judge." if ratio.chance(UNSURE) > RARE else f"{said}: they agree."

@@ -1,7 +1,7 @@
 """Small drawings for the cards of the home page, stored as files, so that the page loads complete.
 
-The drawing of a chapter `02_ntk` is made by a function `draw` in `cards/ntk.py`. `make thumbnails` redraws those of all
-chapters, in a minute, and writes `svg/02_ntk.svg`.
+The drawing of the chapter `02_ntk` is made by the function `draw` in `cards/ntk.py`. `make thumbnails` redraws those of
+all chapters, in a minute, and writes them into `svg/`, here `svg/02_ntk.svg`.
 """
 
 from importlib import import_module

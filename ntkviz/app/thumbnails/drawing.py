@@ -1,4 +1,4 @@
-"""Lines, heatmaps and dots of the cards' drawings, as text of an SVG."""
+"""Lines, heatmaps and dots of the cards' drawings, as SVG text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ WIDTH, HEIGHT = 320, 170
 
 
 def svg(content: str, description: str) -> str:
-    """The drawing; the description is read out in its place."""
+    """The drawing; screen readers read the description instead."""
     size = f'width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}"'
     return f'<svg {size} role="img" aria-label="{description}">{content}</svg>'
 
@@ -59,7 +59,7 @@ def heatmap(kernel: np.ndarray, scale: np.ndarray, left: float, size: float = 12
 
 
 def arrow() -> str:
-    """From the left half of the card to the right one: n→∞."""
+    """An arrow from the left half of the card to the right one, labelled n→∞."""
     return (
         f'<path d="M147 85h22m-7 -6l7 6l-7 6" fill="none" stroke="{LIMIT}" stroke-width="2.5" stroke-linecap="round"/>'
         f'<text x="158" y="72" text-anchor="middle" font-size="13" fill="{MUTED}">n→∞</text>'

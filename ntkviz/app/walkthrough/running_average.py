@@ -41,7 +41,7 @@ class RunningAverage(Plot):
             legend=theme.legend(x=1, xanchor="right", font={"size": 14}),
             margin={"l": 56, "r": 20, "t": theme.HEADING, "b": 52},
         )
-        figure.layout.xaxis.update(fixedrange=True, title={"text": "m, coordinates averaged"})
+        figure.layout.xaxis.update(fixedrange=True, title={"text": "m, number of coordinates averaged"})
 
     def restart(self, average: Average | None, psi: str) -> None:
         """Draw the limit, if the line has terms to average; `psi` is the name of a vector's terms (HTML)."""
@@ -82,7 +82,7 @@ class RunningAverage(Plot):
     def _heading(self) -> str:
         if self._average is None:
             return "Nothing to average"
-        headings = {"Moment": "The average that it takes", "output": "Its sum, over √m"}
+        headings = {"Moment": "The average on this line", "output": "The sum divided by √m"}
         return headings.get(self._average.of, f"The average of {self._psi}")
 
     def _reading(self) -> str:
@@ -90,10 +90,10 @@ class RunningAverage(Plot):
             return "One number: it has no coordinates to average over."
         count, here = f"{len(self._m):,}", f"<b>{signed(self._running[-1])}</b>" if self._running.size else ""
         if not self._average.settles:
-            after = f": after {count} terms {here}" if here else ""
+            after = f": after {count} terms it is {here}" if here else ""
             return f"Divided by √m, not by m, the sum never settles{after}."
         limit = f"he limit is <b>{signed(self._average.expected)}</b>."
-        return f"After {count} coordinates {here}; t{limit}" if here else f"T{limit}"
+        return f"After {count} coordinates it is {here}; t{limit}" if here else f"T{limit}"
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "m", "running", "limit"

@@ -29,7 +29,7 @@ LONGEST = 55  # characters of a row; the line below the plot has all of them
 class ScorePlot(Plot):
     """The listing of a program: a window of rows around the current one, which `show` highlights.
 
-    A letter and a colour indicate the kind of each line. `on_pick(number)` is called when a row is clicked.
+    A letter and a colour show the kind of each line. `on_pick(number)` is called when a row is clicked.
     """
 
     def __init__(self, on_pick: Callable[[int], object], name: str = "program"):
@@ -67,7 +67,7 @@ class ScorePlot(Plot):
     def show(self, steps: Sequence[Step], current: int) -> None:
         """Highlight one line of a program, counted from 0."""
         new, self._steps = steps is not self._steps, steps
-        y = np.array([k + step.backward for k, step in enumerate(steps)])  # leaves a row empty in between
+        y = np.array([k + step.backward for k, step in enumerate(steps)])  # an empty row before the backward pass
         sources = steps[current].sources
         with self.drawing():
             if new:

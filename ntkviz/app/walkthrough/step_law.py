@@ -20,7 +20,7 @@ class StepLaw(Plot):
     """The coordinates of a vector as a histogram with the law of Z; a number as a dot beside its limit.
 
     Where part of an earlier vector returns (Ż), the dashed curve is the law of Ẑ alone. A non-Gaussian law
-    is drawn in steps, as the share of its samples in each bar, since it may have an atom, as relu's at 0.
+    is drawn in steps, as the share of its samples in each bar, since it may have an atom, as relu's has at 0.
     """
 
     def __init__(self, name: str = "coordinates"):
@@ -118,19 +118,19 @@ class StepLaw(Plot):
         if not self._is_vector():
             here = f" Here it is <b>{signed(self._sample[0])}</b>." if self._sample.size else ""
             if law.std > 1e-9:
-                return f"It stays random: over many networks N(0, <b>{std}</b>²).{here}"
-            return f"A number, with the limit <b>{mean}</b>.{here}"
+                return f"It stays random: across networks, its law is N(0, <b>{std}</b>²).{here}"
+            return f"A number that converges to <b>{mean}</b>.{here}"
         if law.std <= 1e-9:
             return f"A constant: every coordinate is <b>{mean}</b>."
         form = "Z is Gaussian" if law.gaussian else "Z is not Gaussian"
         if step.returning:
             made = " and ".join(f"Z<sup>{name}</sup>" for name in step.returning)
-            form = f"Z = Ẑ + Ż, Ż made of {made}"
+            form = f"Z = Ẑ + Ż, where Ż is built from {made}"
         elif step.kind == "MatMul":
             form = "Z is Gaussian: Ż = 0"
-        said = f"{form}. Mean <b>{mean}</b>, deviation <b>{std}</b>"
+        said = f"{form}. Mean <b>{mean}</b>, standard deviation <b>{std}</b>"
         if self._sample.size:
-            said += f"; here {signed(self._sample.mean())} and {signed(self._sample.std())}"
+            said += f"; in this network {signed(self._sample.mean())} and {signed(self._sample.std())}"
         return said + "."
 
     def table(self) -> Iterator[Sequence[Any]]:

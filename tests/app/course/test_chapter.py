@@ -43,7 +43,7 @@ def test_home_has_a_card_for_every_chapter_but_itself(found, root):
             assert card.find("svg").get("aria-label")
 
 
-def test_a_chapter_without_a_drawing_has_a_card(tmp_path):
+def test_a_chapter_without_a_drawing_still_has_a_card(tmp_path):
     for name in ("00_home", "01_mine"):
         (tmp_path / f"{name}.ipynb").write_text('{"metadata": {"title": "Mine <3"}}')
     card = Cards(tmp_path)._repr_html_()

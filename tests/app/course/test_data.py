@@ -6,7 +6,7 @@ import pytest
 from ntkviz.app import digits
 
 
-def test_digits_have_mean_square_one_and_come_by_class():
+def test_digits_have_mean_square_one_and_are_ordered_by_class():
     data = digits(classes=(3, 5), each=2)
     assert np.mean(data.x**2, axis=1) == pytest.approx(np.ones(4))
     assert data.labels.tolist() == [3, 3, 5, 5]

@@ -1,4 +1,4 @@
-"""What a reader types into an exercise: every way of writing a number is that number, and nothing else is one."""
+"""What a reader types into an exercise: every way of writing a number is understood, and anything else is refused."""
 
 import json
 
@@ -19,7 +19,7 @@ def asked():
 
 @pytest.fixture
 def exercise(asked):
-    """One that takes whole numbers and keeps in `asked` what it was asked."""
+    """An exercise that takes whole numbers and records in `asked` every answer that it checks."""
 
     def check(answer):
         asked.append(answer)
@@ -34,7 +34,7 @@ def test_a_whole_number_can_be_written_in_many_ways(typed):
 
 
 @pytest.mark.parametrize("typed", ["1.5", "1e-1", "ten", "1e", "1,5", "1,00", "10k", "0x10", "nan", "inf", "12 3"])
-def test_what_is_no_whole_number_is_refused_by_one_sentence(typed):
+def test_anything_but_a_whole_number_is_refused_in_one_sentence(typed):
     with pytest.raises(InputError, match=f"^“{typed}” is not a whole number such as 1000[.]$"):
         whole_number(typed)
 
@@ -45,13 +45,13 @@ def test_a_decimal_number_can_be_written_in_many_ways(typed, number):
 
 
 @pytest.mark.parametrize("typed", ["1,25", "one", "nan", "-inf", "1.2.3"])
-def test_what_is_no_number_is_refused(typed):
+def test_anything_but_a_number_is_refused(typed):
     with pytest.raises(InputError, match=r"is not a number such as 1\.25"):
         decimal_number(typed)
 
 
 @pytest.mark.parametrize("read", [whole_number, decimal_number])
-def test_nothing_and_too_much_are_refused(read):
+def test_empty_and_too_large_answers_are_refused(read):
     with pytest.raises(InputError, match=r"^Type a "):
         read("  ")
     for much in ("1e16", "-1e999999999"):
@@ -59,7 +59,7 @@ def test_nothing_and_too_much_are_refused(read):
             read(much)
 
 
-def test_the_field_means_what_was_typed_and_keeps_what_it_refuses(exercise, asked):
+def test_the_field_is_read_as_typed_and_keeps_what_is_refused(exercise, asked):
     exercise._field.value = "1e4"
     wait_for(lambda: "Yes." in exercise._verdict.value)
     assert asked == [10_000]
@@ -71,15 +71,15 @@ def test_the_field_means_what_was_typed_and_keeps_what_it_refuses(exercise, aske
     assert asked == [10_000, 1000]
 
 
-def test_decimal_numbers_are_taken_where_the_start_is_one(asked):
+def test_decimal_numbers_are_accepted_where_the_start_is_a_decimal(asked):
     exercise = Exercise("?", "x", lambda answer: (bool(asked.append(answer)), "measured"), start=1.0)
     exercise._field.value = "1.25"
     wait_for(lambda: "measured" in exercise._verdict.value)
     assert asked == [1.25]
 
 
-def test_no_page_has_a_field_that_a_browser_reads(root):
-    """Browsers take 1e4 for 1 in a field for whole numbers: pages ask through `Exercise` alone."""
+def test_no_page_has_a_field_that_the_browser_parses(root):
+    """In a field for whole numbers, browsers read 1e4 as 1, so pages use `Exercise` alone."""
     for path in sorted((root / "notebooks").glob("*.ipynb")):
         code = [
             "".join(cell["source"]) for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"
@@ -88,7 +88,7 @@ def test_no_page_has_a_field_that_a_browser_reads(root):
         assert "FloatText" not in "".join(code), path
 
 
-def test_exercise_measures_and_refuses():
+def test_exercise_shows_measurements_and_refusals():
     def check(width):
         if width < 1:
             raise nv.HyperparameterError("The width is 0; it must be a whole number ≥ 1.")

@@ -1,4 +1,4 @@
-"""A task asks its check about what the reader has built."""
+"""A task checks what the reader has built."""
 
 import time
 
@@ -14,7 +14,7 @@ from ..conftest import wait_for
     ("answer", "said"),
     [((True, "It is <so>."), "Yes.</span> It is &lt;so&gt;."), ((False, "It is not."), "Not yet.</span> It is not.")],
 )
-def test_task_asks_the_check_when_the_button_is_pressed(answer, said):
+def test_task_runs_its_check_when_the_button_is_pressed(answer, said):
     asked = []
     task = Task("Do it.", lambda: asked.append(1) or answer)
     assert not asked
@@ -26,7 +26,7 @@ def test_task_asks_the_check_when_the_button_is_pressed(answer, said):
     assert len(asked) == 1
 
 
-def test_a_verdict_goes_when_what_it_is_about_moves():
+def test_a_verdict_is_cleared_when_a_widget_that_it_depends_on_changes():
     guess, other = widgets.IntText(value=1), widgets.IntText(value=1)
     task = Task("Guess.", lambda: (guess.value == 2, "It is 2."), beside=(guess, other), about=(guess,))
     task.ask()

@@ -1,4 +1,4 @@
-"""Long work: the newest request wins, cancelling is immediate, errors become one sentence."""
+"""Long computations: the newest request wins, cancelling is immediate, errors become one sentence."""
 
 import asyncio
 import threading
@@ -26,7 +26,7 @@ def endless(seen, label):
     return steps
 
 
-def test_steps_run_in_order_and_end_is_told_once(background):
+def test_steps_run_in_order_and_the_end_is_reported_once(background):
     seen, ends, counted = [], [], []
     background.run(lambda: iter([lambda k=k: seen.append(k) for k in range(5)]), lambda: counted.append(1), ends.append)
     wait_for(lambda: ends)
@@ -44,7 +44,7 @@ def test_newest_request_wins(background):
     background.cancel()
 
 
-def test_many_requests_leave_only_the_last(background):
+def test_of_many_requests_only_the_last_is_served(background):
     ends = []
     for k in range(50):
         background.run(lambda k=k: iter([lambda: None]), on_end=lambda error, k=k: ends.append(k))
@@ -52,7 +52,7 @@ def test_many_requests_leave_only_the_last(background):
     assert ends == sorted(ends)
 
 
-def test_cancel_stops_within_a_step_and_tells_no_end(background):
+def test_cancel_stops_within_a_step_and_reports_no_end(background):
     seen, ends = [], []
     background.run(endless(seen, 1), on_end=ends.append)
     wait_for(lambda: seen)
@@ -62,7 +62,7 @@ def test_cancel_stops_within_a_step_and_tells_no_end(background):
     assert (len(seen), ends) == (count, [])
 
 
-def test_result_of_a_step_that_was_overtaken_is_dropped(background):
+def test_the_result_of_a_superseded_step_is_dropped(background):
     started, go, seen = threading.Event(), threading.Event(), []
 
     def slow():
@@ -78,7 +78,7 @@ def test_result_of_a_step_that_was_overtaken_is_dropped(background):
     assert seen == ["new"]
 
 
-def test_error_becomes_a_sentence_and_the_worker_lives(background):
+def test_an_error_becomes_a_sentence_and_the_worker_survives(background):
     def refuses():
         raise HyperparameterError("The width is 0; it must be a whole number ≥ 1.")
         yield
@@ -91,7 +91,7 @@ def test_error_becomes_a_sentence_and_the_worker_lives(background):
     assert ends == ["The width is 0; it must be a whole number ≥ 1.", None]
 
 
-def test_an_unexpected_error_says_its_kind_and_leaves_the_details_to_the_log(caplog):
+def test_an_unexpected_error_shows_its_type_and_logs_the_details(caplog):
     said = sentence(FileNotFoundError(2, "No such file or directory", "/srv/ntkviz/secret"))
     assert said == "This could not be computed because of an unexpected FileNotFoundError."
     assert "/srv/ntkviz/secret" in caplog.text
@@ -112,8 +112,8 @@ def test_updates_run_on_the_event_loop():
     assert asyncio.run(page()) == [threading.current_thread()]
 
 
-def test_what_cannot_be_interrupted_is_waited_for_and_that_is_said():
-    """Cancelling a compilation drops its answer at once; the next request says that it waits, and then begins."""
+def test_a_request_that_waits_for_an_uninterruptible_one_says_so():
+    """Cancelling a compilation drops its result at once; the next request says that it is waiting, and then begins."""
     finished, said = threading.Event(), []
 
     def compiles():
@@ -139,7 +139,7 @@ def test_what_cannot_be_interrupted_is_waited_for_and_that_is_said():
     assert said == ["waits", "begins", "new"]
 
 
-def test_a_request_that_begins_at_once_does_not_say_that_it_waits():
+def test_a_request_that_begins_at_once_does_not_say_that_it_is_waiting():
     async def page():
         background, said, ended = Background(), [], asyncio.Event()
         background.run(lambda: iter([]), on_end=lambda error: ended.set(), on_wait=said.append)
@@ -150,7 +150,7 @@ def test_a_request_that_begins_at_once_does_not_say_that_it_waits():
     assert asyncio.run(page()) == []
 
 
-def test_preparing_gives_way_to_requests(background):
+def test_requests_take_precedence_over_preparation(background):
     order, hold = [], threading.Event()
     background.prepare([hold.wait, lambda: order.append("prepared")])
     background.run(lambda: iter([lambda: order.append("asked")]))
@@ -159,7 +159,7 @@ def test_preparing_gives_way_to_requests(background):
     assert order == ["asked", "prepared"]
 
 
-def test_nobody_looking_stops_after_the_first_step_and_prepares():
+def test_an_unopened_page_stops_after_the_first_step_and_prepares():
     background, seen, prepared, ends = Background(watched=False), [], [], []
     background.run(lambda: iter([lambda k=k: seen.append(k) for k in range(3)]), on_end=ends.append)
     background.prepare([lambda k=k: prepared.append(k) for k in range(4)])
@@ -171,7 +171,7 @@ def test_nobody_looking_stops_after_the_first_step_and_prepares():
     assert (seen, ends) == ([0, 1, 2], [None])
 
 
-def test_a_forecast_is_asked_only_if_the_first_step_is_long_in_coming(background):
+def test_a_forecast_is_made_only_if_the_first_step_takes_long(background):
     asked, said, go = [], [], threading.Event()
 
     def forecast():
@@ -193,7 +193,7 @@ def test_a_forecast_is_asked_only_if_the_first_step_is_long_in_coming(background
     wait_for(lambda: said == ["step", "long", "step"])
 
 
-def test_a_request_that_waits_for_another_has_its_forecast_said_too(background):
+def test_a_request_that_waits_for_another_announces_its_forecast_too(background):
     said, started, go = [], threading.Event(), threading.Event()
 
     def compiles():
@@ -209,7 +209,7 @@ def test_a_request_that_waits_for_another_has_its_forecast_said_too(background):
     wait_for(lambda: said == ["long", "step"])
 
 
-def test_a_forecast_of_what_was_cancelled_is_not_said(background):
+def test_no_forecast_of_a_cancelled_request_is_made(background):
     asked, go = [], threading.Event()
     background.run(lambda: iter([go.wait]), forecast=lambda: asked.append(1))
     background.cancel()

@@ -1,4 +1,4 @@
-"""Controls: their state goes into a link and comes back; a bad link is refused in one sentence."""
+"""Controls: their state survives the round trip through a link; an invalid link is refused in one sentence."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_link_round_trip(controls):
     assert (controls.width, controls.depth, controls.sigma, controls.phi) == (256, 7, 0.75, "erf")
 
 
-def test_every_step_of_a_slider_is_a_short_number_that_a_link_brings_back():
+def test_every_step_of_a_slider_is_a_short_number_that_a_link_restores():
     controls = Controls(
         start=Slider("similarity", 0.0, 0.99, start=0.9, step=0.01),
         noise=Slider("noise", -1.0, 3.0, start=1.0, step=0.05),
@@ -44,7 +44,7 @@ def test_every_step_of_a_slider_is_a_short_number_that_a_link_brings_back():
     ("link", "value"),
     [("sigma=1.27", 1.25), ("sigma=1.28", 1.3), ("sigma=0.9000000000000001", 0.9), ("sigma=2.4999", 2.5)],
 )
-def test_a_value_between_two_steps_moves_to_the_nearest(controls, link, value):
+def test_a_value_between_two_steps_is_rounded_to_the_nearest(controls, link, value):
     assert controls.from_link(link) is None
     assert controls.sigma == controls._controls["sigma"].widget.value == value
     assert f"sigma={value}" in controls.to_link()
@@ -67,7 +67,7 @@ def test_a_value_between_two_steps_moves_to_the_nearest(controls, link, value):
         "x=1",
     ],
 )
-def test_bad_link_is_refused_and_the_start_kept(controls, link):
+def test_an_invalid_setting_is_refused_and_the_initial_value_kept(controls, link):
     message = controls.from_link(f"{link}&depth=4" if not link.startswith("depth") else link)
     name, value = link.split("=")
     assert message.count(".") <= 3
@@ -77,7 +77,7 @@ def test_bad_link_is_refused_and_the_start_kept(controls, link):
     assert controls.depth == (3 if name == "depth" else 4)
 
 
-def test_each_move_is_told_once_and_a_reset_not_at_all(controls):
+def test_each_move_is_reported_once_and_a_reset_not_at_all(controls):
     moves = []
     controls.observe(lambda: moves.append(controls.to_link()))
     controls._controls["depth"].widget.value = 5
@@ -112,7 +112,7 @@ def test_the_end_of_a_slider_follows_another_control():
     assert (controls.line, slider.max) == (8, 30)
 
 
-def test_a_value_that_a_browser_reports_with_a_rounding_moves_nothing():
+def test_a_rounding_error_in_a_value_from_the_browser_is_not_a_move():
     controls, moves = Controls(start=Slider("start", -1.0, 1.0, start=0.7, step=0.1)), []
     controls.observe(lambda: moves.append(controls.start))
     controls._controls["start"].widget.value = 0.7000000000000002

@@ -1,4 +1,4 @@
-"""The files that a reader takes home: they say what they are of, and their numbers are read as without the comments."""
+"""CSV files say what their numbers are, and CSV readers that skip comments can read them."""
 
 import csv
 import itertools
@@ -36,7 +36,7 @@ def panel():
     return Numbers("kernels", widgets.HTML())
 
 
-def test_a_file_says_what_it_is_of(controls, panel):
+def test_a_file_describes_its_numbers(controls, panel):
     controls.set(depth=7, sigma=-0.3)
     link = f"http://127.0.0.1:8866/voila/render/02_ntk.ipynb#{controls.to_link()}"
     file = csv_file(panel, controls, "02_ntk", link)
@@ -54,7 +54,7 @@ def test_a_file_says_what_it_is_of(controls, panel):
     assert rows == [["depth", "name"], ["3", 'a, "b"']]
 
 
-def test_what_is_left_out_is_said(controls, panel):
+def test_a_file_lists_what_is_left_out(controls, panel):
     panel.parts = [Part("“a network”", drawn=True), Part("“infinite width”", drawn=True, current=True)]
     assert "# left out, because not computed for these settings: “a network”\n" in csv_file(panel, controls)["text"]
 
@@ -66,7 +66,7 @@ def test_in_jupyterlab_there_is_no_page_and_no_link(controls, panel):
     assert "link:" not in file["text"]
 
 
-def test_each_state_has_a_name_of_its_own_in_safe_characters(controls, panel):
+def test_each_state_has_its_own_name_in_safe_characters(controls, panel):
     names = []
     for depth, sigma, psi in itertools.product(range(1, 11), (-0.05, 1.5, 2.0), PSI):
         controls.set(depth=depth, sigma=sigma, psi=psi)
@@ -75,7 +75,7 @@ def test_each_state_has_a_name_of_its_own_in_safe_characters(controls, panel):
     assert all(re.fullmatch(r"[\w.=-]{1,110}", name, re.ASCII) for name in names)
 
 
-def test_a_page_cannot_write_lines_of_its_own(controls, panel):
+def test_a_page_cannot_add_lines(controls, panel):
     file = csv_file(panel, controls, "../../x\ny", "http://evil\n1,2\r3")
     assert [line for line in file["text"].splitlines() if not line.startswith("#")] == ["depth,name", '3,"a, ""b"""']
     assert file["name"] == "ntkviz-.._.._x_y-kernels-start.csv"

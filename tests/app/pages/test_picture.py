@@ -1,4 +1,4 @@
-"""A picture: it answers at once, then as results come, and keeps the last good one when something is refused."""
+"""A picture answers at once, fills in further results as they arrive, and keeps the last good plots after a refusal."""
 
 import re
 import threading
@@ -17,7 +17,7 @@ from ..conftest import wait_for
 
 @pytest.fixture
 def shown():
-    """A picture of σ·1 that refuses σ < 0, and takes σ as it comes too."""
+    """A picture of σ·1 that refuses σ < 0; its left plot is filled in the background."""
     controls = Controls(sigma=Slider("σ", -2.0, 2.0, start=1.0, step=0.1))
     pair = SideBySideKernels("left", "right", np.zeros((2, 8, 8)))
 
@@ -34,7 +34,7 @@ def move(picture, value):
     picture.controls._controls["sigma"].widget.value = value
 
 
-def test_move_answers_at_once_and_then_as_it_comes(shown):
+def test_a_move_is_answered_at_once_and_then_incrementally(shown):
     picture, pair = shown
     before = pair._images[1].z.copy()
     move(picture, 2.0)
@@ -43,7 +43,7 @@ def test_move_answers_at_once_and_then_as_it_comes(shown):
     wait_for(lambda: picture._cancel.disabled)
 
 
-def test_refusal_is_one_sentence_and_the_last_good_picture_stays_dimmed_and_without_numbers(shown):
+def test_a_refusal_is_one_sentence_above_the_last_good_plots_dimmed_and_without_numbers(shown):
     picture, pair = shown
     before = pair._images[1].z.copy()
     move(picture, -1.0)
@@ -59,7 +59,7 @@ def test_refusal_is_one_sentence_and_the_last_good_picture_stays_dimmed_and_with
 
 
 class Slow:
-    """A picture whose two sides wait to be let go, or are refused."""
+    """A picture whose two sides wait for an event, or are refused."""
 
     def __init__(self):
         self.controls = Controls(sigma=Slider("σ", 0.0, 2.0, start=1.0, step=0.1))
@@ -101,7 +101,7 @@ class Slow:
         return re.search(r"\d.*%", self.pair.reading.value)
 
     def move(self, value):
-        """In a thread, as a move that takes long keeps the event loop busy."""
+        """Move the slider in a thread of its own, since a slow answer keeps the event loop busy."""
         thread = threading.Thread(target=move, args=[self.picture, value])
         thread.start()
         return thread
@@ -112,7 +112,7 @@ def slow():
     return Slow()
 
 
-def test_an_answer_that_is_late_dims_the_picture_while_it_is_calculated(slow):
+def test_a_late_answer_dims_the_picture_while_it_is_computed(slow):
     assert slow.number
     slow.at_once.clear()
     moving = slow.move(2.0)
@@ -134,7 +134,7 @@ def test_an_answer_in_time_never_dims_the_picture(slow):
     assert not slow.classes
 
 
-def test_cancel_leaves_out_of_date_what_was_not_drawn_anew(slow):
+def test_after_cancel_what_was_not_redrawn_is_out_of_date(slow):
     slow.as_it_comes.clear()
     move(slow.picture, 2.0)
     assert not slow.number
@@ -168,7 +168,7 @@ def test_reset_and_links_put_the_picture_out_of_date_too(slow):
         assert not slow.number
 
 
-def test_a_first_step_that_is_long_in_coming_has_its_cost_said_meanwhile(slow):
+def test_the_cost_is_announced_while_a_first_step_takes_long(slow):
     slow.as_it_comes.clear()
     move(slow.picture, 2.0)
     assert slow.picture._status.value == "computing …"
@@ -182,7 +182,7 @@ def test_a_first_step_that_is_long_in_coming_has_its_cost_said_meanwhile(slow):
     wait_for(lambda: slow.picture._cancel.disabled)
 
 
-def test_the_cost_is_said_before_the_long_part():
+def test_the_cost_is_announced_before_the_long_part():
     controls = Controls(width=Slider("width", 64, 8192, start=4096))
     arch, said = nv.architectures.mlp(depth=2), []
     nv.empirical_ntk(arch, np.eye(2), width=4096, key=0)  # compiled, whichever test came before
@@ -205,7 +205,7 @@ def test_the_cost_is_said_before_the_long_part():
     wait_for(lambda: picture._progress.value == picture._progress.max == 3)
 
 
-def test_tools(shown):
+def test_the_toolbar_resets_and_follows_links(shown):
     picture, _ = shown
     picture._on_tool({"link": "sigma=1.7"})
     assert picture.controls.sigma == pytest.approx(1.7)

@@ -1,4 +1,4 @@
-"""The preview of a picture: what a dashboard's page shows of it until its widgets are there."""
+"""The preview of a picture: what a page of the dashboard shows until the widgets are there."""
 
 import base64
 import json
@@ -28,12 +28,12 @@ def picture():
     return Picture(controls, [pair], at_once=at_once, as_it_comes=lambda controls: iter(()), layout="nv-two-to-one")
 
 
-def test_a_notebook_elsewhere_brings_none(picture, monkeypatch):
+def test_a_notebook_outside_the_dashboard_has_no_preview(picture, monkeypatch):
     monkeypatch.delenv(PAGE_HAS_PLOTLY, raising=False)
     assert set(picture._repr_mimebundle_()) == {"application/vnd.jupyter.widget-view+json", "text/plain"}
 
 
-def test_a_page_of_the_dashboard_brings_controls_readings_and_plots(picture, monkeypatch):
+def test_a_preview_has_the_controls_texts_and_plots(picture, monkeypatch):
     monkeypatch.setenv(PAGE_HAS_PLOTLY, "yes")
     shown = picture._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in shown
@@ -43,7 +43,7 @@ def test_a_page_of_the_dashboard_brings_controls_readings_and_plots(picture, mon
         assert text in html
     assert html.count("nv-preview-figure") == len(brought["figures"]) == 1
     assert 'class="nv-figures nv-two-to-one"' in html
-    assert "Cancel" not in html  # nothing that could not be pressed yet
+    assert "Cancel" not in html  # no button that cannot be pressed yet
     [figure] = brought["figures"]
     kernel = np.frombuffer(base64.b64decode(figure["data"][5]["z"]["bdata"]))  # which plotly.js reads itself
     np.testing.assert_array_equal(kernel, [1.0, 1.5, 1.5, np.nan])
@@ -51,7 +51,7 @@ def test_a_page_of_the_dashboard_brings_controls_readings_and_plots(picture, mon
     assert figure["config"]["displaylogo"] is False
 
 
-def test_it_says_of_which_settings_it_is(picture, monkeypatch):
+def test_a_preview_names_its_settings(picture, monkeypatch):
     monkeypatch.setenv(PAGE_HAS_PLOTLY, "yes")
     picture.controls.set(sigma=0.5)
     picture.refresh()
@@ -59,7 +59,7 @@ def test_it_says_of_which_settings_it_is(picture, monkeypatch):
     assert "sigma=0.5" in picture._repr_mimebundle_()[MIME]["state"]
 
 
-def test_a_refusal_is_shown_and_its_empty_place_is_not(picture, monkeypatch):
+def test_a_refusal_is_shown_and_an_empty_one_hidden(picture, monkeypatch):
     monkeypatch.setenv(PAGE_HAS_PLOTLY, "yes")
     assert '<div class="nv-error widget-html" style="display: none">' in preview(picture.widget, "")[MIME]["html"]
     picture._show_error("σ is negative")

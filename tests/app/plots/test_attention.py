@@ -1,4 +1,4 @@
-"""The plots of attention: what is drawn, what is said, what is exported."""
+"""The plots of attention: what is drawn, what the text says, what is exported."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_two_maps_on_one_scale_with_a_framed_row():
     assert [rows[3 * 1 + 2][k] for k in ("from", "to", "right")] == ["b (2)", "a (3)", "0.1"]
 
 
-def test_cloud_stands_about_the_limit_of_its_word():
+def test_the_cloud_surrounds_the_limit_of_its_word():
     plot = WeightCloud("heading", WORDS)
     plot.restart(LIMIT[1], width=100)
     assert "differ" not in plot.reading.value

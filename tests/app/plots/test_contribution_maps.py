@@ -1,4 +1,4 @@
-"""The maps over pairs of time steps: what is drawn, what is said, what is exported."""
+"""The maps over pairs of time steps: what is drawn, what the text says, what is exported."""
 
 import numpy as np
 import pytest
@@ -30,21 +30,21 @@ def test_cells_are_the_sum_over_parameters_of_time(maps):
     )
     maps.add(NETWORK)
     assert left.z == pytest.approx(shade(np.full((3, 3), 1 / 3)))
-    assert "in this network 33%" in reading(maps)
+    assert "in this network, 33%" in reading(maps)
     assert "b (2) and d (3): <b>0.0000</b>" in right.text[1, 2]
 
 
-def test_shorter_sequences_end_the_map_and_shift_the_lags(maps):
+def test_shorter_sequences_shrink_the_map_and_shift_the_lags(maps):
     maps.add(NETWORK)
     maps.restart(LIMIT, 3, 2, unit=3.0)
     left, circles, right, _ = maps.figure.data
     assert right.z[:, :2] == pytest.approx(np.eye(3)[:, :2])
     assert not np.isfinite(right.z[:, 2]).any()
     assert sorted(zip(circles.x, circles.y, strict=True)) == [(0, 1), (1, 2)]
-    assert "make up 0% of the map." in reading(maps)  # and nothing of a network of the lengths before
+    assert "make up 0% of the map." in reading(maps)  # and nothing about a network of the previous lengths
     maps.add(NETWORK)
     assert left.z[:, :2] == pytest.approx(shade(np.full((3, 2), 1 / 3)))
-    assert "in this network 33%" in reading(maps)
+    assert "in this network, 33%" in reading(maps)
 
 
 def test_an_empty_map_is_drawn_and_says_nothing_of_lags(maps):
@@ -53,7 +53,7 @@ def test_an_empty_map_is_drawn_and_says_nothing_of_lags(maps):
     assert np.max(np.abs(maps.figure.data[2].z)) < 1e-12
 
 
-def test_noise_is_seen_beside_large_cells_on_a_scale_that_says_so(maps):
+def test_noise_is_visible_beside_large_cells_on_a_labelled_scale(maps):
     noise = np.array([0.011, -0.011, 0.0011]) / 0.72
     seen, negative, faint = shade(noise)
     assert seen > 0.25  # of the whole scale, where a linear one would leave 1.5 %

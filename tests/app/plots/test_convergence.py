@@ -1,4 +1,4 @@
-"""Deviations against width: what is predicted, measured, fitted and said, on axes that hold still."""
+"""Deviations against width: what is predicted, measured, fitted and stated, on axes that stay the same."""
 
 import re
 
@@ -14,12 +14,12 @@ NO_LAW, COSTLY = "There is no law.", "It is too large."
 
 
 def field(c=2.0, error=0.01):
-    """Of a kernel of one entry: |G| is c times that of a standard normal, over its mean."""
+    """The fluctuation of a kernel with one entry: |G| has mean c, and is proportional to that of a standard normal."""
     return Fluctuation(c, error, np.full((1, 1, 1, 1), 9.0), np.zeros((256, 1, 1)), None)
 
 
 def shown(plot, name):
-    """What is drawn under a name of the legend; nothing if the legend has it not."""
+    """The trace with this name in the legend, or `None` if the legend does not list it."""
     [trace] = [trace for trace in plot.figure.data if trace.name == name]
     return trace if trace.showlegend else None
 
@@ -39,7 +39,7 @@ def test_convergence_plot_keeps_points_of_one_network_only():
     assert not csv_records(plot)
 
 
-def test_the_prediction_is_there_before_the_first_network():
+def test_the_prediction_is_drawn_before_the_first_network():
     plot = ConvergencePlot([64, 256], seeds=2)
     plot.restart("a", 64)
     assert not plot.is_predicted
@@ -75,9 +75,8 @@ def test_the_line_under_a_prediction_says_whether_networks_agree(times, spread, 
         near += [ratio] * (width > 64)
     error = np.hypot(np.std(near, ddof=1) / len(near) ** 0.5, np.mean(near) * 0.01)
     said = reading(plot)
-    assert (
-        f"From width 1,024 on, networks are {np.mean(near):.2f} ± {error:.2f} (s.e.) times as far as predicted" in said
-    )
+    measured = f"{np.mean(near):.2f} ± {error:.2f} (s.e.) times the predicted one"
+    assert f"From width 1,024 on, the measured distance is {measured}" in said
     assert verdict in said
 
 
@@ -87,8 +86,8 @@ def test_networks_that_are_too_narrow_for_the_law_are_not_judged():
     plot.predict(field(c=5.0))
     for width, seed in plot.remaining():
         plot.add(width, seed, 0.5)
-    assert "compared with it from width 2,500 on." in reading(plot)
-    assert "times as far" not in reading(plot)
+    assert "compared with the prediction from width 2,500 on." in reading(plot)
+    assert "the measured distance" not in reading(plot)
 
 
 def test_virtual_networks_have_their_own_marker_and_name_and_come_last():
@@ -108,7 +107,7 @@ def test_virtual_networks_have_their_own_marker_and_name_and_come_last():
     assert {row["kind"] for row in csv_records(plot) if float(row["width"]) > 256} == {"virtual network"}
 
 
-def test_widths_that_are_too_large_are_left_out_and_said_to_be():
+def test_widths_that_are_too_large_are_left_out_and_named():
     plot = ConvergencePlot([64], seeds=1)
     plot.restart("a", 64)
     plot.leave_out(10**6)
@@ -131,7 +130,7 @@ def test_the_prediction_is_in_the_csv():
     assert network["low"] == ""
 
 
-def test_a_prediction_of_other_settings_is_dimmed_and_out_of_the_csv_until_the_new_one():
+def test_an_outdated_prediction_is_dimmed_and_left_out_of_the_csv():
     plot = ConvergencePlot([64], seeds=1)
     plot.restart("a", 64)
     plot.predict(field(c=2.0))
@@ -164,7 +163,7 @@ def test_a_prediction_of_the_same_network_stays():
     assert "Predicted" in reading(plot)
 
 
-def test_without_a_law_none_is_fitted_and_the_slope_is_compared_with_none():
+def test_without_a_law_nothing_is_fitted_and_the_slope_is_not_judged():
     plot = ConvergencePlot([64, 256], seeds=3, virtual=[])
     plot.restart("a", 64)
     plot.refuse(NO_LAW)
@@ -174,10 +173,10 @@ def test_without_a_law_none_is_fitted_and_the_slope_is_compared_with_none():
     assert shown(plot, "fitted, ∝ 1/√n") is None
     assert reading(plot) == "There is no prediction. There is no law. Measured slope: −0.33."
     plot.restart("b", 64)
-    assert reading(plot).startswith("First the predicted line, then random networks: each is one point.")
+    assert reading(plot).startswith("First the predicted line, then random networks, one point each.")
 
 
-def test_a_law_without_a_prediction_is_fitted_and_falls_by_half_over_four_times_the_width():
+def test_a_law_without_a_prediction_is_fitted_as_one_over_root_n():
     plot = ConvergencePlot([64, 256, 1024], seeds=1)
     plot.restart("a", 64)
     plot.predict(field())
@@ -192,11 +191,11 @@ def test_a_law_without_a_prediction_is_fitted_and_falls_by_half_over_four_times_
     assert {row["kind"] for row in csv_records(plot)} == {"random network"}
 
 
-def test_the_width_that_is_needed_is_said_with_its_error_before_any_network():
+def test_the_needed_width_is_given_with_its_error_before_any_network():
     plot = ConvergencePlot([64], seeds=1, goals=[0.1, 0.01, 0.001])
     plot.restart("a", 64)
     plot.predict(field(c=2.97, error=0.03))
-    said = "Width for 10 % (to leading order): 880; 1 %: 88,000; 0.1 %: 8.8 million; ± 2 % (s.e.)."
+    said = "Width needed for 10 % (to leading order): 880; 1 %: 88,000; 0.1 %: 8.8 million; ± 2 % (s.e.)."
     assert reading(plot).strip() == said.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
@@ -213,8 +212,8 @@ def converging(slope, noise=0.0):
 @pytest.mark.parametrize(
     ("slope", "noise", "verdict"),
     [
-        (-0.5, 0.1, "agrees with theory, −0.50: four times the width halves the distance."),
-        (-0.35, 0.1, "not −0.50. That law is for wide networks; at these widths, terms"),
+        (-0.5, 0.1, "agrees with theory, −0.50: quadrupling the width halves the distance."),
+        (-0.35, 0.1, "not −0.50. That law holds for wide networks; at these widths, higher-order terms"),
         (-0.5, 2.5, "too uncertain to test the theory’s −0.50."),
     ],
 )
@@ -238,28 +237,27 @@ def test_two_networks_of_each_width_are_too_few_to_judge():
     assert "not −0.50" in plot.reading.value
 
 
-def test_a_slope_that_the_wide_networks_bring_back_is_said_to_be():
+def test_a_slope_that_agrees_for_wide_networks_is_said_to_agree():
     plot = ConvergencePlot([64, 128, 256, 512, 1024, 2048, 4096], seeds=6, virtual=[])
     plot.restart("a", 64)
     plot.refuse(COSTLY, law=True)
     rng = np.random.default_rng(2)
     for width, seed in plot.remaining():
         plot.add(width, seed, (1 + 60 / width) / width**0.5 * np.exp(0.15 * rng.normal()))
-    assert "from width 512 on it is" in plot.reading.value
-    assert "which agrees" in plot.reading.value
+    assert re.search("from width 512 on, the slope is .*: it agrees", plot.reading.value)
 
 
-def test_networks_that_are_too_narrow_are_called_so():
+def test_networks_too_narrow_for_the_law_are_named():
     plot = ConvergencePlot([64, 256, 1024], seeds=4, virtual=[])
     plot.restart("a", 64)
     plot.refuse(COSTLY, law=True)
     rng = np.random.default_rng(3)
     for width, seed in plot.remaining():
         plot.add(width, seed, 2 * (width / 64) ** -0.2 * np.exp(0.05 * rng.normal()))
-    assert re.search("at width 1,024 these are still <b>11[0-9]%</b> off", plot.reading.value)
+    assert re.search("at width 1,024 the deviation is still <b>11[0-9]%</b>", plot.reading.value)
 
 
-def test_axes_of_deviations_hold_still():
+def test_axes_of_deviations_are_stable():
     near, far = (ConvergencePlot([64, 256], seeds=1) for _ in range(2))
     for plot, deviations in ((near, (0.1, 0.05)), (far, (2.0, 0.9))):
         plot.restart("a", 64)

@@ -1,4 +1,4 @@
-"""The curves of two answers and the laws of one gradient: what is drawn, what is said, what is exported; the quiz."""
+"""The curves of two answers and the laws of one gradient: what is drawn, what the text says, what is exported."""
 
 import numpy as np
 import pytest
@@ -31,13 +31,13 @@ def test_curves_of_the_worked_example(plot):
     assert plot.reading.value.endswith("a note")
 
 
-def test_answers_of_both_signs_are_not_called_a_factor(plot):
+def test_answers_of_opposite_signs_are_not_compared_by_a_factor(plot):
     plot.restart(GRID, -0.06 * GRID, at=1.0)
     assert "correct 1.00, GIA −0.06, of the wrong sign." in reading(plot)
     plot.restart(GRID, np.full(61, 0.05), at=-2.0)
-    assert "of the wrong sign" in reading(plot)  # however small it is beside the right one
+    assert "of the wrong sign" in reading(plot)  # however small it is compared with the right one
     plot.restart(GRID, 3 * GRID + 0.5, at=0.0)
-    assert "correct 0.00, GIA 0.50." in reading(plot)  # nothing to be a multiple of
+    assert "correct 0.00, GIA 0.50." in reading(plot)  # no multiple of zero
 
 
 def test_points_are_the_mean_of_the_networks_and_bars_their_spread(plot):
@@ -59,7 +59,7 @@ def test_curves_that_coincide_are_called_the_same(plot):
     assert "correct 1.00, GIA 1.00, the same." in reading(plot)
 
 
-def test_what_networks_reach_is_not_cut_off(plot):
+def test_the_axis_covers_all_networks(plot):
     plot.add(np.full(61, 100.0))
     plot.add(np.full(61, -100.0))
     low, high = plot.figure.layout.yaxis.range

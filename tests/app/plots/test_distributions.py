@@ -1,4 +1,4 @@
-"""Coordinates and functions beside their Gaussian: what is shown is what was sampled, and counted in full."""
+"""Coordinates and functions beside their Gaussian: plots show what was sampled and count all of it."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def functions():
     return FunctionDraws("networks", np.linspace(-1, 1, 5), "s", draws=6)
 
 
-def test_the_bell_stays_where_it_is():
+def test_the_bell_curve_keeps_its_size():
     rng, heights = np.random.default_rng(0), []
     for share_of_zeros in (0.0, 0.0, 0.5):
         histogram = CoordinateHistogram("heading", "h")
@@ -56,7 +56,7 @@ def test_values_beyond_the_axis_are_counted(histogram):
     assert sum((float(b) - float(a)) * float(p) for a, b, _, p in numbers) == pytest.approx(1, abs=1e-3)
 
 
-def test_another_prediction_starts_another_sample_and_the_old_one_fades(histogram):
+def test_a_new_prediction_starts_a_new_sample_and_keeps_the_old_one_until_then(histogram):
     histogram.restart(std=1.0)
     histogram.add(np.ones((1, 10)))
     before = histogram.figure.data[0].y
@@ -66,7 +66,7 @@ def test_another_prediction_starts_another_sample_and_the_old_one_fades(histogra
     assert "4 coordinates" in histogram.reading.value
 
 
-def test_curves_are_drawn_apart_inside_bands(functions):
+def test_curves_are_separated_by_gaps_and_counted_inside_bands(functions):
     std = np.array([2.0, 1.0, 1.0, 1.0, 2.0])
     functions.restart(std)
     narrow, wide, curves, edges, one = functions.figure.data
@@ -84,14 +84,14 @@ def test_curves_are_drawn_apart_inside_bands(functions):
     assert len(csv_rows(functions)) == 1 + 4 * 5
 
 
-def test_there_is_room_for_so_many_curves(functions):
+def test_the_number_of_curves_is_limited(functions):
     functions.restart(np.ones(5))
     functions.add(np.zeros((10, 5)))
     assert "6 networks" in functions.reading.value
     assert len(functions.figure.data[2].y) == len(functions.figure.data[2].x)
 
 
-def test_picture_of_real_networks_goes_gaussian(histogram):
+def test_coordinates_of_real_networks_become_gaussian(histogram):
     """What chapter 1 shows: tails at width 1, none at width 256."""
     network, point = nv.architectures.mlp(depth=2), [[1.0, 1.0]]
     program = nv.program(network, point)
@@ -114,7 +114,7 @@ def entry():
     return law
 
 
-def test_an_entry_has_its_bell_before_a_network_is_drawn(entry):
+def test_an_entry_has_its_bell_curve_before_a_network_is_sampled(entry):
     bell = entry.figure.data[2]
     assert reading(entry) == "Predicted Θ: 3.00 ± 0.50."
     assert entry.figure.layout.xaxis.range == pytest.approx((1.0, 5.0))
@@ -124,7 +124,7 @@ def test_an_entry_has_its_bell_before_a_network_is_drawn(entry):
 
 
 def test_heavy_tails_are_not_cut_at_the_top(entry):
-    """Without a standard deviation the axis is wide, and most networks are in few of its bins."""
+    """Without a standard deviation the axis is wide, and most networks fall into few of its bins."""
     usual = entry.figure.layout.yaxis.range
     entry.add("real", [3.1] * 10)
     assert entry.figure.layout.yaxis.range[1] in (4 * usual[1], 8 * usual[1])
@@ -135,12 +135,12 @@ def test_heavy_tails_are_not_cut_at_the_top(entry):
     assert entry.figure.layout.yaxis.range[1] > max(entry.figure.data[1].y)
 
 
-def test_a_single_network_has_no_mean_to_say(entry):
+def test_no_mean_is_given_for_a_single_network(entry):
     entry.add("virtual", [2.9])
     assert reading(entry).strip() == "Predicted Θ: 3.00 ± 0.50."
 
 
-def test_real_and_virtual_networks_have_histograms_of_their_own(entry):
+def test_real_and_virtual_networks_have_separate_histograms(entry):
     real, virtual = np.random.default_rng(0).normal(3.0, 0.5, size=(2, 4000))
     entry.add("real", real[:2000])
     assert not len(entry.figure.data[1].x)
@@ -162,7 +162,7 @@ def test_without_a_variance_there_is_no_bell(entry):
     assert "no standard deviation to predict" in reading(entry)
 
 
-def test_influences_are_counted_to_the_last():
+def test_all_influences_are_counted():
     influences = InfluenceHistogram("influence")
     draws = np.concatenate([np.full(98, -1.0), [49.0, 49.0]])
     influences.show(draws, draws.var())
@@ -171,7 +171,7 @@ def test_influences_are_counted_to_the_last():
     assert bars.y[-1] == pytest.approx(0.02)  # beyond five standard deviations
     assert influences.figure.layout.shapes[1].x0 == pytest.approx(draws.std())
     assert "√V = 7.00" in reading(influences)
-    assert "The loudest tenth of them makes 98% of the variance" in reading(influences)
+    assert "The tenth with the largest influence makes up 98% of the variance" in reading(influences)
     assert len(csv_rows(influences)) == 101
     influences.show(None, np.nan)
     assert not len(influences.figure.data[0].x)

@@ -1,4 +1,4 @@
-"""The plots of a batch and one point more: what is drawn, what is said, what is exported."""
+"""The plots of a batch with one more point: what is drawn, what the text says, what is exported."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def row():
     return plot
 
 
-def test_row_with_and_without_the_extra_point(row):
+def test_a_row_with_and_without_the_extra_point(row):
     with_it, without, networks, extra = row.figure.data
     assert list(with_it.y) == [1.5, 1, 4, 4, 5]
     assert list(without.y) == [1, 2, 3, 4, 5]
@@ -52,7 +52,7 @@ def test_networks_are_a_mean_and_a_spread(row):
 
 
 @pytest.mark.parametrize(("name", "moved"), [("batchnorm_mlp", True), ("layernorm_mlp", False), ("mlp", False)])
-def test_only_batchnorm_moves_the_others(row, name, moved):
+def test_the_extra_point_changes_the_others_only_under_batchnorm(row, name, moved):
     arch = getattr(nv.architectures, name)()
     row.restart(kernel(BATCH, arch=arch)[2], kernel(LARGER, arch=arch)[2], chosen=2, extra=0.6)
     assert ("the extra point changes nothing" in row.reading.value) != moved

@@ -1,4 +1,4 @@
-"""Figure 1: the experiments measure what they say, curves show what was given, slopes are those of the curves."""
+"""Figure 1: curves show the numbers that they are given, and slopes are those of the curves."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def fill(curves, c=2.0):
         curves.add(name, width, dict.fromkeys(seeds, (one,) if name == "RNN" else (one, 0.4)))
 
 
-def test_narrow_networks_come_first_and_what_is_known_is_not_measured_again(plot):
+def test_narrow_networks_come_first_and_nothing_is_measured_twice(plot):
     assert [width for _, width, _ in plot.remaining()] == [64, 64, 128, 128, 256, 256]
     fill(plot)
     assert not plot.remaining()
@@ -55,18 +55,18 @@ def test_curves_show_the_numbers_given(plot):
 
 
 def prediction(c, error=0.1):
-    """Of one entry, whose deviations are |N(0, 1)| c √(π/2)."""
+    """A prediction for a kernel with one entry, whose deviations are |N(0, 1)| c √(π/2)."""
     std = c * (np.pi / 2) ** 0.5
     draws = std * np.random.default_rng(0).standard_normal((256, 1, 1))
     return nv.Fluctuation(c, error, np.full((1, 1, 1, 1), std**2), draws, draws)
 
 
-def test_predictions_fall_as_one_over_the_root_before_a_network_is_drawn(plot):
+def test_predictions_fall_as_one_over_root_n_before_a_network_is_sampled(plot):
     assert plot.unpredicted() == ["RNN", "mean readout"]
     plot.predict("RNN", prediction(2.0))
     plot.predict("mean readout", prediction(5.0))
     assert not plot.unpredicted()
-    assert reading(plot) == "Predicted without a network: c is from 2.00 (RNN) to 5.00 (mean readout)."
+    assert reading(plot) == "Predicted without sampling a network: c is from 2.00 (RNN) to 5.00 (mean readout)."
     rnn, band = plot.figure.data[-10], plot.figure.data[-5]
     x, y = np.array(rnn.x[:2], dtype=float), np.array(rnn.y[:2], dtype=float)
     assert y == pytest.approx(2 / np.sqrt(x))
@@ -85,11 +85,11 @@ def test_measured_constants_are_compared_with_the_predicted_ones(plot):
     plot.predict("mean readout", prediction(5.0))
     fill(plot)
     assert "Their deviation × √n is 0.70 times the predicted c on average" in reading(plot)  # 1 and 0.4
-    assert "within two standard errors of it: 1 of 2." in reading(plot)
+    assert "within two standard errors of c: 1 of 2." in reading(plot)
     assert csv_records(plot)[0]["c"] == "2.0"
 
 
-def test_wide_networks_are_virtual_few_and_marked(plot):
+def test_wide_networks_are_virtual_and_few_and_have_their_own_marker(plot):
     plot.restart(["RNN"], "ntk4a", [*WIDTHS, 10_000], range(30))
     assert [len(seeds) for _, width, seeds in plot.remaining() if width == 10_000] == [4]
     fill(plot)
@@ -97,7 +97,7 @@ def test_wide_networks_are_virtual_few_and_marked(plot):
     assert {row["network"] for row in csv_records(plot) if row["width"] == "10000"} == {"virtual"}
     assert plot.figure.layout.yaxis.range[0] < np.log10(2 / 10_000**0.5)
     plot.leave_out("RNN", 10_000)
-    assert reading(plot).endswith("From width 10,000 on, too large for the free memory: RNN.")
+    assert reading(plot).endswith("Too large for the available memory from width 10,000 on: RNN.")
 
 
 def test_bars_are_two_standard_errors(plot):
@@ -117,7 +117,7 @@ def test_slope_and_its_error_are_those_of_simulated_curves():
     assert np.isnan(Curve("a", False, {64: [1.0], 128: [1.0]}).slope()[0])
 
 
-def test_slope_plot_says_the_average_of_the_distances_to_the_limit(plot):
+def test_slope_plot_averages_the_slopes_of_distances_to_the_limit(plot):
     fill(plot)
     slopes = SlopePlot()
     slopes.show(plot.curves(), [plot.look(curve.name) for curve in plot.curves()])
@@ -137,15 +137,15 @@ def test_slope_plot_names_the_curves_that_do_not_agree():
     slopes = SlopePlot()
     slopes.show(curves, [(theme.FINITE, "circle")] * 2)
     said = reading(slopes)
-    assert "Within two standard errors of it: 1 of 2; outside: b." in said
+    assert "Within two standard errors of −0.50: 1 of 2; outside: b." in said
     slopes.show(curves[:1], [(theme.FINITE, "circle")])
-    assert reading(slopes).endswith("Within two standard errors of it: 1 of 1.")
+    assert reading(slopes).endswith("Within two standard errors of −0.50: 1 of 1.")
 
 
-def test_no_number_is_claimed_before_it_is_predicted(plot):
+def test_no_number_is_given_before_it_is_predicted(plot):
     assert reading(plot) == "Each curve should fall as c/√n, with its own c; predicting it …"
 
 
-def test_a_crowd_keeps_three_colours(plot):
+def test_of_many_architectures_three_keep_their_colours(plot):
     plot.restart(["a", "b", "c", "d", "e", "f"], "ntk", WIDTHS, range(2))
     assert [plot.look(name)[0] for name in "abcdef"] == theme.SERIES[:3] + [theme.MUTED] * 3

@@ -1,4 +1,4 @@
-"""The gates and the memory of a gated network: what is drawn, what is said, what is exported."""
+"""The gates and the memory of a gated network: what is drawn, what the text says, what is exported."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def test_gates_that_start_at_the_second_step():
     assert list(mean.x) == list(range(2, STEPS + 1))
     assert mean.y == pytest.approx(np.full(STEPS - 1, 0.4))
     assert (min(band.y), max(band.y)) == pytest.approx((0.2 + 0.16 * 0.4, 0.2 + 0.84 * 0.4))
-    assert reading(plot) == "At the last step 0.40 on average in the limit, the middle 68% from 0.26 to 0.54."
+    assert reading(plot) == ("In the limit, the gate at the last step has mean 0.40, its middle 68% from 0.26 to 0.54.")
     plot.add(np.random.default_rng(0).random((STEPS - 1, 5)))
     assert np.isnan(lines.y).sum() == 2  # a gap after each of the two shown
     rows = csv_records(plot)
@@ -38,7 +38,7 @@ def test_a_gate_with_another_number_of_steps_replaces_the_first():
     assert plot.to_csv().splitlines()[1].endswith("0.25")
 
 
-def test_half_lives_are_read_off_and_curves_are_relative():
+def test_half_lives_are_given_and_curves_are_relative():
     plot = MemoryPlot("heading", STEPS)
     plot.restart(3 * SLOW, FAST)
     networks, limit, other, line = plot.figure.data
@@ -55,7 +55,7 @@ def test_half_lives_are_read_off_and_curves_are_relative():
     assert reading(plot).startswith("In the limit: half-life 3.9 ± 1.0 steps;")  # 4, 1 and 1: standard error 1.0
 
 
-def test_what_does_not_fade_or_is_gone_is_said_so_and_stays_in_view():
+def test_growing_and_vanishing_distances_are_named_and_stay_in_view():
     plot = MemoryPlot("heading", STEPS)
     plot.restart(1.5 ** np.arange(STEPS), np.eye(STEPS)[0])
     assert reading(plot) == "In the limit: the distance grows; without gates: gone after one step."
@@ -68,7 +68,7 @@ def test_a_distance_that_stays_has_no_half_life():
     assert reading(plot) == "In the limit: the distance does not fade; without gates: half-life 4.0 steps."
 
 
-def test_a_half_life_has_the_digits_that_its_error_leaves():
+def test_a_half_life_has_the_digits_that_its_error_justifies():
     plot = MemoryPlot("heading", STEPS)
     plot.restart(SLOW, FAST)
     plot.refine(0.5 ** (np.arange(STEPS) / 4.04))
@@ -77,14 +77,16 @@ def test_a_half_life_has_the_digits_that_its_error_leaves():
     assert "half-life 13 ± 19 steps" in reading(plot)
 
 
-def test_band_stays_where_a_gate_can_be():
+def test_the_band_stays_between_zero_and_one():
     plot = GatePlot("heading", STEPS)
     plot.restart(np.tile(np.repeat([0.0, 1.0], [3, 7]), (STEPS, 1)), keeps=True)  # mean + std would be 1.16
     band = plot.figure.data[0]
     assert (min(band.y), max(band.y)) == (0, 1)
-    assert reading(plot).endswith("Independent draws of it halve a memory in 3.9 steps.")  # √0.7
+    assert reading(plot).endswith(
+        "Memory multiplied by this gate alone, drawn anew at each step, halves in 3.9 steps."
+    )  # √0.7
     plot.restart(np.ones((STEPS, 4)), keeps=True)
-    assert reading(plot).endswith("leave more than half of a memory after 200 steps.")
+    assert reading(plot).endswith("Memory multiplied by this gate alone is still above half after 200 steps.")
 
 
 def test_memory_csv():

@@ -1,4 +1,4 @@
-"""What is out of date: it is dimmed, tells no number and stays out of the CSV, until it is drawn anew."""
+"""Whatever is out of date is dimmed, shows no number and is left out of the CSV until it is redrawn."""
 
 import re
 
@@ -58,7 +58,7 @@ def is_dimmed(plot):
 
 
 def numbers(plot):
-    """What a plot's reading says in bold: its numbers."""
+    """The numbers in a plot's line of text, which are in bold."""
     return re.findall(r"<b>([^<]*\d[^<]*)</b>", plot.reading.value)
 
 
@@ -68,14 +68,14 @@ def looks(part, plot):
 
 @pytest.fixture(params=TWO_SIDED)
 def drawn(request):
-    """A plot of a limit and of networks, both drawn, and what draws each."""
+    """A plot with its limit and its networks drawn, and the two functions that draw them."""
     plot, limit, network = request.param()
     limit()
     network()
     return plot, limit, network
 
 
-def test_all_of_it_is_out_of_date_after_a_move_that_draws_nothing(drawn):
+def test_the_whole_panel_is_out_of_date_after_a_move_that_draws_nothing(drawn):
     plot, _, _ = drawn
     assert not is_dimmed(plot)
     assert plot.to_csv().count("\n") > 1
@@ -87,9 +87,9 @@ def test_all_of_it_is_out_of_date_after_a_move_that_draws_nothing(drawn):
     assert plot.to_csv().count("\n") == 1
 
 
-def test_the_side_drawn_anew_is_current_and_the_other_dimmed_until_it_is_too(drawn):
+def test_a_redrawn_side_is_current_and_the_other_dimmed_until_it_is_redrawn(drawn):
     plot, limit, network = drawn
-    sampled = plot.parts[isinstance(plot, (FunctionDraws, GatePlot))]  # of whom the limit is the first part
+    sampled = plot.parts[isinstance(plot, (FunctionDraws, GatePlot))]  # in these two, the limit is the first part
     before, said = looks(sampled, plot), plot.reading.value
     plot.outdate()
     limit()
@@ -105,7 +105,7 @@ def test_the_side_drawn_anew_is_current_and_the_other_dimmed_until_it_is_too(dra
     assert not is_dimmed(plot)
 
 
-def test_what_is_out_of_date_stays_out_of_the_csv():
+def test_outdated_numbers_are_left_out_of_the_csv():
     plot, limit, network = pair()
     limit()
     network()
@@ -126,7 +126,7 @@ def test_no_number_compares_the_two_sides_while_one_is_out_of_date():
         assert not numbers(plot)
 
 
-def test_what_is_drawn_after_all_undoes_the_dimming(drawn):
+def test_drawing_undoes_the_dimming(drawn):
     plot, limit, network = drawn
     said = plot.reading.value
     plot.outdate()
@@ -159,7 +159,7 @@ def test_a_panel_that_has_drawn_nothing_is_not_out_of_date():
     assert "out of date" not in plot.reading.value
 
 
-def test_the_slope_of_another_network_goes_with_its_points():
+def test_the_slope_of_another_network_is_removed_with_its_points():
     plot = ConvergencePlot([64, 256], seeds=1)
     plot.restart("a", 64)
     plot.refuse("There is no law.")

@@ -1,4 +1,4 @@
-"""The map of order and chaos and the correlations layer by layer: what is drawn, what is said, what is exported."""
+"""The map of order and chaos and the correlations by layer: what is drawn, what the text says, what is exported."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ def diagram(slope=1.44, growth=1.0, lengths=False):
     return plot
 
 
-def test_map_has_weights_across_and_biases_up():
+def test_the_map_has_weights_across_and_biases_upwards():
     field, edge, marker = diagram().figure.data
     assert np.array_equal(field.z, CORRELATION.T)
     assert np.array_equal(edge.z, SLOPE.T)
@@ -52,7 +52,7 @@ def test_map_csv():
     assert len(rows) == 7
 
 
-def test_map_can_show_lengths_where_correlations_would_be_of_one_colour():
+def test_the_map_can_show_lengths_instead_of_correlations():
     plot = diagram(lengths=True)
     field, edge, _ = plot.figure.data
     assert field.z == pytest.approx(np.log10(SQUARE.T))
@@ -98,8 +98,8 @@ def test_layers_csv(layers):
     assert (rows[1]["correlation"], rows[1]["ntk_correlation"], rows[1]["networks_mean"]) == ("0.5", "0.3", "0.4")
 
 
-# Near c = 1 a layer of relu makes of 1 − c: 1 − c′ = 1 − c − (2√2/3π)(1 − c)^{3/2} + …, whose
-# solution is 1 − c ≈ (9π²/2)/ℓ². (Cho and Saul, 2009, have the map: c′ = (√(1 − c²) + c(π − arccos c))/π.)
+# Near c = 1, a layer of relu maps 1 − c to 1 − c′ = 1 − c − (2√2/3π)(1 − c)^{3/2} + …, which is solved by
+# 1 − c ≈ (9π²/2)/ℓ². (The map is in Cho and Saul, 2009: c′ = (√(1 − c²) + c(π − arccos c))/π.)
 def test_relu_forgets_like_the_square_of_the_depth():
     @nv.architecture
     def hidden(net, xi, *, layer=1):

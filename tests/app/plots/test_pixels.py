@@ -1,4 +1,4 @@
-"""A kernel against the pixels: which pairs are drawn, how far the two orders agree, what is said and exported."""
+"""A kernel against the pixels: which pairs are drawn, how far the two orders agree, what is exported."""
 
 import re
 
@@ -27,7 +27,7 @@ def kernel(values):
     return matrix
 
 
-def test_pairs_of_one_class_and_of_two_are_told_apart(plot):
+def test_pairs_of_one_class_and_of_two_are_distinguished(plot):
     plot.show(kernel([10, 20, 30, 40, 50, 60]))
     *_, same, different = plot.figure.data
     assert (list(same.x), list(same.y)) == (pytest.approx([0.6, 0.8]), [20, 50])
@@ -42,7 +42,7 @@ def test_rank_correlation_is_spearmans(plot):
     plot.show(kernel([1, 2, 3, 4, 5, 6]))
     # By hand: ranks of the pixels 2, 4, 1, 5.5, 5.5, 3 against 1 … 6.
     assert plot.rank_correlation() == pytest.approx(7 / np.sqrt(17 * 17.5))
-    assert "rank correlation 0.406. Θ ranks them differently than" in reading(plot)
+    assert "rank correlation 0.406. Θ ranks them differently from" in reading(plot)
 
 
 def test_csv_has_every_pair(plot):
@@ -57,7 +57,7 @@ def test_csv_has_every_pair(plot):
 
 @pytest.mark.parametrize(("nonlinearity", "agreed"), [("relu", 1.0), ("erf", 1.0), ("abs", 0.5925)])
 def test_what_chapter_2_says_of_the_digits(nonlinearity, agreed):
-    """A perceptron's limit keeps the order of the pixels, and so their blocks, but for an even nonlinearity."""
+    """A perceptron's limit keeps the order of the pixels, and so their blocks, except with an even nonlinearity."""
     digits = app.digits(classes=(0, 1, 4, 6), each=4)
     plot = app.PixelPlot(digits.x, digits.pictures, digits.labels)
     plot.show(nv.infinite_ntk(nv.architectures.mlp(depth=3, nonlinearity=nonlinearity), digits.x).ntk)

@@ -1,4 +1,4 @@
-"""Two images and two kernels against a shift: what is drawn, what is said, what is exported."""
+"""Two images and two kernels against a shift: what is drawn, what the text says, what is exported."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def test_each_network_is_relative_to_itself(plot):
     assert len(flatten.x) == len(average.x) == 0
 
 
-def test_axis_holds_still_and_cuts_nothing_off(plot):
+def test_the_axis_is_stable_and_cuts_nothing_off(plot):
     ranges = [plot.figure.layout.yaxis.range]
     for first in ([3.0, 4.0, 1.0], [0.0, 4.0, 4.2], [-1.0, 4.0, 5.0]):
         plot.restart(first, [3.0, 3.0, 3.0], at=1)
@@ -55,7 +55,7 @@ def test_csv(plot):
     assert (rows[0]["flattening_networks_mean"], rows[0]["average_pooling_networks_mean"]) == ("nan", "2.0")
 
 
-def test_images_stand_in_their_frames():
+def test_images_fill_their_frames():
     pair = ImagePair("heading", (2, 3))
     first, second = np.eye(2, 3), np.zeros((2, 3))
     pair.show(first, second, ("x", "x′"), "a line")

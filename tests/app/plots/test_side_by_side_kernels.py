@@ -1,4 +1,4 @@
-"""Plots: what they show can be read back, exported, and reaches a page that is opened later."""
+"""Two kernels side by side: their colours, what the text says, what is exported."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The plots of training: what is drawn is what was given, what is said is what is drawn, divergence leaves the plot."""
+"""The plots of training: curves show the given numbers, texts describe the curves, divergence is cut off."""
 
 import numpy as np
 import pytest
@@ -38,14 +38,14 @@ def test_network_and_its_prediction_are_drawn_and_compared_at_the_end(curves):
     assert curves.figure.data[5].y == pytest.approx([0.1, 0.2, 0.3, 0.45])
     assert curves.figure.data[6].y == pytest.approx([0.1, 0.2, 0.3, 0.4])
     assert not np.isfinite(np.array(curves.figure.data[FIRST].y, dtype=float)).any()
-    assert "From its own prediction: 0.050 at width 256." in reading(curves)
+    assert "Distance of a network from its own prediction: 0.050 at width 256." in reading(curves)
     rows = csv_records(curves)
     assert [float(row["width_256"]) for row in rows] == [0.1, 0.2, 0.3, 0.45]
     curves.restart(0, [0] * 4, [1] * 4, (0, 1), [16, 256, 4096])
     assert not np.isfinite(np.array(curves.figure.data[5].y, dtype=float)).any()
 
 
-def test_network_that_diverges_leaves_the_plot(curves):
+def test_a_diverging_network_is_cut_off(curves):
     curves.add(16, [0.1, 5.0, 1e9, np.inf], [0.1, 0.1, 0.1, 0.1])
     y = np.array(curves.figure.data[FIRST].y, dtype=float)
     assert y[:2] == pytest.approx([0.1, 5.0])
@@ -53,7 +53,7 @@ def test_network_that_diverges_leaves_the_plot(curves):
     assert "diverged at width 16" in reading(curves)
 
 
-def test_leaving_means_and_slopes():
+def test_linearisation_errors_have_means_and_slopes():
     plot = LinearisationErrorPlot([16, 64, 256])
     for n in (16, 64, 256):
         for seed, factor in enumerate((0.5, 1.5)):
@@ -75,13 +75,13 @@ def test_leaving_means_and_slopes():
 @pytest.mark.parametrize(
     ("slope", "stable", "verdict"),
     [
-        (-0.5, True, "A wider network leaves its prediction less, and its kernel moves less."),
-        (0.3, False, "leaves its prediction more, and its kernel moves less: this learning rate is at the edge"),
-        (0.0, True, "leaves its prediction neither clearly less nor clearly more"),
+        (-0.5, True, "A wider network deviates from its prediction less, and its kernel moves less."),
+        (0.3, False, "deviates from its prediction more, and its kernel moves less: this learning rate is at the edge"),
+        (0.0, True, "deviates from its prediction neither clearly less nor clearly more"),
         (-0.2, True, "less, though not as 1/√n"),
     ],
 )
-def test_what_is_said_of_leaving_follows_the_curves(slope, stable, verdict):
+def test_the_text_on_linearisation_errors_follows_the_curves(slope, stable, verdict):
     plot = LinearisationErrorPlot([16, 64, 256])
     plot.restart(stable=stable)
     for n in (16, 64, 256):
@@ -90,7 +90,7 @@ def test_what_is_said_of_leaving_follows_the_curves(slope, stable, verdict):
     assert verdict in reading(plot)
 
 
-def test_axis_of_outputs_holds_still():
+def test_the_axis_of_outputs_is_stable():
     plot, ranges = TrainingCurves(STEPS, PICTURES, ("9", "5")), []
     for std in (0.3, 1.0, 2.0):
         plot.restart(2, [0, 0.5, 0.75, 0.875], [std] * 4, (0.8, 0.4), [16, 256, 4096])
@@ -98,7 +98,7 @@ def test_axis_of_outputs_holds_still():
     assert ranges == [(-3.0, 3.0), (-3.0, 3.0), (-6.0, 6.0)]
 
 
-def test_certainty_that_is_sure_of_nothing_gives_no_percentage():
+def test_a_posterior_that_is_sure_of_nothing_has_no_percentage():
     mean = np.zeros(2)
     plot = CertaintyPlot(np.zeros((2, 8, 8)), [1, -1], {"NTK": (mean, mean + 1)}, ("9", "5"), shown=[0])
     assert "sure (0 outside the bar) of 0; unsure of 2, right on 0%." in reading(plot)

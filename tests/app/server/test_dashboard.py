@@ -1,4 +1,4 @@
-"""How many pages a dashboard opens at most, and that its kernels leave nothing in the server."""
+"""The largest number of open pages, and that kernels leave nothing behind in the server."""
 
 import logging
 
@@ -10,7 +10,7 @@ from ntkviz.app.server.dashboard import ENGINE, Dashboard
 
 
 @pytest.mark.parametrize(("engine", "memory", "pages"), [(False, 24e9, 43), (True, 24e9, 166), (True, 4e9, 1)])
-def test_pages_are_as_many_as_fit(monkeypatch, engine, memory, pages):
+def test_the_number_of_pages_is_limited_by_memory(monkeypatch, engine, memory, pages):
     """A page takes 550 MB; for a class it takes 120, and the engine 4 GB."""
     monkeypatch.setattr(machine, "memory_total", lambda: memory)
     monkeypatch.delenv(ENGINE, raising=False)
@@ -20,11 +20,11 @@ def test_pages_are_as_many_as_fit(monkeypatch, engine, memory, pages):
 
 
 def test_a_kernel_leaves_no_logger_behind():
-    """Python keeps each logger that was ever named; with the kernels' own, a server would grow with every page."""
+    """Python never releases a logger; if each kernel had its own, the server would grow with every page."""
     manager = AsyncMappingKernelManager(parent=Dashboard())
     kernels, loggers = [], []
     for _ in range(3):
         kernels.append(ServerKernelManager(parent=manager))
-        assert kernels[-1].event_logger.schemas, "it knows what kernels report"
+        assert kernels[-1].event_logger.schemas, "it has the schemas of kernels' events"
         loggers.append(len(logging.root.manager.loggerDict))
     assert loggers[0] == loggers[-1]

@@ -1,4 +1,4 @@
-"""Ranges of axes hold still."""
+"""Ranges of axes are stable."""
 
 import numpy as np
 import pytest

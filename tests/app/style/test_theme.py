@@ -1,4 +1,4 @@
-"""Colours: text can be read, marks stand out, and scales grow evenly."""
+"""Colours: text is readable, marks stand out, and scales become lighter evenly."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_contrast_of_text_and_of_marks(palette):
 
 
 @pytest.mark.parametrize("colours", [theme.SEQUENTIAL, theme.NEGATIVE], ids=["positive", "negative"])
-def test_colormap_grows_evenly_in_lightness(colours):
+def test_colour_scales_grow_evenly_in_lightness(colours):
     lightness = np.array([116 * max(luminance(c), 0.0089) ** (1 / 3) - 16 for c in colours])
     steps = np.diff(lightness)
     assert (steps > 0).all()
@@ -45,6 +45,6 @@ def test_third_colour_stands_out(palette):
     assert contrast(palette["third"], palette["paper"]) >= 3
 
 
-def test_a_unit_is_written_over_the_colours():
+def test_the_unit_is_written_above_the_colour_bar():
     assert kernel_colours(979200.0, 0.0)["colorbar"]["title"]["text"] == "× 9.79·10<sup>5</sup>"
     assert kernel_colours(2.0, -1e-9)["cmin"] == 0  # rounding is no sign

@@ -1,4 +1,4 @@
-"""Numbers in words: as many digits as they deserve, no percentages in the thousands; and ranges that hold still."""
+"""Numbers in sentences: only significant digits, and no percentages in the thousands."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_share(distance, said):
         (0.51, np.nan, "<b>0.51</b>"),
     ],
 )
-def test_a_mean_has_the_decimals_of_its_spread(mean, std, said):
+def test_a_mean_has_as_many_decimals_as_its_spread(mean, std, said):
     assert plus_minus(mean, std) == said
 
 
@@ -73,8 +73,8 @@ def test_a_large_count_has_two_digits(count, said):
     assert about(count) == said
 
 
-def test_the_width_that_is_needed():
-    said = "Width for 10 % (to leading order): <b>1</b>; 1 %: <b>100</b>; ± 20 % (s.e.)."
+def test_the_needed_width():
+    said = "Width needed for 10 % (to leading order): <b>1</b>; 1 %: <b>100</b>; ± 20 % (s.e.)."
     assert width_needed(0.1, 0.01, [0.1, 0.01]) == said.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
@@ -83,11 +83,11 @@ def test_the_width_that_is_needed():
     [
         ((1.1, 1.0, 0.9), "they agree."),
         ((1.27, 1.15, 1.03), "they agree."),  # 2.1 errors from 1: of three networks, nothing unusual
-        ((1.3, 1.2, 1.1, 1.2), "Chance alone"),
+        ((1.3, 1.2, 1.1, 1.2), "By chance alone"),
         ((1.3, 1.2, 1.1) * 4, "more than chance explains"),
         ((0.6, 1.0, 1.4), "too uncertain"),
     ],
 )
-def test_few_networks_are_judged_mildly(ratios, said):
+def test_few_networks_are_judged_cautiously(ratios, said):
     distances = {(10**4, seed): ratio * 0.02 for seed, ratio in enumerate(ratios)}
     assert said in as_predicted(distances, 2.0, 0.07)

@@ -1,4 +1,4 @@
-"""The kept drawings are what their code draws."""
+"""The stored drawings are what their code draws."""
 
 import re
 from pathlib import Path
@@ -15,15 +15,15 @@ CHAPTERS = [chapter.name for chapter in chapters(Path(__file__).parents[3] / "no
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
-def test_a_drawing_is_as_its_code_draws_it(name):
-    """`make thumbnails` renews it. Another machine may round otherwise: coordinates to a tenth, colours to one."""
+def test_a_stored_drawing_is_what_its_code_draws(name):
+    """`make thumbnails` redraws it. Other machines may round differently: coordinates to a tenth, colours to one."""
     kept, drawn = (DRAWINGS / f"{name}.svg").read_text("utf-8").strip(), draw(name)
     assert NUMBER.sub("0", kept) == NUMBER.sub("0", drawn)
     numbers = (np.array(NUMBER.findall(text), dtype=float) for text in (kept, drawn))
     np.testing.assert_allclose(*numbers, atol=1)
 
 
-def test_nothing_is_kept_that_no_chapter_shows():
+def test_no_drawing_is_stored_without_a_chapter():
     assert sorted(path.name for path in DRAWINGS.iterdir()) == [f"{name}.svg" for name in CHAPTERS]
 
 

@@ -1,4 +1,4 @@
-"""The listing of a program, and a task about what the reader has built."""
+"""The listing of a program, with the verdict of the Simple GIA Check."""
 
 import numpy as np
 
@@ -37,7 +37,7 @@ def test_verdict_with_its_reasons():
     assert listing.reading.value.endswith(report.reasons[0])
 
 
-def test_nothing_written_in_a_program_becomes_markup():
+def test_texts_in_a_program_are_escaped():
     @nv.architecture
     def odd(net, x):
         return net.readout("v<b>", net.input("U<i>", x).mean(1))

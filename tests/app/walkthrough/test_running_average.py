@@ -1,4 +1,4 @@
-"""The average of a line's terms runs to its limit."""
+"""The running average of a line's terms converges to its limit."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def program():
     return Walkthrough(nv.architectures.mean_readout_mlp(), X)
 
 
-def test_the_average_runs_to_the_limit(program):
+def test_the_average_converges_to_the_limit(program):
     plot = RunningAverage()
     plot.restart(program.average(1, lambda h, g: h), "h")
     plot.add(np.array([4.0, 0.0, 2.0]))
@@ -26,7 +26,7 @@ def test_the_average_runs_to_the_limit(program):
     assert list(network.y) == [4, 2, 2]
     assert limit.y == pytest.approx([1, 1], abs=1e-3)
     assert max(band.y) == pytest.approx(1 + 2 * np.sqrt(0.625), rel=1e-2)
-    assert "After 3 coordinates 2.00; the limit is 1.00." in reading(plot)
+    assert "After 3 coordinates it is 2.00; the limit is 1.00." in reading(plot)
     plot.restart(None, "h")
     plot.add([])
     assert not len(plot.figure.data[2].x)

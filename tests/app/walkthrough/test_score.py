@@ -1,4 +1,4 @@
-"""The three plots of a program's walk: what is lit, drawn and said are the lines, laws and averages given."""
+"""The rows of a program: the current line is highlighted, and arrows lead from the lines that it uses."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def program():
     return Walkthrough(nv.architectures.mean_readout_mlp(), X)
 
 
-def test_the_score_lights_the_line_and_points_to_it(program):
+def test_the_score_highlights_the_current_line_and_its_sources(program):
     picked = []
     score = ScorePlot(on_pick=picked.append)
     score.show(program.steps, 8)
@@ -26,13 +26,13 @@ def test_the_score_lights_the_line_and_points_to_it(program):
     assert list(badges.text) == ["∼", "φ", "W", "φ", "f", "∼", "φ", "φ", "W", "φ"]
     shades = [float(colour.split(",")[-1][:-1]) for colour in bars.marker.color]
     assert [k for k, shade in enumerate(shades) if shade > 0] == [7, 8]
-    assert head.y == (9,)  # one row below, as the backward part begins after a free one
+    assert head.y == (9,)  # one row lower, since an empty row precedes the backward part
     assert (arrows.y[0], arrows.y[-2]) == (8, 9)
     rows = csv_records(score)
     assert (rows[8]["kind"], rows[8]["part"], rows[8]["uses_lines"]) == ("MatMul", "backward", "8")
 
 
-def test_a_long_program_scrolls_to_its_line():
+def test_a_long_program_scrolls_to_the_current_line():
     long = Walkthrough(nv.architectures.mlp(depth=2), X)
     score = ScorePlot(on_pick=print)
     for line in (0, 10, 19):

@@ -1,4 +1,4 @@
-"""A line's law, drawn as the walkthrough says it."""
+"""The law of a line's limit, and one network beside it."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def program():
     return Walkthrough(nv.architectures.mean_readout_mlp(), X)
 
 
-def test_the_law_and_what_it_would_be_without_what_returns(program):
+def test_the_law_of_a_line_with_and_without_the_returning_part(program):
     plot = StepLaw()
     plot.restart(program.steps[8])
     plot.add(program.value(8, program.network(1024, 1)))
@@ -27,7 +27,8 @@ def test_the_law_and_what_it_would_be_without_what_returns(program):
     assert fresh.visible
     assert fresh.y == pytest.approx(norm.pdf(fresh.x, 0, 2 * np.sqrt(1.625)), abs=1e-3)
     assert np.sum(bars.y) * bars.width == pytest.approx(1, abs=0.01)
-    assert "Z = Ẑ + Ż, Ż made of Zx1. Mean 2.00, deviation 3.00; here " in reading(plot)
+    expected = "Z = Ẑ + Ż, where Ż is built from Zx1. Mean 2.00, standard deviation 3.00; in this network "
+    assert expected in reading(plot)
     assert len(plot.to_csv().splitlines()) == 1025
     plot.restart(program.steps[3])
     law, fresh = plot.figure.data[1:3]
@@ -42,4 +43,4 @@ def test_a_number_is_a_dot_at_its_value(program):
     plot.add([1.75])
     assert list(plot.figure.data[3].x) == [1.75]
     assert plot.figure.data[1].x == pytest.approx([1.625, 1.625], rel=1e-3)
-    assert "with the limit 1.63" in reading(plot) or "with the limit 1.62" in reading(plot)
+    assert "converges to 1.63" in reading(plot) or "converges to 1.62" in reading(plot)

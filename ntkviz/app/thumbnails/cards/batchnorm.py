@@ -1,4 +1,4 @@
-"""One row of a batch's kernel with one more point and without it, and random networks."""
+"""One row of a batch's kernel with and without one more point, and random networks."""
 
 from __future__ import annotations
 
@@ -23,4 +23,4 @@ def draw() -> str:
     low, high, x = alone.min(), alone.max(), across(positions)
     lines = polyline(x, down(alone, low, high), THIRD, dashes="8 6") + polyline(x, down(together, low, high), LIMIT)
     points = dots(x, down(np.mean(samples, axis=0), low, high), FINITE)
-    return svg(lines + points, "a curve before and after one more point joins, and random networks on the second")
+    return svg(lines + points, "a curve before and after one more point joins, and random networks on the second one")

@@ -1,4 +1,4 @@
-"""The correct kernel, the shortcut's, and networks, against the second input."""
+"""The correct kernel, the shortcut's answer, and networks, against the second input."""
 
 from __future__ import annotations
 
@@ -21,4 +21,4 @@ def draw() -> str:
     lines = polyline(x, down(shortcut, low, high, 30), THIRD, dashes="8 6")
     lines += polyline(x, down(correct, low, high, 30), LIMIT)
     points = dots(x[::3], down(np.mean(samples, axis=0), low, high, 30)[::3], FINITE)
-    return svg(lines + points, "two curves that part, and points that follow one of them")
+    return svg(lines + points, "two curves that diverge, and points that follow one of them")

@@ -21,10 +21,10 @@ def draw() -> str:
 
     def line(distance: ArrayLike, colour: str, width: float, opacity: float = 1.0) -> str:
         distances = np.asarray(distance)
-        trace = np.log10(distances / distances[0])
-        return polyline(steps, down(trace, -1.6, 0.1), colour, width, opacity)
+        relative = np.log10(distances / distances[0])
+        return polyline(steps, down(relative, -1.6, 0.1), colour, width, opacity)
 
     networks = [recurrence(network(forget_bias=0.5), x, width=128, key=key).distance for key in range(8)]
     limits = [recurrence_limit(network(forget_bias=bias), x).distance for bias in (0.0, 0.5, 2.0)]
     drawn = [line(one, FINITE, 1.3, 0.5) for one in networks] + [line(one, LIMIT, 3) for one in limits]
-    return svg("".join(drawn), "the trace of the first token, fading at three rates")
+    return svg("".join(drawn), "the memory of the first token, fading at three rates")

@@ -27,4 +27,4 @@ def draw() -> str:
     )
     alike = np.array([np.interp(-0.9, -correlation[:, j], np.arange(columns)) for j in range(rows)])
     line = polyline((alike + 0.5) * side, np.linspace(side / 2, HEIGHT - side / 2, rows), LIMIT, 4)
-    return svg(cells + line, "a map of order and chaos, and the line where correlations stay as they are")
+    return svg(cells + line, "a map of order and chaos, and the line along which correlations are unchanged")

@@ -1,4 +1,4 @@
-"""A pile of blocks beside the limit of the network they make."""
+"""A stack of blocks beside the limit of the network that they form."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def draw() -> str:
     """The card of chapter 15."""
     tokens = digits(each=3).x.reshape(-1, 2, 32)
     limit = infinite_ntk(architectures.from_blocks(blocks=BLOCKS), tokens).ntk
-    pile = "".join(_block(name, COLOURS[name], 25 + 25 * k) for k, name in enumerate(BLOCKS))
-    return svg(pile + arrow() + heatmap(limit, limit, 180), "a pile of blocks and a kernel")
+    stack = "".join(_block(name, COLOURS[name], 25 + 25 * k) for k, name in enumerate(BLOCKS))
+    return svg(stack + arrow() + heatmap(limit, limit, 180), "a stack of blocks and a kernel")
 
 
 def _block(name: str, colour: str, top: float) -> str:

@@ -1,4 +1,4 @@
-"""A band that narrows while networks train, and two of them inside it: one on its prediction, one off."""
+"""The band of the limit, narrowing during training, with narrow and wide networks inside it."""
 
 from __future__ import annotations
 

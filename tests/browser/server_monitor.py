@@ -1,4 +1,4 @@
-"""What a server has: kernels, files, sockets and memory, none of which a page that is closed may leave behind."""
+"""The kernels, files, sockets and memory of a server, none of which a closed page may leave behind."""
 
 import os
 import time
@@ -8,16 +8,16 @@ from typing import NamedTuple
 import psutil
 
 
-def apart(folder: str | Path) -> tuple[str, dict[str, str]]:
-    """The option and the environment with which a server keeps all its kernels' files in a folder of its own."""
+def own_folder(folder: str | Path) -> tuple[str, dict[str, str]]:
+    """The option and the environment with which a server keeps all files of its kernels in this folder."""
     place = str(folder)
     return f"--Voila.connection_dir_root={place}", {**os.environ, "TMPDIR": place, "JUPYTER_RUNTIME_DIR": place}
 
 
-class Holdings(NamedTuple):
-    """What a server has: kernels, files of theirs, files and sockets it keeps open, and MB of memory.
+class Resources(NamedTuple):
+    """What a server uses: kernels, their files, open files and sockets, and memory in MB.
 
-    `server` is what its own process wrote, `altogether` the memory of all its processes.
+    `server` is the private memory of its own process, `altogether` the memory of all its processes.
     """
 
     kernels: int
@@ -27,15 +27,15 @@ class Holdings(NamedTuple):
     altogether: float
 
 
-class Household:
-    """A server's processes and the folder of its kernels' files."""
+class ServerMonitor:
+    """Measures a server's processes and the folder of its kernels' files."""
 
     def __init__(self, process: int, folder: Path):
         self.server, self.folder = psutil.Process(process), folder
 
-    def holdings(self) -> Holdings:
-        """What the server has now; memory that processes share is shared out among them (PSS)."""
-        return Holdings(
+    def resources(self) -> Resources:
+        """What the server uses now; memory that processes share is divided among them (PSS)."""
+        return Resources(
             sum(map(self._is_kernel, self.processes())),
             sum(1 for path in self.folder.rglob("*") if not path.is_dir()),
             self.server.num_fds(),
@@ -44,16 +44,16 @@ class Household:
         )
 
     def memory_of_server(self) -> float:
-        """MB that the server's own process wrote; its share of libraries depends on who else uses them."""
+        """The private memory of the server's own process, in MB; shared libraries depend on who else uses them."""
         memory = self.server.memory_info()
         return (memory.rss - memory.shared) / 1e6
 
     def processes(self) -> list[psutil.Process]:
-        """The server and all it has started."""
+        """The server and all processes that it has started."""
         return [self.server, *self.server.children(recursive=True)]
 
     def rest(self, patience: float = 90, idle: float = 0.2) -> None:
-        """Wait until it computes for less than `idle` seconds in two: waiting kernels are ready then."""
+        """Wait until the server uses less than `idle` seconds of CPU time in two: its kernels are then ready."""
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
             before = self._computed()

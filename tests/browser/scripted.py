@@ -8,7 +8,7 @@ from pathlib import Path
 
 from serving import Server, serving
 
-AS_TOLD = '''
+SCRIPTED = '''
 import time
 from pathlib import Path
 
@@ -19,53 +19,53 @@ def way():
     return Path("{way}").read_text()
 
 
-class AsTold(app.Picture):
+class ScriptedPicture(app.Picture):
     """Answers in the way that a file says."""
 
     def __init__(self, controls, plots, *, at_once, as_it_comes, **settings):
-        def at_once_as_told(c):
+        def scripted_at_once(c):
             while way() == "late":
                 time.sleep(0.05)
             if way() == "refused at once":
                 raise errors.HyperparameterError("Refused.")
             at_once(c)
 
-        def as_it_comes_as_told(c):
+        def scripted_as_it_comes(c):
             while way() == "held up":
                 time.sleep(0.05)
             if way() == "refused as it comes":
                 raise errors.HyperparameterError("Refused, too.")
             yield from as_it_comes(c)
 
-        super().__init__(controls, plots, at_once=at_once_as_told, as_it_comes=as_it_comes_as_told, **settings)
+        super().__init__(controls, plots, at_once=scripted_at_once, as_it_comes=scripted_as_it_comes, **settings)
 
 
-app.Picture = AsTold
+app.Picture = ScriptedPicture
 '''
 
 
 @dataclass(frozen=True)
-class Told:
+class Scripted:
     """Such a dashboard, and the file that says how its pictures answer."""
 
     server: Server
     way: Path
 
     def answer(self, way: str) -> None:
-        """Let pictures answer so from now on; `""` is as usual."""
+        """Let pictures answer in this way from now on; `""` is as usual."""
         self.way.write_text(way)
 
 
 @contextmanager
-def telling(notebooks: Path, folder: Path) -> Iterator[Told]:
+def scripted_dashboard(notebooks: Path, folder: Path) -> Iterator[Scripted]:
     """Serve copies of all notebooks, made in `folder`, until the block ends."""
     way = folder / "way"
     cell = {"cell_type": "code", "id": "plan", "metadata": {}, "execution_count": None, "outputs": []}
     for path in notebooks.glob("*.ipynb"):
         notebook = json.loads(path.read_text())
-        notebook["cells"].insert(0, cell | {"source": AS_TOLD.replace("{way}", str(way))})
+        notebook["cells"].insert(0, cell | {"source": SCRIPTED.replace("{way}", str(way))})
         (folder / path.name).write_text(json.dumps(notebook))
     with serving(folder, "--VoilaConfiguration.preheat_kernel=False") as server:
-        told = Told(server, way)
-        told.answer("")
-        yield told
+        scripted = Scripted(server, way)
+        scripted.answer("")
+        yield scripted
