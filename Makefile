@@ -1,5 +1,5 @@
-# `make app` opens the dashboard, `make test` runs every check; both set themselves up from a bare clone.
-# Needs make and Python 3.11 or newer. Everything made here lives in .venv and .cache.
+# `make app` opens the dashboard, `make test` runs every check; both install everything they need into a fresh clone.
+# Needs make and Python 3.11 or newer. Everything created here is in .venv and .cache.
 
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
@@ -10,7 +10,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 PORT ?= 8866
 BIN := .venv/bin
 
-# Stamps, newer than the files they depend on, so that a second start installs nothing.
+# Stamp files, newer than the files they depend on, so that a second run installs nothing.
 INSTALLED := .venv/.installed
 BROWSER := .venv/.browser
 
@@ -54,7 +54,7 @@ lab: $(INSTALLED)
 	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) \
 		--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate notebooks
 
-# What reads the code takes one processor, and the audit waits for the network: two at a time.
+# Checks that read the code use one processor each, and the audit waits for the network: two run at a time.
 test: $(INSTALLED)
 	@$(MAKE) --jobs=2 check-format lint types audit
 	@$(MAKE) unit notebooks
@@ -68,17 +68,16 @@ lint: $(INSTALLED)
 types: $(INSTALLED)
 	$(BIN)/mypy
 
-# Fails on known vulnerabilities of dependencies; reports a service that cannot be reached.
+# Fails on known vulnerabilities in dependencies; if the service cannot be reached, only reports that.
 audit: $(INSTALLED)
 	@$(BIN)/python tests/audit.py
 
-# Tests compile thousands of functions and call each a few times: without XLA's optimisations they take two thirds of the
-# time. Those that sample wide networks take three times as long without any optimisation.
+# Tests compile thousands of functions and call each only a few times: without XLA's optimisations they take two thirds
+# of the time. Tests that sample wide networks would take three times as long without any optimisation.
 unit notebooks: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
 
-# Includes the check that every list of dependencies says the same, and last, with the machine to themselves, the
-# tests that hold the dashboard to a second. A worker that has nothing left takes half of what the other has; with whole
-# files, one would wait for the other's last.
+# The last tests, which run alone on the machine, check that the dashboard answers within a second. Workers take single
+# tests from each other (worksteal): if they took whole files, one would wait for the other's last file.
 unit: $(INSTALLED) $(BROWSER)
 	$(BIN)/pytest -m "not browser and not wide" --numprocesses=2 --dist=worksteal
 	XLA_FLAGS="$$XLA_FLAGS --xla_backend_optimization_level=1" $(BIN)/pytest -m wide --numprocesses=2 --dist=worksteal
@@ -106,7 +105,7 @@ lock: $(INSTALLED)
 thumbnails: $(INSTALLED)
 	@$(BIN)/python -m ntkviz.app.thumbnails
 
-# The plots of the dashboard need a third of plotly.js; of the version that the locked plotly brings.
+# The dashboard's plots need only a third of plotly.js, in the version that the locked plotly uses.
 plotly: VENDOR := ntkviz/app/static/vendor
 plotly: $(INSTALLED)
 	@version=$$($(BIN)/python -c 'import plotly.offline; print(plotly.offline.get_plotlyjs_version())'); \

@@ -1,4 +1,4 @@
-"""Binder's Jupyter, opened at the dashboard instead of the list of files."""
+"""Binder's Jupyter server, which opens at the dashboard instead of the list of files."""
 
 import os
 from pathlib import Path
@@ -14,10 +14,10 @@ NOTEBOOKS = Path.cwd() / "notebooks"
 
 
 class Visitors(PasswordIdentityProvider):
-    """Readers with the cookie without which Jupyter does not let a page shut down its kernel when it is left."""
+    """Gives each reader the cookie that Jupyter requires of a page that shuts down its kernel on leaving."""
 
     async def get_user(self, handler: JupyterHandler) -> User | None:
-        """The current reader; JupyterHub replaces this by its own method, which sets such a cookie, too."""
+        """The current reader; JupyterHub replaces this method by its own, which sets such a cookie, too."""
         handler.current_user = user = await super().get_user(handler)
         _ = handler.xsrf_token  # accessing it sets the cookie
         return user

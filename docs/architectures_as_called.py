@@ -1,4 +1,4 @@
-"""Shows architectures in the reference as they are called: with their hyper-parameters alone."""
+"""Shows architectures in the API reference as users call them: with their hyper-parameters only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""See any architecture's Neural Tangent Kernel meet its infinite-width limit.
+"""Watch the Neural Tangent Kernel of any architecture converge to its infinite-width limit.
 
 Write an architecture once, as a tensor program (Yang, *Tensor Programs II*, arXiv:2006.14548). At
 finite width it is a random network with an empirical NTK; at infinite width it gives the limit NTK;

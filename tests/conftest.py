@@ -1,4 +1,4 @@
-"""What all tests share: where the repository is, and room for what they compile."""
+"""What all tests share: the path of the repository, and limits on the memory of compiled code."""
 
 import contextlib
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def root() -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def forget_compiled_code() -> Iterator[None]:
-    """Each file of tests compiles anew: all files' code at once would take gigabytes."""
+    """Forget compiled code after each file of tests: the code of all files together would take gigabytes."""
     yield
     jax.clear_caches()
 
@@ -35,7 +35,7 @@ def rng():
 
 @pytest.fixture
 def compilations():
-    """`with compilations() as count:` counts what XLA compiles inside; read `count()`."""
+    """`with compilations() as count:` counts XLA compilations in the block; `count()` reads the counter."""
 
     @contextlib.contextmanager
     def counting():

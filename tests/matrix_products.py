@@ -1,4 +1,4 @@
-"""The matrix products that a calculation asks JAX for, and how exactly."""
+"""The matrix products that a computation requests from JAX, and their precision."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from jax.lax import Precision
 
 
 def some_products(jaxpr: Jaxpr) -> list[JaxprEqn]:
-    """All matrix products in a calculation, those within its loops too; there must be some."""
+    """All matrix products in a computation, including those in its loops; fails if there is none."""
     found = list(_products(jaxpr))
     assert found
     return found
@@ -22,5 +22,5 @@ def _products(jaxpr: Jaxpr) -> Iterator[JaxprEqn]:
 
 
 def is_in_full(product: JaxprEqn) -> bool:
-    """Whether a GPU, too, would multiply float32 numbers as they are."""
+    """Whether a GPU, too, would multiply in full float32 precision."""
     return product.params["precision"] == (Precision.HIGHEST, Precision.HIGHEST)

@@ -5,7 +5,7 @@ import ntkviz as nv
 
 @nv.architecture
 def biased_readout(net, x, *, mean=1.0):
-    """A readout of mean 1: the check fails by the mean alone."""
+    """A readout of mean 1: the check fails because of the mean alone."""
     return net.readout("v", nv.relu(net.matrix("W") @ nv.relu(net.input("U", x))), mean=mean)
 
 

@@ -1,9 +1,9 @@
-"""While tests run, calls in the engine are compared with the types and the shapes of signatures.
+"""During tests, calls in the engine are checked against the types and shapes in their signatures.
 
-So are the arrays in the fields of what is returned to users, which are classes of `NamedTuple`.
+So are the arrays in the fields of results, which are subclasses of `NamedTuple`.
 
-`conftest.py` installs this before any test imports the engine. jaxtyping's own hook would also check functions inside
-functions, which costs milliseconds each time that one is made.
+`conftest.py` installs this before any test imports the engine. jaxtyping's own hook would also check nested functions,
+which costs milliseconds each time that one is created.
 """
 
 import ast
@@ -22,9 +22,9 @@ from beartype.door import is_bearable
 from jaxtyping import AbstractArray, AbstractDtype, TypeCheckError, jaxtyped
 
 TYPES = ("ntkviz.gaussian",)
-"""Where all types are compared."""
+"""Modules in which all types are checked."""
 SHAPES = ("ntkviz.networks", "ntkviz.calculus", "ntkviz.kernels", "ntkviz.regression")
-"""Where only shapes are: what users hand in is refused there by name, and tests hand in what is wrong."""
+"""Modules in which only shapes are checked: they refuse wrong user input by name, and tests pass such input."""
 NAME = "checked_while_testing"
 NAME_OF_FIELDS = "fields_checked_while_testing"
 
@@ -32,7 +32,7 @@ _types = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is a float,
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function, which raises `jaxtyping.TypeCheckError` for what its signature does not say."""
+    """The same function, which raises `jaxtyping.TypeCheckError` for calls that violate its signature."""
     annotations = function.__annotations__
     shapes = {name: text for name, text in annotations.items() if _has_shape(str(text), function.__globals__)}
     if not function.__module__.startswith(TYPES):
@@ -41,15 +41,15 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _has_shape(annotation: str, names: dict[str, Any]) -> bool:
-    """Whether there is something of jaxtyping's in it, such as `Float64` or an alias of `Float64[Array, "rows"]`."""
+    """Whether an annotation contains a type of jaxtyping, such as `Float64` or an alias of `Float64[Array, "rows"]`."""
     used = (names.get(name) for name in re.findall(r"\w+", annotation))
     return any(isinstance(value, type) and issubclass(value, AbstractArray | AbstractDtype) for value in used)
 
 
 def checked_fields(record: type) -> type:
-    """The same class of `NamedTuple`, which raises `TypeCheckError` for arrays that its fields do not say.
+    """The same class of `NamedTuple`, which raises `TypeCheckError` for arrays that do not match its fields.
 
-    JAX makes records of other things than arrays on the way: these are left alone.
+    JAX also creates such records with other contents than arrays, which are not checked.
     """
     names = {"Array": jax.Array | np.ndarray, **vars(sys.modules[record.__module__])}  # light kernels hold NumPy's
     fields = {name: text.__forward_arg__ for name, text in record.__annotations__.items()}
@@ -106,5 +106,5 @@ class _Finder(MetaPathFinder):
 
 
 def install() -> None:
-    """Check the modules that are imported from now on."""
+    """Check all modules imported from now on."""
     sys.meta_path.insert(0, _Finder())

@@ -1,4 +1,4 @@
-"""The audit of dependencies tells the harmful from the harmless, and both from those of which nothing is known."""
+"""The audit distinguishes vulnerable dependencies, harmless ones, and those about which nothing is known."""
 
 import json
 
@@ -24,7 +24,7 @@ def test_verdict(audited, status, says):
     assert says in found[1]
 
 
-def test_an_unreachable_service_is_said_and_fails_nothing():
+def test_an_unreachable_service_is_reported_and_does_not_fail():
     status, text = verdict("", "Traceback\nConnectionError: no such host")
     assert status == 0
     assert text == "NOT AUDITED, the service cannot be reached: ConnectionError: no such host"

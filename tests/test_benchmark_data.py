@@ -1,4 +1,4 @@
-"""The committed results of the benchmarks say what the theory says."""
+"""The committed results of the benchmarks agree with theory."""
 
 import csv
 import math
@@ -50,7 +50,7 @@ def test_every_row_falls_as_one_over_root_width(row):
     assert TABLE[row].slope() == pytest.approx(-0.5, abs=0.1)
 
 
-def test_the_table_is_as_chapter_11_tells_it():
+def test_the_table_agrees_with_chapter_11():
     """34 slopes from −0.44 to −0.56, of 20 networks at each width."""
     slopes = [table.slope() for table in TABLE.values()]
     assert len(slopes) == 34
@@ -63,7 +63,7 @@ def test_only_rows_that_fail_the_check_are_compared_with_the_answer_of_gia():
 
 
 @pytest.mark.parametrize("row", FROM_GIA, ids=" ".join)
-def test_the_answer_of_gia_is_not_approached_where_the_check_fails(row):
+def test_networks_do_not_approach_the_answer_of_gia_where_the_check_fails(row):
     means, correct = FROM_GIA[row].means(), TABLE[row].means()
     assert means[4096] > 0.75 * means[1024]  # 1/√n would halve it
     assert means[4096] > 3 * correct[4096]
@@ -89,7 +89,7 @@ def test_predicted_fluctuations_are_those_measured(row):
     assert abs(predicted - measured) < 3 * error
 
 
-def test_networks_are_as_near_to_their_limit_as_they_were_to_be():
+def test_networks_of_the_required_width_are_as_close_as_required():
     lines = lines_of("required_width.csv")
     assert len(lines) == 3
     for line in lines:

@@ -37,7 +37,7 @@ def test_the_error_is_that_of_repeated_experiments():
     assert agreeing == pytest.approx(0.95, abs=0.03)
 
 
-def test_what_is_not_known_is_no_number():
+def test_an_unknown_slope_or_error_is_nan():
     assert np.isnan(log_log_slope({}).value)
     assert np.isnan(log_log_slope({64: [1.0, 2.0], 128: []}).value)
     assert np.isnan(log_log_slope({64: [1.0, 2.0], 128: [0.0, 0.0]}).value)
@@ -94,8 +94,8 @@ def test_the_tail_of_student(freedom):
     )
 
 
-def test_few_networks_are_rarely_called_apart_by_chance():
-    """Four networks, two thousand times: to be two or three errors off is nothing rare for them."""
+def test_few_networks_are_rarely_judged_different_by_chance():
+    """Four networks, two thousand times: with so few, a difference of two or three standard errors is not rare."""
     rng = np.random.default_rng(0)
     found = [over_predicted({(1, s): d for s, d in enumerate(rng.normal(1, 0.2, 4))}, 1.0, 0.01) for _ in range(2000)]
     chances = np.array([ratio.chance(abs(ratio.value - 1)) for ratio in found])
@@ -103,7 +103,7 @@ def test_few_networks_are_rarely_called_apart_by_chance():
         assert np.mean(chances < level) == pytest.approx(level, abs=3 * (level / 2000) ** 0.5 + 0.005)
 
 
-def test_networks_that_are_all_equal_leave_nothing_to_chance():
+def test_without_an_error_nothing_is_left_to_chance():
     assert Ratio(1.0, 0.0, np.inf).chance(0.0) == 1
     assert Ratio(1.1, 0.0, np.inf).chance(0.1) == 0
     assert np.isnan(Ratio(1.1, np.nan, np.nan).chance(0.1))

@@ -1,4 +1,4 @@
-"""Dependencies point one way, as docs/architecture.md lists them and the contracts in pyproject.toml demand."""
+"""Dependencies point one way, as listed in docs/architecture.md and required by the contracts in pyproject.toml."""
 
 import re
 import shutil
@@ -13,18 +13,18 @@ import pytest
 LONGEST = 400  # lines of a module
 MOST = 16  # modules of a folder
 OF_MANY = ("architectures/library.py", "architectures/oracles.py", "architectures/translation.py")
-"""What tests of all architectures together are called as if of."""
+"""Files that test all architectures together, by the names of the modules that they stand for."""
 LINT = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"
 
 
 def lint(folder: Path) -> subprocess.CompletedProcess:
-    """Check the contracts of the repository in `folder` on the package beside them."""
+    """Check the contracts in `folder` on the package beside them."""
     return subprocess.run([sys.executable, "-c", LINT], cwd=folder, capture_output=True, text=True)
 
 
 @pytest.fixture
 def copy(root, tmp_path) -> Path:
-    """The package and its contracts once more, to break them."""
+    """A copy of the package and its contracts, in which to break them."""
     shutil.copy(root / "pyproject.toml", tmp_path)
     shutil.copytree(root / "ntkviz", tmp_path / "ntkviz", ignore=shutil.ignore_patterns("__pycache__", "static"))
     return tmp_path
@@ -43,11 +43,11 @@ def test_contracts_hold(root):
         ("errors.py", "from .regression import fit", "Dependencies point one way"),
         ("new.py", "", "Dependencies point one way"),
         ("architectures/rnn.py", "from ..gaussian import sobol", "An architecture needs nothing but the language"),
-        ("regression.py", "import plotly.graph_objects", "Only the app knows widgets and plots"),
-        ("language/values.py", "def late():\n    import jax", "What a light kernel imports needs no JAX"),
-        ("kernels/results.py", "from .infinite import explain", "What a light kernel imports needs no JAX"),
-        ("app/plots/panel.py", "from ..pages import controls", "The rooms of the app depend on each other one way"),
-        ("calculus/limit_kernels.py", "from .symbolic import exact", "No two modules need each other"),
+        ("regression.py", "import plotly.graph_objects", "Only the app depends on widgets and plots"),
+        ("language/values.py", "def late():\n    import jax", "Modules that a light kernel imports need no JAX"),
+        ("kernels/results.py", "from .infinite import explain", "Modules that a light kernel imports need no JAX"),
+        ("app/plots/panel.py", "from ..pages import controls", "Dependencies between folders of the app point one way"),
+        ("calculus/limit_kernels.py", "from .symbolic import exact", "There are no import cycles"),
     ],
 )
 def test_a_wrong_import_breaks_its_contract(copy, file, line, contract):
@@ -58,19 +58,19 @@ def test_a_wrong_import_breaks_its_contract(copy, file, line, contract):
     assert re.search(rf"{contract}.* BROKEN", done.stdout), done.stdout
 
 
-def test_no_module_is_too_long_to_be_read_at_once(root):
+def test_no_module_is_too_long(root):
     lengths = {file: len(file.read_text().splitlines()) for file in (root / "ntkviz").rglob("*.py")}
     assert len(lengths) > 100
     assert {str(file.relative_to(root)): n for file, n in lengths.items() if n > LONGEST} == {}
 
 
-def test_no_folder_is_too_full_to_be_seen_at_once(root):
+def test_no_folder_has_too_many_files(root):
     counts = Counter(file.parent for file in (root / "ntkviz").rglob("*.py"))
     assert {str(folder.relative_to(root)): n for folder, n in counts.items() if n > MOST} == {}
 
 
 def test_tests_mirror_the_package(root):
-    """A test file below a folder of the package's name tests the module of its own name."""
+    """A test file in a folder named like one of the package tests the module with the corresponding name."""
     tests, package = root / "tests", root / "ntkviz"
     rooms = {folder.name for folder in package.iterdir()}
     files = [file.relative_to(tests) for file in tests.rglob("test_*.py")]

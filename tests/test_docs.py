@@ -1,4 +1,4 @@
-"""The documentation: complete, built without a warning, and readable without a network."""
+"""The documentation is complete, builds without a warning, and can be read without a network."""
 
 import ast
 import os
@@ -22,7 +22,7 @@ NONLINEARITIES = {name for name, value in vars(nonlinearities).items() if isinst
 
 @pytest.fixture(scope="module")
 def site(root, tmp_path_factory) -> Path:
-    """The site, built in a process of its own; a warning is an error."""
+    """The site, built in a separate process; a warning is an error."""
     folder = tmp_path_factory.mktemp("docs")
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", folder]
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
@@ -74,7 +74,7 @@ def test_the_table_of_nonlinearities_is_complete(root):
 
 
 def foreign(html: str) -> list[str]:
-    """The addresses on other hosts that a browser loads with a page; links are not followed."""
+    """The addresses on other hosts that a browser loads with a page; links do not count."""
     loaded = re.findall(r"<(?:script|img|iframe|source)\b[^>]*?\b(?:src|href)=[\"']([^\"']*)", html)
     loaded += re.findall(r"<link\b(?![^>]*canonical)[^>]*?\bhref=[\"']([^\"']*)", html)
     loaded += re.findall(r"(?:@import\s+|url\()[\"']?([^\"')]*)", html)
@@ -90,17 +90,17 @@ def foreign(html: str) -> list[str]:
         "<style>@font-face {src: url(https://cdn.example/f.woff)}</style>",
     ],
 )
-def test_a_foreign_address_is_seen(html):
+def test_an_address_on_another_host_is_found(html):
     assert len(foreign(html)) == 1
 
 
-def test_pages_ask_no_host(site):
+def test_pages_load_nothing_from_other_hosts(site):
     found = {path.name: foreign(path.read_text()) for path in site.rglob("*.html")}
     assert len(found) > 10
     assert not any(found.values()), found
 
 
-def test_pages_say_what_their_sources_say(site):
+def test_pages_contain_the_text_of_their_sources(site):
     html = (site / "api/limits.html").read_text()
     assert 'id="ntkviz.infinite_ntk"' in html
     assert "Tensor Programs II, main theorem" in html

@@ -1,7 +1,8 @@
-"""Public docstrings speak one dialect, Google's: every parameter, what is returned, and what is raised here.
+"""Public docstrings follow Google's style: they document every parameter, the result, and the errors raised directly.
 
-Public is what `ntkviz/__init__.pyi` names, what the errors, the regression and the architectures define, and what these
-hand out: the handles of a program that is being written, and the results of readings. Methods count, too.
+Public objects are those that `ntkviz/__init__.pyi` names, those that the errors, the regression and the architectures
+define, and what these return: the handles of a program that is being written, and the results of readings, with their
+methods.
 """
 
 import ast
@@ -51,7 +52,7 @@ def found(package: griffe.Object, path: str) -> Iterator[griffe.Object]:
     """The object at a path, and the public methods and properties of a class."""
     thing = package[path]
     if thing.name.startswith("_") or not (thing.is_class or thing.is_function):
-        return  # a nonlinearity is a value, and has a table of its own in the reference
+        return  # a nonlinearity is a value; the reference lists them in a table
     yield thing
     if thing.is_class:
         for member in thing.members.values():
@@ -82,7 +83,7 @@ def entries(docstring: str, section: str) -> list[str]:
 
 
 def raised(thing: griffe.Object) -> set[str]:
-    """The errors of ntkviz that a function raises itself, or a class when it is made."""
+    """The errors of ntkviz that a function raises directly, or a class on creation."""
     [node] = ast.parse(textwrap.dedent(thing.source)).body
     if isinstance(node, ast.ClassDef):
         made = [n for n in node.body if isinstance(n, ast.FunctionDef) and n.name in ("__init__", "__post_init__")]
@@ -109,7 +110,7 @@ def fields(thing: griffe.Class) -> list[str]:
 
 
 def parameters(function: griffe.Function) -> list[str]:
-    """What a caller gives: of an architecture its hyper-parameters."""
+    """The parameters that a caller passes; for an architecture, its hyper-parameters."""
     chosen = [p for p in function.parameters if p.name not in ("self", "cls")]
     if is_architecture(function):
         chosen = [p for p in chosen if p.kind is griffe.ParameterKind.keyword_only]
@@ -143,7 +144,7 @@ def test_docstring_is_complete(path):
     assert faults(public()[path]) == []
 
 
-def test_all_that_is_public_is_looked_at():
+def test_everything_public_is_checked():
     assert {
         "ntkviz.architectures.cnn.cnn",
         "ntkviz.language.program.Program.backward",
@@ -190,7 +191,7 @@ def f(x: int, *more: int, **options: int) -> int:
         ("Raises:\n        HyperparameterError: It", "Raises `HyperparameterError` if it", "dialect"),
     ],
 )
-def test_a_gap_is_found(before, after, fault):
+def test_a_missing_entry_is_found(before, after, fault):
     with griffe.temporary_visited_module(COMPLETE) as module:
         assert faults(module["f"]) == []
     with griffe.temporary_visited_module(COMPLETE.replace(before, after)) as module:

@@ -1,7 +1,7 @@
 """Every Python example of a docstring, of docs/ and of CONTRIBUTING.md runs as printed.
 
-An example may use `nv`, `np` and `jax` without importing them, as the rest of the documentation does. Whatever else it
-leaves open, such as `x`, is in `STAND_INS`.
+An example may use `nv`, `np` and `jax` without importing them, as the rest of the documentation does. All other names
+that it does not define, such as `x`, are in `STAND_INS`.
 """
 
 import ast
@@ -39,7 +39,7 @@ def inside_an_architecture() -> dict[str, Any]:
 
 
 def picture() -> dict[str, Any]:
-    """A plot, and two sides that have nothing to say."""
+    """A plot, and two computations that do nothing."""
     pair = app.SideBySideKernels("left", "right", np.zeros((2, 8, 8)))
     return {"plot": pair, "infinite_side": lambda c: None, "finite_side": lambda c: iter(())}
 
@@ -57,7 +57,7 @@ STAND_INS: dict[str, Callable[[], dict[str, Any]]] = {
 
 
 def documented() -> Iterator[tuple[str, str]]:
-    """Every text that may hold examples, with the name of what it documents."""
+    """Every text that may contain examples, with the name of what it documents."""
     for path in [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "CONTRIBUTING.md"]:
         yield str(path.relative_to(ROOT)), path.read_text()
     for path in sorted((ROOT / "ntkviz").rglob("*.py")):
@@ -83,6 +83,6 @@ def test_example_runs_as_printed(name, code, tmp_path, monkeypatch):
     exec(compile(code, name, "exec"), {"nv": nv, "np": np, "jax": jax} | stand_ins)
 
 
-def test_no_stand_in_is_left_over():
+def test_every_stand_in_is_used():
     assert set(STAND_INS) <= {name for name, _ in EXAMPLES}
     assert "CONTRIBUTING.md" in {name for name, _ in EXAMPLES}

@@ -1,4 +1,4 @@
-"""Every instruction has a rule in every reading, or is refused with a reason; the documentation says which."""
+"""Every instruction has a rule in every reading, or is refused with a reason; the documentation lists them."""
 
 import re
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ def test_no_instruction_is_forgotten(reading):
     assert holes == []
 
 
-def test_the_page_is_true():
+def test_the_page_is_up_to_date():
     assert PAGE.read_text(encoding="utf-8") == page(), "write it again: python -m tests.instruction_table"
 
 
 @dataclass(frozen=True)
 class Unknown(ops.Op):
-    """An instruction that nothing knows."""
+    """An instruction without any rules."""
 
 
 def test_a_missing_rule_is_refused_by_name():

@@ -1,4 +1,4 @@
-"""Memory and processors are those of the container, however its limits are written down."""
+"""Memory and processors are those of the container, in whichever form its limits are given."""
 
 import math
 import os
@@ -14,12 +14,12 @@ from ntkviz.errors import TooLargeError
 from ntkviz.execution import memory_limit as bounded
 
 GB = 10**9
-NONE_V1 = 9223372036854771712  # how version 1 writes that there is no limit
+NONE_V1 = 9223372036854771712  # version 1's notation for no limit
 
 
 @pytest.fixture(autouse=True)
 def host(monkeypatch, tmp_path):
-    """A machine of 256 GB, 200 of them free, and 64 processors, with no groups but those that a test writes."""
+    """A machine with 256 GB, of which 200 are free, and 64 processors, with only those groups that a test creates."""
     memory = SimpleNamespace(total=256 * GB, available=200 * GB)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
@@ -31,7 +31,7 @@ def host(monkeypatch, tmp_path):
 
 @pytest.fixture
 def write(tmp_path):
-    """Write what `/proc/self/cgroup` says, and files below `/sys/fs/cgroup`."""
+    """Write `/proc/self/cgroup`, and files below `/sys/fs/cgroup`."""
 
     def writing(membership, files):
         (tmp_path / "cgroup").write_text(membership)
@@ -88,8 +88,8 @@ def test_the_smallest_limit_counts_at_whatever_level(write, nearest):
     assert figures() == (3, 2, 4)
 
 
-def test_what_is_left_may_be_least_where_the_limit_is_not(write):
-    """Brothers hold most of a pod of 8 GB; the page itself could have 2 and holds 1."""
+def test_free_memory_may_be_smallest_where_the_limit_is_not(write):
+    """Sibling groups use most of a pod of 8 GB; the page itself may have 2 GB and uses 1."""
     write(
         V2,
         {
@@ -161,7 +161,7 @@ def test_both_versions_at_once(write):
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "12 apples", "-5"])
-def test_what_is_no_number_says_nothing(write, text):
+def test_invalid_numbers_are_ignored(write, text):
     write(V2, {f"{POD}/page/cpu.max": text, f"{POD}/page/memory.stat": text})
     assert figures() == (256, 200, 64)
 
@@ -172,7 +172,7 @@ def test_a_machine_with_less_than_its_groups_allow(write, host):
     assert figures() == (8, 3, 64)
 
 
-# --- who asks ------------------------------------------------------------------------------------------
+# --- what depends on it ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A name is for printing: nothing in the package asks what a function is called, and nothing depends on it."""
+"""Names of functions are for printing only: nothing in the package compares them or depends on them."""
 
 import ast
 from pathlib import Path
@@ -16,7 +16,7 @@ FUNCTIONS = {"phi", "psi", "of", "fn", "slope", "nonlinearity", "function"}
 
 
 def compared_names(tree):
-    """Comparisons and look-ups of the name of something that stands for a function."""
+    """Comparisons and look-ups of the names of functions."""
     for node in ast.walk(tree):
         asked = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
         asked += [node.subject] if isinstance(node, ast.Match) else []
@@ -28,13 +28,13 @@ def compared_names(tree):
                     yield ast.unparse(node)
 
 
-def test_the_check_finds_what_it_is_for():
+def test_the_check_finds_comparisons_of_names():
     assert list(compared_names(ast.parse('if op.phi.name == "relu" or table[phi.name]: pass')))
     assert not list(compared_names(ast.parse("equation.primitive.name in REORDERING")))
 
 
 @pytest.mark.parametrize("file", sorted(PACKAGE.rglob("*.py")), ids=lambda f: str(f.relative_to(PACKAGE)))
-def test_nobody_asks_what_a_function_is_called(file):
+def test_nothing_depends_on_the_name_of_a_function(file):
     found = compared_names(ast.parse(file.read_text()))
     assert [asked for asked in found if asked != "counts[phi.name]"] == []  # a listing numbers those of one name
 
@@ -108,12 +108,12 @@ def test_growth_without_expectation_is_refused():
 
 
 def test_the_ntk_of_a_jump_is_refused():
-    """JAX's derivative of a step is 0 everywhere, which would leave a part of the NTK out."""
+    """JAX's derivative of a step is 0 everywhere, which would omit a part of the NTK."""
     with pytest.raises(ProgramError, match=r"derivative .*is not a function"):
         nv.infinite_ntk(nv.architectures.mlp(nonlinearity=lambda x: jnp.where(x > 0, 1.0, 0.0)), X)
 
 
-def test_two_functions_of_one_name_are_told_apart_in_a_listing():
+def test_two_functions_with_one_name_are_distinguished_in_a_listing():
     one, two = (nv.nonlinearity(lambda x, c=c: jnp.tanh(c * x)) for c in (1.0, 2.0))
 
     @nv.architecture
@@ -126,7 +126,7 @@ def test_two_functions_of_one_name_are_told_apart_in_a_listing():
     assert "<lambda>₂′(g2)" in program.backward().to_text()
 
 
-def test_a_parameter_called_like_one_of_a_repeated_layer_is_refused():
+def test_a_parameter_named_like_one_of_a_repeated_layer_is_refused():
     @nv.architecture
     def twice(net, x):
         h = net.matrix("W[1]") @ net.input("U", x)
@@ -136,7 +136,7 @@ def test_a_parameter_called_like_one_of_a_repeated_layer_is_refused():
         nv.program(twice, X)
 
 
-def test_a_parameter_whose_law_depends_on_the_shape_of_the_input_is_two():
+def test_a_parameter_whose_law_depends_on_the_input_shape_counts_as_two():
     @nv.architecture
     def scaled(net, x):
         return net.readout("v", nv.relu(net.input("U", x, std=float(x.shape[1]))).mean(1))

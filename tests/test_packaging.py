@@ -1,4 +1,4 @@
-"""Every list of dependencies says the same, the package is complete, and the README is true."""
+"""All lists of dependencies agree, the package is complete, and the README is correct."""
 
 import builtins
 import os
@@ -33,7 +33,7 @@ def lock(root) -> str:
 
 
 def declared(pyproject: dict) -> dict[str, SpecifierSet]:
-    """What the package and its extras ask for, by name."""
+    """The requirements of the package and its extras, by name."""
     project = pyproject["project"]
     lists = [project["dependencies"], *project["optional-dependencies"].values()]
     wanted = [Requirement(line) for lines in lists for line in lines]
@@ -55,7 +55,7 @@ def test_lock_satisfies_pyproject(pyproject, lock):
     assert {name: locked.get(name) for name, allowed in wanted.items() if locked.get(name) not in allowed} == {}
 
 
-def test_lock_hashes_everything_and_knows_no_machine(lock):
+def test_lock_hashes_everything_and_names_no_machine(lock):
     for block in re.split(r"\n(?=\S)", lock.strip()):
         assert ENTRY.match(block), block
         assert "--hash=sha256:" in block
@@ -90,7 +90,7 @@ def test_pages_draw_with_the_plotly_js_of_the_installed_plotly(root):
 
 
 def loaded_with(module: str) -> set[str]:
-    """All modules that a fresh Python has once it has imported one."""
+    """All modules loaded in a fresh Python after the import of one."""
     check = f"import sys, {module}; print(*sys.modules)"
     return set(subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True).stdout.split())
 
@@ -133,7 +133,7 @@ def test_import_star_shadows_no_builtin():
     assert namespace["infinite_ntk"] is ntkviz.infinite_ntk
 
 
-def test_engine_needs_nothing_of_the_app():
+def test_the_engine_does_not_depend_on_the_app():
     loaded = loaded_with("ntkviz.kernels.infinite")
     assert "jax" in loaded
     assert {"IPython", "anywidget", "dask", "distributed", "ipywidgets", "plotly", "sklearn", "voila"}.isdisjoint(
@@ -145,7 +145,7 @@ def test_readings_load_scipy_only_when_they_need_it():
     assert "scipy" not in loaded_with(", ".join({*READINGS.values()})), "it takes as long to load as a limit to compute"
 
 
-def test_app_starts_without_what_takes_seconds_and_is_not_needed():
+def test_the_app_does_not_import_slow_packages_that_it_does_not_need():
     loaded = loaded_with("ntkviz.app")
     assert "jsonschema" in loaded  # through plotly's widget, and with it what it would load
     assert {"lark", "scipy.stats"}.isdisjoint(loaded)

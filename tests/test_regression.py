@@ -34,7 +34,7 @@ def data(rng):
 
 @pytest.fixture
 def by_hand(rng):
-    """A regression from two random kernels that no network has, so that none stands in for the other."""
+    """A regression from two unrelated random kernels, so that confusing them would show."""
     k, theta = (a @ a.T / 10 for a in rng.normal(size=(2, TRAIN + TEST, TRAIN + TEST)))
     x, z = slice(TRAIN), slice(TRAIN, None)
     train, cross, test = (Kernels(k[rows], theta[rows], 0.0) for rows in (np.s_[x, x], np.s_[z, x], np.s_[z, z]))
@@ -97,8 +97,8 @@ def test_small_steps_follow_gradient_flow(by_hand):
     np.testing.assert_allclose(steps.covariance, flow.covariance, atol=1e-3)
 
 
-def test_ill_conditioned_kernels_lose_no_more_than_they_must():
-    """Inputs close to each other: the same linear system solved with 50 digits."""
+def test_ill_conditioned_kernels_lose_no_more_digits_than_necessary():
+    """For inputs close to each other, against the same linear system solved with 50 digits."""
     x_train, x_test = (np.stack([0.3 * place, np.ones_like(place)], axis=1) for place in (PLACES, np.array([0.1, 0.7])))
     wide = regression.fit(ERF, x_train, np.sin(3 * PLACES), x_test)
     condition = np.linalg.cond(wide.train.ntk)
@@ -120,7 +120,7 @@ def test_an_untrained_network_is_the_prior(data):
         np.testing.assert_array_equal(covariance, nv.infinite_ntk(ERF, x_test).nngp)
 
 
-def test_trained_to_the_end_every_network_knows_its_targets(data):
+def test_every_fully_trained_network_fits_its_targets(data):
     x_train, _, y = data
     wide = regression.fit(ERF, x_train, y)
     for mean, covariance in (wide.gradient_flow(), wide.nngp_posterior()):
@@ -154,8 +154,8 @@ def test_equal_inputs_share_the_mean_of_their_targets(data):
         np.testing.assert_allclose(covariance, expected_covariance, atol=1e-9)
 
 
-def test_what_the_kernels_error_hides_is_not_learned(data, rng):
-    """Kernels of equal inputs as sampling would give them: their difference is noise, and would be magnified."""
+def test_differences_below_the_kernels_error_are_not_learned(data, rng):
+    """Kernels of equal inputs with sampling errors: their difference is noise, which would be magnified."""
     x_train, x_test, y = data
     wide = regression.fit(ERF, np.concatenate([x_train, x_train[:2]]), np.concatenate([y, y[:2] + 1]), x_test)
 
@@ -181,7 +181,7 @@ def test_an_untrainable_network_never_moves(data):
     assert wide.learning_rate_bound() == np.inf
 
 
-def test_arrays_of_times_are_many_times_at_once(data):
+def test_times_may_be_arrays(data):
     x_train, x_test, y = data
     wide = regression.fit(ERF, x_train, y, x_test)
     times = np.array([[0.0, 1.0, np.inf], [0.1, 2.0, 3.0]])
@@ -218,7 +218,7 @@ def test_covariances_are_those_of_a_gaussian(data):
     assert np.linalg.eigvalsh(prior - wide.nngp_posterior(0.1).covariance).min() > -1e-12  # data only teach
 
 
-def test_kernels_are_computed_once_and_only_if_wanted(data, monkeypatch):
+def test_kernels_are_computed_once_and_only_if_needed(data, monkeypatch):
     x_train, x_test, y = data
     calls = []
     monkeypatch.setattr(regression, "read", lambda name, *args: calls.append(name) or nv.infinite_ntk(*args))
@@ -267,7 +267,7 @@ def test_the_learning_rate_bound_is_sharp(data, fraction, grows):
 
 
 def trained(x_train, y, x_test, *, width, networks, advance, records):
-    """What random networks say at training and test inputs, at the start and after each advance but the last.
+    """The outputs of random networks at training and test inputs, at the start and after each advance but the last.
 
     `advance(downhill, parameters)` moves the parameters, given −∂L/∂ω. Returns `(networks, records, train + test)`.
     """
@@ -309,7 +309,7 @@ def runge_kutta(dt, steps):
     return lambda downhill, p: jax.lax.fori_loop(0, steps, lambda _, p: step(downhill, p), p)
 
 
-def test_a_trained_network_follows_its_prediction_the_closer_the_wider_it_is(data):
+def test_wider_trained_networks_follow_their_prediction_more_closely(data):
     """Gradient descent from a network's own f₀: the outputs are f₀(x) + A(Y − f₀(X)), A that of infinite width."""
     x_train, x_test, y = data[0], data[1], data[2][:, 0]
     steps, rate = 60, 0.5 * regression.fit(ERF, x_train, y).learning_rate_bound()
@@ -404,7 +404,7 @@ def test_unusable_inputs_are_named(data):
         regression.fit(ERF, x_train, y, x_test[:, :2])
 
 
-def test_what_is_no_gaussian_is_refused(data):
+def test_non_gaussian_outputs_are_refused(data):
     x_train, _, y = data
     with pytest.raises(HyperparameterError, match=r"Check fails.*output of mean_readout_mlp is not Gaussian"):
         regression.fit(nv.architectures.mean_readout_mlp(), x_train, y)
@@ -433,7 +433,7 @@ def test_kernels_must_be_real_numbers(by_hand, broken):
             regression.Regression(by_hand.y_train, **parts | {broken: parts[broken]._replace(nngp=given)})
 
 
-def test_kernels_must_fit_each_other(by_hand):
+def test_kernels_must_have_matching_shapes(by_hand):
     y, train, cross, test = by_hand.y_train, by_hand.train, by_hand.cross, by_hand.test
     with pytest.raises(InputError, match=r"train .* shape \(4, 4\); to match the others it must be \(6, 6\)"):
         regression.Regression(y, test, cross, test)

@@ -1,4 +1,4 @@
-"""The guide to serving, the files it hands out and the program say the same. Nothing is served here."""
+"""The guide to serving, its example files and the program agree with each other. Nothing is served here."""
 
 import configparser
 import importlib.util
@@ -36,7 +36,7 @@ def guide(root) -> str:
 
 @pytest.fixture(scope="module")
 def unit(root) -> configparser.SectionProxy:
-    """What the systemd unit says of the service."""
+    """The settings of the service in the systemd unit."""
     parser = configparser.ConfigParser(delimiters="=", interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     parser.read(root / "docs/serving/ntkviz.service")
@@ -45,7 +45,7 @@ def unit(root) -> configparser.SectionProxy:
 
 @pytest.fixture(scope="module")
 def nginx(root) -> list[tuple[str, ...]]:
-    """The directives of nginx's site, each behind the blocks that it stands in."""
+    """The directives of the nginx site, each preceded by the names of its enclosing blocks."""
     blocks: list[str] = []
     words: list[str] = []
     found = []
@@ -67,7 +67,7 @@ def nginx(root) -> list[tuple[str, ...]]:
 
 @pytest.fixture
 def configured(root, monkeypatch):
-    """`configured(file, **environment)`: what a configuration file of Jupyter's or JupyterHub's sets."""
+    """`configured(file, **environment)`: the settings made by a configuration file of Jupyter or JupyterHub."""
 
     def read(path: str, **environment: str) -> Config:
         config = Config()
@@ -80,14 +80,14 @@ def configured(root, monkeypatch):
 
 
 def spans(text: str) -> list[str]:
-    """What stands between backticks, on one line each, with the lines of the blocks of commands."""
+    """Every text between backticks, one per line, and the lines of the command blocks."""
     blocks = re.findall(r"^```sh\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     inline = re.findall(r"`([^`]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE))
     return [" ".join(span.split()) for span in [*inline, *"".join(blocks).splitlines()]]
 
 
 def commands(root: Path) -> Iterator[str]:
-    """Every command line of the dashboard, and every option of it, that the texts and the unit name."""
+    """Every command line and option of the dashboard that the texts and the unit contain."""
     texts = [root / name for name in ("README.md", "docs/serving.md", "docs/serving/ntkviz.service", "Makefile")]
     for text in map(Path.read_text, texts[:2]):
         yield from (span for span in spans(text) if "ntkviz.app." in span or span.startswith("--"))
@@ -96,21 +96,21 @@ def commands(root: Path) -> Iterator[str]:
 
 
 def traits(*apps: type) -> dict[str, dict]:
-    """The names of all that may be set in some applications, by class."""
+    """The names of all settings of some applications, by class."""
     classes = {*apps, *KNOWN_LATE, *(cls for app in apps for cls in app().classes)}
     family = {parent for cls in classes for parent in cls.__mro__ if hasattr(parent, "class_traits")}
     return {cls.__name__: cls.class_traits(config=True) for cls in family}
 
 
 def readable(trait: TraitType, value: str) -> None:
-    """Raises an error for what a command line may not give to a trait."""
+    """Raises an error if a command line may not set a trait to this value."""
     if isinstance(trait, Container):
         trait.from_string_list([value])
     else:
         trait.from_string(value)
 
 
-def test_every_option_of_the_dashboard_is_one(root):
+def test_every_option_of_the_dashboard_exists(root):
     known, given = traits(Dashboard), []
     for line in commands(root):
         for name, value in re.findall(r"--([\w.]+)(?:=(\S+))?(?![\w.-])", line):
@@ -122,7 +122,7 @@ def test_every_option_of_the_dashboard_is_one(root):
     assert {"port", "Voila.ip", "Voila.token", "Dashboard.hosts", "Dashboard.most_pages", "pool_size"} <= set(given)
 
 
-def test_every_module_that_is_started_is_there(root):
+def test_every_module_that_is_started_exists(root):
     modules = {module for line in commands(root) for module in re.findall(r"ntkviz\.app\.\w+", line)}
     assert {serve.__name__, classroom.__name__, thumbnails.__name__} == modules
     assert all(importlib.util.find_spec(module) for module in modules)
@@ -165,7 +165,7 @@ def test_unit_hub_and_guide_name_the_same_places(root, unit, guide, configured):
     assert f"PATH={folder}/.venv/bin:$PATH HUB_PASSWORD=… jupyterhub -f {folder}/docs/serving/" in guide
 
 
-def test_files_are_copied_to_where_they_say_that_they_belong(root, guide):
+def test_files_are_copied_to_the_paths_in_their_first_lines(root, guide):
     copies = dict(re.findall(r"^cp (docs/serving/\S+) (\S+)$", guide, re.MULTILINE))
     assert len(copies) == 2
     for file, place in copies.items():
@@ -197,7 +197,7 @@ def test_every_page_that_an_address_opens_exists(root, guide, configured):
         assert (root / "notebooks" / page.removeprefix("voila/render/")).is_file(), page
 
 
-def test_every_setting_of_binder_is_one(configured):
+def test_every_setting_of_binder_exists(configured):
     known = traits(Dashboard, ServerApp, LabApp)
     config = configured("binder/jupyter_server_config.py")
     unknown = {f"{owner}.{name}" for owner in config for name in config[owner] if name not in known.get(owner, {})}
@@ -210,7 +210,7 @@ def test_binders_scripts_can_be_run(root, script):
     subprocess.run(["bash", "-n", root / "binder" / script], check=True)
 
 
-def test_binder_starts_what_it_is_given_with_its_configuration(root):
+def test_binder_starts_the_given_command_with_its_configuration(root):
     command = [root / "binder/start", "sh", "-c", 'echo "$JUPYTER_CONFIG_PATH" "$1"', "sh", "--ip=0.0.0.0"]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     folder, option = shlex.split(done.stdout)

@@ -1,4 +1,4 @@
-"""While tests run, a call whose arrays are not as the signature says is refused (`signatures.py`)."""
+"""During tests, calls whose arrays do not match the signature are refused (`signatures.py`)."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -32,18 +32,18 @@ SINGLE = jnp.ones(2, "float32")
     ],
     ids=["gaussian", "types", "networks", "calculus", "kernels", "fields", "fields with a prefix"],
 )
-def test_what_a_signature_does_not_say_is_refused(call, expected):
+def test_calls_that_violate_a_signature_are_refused(call, expected):
     """Each of these would go unnoticed otherwise, or be refused elsewhere."""
     with pytest.raises(TypeCheckError, match=expected):
         call()
 
 
-def test_axes_of_one_name_are_of_one_length():
+def test_axes_with_one_name_have_one_length():
     k = np.eye(3)
     with pytest.raises(TypeCheckError, match="batch_bar"):
         batchnorm_relu(k, k[:, :2], k, k[:, :2])
 
 
-def test_what_users_hand_in_is_left_to_refusals_by_name():
+def test_user_input_is_left_to_named_refusals():
     with pytest.raises(NtkvizError):
         sample_outputs("mlp", np.ones((2, 3)), width=4, draws=1, key=0)

@@ -1,4 +1,4 @@
-"""Everything a reader holds can be pickled, copied and sent to other processes, and answers there as it does here."""
+"""All objects that users hold can be pickled, copied and sent to other processes, and behave the same there."""
 
 import concurrent.futures
 import copy
@@ -29,7 +29,7 @@ GRAPHS = np.random.default_rng(0).normal(size=(2, 3, 2)), np.ones((2, 3, 3))
 
 @nv.nonlinearity
 def bent(x):
-    """A nonlinearity that stands under its function's name."""
+    """A nonlinearity that is defined under the name of its function."""
     return x * jnp.tanh(x)
 
 
@@ -118,8 +118,8 @@ def test_the_library_as_a_whole():
             assert pickle.loads(pickle.dumps(value)) == value
 
 
-def test_a_name_that_means_something_else_by_now_is_not_what_arrives():
-    """As in a notebook, where a cell has been run again: the old function travels by value."""
+def test_a_redefined_name_does_not_replace_the_original_function():
+    """As in a notebook in which a cell has been run again: the old function is pickled by value."""
     namespace = {"__name__": "two_versions", "nv": nv}
     module = type(sys)("two_versions")
     module.__dict__.update(namespace)
@@ -137,7 +137,7 @@ def test_a_name_that_means_something_else_by_now_is_not_what_arrives():
         del sys.modules["two_versions"]
 
 
-def test_a_function_that_changed_since_arrives_as_it_was():
+def test_a_function_that_changed_since_arrives_unchanged():
     namespace = {"__name__": "changing", "nv": nv, "std": 1.0}
     exec("arch = nv.architecture(lambda net, x: net.readout('v', net.input('U', x), std=std))", namespace)
     text = pickle.dumps(namespace["arch"])
@@ -147,7 +147,7 @@ def test_a_function_that_changed_since_arrives_as_it_was():
     np.testing.assert_allclose(now, 9 * before)
 
 
-def test_without_cloudpickle_a_function_without_name_is_refused(monkeypatch):
+def test_without_cloudpickle_an_anonymous_function_is_refused(monkeypatch):
     monkeypatch.setitem(sys.modules, "cloudpickle", None)
     assert pickle.loads(pickle.dumps(A.mlp(depth=2))) == A.mlp(depth=2)
     with pytest.raises((pickle.PicklingError, AttributeError), match="local object"):
@@ -202,7 +202,7 @@ def test_programs_are_the_same_afterwards(send, arch, x):
         assert len({one, again}) == 1
 
 
-def test_programs_with_other_numbers_are_other_programs():
+def test_programs_with_different_numbers_are_different():
     program = nv.program(A.mlp(), X)
     assert program != nv.program(A.mlp(), X + 1)
     assert program != nv.program(A.mlp(sigma_w=0.1), X)
@@ -222,7 +222,7 @@ def test_functions_of_scalars_travel():
 
 
 def _same(one, other):
-    """Equal, with what is in them."""
+    """Whether two objects are equal, including their contents."""
     if isinstance(one, np.ndarray) or hasattr(one, "__array__"):
         np.testing.assert_array_equal(one, other)
     elif isinstance(one, tuple | list):
@@ -302,7 +302,7 @@ def test_processes_that_are_spawned():
 
 
 def _round_trip():
-    """In another process: what arrives twice is one object, and what is sent on from there is still that one."""
+    """In another process: an object that arrives twice is one object, and stays the same when sent on from there."""
     return [pickle.loads(pickle.dumps(arch)) == arch for arch in ARCHITECTURES.values()]
 
 
@@ -345,7 +345,7 @@ SCRIPT = """
 
 
 def test_architectures_of_a_script_or_notebook(tmp_path):
-    """What `__main__` defines reaches processes that have another one."""
+    """Definitions in `__main__` reach processes with a different `__main__`."""
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(SCRIPT))
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, env=os.environ)

@@ -1,4 +1,4 @@
-"""JupyterHub: each student logs in, gets their own Jupyter server, and lands in the lessons."""
+"""JupyterHub: each student logs in and gets their own Jupyter server, which opens at the lessons."""
 
 import os
 

@@ -23,8 +23,8 @@ def attention(
     x_i = Σ_heads W_o Σ_j A_ij y_j / √heads; f = vᵀ(mean_i x_i)/√n.
 
     Inputs `(batch, time, d)`, or a list of sequences `(time, d)`. Every head has its own matrices.
-    Independent W_q and W_k give scores that vanish as 1/√n: in the limit every token attends equally
-    to all. With W_k = W_q the scores converge to σ_u²⟨ξ_i, ξ_j⟩/d.
+    Independent W_q and W_k give scores that vanish as 1/√n: in the limit, every token attends equally
+    to all tokens. With W_k = W_q, the scores converge to σ_u²⟨ξ_i, ξ_j⟩/d.
 
     Source: Vaswani et al. 2017 (arXiv:1706.03762); the scaling 1/n of Tensor Programs II
     (arXiv:2006.14548); Hron et al. 2020 (arXiv:2006.10540).
@@ -39,7 +39,8 @@ def attention(
         sigma_v: The standard deviation of the readout v.
 
     Raises:
-        HyperparameterError: The scaling is not `"1/n"`, `heads` not a whole number ≥ 1, or the temperature not > 0.
+        HyperparameterError: The scaling is not `"1/n"`, `heads` is not a whole number ≥ 1, or the temperature is not
+            > 0.
     """
     x.axes("batch time d")
     heads = whole_number(heads, "heads", at_least=1)

@@ -13,7 +13,7 @@ def tied_autoencoder(
 ) -> Output:
     """x = φ(Uξ); h = Wx; y = Wᵀφ(h); f = vᵀφ(y)/√n.
 
-    Inputs `(batch, d)`. The decoder uses the encoder's matrix transposed, and Wᵀφ(h) is *not*
+    Inputs `(batch, d)`. The decoder uses the transpose of the encoder's matrix, so Wᵀφ(h) is *not*
     Gaussian in the limit: Z^y = Ẑ^y + σ_w² E[φ′(Z^h)] Z^x. The Simple GIA Check passes; the limit
     needs the general reading.
 

@@ -17,9 +17,9 @@ class Shared:
 
     Attributes:
         net: The network, which declares matrices.
-        sigma_w: Their standard deviation.
-        kept: The vectors that the next "skip" adds: those after the last one, initially Uξ.
-        fresh: The number of matrices declared by "W".
+        sigma_w: The standard deviation of their entries.
+        kept: The vectors that the next "skip" adds: those after the previous "skip", initially Uξ.
+        fresh: The number of matrices declared by "W" so far.
         a: The matrix A, once a block has used it.
     """
 
@@ -30,19 +30,19 @@ class Shared:
     a: Matrix | None = None
 
     def new(self) -> Matrix:
-        """A new matrix.
+        """Declare a new matrix.
 
         Returns:
-            A fresh matrix, with the next number in its name.
+            The matrix, with the next number in its name.
         """
         self.fresh += 1
         return self.net.matrix(f"W{self.fresh}", std=self.sigma_w)
 
-    def the_one(self) -> Matrix:
-        """The matrix A.
+    def matrix_a(self) -> Matrix:
+        """The matrix A, declared on the first call.
 
         Returns:
-            The same random matrix for every call.
+            The same random matrix on every call.
         """
         if self.a is None:
             self.a = self.net.matrix("A", std=self.sigma_w)
@@ -61,8 +61,8 @@ def _attention(shared: Shared, x: Vector) -> Vector:
 
 BLOCKS: dict[str, Callable[[Shared, Vector], Vector]] = {
     "W": lambda shared, x: shared.new() @ x,
-    "A": lambda shared, x: shared.the_one() @ x,
-    "A.T": lambda shared, x: shared.the_one().T @ x,
+    "A": lambda shared, x: shared.matrix_a() @ x,
+    "A.T": lambda shared, x: shared.matrix_a().T @ x,
     "relu": lambda shared, x: relu(x),
     "gelu": lambda shared, x: gelu(x),
     "erf": lambda shared, x: erf(x),
@@ -78,7 +78,7 @@ READOUTS: dict[str, Callable[[Network, Vector, Vector], Output | Scalar]] = {
     "tied": lambda net, first, x: inner(first, x).mean(1),
 }
 
-MOST = 8  # blocks in a list
+MOST = 8  # the largest number of blocks in a list
 
 
 @architecture

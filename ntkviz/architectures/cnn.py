@@ -30,8 +30,8 @@ def cnn(
     """h¹_p = Σ_o W¹_oξ_{p+o} + b¹; hˡ⁺¹_p = Σ_o Wˡ⁺¹_oφ(hˡ_{p+o}) + bˡ⁺¹; f reads φ(h^depth).
 
     Inputs `(batch, length, channels)` or `(batch, height, width, channels)`; p runs over the P
-    positions, o over the offsets of a filter. Stride 1; fan_in = filter positions × channels, also
-    at the border.
+    positions, o over the offsets of a filter. The stride is 1; fan_in = filter positions × channels,
+    at the border, too.
 
     Source: Tensor Programs II (arXiv:2006.14548), §2; Novak et al. 2019 (arXiv:1810.05148) for the kernels.
 
@@ -47,7 +47,7 @@ def cnn(
         sigma_v: The standard deviation of the readout v.
 
     Raises:
-        InputError: The inputs have another number of axes, or are too small for the `"VALID"` filters.
+        InputError: The inputs have a different number of axes, or are too small for the `"VALID"` filters.
         HyperparameterError: `depth`, `filter_size`, `padding` or `pooling` is invalid.
     """
     if x.ndim not in (3, 4):
@@ -80,7 +80,7 @@ def cnn(
             yield offset, a[(slice(None), *(slice(o, o + c) for o, c in zip(offset, counts, strict=True)))]
 
     def patches(a: Scalar) -> Scalar:
-        """The patch under the filter at each position, as one row: all offsets, and for each all channels."""
+        """The patch under the filter at each position, as one row: all channels of the first offset, and so on."""
         a, counts = seen_by_filters(a)
         places, offsets = np.ix_(*map(np.arange, counts), *map(np.arange, sides)), len(sides)
         seen = a[(slice(None), *(p + o for p, o in zip(places[:offsets], places[offsets:], strict=True)))]

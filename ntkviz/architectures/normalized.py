@@ -32,9 +32,9 @@ def layernorm_mlp(
 ) -> Output:
     """h¹ = W¹ξ + b¹; hˡ⁺¹ = Wˡ⁺¹φ(LN(hˡ)) + bˡ⁺¹; f = vᵀφ(LN(h^depth))/√n.
 
-    Inputs `(batch, d)`. LN(h) = (h − mean)/√(variance + `eps`) over the width, no affine map. Its
-    statistics are Moments: they converge to constants, so that the limit is that of a
-    perceptron with rescaled layers.
+    Inputs `(batch, d)`. LN(h) = (h − mean)/√(variance + `eps`) over the width, without an affine map.
+    Its statistics are Moments, which converge to constants, so the limit is that of a perceptron with
+    rescaled layers.
 
     Source: Tensor Programs II (arXiv:2006.14548), appendix on layernorm; Ba et al. 2016 (arXiv:1607.06450).
 
@@ -65,9 +65,9 @@ def batchnorm_mlp(
     """hˡ = Wˡxˡ⁻¹ for each of the B rows; xˡ = φ((hˡ − mean_B)/std_B); f_i = vᵀx_i^depth/√n.
 
     Inputs `(B, d)`, B ≥ 2: a batch is *one* input, and kernels are between the rows of two batches.
-    std with 1/B, no ε, no biases, no affine map. Batch normalisation is a nonlinearity of B
-    vectors at once. With relu the expectation is integrated to 1e-8; within one batch the NTK
-    is finite only if B ≥ 4.
+    The std is that with 1/B; there are no ε, no biases and no affine map. Batch normalisation is a
+    nonlinearity of B vectors at once. With relu, the expectation is integrated to 1e-8; within one
+    batch, the NTK is finite only if B ≥ 4.
 
     Source: Tensor Programs II (arXiv:2006.14548), Figure 1 and appendix on batchnorm; Yang et al. 2019
     (arXiv:1902.08129).

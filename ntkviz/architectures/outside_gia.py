@@ -11,8 +11,8 @@ from ..language import Network, Scalar, Vector, architecture, as_nonlinearity, i
 def mean_readout_mlp(net: Network, x: Scalar, *, depth: int = 2, nonlinearity: Any = "square") -> Scalar:
     """x¹ = Uξ/√d + 1; hˡ = Wˡxˡ⁻¹/√n, xˡ = φ(hˡ) for l = 2…depth; f = 1ᵀx^depth/n. All σ = 1.
 
-    Inputs `(batch, d)`; the 1 of x¹ is not trained. The readout 1 is not a random vector, so the
-    check fails. Depth 2 with one number as input is the counterexample of Tensor Programs II: with
+    Inputs `(batch, d)`; the 1 in x¹ is not trained. The readout 1 is not a random vector, so the
+    check fails. Depth 2 with a single number as input is the counterexample of Tensor Programs II: with
     C = 1 + ξξ̄ the NTK is 4C² + 8Cξξ̄, while the GIA gives 4C² + 4Cξξ̄.
 
     Source: Tensor Programs II (arXiv:2006.14548), §"When GIA fails".

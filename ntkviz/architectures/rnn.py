@@ -21,8 +21,8 @@ def rnn(
 ) -> Output:
     """hᵗ = Uξᵗ + W sᵗ⁻¹ + b; sᵗ = φ(hᵗ), s⁰ = 0; f = vᵀs^T/√n, or vᵀ(mean_t sᵗ)/√n.
 
-    Inputs `(batch, time, d)`, or a list of sequences `(time, d)` of different lengths. One U,
-    one W, one b for all t.
+    Inputs `(batch, time, d)`, or a list of sequences `(time, d)` of different lengths. U, W and b
+    are the same for all t.
 
     Source: Tensor Programs II (arXiv:2006.14548), §2 and Figure 1.
 

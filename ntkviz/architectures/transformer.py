@@ -35,8 +35,8 @@ def transformer(
     xˡ = LN(W²φ(W¹z) + z); f = vᵀ(mean_i x_i^depth)/√n. U, W¹, W² differ from layer to layer.
 
     Inputs `(batch, time, d)`, or a list of sequences `(time, d)`; x⁰ = ξ, so that the first U is
-    an input matrix. Keys, queries and values share U. LN over the width, no affine map, no ε.
-    The scores ⟨k_i, k_j⟩/n are Moments, so attention converges to constants.
+    an input matrix. Keys, queries and values share U. LN is over the width, without affine map or ε.
+    The scores ⟨k_i, k_j⟩/n are Moments, so the attention weights converge to constants.
 
     Source: Tensor Programs II (arXiv:2006.14548), Figure 1 and appendix.
 

@@ -1,4 +1,4 @@
-"""Architectures from blocks: those the library knows by another name, any others, and refusals."""
+"""Architectures from blocks: those that the library also has under another name, any others, and refusals."""
 
 import numpy as np
 import pytest

@@ -29,7 +29,7 @@ FAILS_THE_CHECK = {"mean_readout_mlp", "tied_readout"}
 
 
 def _inputs(name: str, seed: int = 0):
-    """Three inputs of the kind an architecture reads; for batchnorm a batch of six rows."""
+    """Three inputs of the kind that an architecture reads; for batchnorm, a batch of six rows."""
     rng = np.random.default_rng(seed)
     if name in ("rnn", "gru", "lstm", "transformer", "attention"):
         return rng.standard_normal((3, 3, 4))
@@ -118,14 +118,14 @@ def test_gated_networks_read_sequences_of_different_lengths(arch):
     assert np.linalg.norm(samples.mean(0) - kernels.ntk) < 0.06 * np.linalg.norm(kernels.ntk)
 
 
-def test_inputs_that_need_different_parameters_do_not_meet():
+def test_inputs_that_need_different_parameters_are_refused_together():
     with pytest.raises(InputError, match="different parameters"):
         nv.infinite_ntk(a.mlp, np.ones((2, 3)), np.ones((2, 4)))
     with pytest.raises(InputError, match="different parameters"):
         nv.infinite_ntk(a.cnn, np.ones((1, 4, 2)), np.ones((1, 5, 2)))
 
 
-def test_images_of_different_sizes_meet_under_average_pooling():
+def test_images_of_different_sizes_can_be_compared_under_average_pooling():
     kernels = nv.infinite_ntk(a.cnn(pooling="average"), [np.ones((4, 2)), np.ones((5, 2))])
     assert kernels.ntk.shape == (2, 2)
 
@@ -147,7 +147,7 @@ def test_where_valid_convolutions_leave_one_position_poolings_agree():
     np.testing.assert_allclose(flat, average, rtol=1e-12)
 
 
-def test_layernorm_forgets_the_scale_of_its_input_unless_eps_reminds_it():
+def test_layernorm_ignores_the_scale_of_its_input_unless_eps_is_positive():
     x = _inputs("layernorm_mlp")
     nngp = {
         (c, e): nv.infinite_ntk(a.layernorm_mlp(sigma_b=0.0, eps=e), c * x).nngp for c in (1, 3) for e in (0.0, 1.0)
@@ -156,7 +156,7 @@ def test_layernorm_forgets_the_scale_of_its_input_unless_eps_reminds_it():
     assert np.max(np.abs(nngp[1, 1.0] - nngp[3, 1.0])) > 1e-2
 
 
-def test_untied_attention_attends_to_all_tokens_alike():
+def test_untied_attention_attends_equally_to_all_tokens():
     x = _inputs("attention")
     untied, averaged = nv.infinite_ntk(a.attention, x), nv.infinite_ntk(a.attention, x.mean(1, keepdims=True))
     np.testing.assert_allclose(untied.nngp, averaged.nngp, rtol=1e-12)
@@ -170,7 +170,7 @@ def test_gcn_without_edges_is_the_average_of_perceptrons():
 
 
 def test_constant_images_have_correlation_one_at_every_position():
-    """Roundings between equal positions must not become their square root at relu's kink."""
+    """Rounding errors between equal positions must not grow to their square root at relu's kink."""
     image = np.ones((1, 6, 2))
     kernels = nv.infinite_ntk(a.cnn(depth=3, filter_size=1, pooling="average"), image)
     dense = nv.infinite_ntk(a.mlp(depth=3), image[:, 0])
@@ -196,6 +196,6 @@ def test_constant_images_have_correlation_one_at_every_position():
         (a.batchnorm_mlp, np.ones((1, 3)), ProgramError),
     ],
 )
-def test_refuses_what_makes_no_sense(arch, x, error):
+def test_invalid_hyperparameters_and_inputs_are_refused(arch, x, error):
     with pytest.raises(error):
         nv.infinite_ntk(arch, x)

@@ -20,8 +20,8 @@ WRITTEN_BY_USERS = {
     "rbf": nv.nonlinearity(lambda x: math.sqrt(2) * jnp.sin(math.sqrt(2) * x + jnp.pi / 4)),
 }
 
-# On the diagonal, where E[relu′relu′] is exactly 1/2, this reference takes the root of a rounding; that the error is
-# the reference's is tested at the end of this file.
+# On the diagonal, where E[relu′relu′] is exactly 1/2, this reference takes the square root of a rounding error; the
+# last test in this file shows that the error is the reference's.
 FLATTENED_CNN = 2e-9
 
 
@@ -72,7 +72,7 @@ def test_agrees_with_the_reference(case):
 def _flattened_cnn(case) -> np.ndarray:
     """The NTK of two convolutions with filter 3 in each direction, relu, flattened, in 40 digits.
 
-    With a readout of its own at each position only equal positions p meet, so every kernel is a number for each p:
+    With a separate readout at each position, only pairs of equal positions p count, so every kernel is a number per p:
     K¹ = σ_w²/(9d) Σ_o ξ_{p+o}·ξ̄_{p+o} + σ_b², K² = σ_w²/9 Σ_o E[φφ̄]_{p+o} + σ_b², Θ¹ = K¹,
     Θ² = K² + σ_w²/9 Σ_o (E[φ′φ̄′] Θ¹)_{p+o}, and the mean over p of E[φφ̄] + E[φ′φ̄′] Θ², times σ_v².
     """

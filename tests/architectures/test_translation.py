@@ -1,4 +1,4 @@
-"""What the two readouts of a convolutional network make of a moved image, in both readings."""
+"""How the two readouts of a convolutional network respond to a shifted image, at finite and at infinite width."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def moved(shift):
 
 @nv.architecture
 def unshared(net, x, *, sigma_w=1.5, sigma_b=0.3):
-    """Two layers of VALID filters of three places, with parameters of their own at every position."""
+    """Two layers of VALID filters of size three, with separate parameters at every position."""
     places = x.shape[1] - 2
     h = [
         net.input(f"U{p}", x[:, p : p + 3].reshape(x.shape[0], -1), std=sigma_w) + net.bias(f"b{p}", std=sigma_b)
@@ -30,7 +30,7 @@ def unshared(net, x, *, sigma_w=1.5, sigma_b=0.3):
     return net.readout("v", nv.relu(nv.stack(outs, 1)), axes=1)
 
 
-def test_flattening_has_the_limit_of_a_network_that_shares_nothing():
+def test_flattening_has_the_limit_of_a_network_without_weight_sharing():
     x = np.random.default_rng(1).normal(size=(2, 6, 1))
     shared = nv.infinite_ntk(nv.architectures.cnn(padding="VALID", sigma_b=0.3), x)
     own = nv.infinite_ntk(unshared, x)
@@ -42,7 +42,7 @@ def test_flattening_has_the_limit_of_a_network_that_shares_nothing():
 def test_average_pooling_is_invariant_until_the_border(layers):
     cnn = nv.architectures.cnn(depth=layers, pooling="average", sigma_b=0.0)
     limit = [nv.infinite_ntk(cnn, moved(0), moved(shift)).ntk[0, 0] for shift in range(5)]
-    inside = 4 - layers  # four dark places beside the image, of which each layer takes one
+    inside = 4 - layers  # four dark positions beside the image, of which each layer removes one
     assert limit[: inside + 1] == pytest.approx([limit[0]] * (inside + 1), rel=1e-12)
     assert abs(limit[inside + 1] / limit[0] - 1) > 1e-4
 

@@ -15,7 +15,7 @@ TWO = np.array([[1.0, 0.0], [0.6, 0.7]]) * math.sqrt(2)
 
 
 def network(fn):
-    """f(Uξ, Vξ) of two layers with nothing in common."""
+    """f(Uξ, Vξ) of two independent layers."""
     phi = nv.nonlinearity(fn, arity=2)
 
     @nv.architecture
@@ -122,8 +122,8 @@ def test_samples_that_agree_with_what_is_certain(fn):
 
 
 @pytest.mark.parametrize("width", [1e-3, 1e-6])
-def test_what_no_sample_meets_is_refused(width):
-    """A ridge along a curve, of which every sample tells that it is not there."""
+def test_a_feature_that_all_samples_miss_is_refused(width):
+    """A narrow ridge along a curve, which all samples miss."""
     fn = lambda x, y: 1e3 * jnp.exp(-(((x * y - 1) / width) ** 2)) + jnp.tanh(jnp.sqrt(1 + x * x + y * y))  # noqa: E731
     with pytest.raises(NotIntegrableError, match=r"cannot be bounded|Samples miss a part"):
         nv.infinite_ntk(network(fn), ONE)
@@ -134,7 +134,7 @@ def test_a_jump_between_two_vectors_has_no_ntk():
         nv.infinite_ntk(network(lambda x, y: jnp.where(x > y * y, 1.0, 0.0)), ONE)
 
 
-def test_what_no_law_is_known_of_is_refused():
+def test_functions_without_a_known_law_are_refused():
     phi = nv.nonlinearity(lambda x, y: jnp.sin(x * y), arity=2)
 
     @nv.architecture

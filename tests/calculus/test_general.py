@@ -1,6 +1,6 @@
-"""The general reading: right where the gradient independence assumption is, and where it is not.
+"""The general reading is correct whether or not the gradient independence assumption holds.
 
-Three witnesses: the worked example's closed form, networks of width 4096, and the forward reading.
+Three independent references: the worked example's closed form, networks of width 4096, and the forward reading.
 """
 
 import numpy as np
@@ -31,7 +31,7 @@ def test_the_worked_example_is_exact():
     assert kernels.ntk[0, 1] == pytest.approx(0.4608, abs=1e-12)
 
 
-def test_independent_gradients_get_the_worked_example_wrong():
+def test_gradient_independence_is_wrong_for_the_worked_example():
     wrong = nv.infinite_ntk(a.mean_readout_mlp, NUMBERS, assume_gia=True)
     np.testing.assert_allclose(wrong.ntk, 4 * C**2 + 4 * C * PRODUCTS, rtol=1e-12)
     assert wrong.ntk[0, 1] == pytest.approx(1.2672, abs=1e-12)
@@ -54,7 +54,7 @@ FAILING = {
     "W and its transpose": there_and_back,
 }
 # The check is sufficient, not necessary. With an odd φ the term that GIA drops has the factor E φ″(h) = 0; a readout
-# that the hidden layer meets only through W drops out of E[∂(v φ′(g))/∂g], too.
+# that enters the hidden layer only through W drops out of E[∂(v φ′(g))/∂g], too.
 GIA_HAPPENS_TO_BE_RIGHT = {
     *(f"mean readout, depth {depth}, {phi}" for depth in (2, 3) for phi in ("cube", "erf")),
     "tied to an interior vector, erf",
@@ -113,7 +113,7 @@ def test_a_readout_of_several_positions_counts_its_fan_where_the_check_fails():
     assert np.all(np.abs(sampled.ntk - found.ntk) < 5 * sampled.ntk_error)
 
 
-def test_what_would_compile_for_minutes_is_sampled_instead():
+def test_gradients_that_would_compile_for_minutes_are_sampled_instead():
     """The gradients of this block are sums of many products: over 250 expectations for one pair of inputs."""
 
     @nv.architecture

@@ -1,4 +1,4 @@
-"""The influence of samples against differences: what the derivatives in their weights have to be."""
+"""The influence of samples, which are derivatives in their weights, against finite differences."""
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ SMOOTH = {
     "rnn": (a.rnn, SEQUENCES[:1]),
     "W and its transpose": (there_and_back, VECTORS[:1]),
 }
-"""Of one vector at a time: of several the directions may be turned, which changes T on samples but not its law."""
+"""One vector at a time: with several, directions may be rotated, which changes T on samples but not its law."""
 
 
 def functional(arch, x, kernel="ntk"):
@@ -34,7 +34,7 @@ def functional(arch, x, kernel="ntk"):
 
 @pytest.mark.parametrize("kernel", ["ntk", "nngp"])
 @pytest.mark.parametrize("name", SMOOTH)
-def test_weights_count_how_often_a_sample_is_there(name, kernel):
+def test_weights_count_the_multiplicity_of_samples(name, kernel):
     t = functional(*SMOOTH[name], kernel)
     normals, counts = rng.standard_normal((200, 64)), rng.integers(0, 3, 64)
     repeated = np.repeat(normals, counts, axis=1)

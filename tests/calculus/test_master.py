@@ -1,4 +1,4 @@
-"""The Master Theorem, seen: averages over a wide network's coordinates against expectations over the Z's."""
+"""The Master Theorem: averages over a wide network's coordinates against expectations over the Z's."""
 
 import functools
 
@@ -94,7 +94,7 @@ def test_the_standard_error_is_that_of_other_scrambles(monkeypatch):
 
 
 def scrambled_from(start, dimension, log2_points, seed):
-    """Sobol points as master.py asks for them, but of other scrambles."""
+    """Sobol points as master.py requests them, but from other scrambles."""
     return sobol_normal(dimension, log2_points, seed=start + seed)
 
 
@@ -154,7 +154,7 @@ def averages(name, psi, width, seeds):
 
 
 def standard_error(name, psi):
-    """Of the mean of the wide networks: from the spread of many narrow ones, which falls like 1/√n."""
+    """The standard error of the wide networks' mean, from the spread of many narrow ones, which falls like 1/√n."""
     spread = np.std(averages(name, psi, WIDTH_FOR_SPREAD, SEEDS_FOR_SPREAD), ddof=1)
     return spread * (WIDTH_FOR_SPREAD / WIDTH / SEEDS) ** 0.5
 
@@ -182,7 +182,7 @@ def test_a_wide_network_agrees_with_the_limit(name, psi):
     limit = expectation(PROGRAMS[name][0], psi, PROGRAMS[name][1])
     error = standard_error(name, psi)
     assert abs(np.mean(averages(name, psi, WIDTH, SEEDS)) - limit.value) <= 4 * np.hypot(error, limit.error)
-    assert limit.error <= error  # it is the width that is felt, not the samples
+    assert limit.error <= error  # the width limits the accuracy, not the samples
 
 
 def test_gradient_independence_is_wrong_by_many_standard_errors():
@@ -216,7 +216,7 @@ def test_coordinates_are_those_of_the_finite_reading():
             np.testing.assert_allclose(values[index], expected[index], rtol=1e-3, atol=1e-4)
 
 
-def test_forward_programs_and_repeated_layers_will_do(rng):
+def test_forward_programs_and_repeated_layers_are_accepted(rng):
     arch = library.mlp(depth=3)
     looped, written = arch.trace((VECTOR,)), nv.program(arch, VECTOR)
     sides = [master_theorem(p, square, ["x4"], width=64, key=0) for p in (looped, written)]
@@ -280,7 +280,7 @@ def signs(net, x, *, nonlinearity="cos"):
     ],
     ids=lambda a: getattr(a, "__name__", None),
 )
-def test_the_form_of_a_program_says_which_limits_are_gaussian(arch, x, gaussian, corrected):
+def test_the_form_of_a_program_shows_which_limits_are_gaussian(arch, x, gaussian, corrected):
     program = nv.program(arch, x).backward()
     assert corrected_names(program) == corrected
     if gaussian is not None:
@@ -321,7 +321,7 @@ def test_a_sum_is_even_or_odd_if_all_its_summands_are(sum_of, corrected):
 
 
 def kolmogorov_distance(samples):
-    """Of standardised samples from the standard Gaussian, the largest over an array of vectors."""
+    """The distance of standardised samples from the standard Gaussian, the largest over an array of vectors."""
     ordered = np.sort(np.asarray(samples).reshape(-1, samples.shape[-1]), axis=-1)
     spread = np.std(ordered, axis=-1, keepdims=True)
     standard = (ordered - np.mean(ordered, axis=-1, keepdims=True)) / np.where(spread > 1e-9, spread, 1.0)
@@ -343,8 +343,8 @@ def kolmogorov_distance(samples):
     ],
     ids=lambda a: getattr(a, "__name__", None),
 )
-def test_samples_bear_out_what_the_form_says(arch, x):
-    """Gaussians look it, and where Ż vanishes Wx is uncorrelated with what Wᵀ was applied to."""
+def test_samples_confirm_which_limits_are_gaussian(arch, x):
+    """Gaussian limits look Gaussian, and where Ż vanishes, Wx is uncorrelated with what Wᵀ was applied to."""
     program = nv.program(arch, x).backward()
     laws = limit_law(program).vectors
     for index, law in laws.items():
@@ -359,7 +359,7 @@ def test_samples_bear_out_what_the_form_says(arch, x):
                 assert jnp.max(jnp.abs(z @ y.T)) / scale < 0.05, (index, earlier)
 
 
-def test_what_is_said_not_to_be_gaussian_is_not():
+def test_limits_declared_non_gaussian_are_not_gaussian():
     for name in ("x2", "dg1"):
         program = PROGRAMS["mlp"][0]
         index = next(line.index for line in program.lines() if line.name == name)

@@ -38,7 +38,8 @@ def test_without_recurrence_the_trace_shrinks_by_the_gates_root_mean_square(cell
     if bias == 0:
         assert gate**2 == pytest.approx(0.25 + np.arcsin(2 / 3) / (2 * np.pi))
     distance = averaged(GATED[cell](forget_bias=bias))
-    # A GRU's trace is only multiplied; an LSTM's is read through φ, whose slope settles after a step or two.
+    # In a GRU, the first token's memory is only multiplied; an LSTM's is read through φ, whose slope is constant only
+    # after one or two steps.
     first = 0 if cell == "gru" else 2
     assert (distance[-1] / distance[first]) ** (1 / (STEPS - 1 - first)) == pytest.approx(gate, rel=0.04)
 
@@ -55,7 +56,7 @@ def test_gates_have_the_law_of_the_limit():
 
 
 @pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
-def test_networks_keep_sequences_as_far_apart_as_the_limit(name):
+def test_distances_in_networks_agree_with_the_limit(name):
     arch = getattr(nv.architectures, name)(sigma_b=0.3)
     runs = [nv.recurrence(arch, X, width=1024, key=key).distance for key in range(8)]
     assert np.sqrt(np.mean(np.square(runs), axis=0)) == pytest.approx(averaged(arch), rel=0.12)
@@ -97,7 +98,7 @@ def test_the_bias_stands_in_front_of_the_gate_that_keeps(name, bias):
 
 
 @pytest.mark.parametrize("name", ["gru", "lstm"])
-def test_a_large_forget_bias_keeps_what_is_there(name):
+def test_a_large_forget_bias_keeps_the_state(name):
     arch = getattr(nv.architectures, name)(sigma_w=0.0)
     runs = {bias: nv.recurrence(arch(forget_bias=bias), X, width=512, key=0) for bias in (-4.0, 4.0)}
     distance = {bias: np.asarray(run.distance) for bias, run in runs.items()}

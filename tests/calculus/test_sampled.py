@@ -1,4 +1,4 @@
-"""Sampling the Z calculus: unbiased, and as far off as it says."""
+"""Sampling the Z calculus is unbiased, and its errors are as large as it says."""
 
 import jax
 import numpy as np
@@ -48,7 +48,7 @@ def test_the_standard_error_covers_the_true_error(name):
 
 
 def test_coverage_would_notice_a_wrong_value():
-    """The same statistic, held against the answer of independent gradients."""
+    """The same statistic, compared with the answer of gradient independence."""
     arch, x = KNOWN_EXACTLY["worked example"]
     run, wrong = sampled(arch, x), nv.infinite_ntk(arch, x, assume_gia=True)
     assert np.max(np.abs(run.ntk - wrong.ntk) / run.ntk_error) > 50
@@ -91,7 +91,7 @@ def test_a_move_of_a_hyperparameter_compiles_nothing(compilations):
 
 
 def test_a_vector_of_zeros_stays_zero():
-    """Else layernorm would make numbers of what rounding leaves of it, and its limit is not finite."""
+    """Otherwise layernorm would magnify its rounding errors to finite numbers, although its limit is not finite."""
 
     @nv.architecture
     def normalised(net, x):

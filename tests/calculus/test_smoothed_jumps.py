@@ -31,7 +31,7 @@ X = jnp.asarray(sobol_normal(1, 16, seed=0)[0])
         (nv.nonlinearity(lambda x, y: x * jnp.tanh(y), arity=2).derivative(1), 0, []),
     ],
 )
-def test_jumps_are_found_by_themselves(phi, parameters, places):
+def test_jumps_are_found_without_being_declared(phi, parameters, places):
     np.testing.assert_allclose([np.mean(ends) for ends in jumps(phi, parameters)], places, atol=1e-12)
 
 

@@ -1,4 +1,4 @@
-"""Virtual networks against real ones: one law, at widths where the limit is far away."""
+"""Virtual networks have the law of real ones, also at widths where the limit is far away."""
 
 import subprocess
 import sys
@@ -62,8 +62,8 @@ def test_the_law_is_that_of_networks_with_matrices(name, width):
         assert ks_2samp(statistic(f), statistic(g)).pvalue > SAME
 
 
-def test_the_comparison_notices_what_returns_from_the_transpose(monkeypatch):
-    """As if the transpose were another matrix."""
+def test_the_comparison_detects_a_missing_return_from_the_transpose(monkeypatch):
+    """Treats the transpose as if it were another matrix."""
     arch, x = PROGRAMS["W and its transpose, check failing"]
     real = real_ntks(arch, x, 4)
     monkeypatch.setattr(virtual, "VirtualNetwork", _Forgetful)
@@ -101,7 +101,7 @@ def test_coordinates_have_the_law_of_networks():
     assert ks_2samp(*squares).pvalue > SAME
 
 
-def test_a_wide_one_is_as_far_from_the_limit_as_predicted():
+def test_a_wide_virtual_network_is_as_far_from_the_limit_as_predicted():
     arch, x, width = a.mlp(depth=3), np.random.default_rng(1).standard_normal((3, 6)), 10**5
     limit = nv.infinite_ntk(arch, x).ntk
     distances = [
@@ -122,7 +122,7 @@ def test_equal_inputs_have_equal_rows():
     np.testing.assert_allclose(ntk[0], ntk[1], rtol=1e-9)
 
 
-def test_what_does_not_fit_is_refused(monkeypatch):
+def test_networks_too_large_for_memory_are_refused(monkeypatch):
     monkeypatch.setenv("NTKVIZ_MEMORY_GB", "0.1")
     with pytest.raises(TooLargeError):
         nv.virtual_ntk(a.mlp, VECTORS, width=10**7, key=0)
@@ -164,7 +164,7 @@ def test_memory_is_what_the_compiler_allots_and_what_products_copy(arch, shape):
     assert 1.1 < nv.cost(nv.virtual_ntk, arch, x, width=10**5, key=0).memory / allotted < 1.6
 
 
-def test_options_that_make_no_sense_are_refused():
+def test_invalid_options_are_refused():
     with pytest.raises(HyperparameterError, match="width"):
         nv.virtual_ntk(a.mlp, VECTORS, width=0, key=0)
     with pytest.raises(HyperparameterError, match="number of draws"):

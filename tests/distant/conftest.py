@@ -1,4 +1,4 @@
-"""An engine at a distance in this process: a cluster of threads, which this process asks as a kernel would."""
+"""A remote engine within this process: a cluster of threads, to which the process sends requests as a kernel would."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ LIMIT = 2**20
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[distributed.LocalCluster]:
-    """A scheduler with a result cache, and a worker of two threads, both without a process of their own."""
+    """A scheduler with a result cache, and a worker of two threads, both within this process."""
     options = {"processes": False, "protocol": "tcp://", "dashboard_address": None}
     with distributed.LocalCluster(n_workers=1, threads_per_worker=2, **options) as running:
         running.sync(_add_cache, running.scheduler)
@@ -29,7 +29,7 @@ async def _add_cache(scheduler: distributed.Scheduler) -> None:
 
 @pytest.fixture
 def connect(cluster, monkeypatch) -> Iterator[Callable[[], None]]:
-    """Asks the cluster from now on, through a connection of its own every time it is called."""
+    """Send all further requests to the cluster; each call opens a new connection."""
     clients = []
 
     def anew() -> None:

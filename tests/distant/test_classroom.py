@@ -1,4 +1,4 @@
-"""The command for a class: light kernels that get their answers, and nothing left when it ends."""
+"""The command for a class: light kernels get their answers, and nothing is left running when it ends."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ os.kill(os.getpid(), 9)
 
 
 def assert_ends(address: str) -> None:
-    """Nobody listens on this machine at an address any more, within seconds."""
+    """Assert that within seconds nothing on this machine listens at an address any more."""
     host, port = address.split("://")[1].split(":")
     assert host == "127.0.0.1"
     for _ in range(200):
@@ -54,12 +54,12 @@ def test_a_class_is_served_by_light_kernels(tmp_path: Path):
             assert answered.startswith(" (1, 1) False at ")
             address = answered.split()[4]
         finally:
-            os.killpg(server.pid, signal.SIGINT)  # as Ctrl-C does: every process of the terminal hears it
+            os.killpg(server.pid, signal.SIGINT)  # as Ctrl-C does: every process of the terminal receives it
             server.wait(60)
     assert server.returncode == 0
     assert_ends(address)
 
 
-def test_an_engine_ends_with_whoever_started_it():
+def test_an_engine_ends_with_the_process_that_started_it():
     started = subprocess.run([sys.executable, "-c", KILLED], stdout=subprocess.PIPE, text=True, timeout=60)
     assert_ends(started.stdout.strip())

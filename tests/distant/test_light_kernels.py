@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 
 from ntkviz.app.classroom import engine
 
-# Those that ask the engine in ways of their own; benchmarks/light_kernels.py runs every chapter.
+# The notebooks that use the engine in different ways; benchmarks/light_kernels.py runs every chapter.
 CHAPTERS = ("00_home", "01_gaussian", "07_gradient_independence", "05_figure_1", "03_training")
 NOTEBOOKS = [Path(__file__).parents[2] / f"notebooks/{name}.ipynb" for name in CHAPTERS]
 BEFORE = """
@@ -37,7 +37,7 @@ print(json.dumps({"heavy": heavy, "memory": sum(pss) / 1024, "errors": [p._error
 
 
 def ran(path: Path, environment: dict[str, str]) -> dict:
-    """What the last cell said."""
+    """The output of the last cell."""
     notebook = nbformat.read(path, 4)
     last = nbformat.v4.new_code_cell(AFTER)
     notebook.cells = [nbformat.v4.new_code_cell(BEFORE), *notebook.cells, last]
@@ -58,6 +58,6 @@ def runs(request):
 def test_a_notebook_runs_without_the_engine(runs: dict[Path, Future], path):
     found = runs[path].result()
     assert found["heavy"] == []
-    assert 50 < found["memory"] < 130  # MB; what it shares with other processes counts in part
+    assert 50 < found["memory"] < 130  # MB; memory shared with other processes counts proportionally
     assert not any(found["errors"])
     assert found["drawn"]

@@ -1,4 +1,4 @@
-"""What is sent is answered as it would be here: the same values, the same refusals, and one trip for each question."""
+"""Remote requests are answered like local calls: the same values, the same refusals, and one request for each call."""
 
 import importlib
 import pickle
@@ -22,7 +22,7 @@ A = nv.architectures
 
 @pytest.fixture
 def trips(connect, monkeypatch) -> list[str]:
-    """The readings asked for so far; what is computed in between is computed by the cluster."""
+    """The readings requested so far; the cluster computes everything in between."""
     made: list[str] = []
     ask = readings.ask
     monkeypatch.setattr(readings, "ask", lambda answer, name, args: (made.append(name), ask(answer, name, args))[1])
@@ -30,7 +30,7 @@ def trips(connect, monkeypatch) -> list[str]:
 
 
 def same(found, expected):
-    """Equal, and NumPy's where JAX may have made the other."""
+    """Whether two values are equal, where one may be an array of NumPy and the other one of JAX."""
     if isinstance(expected, dict):
         assert found.keys() == expected.keys()
         for key, value in expected.items():
@@ -79,7 +79,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_an_answer_is_what_would_be_calculated_here(name, trips, monkeypatch):
+def test_an_answer_is_what_a_local_computation_gives(name, trips, monkeypatch):
     args, kwargs = CALLS[name]
     found = read(name, *args, **kwargs)
     assert trips == [name]
@@ -97,7 +97,7 @@ def test_every_public_reading_is_listed_where_it_is_defined():
 
 
 def test_what_is_not_listed_needs_no_jax():
-    """Except what traces models: these are written in JAX, so who has one has JAX."""
+    """Except what traces models: these are written in JAX, so whoever has one has JAX."""
     check = """
 import sys, ntkviz, ntkviz.app
 from ntkviz.distant.readings import READINGS
@@ -111,7 +111,7 @@ for name in dir(ntkviz):
 
 @pytest.mark.parametrize("name", ["deviation", "explain", "infinite_ntk", "limit_law", "recurrence_limit", "train"])
 def test_an_answer_needs_no_jax(name):
-    """Nor does the program that a question is about."""
+    """Nor does the program that a request is about."""
     args, kwargs = CALLS[name]
     asked = pickled((args, kwargs))
     answered = answer(name, asked)
@@ -120,14 +120,14 @@ def test_an_answer_needs_no_jax(name):
     assert done.stdout.decode().strip() == "False"
 
 
-def test_a_cost_is_that_of_a_reading(trips):
+def test_a_cost_takes_one_request(trips):
     cost = nv.cost(nv.empirical_ntk, A.mlp, X, width=4096, key=0)
     assert trips == ["cost"]
     assert cost.memory > 4096**2
     assert cost.repeated(3).seconds == 3 * cost.seconds
 
 
-def test_describing_costs_nothing_and_asking_one_trip(trips):
+def test_describing_makes_no_request_and_asking_makes_one(trips):
     arch = A.mlp(depth=2)(sigma_w=1.2)
     assert repr(arch) == repr(A.mlp(depth=2, sigma_w=1.2))
     assert arch == A.mlp(sigma_w=1.2, depth=2) != A.mlp(depth=3)
@@ -138,7 +138,7 @@ def test_describing_costs_nothing_and_asking_one_trip(trips):
     assert kernels.error_kind == "rounding"
 
 
-def test_a_program_is_read_here(trips):
+def test_a_program_is_listed_locally(trips):
     sent = nv.program(A.layernorm_mlp, X)
     assert trips == ["recorded"]
     assert sent.lines()[3].name in str(sent)
@@ -209,7 +209,7 @@ def test_a_walkthrough_asks_once_for_its_limit_and_for_each_network(trips):
     assert trips == ["recorded", "backward", "limit_law", "coordinates"]
 
 
-def test_refusals_arrive_as_they_are(connect):
+def test_refusals_arrive_unchanged(connect):
     with pytest.raises(nv.HyperparameterError, match="Expected an architecture"):
         nv.infinite_ntk(3, X)
     with pytest.raises(nv.HyperparameterError, match="mlp has no hyper-parameter 'deph'"):

@@ -1,4 +1,4 @@
-"""What several kernels ask is calculated once; what nobody wants any more is not begun."""
+"""Identical requests of several kernels are computed once; abandoned requests are not started."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ go_on = threading.Event()
 
 
 def slow(argument):
-    """Counts its calls, and waits to be let go on."""
+    """Counts its calls, and waits for a signal to continue."""
     calls.append(argument)
     go_on.wait(10)
     return argument
@@ -45,11 +45,11 @@ def listed(monkeypatch):
 
 @pytest.fixture
 def asked(connect, listed):
-    """Asks for them."""
+    """Requests these readings."""
     return lambda function, *args: read(function.__name__, *args)
 
 
-def test_what_is_under_way_is_shared(asked):
+def test_running_computations_are_shared(asked):
     with ThreadPoolExecutor(2) as students:
         answers = [students.submit(asked, slow, "the same") for _ in range(2)]
         time.sleep(0.3)
@@ -58,7 +58,7 @@ def test_what_is_under_way_is_shared(asked):
     assert calls == ["the same"]
 
 
-def test_what_is_finished_is_kept_for_the_next_student(asked, connect):
+def test_finished_results_are_kept_for_the_next_reader(asked, connect):
     go_on.set()
     assert asked(slow, "again") == "again"
     connect()  # another kernel
@@ -66,14 +66,14 @@ def test_what_is_finished_is_kept_for_the_next_student(asked, connect):
     assert calls == ["again"]
 
 
-def test_the_oldest_answers_make_room(asked):
+def test_the_oldest_answers_are_dropped_first(asked):
     for number in (1, 2, 3, 4, 4, 1):
         asked(large, number)
         time.sleep(0.05)
     assert calls == [1, 2, 3, 4, 1]
 
 
-def test_given_up_work_is_not_begun(asked):
+def test_abandoned_requests_are_not_started(asked):
     with ThreadPoolExecutor(2) as others:
         busy = [others.submit(asked, slow, k) for k in ("a", "b")]  # both threads of the worker
         time.sleep(0.3)
@@ -86,7 +86,7 @@ def test_given_up_work_is_not_begun(asked):
     assert set(calls) == {"a", "b"}
 
 
-def test_lanes_lead_to_workers_of_their_own_until_the_cluster_dies(monkeypatch, listed):
+def test_lanes_have_separate_workers_until_the_cluster_dies(monkeypatch, listed):
     workers = [
         {"name": "quick", "resources": {"quick": 1, "prepare": 1}},
         {"name": "background", "resources": {"background": 1}},
@@ -128,7 +128,7 @@ def test_a_cluster_that_does_not_answer_is_one_sentence(monkeypatch):
         read("explain")
 
 
-def test_only_what_is_listed_is_answered(connect):
+def test_only_listed_readings_are_answered(connect):
     with pytest.raises(KeyError):
         read("system", "echo")
 

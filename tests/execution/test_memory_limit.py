@@ -1,4 +1,4 @@
-"""What a calculation needs is known before it starts, and what would not fit is not started."""
+"""The memory that a computation needs is known before it starts, and one that would not fit is not started."""
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ def inputs(count, *shape):
 
 
 def one_example(arch, x):
-    """The program as the readings trace it: of one example, holding the data of all."""
+    """The program as the readings trace it: for one example, with the data of all."""
     return arch.trace((x[:1],)).unrolled().with_data(x)
 
 
@@ -32,7 +32,7 @@ def one_example(arch, x):
     ],
     ids=["mlp", "many examples", "transformer", "rnn"],
 )
-def test_memory_is_what_the_compiler_allots(arch, x, width):
+def test_memory_is_what_the_compiler_allocates(arch, x, width):
     program, other = one_example(arch, x), one_example(arch, x[::-1])
     compiled = jax.jit(finite.ntk_of_examples, static_argnums=3)
     parameters = networks.sample_parameters(program, width, jax.random.key(0))
@@ -114,7 +114,7 @@ def test_a_cost_in_words(memory, seconds, words):
     assert str(Cost(memory, seconds)) == words
 
 
-def test_a_cost_says_when_most_of_it_may_have_been_paid_before():
+def test_a_cost_says_when_it_may_be_less_after_an_earlier_run():
     assert str(Cost(3e8, seconds=2.0, compiling=9.0)) == "about 300 MB and 11 s, less if done before"
     assert str(Cost(3e8, seconds=9.0, compiling=2.0)) == "about 300 MB and 11 s"
 
@@ -128,7 +128,7 @@ def test_depth_and_length_are_bounded():
         nv.infinite_ntk(nv.architectures.rnn(), inputs(1, 10**4, 2))
 
 
-def test_an_xla_with_one_way_to_write_code_is_not_asked_for_another(monkeypatch):
+def test_an_xla_without_the_option_is_not_given_it(monkeypatch):
     options = bounded.quicker_code()
     assert options["xla_cpu_use_fusion_emitters"] is False  # else the class compiles for longer
     assert bounded._is_known(options)

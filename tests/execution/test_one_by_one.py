@@ -1,4 +1,4 @@
-"""Whether examples meet is read off the program, and no reading takes a batch apart in which they do."""
+"""Whether examples interact is read off the program, and no reading splits a batch in which they do."""
 
 import functools
 
@@ -25,7 +25,7 @@ def read(net, h):
 
 
 def net_on(x_of):
-    """The network that reads `x_of(net, x)`, vectors of one batch axis."""
+    """The network that reads `x_of(net, x)`, vectors with one batch axis."""
     return lambda net, x: read(net, nv.relu(net.input("U", x_of(net, x))))
 
 
@@ -33,7 +33,7 @@ mixing_matrix = np.eye(B) + 0.5 * np.eye(B, k=1)
 
 
 def far_pair(net, x):
-    """Only the first and the last example meet."""
+    """Only the first and the last example interact."""
     weights = np.eye(B)
     weights[0, -1] = 1e-3
     return read(net, nv.einsum("ij,j->i", weights, hidden(net, x)))
@@ -59,7 +59,7 @@ def first_for_all(net, x):
 
 
 def merged_with_time(net, x):
-    """Example and time trade places: (B·T,) is cut into B pieces after a transposition."""
+    """Mixes examples and times: (B·T,) is cut into B pieces after a transposition."""
     h = hidden(net, x).transpose(1, 0).reshape(B * T)
     return read(net, h.reshape(B, T).mean(1))
 
@@ -74,7 +74,7 @@ def scaled_by_size(net, x):
 
 
 def weight_of_its_own(net, x):
-    """Each example is alone, but not treated like the others."""
+    """Examples are separate, but each is treated differently."""
     return read(net, hidden(net, x) * np.arange(1.0, len(x) + 1))
 
 
@@ -186,7 +186,7 @@ def broadcast_to_the_batch(net, x):
 
 
 def made_anew(net, x, gain=1.5):
-    """A nonlinearity that is another object in each run."""
+    """A nonlinearity that is a new object in each run."""
     phi = nv.nonlinearity(lambda h: jnp.tanh(gain * h))
     return read(net, phi(net.input("U", x)))
 
@@ -229,12 +229,12 @@ def _outputs(arch, x, width=7):
 
 
 @pytest.mark.parametrize(("fn", "shape"), MEET.values(), ids=MEET)
-def test_examples_that_meet_are_found(rng, fn, shape):
+def test_interacting_examples_are_detected(rng, fn, shape):
     assert not examples_are_separate(nv.architecture(fn), (rng.normal(size=shape),))
 
 
 @pytest.mark.parametrize(("fn", "shape"), SEPARATE.values(), ids=SEPARATE)
-def test_examples_that_do_not_meet_are_found(rng, fn, shape):
+def test_separate_examples_are_detected(rng, fn, shape):
     arch, x = nv.architecture(fn), rng.normal(size=shape)
     each = [_outputs(arch, x[[k]])[0] for k in range(B)]
     np.testing.assert_allclose(_outputs(arch, x), each, rtol=1e-12)
@@ -252,13 +252,13 @@ def nodes(net, x, *, sigma_v=1.0):
 
 @nv.architecture
 def one_layer(net, x, *, sigma_v=1.0):
-    """The same of features that were averaged over neighbours before."""
+    """The same, on features that have been averaged over neighbours in advance."""
     return net.readout("v", nv.relu(net.input("U", x)), std=sigma_v)
 
 
 @nv.architecture
 def crowd(net, x):
-    """Examples meet in crowds only."""
+    """Examples interact in large batches only."""
     return net.readout("v", nv.relu(net.input("U", x - x.mean(0) if len(x) > 2 else x)))
 
 
@@ -341,7 +341,7 @@ def test_sweeps_and_regressions_are_those_of_the_averaged_features(x, other):
 
 
 def test_regression_between_nodes_of_one_graph(x):
-    """Training and test nodes meet where the kernels are those of all nodes."""
+    """Training and test nodes interact if the kernels are those of all nodes."""
     train, test, y = [0, 1, 3], [2], np.array([1.0, -1.0, 0.5])
     kernels, px = nv.infinite_ntk(nodes, x), mixing_matrix @ x
 
@@ -363,7 +363,7 @@ def test_blocks_are_refused_whatever_their_size(x, block):
             nv.gram(arch, x, block=block, progress=False)
 
 
-def test_blocks_are_refused_where_only_small_ones_meet(rng):
+def test_blocks_are_refused_where_only_examples_of_small_batches_interact(rng):
     @nv.architecture
     def small_crowd(net, x):
         return net.readout("v", nv.relu(net.input("U", x - x.mean(0) if 1 < len(x) < 3 else x)))
@@ -376,7 +376,7 @@ def test_blocks_are_refused_where_only_small_ones_meet(rng):
 
 @nv.architecture
 def average_over_all(net, x):
-    """Sequences whose states meet those of the other sequences."""
+    """Sequences whose states interact with those of the other sequences."""
     h = nv.relu(net.input("U", x)).mean(1)
     return net.readout("v", nv.relu(h - h.mean(0)))
 

@@ -1,8 +1,8 @@
 """Whether the readings of one program agree, each within the error it states, or refuse it by name.
 
-Compiling a program takes seconds, so thousands of them are read operation by operation (`jax.disable_jit`): the
-operations of equal shapes are compiled once for all programs. Where a cheap estimate leaves doubt, a dearer one is
-asked, and only a difference that stays counts. A false alarm then needs several unlikely draws in a row.
+Compiling a program takes seconds, so thousands of them are evaluated operation by operation (`jax.disable_jit`):
+operations of equal shapes are compiled once for all programs. Where a cheap estimate is inconclusive, a more expensive
+one follows, and only a difference that persists counts. A false alarm then needs several unlikely draws in a row.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ class Estimate(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What became of one program: the readings that gave numbers, and the named errors of those that refused."""
+    """The outcome for one program: the readings that gave numbers, and the named errors of those that refused."""
 
     agreed: list[str] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
 
 
 class DisagreementError(AssertionError):
-    """Two readings of one program differ by more than their errors, or a refusal is no sentence."""
+    """Two readings of one program differ by more than their errors, or a refusal is not a sentence."""
 
 
 def check(example: Example) -> Outcome:
-    """Read a program in every way. Raises `DisagreementError`, or whatever error has no name of ours."""
+    """Evaluate a program by every reading. Raises `DisagreementError`, or any error that is not an `NtkvizError`."""
     outcome, arch, x = Outcome(), example.arch, example.data
     with jax.disable_jit():
         if attempt(outcome, "program", lambda: nv.program(arch, x)) is None:
@@ -67,7 +67,7 @@ def check(example: Example) -> Outcome:
     infinite = {reading for reading, error in outcome.refused.items() if error == "NotFiniteError"}
     if "finite in float64" in outcome.agreed:
         infinite -= {"finite"}
-    # A division by zero may be too rare for a few narrow networks to meet it, so only these two are wrong.
+    # A division by zero may be too rare to occur in a few narrow networks, so only these two count as wrong.
     if ("general" in outcome.agreed and infinite) or ("forward" in outcome.agreed and "finite" in infinite):
         raise DisagreementError(f"{infinite} not finite, but {outcome.agreed[1:]} are")
     return outcome
@@ -138,7 +138,7 @@ def _networks(arch: nv.Architecture, x: np.ndarray, *, width: int, seeds: int, f
 
 
 def _networks_in_float64(arch: nv.Architecture, x: np.ndarray, *, width: int, seeds: int) -> Estimate:
-    """The same of other networks, whose parameters are drawn in float64."""
+    """The same for other networks, whose parameters are sampled in float64."""
     separate = examples_are_separate(arch, (x,))
     program = arch.trace((x[:1],) if separate else (x,)).unrolled()
     read = ntk_of_examples if separate else ntk_of_batches
@@ -164,7 +164,7 @@ def mean_of(draws: np.ndarray) -> Estimate:
 def _compare_limits(
     forward: tuple[Estimate, Estimate], general: tuple[Estimate, Estimate], arch: nv.Architecture, x: np.ndarray
 ) -> None:
-    """Samples have a bias too, of the order 1/samples: with more of them it must fade as the error does."""
+    """Samples also have a bias, of order 1/samples: with more samples it must shrink as the error does."""
     for log2_samples in (12, 14, None):
         if all(near(g, f, standard_errors=8) for f, g in zip(forward, general, strict=True)):
             return
@@ -181,7 +181,7 @@ def near(estimate: Estimate, exact: Estimate, *, standard_errors: float, share: 
 
 
 def _compare_with_networks(limit: Estimate, networks: Estimate, arch: nv.Architecture, x: np.ndarray) -> None:
-    """The mean over networks of width n is c/n off. First c may be any small number; then two widths eliminate it:
+    """The mean over networks of width n differs by c/n. First, c may be any small number; then two widths eliminate it:
     (4·mean at 4n − mean at n)/3 has an error of order 1/n² alone."""
     if near(networks, limit, standard_errors=4, share=0.03):
         return

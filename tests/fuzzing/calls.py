@@ -1,7 +1,7 @@
-"""Calls of the public functions with one argument that is wrong, odd or extreme.
+"""Calls of the public functions with one argument that is wrong, unusual or extreme.
 
-`CALLS` has a good call of every function; `ODD` are values of every kind. A call answers, or refuses by name in one
-sentence; it never ends in an error of another type, and never in NaN.
+`CALLS` has a valid call of every function; `ODD` has values of every kind. A call returns a result, or refuses by name
+in one sentence; it never raises an error of another type, and never returns NaN.
 """
 
 from __future__ import annotations
@@ -151,12 +151,12 @@ ENDLESS = {
 
 
 def odd_values(name: str, argument: str) -> list[Any]:
-    """Odd values of one argument; a huge number of networks or steps is no mistake, only long."""
+    """Unusual values of one argument; huge numbers of networks or steps are left out: they are valid, only slow."""
     return [v for v in ODD if (name, argument) not in ENDLESS or not isinstance(v, int) or v < 10]
 
 
 def problem(name: str, argument: str, value: Any) -> str | None:
-    """What is wrong with how a function answers one odd argument; `None` if nothing is."""
+    """What is wrong with a function's response to one unusual argument; `None` if nothing is."""
     function, good = CALLS[name]
     try:
         result = function(**good | {argument: value})

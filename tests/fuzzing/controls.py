@@ -1,4 +1,4 @@
-"""Sets the controls of every chapter at random: the picture answers at once, with numbers, or in one sentence.
+"""Sets the controls of every chapter at random: the picture must answer at once, with numbers or in one sentence.
 
     python -m tests.fuzzing.controls --settings 500 --seed 0 --chapters 09_mlp 13_batchnorm
 
@@ -42,7 +42,7 @@ CHAPTERS = [chapter.name for chapter in app.chapters(NOTEBOOKS) if _picture_code
 
 
 def open_picture(chapter: str) -> app.Picture:
-    """The picture of a chapter at its start, with nothing done beside the page."""
+    """The picture of a chapter with its initial settings, without background computations."""
     made: list[app.Picture] = []
 
     class Kept(app.Picture):
@@ -58,7 +58,7 @@ def open_picture(chapter: str) -> app.Picture:
 
 
 def any_settings(controls: Controls, chance: random.Random) -> dict[str, Any]:
-    """A value of each control; the ends of sliders, where formulas divide by zero, come often."""
+    """A value of each control; the ends of sliders, where formulas may divide by zero, are chosen often."""
     values = {}
     for name, control in controls._controls.items():
         if isinstance(control, Slider):
@@ -71,14 +71,14 @@ def any_settings(controls: Controls, chance: random.Random) -> dict[str, Any]:
 
 
 class Fuzz:
-    """One chapter's picture, and where it holds no numbers at its start: gaps in lines, networks that will come."""
+    """One chapter's picture, and the places without numbers at its start: gaps in lines, networks still to come."""
 
     def __init__(self, chapter: str):
         self.picture = open_picture(chapter)
         self.gaps = set(_no_numbers(self.picture))
 
     def problem(self, settings: dict[str, Any]) -> str | None:
-        """What is wrong with how the picture answers settings; `None` if nothing is."""
+        """What is wrong with the picture's response to settings; `None` if nothing is."""
         self.picture.controls.set(**settings)
         try:
             self.picture._at_once(self.picture.controls)
@@ -93,7 +93,7 @@ class Fuzz:
 
 
 def _no_numbers(shown: app.Picture) -> Iterator[str]:
-    """The places of a picture where there is NaN or an infinity, in plots or in the words below them."""
+    """The places of a picture with NaN or an infinity, in plots or in the text below them."""
     for plot in shown.panels:
         words = plot.reading.value.lower().replace("−", " ").split()
         if {"nan", "inf"} & {word.strip("<b>/.,;:()%±") for word in words}:
@@ -120,7 +120,7 @@ def _places(value: Any, where: str) -> Iterator[str]:
 
 
 def main() -> None:
-    """Read the command line, then set every chapter's controls as often as it says."""
+    """Read the command line, then set every chapter's controls that many times."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=int, default=500, help="of each chapter")
     parser.add_argument("--seed", type=int, default=0)

@@ -1,9 +1,8 @@
-"""Programs of the language nobody thought of, written down as an author would.
+"""Random programs of the language, written as an author would write them.
 
-An example is Python source, so that what a test finds can be read, run and kept. What chooses is told apart from what
-writes: hypothesis in the tests (`programs`), a random number in long runs (`program_number`). Sizes are few (2 or 5
-inputs, 2 to 4 tokens, 2 features): what differs between programs is what they do, and compiled operations are found
-again.
+An example is Python source, so that failures can be read, run and stored. Choosing is separate from writing: hypothesis
+chooses in the tests (`programs`), a random number in long runs (`program_number`). There are few sizes (2 or 5 inputs,
+2 to 4 tokens, 2 features): programs differ in what they do, and compiled operations are reused.
 """
 
 from __future__ import annotations
@@ -82,7 +81,7 @@ MISTAKES = (  # one line that breaks a rule; {x} is a vector, {W} a matrix, {s} 
 
 @dataclass(frozen=True)
 class Example:
-    """A program's source, the data it reads, and whether its author made a mistake on purpose."""
+    """A program's source, the data it reads, and whether it contains a deliberate mistake."""
 
     source: str
     parametrization: str
@@ -162,13 +161,13 @@ class Writer:
         return self.pick(*fits[-3:], *fits[-1:] * 2) if fits else None
 
     def parameter(self, letter: str) -> str:
-        """The arguments that declare a parameter: mostly plain, sometimes frozen or with a factor of its own."""
+        """The arguments that declare a parameter: mostly plain, sometimes frozen or with a separate factor."""
         name = self.name(letter)
         sigma = self.pick("sigma_w", "sigma_w", "sigma_u", "0.5", "1.0")
         return f'"{name}", std={sigma}{self.pick("", "", "", "", ", lr=0.5", ", trainable=False")}'
 
     def matrix(self) -> str:
-        """A matrix: as often an old one as a new one."""
+        """A matrix: an existing one as often as a new one."""
         if not self.matrices or self.pick(True, False):
             name = f"M{len(self.matrices) + 1}"
             self.lines.append(f"{name} = net.matrix({self.parameter('W')})")
@@ -178,7 +177,7 @@ class Writer:
     # --- kinds of lines ------------------------------------------------------------------------------
 
     def embed(self) -> None:
-        """The first layer; of sequences, tokens stay apart or are read as one."""
+        """The first layer; the tokens of a sequence stay separate or are read as one."""
         data = self.pick("x", "x", "x", "x.mean(1)") if self.tokens else "x"
         name, rest = self.parameter("U").split(", ", 1)
         self.add(f"net.input({name}, {data}, {rest})", self.tokens if data == "x" else 0, 1)
@@ -389,5 +388,5 @@ def programs(draw: Callable[[Any], Any]) -> Example:
 
 
 def program_number(number: int, seed: int = 0) -> Example:
-    """The same program whenever it is asked for."""
+    """Program number `number`, the same in every run."""
     return write(random.Random(f"{seed}:{number}").choice)

@@ -1,9 +1,9 @@
-"""Reads thousands of generated programs in every way, and counts: agreed, refused by name, or failed.
+"""Evaluates thousands of generated programs by every reading, and counts: agreed, refused by name, or failed.
 
     python -m tests.fuzzing.run --programs 10000 --seed 0 --failures .cache/failures
 
-A failed program is written into the folder, as the Python source that reproduces it and what went wrong.
-`--only 4711` reads one program again.
+A failed program is written into the folder, as Python source that reproduces the failure, with what went wrong.
+`--only 4711` runs one program again.
 """
 
 import argparse
@@ -78,7 +78,7 @@ def _read(numbers: range, seed: int, folder: Path, what: str) -> Counter[str]:
 
 
 def _keep_operations() -> None:
-    """Operations that one process compiled, however fast, are there for the next: programs are read one by one."""
+    """Keep all compiled operations, however quickly compiled, for the next process."""
     jax.config.update("jax_compilation_cache_dir", str(COMPILED.absolute()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)

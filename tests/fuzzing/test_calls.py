@@ -1,4 +1,4 @@
-"""Public functions with an odd argument: an answer, or a named error in one sentence. `calls.py` has the values."""
+"""Public functions with an unusual argument: a result, or a named error in one sentence. `calls.py` has the values."""
 
 import random
 

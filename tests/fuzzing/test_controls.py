@@ -18,8 +18,8 @@ def test_any_settings_are_answered_with_numbers_or_one_sentence(chapter):
         assert fuzz.problem(settings) is None, settings
 
 
-def test_what_is_no_number_is_found():
-    """The check of the check: an answer of NaN, and an error of no name."""
+def test_the_check_finds_nan_and_unnamed_errors():
+    """The check itself detects NaN in an answer, and an error that is not an `NtkvizError`."""
     fuzz = Fuzz(CHAPTERS[0])
     settings = any_settings(fuzz.picture.controls, random.Random(0))
     plot, answer = fuzz.picture.panels[0], fuzz.picture._at_once

@@ -1,7 +1,7 @@
-"""Deep links: whatever stands behind `#` in an address, the page takes what is good of it and refuses the rest.
+"""Deep links: whatever follows `#` in an address, the page takes its valid settings and refuses the rest.
 
-Coverage-guided fuzzing (atheris) suits parsers like this one; 17,000 links of its making found nothing more. It cannot
-see into compiled JAX, so programs and calls are generated instead.
+Coverage-guided fuzzing (atheris) suits parsers like this one; 17,000 links that it generated found nothing more. It
+cannot see into compiled JAX, so programs and calls are generated instead.
 """
 
 import pytest

@@ -33,8 +33,8 @@ def test_every_mistake_is_refused_when_it_is_written():
         assert is_sentence(str(refusal.value)), refusal.value
 
 
-def test_a_wrong_limit_is_noticed(monkeypatch):
-    """The check of the check: a tenth more in the limit, and networks no longer approach it."""
+def test_a_wrong_limit_is_detected(monkeypatch):
+    """The check itself detects a limit that is a tenth too large."""
     import ntkviz.kernels.infinite as infinite
 
     right = infinite._as_kernels
@@ -70,7 +70,7 @@ def test_a_zero_vector_cannot_be_normalised():
 
 
 @pytest.mark.parametrize("rows", [2, 3])
-def test_too_small_a_batch_has_an_infinite_ntk(rows):
+def test_a_batch_that_is_too_small_has_an_infinite_ntk(rows):
     with pytest.raises(nv.NotFiniteError, match="4 rows or more"):
         nv.infinite_ntk(nv.architectures.batchnorm_mlp, np.eye(4)[:rows])
 

@@ -36,7 +36,7 @@ def product(factors):
 
 
 def coefficients():
-    """Those of the numerators of ∫ x² / (1 + w x²) dx and ∫ (x² + x⁴) / (1 + w x²) dx, and of their denominator."""
+    """Of ∫ x² / (1 + w x²) dx and ∫ (x² + x⁴) / (1 + w x²) dx: the numerators' and the denominator's coefficients."""
     with mp.workdps(60):
         m, nodes, weights = rule()
         factors = [(1 - m * z, z) for z in nodes]  # 1 + (w − m) zₖ

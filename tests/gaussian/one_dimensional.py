@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import erf, ndtr
 
 SLOPE = 0.3
-"""θ of leaky relu in all tests."""
+"""The θ of leaky relu in all tests."""
 _T, _W = np.polynomial.legendre.leggauss(24)
 
 
@@ -118,6 +118,6 @@ def pair(phi: Function, psi: Function, kxx, kxy, kyy, mean_x=0.0, mean_y=0.0) ->
 
 
 def norm(name: str, kxx: float, mean: float = 0.0) -> float:
-    """√E φ², what Cauchy–Schwarz measures a pair by."""
+    """√E φ², by which Cauchy–Schwarz bounds the expectation of a pair."""
     value = FUNCTIONS[name].value
     return np.sqrt(single(FUNCTIONS[name]._replace(value=lambda x: value(x) ** 2), kxx, mean))

@@ -8,7 +8,7 @@ WEIGHTS = np.exp(-(Z**2) / 2) * STEP / np.sqrt(2 * np.pi)
 
 
 def expectation(f, g, kxx, kxy, kyy, mean_x, mean_y):
-    """Of functions of arrays."""
+    """The expectation, for functions of arrays."""
     deviation = np.sqrt(kxx)
     x, slope = mean_x + deviation * Z, kxy / deviation
     y = mean_y + slope * Z[:, None] + np.sqrt(max(kyy - slope**2, 0.0)) * Z

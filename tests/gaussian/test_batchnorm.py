@@ -36,7 +36,7 @@ def relative(got, want):
 
 
 def assert_right(got: BatchNormMoments, value, tangent):
-    """To 1e-8 of the Frobenius norm, and within the reported error, itself no larger than 1e-8 of the values."""
+    """Agreement to 1e-8 of the Frobenius norm and within the reported error, which is at most 1e-8 of the values."""
     assert relative(got.value, value) < ACCURACY
     assert relative(got.tangent, tangent) < ACCURACY
     deviation = max(np.abs(got.value - value).max(), np.abs(got.tangent - tangent).max())
@@ -65,7 +65,7 @@ def test_exchangeable_batch_is_uniform_on_a_sphere(batch):
     assert np.abs(value - relu).max() <= error < ACCURACY
 
 
-def test_two_rows_leave_a_pattern():
+def test_two_rows_are_one_and_zero():
     """B = 2: relu(BN) is (1, 0) or (0, 1), by the sign of h₁ − h₂."""
     x, y = np.array([[0.3, -1.0], [2.0, 0.5]]), np.array([[1.0, 1.0], [-0.2, 0.4]])
     d, e = x[0] - x[1], y[0] - y[1]
@@ -270,7 +270,7 @@ def test_tangent_against_sampled_jacobians():
     samples = np.einsum("nik,kl,njl->nij", jacobians(w @ x.T), dot, jacobians(w @ y.T), optimize=True)
     standard_error = samples.std(0) / np.sqrt(len(w))
     tangent = batchnorm_relu(*covariances, dot).tangent
-    assert np.all(np.abs(samples.mean(0) - tangent) < 4 * standard_error)  # 20 entries: one beyond 3σ is no wonder
+    assert np.all(np.abs(samples.mean(0) - tangent) < 4 * standard_error)  # 20 entries: one beyond 3σ is not unusual
     assert np.mean(((samples.mean(0) - tangent) / standard_error) ** 2) < 2
 
 

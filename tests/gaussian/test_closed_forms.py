@@ -1,4 +1,4 @@
-"""Every closed form against one-dimensional integrals, also where naive formulas lose their digits."""
+"""Every closed form against one-dimensional integrals, also where naive formulas lose digits."""
 
 import jax
 import jax.numpy as jnp

@@ -1,4 +1,4 @@
-"""Functions are recognised by what they are: closed forms for an author's own functions, whatever their names."""
+"""Functions are recognised by their formulas: closed forms for user-defined functions, whatever their names."""
 
 import jax
 import jax.numpy as jnp
@@ -83,7 +83,7 @@ def test_the_slope_of_gelu_is_found_in_its_gradient():
     assert isinstance(family_of(own(lambda x: jax.nn.gelu(x, approximate=False))).function, Gelu)
 
 
-def test_names_mean_nothing():
+def test_names_are_irrelevant():
     def relu(x):
         return 2 * jnp.maximum(x, 0)
 
@@ -103,22 +103,22 @@ def test_names_mean_nothing():
         assert relu_factor(own(other)) == 0.0
 
 
-def test_what_holds_at_a_kink_is_what_the_function_says():
+def test_the_derivative_at_a_kink_is_that_of_the_function():
     """At variance 0 a derivative is taken there, as JAX takes it: ½ for max(x, 0), 0 for jax.nn.relu."""
     half, none = (own(fn).derivative() for fn in (lambda x: jnp.maximum(x, 0), jax.nn.relu))
     assert (single_expectation(half, 0.0).value, single_expectation(none, 0.0).value) == (0.5, 0.0)
 
 
 @pytest.mark.parametrize("fn", [lambda x: jnp.where(x > 0, 1.0, 0.0), jnp.sign, lambda x: jnp.where(x > 1, x, 0)])
-def test_the_derivative_of_a_jump_is_no_function(fn):
-    """JAX leaves the jump out and gives another."""
+def test_the_derivative_of_a_jump_is_refused(fn):
+    """JAX ignores the jump and gives another derivative."""
     assert own(fn).derivative() is None
     with pytest.raises(ValueError, match="has a jump"):
         with_slopes(own(fn), own(fn), 1.0, 0.5, 1.0)
 
 
 def test_a_kink_that_is_not_at_zero():
-    """relu(x − 1) by quadrature on both sides of 1, though nobody said that it is not smooth."""
+    """relu(x − 1) by quadrature on both sides of 1, although it is not declared to have a kink."""
     phi = own(lambda x: jnp.maximum(x - 1, 0))
     got = compiled(phi, phi, 1.3, 0.4, 0.7)
     expected = compiled(nv.relu, nv.relu, 1.3, 0.4, 0.7, mean_x=-1.0, mean_y=-1.0)
@@ -199,14 +199,14 @@ def test_growth_that_the_gaussian_does_not_outweigh_is_infinite():
     np.testing.assert_allclose(compiled(phi, phi, 2.0, 0.0, 2.0).value, 2.0, rtol=1e-13)
 
 
-def test_large_exponents_meet_before_they_overflow():
+def test_large_exponents_are_added_before_they_overflow():
     up, down = own(lambda x: x * jnp.exp(60 * x)), own(lambda x: jnp.exp(-60 * x) * x)
     np.testing.assert_allclose(compiled(up, down, 1.0, 1.0, 1.0).value, 1.0, rtol=1e-10)
 
 
 @pytest.mark.parametrize("variance", [0.0, 1e-300, 1e-12, 1e-6, 1e-2])
-def test_what_cancels_at_small_variance(variance):
-    """x − sin x is x³/6, its parts are x; and the error says what is lost of that."""
+def test_cancellation_at_small_variance(variance):
+    """x − sin x is about x³/6, while its parts are about x; the error says how much is lost."""
     phi = own(lambda x: x - jnp.sin(x))
     got = compiled(phi, phi, variance, variance, variance)
     with mp.workdps(400):  # E x² − 2 E x sin x + E sin² x

@@ -104,7 +104,7 @@ def test_different_variances_functions_and_parameters():
     ],
     ids=["sin", "erf", "erf_slope", "square"],
 )
-def test_a_function_with_closed_forms_meets_one_without(phi, f):
+def test_a_pair_of_a_function_with_closed_forms_and_one_without(phi, f):
     for pair, functions in ((phi, nl.tanh), (f, np.tanh)), ((nl.tanh, phi), (np.tanh, f)):
         got = pair_expectation(*pair, 0.8, 0.5, 1.2, mean_x=0.3, mean_y=0.2)
         expected = reference(*functions, 0.8, 0.5, 1.2, 0.3, 0.2)
@@ -116,7 +116,7 @@ def test_a_function_with_closed_forms_meets_one_without(phi, f):
     [(nl.tanh.fn, np.tanh), (lambda x: jnp.sqrt(x * x), np.abs)],
     ids=["steep tanh", "a kink said to be smooth"],
 )
-def test_what_is_rough_is_right_or_reported(phi, f):
+def test_rough_functions_are_correct_or_reported(phi, f):
     rough = nl.Nonlinearity("rough", phi)
     for rho in (0.3, 0.99, 1.0):
         got = pair_expectation(rough, rough, 1e4, 1e4 * rho, 1e4)
@@ -184,7 +184,7 @@ def test_a_sharp_turn_far_from_all_kinks(mean, correlation):
     assert got.error <= 1e-9
 
 
-def test_a_mean_of_zero_is_no_mean():
+def test_a_mean_of_zero_changes_nothing():
     for phi in (nl.relu, nl.erf):
         with_mean = pair_expectation(phi, phi, 1.3, 0.4, 0.7, mean_x=0.0, mean_y=0.0).value
         assert np.allclose(with_mean, pair_expectation(phi, phi, 1.3, 0.4, 0.7).value, rtol=1e-12)
@@ -227,7 +227,7 @@ def test_blocks_change_nothing(smooth, monkeypatch):
     gram, k = x @ x.T, (x * x).sum(1)
 
     def expectation():
-        """Of a function as yet unknown: what is compiled for one has its blocks already."""
+        """The expectation of a function not compiled before, since compiled code has its blocks already."""
         phi = nl.nonlinearity(lambda x: jnp.tanh(x) if smooth else jnp.sqrt(x * x), smooth=smooth)
         return pair_expectation(phi, phi, k[:, None], gram, k[None, :])
 

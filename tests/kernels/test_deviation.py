@@ -16,17 +16,17 @@ def test_mlp_converges_with_slope_minus_one_half(rng):
     table = nv.deviation(nv.architectures.mlp(), x, widths=[64, 256, 1024, 4096], seeds=10)
     assert len(table) == 40
     assert abs(table.slope() + 0.5) < 0.1
-    assert table.means()[4096] < 0.1  # and to the limit itself: a slope alone would not tell
+    assert table.means()[4096] < 0.1  # and to the limit itself, which a slope alone would not show
 
 
-def test_table_knows_its_means_and_slope():
+def test_the_table_gives_its_means_and_slope():
     table = DeviationTable(Deviation(n, seed, (1 + seed) * n**-0.5) for n in (4, 16, 64) for seed in (0, 1))
     assert table.widths() == [4, 16, 64]
     assert table.means()[16] == pytest.approx(1.5 / 4)
     assert table.slope() == pytest.approx(-0.5)
 
 
-def test_seeds_may_be_named_one_by_one(rng):
+def test_seeds_may_be_given_individually(rng):
     x = rng.normal(size=(2, 2))
     table = nv.deviation(nv.architectures.mlp(), x, widths=[8], seeds=[5, 7])
     assert [row.seed for row in table] == [5, 7]

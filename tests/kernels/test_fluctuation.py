@@ -23,7 +23,7 @@ clip = nv.nonlinearity(lambda x: jnp.clip(x, -1.0, 0.5))
 
 
 @pytest.mark.parametrize("depth", range(1, 7))
-def test_relu_networks_have_the_variance_of_the_textbook(depth):
+def test_relu_networks_have_the_known_variance(depth):
     """σ_w² = 2, no biases, ‖x‖² = d: Θ = L + 1 and n·Var Θ_n → L(L + 1)(11L + 7)/3."""
     arch, x = a.mlp(depth=depth, sigma_w=2**0.5, sigma_b=0.0), np.array([[1.0, -1.0]])
     found = nv.fluctuation(arch, x)
@@ -32,7 +32,7 @@ def test_relu_networks_have_the_variance_of_the_textbook(depth):
     assert found.c == pytest.approx((2 / math.pi * variance) ** 0.5 / (depth + 1), rel=0.006)
 
 
-def test_a_linear_network_has_a_variance_known_by_hand():
+def test_the_variance_of_a_linear_network_agrees_with_a_calculation_by_hand():
     """f = vᵀUx/√(nd): Θ_n = (‖Ux‖²/n + ‖v‖²/n ‖x‖²)/d, two means of squares; the NNGP is the first of them."""
     arch, x = a.mlp(depth=1, nonlinearity="identity", sigma_w=1.0, sigma_b=0.0), np.array([[0.6, 0.8]])
     second = 0.5  # ‖x‖²/d
@@ -42,7 +42,7 @@ def test_a_linear_network_has_a_variance_known_by_hand():
     assert nngp.c == pytest.approx(2 / math.pi**0.5, rel=0.01)
 
 
-def test_what_a_coordinate_adds_is_known_by_hand_too():
+def test_influences_agree_with_a_calculation_by_hand():
     """With the same network, (z² − 1)‖x‖²/d + (v² − 1)‖x‖²/d: least −1, and with the third moment of two χ²."""
     arch, x = a.mlp(depth=1, nonlinearity="identity", sigma_w=1.0, sigma_b=0.0), np.array([[0.6, 0.8]])
     found = nv.fluctuation(arch, x).influences
@@ -132,7 +132,7 @@ def test_the_width_for_a_distance():
 
 
 @pytest.mark.parametrize("name", ["relu", "shared over time", "tied readout"])
-def test_networks_of_the_width_for_a_distance_are_as_near(name):
+def test_networks_of_the_predicted_width_are_at_the_requested_distance(name):
     arch, x = NETWORKS[name]
     wanted, limit = nv.width_for(arch, x, relative=0.04), nv.infinite_ntk(arch, x).ntk
     samples = [nv.virtual_ntk(arch, x, width=wanted.width, key=k) for k in range(100)]
@@ -146,7 +146,7 @@ def test_batchnorm_of_few_rows_has_no_such_law(rows):
         nv.fluctuation(a.batchnorm_mlp, rng.standard_normal((rows, 8)))
 
 
-def test_what_nobody_wants_any_more_is_not_finished(monkeypatch):
+def test_cancelled_computations_are_not_finished(monkeypatch):
     begun, points = [], influence.sobol_normal
     monkeypatch.setattr(influence, "sobol_normal", lambda *args, seed: begun.append(seed) or points(*args, seed=seed))
     with pytest.raises(GivenUp), wanted_until(lambda: len(begun) == 2):
@@ -155,7 +155,7 @@ def test_what_nobody_wants_any_more_is_not_finished(monkeypatch):
 
 
 @pytest.mark.parametrize("most_entries", [36, 2])
-def test_a_variance_that_a_few_samples_make_is_refused(most_entries, monkeypatch):
+def test_a_variance_dominated_by_few_samples_is_refused(most_entries, monkeypatch):
     monkeypatch.setattr(module, "MOST_ENTRIES", most_entries)
     monkeypatch.setattr(module, "LARGEST_ERROR", np.inf)
     with pytest.raises(NotFiniteError, match="differs so much between sets of samples"):
@@ -163,7 +163,7 @@ def test_a_variance_that_a_few_samples_make_is_refused(most_entries, monkeypatch
 
 
 def nearly_dependent(part):
-    """Four tokens in two sequences, of which one is what the others make, but for a part."""
+    """Four tokens in two sequences, of which one is a combination of the others, up to a small part."""
     x = SEQUENCES[:, :2].copy()
     x[1, 1] = x[0, 0] + x[0, 1] - x[1, 0] + part * SEQUENCES[0, 2]
     return x
@@ -202,6 +202,6 @@ def test_the_mean_norm_of_a_gaussian_vector():
     assert mean_norm(np.zeros(3)) == 0
 
 
-def test_what_a_prediction_costs_is_known_before_it():
+def test_the_cost_of_a_prediction_is_known_in_advance():
     """An estimate of the cost has ones in place of numbers, which must not be taken for a kernel without variance."""
     assert nv.cost(nv.fluctuation, nv.architectures.mlp(depth=1), np.array([[0.6, 0.8], [1.0, -0.5]])).seconds > 0

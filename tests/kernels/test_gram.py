@@ -22,7 +22,7 @@ mlp, rnn = nv.architectures.mlp, nv.architectures.rnn
 
 @pytest.fixture
 def calculated(monkeypatch):
-    """The numbers of the blocks that this process calculates."""
+    """The numbers of the blocks that this process computes."""
     numbers = []
     original = gram.Work.block
 
@@ -99,7 +99,7 @@ def tied_by_tanh(net, x):
     return net.readout(v, nv.relu(net.input("U", x) + nv.tanh(v)))
 
 
-def test_where_expectations_are_sampled_blocks_agree_within_the_error_and_always_alike(rng):
+def test_sampled_blocks_agree_within_the_error_and_reproducibly(rng):
     x = _vectors(rng, 4)
     whole, one, again = nv.infinite_ntk(tied_by_tanh, x), *(_quiet(tied_by_tanh, x, block=2) for _ in range(2))
     assert one.error > 1e-4  # it is sampled
@@ -107,7 +107,7 @@ def test_where_expectations_are_sampled_blocks_agree_within_the_error_and_always
     _assert_equal(one, again)
 
 
-def test_progress_is_told_or_drawn(rng, capsys):
+def test_progress_is_reported_or_displayed(rng, capsys):
     x, told = _vectors(rng, 5), []
     nv.gram(mlp(), x, block=3, progress=lambda done, total: told.append((done, total)))
     assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
@@ -149,7 +149,7 @@ nv.gram(nv.architectures.mlp(), x, block=4, folder=sys.argv[1], progress=told)
 
 
 @pytest.mark.parametrize("when", ["between blocks", "in a block"])
-def test_a_killed_calculation_goes_on_where_it_was(rng, tmp_path, calculated, when):
+def test_a_killed_computation_resumes_where_it_stopped(rng, tmp_path, calculated, when):
     x, folder = _vectors(rng, 20), tmp_path / "kernels"
     expected = _quiet(mlp(), x, block=4)
     command = [sys.executable, "-c", INTERRUPTED, str(folder), when]
@@ -172,7 +172,7 @@ def test_a_killed_calculation_goes_on_where_it_was(rng, tmp_path, calculated, wh
 
 
 @pytest.mark.parametrize(("file", "lost"), [("nngp.npy", 4), ("ntk.npy", 4), ("finished.npy", 6)])
-def test_what_a_file_cut_short_has_lost_is_calculated_again(rng, tmp_path, calculated, file, lost):
+def test_entries_lost_from_a_truncated_file_are_computed_again(rng, tmp_path, calculated, file, lost):
     x = _vectors(rng, 6)
     expected = _quiet(mlp(), x, block=2, folder=tmp_path)
     values = [np.array(expected.nngp), np.array(expected.ntk)]
@@ -185,7 +185,7 @@ def test_what_a_file_cut_short_has_lost_is_calculated_again(rng, tmp_path, calcu
 
 
 @pytest.mark.parametrize("file", ["nngp.npy", "ntk.npy", "finished.npy"])
-def test_a_file_that_is_gone_is_made_again(rng, tmp_path, file):
+def test_a_missing_file_is_created_again(rng, tmp_path, file):
     x = _vectors(rng, 6)
     expected = np.array(_quiet(mlp(), x, block=2, folder=tmp_path).ntk)
     (tmp_path / file).unlink()
@@ -194,11 +194,11 @@ def test_a_file_that_is_gone_is_made_again(rng, tmp_path, file):
 
 @nv.architecture
 def scaled(net, x, *, scale=float, sigma_w=1.2):
-    """One hyper-parameter is a function, of which the architecture's print shows no more than an address."""
+    """One hyper-parameter is a function, of which the architecture's printed form shows only an address."""
     return net.readout("v", nv.relu(net.input("U", x, std=scale(sigma_w))))
 
 
-def test_a_folder_of_another_calculation_is_refused(rng, tmp_path):
+def test_a_folder_of_another_computation_is_refused(rng, tmp_path):
     x = _vectors(rng, 4)
 
     def lesson(scale):
@@ -235,14 +235,14 @@ def test_an_unusable_folder_is_refused(rng, tmp_path):
 
 @pytest.fixture(scope="module")
 def workers():
-    """A real cluster of two worker processes; a worker that dies gets a successor, as in a classroom."""
+    """A real cluster of two worker processes; a worker that dies is replaced, as in a classroom."""
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as running:
         yield running
 
 
 @nv.architecture
 def written_here(net, x, *, sigma_w=1.2):
-    """Not importable by the workers: it travels with its code."""
+    """Not importable by the workers, so it is sent with its code."""
     return net.readout("v", nv.relu(net.matrix("W", std=sigma_w) @ nv.relu(net.input("U", x))))
 
 
@@ -307,7 +307,7 @@ def test_a_cluster_that_cannot_be_used_is_refused(rng, monkeypatch):
         _quiet(mlp(), x, scheduler="tcp://127.0.0.1:9")
 
 
-def test_ready_nonlinearities_are_themselves_after_a_journey():
+def test_built_in_nonlinearities_are_the_same_after_pickling():
     assert pickle.loads(pickle.dumps(nv.relu)) is nv.relu
 
 
@@ -329,7 +329,7 @@ for inputs, folder in ((x[:1000], None), (x, sys.argv[1]), (x, None)):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read where Linux shows it")
-def test_memory_does_not_grow_with_the_kernel_but_for_the_result(tmp_path):
+def test_memory_grows_only_by_the_size_of_the_result(tmp_path):
     command = [sys.executable, "-c", PEAKS, str(tmp_path)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     small, on_disk, in_memory = map(float, done.stdout.split())

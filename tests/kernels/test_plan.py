@@ -1,4 +1,4 @@
-"""Which reading is taken, and what its error means: what is said before is what is done."""
+"""Which reading is used, and what its error means: the plan announced in advance is carried out."""
 
 import pickle
 import re
@@ -18,7 +18,7 @@ X, SEQUENCES, LONG = np.eye(2, 3), np.ones((2, 3, 2)), np.ones((1, 8, 2))
 
 @nv.architecture
 def skip(net, x):
-    """Repeated layers that meet what came before them."""
+    """Repeated layers that are added to what precedes them."""
     start = net.input("U", x)
     deep = net.repeat(2, lambda net, h: net.matrix("W") @ nv.erf(h), start)
     return net.readout("v", nv.erf(deep) + nv.erf(start))
@@ -37,7 +37,7 @@ PLANS = {
 
 
 @pytest.mark.parametrize("name", PLANS)
-def test_what_is_planned_is_done(name, compilations):
+def test_the_plan_is_carried_out(name, compilations):
     arch, x, reading, error, reason = PLANS[name]
     with compilations() as count:
         plan = nv.explain(arch, x)
@@ -47,7 +47,7 @@ def test_what_is_planned_is_done(name, compilations):
     assert nv.infinite_ntk(arch, x).error_kind == error
 
 
-def test_a_better_reading_is_not_taken_for_a_reason():
+def test_a_plan_gives_the_reason_why_a_better_reading_is_not_used():
     refused = nv.explain(a.gru, SEQUENCES)
     assert len(refused.reasons) == 2
     with pytest.raises(NoForwardLimitError) as problem:
@@ -58,7 +58,7 @@ def test_a_better_reading_is_not_taken_for_a_reason():
     assert nv.explain(a.mlp, X, assume_gia=True).reading == "symbolic Z"
 
 
-def test_an_error_is_a_number_that_says_what_it_is():
+def test_an_error_is_a_number_with_a_kind():
     _, ntk, error = kernels = nv.infinite_ntk(a.mlp, X)
     assert isinstance(error, float)
     assert 0 < error < 1e-12 * np.max(ntk)
@@ -66,7 +66,7 @@ def test_an_error_is_a_number_that_says_what_it_is():
     assert kernels._replace(error=0.5).error_kind == "estimate"
 
 
-def test_errors_add_up_and_mean_as_little_as_the_weakest():
+def test_errors_add_up_and_have_the_weakest_kind():
     both = Error(0.1) + Error(0.2, "standard error")
     assert both.value == pytest.approx(0.3)
     assert both.kind == "standard error"

@@ -1,4 +1,4 @@
-"""The records of what is answered about kernels: the band of single networks, against laws of norms that are known."""
+"""The results about kernels: the band of single networks, against known laws of norms."""
 
 import math
 
@@ -9,7 +9,7 @@ import ntkviz as nv
 from ntkviz.errors import HyperparameterError
 
 NORMAL = {0.9: (0.0627068, 1.9599640), 0.5: (0.3186394, 1.1503494)}
-"""Quantiles of |g| of a standard normal g: of tables, at (1 ± share)/2."""
+"""Quantiles of |g| for a standard normal g, from tables, at (1 ± share)/2."""
 CHI_SQUARE_3 = {0.9: (0.3518463, 7.8147279)}
 
 
@@ -49,7 +49,7 @@ def test_the_band_of_draws_covers_as_many_others():
     assert 0.6 < ends.std(0).max() / np.mean([band.error for band in bands]) < 1.6
 
 
-def test_the_error_of_the_band_has_that_of_c_in_it():
+def test_the_error_of_the_band_includes_that_of_c():
     certain, vague = one_entry().band(), one_entry(error=0.5).band()
     assert vague[:2] == certain[:2]
     assert vague.error == pytest.approx(np.hypot(certain.error, 0.25 * certain.high))
@@ -61,5 +61,5 @@ def test_a_share_is_between_zero_and_one(share):
         one_entry().band(share)
 
 
-def test_what_does_not_fluctuate_has_a_band_of_zero():
+def test_a_kernel_without_fluctuations_has_a_band_of_zero():
     assert nv.Fluctuation(0.0, 0.0, np.zeros((1, 1, 1, 1)), np.zeros((256, 1, 1)), None).band() == (0, 0, 0)

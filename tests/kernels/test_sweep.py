@@ -48,7 +48,7 @@ def test_refusals(arch, axes, message):
         nv.sweep(arch, X, **axes)
 
 
-def test_a_number_made_of_two_is_refused():
+def test_a_grid_over_a_derived_number_is_refused():
     @nv.architecture
     def product(net, x, *, a=1.0, b=1.0):
         return net.readout("v", nv.relu(net.input("W", x, std=a * b)))

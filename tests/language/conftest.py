@@ -1,4 +1,4 @@
-"""What the tests of the language share."""
+"""Fixtures for the tests of the language."""
 
 import jax
 import numpy as np
@@ -12,7 +12,7 @@ WIDTH = 5
 
 @pytest.fixture
 def same_as_numpy(rng):
-    """Check that an expression of handles means what it means for NumPy arrays with the width last."""
+    """Check that an expression gives the same for handles as for NumPy arrays with the width axis last."""
 
     def check(expression, shape, against=None):
         """`expression(x)` for a vector x of leading shape `shape`; `against` takes x with its width axis."""

@@ -1,4 +1,4 @@
-"""An author's own functions: which are refused, and that two are never taken for one."""
+"""User-defined functions: which are refused, and that two different ones are never confused."""
 
 import functools
 import pickle
@@ -46,7 +46,7 @@ MIXING = {
 
 
 @pytest.mark.parametrize(("doing", "fn"), [(doing, fn) for doing, fns in MIXING.items() for fn in fns])
-def test_what_lets_coordinates_meet_is_refused(doing, fn):
+def test_functions_that_mix_coordinates_are_refused(doing, fn):
     with pytest.raises(
         ProgramError, match=rf"{doing}.* different coordinates; a nonlinearity must act on each coordinate separately"
     ):
@@ -67,7 +67,7 @@ def test_what_lets_coordinates_meet_is_refused(doing, fn):
         (lambda x: x if x > 0 else 0, "fails on arrays"),
     ],
 )
-def test_what_is_no_elementwise_function_of_floats_is_refused(fn, says):
+def test_anything_but_an_elementwise_function_of_floats_is_refused(fn, says):
     with pytest.raises(ProgramError, match=says):
         traced(nv.nonlinearity(fn))
 
@@ -143,7 +143,7 @@ def test_a_large_array_that_changed_in_the_middle():
     assert used(phi) is not before
 
 
-def test_functions_that_say_they_are_equal_are_two():
+def test_functions_that_claim_to_be_equal_stay_distinct():
     class Scale:
         def __init__(self, factor):
             self.factor = factor
@@ -169,7 +169,7 @@ def tan(x):
     return jnp.tan(x)
 
 
-def test_a_nonlinearity_travels_without_what_was_found_out():
+def test_a_nonlinearity_is_pickled_without_cached_results():
     phi = nv.nonlinearity(tan)
     fresh = pickle.dumps(phi)
     assert phi.formula is None
@@ -177,13 +177,13 @@ def test_a_nonlinearity_travels_without_what_was_found_out():
     assert pickle.dumps(phi) == fresh
 
 
-def test_ready_nonlinearities_are_not_looked_at(monkeypatch):
+def test_built_in_nonlinearities_are_not_analysed(monkeypatch):
     monkeypatch.setattr(nl, "traced_elementwise", lambda *_: pytest.fail("traced"))
     traced(nv.relu), traced(nv.leaky_relu, 0.1), traced(nv.square)
 
 
 @pytest.mark.parametrize("own", ["relu", "square"])
-def test_names_of_ready_ones_do_not_make_a_function_ready(own):
+def test_a_function_named_like_a_built_in_is_analysed(own):
     def fn(x):
         return jnp.tanh(x)
 

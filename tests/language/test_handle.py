@@ -1,4 +1,4 @@
-"""Handles have leading axes only, which are indexed as those of NumPy arrays."""
+"""Handles have leading axes only, which are indexed like those of NumPy arrays."""
 
 import numpy as np
 import pytest

@@ -65,13 +65,13 @@ def test_its_gradient_is_that_of_automatic_differentiation(rng):
     np.testing.assert_allclose(by_use, gradients[0], rtol=1e-9)
 
 
-def test_it_is_written_as_it_is_read(trace):
+def test_it_is_listed_as_it_is_written(trace):
     program = trace(lambda net, x: net.readout("v", nv.maximum(net.input("U", x), net.input("V", x))))
     assert [line.formula_text for line in program.lines()][3] == "max(g1, g2)"
     assert "step(g1 - g2) ⊙ dx1" in program.backward().to_text()
 
 
-def test_it_takes_part_in_layers_and_loops(rng):
+def test_it_works_in_layers_and_loops(rng):
     """Repeated layers and steps in time, against the same without the shorthand."""
 
     @nv.architecture

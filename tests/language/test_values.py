@@ -88,7 +88,7 @@ def test_at_a_kink_networks_have_the_slope_of_the_limit(phi):
         ({"fn": jnp.tanh, "smooth": "no"}, "smooth is 'no'; it must be True or False"),
     ],
 )
-def test_what_makes_no_nonlinearity(options, says):
+def test_invalid_nonlinearities_are_refused(options, says):
     with pytest.raises(HyperparameterError, match=says):
         nv.nonlinearity(**options)
 
@@ -194,7 +194,7 @@ def test_the_instruction_named_is_the_one_that_was_being_written(trace):
     assert type(trace(corrected).instructions[number].op).__name__ == "Add"
 
 
-def test_an_array_of_matrices_is_run_over_to_its_end(trace):
+def test_iteration_over_an_array_of_matrices_ends(trace):
     def arch(net, x):
         W, h = net.matrix("W", shape=(2,)), net.input("U", x)
         with pytest.raises(IndexError, match="does not fit an array of matrices of shape"):

@@ -49,16 +49,16 @@ class Mutant(NamedTuple):
         return f"{self.module}:{self.line}\n  - {self.was}\n  + {self.now}"
 
     def same_change(self) -> tuple[str, str, str]:
-        """What the mutant is known by, wherever in the file its line has moved."""
+        """The identity of the mutant, wherever in the file its line has moved."""
         return self.module, self.was, self.now
 
 
 def mutants(module: str, text: str) -> list[Mutant]:
     """Every mutant of a module's text.
 
-    Arithmetic and comparisons are swapped, conditions negated, numbers and truths changed, signs and `not` dropped,
-    the first two arguments of a call exchanged, statements left out. Texts, annotations, `__repr__` and what is
-    raised stay as they are, and so do a module's `CONSTANTS`: of nodes and of memory, one more is as good.
+    Arithmetic operators and comparisons are swapped, conditions negated, numbers and Booleans changed, signs and `not`
+    dropped, the first two arguments of a call exchanged, statements left out. Texts, annotations, `__repr__` and raised
+    errors are unchanged, and so are a module's `CONSTANTS`, since one node or byte more makes no difference.
     """
     source = text.encode()
     starts = [0]

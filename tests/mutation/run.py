@@ -1,12 +1,12 @@
-"""Changes the engine's mathematics in one place at a time, and counts the changes that no test notices.
+"""Mutation testing: changes the engine's mathematics in one place at a time, and counts changes that no test detects.
 
     python -m tests.mutation.run --sample 300 --seed 0
     python -m tests.mutation.run --module kernels/forward/loops
     python -m tests.mutation.run --again          # those that survived last time
 
-Each mutant is a copy of the repository with one small change (`mutants.py`), on which the tests of the changed module
-run, those of `TESTS` and no others, until one fails. A mutant that is waited for too long counts as killed. Those of
-`equivalent.toml` calculate the same as the original, and are not counted.
+Each mutant is a copy of the repository with one small change (`mutants.py`), on which the tests that `TESTS` lists for
+the changed module run until one fails. A mutant that exceeds the time limit counts as killed. The mutants in
+`equivalent.toml` compute the same as the original, and are not counted.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ TESTS = {
     "networks/training": "networks/test_training",
     "networks/uses": "networks/test_finite calculus/test_sampled kernels/test_contributions",
 }
-"""The modules that are changed, and the tests of each, the nearest first."""
+"""The modules that are changed, and the tests of each, the most specific first."""
 
 
 def main() -> None:
@@ -120,7 +120,7 @@ def _source(tree: Path, module: str) -> Path:
 
 
 def _try_all(chosen: list[Mutant], folder: Path, workers: int) -> dict[Mutant, str]:
-    """killed, survived or equivalent, for each mutant. Every worker has a copy of the repository to itself."""
+    """Whether each mutant was killed, survived or is equivalent. Every worker has its own copy of the repository."""
     known = tomllib.loads((Path(__file__).parent / "equivalent.toml").read_text(encoding="utf-8"))
     equivalent = {(m["module"], m["was"], m["now"]) for m in known["mutant"]}
     trees: SimpleQueue[Path] = SimpleQueue()
@@ -144,7 +144,7 @@ def _try_all(chosen: list[Mutant], folder: Path, workers: int) -> dict[Mutant, s
         return found
 
     def time_limit(module: str) -> float:
-        """Several times what the tests take on the original, which they have to pass."""
+        """Several times the duration of the tests on the original, which must pass them."""
         tree, started = trees.get(), time.monotonic()
         passed = _passes(tree, module, 1800)
         trees.put(tree)

@@ -1,4 +1,4 @@
-"""The mutants themselves: one change each, of the mathematics and of nothing else."""
+"""Each mutant has one change, which concerns the mathematics and nothing else."""
 
 import ast
 import tomllib
@@ -48,7 +48,7 @@ def test_a_mutant_differs_in_the_line_it_names():
         ast.parse(mutant.text)
 
 
-def test_modules_and_their_tests_are_there(root):
+def test_modules_and_their_tests_exist(root):
     for module, files in TESTS.items():
         assert (root / "ntkviz" / f"{module}.py").is_file()
         assert all((root / "tests" / f"{file}.py").is_file() for file in files.split())
@@ -57,7 +57,7 @@ def test_modules_and_their_tests_are_there(root):
     assert set(map(str, in_gaussian)) <= set(TESTS)
 
 
-def test_equivalent_mutants_are_mutants_still(root):
+def test_equivalent_mutants_still_exist(root):
     known = tomllib.loads((Path(__file__).parent / "equivalent.toml").read_text(encoding="utf-8"))["mutant"]
     for module in {m["module"] for m in known}:
         source = (root / "ntkviz" / f"{module}.py").read_text(encoding="utf-8")

@@ -113,7 +113,7 @@ def test_structured_ntk_is_the_plain_jacobians(rng, arch, shape, scale):
     assert np.max(np.abs(structured - plain)) < 1e-5 * np.max(np.abs(plain))
 
 
-def test_what_the_output_does_not_read_counts_nothing_even_if_it_is_no_number(rng):
+def test_unused_values_contribute_nothing_even_if_they_are_nan(rng):
     @nv.architecture
     def network(net, x):
         h = net.input("U", x)
@@ -145,8 +145,8 @@ def test_blocks_of_examples_equal_the_whole(rng, monkeypatch):
         (nv.architectures.batchnorm_mlp(), (5, 3)),
     ],
 )
-def test_a_batch_with_itself_is_as_with_its_copy(rng, arch, shape, monkeypatch):
-    """Its network is run once, blocks below the diagonal are those above it, and gradients are made once."""
+def test_a_batch_with_itself_gives_the_same_as_with_its_copy(rng, arch, shape, monkeypatch):
+    """The network is run once, blocks below the diagonal are copies, and gradients are computed once."""
     monkeypatch.setattr("ntkviz.networks.finite._examples_at_once", lambda program, width: 2)
     x = rng.normal(size=shape)
     itself = nv.empirical_ntk(arch, x, width=8, key=0)
@@ -193,7 +193,7 @@ def test_moving_a_hyperparameter_compiles_nothing(rng, compilations):
     assert count() == 0
 
 
-def test_width_one_is_a_network_too(rng):
+def test_a_network_may_have_width_one(rng):
     assert np.all(np.isfinite(nv.empirical_ntk(nv.architectures.mlp(), rng.normal(size=(2, 2)), width=1, key=0)))
 
 
@@ -236,7 +236,7 @@ def test_every_seed_of_32_bits_has_a_key_of_its_own():
     ],
 )
 def test_no_matrix_product_is_rounded_on_a_gpu(arch, shape):
-    """There is a GPU in no test; what JAX is asked for is seen without one."""
+    """No test has a GPU, but what is requested from JAX can be checked without one."""
     x = np.ones(shape)
     program = arch.trace((x[:1],)).unrolled().with_data(x)
     parameters = sample_parameters(program, WIDTH, jax.random.key(0))

@@ -1,4 +1,4 @@
-"""Outputs of many random networks: their mean and covariance are the NNGP's, within standard errors."""
+"""Outputs of many random networks have the mean and covariance of the NNGP, within standard errors."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Training of finite networks: gradient descent is what it says, and wide networks follow their kernel."""
+"""Training of finite networks is gradient descent, and wide networks follow their kernel."""
 
 import dataclasses
 
@@ -69,7 +69,7 @@ def test_one_step_moves_outputs_along_the_empirical_ntk(rng, arch):
     assert rest[1] < 0.6 * rest[0] + 2e-5  # relative to a step half as large: half, and float32
 
 
-def test_many_steps_are_one_step_many_times_and_may_be_looked_at_anywhere(data):
+def test_many_steps_are_repeated_single_steps_and_may_be_recorded_anywhere(data):
     x, y, x_test = data
     options = {"width": 24, "key": 0, "learning_rate": 0.05}
     every = nv.train(A.mlp(depth=1), x, y, x_test, steps=np.arange(9), **options)

@@ -38,7 +38,7 @@ def refused(sentence: str, data: np.ndarray = VECTORS) -> Callable[[Any], Any]:
 
 
 def started(sentence: str, **init: Callable[..., Any]) -> Callable[[Any], Any]:
-    """A model refused for how a parameter starts."""
+    """A model that is refused because of a parameter's initialisation."""
 
     def register(apply: Any) -> Any:
         def make(n: int) -> Any:
@@ -315,7 +315,7 @@ def output_bias_of_one(p, x, n):
 
 
 class TokensByDefault(nn.Module):
-    """Flax's default embedding has entries of order 1/√n, against which ε wins."""
+    """Flax's default embedding has entries of order 1/√n, which ε dominates in the limit."""
 
     n: int
 

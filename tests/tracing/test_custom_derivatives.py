@@ -1,4 +1,4 @@
-"""A derivative of its own is accepted where it is that of the function, and refused where it is not."""
+"""A custom derivative is accepted where it is that of the function, and refused where it is not."""
 
 import jax
 import jax.numpy as jnp

@@ -15,7 +15,7 @@ from .zoo import VECTORS, dense
 
 @pytest.fixture(autouse=True)
 def quiet():
-    """Assumptions are tested where they are."""
+    """Silence warnings about assumptions, which have their own tests."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", nv.AssumptionWarning)
         yield

@@ -24,7 +24,7 @@ PLAIN = {"sigma_w": 1.0, "sigma_b": 0.0, "sigma_v": 1.0, "parametrization": "ntk
 
 @pytest.fixture(autouse=True)
 def quiet():
-    """Assumptions are tested where they are."""
+    """Silence warnings about assumptions, which have their own tests."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", nv.AssumptionWarning)
         yield
@@ -203,7 +203,7 @@ def test_trained_scales_are_vectors():
     assert {p.name: p.kind for p in t.report.parameters}["layers_1.scale"] == "vectors"
 
 
-def test_std_repairs_parameters_that_vanish():
+def test_std_replaces_the_law_of_vanishing_parameters():
     class GRU(eqx.Module):
         cell: eqx.nn.GRUCell
         out: eqx.nn.Linear

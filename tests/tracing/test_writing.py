@@ -1,4 +1,5 @@
-"""What is no tensor program, or has another limit than its program, is refused by one sentence with its line."""
+"""Models that are not tensor programs, or have another limit than their program, are refused with one sentence that
+names the line."""
 
 import pytest
 from fuzzing.agreement import is_sentence

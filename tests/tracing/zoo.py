@@ -1,4 +1,4 @@
-"""Small models as their users write them, each with data for it: `MODELS[name] = (make, data)`."""
+"""Small models as users write them, each with data: `MODELS[name] = (make, data)`."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def dense(width: int, **options: Any) -> nn.Dense:
 
 
 def plain(data: Any, **parameters: Callable[[int, int], tuple[tuple[int, ...], float]]) -> Callable[[Any], Any]:
-    """A model of plain functions; each parameter by its shape and its fan_in, given n and d."""
+    """A model of plain functions; each parameter is given by its shape and fan_in, as functions of n and d."""
 
     def register(apply: Any) -> Any:
         def make(n: int) -> Any:
@@ -132,7 +132,7 @@ def take_turns(p, x, n):
 
 @plain(SEQUENCES, U=U, v=lambda n, d: ((3 * n,), 3 * n))
 def channels_first(p, x, n):
-    """Positions behind the width, flattened in that order, as in models with channels first."""
+    """Positions after the width axis, flattened in that order, as in models with channels first."""
     h = jax.nn.relu(jnp.swapaxes(x @ p["U"], 1, 2))
     return h.reshape(len(x), -1) @ p["v"]
 

@@ -1,4 +1,4 @@
-"""Gradient descent on finite networks by `jax.grad`, which knows neither programs of gradients nor their updates."""
+"""Gradient descent on finite networks by `jax.grad`, independent of the engine's gradient programs and updates."""
 
 from typing import Any
 

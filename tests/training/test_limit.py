@@ -1,4 +1,4 @@
-"""The infinite-width limit of training: networks that are wide, the program of training, and what theory says."""
+"""The infinite-width limit of training, against wide networks, the program of training, and theory."""
 
 import jax
 import jax.numpy as jnp
@@ -58,8 +58,8 @@ def test_worked_example():
     ],
     ids=["mlp", "rnn", "tied autoencoder, logistic"],
 )
-def test_wide_networks_tend_to_it(arch, x, options):
-    """Networks of width 512, by `jax.grad`: their mean, since each is off by its own f₀, of order 1/√n."""
+def test_wide_networks_approach_the_limit(arch, x, options):
+    """The mean of networks of width 512, by `jax.grad`: each network deviates by its own f₀, of order 1/√n."""
     options = {"steps": 4, "learning_rate": 0.2, **options}
     y = np.array([1.0, -1.0, 1.0])
     learned = nv.feature_learning(arch, x, y, x + 0.1, **options)
@@ -107,7 +107,7 @@ def test_before_the_first_step_kernels_are_those_of_the_untrained_network():
     assert within(learned.features[0], learned.error.features[0], np.asarray(limits.nngp) / 1.3**2, 1e-4, 4)
 
 
-def test_poor_training_is_that_of_the_kernel_and_leaves_it_as_the_square_of_richness():
+def test_training_with_small_richness_departs_from_the_kernel_quadratically():
     """f does not change if v and γ change their signs, and the law of v does not either: f is even in γ."""
     options = {"steps": 8, "learning_rate": 0.3}
     poor = nv.feature_learning(two_layers, X, Y, X_TEST, richness=1e-3, **options)
@@ -134,8 +134,8 @@ def slopes_in_richness(part, richness, **options):
 
 
 @pytest.mark.parametrize("richness", [1e-3, 1e-7])
-def test_test_outputs_stay_sharp_however_poor_training_is(richness):
-    """Changes of order γ are directions of their own, and f = F/γ has the same error for all small γ."""
+def test_test_outputs_stay_accurate_for_small_richness(richness):
+    """Changes of order γ are treated as separate directions, so f = F/γ has the same error for all small γ."""
     arch, options = A.mlp(depth=2, nonlinearity="tanh"), {"steps": 8, "learning_rate": 0.3}
     poor = nv.feature_learning(arch, X, Y, X_TEST, richness=richness, **options)
     kernel = nv.regression.fit(arch, X, Y, X_TEST).gradient_descent(8, 0.3).mean
@@ -143,7 +143,7 @@ def test_test_outputs_stay_sharp_however_poor_training_is(richness):
     assert within(poor.test[-1], poor.error.test[-1], kernel, 1e-4, 4)
 
 
-def test_rich_training_moves_the_kernels():
+def test_training_with_large_richness_moves_the_kernels():
     learned = nv.feature_learning(two_layers, X, Y, steps=8, learning_rate=0.4)
     moved = np.linalg.norm(learned.ntk[-1] - learned.ntk[0]) / np.linalg.norm(learned.ntk[0])
     assert moved > 0.5
@@ -175,7 +175,7 @@ def test_hyper_parameters_recompile_nothing_and_steps_take_no_longer_to_compile(
     assert many.seconds > 10 * few.seconds
 
 
-def test_progress_is_told_and_can_cancel():
+def test_progress_is_reported_and_can_cancel():
     told = []
     nv.feature_learning(two_layers, X, Y, steps=1, learning_rate=0.1, progress=lambda *done: told.append(done))
     assert told == [(k, limit.SCRAMBLES) for k in range(limit.SCRAMBLES + 1)]
@@ -209,7 +209,7 @@ def jumps(net, x):
 
 @nv.architecture
 def spike(net, x):
-    """So narrow that no sample meets it."""
+    """So narrow that all samples miss it."""
     return net.readout("v", nv.nonlinearity(lambda u: u + 1e6 * jnp.exp(-((1e7 * (u - 0.1)) ** 2)))(net.input("U", x)))
 
 
@@ -235,7 +235,7 @@ def gate_of_others(net, x):
         (gate_of_others, {}, nv.NotIntegrableError, "several vectors"),
     ],
 )
-def test_what_has_no_limit_is_refused_by_name(arch, change, error, match):
+def test_training_without_a_limit_is_refused_by_name(arch, change, error, match):
     arguments = {"x": X, "y": Y, "steps": 2, "learning_rate": 0.1} | change
     with pytest.raises(error, match=match):
         nv.feature_learning(arch, arguments.pop("x"), arguments.pop("y"), **arguments)

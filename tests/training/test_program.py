@@ -1,4 +1,4 @@
-"""The program of training: at finite width it is gradient descent by `jax.grad`, to rounding."""
+"""The program of training: at finite width it agrees with gradient descent by `jax.grad`, up to rounding."""
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +18,7 @@ X, Y = np.array([[1.0, 0.5], [-0.7, 1.0], [0.3, -1.2]]), np.array([1.0, -1.0, 0.
 
 @nv.architecture
 def partly_trained(net, x, *, rate=0.5):
-    """One matrix is not trained, and one has a factor of its own; v is a bias, too."""
+    """One matrix is not trained, and one has a separate factor; v is also a bias."""
     v = net.vector("v", lr=rate)
     h = net.matrix("W", trainable=False) @ nv.tanh(net.input("U", x, lr=rate))
     return net.readout(v, nv.tanh(net.matrix("A", std=1.5, lr=rate) @ nv.tanh(h) + v))
@@ -30,7 +30,7 @@ def outputs_with(program, parameters):
 
 
 def outputs(program, *, width, key):
-    """Those of one network in double precision."""
+    """The outputs of one network in double precision."""
     return np.asarray(outputs_with(program, sample_parameters(program, width, random_key(key), jnp.float64)))
 
 
@@ -73,8 +73,8 @@ def test_graphs_and_layers_that_repeat(rng):
     assert outputs(program, width=16, key=1) == pytest.approx(np.asarray(expected), abs=1e-13)
 
 
-def test_it_is_a_program_like_others():
-    """Its first step is that of the limit kernel, as far as 2¹⁴ coordinates tell."""
+def test_the_program_of_training_is_an_ordinary_program():
+    """Its first step is that of the limit kernel, to the accuracy of 2¹⁴ coordinates."""
     arch = A.mlp(depth=1, nonlinearity="tanh", sigma_b=0.0)
     program = nv.training_program(arch, X, Y, steps=1, learning_rate=0.4, richness=0.05)
     assert "∂squared" in program.to_text()

@@ -61,7 +61,7 @@ def test_a_power_between_two_functions_is_integrated_by_parts(gaussians, power):
     assert float(value) == pytest.approx(quadrature(lambda x, y, z: x**power * erf(y) * erf(z)), rel=1e-9)
 
 
-def test_means_take_part(gaussians):
+def test_means_are_taken_into_account(gaussians):
     zs, expectations = gaussians
     x, y, z = (g + Expression.constant(m) for g, m in zip(zs, MEANS, strict=True))
     value = expectations.mean(product([x, x, x, y.apply(nv.erf, ()), z.apply(nv.square, ())]))
@@ -122,7 +122,7 @@ def test_independent_factors_multiply():
         ),
     ],
 )
-def test_what_does_not_fit_says_so(gaussians, ask, why):
+def test_expectations_out_of_reach_give_their_reason(gaussians, ask, why):
     (x, y, z), expectations = gaussians
     assert ask(expectations, x, y, z) is ZERO
     assert why in expectations.beyond[0].text

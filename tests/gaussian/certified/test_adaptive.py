@@ -1,4 +1,4 @@
-"""Errors that nothing can fool: oscillations, bumps, kinks and jumps, against closed forms."""
+"""Certified errors: oscillations, bumps, kinks and jumps, against closed forms."""
 
 import functools
 import tracemalloc
@@ -196,7 +196,7 @@ def test_a_jump_at_a_parameter():
     assert continuous.value == pytest.approx(0.25 + np.arcsin(0.5) / (2 * np.pi))
 
 
-def test_what_grows_too_fast_has_an_infinite_error():
+def test_functions_that_grow_too_fast_have_an_infinite_error():
     phi = nl.nonlinearity(lambda x: jnp.exp(x**2))
     assert not np.isfinite(single_expectation(phi, 1.0).error)
     with pytest.raises(NotFiniteError):

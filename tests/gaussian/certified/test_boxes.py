@@ -1,4 +1,4 @@
-"""E f² of functions of a few Gaussians: the error holds what any rule with fixed nodes would miss."""
+"""E f² of functions of a few Gaussians: the error covers what any rule with fixed nodes would miss."""
 
 import math
 
@@ -26,7 +26,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("fn", "law", "exact"), CASES.values(), ids=CASES)
-def test_the_error_holds_what_is_known(fn, law, exact):
+def test_the_error_covers_the_true_error(fn, law, exact):
     value, error = second_moment(Traced(fn, 2), law)
     assert abs(value - exact) <= error + 1e-12 * exact
     assert error <= 1e-3 * exact
@@ -38,8 +38,8 @@ def test_three_arguments():
 
 
 @pytest.mark.parametrize("width", [1e-4, 1e-6, 1e-9])
-def test_what_is_too_narrow_is_not_missed(width):
-    """It may take too many boxes; the error then says so, and never is below what is missing."""
+def test_narrow_features_are_not_missed(width):
+    """It may take too many boxes; the error then says so, and is never below the missing part."""
     fn = Traced(lambda x, y: jnp.exp(-(((x * y - 1) / width) ** 2)) / jnp.sqrt(width) + jnp.tanh(x), 2)
     value, error = second_moment(fn, ALONE)
     density = 0.1335  # of xy at 1, K₀(1)/π
@@ -47,7 +47,7 @@ def test_what_is_too_narrow_is_not_missed(width):
     assert value + error >= 0.394 + density * math.sqrt(math.pi / 2)
 
 
-def test_what_is_not_integrable_has_no_error():
+def test_functions_that_are_not_integrable_have_no_finite_error():
     value, error = second_moment(Traced(lambda x, y: jnp.exp(x * x + y * y), 2), ALONE)
     assert not error < value
 

@@ -1,4 +1,4 @@
-"""What is said of a function on an interval and on a disc holds at every point of them."""
+"""Bounds on a function on an interval or a disc hold at every point of it."""
 
 import jax
 import jax.numpy as jnp
@@ -47,7 +47,7 @@ def on_discs(function, continued, low, high, seed=0):
 
 
 @pytest.mark.parametrize("name", p.FUNCTIONS)
-def test_discs_hold_the_continuation(name):
+def test_discs_enclose_the_analytic_continuation(name):
     with np.errstate(all="ignore"):
         worst = on_discs(p.FUNCTIONS[name], CONTINUED[name], *CENTRES.get(name, (-4.0, 4.0)))
     assert 0.2 < worst <= 1, "or the rule is of no use"
@@ -60,7 +60,7 @@ def test_discs_of_powers(n):
         assert on_discs(p.real_power(n + 0.5), lambda z: z ** (n + 0.5), 0.01, 4) <= 1
 
 
-def test_a_radius_too_small_is_noticed():
+def test_a_radius_that_is_too_small_is_detected():
     short = p.FUNCTIONS["tanh"]._replace(radius=lambda c, r: 0.9 * p.FUNCTIONS["sin"].radius(c, r))
     assert on_discs(short, mpmath.tanh, -4, 4) > 1
 
@@ -87,7 +87,7 @@ USER_FUNCTIONS = {
 
 @pytest.mark.parametrize("order", [0, 1])
 @pytest.mark.parametrize("name", USER_FUNCTIONS)
-def test_ranges_and_discs_hold_what_a_function_does(name, order):
+def test_ranges_and_discs_enclose_a_function(name, order):
     phi = nl.nonlinearity(USER_FUNCTIONS[name])
     fn = phi.fn if order == 0 else nl._autodiff(phi, 0).fn  # of a jump, too
     function, rng = Traced(fn, 1), np.random.default_rng(0)
@@ -115,8 +115,8 @@ def test_kinks_and_jumps_are_found():
     assert first_jump(Traced(lambda x: jnp.clip(x, -1, 1), 1), (), 10.0) is None
 
 
-def test_the_envelope_holds_both_sides():
-    """Of pieces at ±x it is the larger that counts, wherever in them one asks."""
+def test_the_envelope_covers_both_sides():
+    """Of the pieces at ±x, the larger one counts, at every point in them."""
     for fn in (lambda x: jnp.maximum(x, 0), lambda x: jnp.maximum(-x, 0), lambda x: jnp.exp(x)):
         pieces = find_pieces(Traced(fn, 1), (), 5.0)
         for reach in (1e-3, 0.7, 3.0, 7.0, 20.0):
@@ -125,7 +125,7 @@ def test_the_envelope_holds_both_sides():
 
 
 def test_the_error_of_gauss_legendre():
-    """∫ 1/(a − x) is off by less than the bound on an ellipse within a: and not by much less."""
+    """The error of ∫ 1/(a − x) is below the bound on an ellipse within a, but not far below."""
     for a in (1.2, 1.5, 3.0):
         kappa = 1 + 0.99 * (a - 1)
         for nodes in (4, 8):
@@ -134,6 +134,6 @@ def test_the_error_of_gauss_legendre():
             assert 1e-4 < true / (gauss_error(np.array([kappa]), nodes) / (a - kappa)) < 1
 
 
-def test_what_is_unknown_is_refused_by_name():
+def test_unknown_primitives_are_refused_by_name():
     with pytest.raises(NotIntegrableError, match="lgamma"):
         Traced(lambda x: jax.lax.lgamma(x * x + 1), 1)

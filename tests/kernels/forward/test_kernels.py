@@ -1,4 +1,4 @@
-"""The tangent of the forward kernels: what parameters contribute, and what it refuses."""
+"""The tangent of the forward kernels: the contributions of parameters, and refusals."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -119,7 +119,7 @@ def test_layernorm_divides_by_the_standard_deviation():
     assert kernels(normalised, sigma=0.2) == pytest.approx(expected, rel=1e-12)
 
 
-def test_readouts_of_their_own_see_equal_positions_only(rng):
+def test_separate_readouts_involve_equal_positions_only(rng):
     def positions(net, data, *, own=True):
         h = nv.erf(net.input("U", data))
         return net.readout("v", h, axes=1) if own else net.readout("v", h.mean(1))
@@ -185,7 +185,7 @@ def test_a_user_function_with_parameters_is_integrated_with_them():
     assert kernels(with_theta) == pytest.approx(expected, rel=1e-9)
 
 
-def test_entries_that_meet_by_broadcasting(rng):
+def test_entries_paired_by_broadcasting(rng):
     """Of all pairs of (2, 3) and (3,) entries, those that an elementwise product of the two arrays brings together."""
     a, b = rng.normal(size=(2, 3)), rng.normal(size=3)
     np.testing.assert_array_equal(pick_equal_positions(jnp.multiply.outer(a, b), (2, 3), (3,), (2, 3)), a * b)
@@ -207,8 +207,8 @@ def test_what_is_added_is_broadcast_on_its_own_side_of_a_kernel(rng):
     np.testing.assert_allclose(short.ntk, written_out.ntk, rtol=1e-14)
 
 
-def test_an_input_stays_itself_through_chaos():
-    """What told an input from itself by a rounding would be multiplied by χ₁ > 1 in each layer."""
+def test_equal_inputs_stay_equal_through_chaos():
+    """A rounding error that separates an input from itself would be multiplied by χ₁ > 1 in each layer."""
     q = 2.0**2 + 0.3**2
     for _ in range(199):
         q = 2.0**2 * 2 / np.pi * np.arcsin(2 * q / (1 + 2 * q)) + 0.3**2

@@ -60,7 +60,7 @@ def fourth_state(net, x):
     return net.readout("v", s[3], std=SIGMA_V)
 
 
-def test_a_state_does_not_know_how_long_its_sequence_will_be(rng):
+def test_a_state_does_not_depend_on_the_length_of_its_sequence(rng):
     x, y = rng.normal(size=(6, 4)), rng.normal(size=(9, 4))
     kernels = nv.infinite_ntk(fourth_state, x[None], y[None])
     np.testing.assert_allclose([kernels.nngp[0, 0], kernels.ntk[0, 0]], by_numpy(x[:4], y[:4], "last"), rtol=1e-12)
@@ -82,7 +82,7 @@ def test_longer_sequences_trace_no_more_operations(pooling):
 
 
 def by_pairs(program, program_bar=None):
-    """The kernels with every pair of steps asked for by itself. Not compiled: that would take ten times as long."""
+    """The kernels with every pair of steps computed separately; compiling this would take ten times as long."""
     return kernels_from(Moments(View((program, program_bar or program))))
 
 
@@ -115,7 +115,7 @@ def there_and_back_with_one_matrix(net, x):
 
 
 def normalised(net, x):
-    """Two tokens a step, read in both orders: each has scalars of its own."""
+    """Two tokens per step, read in both orders, each with its own scalars."""
     u, W = net.input("U", nv.stack([x, x[:, ::-1]], axis=2)), net.matrix("W", std=1.3)
     s = [nv.erf(nv.layernorm(u[:, 0]))]
     for t in range(1, x.shape[1]):
@@ -188,7 +188,7 @@ def leaky(net, x):
     return net.readout("v", s)
 
 
-def test_what_loops_refuse_is_asked_pair_by_pair(rng):
+def test_what_loops_refuse_is_computed_pair_by_pair(rng):
     x = rng.normal(size=(1, 5, 3))
     program = nv.architecture(leaky).trace((x,))
     assert jax.eval_shape(by_loops, program, program).refused
@@ -205,7 +205,7 @@ def adding_up(net, x):
 
 
 def test_loops_refuse_states_that_share_all_that_was_added(rng):
-    """E[h^t (W relu(h^t))] takes what W made at all steps before."""
+    """E[h^t (W relu(h^t))] depends on what W gave at all earlier steps."""
     program = nv.architecture(adding_up).trace((rng.normal(size=(1, 6, 3)),))
     refused = jax.eval_shape(by_loops, program, program).refused
     assert [reason.instead for reason in refused] == ["pair by pair"]

@@ -1,4 +1,4 @@
-"""Moments at equal places are the equal places of all pairs, and cost P numbers where those cost P²."""
+"""Moments at equal positions agree with those of all pairs, and take P numbers instead of P²."""
 
 import jax
 import numpy as np
@@ -19,7 +19,7 @@ random = np.random.default_rng(0)
 
 @nv.architecture
 def everything_at_positions(net, x):
-    """Each instruction that keeps places apart, moves them, or lets them meet, on five places."""
+    """Each instruction that keeps positions separate, moves them, or combines them, on five positions."""
     h = nv.relu(net.input("U", x) + net.bias("b")) * np.linspace(0.5, 1.5, 5) + 0.3  # Add, Scale, Shift
     padded = h.pad([(0, 0), (1, 1)])
     taps = net.matrix("W", shape=(2,))
@@ -40,7 +40,7 @@ PROGRAMS = {
 
 @jax.jit
 def of_each_vector(programs):
-    """Its moments with itself at equal places, within a copy and between both: asked for, and picked of all pairs."""
+    """Moments of a vector with itself at equal positions, within and between copies: directly, and from all pairs."""
     asked, every = Moments(View(programs)), Moments(View(programs))
     vectors = [p for p, i in enumerate(programs[0].instructions) if i.kind == "vector" and p != programs[0].output]
     found = []

@@ -1,4 +1,4 @@
-"""A loop over rows gives what one calculation for all pairs gives."""
+"""A loop over rows gives the same as one computation for all pairs."""
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +45,7 @@ def test_few_rows_at_a_time(monkeypatch):
 
 
 def test_long_rows_of_a_network(monkeypatch, rng):
-    """Of relu, which has a closed form, and tanh, which is integrated."""
+    """With relu, which has a closed form, and tanh, which is integrated."""
     x = rng.normal(size=(2, 4, 4, 1))
     for phi in ("relu", "tanh"):
         arch = nv.architectures.cnn(depth=2, nonlinearity=phi, pooling="average")
@@ -58,8 +58,8 @@ def test_long_rows_of_a_network(monkeypatch, rng):
 
 
 def test_scores_of_attention_do_not_make_blocks_small(rng):
-    """The tokens × tokens products are averaged within one input, and never meet those of another: one pair of inputs
-    takes tokens² numbers at the most."""
+    """The tokens × tokens products are averaged within one input and never combined with those of another: one pair of
+    inputs takes at most tokens² numbers."""
     tokens = 16
     program = nv.architectures.transformer(depth=2).trace((rng.normal(size=(1, tokens, 3)),))
     assert _block_side(trace_signature(program, program)) == 2**9 // tokens

@@ -1,4 +1,4 @@
-"""The backward program is the gradient, value by value, and reads like the forward one."""
+"""The backward program is the gradient, value by value, and is listed like the forward one."""
 
 import re
 
@@ -88,7 +88,7 @@ def program_of(rng):
 
 
 def output_of(program, parameters, added):
-    """f, written without the engine's multiplications, and with something added to each value."""
+    """f, written without the engine's multiplications, and with a perturbation added to each value."""
     numbers = program.number
     readout = readout_parameter(program)
     values = []
@@ -117,7 +117,7 @@ def output_of(program, parameters, added):
 
 
 def scale(program):
-    """√n for a readout that passes the check, n else: f = vᵀx/scale, dx = scale·∂f/∂x."""
+    """√n for a readout that passes the check, otherwise n: f = vᵀx/scale, dx = scale·∂f/∂x."""
     return WIDTH**0.5 if program.lines()[-1].formula_text.endswith(("√n", "·n)")) else WIDTH
 
 
@@ -163,7 +163,7 @@ def test_a_backward_program_is_a_value_too(rng):
     assert one.structure != forward_only.structure
 
 
-def test_as_if_gia_held_the_gradients_use_copies(program_of):
+def test_assuming_gia_the_gradients_use_copies(program_of):
     both = program_of("rnn").backward(assume_gia=True)
     written = [line.formula_text for line in both.lines() if "ᵀ dg" in line.formula_text]
     assert written == ["1.3·W′ᵀ dg3/√n,  W′ ~ N(0, 1)", "1.3·W′ᵀ dg2/√n"]
@@ -300,7 +300,7 @@ def test_generated_names_avoid_the_parameters_names(rng):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_latex_and_graph_of_a_backward_program_hold_together(program_of, name):
+def test_latex_and_graph_of_a_backward_program_are_consistent(program_of, name):
     both = program_of(name).backward()
     latex = both.to_latex()
     assert latex.count("{") == latex.count("}")

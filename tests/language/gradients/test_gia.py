@@ -1,4 +1,4 @@
-"""The Simple GIA Check: every broken rule is found and named, and W with Wᵀ is no false alarm."""
+"""The Simple GIA Check finds and names every broken rule, and W with Wᵀ raises no false alarm."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Loops over time in a written-out program: found, and written once."""
+"""Loops over time in a written-out program are found and written once."""
 
 import jax
 import numpy as np
@@ -50,7 +50,7 @@ def test_numbers_and_indices_may_change_from_step_to_step():
     assert len(rolled.program.constants) == len(program(annealed, 9).constants)
 
 
-def test_what_stands_before_a_loop_is_written_as_it_was():
+def test_what_precedes_a_loop_is_unchanged():
     def after_a_join(net, x):
         u, W = nv.concatenate([net.input("U", x), net.input("V", x)], axis=1), net.matrix("W")
         s = u[:, 0]
@@ -124,7 +124,7 @@ def one_matrix_side_by_side(net, x):
 
 
 @pytest.mark.parametrize("fn", [normalised_by_the_batch, one_matrix_side_by_side])
-def test_what_mixes_a_batch_or_carries_nothing_on_stays_as_it_is(fn):
+def test_loops_that_mix_a_batch_or_carry_no_state_are_unchanged(fn):
     assert roll(nv.architecture(fn).trace((np.zeros((2, 9, 3)),)).unrolled()) is None
 
 
@@ -138,6 +138,6 @@ def test_what_mixes_a_batch_or_carries_nothing_on_stays_as_it_is(fn):
     ],
     ids=str,
 )
-def test_what_is_no_loop_of_shared_matrices_stays_as_it_is(arch):
+def test_programs_without_a_loop_of_shared_matrices_are_unchanged(arch):
     x = np.zeros((1, 3)) if arch.fn.__name__ == "mlp" else np.zeros((1, 4, 3))  # four tokens: three steps are too few
     assert roll(arch.trace((x,)).unrolled()) is None

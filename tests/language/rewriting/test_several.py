@@ -86,7 +86,7 @@ def expressions():
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(expressions())
-def test_what_has_a_form_is_that(fn):
+def test_functions_with_a_form_are_decomposed(fn):
     form = form_of(nv.nonlinearity(fn, arity=2), 0)
     xs = np.random.default_rng(0).normal(size=(2, 20))
     if form is not None:
@@ -95,7 +95,7 @@ def test_what_has_a_form_is_that(fn):
 
 
 @pytest.mark.parametrize("fn", OTHERS.values(), ids=OTHERS)
-def test_others_stay_as_they_are(fn):
+def test_functions_without_a_form_are_unchanged(fn):
     assert form_of(nv.nonlinearity(fn, arity=2), 0) is None
 
 
@@ -103,7 +103,7 @@ def test_others_stay_as_they_are(fn):
     "fn", [jnp.maximum, jnp.minimum, lambda x, y: jnp.where(x > y, x, y), lambda x, y: jnp.where(x >= y, x, y)]
 )
 def test_where_two_are_equal_the_derivatives_are_those_of_the_function(fn):
-    """Half of each, all of one or all of the other, as JAX has it."""
+    """Half of each, or all of one of them, as in JAX."""
     form = form_of(nv.nonlinearity(fn, arity=2), 0)
     here = jnp.array(0.7), jnp.array(0.7)
     assert jax.grad(lambda x, y: value(form, (x, y)), argnums=(0, 1))(*here) == jax.grad(fn, argnums=(0, 1))(*here)
@@ -122,14 +122,14 @@ def test_three_vectors(rng):
     np.testing.assert_allclose(value(form_of(nv.nonlinearity(fn, arity=3), 0), xs), fn(*xs), rtol=1e-12)
 
 
-def test_polynomials_are_known_as_such():
+def test_polynomials_are_recognised():
     phi = nv.nonlinearity(lambda x, y: (x * x - 3) * y + (x + y) ** 3, arity=2)
     found = list(functions_in(form_of(phi, 0)))
     assert found
     assert all(f.coefficients for f in found)
 
 
-def test_a_factor_that_comes_twice_is_one_vector():
+def test_a_repeated_factor_is_one_vector():
     ((_, (one, other)),) = form_of(nv.nonlinearity(OF_THIS_FORM["its square"], arity=2), 0).products
     assert one.ridges == other.ridges
 

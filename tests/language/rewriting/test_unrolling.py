@@ -1,4 +1,4 @@
-"""Repeated layers, written out: as their author would write them."""
+"""Repeated layers are written out as an author would write them."""
 
 import pytest
 

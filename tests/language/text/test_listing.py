@@ -1,4 +1,4 @@
-"""The listing reads like the paper's programs, and its three forms are made of the same lines."""
+"""The listing reads like the paper's programs, and its three forms consist of the same lines."""
 
 import re
 from dataclasses import dataclass
