@@ -142,7 +142,7 @@ def main() -> None:
         "--out", type=Path, default=HERE / "cost_scaling.csv", help="the table is written beside it, as .txt"
     )
     options = parser.parse_args()
-    lines = [f"{'reading':8} {'architecture':21} {'grows':9} {'theory':>6}   {'measured':18} {'over':14} times"]
+    lines = [f"{'reading':8} {'architecture':21} {'grows':9} {'theory':>6}   {'measured':18} {'sizes':14} times"]
     print(lines[0])
     with options.out.open("w", newline="") as file:
         table = csv.writer(file)

@@ -22,7 +22,7 @@ def remembered(self, *args, **kwargs):
     picture_made(self, *args, **kwargs)
 app.Picture.__init__ = remembered
 """
-# The finite-width side goes as far as its first step; what it refuses or trips over is on the page.
+# The finite-width side runs as far as its first step; refusals and errors are shown on the page.
 AFTER = """
 import asyncio, json, sys
 for _ in range(600):

@@ -166,7 +166,7 @@ class WeightCloud(Plot):
             )
             one.update(x=words if count else [], y=self._networks[0] if count else [])
         if count < 2:
-            self.say("The spread can be estimated from two networks on.")
+            self.say("Estimating the spread takes at least two networks.")
             return
         self.say(
             f"{count} networks of width {self._width:,} vary by ± <b>{self.spread():.3f}</b>; times √n that is "

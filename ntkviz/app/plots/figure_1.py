@@ -368,4 +368,4 @@ def _summary(slopes: dict[str, Slope]) -> str:
     said += f". Within two standard errors of −0.50: <b>{len(slopes) - len(apart)} of {len(slopes)}</b>"
     if not apart:
         return f"{said}."
-    return f"{said}; outside: {', '.join(apart)}. Curves bend at small widths, and chance alone explains one in twenty."
+    return f"{said}; outside: {', '.join(apart)}. Curves bend at small widths, and one in twenty is outside by chance."
