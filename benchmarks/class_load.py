@@ -3,7 +3,7 @@
     .venv/bin/python benchmarks/class_load.py                                        # class mode: light kernels
     .venv/bin/python benchmarks/class_load.py --module ntkviz.app.serve --readers 4  # a whole engine in each kernel
 
-Readers are websockets, not browsers, which would compete with the server for the machine. They open chapters 1 to 13
+Readers are websockets, not browsers, which would compete with the server for the machine. They open the chapters
 within a few seconds, and each moves a slider ten times, with two to three seconds between moves. Prints how long pages
 took to load and moves to be answered, and the memory of the server with all processes that it started. Then pages are
 opened one after the other, and each repeats moves of one reader of the class: alone now, it must get the same numbers,

@@ -115,7 +115,7 @@ def assert_nothing_is_cut_off() -> Callable[[Page], None]:
     def cut_off(page: Page) -> list[str]:
         return page.evaluate(
             "[...document.querySelectorAll('h1, mjx-container, .nv-control, .widget-label, .nv-button, .nv-reading')]"
-            ".filter(e => !e.matches('.nv-on-focus')).filter(e => e.scrollWidth > e.clientWidth + 2 && e.clientWidth > 0)"
+            ".filter(e => !e.matches('.nv-on-focus') && e.scrollWidth > e.clientWidth + 2 && e.clientWidth > 0)"
             ".filter(e => innerWidth > 480 || getComputedStyle(e).overflowX !== 'auto').map(e => e.textContent)"
             ".concat(document.documentElement.scrollWidth > innerWidth ? ['the page'] : [])"
         )

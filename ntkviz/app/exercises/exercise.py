@@ -21,9 +21,9 @@ LARGEST = 10**15  # beyond any measurement of a page, yet with few enough digits
 class Exercise(Task):
     """A question answered by a number. `check(answer)` returns whether it is correct, and why, in one sentence.
 
-    The field takes decimal numbers if `start` is one (1.0, not 1), otherwise whole numbers. The text is parsed here and not
-    by the browser, whose fields for whole numbers keep the first digits and drop the rest: 1e4 would become 1. Invalid
-    text is refused in one sentence, stays in the field, and is not checked.
+    The field takes decimal numbers if `start` is one (1.0, not 1), otherwise whole numbers. The text is parsed here and
+    not by the browser, whose fields for whole numbers keep the first digits and drop the rest: 1e4 would become 1.
+    Invalid text stays in the field and is not checked; a sentence says what is wrong with it.
 
     `numbers`, a function of a random generator, draws numbers for each reader, the same whenever they return; then
     `question(numbers)` is the question, and the check is called with them as its second argument.
