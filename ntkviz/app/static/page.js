@@ -44,10 +44,12 @@ function buildRail() {
   return links;
 }
 
-// Marks the section that is being read: the last one that has reached the upper third of the window.
+// Marks the section that is being read: the last one that has reached the upper third of the window, or, at the end of the
+// page, the last of all.
 function followReading(links) {
   const look = () => {
-    const reached = [...links.keys()].filter((section) => section.getBoundingClientRect().top < innerHeight / 3);
+    const atEnd = innerHeight + scrollY > document.documentElement.scrollHeight - 4;
+    const reached = [...links.keys()].filter((section) => atEnd || section.getBoundingClientRect().top < innerHeight / 3);
     links.forEach((link) => link.removeAttribute("aria-current"));
     links.get(reached.at(-1))?.setAttribute("aria-current", "true");
     if (reached.at(-1)?.id === "recap") remember();
