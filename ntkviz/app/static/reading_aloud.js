@@ -13,13 +13,13 @@ speaker.setAttribute("aria-live", "polite");
 document.body.append(speaker);
 
 let resting;
-let spoken = "";
+let touched = false; // by the reader: what a page opens with is not announced
+for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => (touched = true), { capture: true });
 
 function announce() {
   const readings = [...document.querySelectorAll(".nv-picture :is(.nv-plot, .nv-listing):not(.nv-outdated) .nv-reading")];
   const words = readings.map((reading) => reading.textContent.trim()).filter(Boolean).join(" ");
-  if (spoken && words !== spoken) speaker.textContent = words; // not what the page opens with
-  spoken = words || spoken;
+  if (touched && words !== speaker.textContent) speaker.textContent = words;
 }
 
 function onChange(changes) {
