@@ -199,6 +199,7 @@ export default () => {
       const [shown] = plots; // its current state
       const data = decoded(shown?.data ?? model.get("_widget_data"));
       await Plotly.newPlot(el, data, decoded(shown?.layout ?? model.get("_widget_layout")), model.get("_config"));
+      if (el.offsetHeight !== el._fullLayout.height) await Plotly.Plots.resize(el); // drawn as high as Python has it
       for (const [apply, edit] of waiting) await apply(el, decoded(edit));
       waiting.length = 0;
       plots.add(el);
