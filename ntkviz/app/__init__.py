@@ -20,16 +20,18 @@ from .exercises.task import Task
 from .pages.controls import Choice, Controls, Slider, Stops
 from .pages.picture import Picture
 from .plots.attention import AttentionPair, WeightCloud
-from .plots.contribution_maps import ContributionMaps
 from .plots.convergence import ConvergencePlot
 from .plots.curves import CurvesPlot, LawPlot
 from .plots.distributions import CoordinateHistogram, EntryLaw, FunctionDraws, InfluenceHistogram
 from .plots.extra_point import KernelRowPlot, TwoBatches
 from .plots.figure_1 import Curve, DeviationCurves, SlopePlot
-from .plots.memory import GatePlot, MemoryPlot
 from .plots.panel import Part, Plot
 from .plots.phase import LayersPlot, PhaseDiagram
 from .plots.pixels import PixelPlot
+from .plots.positions import PositionTable
+from .plots.recurrent.contribution_maps import ContributionMaps
+from .plots.recurrent.memory import GatePlot, MemoryPlot
+from .plots.recurrent.running_sum import RunningSum
 from .plots.shift import ImagePair, ShiftPlot
 from .plots.side_by_side_kernels import SideBySideKernels
 from .plots.training import CertaintyPlot, LinearisationErrorPlot, TrainingCurves

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,11 +37,11 @@ class ImagePair(Plot):
                 zmin=0,
                 zmax=1,
                 showscale=False,
-                hoverinfo="skip",
+                hoverinfo="none",
             )
-            figure.add_shape(
-                type="rect", x0=0, x1=columns, y0=offset, y1=offset + rows, line={"color": theme.MUTED, "width": 1}
-            )
+            frame = {"type": "rect", "x0": 0, "x1": columns}
+            figure.add_shape(frame | {"y0": offset, "y1": offset + rows, "line": {"color": theme.MUTED, "width": 1}})
+            figure.add_shape(frame | {"visible": False, "line": {"color": theme.SERIES[3], "width": 3}})
         hidden = {"visible": False, "fixedrange": True, "constrain": "domain"}
         figure.update_layout(
             annotations=[
@@ -55,10 +55,30 @@ class ImagePair(Plot):
         for annotation in figure.layout.annotations[1:]:
             annotation.update(showarrow=False, font={"size": 15, "color": theme.INK})
 
-    def show(self, first: np.ndarray, second: np.ndarray, titles: tuple[str, str], say: str) -> None:
-        """Draw two images with pixels between 0 and 1, their titles, and the line of text below."""
+    def on_pick(self, picked: Callable[[int], object]) -> None:
+        """Call `picked(row)`, from 1, when a row of pixels of either image is clicked."""
+
+        def on_click(trace: Any, points: Any, state: Any) -> None:
+            if points.ys:
+                offset = float(trace.y[0]) - 0.5
+                picked(int(points.ys[0] - offset) + 1)
+
+        for trace in self.figure.data:
+            trace.on_click(on_click)
+
+    def show(
+        self, first: np.ndarray, second: np.ndarray, titles: tuple[str, str], say: str, row: int | None = None
+    ) -> None:
+        """Draw two images with pixels between 0 and 1, their titles, and the line of text below.
+
+        `row`, from 1, is framed in both.
+        """
         self._images = np.stack([first, second])
         with self.drawing():
+            for frame, offset in zip(self.figure.layout.shapes[1::2], self._offsets, strict=True):
+                frame.visible = row is not None
+                if row is not None:
+                    frame.update(y0=offset + row - 1, y1=offset + row)
             for trace, image in zip(self.figure.data, self._images, strict=True):
                 trace.z = image
             for annotation, title in zip(self.figure.layout.annotations[1:], titles, strict=True):
@@ -99,11 +119,11 @@ class ShiftPlot(Plot):
         figure.update_traces(hovertemplate="shifted by %{x}: %{y:.4f}<extra>%{fullData.name}</extra>")
         room = 0.04 * np.ptp(self.shifts)
         figure.update_layout(
-            annotations=[theme.heading("How much of the kernel is left", xref="paper", x=0)],
+            annotations=[theme.heading("How much of the kernel is left", xref="paper", x=0, yshift=theme.HEADING)],
             xaxis={"title": "shift of x′ in pixels", "tickvals": self.shifts, "fixedrange": True},
-            yaxis={"title": "Θ(x, x′) / Θ(x, x′ unshifted)", "fixedrange": True, "rangemode": "tozero"},
-            legend=theme.legend(orientation="h", x=1, xanchor="right", yanchor="bottom"),
-            margin={"l": 66, "r": 12, "t": theme.HEADING, "b": 52},
+            yaxis={"title": "Θ(x, x′) / Θ(x, x′ unmoved)", "fixedrange": True, "rangemode": "tozero"},
+            legend=theme.legend(orientation="h", x=0, xanchor="left", yanchor="bottom"),
+            margin={"l": 66, "r": 12, "t": 2 * theme.HEADING, "b": 52},
         )
         figure.layout.xaxis.range = [self.shifts[0] - room, self.shifts[-1] + room]
         figure.add_vline(x=0, line={"color": theme.MUTED, "width": 1.5, "dash": "dot"})

@@ -16,8 +16,8 @@ from ntkviz.app import (
     SideBySideKernels,
     upstream,
 )
-from ntkviz.app.plots.memory import GatePlot
 from ntkviz.app.plots.panel import FADED, OUTDATED
+from ntkviz.app.plots.recurrent.memory import GatePlot
 
 
 def pair():

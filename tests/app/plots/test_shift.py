@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from plotly.callbacks import InputDeviceState, Points
 
 from ntkviz.app import ImagePair, ShiftPlot
 
@@ -61,9 +62,22 @@ def test_images_fill_their_frames():
     pair.show(first, second, ("x", "x′"), "a line")
     assert np.array_equal(pair.figure.data[0].z, first)
     assert np.array_equal(pair.figure.data[1].z, second)
-    for trace, frame in zip(pair.figure.data, pair.figure.layout.shapes, strict=True):
+    for trace, frame in zip(pair.figure.data, pair.figure.layout.shapes[::2], strict=True):
         assert (frame.x0, frame.x1) == (trace.x[0] - 0.5, trace.x[-1] + 0.5)
         assert (frame.y0, frame.y1) == (trace.y[0] - 0.5, trace.y[-1] + 0.5)
     assert [a.text for a in pair.figure.layout.annotations] == ["heading", "x", "x′"]
     assert pair.reading.value == "a line"
     assert pair.to_csv().splitlines()[1:3] == ["1,0,0,1.0", "1,0,1,0.0"]
+
+
+def test_a_row_of_pixels_is_framed_in_both_images_and_can_be_clicked():
+    pair, picked = ImagePair("heading", (2, 3)), []
+    pair.on_pick(picked.append)
+    pair.show(np.zeros((2, 3)), np.zeros((2, 3)), ("x", "x′"), "a line", row=2)
+    for number, (trace, frame) in enumerate(zip(pair.figure.data, pair.figure.layout.shapes[1::2], strict=True)):
+        assert frame.visible
+        assert frame.y0 < trace.y[1] < frame.y1
+        trace._dispatch_on_click(Points(trace_index=number, xs=[0.5], ys=[trace.y[1]]), InputDeviceState())
+    assert picked == [2, 2]
+    pair.show(np.zeros((2, 3)), np.zeros((2, 3)), ("x", "x′"), "a line")
+    assert not any(frame.visible for frame in pair.figure.layout.shapes[1::2])

@@ -7,44 +7,60 @@ from typing import Any
 
 import numpy as np
 
-from ...calculus.half_life import half_life, tail
-from ..style import theme
-from .panel import Part, Plot
+from ....calculus.half_life import half_life, tail
+from ...style import theme
+from ..panel import Part, Plot
 
 MIDDLE = 0.16, 0.84  # quantiles that enclose 68 %: for a Gaussian, mean ± std
 LONG = 200  # steps: longer half-lives cannot be distinguished from infinite ones
+ALONE = "Memory multiplied by this gate alone, drawn anew at each step,"
+
+MAP, BAND = 0.48, 0.33  # of the height of a plot of gates: the lower end of the map, and the upper end of the band
+GATE_BAR = {
+    "thickness": 12,
+    "outlinewidth": 0,
+    "tickvals": [0, 0.5, 1],
+    "len": 1 - MAP,
+    "y": 1,
+    "yanchor": "top",
+}
 
 
 class GatePlot(Plot):
-    """Some coordinates of one gate of one network, step by step, over the mean and the middle 68 % of the limit.
+    """Some coordinates of one gate of one network over time, as a map, and below it the band of all of them.
 
-    A gate lies between 0 and 1 and its law may be far from Gaussian: the band is bounded by quantiles, since mean ± std
-    may lie outside that interval.
+    A gate lies between 0 and 1 and its law may be far from Gaussian: the bands, of the network and of the limit, are
+    bounded by quantiles, since mean ± std may be outside that interval.
     """
 
-    def __init__(self, heading: str, steps: int, shown: int = 12, name: str = "gates"):
+    def __init__(self, heading: str, steps: int, shown: int = 64, name: str = "gates"):
         super().__init__(name)
-        self._shown = shown
+        self._last = steps
         self._coordinates = np.empty((steps, 0))
         self._mean = self._low = self._high = np.full(steps, np.nan)
-        figure = self.figure
-        figure.add_scatter(
-            x=[], y=[], mode="lines", fill="toself", fillcolor=theme.translucent(theme.LIMIT, 0.18), line_width=0
-        )
-        figure.add_scatter(x=[], y=[], mode="lines", name="coordinates of one network", line_width=1.3)
-        figure.data[1].line.color = theme.translucent(theme.FINITE, 0.7)
-        figure.add_scatter(x=[], y=[], mode="lines", name="infinite width: mean, middle 68%", line_width=3)
-        figure.data[2].line.color = theme.LIMIT
-        figure.update_traces(hoverinfo="skip")
-        figure.data[0].showlegend = False
-        self._limit, self._network = self.parts = [Part("The band", [0, 2]), Part("The network", [1])]
+        figure, x = self.figure, np.arange(1, steps + 1)
+        figure.add_heatmap(x=x, y=np.arange(1, shown + 1), z=np.full((shown, steps), np.nan), zmin=0, zmax=1)
+        figure.data[0].update(colorscale=theme.SEQUENTIAL, xgap=1, colorbar=GATE_BAR)
+        figure.data[0].hovertemplate = "coordinate %{y}, step %{x}: %{z:.2f}<extra></extra>"
+        for colour, label in ((theme.LIMIT, "infinite width: mean, middle 68%"), (theme.FINITE, "this network")):
+            filled = {"fill": "toself", "fillcolor": theme.translucent(colour, 0.18), "line_width": 0}
+            figure.add_scatter(x=[], y=[], mode="lines", showlegend=False, **filled)
+            figure.add_scatter(x=[], y=[], mode="lines", name=label, line={"color": colour, "width": 3})
+        figure.data[3].update(fill="none", line={"color": theme.FINITE, "width": 1.5, "dash": "dot"})
+        figure.data[4].line.width = 2
+        for trace in figure.data[1:]:
+            trace.update(hoverinfo="skip", xaxis="x", yaxis="y2")
+        self._limit, self._network = self.parts = [Part("The band", [1, 2]), Part("The network’s part", [0, 3, 4])]
         figure.update_layout(
             annotations=[theme.heading(heading, xref="paper", x=0)],
-            xaxis={"title": "step t", "range": [0.7, steps + 0.3], "fixedrange": True, "nticks": 8},
-            yaxis={"title": "value of the gate", "range": [-0.02, 1.22], "tickvals": [0, 0.5, 1], "fixedrange": True},
-            legend=theme.legend(orientation="h", x=0, y=1.01),
+            xaxis={"title": "step t", "range": [0.5, steps + 0.5], "anchor": "y2", "fixedrange": True, "nticks": 8},
+            yaxis={"title": "coordinate", "domain": [MAP, 1], "range": [shown + 0.5, 0.5], "tickvals": [1, shown]},
+            yaxis2={"title": "gate", "domain": [0, BAND], "range": [0, 1], "tickvals": [0, 0.5, 1], "anchor": "x"},
+            legend=theme.legend(orientation="h", x=0, y=BAND, yanchor="bottom"),
             margin={"l": 60, "r": 10, "t": theme.HEADING, "b": 48},
         )
+        figure.layout.yaxis.update(fixedrange=True, showgrid=False, ticks="")
+        figure.layout.yaxis2.fixedrange = True
 
     def restart(self, samples: np.ndarray, keeps: bool = False) -> None:
         """Show the law of the limit, from samples of the gate `(steps, samples)`, aligned with the last step.
@@ -52,12 +68,9 @@ class GatePlot(Plot):
         `keeps`: whether the gate multiplies a memory, whose decay by this gate alone is then reported too.
         """
         self._mean, (self._low, self._high) = np.mean(samples, axis=1), np.quantile(samples, MIDDLE, axis=1)
-        x = self._steps(len(self._mean))
-        band = np.concatenate([self._high, self._low[::-1]])
         self.outdate()
         with self.drawing(self._limit):
-            self.figure.data[0].update(x=np.concatenate([x, x[::-1]]), y=band)
-            self.figure.data[2].update(x=x, y=self._mean)
+            self._draw_band(1, self._mean, self._low, self._high)
         self.say(
             f"In the limit, the gate at the last step has mean <b>{self._mean[-1]:.2f}</b>, its middle 68% from "
             f"{self._low[-1]:.2f} to {self._high[-1]:.2f}.{_alone(samples[-1]) if keeps else ''}"
@@ -65,21 +78,29 @@ class GatePlot(Plot):
 
     def add(self, coordinates: np.ndarray) -> None:
         """Show one network's gate, `(steps, n)`."""
-        self._coordinates = np.asarray(coordinates)[:, : self._shown]
-        lines = np.vstack([self._coordinates, np.full(self._coordinates.shape[1], np.nan)])
-        x = np.append(self._steps(len(self._coordinates)), np.nan)
+        self._coordinates = np.asarray(coordinates, dtype=float)
+        cells = np.full(np.shape(self.figure.data[0].z), np.nan)
+        shown = self._coordinates[:, : len(cells)].T
+        cells[: len(shown), self._last - shown.shape[1] :] = shown
         with self.drawing(self._network):
-            self.figure.data[1].update(x=np.tile(x, lines.shape[1]), y=lines.T.ravel())
+            self.figure.data[0].z = cells
+            band = np.quantile(self._coordinates, MIDDLE, axis=1)
+            self._draw_band(3, np.mean(self._coordinates, axis=1), *band)
         self.say(self._said)
 
+    def _draw_band(self, number: int, mean: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+        x = self._steps(len(mean))
+        self.figure.data[number].update(x=np.concatenate([x, x[::-1]]), y=np.concatenate([high, low[::-1]]))
+        self.figure.data[number + 1].update(x=x, y=mean)
+
     def _steps(self, count: int) -> np.ndarray:
-        last = int(self.figure.layout.xaxis.range[1])
-        return np.arange(last - count + 1, last + 1)
+        return np.arange(self._last - count + 1, self._last + 1)
 
     def table(self) -> Iterator[Sequence[Any]]:
-        count = self._coordinates.shape[1]
+        coordinates = self._coordinates[:, : len(self.figure.data[0].y)]
+        count = coordinates.shape[1]
         yield "step", "limit_mean", "limit_low", "limit_high", *(f"coordinate_{k + 1}" for k in range(count))
-        rows = self._coordinates if self._network.current else np.full((len(self._mean), count), np.nan)
+        rows = coordinates if self._network.current else np.full((len(self._mean), count), np.nan)
         limits = self._mean, self._low, self._high
         for step, *limit, row in zip(self._steps(len(self._mean)), *limits, rows, strict=True):
             yield int(step), *map(float, (*limit, *row))
@@ -170,8 +191,8 @@ def _alone(gate: np.ndarray) -> str:
     left = float(np.sqrt(np.mean(np.square(gate))))
     halving = np.log(0.5) / np.log(left) if left < 1 else np.inf
     if halving > LONG:
-        return f" Memory multiplied by this gate alone is still above half after <b>{LONG} steps</b>."
-    return f" Memory multiplied by this gate alone, drawn anew at each step, halves in {_steps(halving)}."
+        return f" {ALONE} is more than half left after <b>{LONG} steps</b>."
+    return f" {ALONE} halves in {_steps(halving)}."
 
 
 def _fading(distance: np.ndarray, error: float = np.nan) -> str:

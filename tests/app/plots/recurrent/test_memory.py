@@ -5,7 +5,7 @@ import pytest
 
 from ntkviz.app import GatePlot, MemoryPlot
 
-from ..conftest import csv_records, reading
+from ...conftest import csv_records, reading
 
 STEPS = 8
 SLOW, FAST = 0.5 ** (np.arange(STEPS) / 4), 0.5 ** np.arange(STEPS)
@@ -15,13 +15,17 @@ def test_gates_that_start_at_the_second_step():
     plot = GatePlot("heading", STEPS, shown=2)
     samples = np.tile(np.linspace(0.2, 0.6, 101), (STEPS - 1, 1))
     plot.restart(samples)
-    band, lines, mean = plot.figure.data
+    cells, band, mean, spread, average = plot.figure.data
     assert list(mean.x) == list(range(2, STEPS + 1))
     assert mean.y == pytest.approx(np.full(STEPS - 1, 0.4))
     assert (min(band.y), max(band.y)) == pytest.approx((0.2 + 0.16 * 0.4, 0.2 + 0.84 * 0.4))
-    assert reading(plot) == ("In the limit, the gate at the last step has mean 0.40, its middle 68% from 0.26 to 0.54.")
-    plot.add(np.random.default_rng(0).random((STEPS - 1, 5)))
-    assert np.isnan(lines.y).sum() == 2  # a gap after each of the two shown
+    assert reading(plot) == "At the last step 0.40 on average in the limit, the middle 68% from 0.26 to 0.54."
+    gate = np.random.default_rng(0).random((STEPS - 1, 5))
+    plot.add(gate)
+    assert np.isnan(cells.z[:, 0]).all()  # no gate at the first step
+    assert cells.z[:, 1:] == pytest.approx(gate[:, :2].T)
+    assert average.y == pytest.approx(gate.mean(axis=1))  # of all coordinates, not only those on the map
+    assert max(spread.y) == pytest.approx(np.quantile(gate, 0.84, axis=1).max())
     rows = csv_records(plot)
     assert len(rows) == STEPS - 1
     assert rows[0]["step"] == "2"
@@ -80,13 +84,11 @@ def test_a_half_life_has_the_digits_that_its_error_justifies():
 def test_the_band_stays_between_zero_and_one():
     plot = GatePlot("heading", STEPS)
     plot.restart(np.tile(np.repeat([0.0, 1.0], [3, 7]), (STEPS, 1)), keeps=True)  # mean + std would be 1.16
-    band = plot.figure.data[0]
-    assert (min(band.y), max(band.y)) == (0, 1)
-    assert reading(plot).endswith(
-        "Memory multiplied by this gate alone, drawn anew at each step, halves in 3.9 steps."
-    )  # √0.7
+    band = plot.figure.data[1]
+    assert (min(band.y), max(band.y)) == plot.figure.layout.yaxis2.range == (0, 1)
+    assert reading(plot).endswith("this gate alone, drawn anew at each step, halves in 3.9 steps.")  # √0.7
     plot.restart(np.ones((STEPS, 4)), keeps=True)
-    assert reading(plot).endswith("Memory multiplied by this gate alone is still above half after 200 steps.")
+    assert reading(plot).endswith("is more than half left after 200 steps.")
 
 
 def test_memory_csv():

@@ -1,22 +1,25 @@
-"""The NTK of two sentences, split into pairs of time steps: one random network beside the limit."""
+"""The NTK of two sentences, split into pairs of time steps: one random network beside the limit, under the network."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..style import theme
-from ..style.wording import figures, signed
-from .panel import Part, Plot
+from ...style import theme
+from ...style.wording import figures, signed
+from ..panel import Part, Plot
+from .unrolled import SELECTED, Unrolled
 
-LINEAR = 0.002
-"""In units: colours are linear up to this number and logarithmic beyond it."""
+LINEAR = 0.0003
+"""In units: up to here colours are linear, beyond it logarithmic."""
 
 ROUNDING = 1e-12  # in units: smaller numbers count as zero
 
 END = 1.1  # the end of the colour scale, with room for its last ticks
+
+MAPS, NETWORK = 0.53, 0.64  # of the height: the upper end of the maps, and the lower end of the network
 
 MARKS = {"−1": -1, "−10%": -0.1, "−1%": -0.01, "0": 0, "1%": 0.01, "10%": 0.1, "1": 1}
 
@@ -34,7 +37,8 @@ class ContributionMaps(Plot):
     - `words`, `words_bar`: the words of the two sentences, along the axes.
 
     Both sides are given as `{parameter: (T, T̄)}`; a parameter used once, such as the readout, is not on the map
-    but in the line below it. White dots mark the pairs of equal lag, T − t = T̄ − t̄.
+    but in the line below it. Circles mark the pairs of equal lag, T − t = T̄ − t̄. Above the maps is the network,
+    unrolled, with the backward paths to the two steps of the chosen cell.
 
     Colours are logarithmic on both sides of zero, since the noise in a network is a hundredth of the largest cells and
     of either sign. They are relative to a `unit`, which the caller keeps for all maps that are compared.
@@ -54,35 +58,63 @@ class ContributionMaps(Plot):
             figure.data[-1].hovertemplate = "%{text}<extra></extra>"
             figure.add_scatter(x=[], y=[], mode="markers", hoverinfo="skip", showlegend=False, **place)
             figure.data[-1].marker.update(color="white", size=7, line={"color": "black", "width": 1})
+            for colour, width in (("white", 6), (SELECTED, 3)):
+                figure.add_shape(type="rect", xref=f"x{axis}", yref=f"y{axis}", line={"color": colour, "width": width})
+        self._lay_out(left, right)
+        self._unrolled = Unrolled(figure, words, words_bar, {"xaxis": "x3", "yaxis": "y3"})
+
+    def _lay_out(self, left: str, right: str) -> None:
+        rows, columns = self._lengths
         across = {"tickvals": list(range(columns)), "ticktext": self._words_bar, "range": [-0.5, columns - 0.5]}
         along = {"tickvals": list(range(rows)), "ticktext": self._words, "range": [rows - 0.5, -0.5]}
-        quiet = {"showgrid": False, "fixedrange": True, "constrain": "domain", "ticks": ""}
-        x = across | quiet | {"title": "word of the second sentence", "constraintoward": "left"}
-        y = along | quiet | {"constraintoward": "top"}
-        figure.update_layout(
-            xaxis=x | {"domain": [0, 0.43]},
-            yaxis=y | {"scaleanchor": "x", "title": "word of the first sentence"},
-            xaxis2=x | {"domain": [0.5, 0.93], "anchor": "y2"},
-            yaxis2=y | {"scaleanchor": "x2", "anchor": "x2"},
-            coloraxis={
-                "colorscale": theme.DIVERGING,
-                "cmin": -END,
-                "cmax": END,
-                "colorbar": {"thickness": 12, "outlinewidth": 0, "x": 0.95, "len": 0.86, "y": 1, "yanchor": "top"},
-            },
-            margin={"l": 62, "r": 50, "t": theme.HEADING, "b": 52},
+        quiet = {"showgrid": False, "fixedrange": True, "ticks": "", "tickfont": {"size": 13}}
+        x = across | quiet
+        y = along | quiet | {"domain": [0, MAPS]}
+        bar = {"thickness": 12, "outlinewidth": 0, "x": 0.95, "len": MAPS, "y": 0, "yanchor": "bottom"}
+        self.figure.update_layout(
+            xaxis=x | {"domain": [0, 0.44]},
+            yaxis=y,
+            xaxis2=x | {"domain": [0.5, 0.94], "anchor": "y2"},
+            yaxis2=y | {"anchor": "x2"},
+            xaxis3={"domain": [0, 1], "anchor": "y3"},
+            yaxis3={"domain": [NETWORK, 1], "anchor": "x3"},
+            coloraxis={"colorscale": theme.DIVERGING, "cmin": -END, "cmax": END, "colorbar": bar},
+            margin={"l": 40, "r": 50, "t": 6, "b": 30},
             annotations=[
-                theme.heading(title, xref=f"{axis} domain", x=0)
+                theme.heading(title, xref=f"{axis} domain", x=0, y=MAPS, font={"size": 15})
                 for title, axis in zip((left, right), ("x", "x2"), strict=True)
             ],
         )
-        bar = figure.layout.coloraxis.colorbar
-        bar.update(tickvals=[float(shade(mark)) for mark in MARKS.values()], ticktext=list(MARKS))
+        marks = {"tickvals": [float(shade(mark)) for mark in MARKS.values()], "ticktext": list(MARKS)}
+        self.figure.layout.coloraxis.colorbar.update(marks | {"tickfont": {"size": 12}, "ticks": ""})
 
-    def restart(self, limit: Parts, length: int, length_bar: int, unit: float) -> None:
+    def on_pick(self, picked: Callable[[int, int], object]) -> None:
+        """Call `picked(t, t̄)`, from 1, when a cell of either map is clicked."""
+
+        def on_click(trace: Any, points: Any, state: Any) -> None:
+            if points.xs:
+                t, t_bar = int(points.ys[0]) + 1, int(points.xs[0]) + 1
+                if t <= self._lengths[0] and t_bar <= self._lengths[1]:
+                    picked(t, t_bar)
+
+        for number in (0, 2):
+            self.figure.data[number].on_click(on_click)
+
+    def restart(
+        self,
+        limit: Parts,
+        length: int,
+        length_bar: int,
+        unit: float,
+        *,
+        chosen: tuple[int, int] = (1, 1),
+        average: bool = False,
+    ) -> None:
         """Show the limit for the first words of each sentence; the network's map stays until a new one is added.
 
-        `unit`: the positive number that the brightest colour stands for.
+        - `unit`: the positive number of the brightest colour.
+        - `chosen`: the cell (t, t̄), from 1, whose backward paths are shown.
+        - `average`: the output reads all states; otherwise it reads the last.
         """
         self._sides[1], self._lengths, self._unit = limit, (length, length_bar), unit
         self.outdate()
@@ -90,8 +122,11 @@ class ContributionMaps(Plot):
             self.figure.layout.coloraxis.colorbar.title = {"text": f"× {figures(unit)}", "font": {"size": 13}}
             self._draw(1)
             steps = range(1, min(self._lengths) + 1)
-            for circles in self.figure.data[1::2]:
+            for circles in self.figure.data[1:4:2]:
                 circles.update(x=[length_bar - k for k in steps], y=[length - k for k in steps])
+            y, x = chosen
+            self.figure.update_shapes(x0=x - 1.5, x1=x - 0.5, y0=y - 1.5, y1=y - 0.5)
+            self._unrolled.draw(self._lengths, chosen, average)
         self._read()
 
     def add(self, network: Parts) -> None:
