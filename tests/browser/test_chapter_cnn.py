@@ -1,4 +1,4 @@
-"""The page on convolutions: average pooling ignores a shift, flattening does not; the quiz gives feedback."""
+"""The page on convolutions: average pooling does not see a shift, flattening does, and the table says why; the quiz."""
 
 from playwright.sync_api import expect
 
@@ -7,12 +7,15 @@ CHAPTER = "10_cnn.ipynb"
 
 def test_only_flattening_depends_on_the_shift(visit):
     page = visit(f"{CHAPTER}#shift=1&sigma_b=0")
-    reading = page.locator(".nv-reading").nth(1)
+    table, reading = page.locator(".nv-reading").nth(1), page.locator(".nv-reading").nth(2)
+    expect(table).to_contain_text("Of all 16,384 entries, the mean is 0.185")
+    expect(table).to_contain_text("Of the 128 on the diagonal it is 0.605")
     expect(reading).to_contain_text("Flattening: 0.53")
     expect(reading).to_contain_text("Average pooling: 1.00")
     page.get_by_role("slider", name="shift of x′", exact=True).focus()
     page.keyboard.press("ArrowLeft")
     expect(reading).to_contain_text("Flattening: 1.00")
+    expect(table).to_contain_text("Of the 128 on the diagonal it is 1.135")
 
     quiz = page.locator(".nv-quiz")
     for item, right in enumerate(["stays", "changes", "stays", "changes", "changes", "stays"]):

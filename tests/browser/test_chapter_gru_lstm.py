@@ -12,10 +12,11 @@ def test_the_forget_bias_sets_the_rate_and_the_exercise_measures_it(visit):
     gate, memory = page.locator(".nv-reading").nth(0), page.locator(".nv-reading").nth(1)
     expect(gate).to_contain_text("has mean 0.50, its middle 68% from 0.08")
     expect(memory).to_contain_text(re.compile(r"In the limit: half-life 1\.\d"))
+    expect(gate).to_contain_text("Memory multiplied by this gate alone, drawn anew at each step, halves in 1.4 steps")
     expect(memory).to_contain_text("15 random networks")
     page.get_by_label("cell", exact=True).select_option("GRU")
     page.get_by_label("gate shown").select_option("write")
-    expect(gate).to_contain_text("has mean 0.50")
+    expect(gate).to_contain_text("0.50 on average")
     expect(gate).not_to_contain_text("halves")
 
     exercise = page.locator(".nv-exercise")

@@ -17,7 +17,26 @@ def test_one_word_less_changes_the_last_state_more_than_the_average(chapter):
     expect(reading).to_contain_text("Θ = 0.34")
 
 
-def test_the_quiz_is_answered_by_the_limit(chapter):
+CELL = """([row, column]) => {
+  const plot = document.querySelector('.nv-plot .js-plotly-plot');
+  const { left, top } = plot.getBoundingClientRect();
+  const { xaxis2, yaxis2 } = plot._fullLayout;
+  return [left + xaxis2._offset + xaxis2.c2p(column), top + yaxis2._offset + yaxis2.c2p(row)];
+}"""
+
+
+def test_a_cell_shows_its_terms_whether_it_is_clicked_or_chosen_by_its_sliders(chapter):
+    page = chapter("width=64")
+    terms = page.locator(".nv-reading").nth(1)
+    expect(terms).to_contain_text("acts once: limit 0.45, network")
+    page.mouse.click(*page.evaluate(CELL, [0, 4]))
+    expect(terms).to_contain_text("acts 5 times and once: limit 0.00, network 0.03 − 0.019 = 0.011")
+    page.get_by_role("slider", name="word t", exact=True).focus()
+    page.keyboard.press("ArrowRight")
+    expect(terms).to_contain_text("acts 4 times and once: limit 0.00, network")
+
+
+def test_the_quiz_asks_the_limit(chapter):
     page = chapter()
     answers = ["does not", "does", "does not", "does", "does not", "does"]
     for number, answer in enumerate(answers):

@@ -42,7 +42,7 @@ class GatePlot(Plot):
         figure.add_heatmap(x=x, y=np.arange(1, shown + 1), z=np.full((shown, steps), np.nan), zmin=0, zmax=1)
         figure.data[0].update(colorscale=theme.SEQUENTIAL, xgap=1, colorbar=GATE_BAR)
         figure.data[0].hovertemplate = "coordinate %{y}, step %{x}: %{z:.2f}<extra></extra>"
-        for colour, label in ((theme.LIMIT, "infinite width: mean, middle 68%"), (theme.FINITE, "this network")):
+        for colour, label in ((theme.LIMIT, "infinite width"), (theme.FINITE, "this network")):
             filled = {"fill": "toself", "fillcolor": theme.translucent(colour, 0.18), "line_width": 0}
             figure.add_scatter(x=[], y=[], mode="lines", showlegend=False, **filled)
             figure.add_scatter(x=[], y=[], mode="lines", name=label, line={"color": colour, "width": 3})
