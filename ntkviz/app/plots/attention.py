@@ -122,7 +122,7 @@ class WeightCloud(Plot):
         figure.data[2].marker.update(color=theme.FINITE, size=11, symbol="circle-open", line_width=2.5)
         figure.update_traces(hovertemplate="%{y:.3f}<extra>%{fullData.name}</extra>")
         figure.update_layout(
-            annotations=[theme.heading(heading, xref="paper", x=0, yshift=theme.HEADING - 12)],
+            annotations=[theme.heading(heading, xref="paper", x=0, yshift=theme.HEADING)],
             xaxis={
                 "tickvals": list(range(len(self._words))),
                 "ticktext": self._words,
@@ -133,7 +133,7 @@ class WeightCloud(Plot):
             },
             yaxis={"title": "attention weight", "range": [-0.03, 1.03], "fixedrange": True, "nticks": 6},
             legend=theme.legend(orientation="h", x=0, xanchor="left", yanchor="bottom"),
-            margin={"l": 62, "r": 10, "t": 2 * theme.HEADING - 10, "b": 50},
+            margin={"l": 62, "r": 10, "t": 2 * theme.HEADING, "b": 50},
         )
 
     def restart(self, limit: Sequence[float], width: int) -> None:

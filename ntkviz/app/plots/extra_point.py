@@ -61,10 +61,10 @@ class KernelRowPlot(Plot):
                 "fixedrange": True,
             },
             yaxis={"title": y_title, "fixedrange": True, "zeroline": True},
-            legend=theme.legend(orientation="h", x=1, xanchor="right", yanchor="bottom", font={"size": 14}),
-            margin={"l": 72, "r": 16, "t": 2 * theme.HEADING - 10, "b": 52},
+            legend=theme.legend(orientation="h", x=0, xanchor="left", yanchor="bottom"),
+            margin={"l": 72, "r": 16, "t": 2 * theme.HEADING, "b": 52},
         )
-        figure.layout.annotations[0].update(yshift=theme.HEADING - 12)
+        figure.layout.annotations[0].update(yshift=theme.HEADING)
         figure.layout.yaxis.update(zerolinecolor=theme.MUTED, zerolinewidth=1)
         for colour in (theme.MUTED, theme.LIMIT):
             figure.add_vline(x=0, line={"color": colour, "width": 1.5, "dash": "dot"})
