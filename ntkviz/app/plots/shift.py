@@ -114,7 +114,7 @@ class ShiftPlot(Plot):
             figure.add_scatter(x=[], y=[], mode="markers", name=f"networks, {readout}", showlegend=False)
             figure.data[-1].marker.update(color=theme.FINITE, size=10, symbol=symbol)
             figure.data[-1].error_y.update(type="data", color=theme.FINITE, thickness=2, width=4)
-        figure.add_scatter(x=[None], y=[None], mode="markers", name="random networks", marker={"color": theme.FINITE})
+        figure.add_scatter(x=[None], y=[None], mode="markers", name="networks", marker={"color": theme.FINITE})
         figure.data[-1].marker.size = 10
         figure.update_traces(hovertemplate="shifted by %{x}: %{y:.4f}<extra>%{fullData.name}</extra>")
         room = 0.04 * np.ptp(self.shifts)
