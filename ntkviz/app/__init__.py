@@ -36,7 +36,7 @@ from .plots.shift import ImagePair, ShiftPlot
 from .plots.side_by_side_kernels import SideBySideKernels
 from .plots.training import CertaintyPlot, LinearisationErrorPlot, TrainingCurves
 from .style.tables import table
+from .walkthrough.line_cloud import LineCloud
 from .walkthrough.listing import Listing
 from .walkthrough.running_average import RunningAverage
 from .walkthrough.score import ScorePlot
-from .walkthrough.step_law import StepLaw

@@ -30,10 +30,12 @@ class Step(NamedTuple):
         kind: One of `KINDS`.
         backward: Whether the line belongs to the gradients.
         sources: The numbers of the steps that it uses.
-        limit: The law of Z. That of a scalar is the constant θ̊; that of an output vᵀx/√n, which varies from network to
-            network, is N(0, E (Z^v Z^x)²).
-        returning: For a line Wx, the names of the vectors y whose Z^y make up Ż.
-        fresh: For a line Wx, the standard deviation of Ẑ; `None` if Ż is zero.
+        limit: The law of Z. That of a scalar is the constant θ̊; that of an output vᵀx/√n, which varies
+            from network to network, is N(0, E (Z^v Z^x)²).
+        returning: The names of the vectors y whose Z^y make up Ż of a line Wx.
+        fresh: The standard deviation of its other part Ẑ; `None` if Ż is zero.
+        beside: The index of the vector that it is compared with, see `Walkthrough.cloud`; `None` if there is none.
+        returns: The indices of those y, with the number c of each in Ż = Σ c Z^y.
     """
 
     line: Line
@@ -43,6 +45,24 @@ class Step(NamedTuple):
     limit: Law
     returning: tuple[str, ...]
     fresh: float | None
+    beside: int | None
+    returns: tuple[tuple[int, float], ...]
+
+
+class Cloud(NamedTuple):
+    """The coordinates of a line beside those of a vector that it depends on, or may depend on.
+
+    Attributes:
+        name: The name of the other vector; empty if there is none.
+        beside: The coordinates of the other vector; NaN if there is none.
+        values: The coordinates of the line.
+        returned: The part of each that is Ż, the sum of c y_α.
+    """
+
+    name: str
+    beside: np.ndarray
+    values: np.ndarray
+    returned: np.ndarray
 
 
 class Average(NamedTuple):
@@ -117,6 +137,8 @@ class Walkthrough:
             self._law(line, limit),
             tuple(other.name for other in self.lines if other.index in returning),
             self._fresh(line, limit) if returning else None,
+            self._beside(line, returning),
+            self._returns(line.index, returning),
         )
 
     def kind(self, line: Line) -> str:
@@ -156,6 +178,43 @@ class Walkthrough:
         law = limit.vectors[instruction.args[0]]
         return float(np.sqrt(sigma2 * (np.ravel(law.mean)[0] ** 2 + np.ravel(law.std)[0] ** 2)))
 
+    def _beside(self, line: Line, returning: tuple[int, ...]) -> int | None:
+        """Of Wx, what went through Wᵀ before, or x; of other lines, the vector that it varies with most."""
+        if not self._is_vector(line.index) or self.kind(line) == "given":
+            return None
+        before = returning or [self.program.instructions[k].args[0] for k in self._transposes(line.index)]
+        if before:
+            return before[-1]
+        samples = self._samples
+        others = [k for k in line.depends_on if k in samples and _is_one(samples[k]) and np.std(samples[k]) > 1e-9]
+        # Of an array, a line uses another vector than the first one: then its arguments say which.
+        others = others or [k for k in self.program.instructions[line.index].args if k in samples]
+        value = first(samples[line.index])
+        return max(others, key=lambda k: abs(np.cov(value, first(samples[k]))[0, 1]), default=None)
+
+    def _transposes(self, index: int) -> list[int]:
+        """The earlier lines that multiply by the transpose of a line's matrix."""
+        op = self.program.instructions[index].op
+        if not isinstance(op, ops.MatMul):
+            return []
+        return [k for k, one in enumerate(self.program.instructions[:index]) if one.op == op.opposite]
+
+    def _returns(self, index: int, returning: tuple[int, ...]) -> tuple[tuple[int, float], ...]:
+        """The numbers c = σ² E ∂Z^x/∂Ẑ of Ż, by Stein's lemma: E Z^x Ẑ^i = Σ_j c_j E Z^i Z^j, of y_i and y_j."""
+        if not returning:
+            return ()
+        samples, args = self._samples, self.program.instructions
+        y = np.stack([first(samples[k]) for k in returning])
+        through = {args[k].args[0]: k for k in self._transposes(index)}
+        fresh = np.stack([self._without_returned(through[k], first(samples[through[k]])) for k in returning])
+        c = np.linalg.solve(y @ y.T, fresh @ first(samples[args[index].args[0]]))
+        return tuple(zip(returning, map(float, c), strict=True))
+
+    def _without_returned(self, index: int, values: np.ndarray) -> np.ndarray:
+        """The samples of Ẑ of a line Wx."""
+        returns = self._returns(index, self._limit.vectors[index].corrections)
+        return values - sum(c * first(self._samples[k]) for k, c in returns)
+
     def _network(self, width: int, key: int) -> dict[int, np.ndarray]:
         """All vectors and scalars of one random network, by index."""
         return {k: np.asarray(v) for k, v in read("coordinates", self.program, width=width, key=key).items()}
@@ -190,6 +249,30 @@ class Walkthrough:
             vᵀx/√n; `(n,)`. Empty for a number computed from other numbers.
         """
         return self._line_terms(self.lines[number], network, psi)
+
+    def cloud(self, number: int, network: dict[int, np.ndarray] | None = None) -> Cloud:
+        """A vector's coordinates beside those of another, which shows what the line does to them.
+
+        The other vector is the input of a Nonlin, so that the points lie on its graph, and the x of Wx; but where x
+        may depend on Wᵀy, it is y, part of which may return.
+
+        Args:
+            number: The number of the line in `lines`.
+            network: The values of a network, as `network(width, key)` returns them; `None` for samples of Z.
+
+        Returns:
+            n coordinates of each `(n,)`; for a line that is a number, this number `(1,)`, or its samples.
+        """
+        step, names = self.steps[number], {line.index: line.name for line in self.lines}
+        values = self._samples if network is None else network
+        if self._is_vector(step.line.index):
+            own = first(values[step.line.index])
+        else:
+            own = np.asarray(step.limit.samples) if network is None else self.value(number, network)
+        returned = sum((c * first(values[k]) for k, c in step.returns), np.zeros(len(own)))
+        if step.beside is None:
+            return Cloud("", np.full(len(own), np.nan), own, returned)
+        return Cloud(names.get(step.beside, "its input"), first(values[step.beside]), own, returned)
 
     def average(self, number: int, psi: Psi) -> Average | None:
         """The limit of the average over a line's terms, by the Master Theorem.
@@ -229,6 +312,11 @@ class Walkthrough:
 def first(values: Any) -> np.ndarray:
     """The first vector of an array of vectors `(*leading, n)`."""
     return np.asarray(np.asarray(values).reshape(-1, np.shape(values)[-1])[0])
+
+
+def _is_one(values: np.ndarray) -> bool:
+    """Whether an array `(*leading, n)` has one vector only."""
+    return bool(values.size == values.shape[-1])
 
 
 @functools.cache

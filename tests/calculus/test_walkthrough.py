@@ -47,6 +47,9 @@ def test_what_returns_in_the_autoencoder(autoencoder):
     second = sigma2 * square(first)
     returns = sigma2 * 2 / np.sqrt(np.pi) / np.sqrt(1 + 2 * second)
     assert decoder.returning == ("x1",)
+    [(returned, factor)] = decoder.returns
+    assert returned == step(autoencoder, "x1")[1].line.index
+    assert factor == pytest.approx(returns, rel=2e-3)
     assert decoder.fresh**2 == pytest.approx(sigma2 * square(second), rel=1e-3)
     assert decoder.limit.std**2 == pytest.approx(sigma2 * square(second) + returns**2 * square(first), rel=2e-3)
     with_g1 = autoencoder.average(number, lambda h, g: h * g)
@@ -60,6 +63,44 @@ def test_mean_readout_by_hand(mean_readout):
     dx = step(mean_readout, "dx1")[1]
     assert (dx.returning, float(dx.limit.mean)) == (("x1",), pytest.approx(2, rel=1e-3))
     assert dx.fresh == pytest.approx(2 * np.sqrt(c), rel=1e-3)
+    assert [factor for _, factor in dx.returns] == [pytest.approx(2, rel=2e-3)]
+
+
+def test_what_returns_of_two_vectors():
+    """Of Wᵀ(y + We) with y = Wx and e = erf(Wᵀy), where the input is (1 + a) Ẑ^y + Ẑ^We with a = E erf′(Z^u), u = Wᵀy.
+
+    Z^u = Ẑ^u + Z^x has variance 2 E (Z^x)². So (1 + a) x returns, and e.
+    """
+
+    @nv.architecture
+    def there_and_back(net, xi):
+        W, x = net.matrix("W"), net.input("U", xi)
+        y = W @ x
+        return net.readout("v", W.T @ (y + W @ nv.erf(W.T @ y)))
+
+    program = Walkthrough(there_and_back, X)
+    last = next(s for s in program.steps if len(s.returns) > 1)
+    a = 2 / np.sqrt(np.pi) / np.sqrt(1 + 4 * SECOND_MOMENT)
+    assert [factor for _, factor in last.returns] == [pytest.approx(1 + a, rel=0.01), pytest.approx(1, rel=0.01)]
+
+
+@pytest.mark.parametrize(("name", "beside"), [("x2", "g2"), ("g2", "x1"), ("dg2", "g2"), ("dx1", "x1"), ("g1", "")])
+def test_what_a_line_is_compared_with(mean_readout, name, beside):
+    number, _ = step(mean_readout, name)
+    network = mean_readout.network(64, 3)
+    cloud = mean_readout.cloud(number, network)
+    assert cloud.name == beside
+    assert cloud.values == pytest.approx(mean_readout.value(number, network))
+    if beside:
+        assert cloud.beside == pytest.approx(mean_readout.value(step(mean_readout, beside)[0], network))
+
+
+def test_a_recurrent_line_is_compared_with_the_token_that_it_reads():
+    rnn = Walkthrough(nv.architectures.rnn(), SEQUENCE)
+    number, _ = step(rnn, "x2")
+    network = rnn.network(64, 0)
+    first_token = network[next(line.index for line in rnn.lines if line.name == "x1")].reshape(3, 64)[0]
+    assert rnn.cloud(number, network).beside == pytest.approx(first_token)
 
 
 def test_terms_of_a_network_make_its_values(mean_readout, autoencoder):

@@ -170,6 +170,40 @@ function keepFitting(el) {
   return observer;
 }
 
+// The dots of a trace with `meta.moves` go from where they were to where an edit puts them. Those with other heights in
+// `customdata` stop there on the way.
+const MOVE_MS = 900;
+const MOVE_BY_MS = 2600;
+const STILL = matchMedia("(prefers-reduced-motion: reduce)");
+const stood = new WeakMap(); // of a plot, the places of its dots
+
+const placeOf = (dot) => {
+  const { e, f } = dot.transform.baseVal.consolidate().matrix;
+  return [e, f];
+};
+
+function moveDots(el) {
+  const trace = el.data.find(({ meta }) => meta?.moves);
+  const dots = trace?.x.length ? [...el.querySelectorAll(".scatterlayer path.point")] : [];
+  if (!dots.length) return; // they are still to come, and set out from where they stood last
+  const places = dots.map(placeOf);
+  const before = stood.get(el) ?? places;
+  stood.set(el, places);
+  if (STILL.matches || String(before) === String(places)) return;
+  const heightOf = (value) => el._fullLayout.yaxis.l2p(value);
+  const stops = Array.from(trace.customdata ?? [], heightOf);
+  const stopping = stops.some((height, k) => Math.abs(height - places[k]?.[1]) > 2);
+  dots.forEach((dot, k) => {
+    dot.getAnimations().forEach((animation) => animation.cancel());
+    const [x, y] = places[k];
+    const stop = { transform: `translate(${x}px, ${stops[k]}px)`, easing: "ease-in-out" };
+    const stay = stopping ? [{ ...stop, offset: 0.35 }, { ...stop, offset: 0.6 }] : [];
+    const from = before[k] ?? [x, y];
+    const frames = [from, [x, y]].map((at) => ({ transform: `translate(${at[0]}px, ${at[1]}px)`, easing: "ease-in-out" }));
+    dot.animate([frames[0], ...stay, frames[1]], stopping ? MOVE_BY_MS : MOVE_MS);
+  });
+}
+
 function tellClick(model, points) {
   const every = (name) => points.map((point) => point[name]);
   model.set("_js2py_pointsCallback", {
@@ -190,7 +224,11 @@ export default () => {
           const edit = model.get(name);
           if (!edit) return; // Python clears each edit once it is sent
           if (!plots.size) waiting.push([apply, edit]);
-          for (const plot of plots) apply(plot, decoded(edit)).then(() => fitNarrow(plot));
+          for (const plot of plots) {
+            apply(plot, decoded(edit))
+              .then(() => moveDots(plot))
+              .then(() => fitNarrow(plot));
+          }
         });
       }
     },
