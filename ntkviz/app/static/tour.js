@@ -165,7 +165,9 @@ function begin() {
     active = state?.step ?? -1;
     mark();
   });
-  new ResizeObserver(pin).observe(tour);
+  const observer = new ResizeObserver(pin);
+  // Beside steps that are longer, a picture that comes late or grows leaves the section as high as it was.
+  for (const part of [tour, tour.firstElementChild]) observer.observe(part);
   pin();
   mark();
 }
