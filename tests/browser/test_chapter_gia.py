@@ -29,7 +29,10 @@ def handle(page: Page, label: str):
 def test_the_readout_decides_whether_the_check_passes(chapter):
     page = chapter()
     first_picture(page)
+    coincide(page)
     reading = page.locator(".nv-reading").first
+    expect(reading).to_contain_text("passes")
+    page.locator(".nv-step").get_by_role("link", name="Change one word").click()
     expect(reading).to_contain_text("correct 0.46, GIA 1.27, a factor of 2.75")
     expect(reading).to_contain_text("fails")
     for label, key in [("input ξ", "ArrowRight"), ("input ξ̄", "ArrowLeft")]:
