@@ -40,7 +40,7 @@ class LineCloud(Plot):
         figure.add_scatter(x=[], y=[], mode="lines", fill="tozeroy", name="returns: Ż", line={"color": RETURNS})
         figure.data[0].update(fillcolor=theme.translucent(RETURNS, 0.3), hoverinfo="skip")
         figure.add_scatter(x=[], y=[], mode="markers", name="one network", showlegend=False, meta={"moves": True})
-        figure.data[1].marker.update(color=theme.FINITE, size=6, opacity=0.6)
+        figure.data[1].marker.update(color=theme.FINITE, size=6, opacity=0.7)
         figure.add_bar(x=[], y=[], orientation="h", name="one network", xaxis="x2", opacity=0.5, showlegend=False)
         figure.data[2].marker.update(color=theme.FINITE, line_width=0)
         figure.add_scatter(x=[], y=[], mode="lines", name="law of Z", xaxis="x2")
