@@ -27,6 +27,7 @@ def test_no_line_is_drawn_where_there_is_no_law(visit):
     page = visit(f"{CHAPTER}#which=batchnorm+of+4&depth=1&width=64")
     reading = page.locator(".nv-reading").first
     expect(reading).to_contain_text("the 1/√n law does not hold")
+    expect(page.locator(".nv-tour.nv-pinned")).to_have_count(1)  # the reason leaves the picture low enough for steps
     assert page.evaluate(points(0, 1)) == 0
     expect(page.locator(".nv-reading").nth(1)).to_contain_text("no standard deviation to predict")
     until(page, f"{points(1, 0)} > 0")  # networks are sampled nevertheless
