@@ -41,7 +41,10 @@ def test_dots_move_unless_a_reader_wants_less_motion(chapter):
     page = chapter("program=mean+readout&line=8")
     dots = page.locator(".nv-plot").first.locator(".scatterlayer path.point")
     reading = page.locator(".nv-reading").first
+    expect(page.locator(".nv-reading").nth(1)).to_contain_text("Line 8 of 10")
+    expect(reading).to_contain_text("here")
     expect(dots).to_have_count(400)
+    until(page, f"!({MOVING})")
     walk(page, "ArrowRight")
     until(page, MOVING)
     until(page, f"!({MOVING})")
