@@ -20,12 +20,12 @@ def private_parts(tree: ast.AST) -> set[str]:
         ast.unparse(node)
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and node.attr[0] == "_" and node.attr[:2] != "__"
-        if not (isinstance(node.value, ast.Name) and node.value.id == "self") and not node.attr.startswith("_repr_")
+        if ast.unparse(node.value) not in ("self", "super()") and not node.attr.startswith("_repr_")
     }
 
 
 def test_the_search_finds_private_parts():
-    tree = ast.parse("self._own, widget._config, self.figure._config, widget._repr_mimebundle_()")
+    tree = ast.parse("self._own, super()._own, widget._config, self.figure._config, widget._repr_mimebundle_()")
     assert private_parts(tree) == {"widget._config", "self.figure._config"}
 
 

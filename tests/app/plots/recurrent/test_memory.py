@@ -19,7 +19,7 @@ def test_gates_that_start_at_the_second_step():
     assert list(mean.x) == list(range(2, STEPS + 1))
     assert mean.y == pytest.approx(np.full(STEPS - 1, 0.4))
     assert (min(band.y), max(band.y)) == pytest.approx((0.2 + 0.16 * 0.4, 0.2 + 0.84 * 0.4))
-    assert reading(plot) == "At the last step 0.40 on average in the limit, the middle 68% from 0.26 to 0.54."
+    assert reading(plot) == "In the limit, the gate at the last step has mean 0.40, its middle 68% from 0.26 to 0.54."
     gate = np.random.default_rng(0).random((STEPS - 1, 5))
     plot.add(gate)
     assert np.isnan(cells.z[:, 0]).all()  # no gate at the first step
