@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from jupyter_events import EventLogger
+from jupyter_server.base.handlers import AuthenticatedFileHandler, JupyterHandler
 from tornado.ioloop import IOLoop
-from tornado.web import ErrorHandler, RedirectHandler, RequestHandler, StaticFileHandler
+from tornado.web import ErrorHandler, RedirectHandler, StaticFileHandler, authenticated
 from traitlets import Instance, Int, List, Unicode, default
 from traitlets.config import Config
 from voila.app import Voila
@@ -27,6 +28,7 @@ from ... import machine
 from ...distant.requests import ENGINE
 from .. import upstream
 from ..course.chapter import chapters, parts
+from ..course.guides import code_of_guides
 from ..course.search import search_data
 from ..style.theme import STATIC
 from .lesson import Lesson
@@ -75,17 +77,27 @@ CONFIG = Config(
 )
 
 
-class SearchData(RequestHandler):
+class SearchData(JupyterHandler):
     """What a page needs to search the course, and to explain its symbols, as JSON."""
 
     def initialize(self, data: dict[str, Any]) -> None:
         """Called by Tornado for each request."""
         self.data = data
 
+    @authenticated
     def get(self) -> None:
         """Send it; browsers keep it for an hour."""
-        self.set_header("Cache-Control", "max-age=3600")
+        self.set_header("Cache-Control", "private, max-age=3600")
         self.finish(self.data)
+
+
+class GuideFile(AuthenticatedFileHandler):
+    """A guide's notebook, to be saved."""
+
+    def set_extra_headers(self, path: str) -> None:
+        """Called by Tornado: browsers save the file instead of showing it."""
+        super().set_extra_headers(path)
+        self.set_header("Content-Disposition", "attachment")
 
 
 class Dashboard(Voila):
@@ -134,6 +146,7 @@ class Dashboard(Voila):
         plotly = f"voila/plotly/{PLOTLY.name}?v={metadata.version('plotly')}"  # relative to the base URL
         found = chapters(self.root_dir)
         for_template = {"chapters": found, "parts": list(parts(found).items()), "plotly": plotly}
+        for_template |= {"code": code_of_guides(self.root_dir)}
         self.voila_configuration.update_config(Config(VoilaConfiguration={"resources": for_template}))
 
     def init_settings(self) -> dict[str, Any]:
@@ -168,6 +181,7 @@ class Dashboard(Voila):
         ]
         added = [
             (self.server_url, RedirectHandler, {"url": home, "permanent": False}),
+            (f"{self.server_url}voila/notebook/(guide_[a-z_]+\\.ipynb)", GuideFile, {"path": self.root_dir}),
             (f"{self.server_url}voila/course.json", SearchData, {"data": search_data(self.root_dir)}),
             (
                 f"{self.server_url}voila/plotly/({re.escape(PLOTLY.name)})",
