@@ -20,6 +20,6 @@ def _is_guide(chapter: Chapter) -> bool:
 def _code(path: Path) -> dict[str, str]:
     from nbconvert.filters import Highlight2HTML  # for the server alone: a kernel need not load it
 
-    highlighted = Highlight2HTML(pygments_lexer="python3")
+    highlighted = Highlight2HTML(pygments_lexer="python3")  # type: ignore[no-untyped-call]
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     return {cell["id"]: highlighted("".join(cell["source"])) for cell in cells if cell["cell_type"] == "code"}
