@@ -19,13 +19,14 @@ from .exercises.quiz import Quiz
 from .exercises.task import Task
 from .pages.controls import Choice, Controls, Slider, Stops
 from .pages.picture import Picture
+from .pages.views import View
 from .plots.attention import AttentionPair, WeightCloud
 from .plots.convergence import ConvergencePlot
 from .plots.curves import CurvesPlot, LawPlot
 from .plots.distributions import CoordinateHistogram, EntryLaw, FunctionDraws, InfluenceHistogram
 from .plots.extra_point import KernelRowPlot, TwoBatches
 from .plots.figure_1 import Curve, DeviationCurves, SlopePlot
-from .plots.panel import Part, Plot
+from .plots.panel import Handle, Part, Plot
 from .plots.phase import LayersPlot, PhaseDiagram
 from .plots.pixels import PixelPlot
 from .plots.positions import PositionTable

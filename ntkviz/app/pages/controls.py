@@ -154,6 +154,7 @@ class Controls:
         self._controls = controls
         self._ends = [(c, c.end) for c in controls.values() if isinstance(c, Slider) and c.end]
         self._quiet = False
+        self._observers: list[Callable[[], None]] = []
         self.widget = widgets.Box([control.widget for control in controls.values()])
         self.widget.add_class("nv-controls")
         self.set()
@@ -169,18 +170,46 @@ class Controls:
 
         def on_change(change: Any) -> None:
             if not self._quiet:
-                before = self._values
-                self.set()
-                if self._values != before:
-                    changed()
+                self.move()
 
-        for control in self._controls.values():
-            control.widget.observe(on_change, names="value")
+        self._observers.append(changed)
+        if len(self._observers) == 1:
+            for control in self._controls.values():
+                control.widget.observe(on_change, names="value")
 
     def move(self, **values: Any) -> None:
-        """Set controls as if a reader had moved them: observers are notified."""
-        for name, value in values.items():
-            self._controls[name].value = value
+        """Set controls as if a reader had moved them: observers are notified, once for all of them."""
+        before = self._values
+        self.set(**values)
+        if self._values != before:
+            for changed in self._observers:
+                changed()
+
+    def each_widget(self) -> dict[str, widgets.DOMWidget]:
+        """The widget of each control."""
+        return {name: control.widget for name, control in self._controls.items()}
+
+    def stops(self, name: str) -> list[Any]:
+        """All values of a list, or of a slider with stops, in order.
+
+        Raises:
+            KeyError: No control of this name has stops.
+        """
+        options = getattr(self._controls.get(name), "options", None)
+        if options is None:
+            raise KeyError(f"There is no control named {name!r} with stops.")
+        return list(options)
+
+    def slider(self, name: str) -> Slider:
+        """The slider of this name.
+
+        Raises:
+            KeyError: No control of this name is a slider.
+        """
+        found = self._controls.get(name)
+        if not isinstance(found, Slider):
+            raise KeyError(f"There is no slider named {name!r} among the controls.")
+        return found
 
     def set(self, **values: Any) -> None:
         """Set several controls at once without notifying observers; values beyond a slider's end are clipped."""

@@ -6,7 +6,7 @@ import contextvars
 import functools
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,17 +15,19 @@ import ipywidgets as widgets
 from ...execution.cost import Cost
 from ..plots.panel import Panel, Plot
 from ..style.theme import LOW
+from . import handles
 from .background import Background, Update, sentence
 from .controls import Controls
 from .csv_files import csv_file
 from .in_browser import Connection, Toolbar
+from .player import Player
 from .preview import preview
+from .views import HIDDEN, View, Views
 
 CALCULATING = "computing …"
 WAITING = "finishing the previous computation …"
 LATE = 0.1  # seconds that `at_once` may take before the page says that it is still computing
 PATIENCE, LARGE = 3, 1e8  # seconds and bytes below which the cost of a computation is not announced
-ROW = 6  # controls per row on a laptop; below two rows, plots are lower so that the foot of the picture stays in view
 
 
 class Picture:
@@ -41,6 +43,8 @@ class Picture:
     - `prepare`: tasks to do when idle, such as compiling ahead.
     - `layout`: a class of the stylesheet that sets the width of each plot.
     - `below`: panels elsewhere on the page that follow the controls, too.
+    - `views`: what to show for each value of the control `view`, instead of all plots side by side.
+    - `play`: the name of a control with stops that a button plays.
 
     The finite-width side continues after its first step only once a page shows the picture. A change cancels the
     previous computation. An `NtkvizError` is shown as its sentence. Plots that have not been drawn for the current
@@ -60,8 +64,10 @@ class Picture:
         prepare: Iterable[Update] = (),
         layout: str = "",
         below: Sequence[Panel] = (),
+        views: Mapping[Any, View] | None = None,
+        play: str = "",
     ):
-        self.controls, self.panels = controls, [*plots, *below]
+        self.controls, self._below = controls, below
         self._steps = steps if callable(steps) else lambda controls: steps
         self._at_once, self._as_it_comes, self._estimate = at_once, as_it_comes, estimate
         self._background = Background(watched=False)
@@ -80,15 +86,16 @@ class Picture:
         self._toolbar.on_msg(lambda toolbar, message, buffers: self._on_tool(message))
         figures = widgets.Box([plot.widget for plot in plots])
         figures.add_class("nv-figures")
-        if layout:
-            figures.add_class(layout)
-        if len(controls.widget.children) > ROW:
-            figures.add_class("nv-low")
-            for plot in plots:
-                if isinstance(plot, Plot) and plot.figure.layout.height > LOW:
+        self._views = Views(views or {"": View(plots, layout=layout)}, controls, plots, figures)
+        for plot in plots:
+            if isinstance(plot, Plot):
+                handles.connect(plot, controls)
+                if plot in self._views.low() and plot.figure.layout.height > LOW:
                     plot.figure.layout.height = LOW
-        sampling = [self._progress, self._cancel, self._status] if as_it_comes else [self._status]
-        foot = widgets.HBox([*sampling, self._toolbar])
+        self._played, self._player = play, Player(controls, play) if play else None
+        sampling = [self._progress, self._cancel] if as_it_comes else []
+        playing = [self._player.button] if self._player else []
+        foot = widgets.HBox([*playing, *sampling, self._status, self._toolbar])
         foot.add_class("nv-foot")
         self.widget = widgets.VBox([controls.widget, self._error, figures, foot, Connection()])
         self.widget.add_class("nv-picture")
@@ -100,10 +107,26 @@ class Picture:
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return self.widget._repr_mimebundle_(**kwargs) | preview(self.widget, self.controls.to_link())
 
+    @property
+    def panels(self) -> list[Panel]:
+        """Those that are shown."""
+        return [*self._views.shown.panels, *self._below]
+
+    def _arrange(self) -> None:
+        """Show what belongs to the current view, with its handles where the controls are."""
+        self._views.show()
+        for panel in self.panels:
+            if isinstance(panel, Plot) and panel.handles:
+                handles.place(panel, self.controls)
+        if self._player is not None:
+            elsewhere = self._played in self._views.shown.without
+            (self._player.button.add_class if elsewhere else self._player.button.remove_class)(HIDDEN)
+
     def refresh(self) -> None:
         """Compute and draw for the current controls."""
         self._background.cancel()
         self._toolbar.state = self.controls.to_link()
+        self._arrange()
         for panel in self.panels:
             panel.outdate()
         try:
@@ -210,6 +233,8 @@ class Picture:
 
     def _on_tool(self, message: dict[str, Any]) -> None:
         self._background.watch()
+        if self._player is not None and not message.keys().isdisjoint({"reset", "link"}):
+            self._player.stop()
         if "reset" in message:
             self.controls.reset()
             self.refresh()

@@ -127,8 +127,25 @@ class Panel:
         return text.getvalue()
 
 
+@dataclass(frozen=True)
+class Handle:
+    """A thing in a plot that stands for sliders: a reader moves it by mouse, finger or arrow keys, and so the sliders.
+
+    - `label`: its name, for screen readers.
+    - `x`, `y`: each the name of a slider among the controls, whose value is that coordinate, or a fixed coordinate.
+    - `axes`: the axes of the plot in which these are.
+    """
+
+    label: str
+    x: str | float
+    y: str | float
+    axes: tuple[str, str] = ("x", "y")
+
+
 class Plot(Panel):
-    """A panel with a figure; a subclass fills `figure`."""
+    """A panel with a figure; a subclass fills `figure`, and lists what can be moved by hand in `handles`."""
+
+    handles: Sequence[Handle] = ()
 
     def __init__(self, name: str):
         self.figure = theme.figure(f"ntkviz-{name}")

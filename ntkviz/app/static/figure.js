@@ -1,6 +1,6 @@
 // A plotly figure on a page that already has plotly.js (index.html.j2): the browser's half of plotly's FigureWidget.
 // plotly's own half contains all of plotly.js again, 5 MB that take a browser a second and a half to parse, and answers
-// every edit with the complete plot. Ours draws, applies edits and reports clicks.
+// every edit with the complete plot. Ours draws, applies edits and reports clicks; handles.js precedes it in the module.
 
 const EDITS = {
   _py2js_restyle: (el, edit) => Plotly.restyle(el, edit.restyle_data, edit.restyle_traces),
@@ -28,9 +28,18 @@ function decoded(value) {
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, decoded(part)]));
 }
 
-// plotly.js measures its container when it draws, so that must be on the page by then.
+// plotly.js measures its container when it draws, so that must be on the page by then; another view may show it later.
 async function placed(element) {
-  while (!element.isConnected || !element.offsetWidth) await new Promise(requestAnimationFrame);
+  while (!element.isConnected) await new Promise(requestAnimationFrame);
+  if (element.offsetWidth) return;
+  await new Promise((resolve) => {
+    const observer = new ResizeObserver(() => {
+      if (!element.offsetWidth) return;
+      observer.disconnect();
+      resolve();
+    });
+    observer.observe(element);
+  });
 }
 
 // In pixels:
@@ -243,7 +252,9 @@ export default () => {
       plots.add(el);
       const observer = keepFitting(el);
       el.on("plotly_click", ({ points }) => tellClick(model, points));
+      const hideHandles = showHandles(el, model);
       return () => {
+        hideHandles();
         observer.disconnect();
         plots.delete(el);
         Plotly.purge(el);

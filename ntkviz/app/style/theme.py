@@ -13,6 +13,7 @@ from importlib import resources
 from typing import Any
 
 import plotly.graph_objects as go
+import traitlets
 
 from .. import upstream
 from .wording import figures
@@ -126,12 +127,15 @@ PAGE_HAS_PLOTLY = "NTKVIZ_PAGE_HAS_PLOTLY"  # set in the kernels of a dashboard 
 class Figure(FigureWidget):
     """A plotly figure that a page opened later shows in its current state, not in its initial one.
 
-    The dashboard's pages draw it with their own plotly.js, which supports only the cartesian trace types.
+    The dashboard's pages draw it with their own plotly.js, which has the cartesian trace types only. They also draw the
+    `handles` over it (`pages/handles.py`).
     """
+
+    handles = traitlets.List().tag(sync=True)
 
     if PAGE_HAS_PLOTLY in os.environ:
         # plotly's own code would add 5 MB of plotly.js to each figure.
-        _esm = (STATIC / "figure.js").read_text(encoding="utf-8")
+        _esm = "\n".join((STATIC / name).read_text(encoding="utf-8") for name in ("handles.js", "figure.js"))
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> Any:
         # The dashboard creates its figures before it shows them (in a preheated kernel, long before).
