@@ -22,7 +22,7 @@ from ntkviz import app
 MOVES = 30
 ROOT = Path(__file__).parents[1]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-LIMIT = "document.querySelector('.nv-plot .js-plotly-plot')?._fullData?.[5]?.z"
+LIMIT = "document.querySelector('.nv-plot:not(.nv-hidden) .js-plotly-plot')?._fullData?.[5]?.z"
 # From the key press to the first frame after the limit's heatmap holds other numbers.
 MOVE = f"""key => new Promise(resolve => {{
     const before = JSON.stringify(Array.from({LIMIT}, row => Array.from(row)));
@@ -87,7 +87,7 @@ def served() -> list[float]:
             url = next(word for word in server.stdout.readline().split() if word.startswith("http"))
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
             page = browser.new_page(viewport={"width": 1366, "height": 768})
-            page.goto(f"{url.rstrip('/')}/voila/render/02_ntk.ipynb", timeout=120_000)
+            page.goto(f"{url.rstrip('/')}/voila/render/02_ntk.ipynb#view=every+pair", timeout=120_000)
             times = on_screen(page)
             browser.close()
         finally:

@@ -26,16 +26,17 @@ from .plots.curves import CurvesPlot, LawPlot
 from .plots.distributions import CoordinateHistogram, EntryLaw, FunctionDraws, InfluenceHistogram
 from .plots.extra_point import KernelRowPlot, TwoBatches
 from .plots.figure_1 import Curve, DeviationCurves, SlopePlot
+from .plots.learning.pull import PullPlot, RowPlot
+from .plots.learning.training import CertaintyPlot, LinearisationErrorPlot, TrainingCurves
 from .plots.panel import Handle, Part, Plot
 from .plots.phase import LayersPlot, PhaseDiagram
-from .plots.pixels import PixelPlot
+from .plots.pixels import PixelMaps, PixelPlot
 from .plots.positions import PositionTable
 from .plots.recurrent.contribution_maps import ContributionMaps
 from .plots.recurrent.memory import GatePlot, MemoryPlot
 from .plots.recurrent.running_sum import RunningSum
 from .plots.shift import ImagePair, ShiftPlot
 from .plots.side_by_side_kernels import SideBySideKernels
-from .plots.training import CertaintyPlot, LinearisationErrorPlot, TrainingCurves
 from .style.tables import table
 from .walkthrough.line_cloud import LineCloud
 from .walkthrough.listing import Listing

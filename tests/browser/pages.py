@@ -92,9 +92,9 @@ def open_chapter(page: Page, address: str) -> Page:
 
 def wait_for_pictures(page: Page) -> None:
     """Wait until there are plots, and each is drawn and has a line of text."""
-    page.locator(".nv-plot").first.wait_for()
+    page.locator(".nv-plot:not(.nv-hidden)").first.wait_for()
     until(
         page,
-        "[...document.querySelectorAll('.nv-plot')].every(plot => plot.querySelector('.main-svg')"
+        "[...document.querySelectorAll('.nv-plot:not(.nv-hidden)')].every(plot => plot.querySelector('.main-svg')"
         " && plot.querySelector('.nv-reading')?.textContent.trim())",
     )

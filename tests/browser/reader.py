@@ -100,6 +100,12 @@ class Reader:
         assert self.settings == expected, f"{self.chapter} shows {self.settings} instead of {expected}"
         return Answer(seconds, numbers)
 
+    async def follow(self, link: str) -> None:
+        """Follow a link to settings, as a step of the chapter is."""
+        content = {"method": "custom", "content": {"link": link}}
+        for toolbar in self._toolbars():
+            await self._say("comm_msg", {"comm_id": toolbar, "data": content})
+
     async def close(self) -> None:
         """Leave the page: request the shutdown of its kernel, and close the connection."""
         try:

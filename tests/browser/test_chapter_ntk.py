@@ -1,4 +1,5 @@
-"""The NTK's page, and what all pages share: sampling can be stopped, numbers downloaded, the picture enlarged."""
+"""The NTK's page, and what all pages share: handles are moved, sampling can be stopped, numbers downloaded, the picture
+enlarged."""
 
 import re
 
@@ -7,12 +8,14 @@ from pages import until
 from playwright.sync_api import Page, expect
 
 CHAPTER = "02_ntk.ipynb"
+PAIRS = "view=every+pair"
+SHOWN = ".nv-plot:not(.nv-hidden)"
 
 
 @pytest.fixture
 def ntk(chapter) -> Page:
     """The page with its first picture on it."""
-    page = chapter()
+    page = chapter(PAIRS)
     first_picture(page)
     return page
 
@@ -23,7 +26,7 @@ def first_picture(page: Page) -> None:
 
 def kernel_js(trace: int) -> str:
     """JavaScript for a heatmap's numbers, flat: trace 2 is the random network's, 5 the limit's."""
-    figure = "document.querySelector('.nv-plot .js-plotly-plot')"
+    figure = "document.querySelector('.nv-plot:not(.nv-hidden) .js-plotly-plot')"
     return f"Array.from({figure}?._fullData?.[{trace}]?.z ?? []).flatMap(row => Array.from(row))"
 
 
@@ -31,14 +34,78 @@ def handle(page: Page, label: str):
     return page.get_by_role("slider", name=label, exact=True)
 
 
+READING = ".nv-pull .nv-reading"
+RING = ".nv-pull [role=slider]"
+
+
+def drag_by_finger(page: Page, x: float, start: float, end: float) -> None:
+    """Along a vertical line, by Chromium's own protocol: the page was opened for a mouse."""
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    for kind, places in (("touchStart", [start]), ("touchMove", [end]), ("touchEnd", [])):
+        points = [{"x": x, "y": y} for y in places]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    session.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
+
+
+def test_the_target_is_moved_by_mouse_finger_and_keys_and_pulls_the_other_image(chapter):
+    page = chapter("other=5&target=1.5")
+    ring, target = page.locator(RING), page.get_by_role("slider", name="target y", exact=True)
+    expect(page.locator(READING)).to_contain_text("· 1.5 = 0.13")
+    expect(ring).to_have_attribute("aria-label", "target of the first image")
+    expect(ring).to_have_attribute("aria-valuetext", "1.5")
+    ring.scroll_into_view_if_needed()
+    box = ring.bounding_box()
+    assert min(box["width"], box["height"]) >= 44
+    x, y = box["x"] + box["width"] / 2 + 9, box["y"] + box["height"] / 2 + 9  # not taken by its centre
+    unit = page.evaluate("document.querySelector('.nv-pull .js-plotly-plot')._fullLayout.yaxis._length / 4.3")
+
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 30, y + unit, steps=8)
+    expect(page.locator(READING)).to_contain_text("· 0.5 = 0.04")  # while it is held
+    page.mouse.move(x, y + 3 * unit, steps=8)
+    page.mouse.up()
+    expect(page.locator(READING)).to_contain_text("· (−1.5) = −0.13")
+    expect(target).to_have_attribute("aria-valuetext", "−1.50")
+    assert ring.bounding_box()["x"] == box["x"]
+
+    drag_by_finger(page, x, y + 3 * unit, y + 2 * unit)
+    expect(ring).to_have_attribute("aria-valuetext", "−0.5")
+
+    ring.focus()
+    for key, value in [("ArrowUp", "−0.4"), ("ArrowLeft", "−0.5"), ("PageUp", "0.5"), ("PageDown", "−0.5")]:
+        page.keyboard.press(key)
+        expect(ring).to_have_attribute("aria-valuetext", value)
+    page.keyboard.press("PageDown")
+    page.keyboard.press("PageDown")
+    expect(ring).to_have_attribute("aria-valuetext", "−2")  # its end
+    until(page, "location.hash.includes('target=-2.0')")
+    page.get_by_role("button", name="Reset").click()
+    expect(ring).to_have_attribute("aria-valuetext", "1.5")
+
+
+def test_a_term_of_the_formula_lights_its_part(chapter):
+    page = chapter("other=5")
+    seen = "n => getComputedStyle(document.querySelectorAll('.nv-pull .xy .scatterlayer .trace')[n]).opacity"
+    rope = "getComputedStyle(document.querySelector('.nv-pull .xy4 .scatterlayer .trace')).opacity"
+    expect(page.locator(READING)).to_contain_text("in this network")
+    for term, shown in [("gap", ["1", "0.12", "0.12"]), ("kernel", ["0.12"] * 3), ("move", ["0.12", "0.12", "1"])]:
+        page.locator(f".nv-term-{term}").focus()
+        assert [page.evaluate(seen, n) for n in (0, 1, 2)] == shown
+        assert page.evaluate(rope) == ("1" if term == "kernel" else "0.12")
+        page.locator(f"mjx-container .mjx-nv-{term}").first.wait_for(state="attached")  # in the step's formula as well
+    page.keyboard.press("Tab")
+
+
 @pytest.mark.alone
 def test_points_appear_and_cancel_stops_them(chapter):
-    ntk = chapter("depth=1")
+    ntk = chapter(f"{PAIRS}&depth=1")
     handle(ntk, "weights σw").focus()
     ntk.keyboard.press("ArrowRight")
     cancel = ntk.get_by_role("button", name="Cancel")
     expect(cancel).to_be_enabled()
-    traces = "document.querySelectorAll('.nv-plot .js-plotly-plot')[1].data"
+    traces = "document.querySelectorAll('.nv-plot:not(.nv-hidden) .js-plotly-plot')[1].data"
     points = f"{traces}.find(trace => trace.name === 'one network').x.length"
     until(ntk, f"{points} > 0")
     expect(ntk.get_by_text("Predicted: ")).to_be_visible()  # before any network, and for the current settings
@@ -68,19 +135,24 @@ def test_the_exercise_refuses_measures_and_confirms(ntk):
 
 
 def test_numbers_and_picture_can_be_downloaded(visit):
-    chapter = visit(f"{CHAPTER}?token=sesame#depth=2")
+    chapter = visit(f"{CHAPTER}?token=sesame#{PAIRS}&depth=2")
     first_picture(chapter)
     files = []
     chapter.on("download", lambda download: files.append(download))
     chapter.get_by_role("button", name="CSV").click()
     chapter.wait_for_timeout(1500)
+    state = "view=every_pair-depth=2-7e3c3a5b"
     texts = {file.suggested_filename: file.path().read_text("utf-8") for file in files}
-    assert sorted(texts) == [f"ntkviz-02_ntk-{plot}-depth=2.csv" for plot in ("deviation", "kernels", "pixels")]
+    assert sorted(texts) == [f"ntkviz-02_ntk-{plot}-{state}.csv" for plot in ("deviation", "kernels")]
     for text in texts.values():
-        assert re.search(r"^# settings: width=256; draw=1; depth=2;", text, re.MULTILINE)
-        assert re.search(r"^# link: http://127.0.0.1:\d+/voila/render/02_ntk.ipynb#width=256&", text, re.MULTILINE)
+        assert re.search(
+            r"^# settings: view=every pair; target=1.5; other=3; width=256; draw=1; depth=2;", text, re.MULTILINE
+        )
+        assert re.search(
+            r"^# link: http://127.0.0.1:\d+/voila/render/02_ntk.ipynb#view=every\+pair&", text, re.MULTILINE
+        )
         assert "sesame" not in text
-    plot = chapter.locator(".nv-plot").first
+    plot = chapter.locator(".nv-plot:not(.nv-hidden)").first
     plot.hover()
     assert plot.locator(".modebar-btn").count() == 1  # no button that would send the plot elsewhere
     with chapter.expect_download() as png:
@@ -89,14 +161,14 @@ def test_numbers_and_picture_can_be_downloaded(visit):
 
 
 def test_present_enlarges_the_picture_and_escape_leaves(ntk):
-    plot, prose = ntk.locator(".nv-plot .main-svg").first, ntk.get_by_role("heading", name="The NTK")
+    plot, prose = ntk.locator(".nv-plot:not(.nv-hidden) .main-svg").first, ntk.get_by_role("heading", name="The NTK")
     before = plot.bounding_box()["height"]
     ntk.get_by_role("button", name="Present").click()
     expect(prose).to_be_hidden()
     ntk.set_viewport_size({"width": 1920, "height": 1080})
     until(
         ntk,
-        "before => document.querySelector('.nv-plot .main-svg').getBoundingClientRect().height > 1.4 * before",
+        f"before => document.querySelector('{SHOWN} .main-svg').getBoundingClientRect().height > 1.4 * before",
         arg=before,
     )
     ntk.keyboard.press("Escape")
@@ -120,6 +192,6 @@ def test_plotly_is_loaded_once_and_not_with_every_figure(page, visit):
     loaded, frames = [], []
     page.on("request", lambda request: loaded.append(request.url) if "voila/plotly" in request.url else None)
     page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(len(frame))))
-    first_picture(visit(CHAPTER))
+    first_picture(visit(f"{CHAPTER}#{PAIRS}"))
     assert len(loaded) == 1
     assert 0 < max(frames) < 1_000_000  # plotly.js is five times that

@@ -4,7 +4,9 @@ Cancel, and after a refusal."""
 from pages import LAPTOP, PICTURES, until
 from playwright.sync_api import Locator, Page, expect
 
-PANELS = """(FADED => [...document.querySelectorAll('.nv-picture :is(.nv-plot, .nv-listing)')].map(panel => ({
+PANELS = """(FADED => [...document.querySelectorAll(
+    '.nv-picture :is(.nv-plot, .nv-listing):not(.nv-hidden)'
+)].map(panel => ({
     outdated: panel.classList.contains('nv-outdated'),
     faded: [...panel.querySelectorAll('.heatmaplayer image, .scatterlayer .trace, .barlayer .trace')]
         .some(trace => FADED.includes(trace.style.opacity)),

@@ -13,53 +13,106 @@ from .panel import Plot
 from .side_by_side_kernels import axis_strips
 
 
-class PixelPlot(Plot):
-    """On the left, the inner products of images' pixels; on the right, the kernel of every pair of images against them.
+class PixelMaps(Plot):
+    """Three maps of all pairs of images: the inner products of their pixels, the kernel, and the difference of the two.
+
+    Both have ones on the diagonal: the inputs have mean square 1, and the kernel is divided by its diagonal.
 
     - `x`: `(count, d)`, the inputs of the network.
     - `pictures`: `(count, side, side)`, the images drawn along the axes.
+    - `names`: the names of the images.
+    """
+
+    TITLES = ("Pixels ξ·ξ̄/d", "Kernel Θ/Θ(ξ, ξ)", "Kernel − pixels")
+
+    def __init__(self, x: np.ndarray, pictures: np.ndarray, names: Sequence[str], name: str = "pixel-maps"):
+        super().__init__(name)
+        x = np.asarray(x, dtype=float)
+        self._names, count = list(names), len(x)
+        self._maps = [x @ x.T / x.shape[1], np.full((count, count), np.nan), np.full((count, count), np.nan)]
+        figure = self.figure
+        frame = {"visible": False, "range": [-2.0, count - 0.4], "constrain": "domain", "fixedrange": True}
+        for k, title in enumerate(self.TITLES):
+            axis = "" if k == 0 else str(k + 1)
+            for across, along, strip in axis_strips(np.asarray(pictures)):
+                figure.add_heatmap(z=strip, x=across, y=along, colorscale=theme.THUMBNAIL, zmin=0, zmax=1)
+                figure.data[-1].update(xaxis=f"x{axis}", yaxis=f"y{axis}", showscale=False, hoverinfo="skip")
+            figure.add_heatmap(z=self._maps[k], xaxis=f"x{axis}", yaxis=f"y{axis}", coloraxis="coloraxis")
+            figure.data[-1].update(xgap=1, ygap=1, customdata=[[f"{a} and {b}" for b in names] for a in names])
+            figure.data[-1].hovertemplate = f"{title}<br>%{{customdata}}: %{{z:.2f}}<extra></extra>"
+            domain = {"domain": [0.34 * k, 0.34 * k + 0.32], "anchor": f"y{axis}", "constraintoward": "left"}
+            down = {"range": [count + 1.0, -0.6], "scaleanchor": f"x{axis}", "constraintoward": "top"}
+            figure.layout[f"xaxis{axis}"] = frame | domain
+            figure.layout[f"yaxis{axis}"] = frame | down | {"anchor": f"x{axis}"}
+        colours = theme.kernel_colours(1.0, -1.0)
+        colours["colorbar"] |= {
+            "thickness": 12,
+            "outlinewidth": 0,
+            "orientation": "h",
+            "len": 0.6,
+            "y": 0,
+            "yanchor": "bottom",
+        }
+        figure.update_layout(
+            coloraxis=colours,
+            margin={"l": 0, "r": 4, "t": theme.HEADING, "b": 0},
+            annotations=[
+                theme.heading(title, xref=axis, x=-0.5)
+                for title, axis in zip(self.TITLES, ("x", "x2", "x3"), strict=True)
+            ],
+        )
+        figure.layout.coloraxis.colorbar.title.text = ""
+
+    def show(self, kernel: np.ndarray) -> None:
+        """Draw a kernel `(count, count)` beside the pixels."""
+        root = np.sqrt(np.diag(kernel))
+        self._maps[1] = np.asarray(kernel, dtype=float) / root[:, None] / root
+        self._maps[2] = self._maps[1] - self._maps[0]
+        with self.drawing():
+            self.figure.data[5].z, self.figure.data[8].z = self._maps[1:]
+        off = self._maps[2][~np.eye(len(root), dtype=bool)]
+        self.say(f"The network adds between <b>{signed(off.min())}</b> and <b>{signed(off.max())}</b> to a pair.")
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        yield "row", "column", "pixels", "kernel", "difference"
+        for row, column in np.ndindex(self._maps[0].shape):
+            yield self._names[row], self._names[column], *(float(one[row, column]) for one in self._maps)
+
+
+class PixelPlot(Plot):
+    """The kernel of every pair of images against the inner product of their pixels.
+
+    - `x`: `(count, d)`, the inputs of the network.
     - `labels`: `(count,)`, the class of each.
     """
 
-    def __init__(self, x: np.ndarray, pictures: np.ndarray, labels: np.ndarray, name: str = "pixels"):
+    def __init__(self, x: np.ndarray, labels: np.ndarray, name: str = "pixels"):
         super().__init__(name)
         x, classes = np.asarray(x, dtype=float), np.asarray(labels)
         pixels = x @ x.T / x.shape[1]
         self._pairs = np.triu_indices(len(x), 1)
         self._pixels, self._same = pixels[self._pairs], (classes[:, None] == classes)[self._pairs]
         self._kernel = np.full(len(self._pixels), np.nan)
-        figure, count = self.figure, len(x)
-        for across, along, strip in axis_strips(np.asarray(pictures)):
-            figure.add_heatmap(z=strip, x=across, y=along, colorscale=theme.THUMBNAIL, zmin=0, zmax=1)
-        figure.add_heatmap(z=pixels, coloraxis="coloraxis", xgap=1, ygap=1)
-        figure.update_traces(showscale=False, hoverinfo="skip")
-        figure.data[2].update(hoverinfo=None, hovertemplate="images %{y} and %{x}: %{z:.2f}<extra></extra>")
+        figure = self.figure
         for label, symbol in (("one class", "circle"), ("two classes", "circle-open")):
-            figure.add_scatter(x=[], y=[], mode="markers", name=label, xaxis="x2", yaxis="y2")
+            figure.add_scatter(x=[], y=[], mode="markers", name=label)
             figure.data[-1].marker.update(
                 color=theme.LIMIT, size=9, symbol=symbol, line={"color": theme.LIMIT, "width": 1.5}
             )
             figure.data[-1].hovertemplate = "pixels %{x:.2f}, kernel %{y:.4g}<extra>" + label + "</extra>"
-        frame = {"visible": False, "range": [-2.0, count - 0.4], "constrain": "domain", "fixedrange": True}
         figure.update_layout(
-            xaxis=frame | {"domain": [0, 0.4], "constraintoward": "left"},
-            yaxis=frame | {"range": [count + 1.0, -0.6], "scaleanchor": "x", "constraintoward": "top"},
-            xaxis2={"domain": [0.5, 1], "anchor": "y2", "title": "ξ·ξ̄/d", "fixedrange": True, "nticks": 6},
-            yaxis2={"anchor": "x2", "fixedrange": True, "nticks": 6},
-            coloraxis={"colorscale": theme.SEQUENTIAL, "showscale": False},
-            legend=theme.legend(x=0.51, y=0.99),
-            margin={"l": 0, "r": 12, "t": theme.HEADING, "b": 52},
-            annotations=[
-                theme.heading("Pixels ξ·ξ̄/d", xref="x", x=-0.5),
-                theme.heading("Kernel Θ of each pair", xref="paper", x=0.45),
-            ],
+            xaxis={"title": "ξ·ξ̄/d", "fixedrange": True, "nticks": 6},
+            yaxis={"fixedrange": True, "nticks": 6},
+            legend=theme.legend(x=0.01, y=0.99),
+            margin={"l": 46, "r": 12, "t": theme.HEADING, "b": 52},
+            annotations=[theme.heading("Kernel Θ of each pair", xref="paper", x=0)],
         )
 
     def show(self, kernel: np.ndarray) -> None:
         """Draw a kernel `(count, count)` against the pixels."""
         self._kernel = np.asarray(kernel, dtype=float)[self._pairs]
         with self.drawing():
-            for trace, pairs in zip(self.figure.data[3:], (self._same, ~self._same), strict=True):
+            for trace, pairs in zip(self.figure.data, (self._same, ~self._same), strict=True):
                 trace.update(x=self._pixels[pairs], y=self._kernel[pairs])
         agreed = self.rank_correlation()
         order = "ranks them as their pixels do" if agreed > 0.9995 else "ranks them differently from their pixels"

@@ -4,7 +4,7 @@ const POLL_MS = 50;
 const PATIENCE_MS = 10000; // how long to wait for a picture's plots once the rest of it has been drawn
 
 function isDrawn(picture) {
-  const plots = [...picture.querySelectorAll(".nv-plot")];
+  const plots = [...picture.querySelectorAll(".nv-plot:not(.nv-hidden)")];
   return plots.length > 0 && plots.every((plot) => plot.querySelector(".main-svg"));
 }
 

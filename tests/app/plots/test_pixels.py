@@ -17,7 +17,7 @@ PIXELS = np.array([0.0, 0.6, -0.6, 0.8, 0.8, 0.28])  # of the pairs 01, 02, 03, 
 
 @pytest.fixture
 def plot():
-    return app.PixelPlot(X, np.zeros((4, 8, 8)), LABELS)
+    return app.PixelPlot(X, LABELS)
 
 
 def kernel(values):
@@ -29,10 +29,27 @@ def kernel(values):
 
 def test_pairs_of_one_class_and_of_two_are_distinguished(plot):
     plot.show(kernel([10, 20, 30, 40, 50, 60]))
-    *_, same, different = plot.figure.data
+    same, different = plot.figure.data
     assert (list(same.x), list(same.y)) == (pytest.approx([0.6, 0.8]), [20, 50])
     assert (list(different.x), list(different.y)) == (pytest.approx([0, -0.6, 0.8, 0.28]), [10, 30, 40, 60])
-    assert np.array(plot.figure.data[2].z) == pytest.approx(X @ X.T / 2)
+
+
+def test_maps_are_compared_with_ones_on_their_diagonals():
+    plot = app.PixelMaps(X, np.zeros((4, 8, 8)), ["a", "b", "c", "d"])
+    matrix = kernel([1, 2, 3, 4, 5, 6]) + kernel([1, 2, 3, 4, 5, 6]).T + 2 * np.eye(4)  # a diagonal of four
+    plot.show(matrix)
+    pixels, theta, difference = (np.array(plot.figure.data[k].z) for k in (2, 5, 8))
+    assert pixels == pytest.approx(X @ X.T / 2)
+    assert theta == pytest.approx(matrix / 4)
+    assert difference == pytest.approx(matrix / 4 - X @ X.T / 2)
+    assert "between −0.10 and 1.35" in reading(plot)  # 2/4 − 0.6 and 3/4 + 0.6
+    assert csv_records(plot)[3] == {
+        "row": "a",
+        "column": "d",
+        "pixels": "-0.6",
+        "kernel": "0.75",
+        "difference": "1.35",
+    }
 
 
 def test_rank_correlation_is_spearmans(plot):
@@ -59,6 +76,6 @@ def test_csv_has_every_pair(plot):
 def test_what_chapter_2_says_of_the_digits(nonlinearity, agreed):
     """A perceptron's limit keeps the order of the pixels, and so their blocks, except with an even nonlinearity."""
     digits = app.digits(classes=(0, 1, 4, 6), each=4)
-    plot = app.PixelPlot(digits.x, digits.pictures, digits.labels)
+    plot = app.PixelPlot(digits.x, digits.labels)
     plot.show(nv.infinite_ntk(nv.architectures.mlp(depth=3, nonlinearity=nonlinearity), digits.x).ntk)
     assert plot.rank_correlation() == pytest.approx(agreed, abs=1e-4)

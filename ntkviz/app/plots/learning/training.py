@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ...convergence import Slope, log_log_slope
-from ..style import theme
-from ..style.ranges import reaching, round_up
-from ..style.wording import signed, with_error
-from .panel import Plot
-from .side_by_side_kernels import axis_strips
+from ....convergence import Slope, log_log_slope
+from ...style import theme
+from ...style.ranges import reaching, round_up
+from ...style.wording import signed, with_error
+from ..panel import Plot
+from ..side_by_side_kernels import axis_strips
 
 DASHES = ("solid", "dash", "solid")
 THICKNESS = (1.8, 2.6, 4.0)

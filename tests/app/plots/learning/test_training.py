@@ -5,7 +5,7 @@ import pytest
 
 from ntkviz.app import CertaintyPlot, LinearisationErrorPlot, TrainingCurves
 
-from ..conftest import csv_records, reading
+from ...conftest import csv_records, reading
 
 STEPS = [0, 1, 4, 16]
 PICTURES = np.linspace(0, 1, 3)[:, None, None] * np.ones((3, 8, 8))

@@ -1,0 +1,1 @@
+"""Plots of what a network learns, and of how its kernel says so before."""
