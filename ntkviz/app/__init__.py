@@ -26,6 +26,7 @@ from .plots.curves import CurvesPlot, LawPlot
 from .plots.distributions import CoordinateHistogram, EntryLaw, FunctionDraws, InfluenceHistogram
 from .plots.extra_point import KernelRowPlot, TwoBatches
 from .plots.figure_1 import Curve, DeviationCurves, SlopePlot
+from .plots.learning.points import FitPlot, ModesPlot
 from .plots.learning.pull import PullPlot, RowPlot
 from .plots.learning.training import CertaintyPlot, LinearisationErrorPlot, TrainingCurves
 from .plots.panel import Handle, Part, Plot
