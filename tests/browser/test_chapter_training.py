@@ -1,4 +1,4 @@
-"""The page on training: points are dragged and learned, and time is played; the wide network ends on its prediction, the
+"""The page on training: points are dragged and learned, time is played; the wide network ends on its prediction, the
 narrow one does not; the exercise trains."""
 
 import re

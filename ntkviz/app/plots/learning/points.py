@@ -153,11 +153,8 @@ class ModesPlot(Plot):
 
     def _say(self) -> None:
         small = {name: int(np.sum(left < LEARNED)) for name, left in self._lines.items()}
-        said = (
-            f"Errors below {LEARNED:.0%} of the largest at the start: in <b>{small['predicted']} of {self._count}</b> "
-        )
-        said += "directions as predicted"
-        self.say(f"{said}, in <b>{small['network']}</b> in the network." if "network" in small else f"{said}.")
+        said = f"Errors below {LEARNED:.0%}: predicted in <b>{small['predicted']} of {self._count}</b> directions"
+        self.say(f"{said}, in the network in <b>{small['network']}</b>." if "network" in small else f"{said}.")
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "eigenvalue", *self._lines

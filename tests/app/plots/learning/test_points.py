@@ -56,13 +56,13 @@ def test_errors_are_taken_along_eigenvectors_the_largest_first(modes):
     assert list(both) == [1, 1]
     assert sorted(difference) == [-1, 1]
     assert list(modes.figure.data[0].x) == [-1, 1]  # from left to right
-    assert "in 1 of 2 directions as predicted." in reading(modes)
+    assert "predicted in 1 of 2 directions." in reading(modes)
 
 
 def test_a_network_has_errors_of_its_own(modes):
     modes.add(np.array([-1.0, 1.0]))
     assert modes.figure.data[3].x == pytest.approx([0, 0.5])
-    assert "in 1 of 2 directions as predicted, in 1 in the network." in reading(modes)
+    assert "predicted in 1 of 2 directions, in the network in 1." in reading(modes)
     rows = csv_records(modes)
     assert [float(row["network"]) for row in rows] == pytest.approx([0, 0.5])
     assert [float(row["start"]) for row in rows] == pytest.approx([1, 0.5])
