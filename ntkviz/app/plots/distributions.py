@@ -135,7 +135,7 @@ class FunctionDraws(Plot):
             x=np.tile(np.append(path, np.nan), 4),
             y=[],
             mode="lines",
-            name="infinite width, ±1σ and ±2σ",
+            name="±1σ, ±2σ",
             line={"color": theme.LIMIT, "width": 2},
         )
         figure.add_scatter(x=path, y=[], mode="lines", name="one network", line={"color": theme.FINITE, "width": 3.5})
