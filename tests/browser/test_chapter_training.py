@@ -24,7 +24,7 @@ def test_a_point_is_dragged_in_both_directions_and_time_is_played(visit):
     page.mouse.down()
     page.mouse.move(x - 40, y + 60, steps=5)
     page.mouse.up()
-    until(page, "/x3=-0.[0-9]+&y3=0.[0-9]+/.test(location.hash)")
+    until(page, r"/x3=-0\.[0-9]+&y3=-?0\.[0-9]+&x4=0.6/.test(location.hash)")
     expect(reading).to_contain_text("of width 16 and its prediction are")  # trained again
     play = page.get_by_role("button", name="Play")
     play.click()

@@ -103,7 +103,7 @@ def test_it_shows_the_notebooks_results_and_not_its_code(name, page):
     shown = page.content()
     assert not [source for source in cells(name, "code") if source.splitlines()[0] in shown]
     if any("$" in source for source in cells(name, "markdown")):
-        page.locator("mjx-container").first.wait_for()
+        page.locator("mjx-container:visible").first.wait_for()
 
 
 def test_plots_fill_their_places_from_the_start(page):
