@@ -141,7 +141,7 @@ def test_numbers_and_picture_can_be_downloaded(visit):
     chapter.on("download", lambda download: files.append(download))
     chapter.get_by_role("button", name="CSV").click()
     chapter.wait_for_timeout(1500)
-    state = "view=every_pair-depth=2-7e3c3a5b"
+    state = "view=every_pair-depth=2-97a8ccd7"
     texts = {file.suggested_filename: file.path().read_text("utf-8") for file in files}
     assert sorted(texts) == [f"ntkviz-02_ntk-{plot}-{state}.csv" for plot in ("deviation", "kernels")]
     for text in texts.values():
