@@ -76,6 +76,12 @@ class Fuzz:
     def __init__(self, chapter: str):
         self.picture = open_picture(chapter)
         self.gaps = set(_no_numbers(self.picture))
+        controls = self.picture.controls
+        for view in controls.stops("view") if "view" in controls.settings() else ():
+            controls.set(view=view)
+            self.picture._at_once(controls)
+            self.gaps |= set(_no_numbers(self.picture))
+        controls.reset()
 
     def problem(self, settings: dict[str, Any]) -> str | None:
         """What is wrong with the picture's response to settings; `None` if nothing is."""

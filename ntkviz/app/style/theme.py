@@ -131,7 +131,7 @@ class Figure(FigureWidget):
     `handles` over it (`pages/handles.py`).
     """
 
-    handles = traitlets.List().tag(sync=True)
+    handles: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
 
     if PAGE_HAS_PLOTLY in os.environ:
         # plotly's own code would add 5 MB of plotly.js to each figure.
