@@ -69,6 +69,6 @@ def test_a_lost_kernel_is_announced_and_a_reload_keeps_the_settings(own, chromiu
 def test_widgets_appear_even_if_their_kernel_was_too_busy_to_list_them_at_first(page, dashboard):
     page.add_init_script(DROP_REQUEST_STATES)
     open_chapter(page, dashboard.chapter("02_ntk.ipynb"))
-    expect(page.locator(".nv-reading").first).to_contain_text("from the limit")
+    expect(page.locator(".nv-reading").first).to_contain_text("in this network")
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
     move(page)
