@@ -7,7 +7,7 @@ const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], Arrow
 
 const moves = (handle, letter) => handle[letter].step !== undefined;
 const within = ({ low, high }, value) => Math.min(high, Math.max(low, value));
-const placeOf = (handle) => ({ x: handle.x.at, y: handle.y.at });
+const handlePlace = (handle) => ({ x: handle.x.at, y: handle.y.at });
 
 // As far as the handle moves; a coordinate that no control stands for stays.
 function allowed(handle, { x, y }) {
@@ -57,7 +57,7 @@ function showHandles(el, model) {
   function position() {
     if (!el._fullLayout?.xaxis?._offset) return;
     handles().forEach((handle, k) => {
-      const place = held?.number === k ? held.place : placeOf(handle);
+      const place = held?.number === k ? held.place : handlePlace(handle);
       const [x, y] = axesOfHandle(el, handle);
       const { style } = layer.children[k];
       style.left = `${x._offset + x.d2p(place.x)}px`;
@@ -135,7 +135,7 @@ function showHandles(el, model) {
     event.stopPropagation(); // arrow keys play steps while the picture is presented
     if (!moves(handle, "x")) by = [0, by[0] + by[1]]; // all keys move what has one direction
     if (!moves(handle, "y")) by = [by[0] + by[1], 0];
-    const from = held?.number === number ? held.place : placeOf(handle);
+    const from = held?.number === number ? held.place : handlePlace(handle);
     move(number, { x: from.x + by[0] * (handle.x.step ?? 0), y: from.y + by[1] * (handle.y.step ?? 0) });
   }
 
