@@ -165,12 +165,11 @@ class LayersPlot(Plot):
         figure.add_scatter(
             x=[], y=[], mode="lines", name="its NTK", line={"color": theme.THIRD, "width": 3, "dash": "dash"}
         )
-        figure.add_scatter(x=[], y=[], mode="markers", name="random networks")
+        figure.add_scatter(x=[], y=[], mode="markers", name="networks")
         figure.data[2].marker.update(color=theme.FINITE, size=7)
         figure.data[2].error_y.update(type="data", color=theme.FINITE, thickness=1.5, width=3)
         figure.update_traces(hovertemplate="layer %{x}: %{y:.3f}<extra>%{fullData.name}</extra>")
         figure.update_layout(
-            annotations=[theme.heading("Layer by layer", xref="paper", x=0)],
             xaxis={"title": "layer ℓ", "range": [0, self.layers[-1] + 1], "fixedrange": True},
             yaxis={"title": "correlation", "fixedrange": True, "tickvals": [-0.5, 0, 0.5, 1]},
             legend=theme.legend(orientation="h", x=1, xanchor="right", yanchor="bottom"),
