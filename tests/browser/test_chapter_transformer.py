@@ -23,6 +23,6 @@ def test_attention_converges_and_the_quiz_answers(visit):
     for item in range(6):
         asked = quiz.locator(".nv-item").nth(item)
         asked.get_by_role("button", name="is uniform").click()
-        expect(asked.get_by_role("status")).to_contain_text("No, it is not." if item in (0, 3) else "Yes.")
+        expect(asked.get_by_role("status")).to_contain_text("Not yet." if item in (0, 3) else "Yes.")
     expect(quiz).to_contain_text("4 of 6 right.")
     expect(page.locator(".nv-table caption")).to_contain_text("The Simple GIA Check passes")
