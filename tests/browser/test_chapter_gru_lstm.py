@@ -16,7 +16,7 @@ def test_the_forget_bias_sets_the_rate_and_the_exercise_measures_it(visit):
     expect(memory).to_contain_text("15 random networks")
     page.get_by_label("cell", exact=True).select_option("GRU")
     page.get_by_label("gate shown").select_option("write")
-    expect(gate).to_contain_text("0.50 on average")
+    expect(gate).to_contain_text("has mean 0.50")
     expect(gate).not_to_contain_text("halves")
 
     exercise = page.locator(".nv-exercise")
