@@ -11,7 +11,15 @@ from pages import NOTEBOOKS, PICTURES, until, wait_for_pictures
 from playwright.sync_api import Locator, Page, expect
 
 SHOTS = NOTEBOOKS.parent / ".cache" / "screenshots"
-LOOKS = [(390, 844, "light"), (1366, 768, "light"), (1366, 768, "dark"), (1920, 1080, "light"), (820, 1180, "dark")]
+LOOKS = [
+    (390, 844, "light"),
+    (683, 384, "light"),  # a laptop at 200 % zoom
+    (1366, 768, "light"),
+    (1366, 768, "dark"),
+    (1920, 1080, "light"),
+    (820, 1180, "dark"),
+]
+PAPER = {"width": 720, "height": 1000}  # A4 within its margins
 
 # Everything that the plots of a page show, as one text: numbers, markers and labels.
 SHOWN = """() => JSON.stringify(
@@ -152,17 +160,31 @@ def test_its_layout_is_right_and_it_is_accessible(name, page, assert_nothing_is_
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_timeout(700)  # plots follow the window
         with shown_if_it_fails(page, f"{name}-{width}x{height}-{theme}"):
-            if width < 480:
+            if width < 700:
                 assert_nothing_is_cramped(page)
                 assert page.evaluate(TITLE_IN_MENU)
             assert_nothing_is_cut_off(page)
-            if (width, height) == (1366, 768):
+            if (width, theme) in [(390, "light"), (1366, "light"), (1366, "dark")]:
                 assert not violations(page, theme)
             if name in PICTURES and width > 1000:  # the picture with its controls is one view, which stays
                 page.locator(".nv-step").last.evaluate("step => step.scrollIntoView({ block: 'center' })")
                 foot = page.locator(".nv-foot").first.bounding_box()
                 page.evaluate("scrollTo(0, 0)")
                 assert foot["y"] + foot["height"] <= height
+
+
+def test_on_paper_nothing_is_cut(name, page):
+    page.set_viewport_size(PAPER)
+    page.emulate_media(media="print", color_scheme="light")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    with shown_if_it_fails(page, f"{name}-paper"):
+        for drawing in page.locator(".nv-plot .main-svg").all():
+            box = drawing.bounding_box()
+            assert box is None or (box["x"] >= 0 and box["x"] + box["width"] <= PAPER["width"] + 1)
+        assert_nothing_is_cramped(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PAPER["width"]
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.emulate_media(media="screen")
 
 
 # For a presented picture: panels whose plot is too low or overlaps its text, legends that overlap headings, parts

@@ -31,7 +31,7 @@ app.Picture(controls, [first, second], at_once=draw)
 STEPS = [
     "### [It starts here](#start)\n\nThe width $n$ is 256.\n\n<aside>1 min. Wait.</aside>",
     "### [Narrow](#width=64)\n\n<details><summary>What will change?</summary>\n\nThe width.\n\n</details>",
-    "### [Steep](#width=1024&slope=7)\n\nThe slope is 7.",
+    "### [Steep](#width=1024&slope=7)\n\nThe slope is $\\frac{\\sqrt{x^2}}{y_1} z_1^2$ or 7.",
     "### [Level](#slope=0)\n\nThe slope is 0.",
 ]
 TEXT = '## <a id="idea"></a>The idea\n\n' + "A line. " * 500 + '\n\n## <a id="recap"></a>Recap\n\n[Flat](#slope=0).'
@@ -54,6 +54,7 @@ def page(opened: Page) -> Page:
     if opened.locator("body.nv-present").count():
         opened.keyboard.press("Escape")
     opened.set_viewport_size(LAPTOP)
+    opened.evaluate("document.querySelectorAll('.nv-step details').forEach(details => { details.open = false; })")
     opened.get_by_role("link", name="It starts here").click()
     expect(opened.locator(".nv-plot .nv-reading").first).to_contain_text("Width 256, slope 1.")
     opened.locator(".nv-tour.nv-pinned").wait_for()
@@ -174,7 +175,7 @@ def test_a_symbol_says_what_it_means_and_its_control_lights_up(page):
     expect(page.get_by_role("tooltip")).to_be_hidden()
     expect(page.locator(".nv-lit")).to_have_count(0)
     page.get_by_text("Symbols on this page").click()
-    expect(page.locator(".nv-symbols dt")).to_have_text(["n"])
+    expect(page.locator(".nv-symbols dt").first).to_have_text("n")
 
 
 def test_a_plot_has_its_numbers_as_a_table(page):
@@ -190,6 +191,14 @@ def test_readings_are_announced_once_they_rest(page):
     page.locator(".nv-controls").get_by_role("slider").nth(1).focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator(".nv-heard")).to_contain_text("Width 256, slope 2.")
+
+
+def test_formulas_have_words(page):
+    formulas = page.locator(".nv-step mjx-container")
+    expect(formulas.nth(0)).to_have_attribute("aria-label", "n")
+    expect(formulas.nth(1)).to_have_attribute(
+        "aria-label", "( the root of (x to the 2) ) over (y sub 1) z sub 1 to the 2"
+    )
 
 
 def test_paper_shows_whole_plots_every_step_and_its_answer(page):
