@@ -254,8 +254,11 @@ def test_controls_change_the_picture_and_its_address_restores_it(name, page):
     page.get_by_role("button", name="Reset").click()
     until(page, "address => location.href !== address", arg=page.url)
     expect(page.get_by_role("alert")).to_be_hidden()
-    page.wait_for_timeout(700)  # the sliders' accessible values follow with a delay
-    assert all(value != left[label] for label, value in values(page).items() if label in left)
+    for _ in range(100):  # the sliders' accessible values follow with a delay
+        if not (same := [label for label, value in values(page).items() if left.get(label) == value]):
+            break
+        page.wait_for_timeout(100)
+    assert same == []
 
 
 def values(page: Page) -> dict[str, str]:

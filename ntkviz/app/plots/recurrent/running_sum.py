@@ -38,12 +38,12 @@ class RunningSum(Plot):
         figure.data[3].line.update(color=theme.LIMIT, width=3, dash="dash")
         figure.update_traces(hovertemplate="%{x} coordinates: %{y:.3f}<extra>%{fullData.name}</extra>")
         self._network, self._line = self.parts = [Part("The network’s sum", [0, 1, 2]), Part("The limit", [3])]
-        figure.update_layout(
-            annotations=[theme.heading(heading, xref="paper", x=0, yshift=theme.HEADING)],
+        figure.update_layout(  # the heading is above two rows of the legend
+            annotations=[theme.heading(heading, xref="paper", x=0, yshift=2 * theme.HEADING)],
             xaxis={"title": "coordinates added", "fixedrange": True, "nticks": 5},
             yaxis={"title": "sum so far", "fixedrange": True, "nticks": 6, "zeroline": True},
             legend=theme.legend(orientation="h", x=0, xanchor="left", yanchor="bottom"),
-            margin={"l": 66, "r": 12, "t": 2 * theme.HEADING, "b": 48},
+            margin={"l": 66, "r": 12, "t": 3 * theme.HEADING, "b": 48},
         )
         figure.layout.yaxis.update(zerolinecolor=theme.MUTED, zerolinewidth=1)
 
