@@ -17,6 +17,7 @@ from .exercises.exercise import Exercise
 from .exercises.explanation import Explanation
 from .exercises.quiz import Quiz
 from .exercises.task import Task
+from .pages.block_stack import BlockStack
 from .pages.controls import Choice, Controls, Slider, Stops
 from .pages.picture import Picture
 from .pages.views import View
@@ -39,6 +40,7 @@ from .plots.recurrent.running_sum import RunningSum
 from .plots.shift import ImagePair, ShiftPlot
 from .plots.side_by_side_kernels import SideBySideKernels
 from .style.tables import table
+from .walkthrough.block_code import python_of
 from .walkthrough.line_cloud import LineCloud
 from .walkthrough.listing import Listing
 from .walkthrough.running_average import RunningAverage

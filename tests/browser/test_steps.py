@@ -34,7 +34,8 @@ STEPS = [
     "### [Steep](#width=1024&slope=7)\n\nThe slope is $\\frac{\\sqrt{x^2}}{y_1} z_1^2$ or 7.",
     "### [Level](#slope=0)\n\nThe slope is 0.",
 ]
-TEXT = '## <a id="idea"></a>The idea\n\n' + "A line. " * 500 + '\n\n## <a id="recap"></a>Recap\n\n[Flat](#slope=0).'
+LONG = "A line. " * 500 + r"$\class{mjx-nv-limit}{2}$"
+TEXT = '## <a id="idea"></a>The idea\n\n' + LONG + '\n\n## <a id="recap"></a>Recap\n\n[Flat](#slope=0).'
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +177,17 @@ def test_a_symbol_says_what_it_means_and_its_control_lights_up(page):
     expect(page.locator(".nv-lit")).to_have_count(0)
     page.get_by_text("Symbols on this page").click()
     expect(page.locator(".nv-symbols dt").first).to_have_text("n")
+
+
+def test_a_term_lights_what_has_its_colour_in_a_copy_of_the_plot(page):
+    page.locator("mjx-container .mjx-nv-limit").hover()
+    limits = "[...document.querySelectorAll('.nv-glimpse .trace')].map(trace => trace.innerHTML.includes('213, 94, 0'))"
+    lit = "[...document.querySelectorAll('.nv-glimpse .trace')].map(trace => getComputedStyle(trace).opacity === '1')"
+    expect(page.locator(".nv-glimpse")).to_be_in_viewport(ratio=1)
+    assert page.evaluate(lit) == page.evaluate(limits)
+    assert {True, False} == set(page.evaluate(lit))
+    page.locator("h1").hover()  # where the picture is
+    expect(page.locator(".nv-glimpse")).to_have_count(0)
 
 
 def test_a_plot_has_its_numbers_as_a_table(page):

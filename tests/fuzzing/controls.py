@@ -25,6 +25,7 @@ import numpy as np
 import ntkviz as nv
 from ntkviz import app
 from ntkviz.app.pages import picture
+from ntkviz.app.pages.block_stack import BlockStack
 from ntkviz.app.pages.controls import Controls, Slider
 
 from .agreement import is_sentence
@@ -65,6 +66,8 @@ def any_settings(controls: Controls, chance: random.Random) -> dict[str, Any]:
             steps = round((control.high - control.low) / control.widget.step)
             step = chance.choice((0, steps, chance.randint(0, steps)))
             values[name] = type(control.start)(min(control.low + step * control.widget.step, control.high))
+        elif isinstance(control, BlockStack):
+            values[name] = " ".join(chance.choices(control.kit, k=chance.randint(0, control.most)))
         else:
             values[name] = chance.choice(control.options)
     return values

@@ -20,6 +20,7 @@ CODE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 DISPLAYED = re.compile(r"\$\$.*?\$\$", re.DOTALL)
 INLINE = re.compile(r"\$([^$]+)\$")
 COMMAND = re.compile(r"\\(?:var)?([A-Za-z]+) ?|\\.")
+CLASS = re.compile(r"\\class\{[^}]*\}")  # of a term that stands for a part of the picture
 MARKUP = re.compile(r"<[^>]+>|\]\([^)]*\)|[*`\[>|]")
 
 
@@ -86,9 +87,8 @@ def _plain(text: str) -> str:
 
 
 def _formula(latex: str) -> str:
-    return re.sub(
-        r"[{}]", "", re.sub(r"\\(?:var)?([A-Za-z]+) ?|\\.", lambda command: _character(command[1] or ""), latex)
-    )
+    words = COMMAND.sub(lambda command: _character(command[1] or ""), CLASS.sub("", latex))
+    return re.sub(r"[{}]", "", words)
 
 
 def _character(command: str) -> str:

@@ -16,6 +16,7 @@ import ipywidgets as widgets
 
 from .. import upstream
 from ..style.theme import PAGE_HAS_PLOTLY, Figure
+from .block_stack import StackEditor
 
 MIME = "application/vnd.ntkviz.preview+json"
 LOADING = "Loading the controls …"
@@ -45,6 +46,8 @@ def _markup(widget: widgets.Widget, figures: list[dict[str, Any]]) -> str:
     if isinstance(widget, widgets.HTML):
         place = ' style="display: none"' if widget.layout.display == "none" else ""
         return f'<div class="{classes} widget-html"{place}><div class="widget-html-content">{widget.value}</div></div>'
+    if isinstance(widget, StackEditor):
+        return f'<div class="{classes}">{widget.markup()}</div>'
     if "nv-control" in upstream.css_classes(widget):
         return _control(widget, classes)
     return ""

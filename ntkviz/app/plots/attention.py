@@ -20,6 +20,7 @@ class AttentionPair(Plot):
 
     def __init__(self, left: str, right: str, words: Sequence[str], name: str = "attention"):
         super().__init__(name)
+        self.widget.add_class("nv-pair")
         self._titles, self._words, self._names = (left, right), list(words), _numbered(words)
         count = len(self._words)
         blank = np.full((count, count), np.nan)

@@ -33,6 +33,7 @@ class SideBySideKernels(Plot):
         names: Sequence[str] | None = None,
     ):
         super().__init__(name)
+        self.widget.add_class("nv-pair")
         self._hint, self._count = hint, len(pictures)
         self._names = list(names or (f"image {k + 1}" for k in range(self._count)))
         self._titles = (left, right)

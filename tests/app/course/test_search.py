@@ -18,7 +18,7 @@ Digits.
 
 ## <a id="idea"></a>Where *it* comes from
 
-**So** $\\tfrac{\\sigma_w}{n}\\Theta$:
+**So** $\\class{mjx-nv-limit}{\\tfrac{\\sigma_w}{n}}\\Theta$:
 
 $$\\Theta$$
 """

@@ -1,5 +1,7 @@
 """Colours: text is readable, marks stand out, and scales become lighter evenly."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -48,3 +50,29 @@ def test_third_colour_stands_out(palette):
 def test_the_unit_is_written_above_the_colour_bar():
     assert kernel_colours(979200.0, 0.0)["colorbar"]["title"]["text"] == "× 9.79·10<sup>5</sup>"
     assert kernel_colours(2.0, -1e-9)["cmin"] == 0  # rounding is no sign
+
+
+IDEAS = {
+    "limit": theme.LIMIT,
+    "networks": theme.FINITE,
+    "third": theme.THIRD,
+    "chosen": theme.SERIES[3],
+    "data": theme.INK,
+}
+PULL = {"move", "rate", "kernel", "gap"}  # the terms of chapter 2, which stand for parts of one plot
+
+
+def test_terms_of_formulas_have_the_colours_of_the_plots():
+    """What the stylesheet keeps lit, and what the page looks for, are the colours of the plots."""
+    script = (theme.STATIC / "terms.js").read_text("utf-8")
+    for idea, colour in IDEAS.items():
+        rgb = f'"rgb({", ".join(str(int(colour[k : k + 2], 16)) for k in (1, 3, 5))})"'
+        assert f"{idea}: {rgb}" in script
+        assert f".mjx-nv-{idea}:hover) .nv-plot .trace:not(:has([style*={rgb}]))" in theme.STYLESHEET
+        assert f".mjx-nv-{idea} {{" in theme.STYLESHEET
+
+
+def test_every_term_of_a_formula_stands_for_something(root):
+    for path in (root / "notebooks").glob("*.ipynb"):
+        terms = set(re.findall(r"class\{mjx-nv-(\w+)\}", path.read_text("utf-8")))
+        assert terms <= IDEAS.keys() | PULL, path.name

@@ -46,6 +46,7 @@ class ContributionMaps(Plot):
 
     def __init__(self, left: str, right: str, words: Sequence[str], words_bar: Sequence[str], name: str = "pairs"):
         super().__init__(name)
+        self.widget.add_class("nv-pair")
         self._words, self._words_bar = list(words), list(words_bar)
         self._sides: list[Parts | None] = [None, None]
         self._unit = 1.0
