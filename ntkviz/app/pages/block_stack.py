@@ -36,14 +36,17 @@ class StackEditor(anywidget.AnyWidget):
     def markup(self) -> str:
         """Its looks as HTML, for the preview of a page; as high as `static/block_stack.js` will draw it."""
         kit = "".join(f'<span class="nv-block">{escape(block["name"])}</span>' for block in self.kit)
-        stack = "".join(f'<li><span class="nv-block">{escape(name)}</span></li>' for name in self.value.split())
+        stack = "".join(
+            f'<li><span class="nv-block">{escape(name)}</span><span class="nv-away">×</span></li>'
+            for name in self.value.split()
+        )
         code = "\n".join(escape(text) for text, _ in self.code)
         return (
-            '<div><div class="nv-stack-editor"><div class="nv-stack-head"><b>Blocks</b></div>'
+            '<div class="nv-stack-editor"><div class="nv-stack-head"><b>Blocks</b></div>'
             f'<div class="nv-palette">{kit}</div><div class="nv-stack-place"><span class="nv-stack-end">Uξ</span>'
             f'<ol class="nv-blocks">{stack}</ol><span class="nv-stack-end">readout</span></div></div>'
             '<div class="nv-python"><div class="nv-stack-head"><b>In Python</b></div>'
-            f"<pre><code>{code}\n</code></pre></div></div>"
+            f"<pre><code>{code}\n</code></pre></div>"
         )
 
 

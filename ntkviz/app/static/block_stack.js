@@ -130,6 +130,7 @@ function render({ model, el }) {
     document.body.append(drag.ghost); // a presented picture is enlarged, and would enlarge its distances, too
     el.classList.add("nv-dragging");
     if (drag.from !== undefined) list.children[drag.from].classList.add("nv-held");
+    drag.boxes = others().map((item) => item.getBoundingClientRect()); // where they are without the gap: nothing flickers
   }
 
   function pull(event) {
@@ -150,8 +151,7 @@ function render({ model, el }) {
     const near = (at, low, high) => at > low - REACH_PX && at < high + REACH_PX;
     const inside = near(x, zone.left, zone.right) && near(y, zone.top, zone.bottom);
     if (!inside || (drag.from === undefined && full())) return null;
-    const boxes = others().map((item) => item.getBoundingClientRect());
-    return boxes.filter((box) => box.bottom < y || (box.top <= y && (box.left + box.right) / 2 < x)).length;
+    return drag.boxes.filter((box) => box.bottom < y || (box.top <= y && (box.left + box.right) / 2 < x)).length;
   }
 
   function release(event) {

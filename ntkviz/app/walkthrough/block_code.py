@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-ATTENTION = "scores = nv.inner(x[:, :, None], x[:, None, :])", "x = nv.softmax(scores) @ x"
+ATTENTION = "a = nv.inner(x[:, :, None], x[:, None, :])", "x = nv.softmax(a) @ x"
 FUNCTIONS = "relu", "gelu", "erf", "layernorm"
 MATRICES = "W", "A", "A.T"
 READOUTS = {
