@@ -180,7 +180,7 @@ def test_a_symbol_says_what_it_means_and_its_control_lights_up(page):
 
 
 def test_a_term_lights_what_has_its_colour_in_a_copy_of_the_plot(page):
-    page.locator("mjx-container .mjx-nv-limit").hover()
+    page.locator("mjx-math .mjx-nv-limit").hover()
     limits = "[...document.querySelectorAll('.nv-glimpse .trace')].map(trace => trace.innerHTML.includes('213, 94, 0'))"
     lit = "[...document.querySelectorAll('.nv-glimpse .trace')].map(trace => getComputedStyle(trace).opacity === '1')"
     expect(page.locator(".nv-glimpse")).to_be_in_viewport(ratio=1)

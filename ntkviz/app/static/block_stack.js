@@ -2,7 +2,7 @@
 // or keys. Python gets the names of the blocks, and returns the program's text, which is shown and never run here.
 
 const DRAG_PX = 6; // a press that moves less is a click
-const REACH_PX = 24; // how far outside the stack a block may be let go and still belong to it
+const REACH_PX = 10; // how far outside the stack a block may be let go and still belong to it
 const EARLIER = new Set(["ArrowLeft", "ArrowUp"]);
 const LATER = new Set(["ArrowRight", "ArrowDown"]);
 const HELP = "Enter adds a block of the kit at the end; arrow keys move a block of the stack, Delete removes it.";

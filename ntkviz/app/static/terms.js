@@ -22,7 +22,7 @@ function inSight(plot) {
 // The first plot that shows the idea.
 function plotOf(idea) {
   const plots = [...document.querySelectorAll(".nv-picture .nv-plot:not(.nv-hidden)")];
-  const has = (plot) => plot.querySelector(`.plot [style*="${IDEAS[idea]}"]`);
+  const has = (plot) => plot.querySelector(`.cartesianlayer [style*="${IDEAS[idea]}"]`);
   return plots.find(has) ?? plots.find((plot) => plot.matches(".nv-pair"));
 }
 

@@ -30,7 +30,6 @@ def python_of(blocks: Sequence[str], readout: str, sigma_w: float) -> list[tuple
     before = [
         "import ntkviz as nv",
         "",
-        "",
         "@nv.architecture",
         f"def network(net, tokens{hyper}):",
         f'    x = {first}net.input("U", tokens)',

@@ -50,7 +50,7 @@ def test_sigma_w_is_a_parameter_of_what_is_written():
 
 def test_each_line_names_its_block():
     lines = python_of(("relu", "A", "skip"), "mean", 1.5)
-    assert [(text.strip(), place) for text, place in lines[5:]] == [
+    assert [(text.strip(), place) for text, place in lines[4:]] == [
         ('x = first = net.input("U", tokens)', -1),
         ("x = nv.relu(x)", 0),
         ('A = net.matrix("A", std=sigma_w)', 1),
