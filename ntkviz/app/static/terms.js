@@ -1,5 +1,5 @@
-// A term of a formula lights up its part of the picture (ntkviz.css). While the picture is out of sight, a small copy of the
-// plot in question is shown beside the text.
+// A term of a formula lights up its part of the picture (ntkviz.css). While the picture is out of sight, small copies of
+// the plots in question are shown beside the text.
 
 const IDEAS = {
   limit: "rgb(213, 94, 0)",
@@ -8,9 +8,9 @@ const IDEAS = {
   chosen: "rgb(192, 96, 154)",
   data: "rgb(27, 36, 48)",
 };
-const WIDTH = 280; // of the copy, in pixels
+const WIDTH = 280; // of a copy, in pixels
 
-let copy;
+let shown; // the copies
 
 const ideaOf = (term) => Object.keys(IDEAS).find((idea) => term.classList.contains(`mjx-nv-${idea}`));
 
@@ -19,41 +19,47 @@ function inSight(plot) {
   return bottom > 100 && top < innerHeight - 100;
 }
 
-// The first plot that shows the idea.
-function plotOf(idea) {
+// The plots that show an idea; pairs of maps show a network and the limit.
+function plotsOf(idea) {
   const plots = [...document.querySelectorAll(".nv-picture .nv-plot:not(.nv-hidden)")];
+  const ofPair = idea === "limit" || idea === "networks";
   const has = (plot) => plot.querySelector(`.cartesianlayer [style*="${IDEAS[idea]}"]`);
-  return plots.find(has) ?? plots.find((plot) => plot.matches(".nv-pair"));
+  return plots.filter((plot) => has(plot) || (ofPair && plot.matches(".nv-pair")));
 }
 
-function show(plot) {
+function copyOf(plot) {
   const drawn = plot.querySelector(".svg-container");
-  if (!drawn) return;
   const { offsetWidth: width, offsetHeight: height } = drawn;
-  const scale = Math.min(1, WIDTH / width);
-  copy = document.createElement("div");
-  copy.className = "nv-glimpse";
-  copy.setAttribute("aria-hidden", "true");
-  Object.assign(copy.style, { width: `${width * scale}px`, height: `${height * scale}px` });
+  const scale = Math.min(WIDTH, innerWidth * 0.45) / width;
+  const frame = document.createElement("div");
+  Object.assign(frame.style, { width: `${width * scale}px`, height: `${height * scale}px` });
   const inside = document.createElement("div");
   inside.className = plot.className;
   Object.assign(inside.style, { width: `${width}px`, height: `${height}px`, transform: `scale(${scale})` });
   inside.append(drawn.cloneNode(true));
-  copy.append(inside);
-  document.body.append(copy);
+  frame.append(inside);
+  return frame;
+}
+
+function show(plots) {
+  shown = document.createElement("div");
+  shown.className = "nv-glimpse";
+  shown.setAttribute("aria-hidden", "true");
+  shown.append(...plots.map(copyOf));
+  document.body.append(shown);
 }
 
 function hide() {
-  copy?.remove();
-  copy = undefined;
+  shown?.remove();
+  shown = undefined;
 }
 
 function point({ target }) {
   hide();
   const term = target.closest?.("[class*='mjx-nv-']");
   const idea = term && ideaOf(term);
-  const plot = idea && plotOf(idea);
-  if (plot && !inSight(plot)) show(plot);
+  const plots = idea ? plotsOf(idea).filter((plot) => plot.querySelector(".svg-container")) : [];
+  if (plots.length && !plots.some(inSight)) show(plots);
 }
 
 document.addEventListener("pointerover", point);
