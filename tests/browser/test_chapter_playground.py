@@ -71,7 +71,7 @@ def test_blocks_are_dragged_into_the_stack_along_it_and_out_of_it(playground):
     shows(page, "relu", "A.T", "A")
     drag_by_finger(page, of_kit(page, "W"), middle(page.locator(STACK).first))
     expect(page.locator(STACK)).to_have_count(4)
-    drag_by_finger(page, page.locator(STACK).filter(has_text="A.T"), middle(page.locator(".nv-palette")))
+    drag_by_finger(page, page.locator(STACK).filter(has_text="A.T"), middle(page.locator(".nv-python")))
     shows(page, *[name for name in page.locator(STACK).all_text_contents() if name != "A.T"])
     expect(page.locator(".nv-ghost")).to_have_count(0)
 
@@ -94,8 +94,9 @@ def test_blocks_are_stacked_by_keys_which_are_heard(playground):
     shows(page, "A", "A.T")
     expect(heard).to_have_text("gelu is removed; 2 of 8 blocks are left.")
     expect(page.get_by_role("button", name="A, block 1 of 2", exact=True)).to_be_focused()
-    for _ in range(7):
+    for _ in range(6):
         of_kit(page, "relu").click()
+    of_kit(page, "relu").press("Enter")
     expect(heard).to_contain_text("The stack is full")
     page.get_by_role("button", name="Remove A.T, block 2 of 8").click()
     shows(page, "A", *["relu"] * 6)
