@@ -64,4 +64,3 @@ function point({ target }) {
 
 document.addEventListener("pointerover", point);
 document.addEventListener("pointerdown", point);
-addEventListener("scroll", hide, { passive: true });
