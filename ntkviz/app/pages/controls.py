@@ -121,7 +121,7 @@ class Choice(_Selection):
 class Stops(_Selection):
     """One of several numbers in order, on a slider: widths that double, say."""
 
-    def __init__(self, label: str, options: Sequence[int], start: int, hint: str = ""):
+    def __init__(self, label: str, options: Sequence[float], start: float, hint: str = ""):
         self.start, self.options = start, list(options)
         self.widget = widgets.SelectionSlider(
             options=[(f"{option:,}", option) for option in options],
