@@ -8,6 +8,8 @@ import pytest
 import ntkviz as nv
 from ntkviz.errors import HyperparameterError, InputError
 
+from ..training.sgd import descend
+
 A = nv.architectures
 
 
@@ -67,6 +69,16 @@ def test_one_step_moves_outputs_along_the_empirical_ntk(rng, arch):
         rest.append(np.linalg.norm(f1 - f0 + first_order) / np.linalg.norm(first_order))
     assert rest[0] < 0.2  # of the step itself
     assert rest[1] < 0.6 * rest[0] + 2e-5  # relative to a step half as large: half, and float32
+
+
+def test_training_at_mean_field_scale_is_training_towards_larger_targets(data):
+    """f = vᵀx/(γn) at the rate ηnγ² is vᵀx/√n at the rate η, with √n γ as the unit of outputs and targets."""
+    x, y, x_test = data
+    arch, richness, width = A.mlp(nonlinearity="tanh"), 0.7, 32
+    options, unit = {"width": width, "key": 3, "learning_rate": 0.1}, richness * width**0.5
+    net = nv.train(arch, x, unit * y, x_test, steps=np.arange(6), **options)
+    by_hand = descend(arch, x, y, x_test, steps=5, richness=richness, dtype=np.float32, **options)
+    assert np.hstack([net.train, net.test]) / unit == pytest.approx(np.asarray(by_hand), abs=1e-5)
 
 
 def test_many_steps_are_repeated_single_steps_and_may_be_recorded_anywhere(data):
