@@ -7,8 +7,7 @@ import pytest
 
 import ntkviz as nv
 from ntkviz.errors import HyperparameterError, InputError
-
-from ..training.sgd import descend
+from tests.training.sgd import descend
 
 A = nv.architectures
 
