@@ -29,6 +29,7 @@ from .plots.extra_point import KernelRowPlot, TwoBatches
 from .plots.figure_1 import Curve, DeviationCurves, SlopePlot
 from .plots.learning.points import FitPlot, ModesPlot
 from .plots.learning.pull import PullPlot, RowPlot
+from .plots.learning.richness import FeaturesPlot, RichnessPlot
 from .plots.learning.training import CertaintyPlot, LinearisationErrorPlot, TrainingCurves
 from .plots.panel import Handle, Part, Plot
 from .plots.phase import LayersPlot, PhaseDiagram

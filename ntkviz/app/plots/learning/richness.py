@@ -1,0 +1,277 @@
+"""Training where features move: an output that leaves the kernel's prediction, and features that align meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from ...style import theme
+from ...style.ranges import round_up
+from ...style.wording import plus_minus, share, signed
+from ..panel import Handle, Part, Plot
+
+USUAL, LITTLE = 1.15, 0.2  # where the axis of outputs ends, on a side that is reached and on one that is not
+DIVERGED = 10.0  # an output beyond which a network has diverged
+
+
+def alignment(kernel: Float[np.ndarray, "train train"], labels: Float[np.ndarray, "train"]) -> float:
+    """yᵀKy/(‖K‖_F ‖y‖²): 1 if K = yyᵀ up to a factor, and 0 if the kernel knows nothing of the labels.
+
+    Source: Cristianini et al. 2001, On kernel-target alignment.
+    """
+    labels = np.asarray(labels, dtype=float)
+    return float(labels @ kernel @ labels / (np.linalg.norm(kernel) * (labels @ labels)))
+
+
+class RichnessPlot(Plot):
+    """The output on one point during training: what the kernel predicts, the limit at this richness, and networks.
+
+    Beside it are the examples, and the point, which is a handle for the controls `x1` and `x2`.
+
+    - `steps`: how many steps there are.
+    - `points`: the examples in the plane, `(2, train)`; `labels`: their targets, ±1.
+    - `networks`: how many networks are trained.
+    - `reach`: of the plane's axes.
+    """
+
+    def __init__(
+        self, steps: int, points: np.ndarray, labels: np.ndarray, networks: int, reach: float, name: str = "training"
+    ):
+        super().__init__(name)
+        self.handles = [Handle("test point", "x1", "x2", ("x2", "y2"))]
+        self._steps = np.arange(steps + 1)
+        self._time, self._width = steps, 0
+        self._kernel = self._limit = self._error = np.empty(0)
+        self._networks: list[np.ndarray] = []
+        figure = self.figure
+        for edge in ("low", "high"):
+            figure.add_scatter(x=self._steps, mode="lines", line_width=0, showlegend=False, hoverinfo="skip")
+            figure.data[-1].update(
+                fill="tonexty" if edge == "high" else None, fillcolor=theme.translucent(theme.LIMIT, 0.3)
+            )
+        self._line("infinite width", theme.LIMIT, 5)
+        for k in range(networks):
+            self._line("networks", theme.FINITE, 1.8, showlegend=k == 0)
+        self._line("the kernel’s prediction", theme.THIRD, 3, dash="dash")
+        self._draw_examples(np.asarray(points), np.asarray(labels))
+        self._limits, self._lines, self._predicted = (
+            figure.data[:3],
+            figure.data[3 : 3 + networks],
+            figure.data[3 + networks],
+        )
+        self._of_kernel, self._of_limit, self._of_networks = self.parts = [
+            Part("The kernel’s prediction", range(3 + networks, len(figure.data))),
+            Part("“infinite width”", [0, 1, 2]),
+            Part("The sample of networks", range(3, 3 + networks)),
+        ]
+        for target in (-1, 1):
+            figure.add_hline(y=target, line={"color": theme.MUTED, "width": 1.5, "dash": "dot"}, layer="below")
+        figure.add_vline(x=steps, line={"color": theme.MUTED, "width": 1.5}, layer="below")
+        self._lay_out(reach)
+
+    def _line(self, label: str, colour: str, width: float, dash: str = "solid", showlegend: bool = True) -> None:
+        self.figure.add_scatter(x=self._steps, y=[], mode="lines", name=label, showlegend=showlegend)
+        self.figure.data[-1].line.update(color=colour, width=width, dash=dash)
+        self.figure.data[-1].hovertemplate = "step %{x}: %{y:.3f}<extra>" + label + "</extra>"
+
+    def _draw_examples(self, points: np.ndarray, labels: np.ndarray) -> None:
+        for sign, text in ((1, "+"), (-1, "−")):
+            x, y = points[:, labels == sign]
+            self.figure.add_scatter(x=x, y=y, xaxis="x2", yaxis="y2", mode="text", text=[text] * len(x))
+            self.figure.data[-1].update(showlegend=False, hovertemplate=f"target {text}1<extra></extra>")
+            self.figure.data[-1].textfont.update(size=26, color=theme.INK)
+
+    def _lay_out(self, reach: float) -> None:
+        plane = {"range": [-reach, reach], "fixedrange": True, "tickvals": [-1, 0, 1], "constrain": "domain"}
+        self.figure.update_layout(
+            annotations=[
+                theme.heading("The output on one point", xref="paper", x=0),
+                theme.heading("the points", xref="paper", x=0.72),
+            ],
+            xaxis={"title": "steps of gradient descent", "domain": [0, 0.6], "fixedrange": True},
+            yaxis={"title": "output f", "fixedrange": True, "tickvals": [-1, -0.5, 0, 0.5, 1]},
+            xaxis2=plane | {"domain": [0.72, 1], "anchor": "y2", "title": {"text": "ξ<sub>1</sub>", "standoff": 4}},
+            yaxis2=plane | {"domain": [0.4, 1], "anchor": "x2", "title": {"text": "ξ<sub>2</sub>", "standoff": 4}},
+            legend=theme.legend(x=0.62, y=0.02, yanchor="bottom", traceorder="normal"),
+            margin={"l": 62, "r": 8, "t": theme.HEADING, "b": 48},
+        )
+        self.figure.layout.yaxis2.update(scaleanchor="x2", constraintoward="top")
+        self.figure.layout.xaxis.update(range=[0, self._steps[-1] * 1.02], nticks=6)
+
+    def restart(self, predicted: Float[np.ndarray, "times"], time: int, width: int) -> None:
+        """Draw the kernel's prediction for each step, and mark the step `time`; networks will have this width."""
+        self._kernel, self._time, self._width, self._networks = np.asarray(predicted), time, width, []
+        self._limit = np.empty(0)
+        self.outdate()
+        with self.drawing(self._of_kernel):
+            self._predicted.y = self._kernel
+            self.figure.layout.shapes[-1].update(x0=time, x1=time)
+        self._show()
+
+    def show_limit(self, outputs: Float[np.ndarray, "times"], errors: Float[np.ndarray, "times"]) -> None:
+        """Draw the limit of training, with two of its standard errors on both sides."""
+        self._limit, self._error = np.asarray(outputs), np.asarray(errors)
+        low, high = self._limit - 2 * self._error, self._limit + 2 * self._error
+        with self.drawing(self._of_limit):
+            for trace, y in zip(self._limits, (low, high, self._limit), strict=True):
+                trace.y = y
+        self._show()
+
+    def add(self, outputs: Float[np.ndarray, "times"]) -> None:
+        """Draw one more trained network."""
+        self._networks.append(np.asarray(outputs, dtype=float))
+        with self.drawing(self._of_networks):
+            for trace, y in zip(self._lines, self._drawn_networks(), strict=True):
+                trace.y = y
+        self._show()
+
+    def _drawn_networks(self) -> Iterator[np.ndarray]:
+        """What each line shows: those of networks still to come are empty, and divergence is cut off."""
+        for k in range(len(self._lines)):
+            y = self._networks[k] if k < len(self._networks) else np.full(len(self._steps), np.nan)
+            yield np.where(np.abs(y) < DIVERGED, y, np.nan)
+
+    def _show(self) -> None:
+        """The range of the axis, and the line of text."""
+        shown = np.concatenate([self._kernel, self._limit, *self._networks])
+        shown = shown[np.abs(shown) < DIVERGED]
+        ends = [round_up(1.05 * end) if end > USUAL else USUAL if end > LITTLE else LITTLE for end in _reach(shown)]
+        self.figure.layout.yaxis.range = [-ends[0], ends[1]]
+        self.say(" ".join(self._words()))
+
+    def _words(self) -> Iterator[str]:
+        at = self._time
+        said = f"After {_steps(at)}: the kernel says <b>{signed(self._kernel[at])}</b>"
+        if self._limit.size:
+            error = f"{self._error[at]:.3f}" if self._error[at] >= 5e-4 else "less than 0.001"
+            said += f", infinite width <b>{signed(self._limit[at], 3)}</b> ± {error} (s.e.)"
+        if self._networks:
+            said += f", {self._networks_in_words(np.array([net[at] for net in self._networks]))}"
+        yield f"{said}."
+
+    def _networks_in_words(self, outputs: np.ndarray) -> str:
+        label = f"networks of width {self._width:,}"
+        good = outputs[np.abs(outputs) < DIVERGED]
+        lost = len(outputs) - len(good)
+        if not good.size:
+            return f"{label} <b>diverge</b>"
+        spread = float(np.std(good, ddof=1)) if len(good) > 1 else np.nan
+        return f"{label} {plus_minus(float(np.mean(good)), spread)}" + (f" ({lost} diverged)" if lost else "")
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        columns = {"kernel": self._kernel}
+        if self._of_limit.current and self._limit.size:
+            columns |= {"limit": self._limit, "standard_error": self._error}
+        columns |= {f"network_{k + 1}": outputs for k, outputs in enumerate(self._networks)}
+        yield "step", *columns
+        for row in zip(self._steps, *columns.values(), strict=True):
+            yield int(row[0]), *map(float, row[1:])
+
+
+def _reach(numbers: np.ndarray) -> tuple[float, float]:
+    """How far numbers reach below zero, and above."""
+    return float(np.max(-numbers, initial=0.0)), float(np.max(numbers, initial=0.0))
+
+
+def _steps(count: int) -> str:
+    return f"{count} step{'s' * (count != 1)}"
+
+
+class FeaturesPlot(Plot):
+    """The kernel ⟨x, x̄⟩/n of the last layer's features at infinite width, before training and after some steps.
+
+    The line below says how much of it points along the labels (`alignment`), and how far the NTK has moved.
+
+    - `labels`: the targets of the examples, ±1, in the order in which they are drawn.
+    """
+
+    TITLES = ("Features before", "after {}")
+
+    def __init__(self, labels: np.ndarray, name: str = "features"):
+        super().__init__(name)
+        self._labels = np.asarray(labels, dtype=float)
+        self._kernels: dict[str, np.ndarray] = {}
+        self._time, self._moved, self._width = 0, np.nan, 0
+        self._in_networks: list[float] = []
+        count, figure = len(self._labels), self.figure
+        for axis in ("", "2"):
+            figure.add_heatmap(z=np.full((count, count), np.nan), xaxis=f"x{axis}", yaxis=f"y{axis}", xgap=1, ygap=1)
+            figure.data[-1].update(coloraxis="coloraxis", hovertemplate="%{customdata}: %{z:.3g}<extra></extra>")
+            figure.data[-1].customdata = [[f"{a:+.0f} and {b:+.0f}" for b in self._labels] for a in self._labels]
+        self._before, self._after, self._measured = self.parts = [
+            Part("The kernel before", [0]),
+            Part("The kernel after", [1]),
+            Part("The networks’ NTK"),
+        ]
+        marks = {
+            "tickvals": list(range(count)),
+            "ticktext": ["+" if label > 0 else "−" for label in self._labels],
+            "range": [-0.5, count - 0.5],
+            "fixedrange": True,
+            "showgrid": False,
+            "constrain": "domain",
+        }
+        down = marks | {"range": [count - 0.5, -0.5], "constraintoward": "top"}
+        figure.update_layout(
+            xaxis=marks | {"domain": [0, 0.43], "title": "example, by target"},
+            yaxis=down | {"scaleanchor": "x"},
+            xaxis2=marks | {"domain": [0.47, 0.9], "anchor": "y2", "title": "example, by target"},
+            yaxis2=down | {"scaleanchor": "x2", "anchor": "x2", "showticklabels": False},
+            coloraxis={"colorbar": {"thickness": 12, "outlinewidth": 0, "x": 0.91, "len": 0.86, "y": 1}},
+            margin={"l": 24, "r": 40, "t": theme.HEADING, "b": 48},
+            annotations=[theme.heading(text, xref=axis, x=-0.5) for text, axis in ((self.TITLES[0], "x"), ("", "x2"))],
+        )
+        figure.layout.coloraxis.colorbar.yanchor = "top"
+
+    def restart(self, before: Float[np.ndarray, "train train"], time: int, width: int) -> None:
+        """Draw the kernel before training; the other will be that after `time` steps."""
+        self._kernels, self._time, self._width = {"before": np.asarray(before)}, time, width
+        self._moved, self._in_networks = np.nan, []
+        self.outdate()
+        with self.drawing(self._before):
+            self.figure.data[0].z = self._kernels["before"]
+            self.figure.layout.annotations[1].text = self.TITLES[1].format(_steps(time))
+            self._colour(before)
+        self._say()
+
+    def show_after(self, trajectory: Float[np.ndarray, "times train train"], moved: float) -> None:
+        """Draw the kernel after these steps; `moved` is the relative change of the NTK until then.
+
+        `trajectory`: the kernel at all times, whose largest entry sets the colours, so that times can be compared.
+        """
+        self._kernels["after"], self._moved = np.asarray(trajectory[self._time]), moved
+        with self.drawing(self._after):
+            self.figure.data[1].z = self._kernels["after"]
+            self._colour(trajectory)
+        self._say()
+
+    def add(self, moved: float) -> None:
+        """Note the relative change of one network's NTK, from before training to its end."""
+        self._in_networks.append(moved)
+        with self.drawing(self._measured):
+            pass
+        self._say()
+
+    def _colour(self, kernels: np.ndarray) -> None:
+        unit = max(float(np.max(np.abs(kernels))), 1e-300)
+        self.figure.layout.coloraxis.update(theme.kernel_colours(unit, -unit))  # some settings have negative entries
+
+    def _say(self) -> None:
+        said = f"Alignment with the targets: <b>{signed(alignment(self._kernels['before'], self._labels))}</b> before"
+        if "after" in self._kernels:
+            said += f", <b>{signed(alignment(self._kernels['after'], self._labels))}</b> after. "
+            said += f"The NTK has moved by <b>{share(self._moved)}</b>"
+        if self._in_networks:
+            good = [moved for moved in self._in_networks if moved < DIVERGED]
+            mean = share(float(np.mean(good))) if good else "far"
+            said += f"; by the last step, that of networks of width {self._width:,} by <b>{mean}</b>"
+        self.say(f"{said}.")
+
+    def table(self) -> Iterator[Sequence[Any]]:
+        yield "row", "column", "row_target", "column_target", *self._kernels
+        for row, column in np.ndindex(len(self._labels), len(self._labels)):
+            entries = (kernel[row, column] for kernel in self._kernels.values())
+            yield row + 1, column + 1, *map(float, (self._labels[row], self._labels[column], *entries))
