@@ -55,7 +55,7 @@ class RichnessPlot(Plot):
         self._line("infinite width", theme.LIMIT, 5)
         for k in range(networks):
             self._line("networks", theme.FINITE, 1.8, showlegend=k == 0)
-        self._line("the kernel’s prediction", theme.THIRD, 3, dash="dash")
+        self._line("the kernel", theme.THIRD, 3, dash="dash")
         self._draw_examples(np.asarray(points), np.asarray(labels))
         self._limits, self._lines, self._predicted = (
             figure.data[:3],
@@ -89,13 +89,18 @@ class RichnessPlot(Plot):
         self.figure.update_layout(
             annotations=[
                 theme.heading("The output on one point", xref="paper", x=0),
-                theme.heading("the points", xref="paper", x=0.72),
+                theme.heading("the points", xref="paper", x=0.75),
+                *(
+                    # Inside the plane: on a phone there is no room beside it.
+                    {"text": f"ξ<sub>{k}</sub>", "x": x, "y": y, "xref": "x2", "yref": "y2", "showarrow": False}
+                    for k, x, y in ((1, 0.85 * reach, 0), (2, 0, 0.85 * reach))
+                ),
             ],
-            xaxis={"title": "steps of gradient descent", "domain": [0, 0.6], "fixedrange": True},
+            xaxis={"title": "steps of gradient descent", "domain": [0, 0.64], "fixedrange": True},
             yaxis={"title": "output f", "fixedrange": True, "tickvals": [-1, -0.5, 0, 0.5, 1]},
-            xaxis2=plane | {"domain": [0.72, 1], "anchor": "y2", "title": {"text": "ξ<sub>1</sub>", "standoff": 4}},
-            yaxis2=plane | {"domain": [0.4, 1], "anchor": "x2", "title": {"text": "ξ<sub>2</sub>", "standoff": 4}},
-            legend=theme.legend(x=0.62, y=0.02, yanchor="bottom", traceorder="normal"),
+            xaxis2=plane | {"domain": [0.75, 1], "anchor": "y2"},
+            yaxis2=plane | {"domain": [0.45, 1], "anchor": "x2"},
+            legend=theme.legend(x=0.66, y=0.02, yanchor="bottom", traceorder="normal"),
             margin={"l": 62, "r": 8, "t": theme.HEADING, "b": 48},
         )
         self.figure.layout.yaxis2.update(scaleanchor="x2", constraintoward="top")
