@@ -89,11 +89,11 @@ class RichnessPlot(Plot):
         self.figure.update_layout(
             annotations=[
                 theme.heading("The output on one point", xref="paper", x=0),
-                theme.heading("the points", xref="paper", x=0.75),
+                theme.heading("the points", xref="paper", x=0.71),
                 *(
                     # Inside the plane: on a phone there is no room beside it.
                     {"text": f"ξ<sub>{k}</sub>", "x": x, "y": y, "xref": "x2", "yref": "y2", "showarrow": False}
-                    for k, x, y in ((1, 0.85 * reach, 0), (2, 0, 0.85 * reach))
+                    for k, x, y in ((1, 0.8 * reach, 0), (2, 0, 0.6 * reach))
                 ),
             ],
             xaxis={"title": "steps of gradient descent", "domain": [0, 0.64], "fixedrange": True},
