@@ -93,7 +93,7 @@ class RichnessPlot(Plot):
                 *(
                     # Inside the plane: on a phone there is no room beside it.
                     {"text": f"ξ<sub>{k}</sub>", "x": x, "y": y, "xref": "x2", "yref": "y2", "showarrow": False}
-                    for k, x, y in ((1, 0.8 * reach, 0), (2, 0, 0.6 * reach))
+                    for k, x, y in ((1, 0, -0.8 * reach), (2, -0.8 * reach, 0))
                 ),
             ],
             xaxis={"title": "steps of gradient descent", "domain": [0, 0.64], "fixedrange": True},
