@@ -15,6 +15,7 @@ from .course.experiments import Experiment, experiments
 from .exercises.derivation import Derivation
 from .exercises.exercise import Exercise
 from .exercises.explanation import Explanation
+from .exercises.near import near
 from .exercises.quiz import Quiz
 from .exercises.task import Task
 from .pages.block_stack import BlockStack

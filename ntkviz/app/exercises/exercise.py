@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -25,8 +25,9 @@ class Exercise(Task):
     not by the browser, whose fields for whole numbers keep the first digits and drop the rest: 1e4 would become 1.
     Invalid text stays in the field and is not checked; a sentence says what is wrong with it.
 
-    `numbers`, a function of a random generator, draws numbers for each reader, the same whenever they return; then
-    `question(numbers)` is the question, and the check is called with them as its second argument.
+    `numbers`, a function of a random generator, draws numbers for each reader, the same whenever they return. Exercises
+    of one chapter that draw by the same function have the same numbers. `question`, `hints` and `solution` may then be
+    functions of them, and the check is called with them as its second argument.
     """
 
     def __init__(
@@ -37,39 +38,42 @@ class Exercise(Task):
         start: float,
         *,
         numbers: Callable[[np.random.Generator], Any] | None = None,
-        **help: Any,
+        hints: Sequence[str] | Callable[[Any], Sequence[str]] = (),
+        solution: str | Callable[[Any], str] = "",
+        button: str = "Measure",
+        **options: Any,
     ):
         read = decimal_number if isinstance(start, float) else whole_number
-        self._ask, self._numbers = question, numbers
+        self._texts, self._numbers = (question, hints, solution), numbers
         self._field = widgets.Text(
             value=str(start), description=label, continuous_update=False, style={"description_width": "initial"}
         )
 
         def checked() -> tuple[bool, str]:
-            drawn = () if numbers is None else (self.drawn(),)
+            drawn = () if numbers is None else (self._drawn(self.keeper.seed),)
             return check(read(self._field.value), *drawn)
 
         named = {"name": name_of(label)} if callable(question) else {}
-        super().__init__("" if callable(question) else question, checked, "Measure", (self._field,), **named | help)
-        self._draw()
+        asked, nudges, worked = self._worded(0)
+        super().__init__(asked, checked, button, (self._field,), hints=nudges, solution=worked, **named | options)
         self._field.observe(lambda change: self.ask(), names="value")  # after its verdict has been cleared
 
-    def drawn(self) -> Any:
-        """The numbers of this reader."""
+    def _drawn(self, seed: int) -> Any:
         assert self._numbers is not None
-        return self._numbers(np.random.default_rng(self.keeper.seed))
+        return self._numbers(np.random.default_rng(seed))
+
+    def _worded(self, seed: int) -> list[Any]:
+        """The question, the hints and the solution, with the numbers of a reader."""
+        return [text(self._drawn(seed)) if callable(text) else text for text in self._texts]
 
     def ask(self) -> None:
         """Check the number in the field, which the browser keeps."""
         self.keeper.remember(answer=self._field.value)
         super().ask()
 
-    def _draw(self) -> None:
-        if callable(self._ask):
-            self._question.value = self._ask(self.drawn())
-
     def _restore(self) -> None:
-        self._draw()
+        self._question.value, *texts = self._worded(self.keeper.seed)
+        self._hints.word(*texts)
         if self.keeper.answer:
             self._field.set_trait("value", shortened(self.keeper.answer))
             self.forget()

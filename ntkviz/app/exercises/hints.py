@@ -14,27 +14,36 @@ class Hints:
     """
 
     def __init__(self, hints: Sequence[str], solution: str, opened: Callable[[int], None]):
-        self._texts = [f"<b>Hint {k + 1}.</b> {hint}" for k, hint in enumerate(hints)]
-        self._texts += [f"<b>Solution.</b> {solution}"] if solution else []
-        self._last, self._opened, self._count = len(hints), opened, 0
+        self._opened, self._count = opened, 0
         self._button = widgets.Button()
         self._button.add_class("nv-button")
         self._button.on_click(lambda _: self.open(self._count + 1))
         self._shown = widgets.HTML()
         self.widget = widgets.VBox([self._button, self._shown])
         self.widget.add_class("nv-hints")
+        self.word(hints, solution)
         self.open(0)
+
+    def word(self, hints: Sequence[str], solution: str) -> None:
+        """Take these texts in place of those before."""
+        self._texts = [f"<b>Hint {k + 1}.</b> {hint}" for k, hint in enumerate(hints)]
+        self._texts += [f"<b>Solution.</b> {solution}"] if solution else []
+        self._last = len(hints)
+        self._show()
 
     def open(self, count: int) -> None:
         """Show the first `count` of them."""
         self._count = min(count, len(self._texts))
+        self._show()
+        self._opened(self._count)
+
+    def _show(self) -> None:
         shown = "".join(f"<p>{text}</p>" for text in self._texts[: self._count])
         self._shown.value = f'<div role="status">{shown}</div>' if shown else ""
         self._button.description = (
             f"Hint {self._count + 1} of {self._last}" if self._count < self._last else "Show the solution"
         )
         self._button.layout.display = "none" if self._count == len(self._texts) else None
-        self._opened(self._count)
 
     def solve(self) -> None:
         """Show the solution without the hints that were not asked for."""

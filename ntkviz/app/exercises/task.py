@@ -58,9 +58,10 @@ class Task:
 
     def _restore(self) -> None:
         """Show it as this reader left it."""
+        self._hints.open(self.keeper.hints)
         if self.keeper.solved:
             self._show("nv-right", "Solved.", "")
-        self._hints.open(self.keeper.hints)
+            self._hints.solve()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return self.widget._repr_mimebundle_(**kwargs)

@@ -12,6 +12,15 @@ function read(key, otherwise) {
   }
 }
 
+// The seed of the reader's numbers, the same for all exercises of a chapter: the stages of a derivation share theirs.
+function seed() {
+  const key = `ntkviz-seed-${chapter}`;
+  const [drawn] = crypto.getRandomValues(new Uint32Array(1));
+  const kept = read(key, drawn);
+  localStorage.setItem(key, JSON.stringify(kept));
+  return kept;
+}
+
 function render({ model }) {
   const name = model.get("name");
   const key = `ntkviz-exercise-${chapter}-${name}`;
@@ -25,8 +34,7 @@ function render({ model }) {
     document.dispatchEvent(new CustomEvent("ntkviz:solved"));
   };
   model.on("change:kept", keep);
-  const [seed] = crypto.getRandomValues(new Uint32Array(1));
-  model.set("stored", read(key, { seed }));
+  model.set("stored", { seed: seed(), ...read(key, {}) });
   model.save_changes();
   return () => model.off("change:kept", keep);
 }

@@ -58,6 +58,31 @@ def test_each_reader_has_numbers_of_their_own_and_keeps_them():
     wait_for(lambda: "Yes." in asked._verdict.value)
 
 
+def test_hints_and_the_solution_follow_the_numbers_of_the_reader():
+    asked = Exercise(
+        lambda d: f"Twice {d}?",
+        "twice",
+        lambda n, d: (n == 2 * d, ""),
+        1,
+        numbers=lambda rng: rng.integers(10, 10**6),
+        hints=lambda d: ("Add.", "Add it to itself.", f"{d} + {d}."),
+        solution=lambda d: f"{2 * d}.",
+    )
+    asked.keeper.stored = {"seed": 3, "hints": 4}
+    number = int(asked._question.value[6:-1])
+    assert number != Exercise("?", "x", lambda n, d: (True, ""), 1, numbers=asked._numbers)._drawn(0)
+    assert f"{number} + {number}." in asked._hints.widget.children[1].value
+    assert f"<b>Solution.</b> {2 * number}." in asked._hints.widget.children[1].value
+
+
+def test_an_exercise_that_was_solved_shows_its_solution_again():
+    asked = exercise(hints=HINTS, solution="A hundred.")
+    asked.keeper.stored = {"solved": True, "answer": "100", "hints": 1}
+    button, shown = asked._hints.widget.children
+    assert "A hundred." in shown.value
+    assert button.layout.display == "none"
+
+
 @pytest.mark.parametrize("sent", ["7", -1, 2**40, None, [1], 1.5])
 def test_what_a_browser_should_not_send_counts_as_nothing(sent):
     keeper = Keeper()
