@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..style.wording import figures
-
 
 def near(
     value: float | Callable[..., float], within: float = 0.01, said: str = "It is {}."
@@ -22,7 +20,11 @@ def near(
     def check(answer: float, *numbers: Any) -> tuple[bool, str]:
         right = value(*numbers) if callable(value) else value
         if abs(answer - right) <= within * abs(right):
-            return True, said.format(figures(float(right)))
+            return True, said.format(_figures(right))
         return False, "It is larger than that." if right > answer else "It is smaller than that."
 
     return check
+
+
+def _figures(number: float) -> str:
+    return (f"{number:,.0f}" if abs(number) >= 1000 else f"{number:.3g}").replace("-", "−")
