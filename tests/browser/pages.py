@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from ntkviz.app import chapters
 
@@ -88,6 +88,22 @@ def open_chapter(page: Page, address: str) -> Page:
     page.locator("#rendered_cells").wait_for(state="visible")
     page.locator(".nv-preview").wait_for(state="detached")
     return page
+
+
+def solution(exercise: Locator) -> str:
+    """Open all hints of an exercise and its solution; the number at which that arrives, the last in bold."""
+    for _ in range(4):
+        exercise.locator(".nv-hints button").click()
+    expect(exercise.locator(".nv-hints")).to_contain_text("Solution.")
+    return exercise.locator(".nv-hints p:last-child b").last.inner_text().replace("−", "-")
+
+
+def reply(page: Page, item: int, choice: str, reason: str) -> Locator:
+    """Answer an item of the page's quiz; its verdict."""
+    asked = page.locator(".nv-item").nth(item)
+    asked.get_by_role("button", name=choice, exact=True).click()
+    asked.get_by_role("combobox").select_option(reason)
+    return asked.get_by_role("status")
 
 
 def wait_for_pictures(page: Page) -> None:

@@ -19,7 +19,7 @@ def test_curves_are_filled_and_the_exercise_measures(visit):
     reading = page.locator(".nv-reading")
     expect(reading.first).to_contain_text("60 networks so far")
     expect(reading.last).to_contain_text("measured −0.")
-    exercise = page.locator(".nv-exercise")
+    exercise = page.locator(".nv-exercise").first
     exercise.get_by_label("network").select_option("gossip, from GIA’s answer")
     exercise.get_by_label("slope").select_option("0")
     exercise.get_by_role("button", name="Measure").click()

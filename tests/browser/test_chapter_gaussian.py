@@ -1,7 +1,8 @@
-"""The first chapter's page: controls change the networks, and their limit only where they should; the exercise."""
+"""The first chapter's page: controls change the networks, and their limit only where they should; the exercise,
+which is as it was left when the page is opened again."""
 
 import pytest
-from pages import until
+from pages import solution, until
 from playwright.sync_api import Page, expect
 
 CHAPTER = "01_gaussian.ipynb"
@@ -31,9 +32,14 @@ def test_width_changes_the_networks_but_not_their_limit_and_the_exercise_answers
             until(page, f"before => {js}.length > 0 && JSON.stringify({js}) !== JSON.stringify(before)", arg=numbers)
         sampled(page)
         assert (page.evaluate(numbers_js(0, 1)) != before[1]) == limit_moves, label
-    exercise = page.locator(".nv-exercise")
+    exercise = page.locator(".nv-exercise").first
+    asked = exercise.locator(".widget-html").first.inner_text()
     field = exercise.get_by_label("variance")
-    for answer, verdict in (("21", "Not yet."), ("11", "Yes.")):
+    for answer, verdict in (("21", "Not yet. It is smaller than that."), (solution(exercise), "Yes.")):
         field.fill(answer)
         field.press("Enter")
-        expect(exercise.get_by_role("status")).to_contain_text(verdict)
+        expect(exercise.get_by_role("status").first).to_contain_text(verdict)
+    page.reload()
+    expect(exercise.get_by_role("status").first).to_contain_text("Solved.")
+    expect(exercise.locator(".widget-html").first).to_have_text(asked)  # with the same numbers
+    expect(exercise.locator(".nv-hints")).to_contain_text("Solution.")

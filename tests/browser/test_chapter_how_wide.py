@@ -1,7 +1,7 @@
 """The page on predicted deviations: a line before any network, both kinds of networks, and a refusal."""
 
 import pytest
-from pages import until
+from pages import solution, until
 from playwright.sync_api import expect
 
 CHAPTER = "04_how_wide.ipynb"
@@ -31,7 +31,10 @@ def test_no_line_is_drawn_where_there_is_no_law(visit):
     assert page.evaluate(points(0, 1)) == 0
     expect(page.locator(".nv-reading").nth(1)).to_contain_text("no standard deviation to predict")
     until(page, f"{points(1, 0)} > 0")  # networks are sampled nevertheless
-    exercise = page.locator(".nv-exercise")
-    exercise.get_by_label("width").fill("19000")
-    exercise.get_by_role("button", name="Measure").click()
-    expect(exercise.get_by_role("status")).to_contain_text("Yes. 200 virtual networks of width 19,000 are")
+    stages = page.locator(".nv-derivation .nv-exercise")
+    for stage, said in enumerate(("It is", "It is 2.", "It is 12.", "200 virtual networks of width")):
+        expect(stages.nth(stage)).to_be_visible()  # and the next one is not, until this one is solved
+        assert stages.locator("visible=true").count() == stage + 1
+        stages.nth(stage).get_by_role("textbox").fill(solution(stages.nth(stage)))
+        stages.nth(stage).get_by_role("textbox").press("Enter")
+        expect(stages.nth(stage).get_by_role("status").first).to_contain_text(f"Yes. {said}")

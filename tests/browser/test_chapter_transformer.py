@@ -2,6 +2,7 @@
 
 import re
 
+from pages import reply
 from playwright.sync_api import expect
 
 CHAPTER = "14_transformer.ipynb"
@@ -20,9 +21,16 @@ def test_attention_converges_and_the_quiz_answers(visit):
     expect(reading).to_contain_text(re.compile("40 networks of width 256 vary by ± 0.0(19|20)"))
 
     quiz = page.locator(".nv-quiz")
-    for item in range(6):
-        asked = quiz.locator(".nv-item").nth(item)
-        asked.get_by_role("button", name="is uniform").click()
-        expect(asked.get_by_role("status")).to_contain_text("Not yet." if item in (0, 3) else "Yes.")
+    right = [
+        ("is not", "a token is most similar to itself"),
+        ("is uniform", "a high temperature makes scores small"),
+        ("is uniform", "all scores are large and equal"),
+        ("is not", "a token finds itself and its twin"),
+        ("is uniform", "small keys make small scores"),
+        ("is uniform", "queries are independent of keys"),
+    ]
+    for item, (answer, reason) in enumerate(right):
+        said = "Yes." if answer == "is uniform" else "Not yet. The answer is not right."
+        expect(reply(page, item, "is uniform", reason)).to_contain_text(said)
     expect(quiz).to_contain_text("4 of 6 right.")
     expect(page.locator(".nv-table caption")).to_contain_text("The Simple GIA Check passes")
