@@ -12,6 +12,8 @@ import traitlets
 from ..style.theme import STATIC
 
 LARGEST_SEED = 2**32
+KEPT = {"seed", "hints", "answer", "solved"}
+"""What a browser may send."""
 
 
 class Keeper(anywidget.AnyWidget):
@@ -34,7 +36,7 @@ class Keeper(anywidget.AnyWidget):
         """Call `restore` once the browser has sent what it kept."""
 
         def on_stored(change: Any) -> None:
-            self.kept = {**self.kept, **self.stored}
+            self.remember(**{name: value for name, value in self.stored.items() if name in KEPT})
             restore()
 
         self.observe(on_stored, names="stored")

@@ -19,8 +19,9 @@ PROTOCOL = "v1.kernel.websocket.jupyter.org"
 STATES = "jupyter.widget.control"
 """The only comm that a page opens: it requests the states of all widgets."""
 
-MOVED = {"value", "index", "_view_count"}
-"""The traits that a reader may change (``_view_count`` tells a widget that it is shown), besides ``_js2py_…``."""
+MOVED = {"value", "index", "_view_count", "stored"}
+"""The traits that a reader may change, besides ``_js2py_…``: ``_view_count`` tells a widget that it is shown, and
+``stored`` an exercise what the browser has kept of it."""
 
 ANSWERS = {"status", "kernel_info_reply", "comm_info_reply", "comm_open", "comm_msg", "comm_close"}
 """The messages that a page receives. A kernel's tracebacks, warnings and printed output go to the server's log."""

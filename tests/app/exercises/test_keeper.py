@@ -4,6 +4,7 @@ import pytest
 
 from ntkviz.app import Exercise
 from ntkviz.app.exercises.keeper import Keeper
+from ntkviz.app.server.page_channel import may_ask
 
 from ..conftest import wait_for
 
@@ -81,6 +82,17 @@ def test_an_exercise_that_was_solved_shows_its_solution_again():
     button, shown = asked._hints.widget.children
     assert "A hundred." in shown.value
     assert button.layout.display == "none"
+
+
+def test_the_channel_of_a_page_lets_a_browser_send_what_it_kept_and_the_keeper_takes_nothing_else():
+    update = {"data": {"method": "update", "state": {"stored": {}}}}
+    assert may_ask("comm_msg", update)
+    update["data"]["state"]["kept"] = {}
+    assert not may_ask("comm_msg", update)
+    keeper = Keeper()
+    keeper.restored(lambda: None)
+    keeper.stored = {"seed": 5, "name": "x" * 1000}
+    assert keeper.kept == {"seed": 5}
 
 
 @pytest.mark.parametrize("sent", ["7", -1, 2**40, None, [1], 1.5])
