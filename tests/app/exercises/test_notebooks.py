@@ -15,7 +15,14 @@ from ntkviz.app.exercises.exercise import decimal_number
 from ..conftest import wait_for
 
 SECTION = '<a id="exercise"></a>'
-THEORY = ["01_gaussian", "02_ntk", "04_how_wide", "06_tensor_programs", "07_gradient_independence"]
+THEORY = [
+    "01_gaussian",
+    "02_ntk",
+    "04_how_wide",
+    "06_tensor_programs",
+    "07_gradient_independence",
+    "08_beyond_the_kernel",
+]
 READERS = range(8)  # the seeds of their numbers
 
 
