@@ -139,8 +139,10 @@ def test_whatever_is_built_has_a_limit_and_the_tasks_check_it(playground):
     expect(verdict(page, 1)).to_contain_text("Not yet. The Simple GIA Check fails.")
 
 
-def test_a_limit_of_zero_is_refused_in_one_sentence(playground):
-    page = playground("relu+W+layernorm", "&readout=mean")  # the mean of a vector whose mean is 0 by definition
+def test_layernorm_makes_a_network_indifferent_to_sigma_and_its_mean_is_refused(playground):
+    page = playground("relu+W+layernorm")
+    expect(verdict(page, 2)).to_contain_text("Yes. Between σ_w = 1 and σ_w = 2 its kernel changes by 0.0%.")
+    page.get_by_label("readout", exact=True).select_option("mean")  # of a vector whose mean is 0 by definition
     expect(page.get_by_role("alert")).to_contain_text("output is 0 whatever its weights are")
     page.get_by_role("button", name="Remove layernorm").click()
     expect(page.get_by_role("alert")).to_be_hidden()
