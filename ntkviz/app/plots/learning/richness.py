@@ -85,7 +85,7 @@ class RichnessPlot(Plot):
             self.figure.data[-1].textfont.update(size=26, color=theme.INK)
 
     def _lay_out(self, reach: float) -> None:
-        plane = {"range": [-reach, reach], "fixedrange": True, "tickvals": [-1, 0, 1], "constrain": "domain"}
+        plane = {"range": [-reach, reach], "fixedrange": True, "tickvals": [-1, 1], "constrain": "domain"}
         self.figure.update_layout(
             annotations=[
                 theme.heading("The output on one point", xref="paper", x=0),
