@@ -20,12 +20,12 @@ def test_only_flattening_depends_on_the_shift(visit):
 
     quiz = page.locator(".nv-quiz")
     right = [
-        ("stays", "the sum takes in all pairs of positions"),
+        ("stays", "the sum is over all pairs"),
         ("changes", "the diagonal meets other strokes"),
         ("stays", "the diagonal meets the same strokes"),
         ("changes", "the border cuts off a part of it"),
-        ("changes", "the inner product of the pixels changes"),
-        ("stays", "the inner product of the pixels stays"),
+        ("changes", "the pixels’ inner product changes"),
+        ("stays", "the pixels’ inner product stays"),
     ]
     for item, answer in enumerate(right):
         expect(reply(page, item, *answer)).to_contain_text("Yes. It was")

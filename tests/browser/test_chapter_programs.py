@@ -67,7 +67,7 @@ def test_quiz_completes_the_program(chapter):
         ("W x4/√n", "one matrix serves every step"),
         ("vᵀx6/√n", "a parameter reads the last state"),
         ("tanh′(x5) ⊙ dx6", "a slope is taken at the argument"),
-        ("Wᵀ dg3/√n", "a MatMul sends gradients back transposed"),
+        ("Wᵀ dg3/√n", "a MatMul returns as its transpose"),
     ]
     for item, answer in enumerate(right):
         expect(reply(page, item, *answer)).to_contain_text("Yes.")

@@ -23,7 +23,7 @@ def test_attention_converges_and_the_quiz_answers(visit):
     quiz = page.locator(".nv-quiz")
     right = [
         ("is not", "a token is most similar to itself"),
-        ("is uniform", "a high temperature makes scores small"),
+        ("is uniform", "a high τ makes scores small"),
         ("is uniform", "all scores are large and equal"),
         ("is not", "a token finds itself and its twin"),
         ("is uniform", "small keys make small scores"),

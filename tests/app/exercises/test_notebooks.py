@@ -108,7 +108,7 @@ def test_every_quiz_asks_for_its_reasons(course):
     for name, quiz in ((name, quiz) for name, asked in course.items() for quiz in asked.Quiz):
         assert len(quiz._reasons) == quiz._count, name
         assert len(quiz._offered) >= 2 + len(set(quiz._reasons)), name  # some are reasons of none
-        assert max(map(len, quiz._offered)) <= 42, name  # they must fit a phone
+        assert max(map(len, quiz._offered)) <= 35, name  # they must fit a phone
 
 
 def test_the_browser_keeps_every_answer_under_a_name_of_its_own(course):
