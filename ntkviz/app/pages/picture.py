@@ -8,6 +8,7 @@ import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import ipywidgets as widgets
@@ -35,9 +36,9 @@ class Picture:
 
     - `at_once(controls)` runs in the callback of the change and should take milliseconds: the infinite-width side. If
       it takes longer, the page dims the plots meanwhile.
-    - `as_it_comes(controls)` is a generator that runs in the background: the finite-width side. It
-      yields functions that show its results; each is one of the `steps` of the progress bar
-      (a number, or a function of the controls).
+    - `as_it_comes(settings)` is a generator that runs in the background: the finite-width side. It gets the values of
+      the controls as they are when it starts, since a reader may move them meanwhile. It yields functions that show its
+      results; each is one of the `steps` of the progress bar (a number, or a function of the controls).
     - `estimate(controls)`: the `nv.cost` of each computation of `as_it_comes`, announced after its first step, or
       earlier if that takes long.
     - `prepare`: tasks to do when idle, such as compiling ahead.
@@ -58,7 +59,7 @@ class Picture:
         plots: Sequence[Panel],
         *,
         at_once: Callable[[Controls], object],
-        as_it_comes: Callable[[Controls], Iterator[Update]] | None = None,
+        as_it_comes: Callable[[SimpleNamespace], Iterator[Update]] | None = None,
         steps: int | Callable[[Controls], int] = 1,
         estimate: Callable[[Controls], Iterable[Cost]] | None = None,
         prepare: Iterable[Update] = (),
@@ -148,7 +149,8 @@ class Picture:
         self._announce_work()
         self._cancel.disabled = False
         forecast = self._forecast if self._estimate else None
-        self._background.run(self._calculation, self._step, self._finish, self._wait, forecast)
+        calculation = functools.partial(self._calculation, SimpleNamespace(**self.controls.settings()))
+        self._background.run(calculation, self._step, self._finish, self._wait, forecast)
 
     @contextmanager
     def _saying_if_late(self) -> Iterator[None]:
@@ -175,10 +177,10 @@ class Picture:
             with self._answering:
                 answered.set()
 
-    def _calculation(self) -> Iterator[Update]:
+    def _calculation(self, settings: SimpleNamespace) -> Iterator[Update]:
         """`as_it_comes`, with its cost announced after its first step, when the controls are at rest."""
         assert self._as_it_comes is not None
-        steps = self._as_it_comes(self.controls)
+        steps = self._as_it_comes(settings)
         yield from itertools.islice(steps, 1)
         if self._estimate is not None:
             yield self._forecast()  # this is a step, too

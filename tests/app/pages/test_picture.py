@@ -64,7 +64,7 @@ class Slow:
     def __init__(self):
         self.controls = Controls(sigma=Slider("σ", 0.0, 2.0, start=1.0, step=0.1))
         self.pair = SideBySideKernels("left", "right", np.zeros((2, 8, 8)))
-        self.classes = []
+        self.classes, self.read = [], []
         self.pair.widget.observe(lambda change: self.classes.append(change.new), "_dom_classes")
         self.at_once, self.as_it_comes, self.refuse = threading.Event(), threading.Event(), ""
         self.at_once.set()
@@ -88,6 +88,7 @@ class Slow:
     def _as_it_comes(self, c):
         sigma = c.sigma
         self.as_it_comes.wait(10)
+        self.read.append((sigma, c.sigma))
         if self.refuse == "as it comes":
             raise nv.HyperparameterError("No.")
         yield lambda: self.pair.show(left=np.full((2, 2), sigma))
@@ -166,6 +167,16 @@ def test_reset_and_links_put_the_picture_out_of_date_too(slow):
         slow.as_it_comes.clear()
         slow.picture._on_tool(message)
         assert not slow.number
+
+
+def test_a_computation_keeps_the_settings_with_which_it_began(slow):
+    slow.as_it_comes.clear()
+    move(slow.picture, 2.0)
+    wait_for(lambda: slow.picture._status.value.startswith("computing … about"))  # it has begun
+    move(slow.picture, 1.5)
+    slow.as_it_comes.set()
+    wait_for(lambda: slow.picture._cancel.disabled)
+    assert slow.read[-2:] == [(2.0, 2.0), (1.5, 1.5)]
 
 
 def test_the_cost_is_announced_while_a_first_step_takes_long(slow):
