@@ -19,7 +19,7 @@ LOOKS = [
     (1920, 1080, "light"),
     (820, 1180, "dark"),
 ]
-PAPER = {"width": 720, "height": 1000}  # A4 within its margins
+PAPER = 720  # pixels: the width of A4 within its margins
 
 # Everything that the plots of a page show, as one text: numbers, markers and labels.
 SHOWN = """() => JSON.stringify(
@@ -174,18 +174,23 @@ def test_its_layout_is_right_and_it_is_accessible(name, page, assert_nothing_is_
 
 
 def test_on_paper_nothing_is_cut(name, page):
-    page.set_viewport_size(PAPER)
-    page.emulate_media(media="print", color_scheme="light")
+    page.set_viewport_size(LAPTOP)
+    page.emulate_media(color_scheme="light")
+    page.wait_for_timeout(700)  # plots follow the window
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    page.emulate_media(media="print")
+    # Not the window: plots would follow it, which they do not when a page is printed.
+    page.evaluate("width => { document.body.style.width = `${width}px`; }", PAPER)
     with shown_if_it_fails(page, f"{name}-paper"):
-        for drawing in page.locator(".nv-plot .main-svg").all():
+        for drawing in page.locator(".nv-plot:not(.nv-hidden) .main-svg").all():
             box = drawing.bounding_box()
-            assert box is None or (box["x"] >= 0 and box["x"] + box["width"] <= PAPER["width"] + 1)
-        assert_nothing_is_cramped(page)
-        assert page.evaluate("document.documentElement.scrollWidth") <= PAPER["width"]
+            assert box["height"] > 100
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= PAPER + 1
+        assert page.evaluate("document.body.scrollWidth") <= PAPER
+    page.evaluate("document.body.style.width = ''")
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     page.emulate_media(media="screen")
-    page.set_viewport_size(LAPTOP)  # the tests that follow use the buttons of a wide page
 
 
 # For a presented picture: panels whose plot is too low or overlaps its text, legends that overlap headings, parts

@@ -62,9 +62,9 @@ class KernelRowPlot(Plot):
             },
             yaxis={"title": y_title, "fixedrange": True, "zeroline": True},
             legend=theme.legend(orientation="h", x=0, xanchor="left", yanchor="bottom"),
-            margin={"l": 72, "r": 16, "t": 2 * theme.HEADING, "b": 52},
+            margin={"l": 72, "r": 16, "t": 3 * theme.HEADING, "b": 52},
         )
-        figure.layout.annotations[0].update(yshift=theme.HEADING)
+        figure.layout.annotations[0].update(yshift=2 * theme.HEADING)  # above two rows of the legend
         figure.layout.yaxis.update(zerolinecolor=theme.MUTED, zerolinewidth=1)
         for colour in (theme.MUTED, theme.LIMIT):
             figure.add_vline(x=0, line={"color": colour, "width": 1.5, "dash": "dot"})

@@ -119,11 +119,11 @@ class ShiftPlot(Plot):
         figure.update_traces(hovertemplate="shifted by %{x}: %{y:.4f}<extra>%{fullData.name}</extra>")
         room = 0.04 * np.ptp(self.shifts)
         figure.update_layout(
-            annotations=[theme.heading("How much of the kernel is left", xref="paper", x=0, yshift=theme.HEADING)],
+            annotations=[theme.heading("How much of the kernel is left", xref="paper", x=0, yshift=2 * theme.HEADING)],
             xaxis={"title": "shift of x′ in pixels", "tickvals": self.shifts, "fixedrange": True},
             yaxis={"title": "Θ(x, x′) / Θ(x, x′ unmoved)", "fixedrange": True, "rangemode": "tozero"},
             legend=theme.legend(orientation="h", x=0, xanchor="left", yanchor="bottom"),
-            margin={"l": 66, "r": 12, "t": 2 * theme.HEADING, "b": 52},
+            margin={"l": 66, "r": 12, "t": 3 * theme.HEADING, "b": 52},
         )
         figure.layout.xaxis.range = [self.shifts[0] - room, self.shifts[-1] + room]
         figure.add_vline(x=0, line={"color": theme.MUTED, "width": 1.5, "dash": "dot"})

@@ -43,7 +43,8 @@ async function placed(element) {
 }
 
 // In pixels:
-const NARROW = 480; // the width below which a window counts as that of a phone held upright
+const NARROW = 700; // the width below which a window counts as narrow: that of a phone, or of a laptop at 200 % zoom
+const LITTLE = 240; // the room below which the title of an axis is broken into lines
 const LINE = 18; // the height of one line of a heading there
 const AXIS = 52; // the height of an axis's labels and title
 const PLOT = 270; // the height of a plot without its legend
@@ -127,7 +128,7 @@ function axesInLittleRoom(el, pen) {
   for (const name of axesOf(el, "x")) {
     const { title, domain = [0, 1] } = el.layout[name];
     const room = 0.7 * (domain[1] - domain[0]) * el.offsetWidth;
-    if (!title?.text || room > NARROW / 2) continue;
+    if (!title?.text || room > LITTLE) continue;
     edit[`${name}.title.text`] = inLines(title.text, room, pen).join("<br>");
     edit[`${name}.title.font.size`] = 13;
   }
