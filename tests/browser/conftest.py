@@ -109,7 +109,7 @@ def chapter_page(chapter_name: str, chromium: Browser, scripted: Scripted) -> It
 def assert_nothing_is_cut_off() -> Callable[[Page], None]:
     """A check that a page is no wider than its window and that no heading, formula or control is cut off.
 
-    On a phone a displayed formula may be wider than the page: it scrolls separately. A label of a single pixel is meant
+    In a narrow window a displayed formula may be wider than the page: it scrolls separately. A label of a single pixel is meant
     for screen readers.
     """
 
@@ -117,7 +117,7 @@ def assert_nothing_is_cut_off() -> Callable[[Page], None]:
         return page.evaluate(
             "[...document.querySelectorAll('h1, mjx-container, .nv-control, .widget-label, .nv-button, .nv-reading')]"
             ".filter(e => !e.matches('.nv-on-focus') && e.scrollWidth > e.clientWidth + 2 && e.clientWidth > 1)"
-            ".filter(e => innerWidth > 480 || getComputedStyle(e).overflowX !== 'auto').map(e => e.textContent)"
+            ".filter(e => innerWidth > 700 || getComputedStyle(e).overflowX !== 'auto').map(e => e.textContent)"
             ".concat(document.documentElement.scrollWidth > innerWidth ? ['the page'] : [])"
         )
 

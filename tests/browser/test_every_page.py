@@ -274,5 +274,9 @@ def values(page: Page) -> dict[str, str]:
 
 
 def value(control: Locator) -> str:
-    """The current value of a control."""
-    return control.evaluate("e => e.options ? e.value : e.ariaValueText ?? e.ariaValueNow")
+    """The current value of a control, without the rounding of 0.9000000000000001."""
+    text = control.evaluate("e => e.options ? e.value : e.ariaValueText ?? e.ariaValueNow")
+    try:
+        return f"{float(text):.9g}"
+    except ValueError:
+        return text

@@ -1,5 +1,5 @@
-// For those who hear the page: MathJax draws formulas without text, so each gets one here. And a formula or a listing that
-// is wider than its place can be scrolled with the keyboard.
+// For those who hear the page: MathJax draws formulas without text, so each gets one here. And a formula, a table or a
+// listing that is larger than its place can be scrolled with the keyboard.
 
 const character = (glyph) => String.fromCodePoint(parseInt(glyph.className.match(/mjx-c([0-9A-F]+)/)?.[1] ?? "20", 16));
 const all = (parts) => [...parts].map(spoken).join("");
@@ -40,16 +40,17 @@ function nameFormulas() {
 
 const scrolled = new ResizeObserver((changes) => {
   for (const { target } of changes) {
-    const wide = target.scrollWidth > target.clientWidth + 1 && getComputedStyle(target).overflowX !== "visible";
-    if (wide) target.tabIndex = 0;
+    const larger = target.scrollWidth > target.clientWidth + 1 || target.scrollHeight > target.clientHeight + 1;
+    if (larger && getComputedStyle(target).overflowX !== "visible") target.tabIndex = 0;
     else target.removeAttribute("tabindex");
   }
 });
 
-function watchWide() {
-  for (const part of document.querySelectorAll("mjx-container[display], pre:not(.nv-watched)")) {
+function watchSizes() {
+  const parts = "mjx-container[display], .jp-RenderedHTMLCommon, pre";
+  for (const part of document.querySelectorAll(`:is(${parts}):not(.nv-watched, [tabindex])`)) {
     part.classList.add("nv-watched");
-    scrolled.observe(part); // again is the same as once
+    scrolled.observe(part);
   }
 }
 
@@ -58,6 +59,6 @@ new MutationObserver(() => {
   clearTimeout(waiting);
   waiting = setTimeout(() => {
     nameFormulas();
-    watchWide();
+    watchSizes();
   }, 200);
 }).observe(document.getElementById("rendered_cells"), { subtree: true, childList: true });
