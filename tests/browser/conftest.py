@@ -109,8 +109,8 @@ def chapter_page(chapter_name: str, chromium: Browser, scripted: Scripted) -> It
 def assert_nothing_is_cut_off() -> Callable[[Page], None]:
     """A check that a page is no wider than its window and that no heading, formula or control is cut off.
 
-    In a narrow window a displayed formula may be wider than the page: it scrolls separately. A label of a single pixel is meant
-    for screen readers.
+    In a narrow window a displayed formula may be wider than the page: it scrolls separately. A label of a single pixel
+    is meant for screen readers.
     """
 
     def cut_off(page: Page) -> list[str]:
