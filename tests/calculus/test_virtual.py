@@ -44,7 +44,7 @@ def real_ntks(arch, x, width):
 
 
 def virtual_ntks(arch, x, width):
-    programs = virtual.virtual.Stacks.of(arch, x).programs
+    programs = virtual.Stacks.of(arch, x).programs
     each = jax.jit(jax.vmap(lambda key: virtual._ntk(programs, width, key)))
     return np.asarray(each(jax.random.split(jax.random.key(7), DRAWS)))
 
