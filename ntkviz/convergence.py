@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -126,11 +127,17 @@ def two_sided_t(t: float, freedom: float) -> float:
     """
     if freedom > 1000:
         return math.erfc(t / math.sqrt(2))
-    x, weights = np.polynomial.legendre.leggauss(100)
+    x, weights = _nodes_and_weights()
     end = math.atan(t / math.sqrt(freedom))
     inside = end / 2 * float(weights @ np.cos(end * (x + 1) / 2) ** (freedom - 1))
     whole = math.sqrt(math.pi) / 2 * math.exp(math.lgamma(freedom / 2) - math.lgamma((freedom + 1) / 2))
     return 1 - min(inside / whole, 1.0)
+
+
+@functools.cache
+def _nodes_and_weights() -> tuple[np.ndarray, np.ndarray]:
+    """Those of Gauss and Legendre on [−1, 1], whose computation takes longer than their use."""
+    return np.polynomial.legendre.leggauss(100)
 
 
 def standard_error(values: Sequence[float]) -> float:

@@ -289,6 +289,7 @@ def _kernel(arch):
     return nv.infinite_ntk(arch, X)
 
 
+@functools.cache
 def _expected():
     return [_kernel(arch) for arch in ARCHITECTURES.values()]
 

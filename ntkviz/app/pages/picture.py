@@ -39,7 +39,7 @@ class Picture:
     - `as_it_comes(settings)` is a generator that runs in the background: the finite-width side. It gets the values of
       the controls as they are when it starts, since a reader may move them meanwhile. It yields functions that show its
       results; each is one of the `steps` of the progress bar (a number, or a function of the controls).
-    - `estimate(controls)`: the `nv.cost` of each computation of `as_it_comes`, announced after its first step, or
+    - `estimate(settings)`: the `nv.cost` of each computation of `as_it_comes`, announced after its first step, or
       earlier if that takes long.
     - `prepare`: tasks to do when idle, such as compiling ahead.
     - `layout`: a class of the stylesheet that sets the width of each plot.
@@ -61,7 +61,7 @@ class Picture:
         at_once: Callable[[Controls], object],
         as_it_comes: Callable[[SimpleNamespace], Iterator[Update]] | None = None,
         steps: int | Callable[[Controls], int] = 1,
-        estimate: Callable[[Controls], Iterable[Cost]] | None = None,
+        estimate: Callable[[SimpleNamespace], Iterable[Cost]] | None = None,
         prepare: Iterable[Update] = (),
         layout: str = "",
         below: Sequence[Panel] = (),
@@ -148,8 +148,9 @@ class Picture:
         self._waits, self._cost = False, ""
         self._announce_work()
         self._cancel.disabled = False
-        forecast = self._forecast if self._estimate else None
-        calculation = functools.partial(self._calculation, SimpleNamespace(**self.controls.settings()))
+        settings = SimpleNamespace(**self.controls.settings())
+        calculation = functools.partial(self._calculation, settings)
+        forecast = functools.partial(self._forecast, settings) if self._estimate else None
         self._background.run(calculation, self._step, self._finish, self._wait, forecast)
 
     @contextmanager
@@ -183,13 +184,13 @@ class Picture:
         steps = self._as_it_comes(settings)
         yield from itertools.islice(steps, 1)
         if self._estimate is not None:
-            yield self._forecast()  # this is a step, too
+            yield self._forecast(settings)  # this is a step, too
         yield from steps
 
-    def _forecast(self) -> Update:
-        """Estimate the cost of `as_it_comes`; returns the function that announces it."""
+    def _forecast(self, settings: SimpleNamespace) -> Update:
+        """Estimate the cost of `as_it_comes` for its settings; returns the function that announces it."""
         assert self._estimate is not None
-        cost = functools.reduce(Cost.then, self._estimate(self.controls), Cost())
+        cost = functools.reduce(Cost.then, self._estimate(settings), Cost())
 
         def say() -> None:
             self._cost = str(cost) if cost.total >= PATIENCE or cost.memory >= LARGE else ""

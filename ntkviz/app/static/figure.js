@@ -223,6 +223,31 @@ function tellClick(model, points) {
   model.save_changes();
 }
 
+// A move changes several plots, and each takes tens of milliseconds: the browser paints those that are done before the
+// next one is changed. The edits of all figures wait in one list, since each figure has its own copy of this module.
+const BUDGET_MS = 12;
+const edits = (globalThis.ntkvizEdits ??= []);
+
+// Resolves after the next frame; a hidden page has none.
+function painted() {
+  if (document.hidden) return null;
+  return new Promise((resolve) => {
+    requestAnimationFrame(() => setTimeout(resolve));
+    setTimeout(resolve, 200);
+  });
+}
+
+async function applyInTurn(edit) {
+  if (edits.push(edit) > 1) return; // the loop below is running
+  let start = performance.now();
+  for (; edits.length; edits.shift()) {
+    await edits[0]().catch(console.error);
+    if (performance.now() - start < BUDGET_MS) continue;
+    await painted();
+    start = performance.now();
+  }
+}
+
 export default () => {
   const waiting = []; // edits of a figure that is not displayed yet
   const plots = new Set();
@@ -233,12 +258,17 @@ export default () => {
         model.on(`change:${name}`, () => {
           const edit = model.get(name);
           if (!edit) return; // Python clears each edit once it is sent
-          if (!plots.size) waiting.push([apply, edit]);
-          for (const plot of plots) {
-            apply(plot, decoded(edit))
-              .then(() => moveDots(plot))
-              .then(() => fitNarrow(plot));
+          if (!plots.size) {
+            waiting.push([apply, edit]);
+            return;
           }
+          applyInTurn(async () => {
+            for (const plot of plots) {
+              await apply(plot, decoded(edit));
+              moveDots(plot);
+              await fitNarrow(plot);
+            }
+          });
         });
       }
     },

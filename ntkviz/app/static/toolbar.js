@@ -77,6 +77,18 @@ function present(el, element) {
   requestAnimationFrame(() => window.dispatchEvent(new Event("resize")));
 }
 
+// noUiSlider announces its own number, that of a choice its index, whenever it moves; readers hear what the readout shows.
+const announced = new MutationObserver((changes) => {
+  const controls = changes.map(({ target }) => (target.closest ? target : target.parentElement)?.closest(".nv-control"));
+  new Set(controls.filter(Boolean)).forEach(announceReadout);
+});
+
+function announceReadout(control) {
+  const { textContent } = control.querySelector(".widget-readout");
+  const handle = control.querySelector(".noUi-handle");
+  if (handle.getAttribute("aria-valuetext") !== textContent) handle.setAttribute("aria-valuetext", textContent);
+}
+
 // ipywidgets draws a slider's label beside it without associating the two for screen readers.
 function nameSliders() {
   document.querySelectorAll(".nv-control").forEach((control) => {
@@ -88,8 +100,10 @@ function nameSliders() {
     const handle = control.querySelector(".noUi-handle");
     const readout = control.querySelector(".widget-readout");
     if (!handle || !readout) return;
-    handle.setAttribute("aria-valuetext", readout.textContent);
     readout.tabIndex = -1; // one stop for each slider
+    announceReadout(control);
+    announced.observe(handle, { attributeFilter: ["aria-valuetext"] });
+    announced.observe(readout, { childList: true, characterData: true, subtree: true });
   });
 }
 
