@@ -30,7 +30,7 @@ from .. import upstream
 from ..course.chapter import chapters, parts
 from ..course.guides import code_of_guides
 from ..course.search import search_data
-from ..style.theme import STATIC
+from ..style.theme import STATIC, STYLESHEET
 from .lesson import Lesson
 from .page_channel import PageChannel
 from .page_policy import guarded
@@ -146,7 +146,7 @@ class Dashboard(Voila):
         plotly = f"voila/plotly/{PLOTLY.name}?v={metadata.version('plotly')}"  # relative to the base URL
         found = chapters(self.root_dir)
         for_template = {"chapters": found, "parts": list(parts(found).items()), "plotly": plotly}
-        for_template |= {"code": code_of_guides(self.root_dir)}
+        for_template |= {"code": code_of_guides(self.root_dir), "stylesheet": STYLESHEET}
         self.voila_configuration.update_config(Config(VoilaConfiguration={"resources": for_template}))
 
     def init_settings(self) -> dict[str, Any]:

@@ -1,5 +1,5 @@
-// A term of a formula lights up its part of the picture (ntkviz.css). While the picture is out of sight, small copies of
-// the plots in question are shown beside the text.
+// A term of a formula lights up its part of the picture (sheets/handles_and_terms.css). While the picture is out of
+// sight, small copies of the plots in question are shown beside the text.
 
 const IDEAS = {
   limit: "rgb(213, 94, 0)",

@@ -1,4 +1,4 @@
-"""The theme: `static/ntkviz.css` defines the palette and the type; plots read them from there.
+"""The theme: `static/sheets/palette.css` defines the palette and the type; plots read them from there.
 
 Figures use the light palette on white, so that an exported PNG can be printed; on the page the
 stylesheet recolours their text, axes and background, so that switching between light and dark
@@ -22,7 +22,20 @@ with upstream.without_iri_grammar():
     from plotly.graph_objects import FigureWidget
 
 STATIC = resources.files("ntkviz.app") / "static"
-STYLESHEET = (STATIC / "ntkviz.css").read_text(encoding="utf-8")
+SHEETS = [
+    "palette",
+    "page",
+    "navigation",
+    "picture",
+    "outdated",
+    "handles_and_terms",
+    "steps",
+    "block_stack",
+    "exercises",
+    "presented",
+    "heard_and_printed",
+]  # in the order of the cascade
+STYLESHEET = "\n".join((STATIC / "sheets" / f"{name}.css").read_text(encoding="utf-8") for name in SHEETS)
 
 
 def variables(stylesheet: str = STYLESHEET) -> dict[str, str]:
