@@ -57,10 +57,18 @@ class BlockStack:
 
     - `kit`: what each block does, by its name.
     - `presets`: stacks to start from, by their names.
+
+    Raises:
+        HyperparameterError: The initial stack or a preset has too many blocks, or one that is not in the kit.
     """
 
     def __init__(self, kit: Mapping[str, str], start: str, *, most: int, presets: Mapping[str, str]):
         self.start, self.kit, self.most = start, list(kit), most
+        for name, blocks in {"start": start, **presets}.items():
+            try:
+                self.parse(blocks)
+            except HyperparameterError as error:
+                raise HyperparameterError(f"The stack {name!r} cannot be built: {error}.") from None
         self.widget = StackEditor(
             kit=[{"name": name, "hint": hint} for name, hint in kit.items()],
             presets=[{"name": name, "blocks": blocks} for name, blocks in presets.items()],

@@ -7,6 +7,7 @@ import pytest
 from ntkviz.app import BlockStack, Choice, Controls, Picture, Plot
 from ntkviz.app.pages.preview import MIME
 from ntkviz.app.style.theme import PAGE_HAS_PLOTLY
+from ntkviz.errors import HyperparameterError
 
 KIT = {"relu": "max(x, 0)", "W": "a matrix", "A.T": "a <transpose>"}
 
@@ -26,6 +27,13 @@ def test_its_state_is_short_in_a_link_and_comes_back(controls):
     for link, value in [("blocks=A.T+W+relu", "A.T W relu"), ("blocks=", ""), ("", "relu W")]:
         assert controls.from_link(link) is None
         assert controls.blocks == value
+
+
+def test_an_initial_stack_or_a_preset_of_another_kit_is_refused():
+    with pytest.raises(HyperparameterError, match="The stack 'start' cannot be built: it is 'dense', but must be"):
+        BlockStack(KIT, "dense", most=3, presets={})
+    with pytest.raises(HyperparameterError, match=r"The stack 'four' cannot be built: .* at most 3 of relu"):
+        BlockStack(KIT, "", most=3, presets={"four": "W W W W"})
 
 
 @pytest.mark.parametrize("link", ["blocks=relu+dense", "blocks=W+W+W+W"])
