@@ -151,7 +151,7 @@ class Plot(Panel):
         self.figure = theme.figure(f"ntkviz-{name}")
         super().__init__(name, self.figure)
         self.widget.add_class("nv-plot")
-        self._looks: dict[int, dict[str, Any]] = {}
+        self._looks: dict[int, dict[str, Any]] = {}  # of the traces that are faded, before that
 
     @contextmanager
     def drawing(self, *parts: Part) -> Iterator[None]:
@@ -168,7 +168,11 @@ class Plot(Panel):
             return  # the stylesheet dims the whole panel
         for part in self.parts:
             for number in part.traces:
+                if part.outdated == (number in self._looks):
+                    continue  # plotly takes a millisecond to find that nothing changes
                 trace = self.figure.data[number]
-                look = self._looks.setdefault(number, {"opacity": trace.opacity, "hoverinfo": trace.hoverinfo})
-                faded = {"opacity": FADED * (look["opacity"] or 1), "hoverinfo": "skip"}
-                trace.update(faded if part.outdated else look)
+                if part.outdated:
+                    self._looks[number] = {"opacity": trace.opacity, "hoverinfo": trace.hoverinfo}
+                    trace.update(opacity=FADED * (trace.opacity or 1), hoverinfo="skip")
+                else:
+                    trace.update(self._looks.pop(number))
