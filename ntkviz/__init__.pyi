@@ -6,6 +6,7 @@ from .errors import (
     HyperparameterError as HyperparameterError,
     InputError as InputError,
     NoForwardLimitError as NoForwardLimitError,
+    NoGradientError as NoGradientError,
     NotFiniteError as NotFiniteError,
     NotIntegrableError as NotIntegrableError,
     NtkvizError as NtkvizError,

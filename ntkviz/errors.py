@@ -52,5 +52,9 @@ class NotIntegrableError(NtkvizError):
     """A Gaussian expectation of a nonlinearity does not exist, or its error cannot be bounded."""
 
 
+class NoGradientError(NtkvizError):
+    """A kernel was differentiated where its derivative is not known."""
+
+
 class TraceError(ProgramError):
     """A model cannot be traced: it is not a tensor program, or it is one whose limit would not be the model's."""

@@ -21,66 +21,14 @@ import jax.numpy as jnp
 from jax import Array
 from jax.scipy.special import erf as _erf
 from jax.scipy.special import ndtr
-from jax.typing import ArrayLike
 from jaxtyping import Float64, Inexact
 
 from ntkviz.gaussian.arctangent import arctan, lune
-
-Inputs = Float64[Array, "*#inputs"]
-Pairs = Float64[Array, "*#pairs"]
-"""Arrays that broadcast, with an entry for each x or for each pair (x, y)."""
-
-
-def _quotient(a: Array | float, b: Inputs) -> Float64[Array, "*inputs"]:
-    """a / b, or a where b is 0: there a is 0 too, or the caller replaces the result."""
-    return a / jnp.where(b == 0, 1.0, b)
+from ntkviz.gaussian.geometry import Geometry, Inputs, Pairs, determinant, geometry, quotient, root, zero_over_zero
 
 
 def _normal_density(x: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:
     return jnp.exp(-x * x / 2) / math.sqrt(2 * math.pi)
-
-
-class Geometry(NamedTuple):
-    """A covariance as a right triangle with the angle θ, hypotenuse a = √(kxx kyy) and legs a cos θ and a sin θ.
-
-    cos θ is the correlation. `cos` is a cos θ: kxy, clipped to ±a where it is beyond that or within `SAME` of it. `gap`
-    is a − |a cos θ|: 0 where `cos` was clipped; elsewhere it keeps the digits that 1 − cos² θ would lose.
-    """
-
-    a: Float64[Array, "*pairs"]
-    cos: Float64[Array, "*pairs"]
-    gap: Float64[Array, "*pairs"]
-
-    @property
-    def tan_squared(self) -> Float64[Array, "*pairs"]:
-        """tan²(α/2), where α is the acute one of θ and π − θ."""
-        return _quotient(self.gap, self.a + jnp.abs(self.cos))
-
-    @property
-    def sin(self) -> Float64[Array, "*pairs"]:
-        return jnp.sqrt(self.tan_squared) * (self.a + jnp.abs(self.cos))
-
-    @property
-    def determinant(self) -> Float64[Array, "*pairs"]:
-        """kxx kyy − kxy²; 0 for a covariance whose square underflows."""
-        return self.gap * (self.a + jnp.abs(self.cos))
-
-
-SAME = 16 * jnp.finfo(float).eps
-"""Correlations this close to ±1 are treated as ±1.
-
-Covariances of equal vectors that are computed in different ways differ by rounding, and angles by its square root:
-1e-16 would become 1e-8 in E[step step], and in a chaotic network a rounding error grows by χ₁ > 1 in each layer.
-"""
-
-
-@jax.jit
-def geometry(kxx: ArrayLike, kxy: ArrayLike, kyy: ArrayLike) -> Geometry:
-    """The `Geometry` of a covariance. √kxx √kyy does not underflow, and takes one root per input, not per pair."""
-    kxx, kxy, kyy = (jnp.asarray(k, dtype=float) for k in (kxx, kxy, kyy))
-    a = jnp.sqrt(kxx) * jnp.sqrt(kyy)
-    same, gap = jnp.abs(kxy) * (1 + SAME) > a, a - jnp.abs(kxy)
-    return Geometry(a, jnp.where(same, jnp.sign(kxy) * a, kxy), jnp.where(same, 0.0, gap))
 
 
 # --- Functions with a kink or a jump at 0 -----------------------------------------------------
@@ -102,6 +50,7 @@ class Jump(NamedTuple):
     at_zero: Array | float
 
 
+@jax.custom_jvp
 def relu_relu(g: Geometry) -> Float64[Array, "*pairs"]:
     """E[x₊ y₊] = a (sin α − α cos α)/2π + (a cos θ)₊/2, α the acute one of θ and π − θ (arc-cosine kernel of degree 1).
 
@@ -112,10 +61,31 @@ def relu_relu(g: Geometry) -> Float64[Array, "*pairs"]:
     return obtuse * (1 / (2 * math.pi)) + jnp.maximum(g.cos, 0.0) / 2
 
 
+@relu_relu.defjvp
+def _(primals: tuple[Geometry], tangents: tuple[Geometry]) -> tuple[Array, Array]:
+    """d(a sin θ + (π − θ) a cos θ) = sin θ da + (π − θ) d(a cos θ), which is finite everywhere.
+
+    At variance 0, (π − θ)/2π is replaced by E step E step = 1/4 with step(0) = 1/2, the mean of both sides.
+    """
+    (g,), (dg,) = primals, tangents
+    t = root(g.tan_squared)
+    sine, both = 2 * t / (1 + t * t), jnp.where(g.a == 0, 0.25, step_step(g))
+    return relu_relu(g), sine * (1 / (2 * math.pi)) * dg.a + both * dg.cos
+
+
+@jax.custom_jvp
 def step_step(g: Geometry) -> Float64[Array, "*pairs"]:
     """P(x > 0, y > 0) = (π − θ)/2π (arc-cosine kernel of degree 0); 0 if a variance is 0."""
     acute = arctan(jnp.sqrt(g.tan_squared)) * (1 / math.pi)
     return jnp.where(g.cos > 0, 0.5 - acute, acute)
+
+
+@step_step.defjvp
+def _(primals: tuple[Geometry], tangents: tuple[Geometry]) -> tuple[Array, Array]:
+    """−dθ/2π = (d(a cos θ) − cos θ da)/(2π a sin θ); 0 at correlation ±1, where |θ| has a kink."""
+    (g,), (dg,) = primals, tangents
+    change = dg.cos - zero_over_zero(g.cos, g.a) * dg.a
+    return step_step(g), zero_over_zero(change, 2 * math.pi * g.sin)
 
 
 def _opposite(g: Geometry) -> Geometry:
@@ -153,9 +123,9 @@ def jump_jump(phi: Jump, psi: Jump, kxx: Pairs, kxy: Pairs, kyy: Pairs) -> Float
 def kink_jump(phi: Kink, psi: Jump, kxx: Pairs, kxy: Pairs, kyy: Pairs) -> Float64[Array, "*pairs"]:
     """From E[x₊ 1{y > 0}] = (√kxx + kxy/√kyy) / √(8π)."""
     g = geometry(kxx, kxy, kyy)
-    root = jnp.sqrt(kyy)
-    agree = _quotient(g.a + g.cos, root) / math.sqrt(8 * math.pi)
-    differ = _quotient(g.a - g.cos, root) / math.sqrt(8 * math.pi)
+    deviation = root(kyy)
+    agree = quotient(g.a + g.cos, deviation) / math.sqrt(8 * math.pi)
+    differ = quotient(g.a - g.cos, deviation) / math.sqrt(8 * math.pi)
     inside = (phi.right * psi.right - phi.left * psi.left) * agree + (
         phi.right * psi.left - phi.left * psi.right
     ) * differ
@@ -163,7 +133,7 @@ def kink_jump(phi: Kink, psi: Jump, kxx: Pairs, kxy: Pairs, kyy: Pairs) -> Float
 
 
 def kink_single(phi: Kink, kxx: Float64[Array, "*inputs"]) -> Float64[Array, "*inputs"]:
-    return (phi.right - phi.left) * jnp.sqrt(kxx / (2 * math.pi))
+    return (phi.right - phi.left) * root(kxx / (2 * math.pi))
 
 
 def jump_single(phi: Jump, kxx: Float64[Array, "*inputs"]) -> Float64[Array, "*inputs"]:
@@ -172,8 +142,8 @@ def jump_single(phi: Jump, kxx: Float64[Array, "*inputs"]) -> Float64[Array, "*i
 
 def kink_single_with_mean(phi: Kink, kxx: Inputs, mean: Inputs) -> Float64[Array, "*inputs"]:
     """E[x₊] = m Φ(m/σ) + σ φ(m/σ)."""
-    deviation = jnp.sqrt(kxx)
-    z = _quotient(mean, deviation)
+    deviation = root(kxx)
+    z = quotient(mean, deviation)
     spread = deviation * _normal_density(z)
     positive = jnp.where(kxx == 0, jnp.maximum(mean, 0), mean * ndtr(z) + spread)
     negative = jnp.where(kxx == 0, jnp.maximum(-mean, 0), spread - mean * ndtr(-z))
@@ -181,7 +151,7 @@ def kink_single_with_mean(phi: Kink, kxx: Inputs, mean: Inputs) -> Float64[Array
 
 
 def jump_single_with_mean(phi: Jump, kxx: Inputs, mean: Inputs) -> Float64[Array, "*inputs"]:
-    z = _quotient(mean, jnp.sqrt(kxx))
+    z = quotient(mean, root(kxx))
     at_mean = jnp.where(mean > 0, phi.right, jnp.where(mean < 0, phi.left, phi.at_zero))
     return jnp.where(kxx == 0, at_mean, phi.right * ndtr(z) + phi.left * ndtr(-z))
 
@@ -205,7 +175,7 @@ class Bump(NamedTuple):
 @jax.jit
 def _bumps(kxx: Pairs, kxy: Pairs, kyy: Pairs) -> Float64[Array, "*pairs"]:
     """E exp(−x² − y²) = 1/√det(1 + 2K), with the determinant as a sum of nonnegative terms."""
-    return 1 / jnp.sqrt(1 + 2 * (kxx + kyy) + 4 * geometry(kxx, kxy, kyy).determinant)
+    return 1 / jnp.sqrt(1 + 2 * (kxx + kyy) + 4 * determinant(kxx, kxy, kyy))
 
 
 def erf_erf(phi: Erf, psi: Erf, kxx: Pairs, kxy: Pairs, kyy: Pairs) -> Float64[Array, "*pairs"]:
@@ -264,7 +234,7 @@ def _gelu_parts(
     They follow from the expectations of erf, since Φ(x) = (1 + erf(x/√2))/2.
     """
     half, gate = (kxx / 2, kxy / 2, kyy / 2), Erf(0.5, 0.5)
-    return erf_erf(gate, gate, *half), _bumps(*half), 4 * geometry(*half).determinant
+    return erf_erf(gate, gate, *half), _bumps(*half), 4 * determinant(*half)
 
 
 def gelu_gelu(kxx: Pairs, kxy: Pairs, kyy: Pairs) -> Float64[Array, "*pairs"]:
@@ -311,12 +281,24 @@ def wave_wave(
     mean_y: Pairs,
 ) -> Float64[Array, "*pairs"]:
     """E φψ = e^{−(kxx+kyy)/2} (cosh kxy · φ(m)ψ(m̄) + sinh kxy · φ′(m)ψ′(m̄)), the sum of Price's series."""
-    kxy = geometry(kxx, kxy, kyy).cos
-    size = jnp.abs(kxy)
-    peak = jnp.exp(size - (kxx + kyy) / 2) / 2
-    cosh, sinh = peak * (1 + jnp.exp(-2 * size)), -jnp.sign(kxy) * peak * jnp.expm1(-2 * size)
+    cosh, sinh = _damped(geometry(kxx, kxy, kyy).cos, (kxx + kyy) / 2)
     values = _wave(phi, mean_x) * _wave(psi, mean_y)
     return cosh * values + sinh * _wave_slope(phi, mean_x) * _wave_slope(psi, mean_y)
+
+
+@jax.custom_jvp
+def _damped(k: Pairs, decay: Pairs) -> tuple[Float64[Array, "*pairs"], Float64[Array, "*pairs"]]:
+    """e^{−decay} cosh k and e^{−decay} sinh k, without overflow."""
+    size = jnp.abs(k)
+    peak = jnp.exp(size - decay) / 2
+    return peak * (1 + jnp.exp(-2 * size)), -jnp.sign(k) * peak * jnp.expm1(-2 * size)
+
+
+@_damped.defjvp
+def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """JAX would differentiate sign(k) to 0, and so sinh to 0 at k = 0."""
+    (cosh, sinh), (dk, ddecay) = _damped(*primals), tangents
+    return (cosh, sinh), (sinh * dk - cosh * ddecay, cosh * dk - sinh * ddecay)
 
 
 def _wave(phi: Wave, x: Float64[Array, "*shape"]) -> Float64[Array, "*shape"]:

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float64
 
+from .closed import ClosedForm, Expectation
 from .error_kind import ErrorKind, weaker
-from .expectation import ClosedForm, Expectation
 
 
 @functools.partial(jax.tree_util.register_dataclass, data_fields=["value"], meta_fields=["kind"])

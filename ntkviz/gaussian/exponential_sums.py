@@ -21,7 +21,8 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float64, Inexact
 
-from ntkviz.gaussian.closed_forms import Inputs, Pairs, geometry, polynomial_polynomial, polynomial_single
+from ntkviz.gaussian.closed_forms import polynomial_polynomial, polynomial_single
+from ntkviz.gaussian.geometry import Inputs, Pairs, determinant, geometry
 from ntkviz.language.nonlinearities.formulas import Polynomial, Smooth, about
 
 ROUNDING = 1e-15
@@ -163,7 +164,7 @@ def _pair(
     mean_y: Pairs,
 ) -> _Part:
     g = geometry(kxx, kxy, kyy)
-    kxy, sign, det = g.cos, jnp.where(g.cos < 0, -1.0, 1.0), g.determinant
+    kxy, sign, det = g.cos, jnp.where(g.cos < 0, -1.0, 1.0), determinant(kxx, kxy, kyy)
     p, q, r, s = x.curvature, y.curvature, x.slope, y.slope
     d, e = mean_x - x.centre, mean_y - y.centre
     root_x, root_y = jnp.sqrt(kxx), jnp.sqrt(kyy)

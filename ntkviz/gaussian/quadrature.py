@@ -30,7 +30,7 @@ from ntkviz.gaussian.certified.enclosures import traced
 from ntkviz.gaussian.certified.host import Estimate, pair_on_host, single_on_host
 from ntkviz.gaussian.certified.jumps import primitives
 from ntkviz.gaussian.certified.strips import Strip, strip_of
-from ntkviz.gaussian.closed_forms import Pairs, geometry
+from ntkviz.gaussian.geometry import Pairs, geometry
 from ntkviz.language.nonlinearities.nonlinearity import Nonlinearity
 
 REACH = 13.0

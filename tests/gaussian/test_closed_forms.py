@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import ntkviz  # noqa: F401  (float64)
-from ntkviz.gaussian.closed_forms import geometry
 from ntkviz.gaussian.expectation import pair_expectation, pair_with_slopes, single_expectation
+from ntkviz.gaussian.geometry import geometry
 from ntkviz.language.nonlinearities import nonlinearity as nl
 
 from .one_dimensional import FUNCTIONS, SLOPE, norm, pair, single

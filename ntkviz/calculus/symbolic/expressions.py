@@ -19,8 +19,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from ...gaussian.closed import Expectation
 from ...gaussian.error import Error, relative_error
-from ...gaussian.expectation import Expectation, pair_expectation, single_expectation
+from ...gaussian.expectation import pair_expectation, single_expectation
 from ...language.nonlinearities.nonlinearity import Nonlinearity, identity
 from ...language.zero import ZERO, Zero, none_if_zero, written
 from ..limit_kernels import Reason

@@ -19,14 +19,15 @@ from jaxtyping import Float64
 
 from ...calculus.limit_kernels import Reason
 from ...gaussian.batchnorm import batchnorm_relu, batchnorm_relu_single
-from ...gaussian.error import Error, largest_relative_error
-from ...gaussian.expectation import (
-    Expectation,
+from ...gaussian.closed import Expectation
+from ...gaussian.differentiable import (
     pair_expectation,
     pair_with_slopes,
     single_expectation,
     square_expectation,
+    without_derivatives,
 )
+from ...gaussian.error import Error, largest_relative_error
 from ...gaussian.families import relu_factor
 from ...language import instructions as ops
 from ...language.gradients.instructions import OfGradients
@@ -326,6 +327,11 @@ def _expectations(
 
 # --- batch normalisation followed by relu, as one nonlinearity of a whole batch ---------------------------
 
+NO_SLOPE = (
+    "The kernels of batch normalisation cannot be differentiated with respect to the covariance of the batch, to whose "
+    "spectrum their integrals are adapted; compute without derivatives, or use differences."
+)
+
 
 def batchnorm_below_relu(m: Moments, v: Vector) -> Vector | None:
     """The Gaussian batch x if the vector is a·relu(batchnorm(x)) with a single leading axis; otherwise `None`."""
@@ -351,10 +357,11 @@ def batchnorm_pair(m: Moments, x: Vector, y: Vector) -> KernelPair:
         m.refuse(Reason("general", why))
         return k
     if x == y:
-        value, error = batchnorm_relu_single(k.value)
+        value, error = without_derivatives(batchnorm_relu_single, NO_SLOPE)(k.value)
         m.errors.append(Error(error, "estimate"))
         return KernelPair(value)
     k_aa, k_bb = (written(m.covariance(v, v).value, m.shape(v) * 2) for v in (x, y))
-    found = batchnorm_relu(k_aa, k.value, k_bb, written(k.tangent, k.value.shape))
+    pair = without_derivatives(batchnorm_relu, NO_SLOPE)
+    found = pair(k_aa, k.value, k_bb, written(k.tangent, k.value.shape))
     m.errors.append(Error(found.error, "estimate"))
     return KernelPair(found.value, ZERO if k.tangent is ZERO else found.tangent)
