@@ -11,6 +11,7 @@ from .errors import (
     NotIntegrableError as NotIntegrableError,
     NtkvizError as NtkvizError,
     ProgramError as ProgramError,
+    StructuralHyperparameterError as StructuralHyperparameterError,
     TooLargeError as TooLargeError,
     TraceError as TraceError,
 )
@@ -58,11 +59,13 @@ from .kernels.contributions import (
 from .kernels.deviation import deviation as deviation
 from .kernels.fluctuation import fluctuation as fluctuation, width_for as width_for
 from .networks.finite import empirical_ntk as empirical_ntk
+from .kernels.function import KernelFunction as KernelFunction, kernel_fn as kernel_fn
 from .kernels.gram import gram as gram
 from .kernels.infinite import explain as explain, infinite_ntk as infinite_ntk
 from .kernels.results import (
     Band as Band,
     Fluctuation as Fluctuation,
+    KernelArrays as KernelArrays,
     Kernels as Kernels,
     Plan as Plan,
     RequiredWidth as RequiredWidth,

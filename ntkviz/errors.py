@@ -28,6 +28,10 @@ class HyperparameterError(NtkvizError):
     """A hyper-parameter, width or other option has an invalid value."""
 
 
+class StructuralHyperparameterError(HyperparameterError):
+    """A hyper-parameter decides the form of the program, so that it cannot be a number that JAX traces."""
+
+
 class ProgramError(NtkvizError):
     """An architecture breaks a rule of the language; the message names the instruction."""
 

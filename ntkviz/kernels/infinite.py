@@ -97,7 +97,7 @@ def infinite_ntk(
 
 def _between(arch: Architecture, data1: Data, data2: Data, method: Method, assume_gia: bool) -> Kernels:
     """The kernels of two batches, each of inputs of one shape."""
-    task = _Task.of(arch, data1, data2)
+    task = Task.of(arch, data1, data2)
     plan = _plan(task, method, assume_gia)
     if plan.reading in ("symbolic Z", "sampled Z"):
         return _as_kernels(general_kernels(*task.stacks(), assume_gia=assume_gia, exact=plan.reading == "symbolic Z"))
@@ -126,12 +126,12 @@ def explain(arch: Architecture, x: Any, *, assume_gia: bool = False) -> Plan:
         NtkvizError: Whatever `infinite_ntk` raises before it computes.
     """
     data = check_data(x)
-    found = _plan(_Task.of(check_architecture(arch), data, data), "auto", truth(assume_gia, "assume_gia"))
+    found = _plan(Task.of(check_architecture(arch), data, data), "auto", truth(assume_gia, "assume_gia"))
     return dataclasses.replace(found, split=split_functions(traced(arch, data, data)[0]))
 
 
 @dataclasses.dataclass(frozen=True)
-class _Task:
+class Task:
     """Two batches, each of inputs of one shape, and their programs; of one example if examples are `separate`."""
 
     data: tuple[Data, Data]
@@ -140,7 +140,7 @@ class _Task:
     second: Program
 
     @classmethod
-    def of(cls, arch: Architecture, data1: Data, data2: Data) -> _Task:
+    def of(cls, arch: Architecture, data1: Data, data2: Data) -> Task:
         first, second, separate = traced(arch, data1, data2)
         check_same_network(arch, first, second)
         programs = (full := in_full(first)), full if second is first else in_full(second)
@@ -165,7 +165,7 @@ def _stacked(data: Data, separate: bool) -> Data:
     return tuple(d[:, None] if separate else d[None] for d in data)
 
 
-def _plan(task: _Task, method: Method, assume_gia: bool) -> Plan:
+def _plan(task: Task, method: Method, assume_gia: bool) -> Plan:
     """The plan for the kernels; raises `NoForwardLimitError` if `method` is "forward" and does not apply."""
     reasons: tuple[str, ...] = ("Only the Z calculus evaluates gradients with independent matrices.",)
     if not assume_gia:

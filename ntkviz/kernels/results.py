@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -11,6 +11,9 @@ from jaxtyping import Float
 from ..convergence import Slope, log_log_slope
 from ..errors import HyperparameterError
 from ..gaussian.error_kind import MEANING, ErrorKind
+
+if TYPE_CHECKING:
+    from jax import Array
 
 Reading = Literal["forward kernels", "forward kernels over time", "symbolic Z", "sampled Z"]
 
@@ -70,6 +73,18 @@ class Kernels(NamedTuple):
     def error_kind(self) -> ErrorKind:
         """The kind of `error`: `"rounding"` (closed forms), `"estimate"` (integrals), `"standard error"` (samples)."""
         return getattr(self.error, "kind", "estimate")
+
+
+class KernelArrays(NamedTuple):
+    """The kernels of the infinitely wide network on two batches, as arrays of JAX: the value of a `kernel_fn`.
+
+    Attributes:
+        nngp: E[f(x) f(x̄)] at initialisation, `(|x1|, |x2|)`.
+        ntk: The limit neural tangent kernel, `(|x1|, |x2|)`.
+    """
+
+    nngp: Float[Array, "*points batch batch_bar"]
+    ntk: Float[Array, "*points batch batch_bar"]
 
 
 class Deviation(NamedTuple):

@@ -16,12 +16,13 @@ from ..distant.readings import read
 from ..errors import HyperparameterError, InputError, ProgramError, shown
 from . import instructions as ops
 from .axes import Shape
+from .handle import Value
 from .network import PARAMETRIZATIONS, Network
 from .nonlinearities.nonlinearity import Nonlinearity
 from .numbers import real_array
 from .program import Program, register_with_jax
 from .travelling import portable
-from .values import Output, Scalar
+from .values import Output, Scalar, with_free_numbers
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,9 @@ def recorded(arch: Architecture, shapes: tuple[Shape, ...]) -> Program:
     register_with_jax()
     net = Network(arch.parametrization)
     inputs = tuple(net.record(ops.Data(k), (), Scalar, shape) for k, shape in enumerate(shapes))
+    hyper = with_free_numbers(net, arch.hyper)
     try:
-        out = arch.fn(net, inputs[0] if len(inputs) == 1 else inputs, **dict(arch.hyper))
+        out = arch.fn(net, inputs[0] if len(inputs) == 1 else inputs, **hyper)
     except (ProgramError, InputError) as problem:
         where = f"Instruction {len(net.instructions)} of {arch.fn.__name__}"
         raise type(problem)(f"{where}: {problem}") from problem
@@ -239,7 +241,12 @@ def truth(value: Any, name: str) -> bool:
 
 
 def number(value: Any, name: str, *, at_least: float = -np.inf, above: float = -np.inf) -> Any:
-    """A hyper-parameter that is a finite number in a range; raises `HyperparameterError` otherwise."""
+    """A hyper-parameter that is a finite number in a range; raises `HyperparameterError` otherwise.
+
+    A value of a program, whose number is given later, is returned unchanged.
+    """
+    if isinstance(value, Value):
+        return value
     try:
         ok = not isinstance(value, bool | complex) and math.isfinite(value) and np.ndim(value) == 0
     except (TypeError, ValueError, OverflowError):

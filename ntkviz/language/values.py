@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias, overload
 
 import numpy as np
@@ -176,6 +177,53 @@ class Scalar(Value):
             raise ProgramError("θ @ x takes scalars on the left and vectors on the right.")
         letters = "abcdefghij"[: self.ndim - 2]
         return contracted(f"{letters}kl,{letters}l->{letters}k", self, vectors)
+
+
+# --- numbers that are given later ------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Free:
+    """A hyper-parameter whose number is given later, so that its program is recorded for all its values at once.
+
+    The author's function is given a scalar of the program instead. It may compute with it, and pass it on as a standard
+    deviation or a parameter θ, but not branch on it or count with it, since the program would depend on its value.
+
+    Attributes:
+        order: Counts the free hyper-parameters of one architecture, from 0.
+    """
+
+    order: int
+
+    @property
+    def placeholder(self) -> float:
+        """A number that no other constant of a program is likely to equal, so that the two are not mistaken."""
+        return 0.7310585786300049 + 0.0131 * self.order
+
+
+class FreeNumber(Scalar):
+    """The scalar that an author's function is given instead of a number."""
+
+    def _refuse(self, *_: Any) -> NoReturn:
+        raise ProgramError("A program cannot depend on comparisons with a number that is given later.")
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
+    __hash__ = object.__hash__
+
+
+def with_free_numbers(net: Recorder, hyper: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """The hyper-parameters, with a scalar of `net` for each that is `Free`.
+
+    If nothing is recorded before but data, the free numbers are the first constants of the program, in order.
+    """
+    return {name: _declared(net, value) if isinstance(value, Free) else value for name, value in hyper}
+
+
+def _declared(net: Recorder, free: Free) -> FreeNumber:
+    return FreeNumber(net, net.scalar(free.placeholder)._index, ())
+
+
+# --- matrices and outputs ---------------------------------------------------------------------------
 
 
 class Matrix:

@@ -97,12 +97,14 @@ def test_every_public_reading_is_listed_where_it_is_defined():
 
 
 def test_what_is_not_listed_needs_no_jax():
-    """Except what traces models: these are written in JAX, so whoever has one has JAX."""
+    """Except what traces models, and kernels as functions of JAX: whoever uses these has JAX."""
     check = """
 import sys, ntkviz, ntkviz.app
 from ntkviz.distant.readings import READINGS
+jax_itself = {"trace", "Traced", "TracedParameter", "Report", "Check", "AssumptionWarning"}
+jax_itself |= {"kernel_fn", "KernelFunction"}
 for name in dir(ntkviz):
-    if name not in {*READINGS, "trace", "Traced", "TracedParameter", "Report", "Check", "AssumptionWarning"}:
+    if name not in {*READINGS, *jax_itself}:
         getattr(ntkviz, name)
         assert "jax" not in sys.modules and "scipy" not in sys.modules, name
 """

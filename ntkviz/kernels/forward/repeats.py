@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from ...calculus.limit_kernels import Reason
 from ...gaussian.error import Error, none
@@ -165,13 +166,20 @@ def _carry_through(m: Moments, here: list[Vector], all_pairs: frozenset[Copies])
         return False
     for reason in refused:
         m.refuse(reason)
-    times = m.number(m.args(here[0])[0])
-    moments, means, error = jax.lax.fori_loop(0, times, lambda _, s: fill(layer(s), s), state)
+    moments, means, error = jax.lax.fori_loop(0, _layers(m, here[0]), lambda _, s: fill(layer(s), s), state)
     m.errors.append(error)
     for c, d in EVERY_PAIR:
         (m.known if (c, d) in all_pairs else m.known_at_equal_positions)[here[c], here[d]] = moments[c, d]
     m.known_means |= {here[c]: means[c] for c in (0, 1)}
     return True
+
+
+def _layers(m: Moments, v: Vector) -> Any:
+    """The number of layers of a `Repeat`: a plain number where it is known, so that JAX can differentiate the loop."""
+    times = m.args(v)[0]
+    op = m.op(times)
+    known = m.programs[v[0]].constants[op.index] if isinstance(op, ops.Constant) else None
+    return int(known) if isinstance(known, np.ndarray) else m.number(times)
 
 
 def with_zeros_of(layer: Any, state: Any) -> Any:
