@@ -99,7 +99,7 @@ docs: $(INSTALLED)
 lock: $(INSTALLED)
 	@$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links --upgrade \
-		--extra app --extra cluster --extra flax --extra equinox --extra haiku --extra test --group build \
+		--extra app --extra cluster --extra flax --extra equinox --extra haiku --extra tinygp --extra test --group build \
 		pyproject.toml -o requirements.lock
 
 thumbnails: $(INSTALLED)

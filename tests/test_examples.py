@@ -52,6 +52,8 @@ STAND_INS: dict[str, Callable[[], dict[str, Any]]] = {
     "ntkviz.language.nonlinearities.nonlinearity.nonlinearity": inside_an_architecture,
     "ntkviz.kernels.gram.gram": lambda: {"x": vectors(3)},
     "ntkviz.kernels.sweep.sweep": lambda: {"x": vectors(2)},
+    "ntkviz.adapters.scikit_learn.LimitKernel": lambda: {"x": vectors(4), "y": np.arange(4.0)},
+    "ntkviz.adapters.tinygp.LimitKernel": lambda: {"x": vectors(4), "y": np.arange(4.0)},
     "ntkviz.regression.fit": lambda: {"x_train": vectors(4), "y_train": np.arange(4.0) - 1.5, "x_test": vectors(2)},
 }
 
