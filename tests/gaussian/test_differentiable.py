@@ -126,6 +126,8 @@ def test_zero_variance_by_formula():
     assert slopes(nl.erf, nl.erf, (0.0, 0.0, 1.2)) == pytest.approx([0, 4 / math.pi / math.sqrt(3.4), 0], rel=1e-14)
     bumps = [-4 / math.pi / math.sqrt(3.4), 0, -4 / math.pi / 3.4**1.5]
     assert slopes(nl.erf_slope, nl.erf_slope, (0.0, 0.0, 1.2)) == pytest.approx(bumps, rel=1e-14)
+    # As x = tu with t → 0, E x₊y₊ = t E u₊y₊, whose mean over both directions of t is Cov(x, y)/4.
+    assert slopes(nl.relu, nl.relu, (0.0, 0.0, 1.2)) == pytest.approx([0, 0.25, 0], abs=1e-15)
 
 
 def test_leaky_relu_in_its_slope():
@@ -208,13 +210,20 @@ def test_a_kink_off_the_mean_is_refused():
         jax.grad(value)(0.5)
 
 
-def test_a_derivative_that_ignores_a_jump_is_not_a_number():
-    """The second derivative of x|x|/2 jumps: JAX's third derivative is 0, which would be silently wrong."""
-    phi = nv.nonlinearity(lambda x: x * jnp.abs(x) / 2 + 0 * jnp.arctan(x))  # a function without a formula
-    value = lambda k: differentiable.pair_expectation(phi.derivative(), phi.derivative(), k, k / 2, k).value  # noqa: E731
-    assert value(1.0) > 0
-    try:
-        found = jax.grad(value)(1.0)
-    except nv.NtkvizError:
-        return
-    assert np.isnan(found)
+def test_a_derivative_that_ignores_a_jump():
+    """The second derivative of φ(x) = (x − t)₊²/2 jumps at t: JAX's third is 0, which would be silently wrong.
+
+    If t is a number in the function, the derivative is refused by name. If it is a parameter, the jump is found only
+    when the numbers are known, and the derivative is NaN.
+    """
+
+    def value(k, phi, theta):
+        slope = phi.derivative()
+        return differentiable.pair_expectation(slope, slope, k, k / 2, k, theta=theta, theta_bar=theta).value
+
+    fixed = nv.nonlinearity(lambda x: jnp.where(x > 0.3, (x - 0.3) ** 2 / 2, 0.0) + 0 * jnp.arctan(x))
+    given = nv.nonlinearity(lambda x, t: jnp.where(x > t, (x - t) ** 2 / 2, 0.0))
+    assert value(1.0, fixed, ()) == pytest.approx(float(value(1.0, given, (0.3,))), rel=1e-9)
+    with pytest.raises(nv.NotIntegrableError, match=r"jumps at x = 0\.3"):
+        jax.grad(value)(1.0, fixed, ())
+    assert np.isnan(jax.grad(value)(1.0, given, (0.3,)))
