@@ -49,7 +49,8 @@ def kernel_fn(arch: Architecture) -> KernelFunction:
 
     **Derivatives** are exact up to rounding for closed forms, and as accurate as the integrals for others. They are
     finite also where two inputs coincide. Where a kernel has a kink, they are the mean of the derivatives from both
-    sides: the NTK of a relu network contains |x1 − x2| around x1 = x2, to which this assigns the derivative 0.
+    sides: the NTK of a relu network contains |x1 − x2| around x1 = x2, to which this assigns the derivative 0. What is
+    not known is refused by name or, if only the numbers show it, NaN.
 
     Source: Tensor Programs II (arXiv:2006.14548), main theorem.
 
