@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.extend.core import ClosedJaxpr
+from jax.extend.core import ClosedJaxpr, Var
 
 from ..language.axes import Shape
 
@@ -70,9 +70,24 @@ class Equation:
         return tuple(np.dtype(v.aval.dtype).kind.replace("u", "i").replace("V", "f") for v in self.first.invars)
 
     @property
+    def is_empty(self) -> bool:
+        """Whether all its results are arrays without entries, which padding by nothing makes."""
+        return all(0 in first and 0 in second for first, second in self.outs)
+
+    @property
     def where(self) -> str:
         """Its place in the model, as ", at file.py:12"; empty if unknown."""
         return line_of(self.first)
+
+
+def needed(equations: list[Equation], outs: list[Any]) -> list[Equation]:
+    """The equations on which these results depend, in order; results without entries depend on nothing."""
+    wanted, found = {v for v in outs if isinstance(v, Var)}, []
+    for eq in reversed(equations):
+        if not wanted.isdisjoint(eq.first.outvars):
+            found.append(eq)
+            wanted.update(v for v in eq.first.invars if isinstance(v, Var) and not eq.is_empty)
+    return found[::-1]
 
 
 def line_of(equation: Any) -> str:
@@ -95,6 +110,7 @@ _SIZES = {
     "broadcast_in_dim": {"shape"},
     "slice": {"start_indices", "limit_indices"},
     "iota": {"shape"},
+    "tile": {"reps"},
     "gather": {"slice_sizes"},
     "dynamic_slice": {"slice_sizes"},
     "split": {"sizes"},

@@ -148,10 +148,19 @@ class Readouts:
 
 @dataclass(frozen=True)
 class Joined:
-    """Parameters joined along an axis, until a product separates them again."""
+    """Parameters joined along an axis, until a product separates them again.
+
+    Attributes:
+        parts: The parameters.
+        axis: The axis along which they are joined.
+        ins: The shape of each at the two widths.
+        out: The joined shape at the two widths.
+    """
 
     parts: tuple[Par, ...]
     axis: int
+    ins: list[tuple[Shape, Shape]]
+    out: tuple[Shape, Shape]
 
 
 @dataclass

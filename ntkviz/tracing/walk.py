@@ -17,10 +17,11 @@ from ..language.values import Scalar, Vector
 from . import expressions as ex
 from .account import check_account
 from .custom_derivatives import check_derivative
-from .jaxprs import CUSTOM, Equation, called, differing_parameter, width_axes
+from .jaxprs import CUSTOM, Equation, called, differing_parameter, needed, width_axes
 from .options import Options
 from .parameters import Parameters
 from .rules.elementwise import written
+from .rules.joining import written_joined
 from .rules.table import RULES, RULES_OF_WEIGHTED
 from .values import Findings, Joined, Known, Numbers, Par, Random, Readouts, Vectors, Weighted
 
@@ -64,7 +65,12 @@ class Walk:
         def read(a: Any, b: Any) -> Traced:
             return _known(a.val, b.val) if isinstance(a, Literal) else known[a]
 
-        for equation in map(Equation, one.eqns, two.eqns):
+        for equation in needed([Equation(a, b) for a, b in zip(one.eqns, two.eqns, strict=True)], one.outvars):
+            if equation.is_empty:
+                known |= {
+                    v: Known(*map(np.zeros, s)) for v, s in zip(equation.first.outvars, equation.outs, strict=True)
+                }
+                continue
             given = list(map(read, equation.first.invars, equation.second.invars))
             self.where = equation.where or self.where
             outs = self.equation(equation, given)
@@ -91,10 +97,8 @@ class Walk:
         if rule is None:
             raise TraceError(f"nv.trace cannot write the operation {eq.name}{self.where} as instructions.")
         args = [a if not isinstance(a, Weighted) or eq.name in RULES_OF_WEIGHTED else written(self, a) for a in args]
-        joined = next((a for a in args if isinstance(a, Joined)), None)
-        if joined is not None and eq.name not in ("dot_general", "convert_element_type"):
-            names = " and ".join(self.parameters.name(p.leaf) for p in joined.parts)
-            raise TraceError(f"The joined parameters {names} are used in {eq.name}{self.where}; only multiply by them.")
+        takes_joined = eq.name in ("dot_general", "convert_element_type")
+        args = [a if not isinstance(a, Joined) or takes_joined else written_joined(self, a) for a in args]
         made = rule(self, eq, *args)
         outs = list(made) if isinstance(made, list) else [made]
         for out, shapes in zip(outs, eq.outs, strict=True):

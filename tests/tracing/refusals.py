@@ -314,6 +314,22 @@ def output_bias_of_one(p, x, n):
     return (x @ p["U"]) @ p["v"] + p["a"]
 
 
+@refused(r"repeats an array a number of times that grows with the width, at refusals.py:\d+")
+def tiled_as_often_as_wide(p, x, n):
+    return jnp.tile(x @ p["U"], (1, n)).reshape(-1, n, n).mean(1) @ p["v"]
+
+
+@refused(r"indexed by numbers that are out of bounds", SEQUENCES)
+def position_that_is_not_there(p, x, n):
+    return jnp.take(x @ p["U"], jnp.array([0, 5]), axis=1, mode="fill").mean(1) @ p["v"]
+
+
+@refused(r"Outputs of different layers, or .*, are joined, at refusals.py:\d+")
+def two_heads(p, x, n):
+    h = jnp.tanh(x @ p["U"])
+    return jnp.concatenate([h @ p["v"], jnp.tanh(h @ p["W"]) @ p["v"]], -1)
+
+
 class TokensByDefault(nn.Module):
     """Flax's default embedding has entries of order 1/√n, which ε dominates in the limit."""
 

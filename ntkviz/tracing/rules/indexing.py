@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
+from jax.lax import GatherScatterMode
 
 from ...language.axes import Shape
 from .. import expressions as ex
 from ..jaxprs import Equation
 from ..values import Joined, Known, Numbers, Par, Readouts, Vectors
 from .inputs import from_data
-from .moving import block_axes, movable, moved, part, permuted
+from .moving import block_axes, expanded, movable, moved, part, permuted
 from .outputs import moved_outputs
 from .reductions import of_numbers
 from .table import rule
@@ -24,44 +25,85 @@ if TYPE_CHECKING:
 @rule("gather")
 def gather(walk: Walk, eq: Equation, a: Any, where: Any) -> Any:
     """One axis indexed by an array of whole numbers."""
-    d, sizes, operand = eq.params["dimension_numbers"], eq.params["slice_sizes"], eq.ins[0][0]
+    d, operand = eq.params["dimension_numbers"], eq.ins[0][0]
     if isinstance(a, Readouts | Joined):
         walk.refuse("The output of a readout is indexed{where}; return all outputs, and choose one with output=.")
     if isinstance(where, Known) and not np.array_equal(where.first, where.second):
         walk.refuse("The model is indexed by numbers that depend on the width{where}.")
-    taken = tuple(d.start_index_map)
-    one_axis = len(taken) == 1 and tuple(d.collapsed_slice_dims) == taken and not d.operand_batching_dims
-    whole = all(s == o for k, (s, o) in enumerate(zip(sizes, operand, strict=True)) if k not in taken)
-    if isinstance(where, Known) and not (one_axis and whole):
+    component = _only_component(eq)
+    if isinstance(where, Known) and component is None:
         return _by_known(walk, eq, movable(walk, a), where.first)
     if isinstance(a, Known | Numbers) and not isinstance(where, Known):
         return of_numbers(walk, eq, a, where)
-    if not one_axis or not whole:
+    if component is None:
         walk.refuse("nv.trace cannot write this kind of indexing{where}; index one axis at a time.")
-    a = movable(walk, a)
-    (axis,) = taken
+    a, axis = movable(walk, a), d.start_index_map[component]
     _, axes = block_axes(a)
     if axis in axes or operand[axis] != eq.ins[0][1][axis]:
         walk.refuse("The model selects single coordinates{where}, but a tensor program treats all coordinates alike.")
+    offset, new, ones = tuple(d.offset_dims), eq.outs[0][0], axis not in d.collapsed_slice_dims
+    if ones:  # the indexed axis is kept, with one entry: it is left out first, and put back afterwards
+        (at,) = (o for o, k in zip(offset, _kept(d, operand), strict=True) if k == axis)
+        offset = tuple(o - (o > at) for o in offset if o != at)
+        new = (*new[:at], *new[at + 1 :])
     if isinstance(where, Known):
-        index = np.clip(where.first[..., 0], 0, operand[axis] - 1)
-        return _taken(walk, a, axis, index, tuple(d.offset_dims), eq.outs[0][0])
-    if not isinstance(a, Par) or len(a.axes) != 1 or axis != 0 or a.entries.ndim != 2:
+        index = _in_bounds(walk, eq, where.first[..., component], operand[axis])
+        made = _taken(walk, a, axis, index, offset, new)
+    elif not isinstance(a, Par) or len(a.axes) != 1 or axis != 0 or a.entries.ndim != 2:
         walk.refuse("The model is indexed by its data{where}; only the rows of an embedding can be.")
-    return from_data(walk, a, _one_hot(walk, where, operand[0]), (len(eq.ins[1][0]) - 1,), (0,), eq.outs[0][0], 1)
+    else:
+        hot = _one_hot(walk, eq, where, component, operand[0])
+        made = from_data(walk, a, hot, (len(eq.ins[1][0]) - 1,), (0,), new, 1)
+    return expanded(walk, made, at, eq.outs[0][0]) if ones else made
 
 
-def _one_hot(walk: Walk, where: Any, rows: int) -> Numbers:
+def _only_component(eq: Equation) -> int | None:
+    """The component of the indices that selects single entries, while all other axes are whole; `None` if it is not so.
+
+    Along whole axes, clipped indices have no effect.
+    """
+    d, clips = eq.params["dimension_numbers"], eq.params["mode"] != GatherScatterMode.FILL_OR_DROP
+    sizes = zip(eq.params["slice_sizes"], eq.second.params["slice_sizes"], *eq.ins[0], strict=True)
+    whole = [one == all_of_one and two == all_of_two for one, two, all_of_one, all_of_two in sizes]
+    taken = [j for j, k in enumerate(d.start_index_map) if not (whole[k] and clips and len(d.start_index_map) > 1)]
+    if len(taken) != 1 or d.operand_batching_dims:
+        return None
+    axis = d.start_index_map[taken[0]]
+    others = [whole[k] and k not in d.collapsed_slice_dims for k in range(len(whole)) if k != axis]
+    return taken[0] if eq.params["slice_sizes"][axis] == 1 and all(others) else None
+
+
+def _kept(d: Any, operand: Shape) -> list[int]:
+    return [k for k in range(len(operand)) if k not in d.collapsed_slice_dims]
+
+
+def _in_bounds(walk: Walk, eq: Equation, index: np.ndarray, rows: int) -> np.ndarray:
+    if eq.params["mode"] == GatherScatterMode.FILL_OR_DROP and np.any((index < 0) | (index >= rows)):
+        walk.refuse("The model is indexed by numbers that are out of bounds{where}.")
+    return np.asarray(np.clip(index, 0, rows - 1))
+
+
+def _one_hot(walk: Walk, eq: Equation, where: Any, component: int, rows: int) -> Numbers:
     """Indices as rows of the unit matrix."""
-    numbers = walk.numbers(where)
-    index = walk.scalar(numbers)  # (…, 1)
+    index = walk.scalar(walk.numbers(where))
+    index = index if index.shape[-1] == 1 else index[..., component : component + 1]
     places = walk.net.scalar(np.arange(rows, dtype=float))
-    hot = walk.net.scalar_function(_is_at, index, places, name="one-hot", mixes=0)
+    fn = _is_at if eq.params["mode"] == GatherScatterMode.FILL_OR_DROP else _is_nearest
+    hot = walk.net.scalar_function(fn, index, places, name="one-hot", mixes=0)
     return Numbers(ex.Leaf(hot), hot.shape)
 
 
 def _is_at(index: Any, places: Any) -> Any:
-    return (abs(index - places) < 0.5).astype(jax.numpy.result_type(float))
+    """Rows of the unit matrix; NaN for indices out of bounds, as in JAX."""
+    hot = (abs(index - places) < 0.5).astype(jax.numpy.result_type(float))
+    outside = (index < -0.5) | (index > places[-1] + 0.5)
+    return jax.numpy.where(outside, jax.numpy.nan, hot)
+
+
+def _is_nearest(index: Any, places: Any) -> Any:
+    """Rows of the unit matrix, with indices clipped to its bounds."""
+    near = jax.numpy.clip(index, places[0], places[-1])
+    return (abs(near - places) < 0.5).astype(jax.numpy.result_type(float))
 
 
 def _taken(walk: Walk, a: Any, axis: int, index: np.ndarray, offset: Shape, new: Shape) -> Any:
@@ -99,7 +141,7 @@ def _by_known(walk: Walk, eq: Equation, a: Any, index: np.ndarray) -> Any:
     for k, (size, whole) in enumerate(zip(sizes, operand, strict=True)):
         at = min(max(start.get(k, 0), 0), whole - size)
         entries.append((at, at + size, 1))
-    kept = [k for k in range(len(operand)) if k not in d.collapsed_slice_dims]
+    kept = _kept(d, operand)
     second = [eq.outs[0][1][kept.index(k)] if k in kept else 1 for k in range(len(operand))]
     made = part(walk, a, entries, operand, (tuple(sizes), tuple(second)))
     shape, axes = block_axes(made)

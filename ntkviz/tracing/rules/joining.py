@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +12,10 @@ from ...language.axes import Shape
 from ...language.functions import concatenate
 from .. import expressions as ex
 from ..jaxprs import Equation, width_axes
-from ..values import Joined, Numbers, Par, SmallerBlocksError, Vectors
+from ..values import Joined, Numbers, Par, Readouts, SmallerBlocksError, Vectors
 from .elementwise import is_frozen
-from .moving import block_axes, movable, moved
+from .moving import block_axes, expanded, movable, moved
+from .outputs import joined_outputs
 from .reductions import as_value
 from .table import rule
 
@@ -25,28 +27,35 @@ if TYPE_CHECKING:
 def concatenated(walk: Walk, eq: Equation, *args: Any) -> Any:
     """Arrays concatenated along an axis."""
     axis = eq.params["dimension"]
+    filled = [k for k, (shape, _) in enumerate(eq.ins) if shape[axis]]
+    args, ins = tuple(args[k] for k in filled), [eq.ins[k] for k in filled]
+    if len(args) == 1:
+        return args[0]
+    if any(isinstance(a, Readouts) for a in args):
+        return joined_outputs(walk, args, functools.partial(np.concatenate, axis=axis))
     if all(isinstance(a, Par) for a in args) and any(a.entries.ndim > 1 for a in args):
-        return Joined(args, axis)
-    return _joined(walk, args, eq.ins, axis, eq.outs[0])
+        return Joined(args, axis, ins, eq.outs[0])
+    return _joined(walk, args, ins, axis, eq.outs[0])
+
+
+def written_joined(walk: Walk, a: Joined) -> Numbers | Vectors:
+    """Joined parameters as vectors, if each has one width axis, which a tensor program may use in any way."""
+    if any(len(p.axes) > 1 for p in a.parts):
+        names = " and ".join(walk.parameters.name(p.leaf) for p in a.parts)
+        walk.refuse(f"The joined parameters {names} are used other than in a product{{where}}; only multiply by them.")
+    return _joined(walk, a.parts, a.ins, a.axis, a.out)
 
 
 @rule("stack")
-def stacked(walk: Walk, eq: Equation, *args: Any) -> Numbers | Vectors:
+def stacked(walk: Walk, eq: Equation, *args: Any) -> Numbers | Vectors | Readouts:
     """Arrays stacked along a new axis."""
     axis = eq.params["axis"]
+    if any(isinstance(a, Readouts) for a in args):
+        return joined_outputs(walk, args, functools.partial(np.stack, axis=axis))
     parts, shapes = [], []
     for a, (first, second) in zip(args, eq.ins, strict=True):
-        value = as_value(walk, a)
-        old, axes = block_axes(value)
         sizes, other = ((*s[:axis], 1, *s[axis:]) for s in (first, second))
-        shape = (*old[:axis], 1, *old[axis:])
-        inner = value.inner if isinstance(value, Vectors) else 1
-        there = {k + (k >= axis): k for k in axes}
-
-        def fn(x: Any, shape: Shape = shape) -> Any:
-            return x.reshape(shape)
-
-        parts.append(moved(walk, value, fn, shape, axes=there, sizes=sizes, inner=inner))
+        parts.append(expanded(walk, as_value(walk, a), axis, sizes))
         shapes.append((sizes, other))
     return _joined(walk, tuple(parts), shapes, axis, eq.outs[0])
 

@@ -17,7 +17,7 @@ from ...language.values import Scalar
 from .. import expressions as ex
 from ..jaxprs import Equation, width_axes
 from ..values import Known, Numbers, Par, Readouts, SmallerBlocksError, Vectors
-from .outputs import moved_outputs
+from .outputs import moved_outputs, split_outputs
 from .table import rule
 
 if TYPE_CHECKING:
@@ -108,6 +108,15 @@ def permuted(walk: Walk, a: Movable, order: tuple[int, ...]) -> Movable:
     inner = a.inner if isinstance(a, Vectors) else 1
     target = tuple(shape[k] for k in order)
     return moved(walk, a, lambda x: x.transpose(order), target, axes=new, sizes=sizes, inner=inner)
+
+
+def expanded(walk: Walk, a: Movable, axis: int, sizes: Shape) -> Movable:
+    """A value with a new axis of one entry; `sizes` is the new shape at the first width."""
+    old, axes = block_axes(a)
+    shape = (*old[:axis], 1, *old[axis:])
+    inner = a.inner if isinstance(a, Vectors) else 1
+    there = {k + (k >= axis): k for k in axes}
+    return moved(walk, a, lambda x: x.reshape(shape), shape, axes=there, sizes=sizes, inner=inner)
 
 
 @rule("reshape", "squeeze", "expand_dims")
@@ -248,6 +257,34 @@ def broadcast(walk: Walk, eq: Equation, a: Any, *_: Any) -> Any:
     return moved(walk, a, fn, target, axes=there, sizes=new, inner=inner)
 
 
+@rule("tile")
+def tile(walk: Walk, eq: Equation, a: Any) -> Any:
+    """Whole arrays repeated one after the other along axes; along a width axis, their blocks are repeated."""
+    if isinstance(a, Readouts):
+        return moved_outputs(eq, a)
+    a = movable(walk, a)
+    shape, axes = block_axes(a)
+    new, new2 = eq.outs[0]
+    places = []
+    for k, (times, times2) in enumerate(zip(eq.params["reps"], eq.second.params["reps"], strict=True)):
+        equal_in_all = isinstance(a, Numbers) and shape[k] == 1 and new[k] != new2[k]
+        if times != times2 and not equal_in_all:
+            walk.refuse(
+                "The model repeats an array a number of times that grows with the width{where}, but a tensor program "
+                "treats all coordinates alike and has only one width axis."
+            )
+        places.append(np.tile(np.arange(shape[k]), 1 if equal_in_all else times))
+    inner = a.inner if isinstance(a, Vectors) else 1
+
+    def fn(x: Any) -> Any:
+        for k, index in enumerate(places):
+            x = x if len(index) == shape[k] else x[(slice(None),) * k + (index,)]
+        return x
+
+    target = tuple(map(len, places))
+    return moved(walk, a, fn, target, axes=axes, sizes=new, inner=inner)
+
+
 # --- slices -------------------------------------------------------------------------------------
 
 
@@ -308,6 +345,8 @@ def _blocks_of_part(
 @rule("split")
 def split(walk: Walk, eq: Equation, a: Any) -> list[Any]:
     """Parts along an axis."""
+    if isinstance(a, Readouts):
+        return split_outputs(eq, a)
     a, at, outs = movable(walk, a), 0, []
     for size, new in zip(eq.params["sizes"], eq.outs, strict=True):
         entries = [(0, s, 1) for s in eq.ins[0][0]]
@@ -320,6 +359,8 @@ def split(walk: Walk, eq: Equation, a: Any) -> list[Any]:
 @rule("rev")
 def reverse(walk: Walk, eq: Equation, a: Any) -> Any:
     """Axes reversed."""
+    if isinstance(a, Readouts):
+        return moved_outputs(eq, a)
     a = movable(walk, a)
     shape, axes = block_axes(a)
     dimensions = set(eq.params["dimensions"])

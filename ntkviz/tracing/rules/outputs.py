@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
@@ -18,11 +19,28 @@ if TYPE_CHECKING:
 
 def moved_outputs(eq: Equation, a: Readouts) -> Readouts:
     """Outputs moved by a primitive, which acts on their row and readout numbers."""
+    row, column = (np.asarray(eq.first.primitive.bind(jnp.asarray(x), **eq.first.params)) for x in (a.row, a.column))
+    return dataclasses.replace(a, row=row, column=column)
 
-    def fn(x: np.ndarray) -> np.ndarray:
-        return np.asarray(eq.first.primitive.bind(jnp.asarray(x), **eq.first.params))
 
-    return Readouts(a.leaf, a.columns, a.x, fn(a.row), fn(a.column), a.order, a.factor, a.biases)
+def split_outputs(eq: Equation, a: Readouts) -> list[Readouts]:
+    """Outputs divided into parts along an axis."""
+    at = np.cumsum(eq.params["sizes"])[:-1]
+    rows, columns = (np.split(x, at, eq.params["axis"]) for x in (a.row, a.column))
+    return [dataclasses.replace(a, row=row, column=column) for row, column in zip(rows, columns, strict=True)]
+
+
+def joined_outputs(walk: Walk, args: tuple[Any, ...], join: Callable[[list[np.ndarray]], np.ndarray]) -> Readouts:
+    """Outputs joined by a function of arrays; they must be parts of the outputs of one layer."""
+    first = next(a for a in args if isinstance(a, Readouts))
+    same = (first.leaf, first.order, first.factor, first.biases)
+    for a in args:
+        alike = isinstance(a, Readouts) and (a.leaf, a.order, a.factor, a.biases) == same
+        if not alike or a.x is not first.x or a.columns is not first.columns:
+            walk.refuse(
+                "Outputs of different layers, or an output and something else, are joined{where}; return one of them."
+            )
+    return dataclasses.replace(first, row=join([a.row for a in args]), column=join([a.column for a in args]))
 
 
 def summed_outputs(walk: Walk, a: Readouts, axes: tuple[int, ...]) -> Readouts:
