@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Var
 
+from ..errors import TraceError
 from ..language.axes import Shape
 
 _CALLS = {
@@ -111,6 +113,8 @@ _SIZES = {
     "slice": {"start_indices", "limit_indices"},
     "iota": {"shape"},
     "tile": {"reps"},
+    "pad": {"padding_config"},
+    "conv_general_dilated": {"feature_group_count"},
     "gather": {"slice_sizes"},
     "dynamic_slice": {"slice_sizes"},
     "split": {"sizes"},
@@ -127,6 +131,16 @@ def differing_parameter(eq: Equation) -> str | None:
     first, second = eq.first.params, eq.second.params
     names = [name for name in first if name not in _SIZES.get(eq.name, ())]
     return next((name for name in names if str(first[name]) != str(second[name])), None)
+
+
+def check_precision(dtypes: list[Any], where: str = "") -> None:
+    """Raise `TraceError` for floating-point numbers of less than 32 bits, whose rounding the limit leaves out."""
+    for dtype in dtypes:
+        if jnp.issubdtype(dtype, jnp.floating) and jnp.finfo(dtype).bits < 32:
+            raise TraceError(
+                f"The model computes in {dtype}{where}, but its limit is that of exact numbers; make it with dtype and "
+                "param_dtype float32."
+            )
 
 
 def width_axes(first: Shape, second: Shape) -> tuple[int, ...]:

@@ -238,22 +238,25 @@ class Parameters:
 
     # --- in the program ------------------------------------------------------------------------------------
 
-    def initial_vectors(self, leaf: int) -> tuple[Vector, Fraction, float]:
-        """A parameter with one width axis as vectors `(blocks,)`, or as one vector, with its order and mean."""
+    def initial_vectors(self, leaf: int, fan_in: int = 1) -> tuple[Vector, Fraction, float]:
+        """A parameter with one width axis as vectors `(blocks,)`, or as one vector, with its order and mean.
+
+        `fan_in` is the number of its entries that are summed in one entry of the result, as in a depthwise filter.
+        """
         zero = leaf in self.findings.zero
         law = self.law(leaf)
         order = ZERO if zero else self.order(leaf)
-        if self.use(leaf, "vectors"):
+        if self.use(leaf, "vectors", fan_in):
             count = math.prod(self.blocks(leaf))
             self.vectors[leaf] = self.net.vector(
                 self.name(leaf),
                 std=0.0 if zero else law.std,
                 shape=() if count == 1 else (count,),
-                lr=self.rate(leaf),
+                lr=self.rate(leaf) / fan_in,
                 trainable=self.declared[leaf].trained,
             )
             if not zero:
-                self.note_law(leaf, 1)
+                self.note_law(leaf, fan_in)
         return self.vectors[leaf], order, 0.0 if zero else law.mean
 
     def matrix(self, leaf: int, contracted: int, fan_in: int, block: int) -> tuple[Matrix, Fraction, bool]:

@@ -17,7 +17,7 @@ from ..language.values import Scalar, Vector
 from . import expressions as ex
 from .account import check_account
 from .custom_derivatives import check_derivative
-from .jaxprs import CUSTOM, Equation, called, differing_parameter, needed, width_axes
+from .jaxprs import CUSTOM, Equation, called, check_precision, differing_parameter, needed, width_axes
 from .options import Options
 from .parameters import Parameters
 from .rules.elementwise import written
@@ -79,6 +79,7 @@ class Walk:
 
     def equation(self, eq: Equation, args: list[Traced]) -> list[Traced]:
         """The results of one equation."""
+        check_precision([v.aval.dtype for v in eq.first.outvars], self.where)
         inner = called(eq.first), called(eq.second)
         if inner[0] is not None and inner[1] is not None:
             if eq.name in CUSTOM and not all(isinstance(a, Known) for a in args):
@@ -172,12 +173,12 @@ class Walk:
             self.parameters.frozen(par.leaf)
         return Numbers(ex.Literal(values), shape, order)
 
-    def vectors(self, par: Par, zero: bool = False) -> Vectors:
-        """A parameter with one width axis as vectors of the program."""
+    def vectors(self, par: Par, zero: bool = False, fan_in: int = 1) -> Vectors:
+        """A parameter with one width axis as vectors of the program, `fan_in` of which are summed."""
         ((axis, own),) = par.axes.items()
         if zero:
             self.findings.zero.add(par.leaf)
-        handle, order, mean = self.parameters.initial_vectors(par.leaf)
+        handle, order, mean = self.parameters.initial_vectors(par.leaf, fan_in)
         vector = handle if handle.ndim else handle.reshape((1,))
         everything = np.array_equal(par.entries, np.arange(par.entries.size)) and par.entries.size == len(vector)
         vector = vector if everything else vector[par.entries]

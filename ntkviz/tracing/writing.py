@@ -20,6 +20,7 @@ from ..language.network import Network
 from ..language.program import Instruction, Parameter, Program
 from ..language.values import Output, Scalar, Vector
 from .expressions import Leaf
+from .jaxprs import check_precision
 from .laws import Law, laws_of, settled
 from .models import Make, Model, models_at
 from .options import Options
@@ -91,6 +92,7 @@ def written(make: Make, shapes: tuple[Shape, ...], options: Options) -> Written:
     first, second = models_at(make, options.widths, shapes)
     if first.names != second.names or list(map(len, first.shapes)) != list(map(len, second.shapes)):
         raise TraceError("The model has different parameters at the two widths; its structure must not depend on them.")
+    check_precision([a.dtype for a in first.init.out_avals])
     declared = _declared(first, second, options)
     findings = Findings(blocks=_equal_blocks(declared) if options.one_block_size else {})
     for _ in range(MOST_ATTEMPTS):

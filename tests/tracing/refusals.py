@@ -330,6 +330,41 @@ def two_heads(p, x, n):
     return jnp.concatenate([h @ p["v"], jnp.tanh(h @ p["W"]) @ p["v"]], -1)
 
 
+@refused(r"computes in bfloat16, at refusals.py:\d+, but .* param_dtype float32")
+def half_precision(p, x, n):
+    return (x @ p["U"]).astype(jnp.bfloat16).astype(float) @ p["v"]
+
+
+@started(r"computes in float16, but", W=lambda key, n: jax.random.normal(key, (n, n), jnp.float16) / n**0.5)
+def half_precision_parameters(p, x, n):
+    return jnp.tanh(x @ p["U"]) @ p["W"] @ p["v"]
+
+
+@refused(r"masks vectors with an infinite number, at refusals.py:\d+", SEQUENCES)
+def infinite_mask(p, x, n):
+    return jnp.where(x[..., :1] > 0, x @ p["U"], -jnp.inf).max(1) @ p["v"]
+
+
+@refused(r"pads with -inf, at refusals.py:\d+, as for a maximum", SEQUENCES)
+def padded_with_infinity(p, x, n):
+    h = jnp.pad(x @ p["U"], ((0, 0), (1, 0), (0, 0)), constant_values=-jnp.inf)
+    return jnp.maximum(h[:, 1:], h[:, :-1]).mean(1) @ p["v"]
+
+
+@refused(r"pads along the width, at refusals.py:\d+")
+def padded_width(p, x, n):
+    return jnp.pad(x @ p["U"], ((0, 0), (0, n))).reshape(-1, 2, n).sum(1) @ p["v"]
+
+
+class GroupsOfFour(nn.Module):
+    n: int
+
+    @nn.compact
+    def __call__(self, x):
+        x = nn.Conv(self.n, (3,))(x)
+        return nn.Dense(1)(nn.Conv(self.n, (3,), feature_group_count=self.n // 4)(x).mean(1))
+
+
 class TokensByDefault(nn.Module):
     """Flax's default embedding has entries of order 1/√n, which ε dominates in the limit."""
 
@@ -349,5 +384,10 @@ class RootDAttention(nn.Module):
         return nn.Dense(1)((x + nn.MultiHeadDotProductAttention(2)(x)).mean(1))
 
 
+REFUSED["GroupsOfFour"] = (
+    GroupsOfFour,
+    SEQUENCES,
+    r"groups, at refusals.py:\d+ whose number grows|groups whose number",
+)
 REFUSED["TokensByDefault"] = (TokensByDefault, np.array([[0, 3, 1]]), r"order n\^-1 is added to one of order n\^0")
 REFUSED["RootDAttention"] = (RootDAttention, SEQUENCES, r"order n\^1/2 reach")

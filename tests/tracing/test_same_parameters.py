@@ -7,11 +7,11 @@ import pytest
 
 import ntkviz as nv
 
-from . import positions
+from . import filters, positions
 from .refusals import two_layers
 from .zoo import MODELS, VECTORS
 
-assert positions  # imported because it adds models to the zoo
+assert all((filters, positions))  # imported because they add models to the zoo
 
 FLOAT32 = {"SimpleCell", "GRUCell", "OptimizedLSTMCell", "MGUCell"}
 """Models that cannot be run in float64."""

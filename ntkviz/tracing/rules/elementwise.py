@@ -295,7 +295,10 @@ def _is_line(v: Vectors) -> bool:
 def _chosen(walk: Walk, which: Numbers, no: Numbers | Vectors, yes: Numbers | Vectors) -> ex.Expression | None:
     """A selection by numbers, such as a mask, as a sum, which is linear in the vectors."""
     if any(isinstance(g, Numbers) and g.number is not None and not math.isfinite(g.number) for g in (no, yes)):
-        return None
+        walk.refuse(
+            "The model masks vectors with an infinite number{where}, as before a maximum, whose difference from others "
+            "a program cannot take; mask with a finite number, such as -1e3."
+        )
     mask = ex.Leaf(walk.scalar(which)).handle
     assert isinstance(mask, Scalar)
     terms = [

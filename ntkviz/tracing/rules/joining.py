@@ -14,7 +14,7 @@ from .. import expressions as ex
 from ..jaxprs import Equation, width_axes
 from ..values import Joined, Numbers, Par, Readouts, SmallerBlocksError, Vectors
 from .elementwise import is_frozen
-from .moving import block_axes, expanded, movable, moved
+from .moving import block_axes, expanded, movable, moved, padded
 from .outputs import joined_outputs
 from .reductions import as_value
 from .table import rule
@@ -35,7 +35,7 @@ def concatenated(walk: Walk, eq: Equation, *args: Any) -> Any:
         return joined_outputs(walk, args, functools.partial(np.concatenate, axis=axis))
     if all(isinstance(a, Par) for a in args) and any(a.entries.ndim > 1 for a in args):
         return Joined(args, axis, ins, eq.outs[0])
-    return _joined(walk, args, ins, axis, eq.outs[0])
+    return joined(walk, args, ins, axis, eq.outs[0])
 
 
 def written_joined(walk: Walk, a: Joined) -> Numbers | Vectors:
@@ -43,7 +43,7 @@ def written_joined(walk: Walk, a: Joined) -> Numbers | Vectors:
     if any(len(p.axes) > 1 for p in a.parts):
         names = " and ".join(walk.parameters.name(p.leaf) for p in a.parts)
         walk.refuse(f"The joined parameters {names} are used other than in a product{{where}}; only multiply by them.")
-    return _joined(walk, a.parts, a.ins, a.axis, a.out)
+    return joined(walk, a.parts, a.ins, a.axis, a.out)
 
 
 @rule("stack")
@@ -57,10 +57,10 @@ def stacked(walk: Walk, eq: Equation, *args: Any) -> Numbers | Vectors | Readout
         sizes, other = ((*s[:axis], 1, *s[axis:]) for s in (first, second))
         parts.append(expanded(walk, as_value(walk, a), axis, sizes))
         shapes.append((sizes, other))
-    return _joined(walk, tuple(parts), shapes, axis, eq.outs[0])
+    return joined(walk, tuple(parts), shapes, axis, eq.outs[0])
 
 
-def _joined(
+def joined(
     walk: Walk, args: tuple[Any, ...], ins: list[tuple[Shape, Shape]], axis: int, out: tuple[Shape, Shape]
 ) -> Numbers | Vectors:
     """Values joined along an axis; `ins` and `out` are the shapes at both widths."""
@@ -92,9 +92,9 @@ def _joined(
             handles.append(zero + walk.scalar(Numbers(v.e, v.shape)))
         else:
             handles.append(walk.vector(v))
-    joined = concatenate(handles, axis=axis)
+    h = concatenate(handles, axis=axis)
     sources = frozenset[tuple[int, int]]().union(*(v.sources for v in vectors))
-    return Vectors(ex.Leaf(joined), joined.shape, width, new[width], sources, vectors[0].order)
+    return Vectors(ex.Leaf(h), h.shape, width, new[width], sources, vectors[0].order)
 
 
 def _joined_numbers(walk: Walk, values: list[Any], axis: int, along_width: bool) -> Numbers:
@@ -110,19 +110,19 @@ def _joined_numbers(walk: Walk, values: list[Any], axis: int, along_width: bool)
 
 @rule("pad")
 def pad(walk: Walk, eq: Equation, a: Any, fill: Any) -> Any:
-    """Padding with zeros at the borders; no other padding of vectors is allowed."""
+    """Padding along axes other than the width; padding of vectors with zeros only."""
     a = walk.vectors(a) if isinstance(a, Par) and a.axes else movable(walk, a)
     config = eq.params["padding_config"]
-    grows = width_axes(*eq.outs[0])
-    zeros = walk.numbers(fill).is_zero and all(low >= 0 <= high and not between for low, high, between in config)
-    if not zeros or any(config[k] != (0, 0, 0) for k in grows):
-        walk.refuse("The model pads vectors, but not with zeros at their borders{where}.")
-    widths = tuple((low, high) for low, high, _ in config)
-    shape = tuple(s + low + high for s, (low, high) in zip(a.shape, widths, strict=True))
+    if any(config[k] != (0, 0, 0) for k in width_axes(*eq.outs[0])):
+        walk.refuse("The model pads along the width{where}, but a tensor program treats all coordinates alike.")
+    number, fills = walk.numbers(fill), any(size > 0 for entry in config for size in entry)
+    if fills and not number.is_zero:
+        shown = "a number of its own" if number.number is None else f"{number.number:g}"
+        walk.refuse(
+            f"The model pads with {shown}{{where}}, as for a maximum, a mask or attention, where nv.trace can write "
+            "only zeros; add the number after padding with zeros, or leave the positions out."
+        )
     axes = block_axes(a)[1]
     inner = a.inner if isinstance(a, Vectors) else 1
-
-    def fn(x: Any) -> Any:
-        return np.pad(x, widths) if isinstance(x, np.ndarray) else x.pad(widths)
-
-    return moved(walk, a, fn, shape, axes=axes, sizes=eq.outs[0][0], inner=inner)
+    shape = padded(np.zeros(a.shape), config).shape
+    return moved(walk, a, lambda x: padded(x, config), shape, axes=axes, sizes=eq.outs[0][0], inner=inner)

@@ -7,7 +7,7 @@ merges it with a neighbour makes more of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -255,6 +255,25 @@ def broadcast(walk: Walk, eq: Equation, a: Any, *_: Any) -> Any:
 
     inner = a.inner if isinstance(a, Vectors) else 1
     return moved(walk, a, fn, target, axes=there, sizes=new, inner=inner)
+
+
+def padded(x: Any, config: Sequence[tuple[int, int, int]]) -> Any:
+    """Zeros put before, after and between the entries along each axis; a negative number takes entries away."""
+    for k, (low, high, between) in enumerate(config):
+        before, size = (slice(None),) * k, x.shape[k]
+        if between and size > 1:
+            places = np.full((size - 1) * (between + 1) + 1, size)
+            places[:: between + 1] = np.arange(size)  # the others are the zero that is put behind
+            x = _with_zeros(x, k, 0, 1)[(*before, places)]
+        x = _with_zeros(x, k, max(low, 0), max(high, 0))
+        if low < 0 or high < 0:
+            x = x[(*before, slice(max(-low, 0), x.shape[k] - max(-high, 0)))]
+    return x
+
+
+def _with_zeros(x: Any, axis: int, low: int, high: int) -> Any:
+    widths = [(low, high) if k == axis else (0, 0) for k in range(x.ndim)]
+    return x if not low and not high else np.pad(x, widths) if isinstance(x, np.ndarray) else x.pad(widths)
 
 
 @rule("tile")
