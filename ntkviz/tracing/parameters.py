@@ -17,7 +17,7 @@ from ..language.network import Network
 from ..language.values import Matrix, Vector
 from .laws import Law
 from .options import Options
-from .values import ZERO, AsVectorsError, Findings, Known, Par, Random
+from .values import ZERO, AsVectorsError, Findings, Known, Par, Random, Unfit
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Parameters:
         (axis,) = self.width_axes(leaf)
         return int(self.declared[leaf].shapes[0][axis] // self.blocks(leaf)[axis])
 
-    def given(self, leaf: int) -> Par | Known | Random:
+    def given(self, leaf: int) -> Par | Known | Random | Unfit:
         """The traced value that the model's function gets for an array."""
         one = self.declared[leaf]
         if one.laws is None:
@@ -123,9 +123,9 @@ class Parameters:
         grows = self.width_axes(leaf)
         for k in grows:
             if first[k] * n2 != second[k] * n1:
-                raise TraceError(
+                return Unfit(
                     f"Axis {k} of parameter {one.name} has {first[k]} entries at width {n1} and {second[k]} at width "
-                    f"{n2}, but the size of a width axis must be a multiple of the width."
+                    f"{n2}, but the size of a width axis must be a multiple of the width"
                 )
         if not one.trained and one.laws[0].values is not None:
             values = [law.values for law in one.laws]

@@ -184,6 +184,13 @@ class Random:
     """A random key, or a value drawn with it while the model runs."""
 
 
+@dataclass(frozen=True)
+class Unfit:
+    """A parameter that no instruction can use, for the reason given; it is refused where it is used."""
+
+    why: str
+
+
 @dataclass
 class Findings:
     """The findings of attempts to write a program, for the next attempt and the report.

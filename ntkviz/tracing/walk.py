@@ -23,10 +23,10 @@ from .parameters import Parameters
 from .rules.elementwise import written
 from .rules.joining import written_joined
 from .rules.table import RULES, RULES_OF_WEIGHTED
-from .values import Findings, Joined, Known, Numbers, Par, Random, Readouts, Vectors, Weighted
+from .values import Findings, Joined, Known, Numbers, Par, Random, Readouts, Unfit, Vectors, Weighted
 
 _BUILT_IN = frozenset(BY_NAME.values())
-Traced = Known | Numbers | Vectors | Par | Readouts | Joined | Weighted | Random
+Traced = Known | Numbers | Vectors | Par | Readouts | Joined | Weighted | Random | Unfit
 
 
 class Walk:
@@ -89,6 +89,9 @@ class Walk:
             return [self._random(eq, v) for v in eq.first.outvars]
         if eq.name not in ("scan", "while", "cond") and all(isinstance(a, Known) for a in args):
             return _folded(eq, args)
+        unfit = next((a for a in args if isinstance(a, Unfit)), None)
+        if unfit is not None and eq.name not in ("scan", "cond"):
+            self.refuse(f"{unfit.why}, where it is used{{where}}.")
         differing = differing_parameter(eq)
         if differing is not None:
             self.refuse(f"The operation {eq.name}{{where}} depends on the width through its parameter {differing}.")
@@ -127,6 +130,8 @@ class Walk:
             return self._numbers(value)
         if isinstance(value, Par):
             return self._number_of_parameter(value)
+        if isinstance(value, Readouts):
+            self.refuse("The output of a readout is used further{where}; make it the last operation.")
         self.refuse("nv.trace expects a number{where}, not vectors or an output.")
 
     def _numbers(self, value: Known) -> Numbers:

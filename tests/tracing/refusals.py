@@ -294,9 +294,14 @@ def shifted_start(p, x, n):
     return (x @ p["U"]) @ p["W"] @ p["v"]
 
 
-@started(r"197 entries at width 192", W=lambda key, n: jax.random.normal(key, (n + 5, n)))
+@started(r"197 entries at width 192 .*, at refusals.py:\d+", W=lambda key, n: jax.random.normal(key, (n + 5, n)))
 def width_plus_five(p, x, n):
-    return jnp.concatenate([x @ p["U"], x], -1) @ p["W"] @ p["v"]
+    return x @ p["U"] @ p["W"][:n] @ p["v"]
+
+
+@started(r"are joined along the width, at refusals.py:\d+", W=lambda key, n: jax.random.normal(key, (n + 5, n)))
+def joint_layer(p, x, n):
+    return jax.lax.fori_loop(0, 2, lambda t, h: jnp.concatenate([x, h], -1) @ p["W"], jnp.zeros((2, n))) @ p["v"]
 
 
 @started(r"random and of a size that does not grow with the width", a=lambda key, n: jax.random.normal(key, (1,)))

@@ -48,7 +48,7 @@ def elementwise(walk: Walk, eq: Equation, *args: Any) -> Any:
     if eq.name == "stop_gradient" and isinstance(args[0], Vectors | Par):
         walk.refuse(
             "The model stops gradients of vectors{where}, so its NTK is not that of the function that it computes; "
-            "leave out stop_gradient."
+            "leave out stop_gradient, and write softmax and logsumexp over positions, which use it, with exp."
         )
     chosen = _known_case(eq, args)
     if chosen is not None:

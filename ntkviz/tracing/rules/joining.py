@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from ..walk import Walk
 
 
+_SEGMENTS = (
+    "Vectors and an array of a size that does not grow with the width are joined along the width{where}, as an LSTM "
+    "joins its state and its input; multiply each by its own parameter, and add the products, since with one parameter "
+    "of variance 1/fan_in the part of the array vanishes as the width grows."
+)
+
+
 @rule("concatenate")
 def concatenated(walk: Walk, eq: Equation, *args: Any) -> Any:
     """Arrays concatenated along an axis."""
@@ -70,6 +77,8 @@ def joined(
     values = [v if isinstance(v, Vectors) else walk.numbers(v) for v in values]
     vectors = [v for v in values if isinstance(v, Vectors)]
     if not vectors:
+        if axis in grows and any(first[axis] == second[axis] for first, second in ins):
+            walk.refuse(_SEGMENTS)
         return _joined_numbers(walk, values, axis, axis in grows)
     width = vectors[0].axis
     if len(grows) != 1 or any(v.axis != width or v.order != vectors[0].order for v in vectors):
@@ -78,10 +87,7 @@ def joined(
     sizes = [(a, shapes[0][width], shapes[1][width]) for a, shapes in zip(values, ins, strict=True)]
     for v, first, second in sizes:
         if first == second:
-            walk.refuse(
-                "Vectors and an array of a size that does not grow with the width are joined along the width{where}; "
-                "multiply each by its own parameter, and add the products."
-            )
+            walk.refuse(_SEGMENTS)
         if isinstance(v, Vectors) and (v.block != block or v.inner > 1):
             raise SmallerBlocksError(v.sources, block)
     handles = []
