@@ -6,6 +6,7 @@ import equinox as eqx
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from .zoo import SEQUENCES, TOKENS, U, W, dense, model, plain, v
 
@@ -38,6 +39,23 @@ def padded_at_borders(p, x, n):
     for mode in ("edge", "reflect", "wrap"):
         h = jnp.tanh(jnp.cumsum(jnp.pad(h, ((0, 0), (1, 0), (0, 0)), mode=mode), 1) @ p["W"])
     return h.mean(1) @ p["v"]
+
+
+@plain(SEQUENCES, U=U, W=W, v=v)
+def written_to_places(p, x, n):
+    """Positions that are replaced, added to, and summed by segment."""
+    h = jnp.tanh(x @ p["U"])
+    h = h.at[:, 0].set(2.0).at[:, 1:].add(h[:, :-1] @ p["W"])
+    h = jax.lax.dynamic_update_slice_in_dim(h, jnp.tanh(h[:, :1]), 2, 1)
+    h = jax.vmap(lambda one: jax.ops.segment_sum(one[np.array([0, 1, 2, 0])], np.array([1, 2, 0, 2]), 4))(h)
+    return jnp.tanh(jnp.cumsum(h, 1) @ p["W"]).mean(1) @ p["v"]
+
+
+@plain(SEQUENCES, U=U, W=W, v=v)
+def positions_chosen_by_data(p, x, n):
+    h, which = jnp.tanh(x @ p["U"]), (x[..., 0] > 0).astype(int)
+    h = jnp.cumsum(jnp.take_along_axis(h, which[..., None], 1), 1) @ p["W"]
+    return jax.vmap(lambda one, k: one[:, k] - one[:, 1])(jnp.tanh(h).swapaxes(1, 2), which[:, 0]) @ p["v"]
 
 
 @plain(SEQUENCES, U=U, V=lambda n, d: ((n, 4), n))
