@@ -206,8 +206,8 @@ def _planned(task: Task) -> tuple[tuple[Program, Program], KernelsOfTwo]:
     """The programs to evaluate, and the forward kernels that do it."""
     plan = forward_plan(task.signature)
     if isinstance(plan, NoForwardLimitError):
-        why = str(plan).rstrip(".")
-        raise NoForwardLimitError(f"nv.kernel_fn needs the forward kernels: {why}, or nv.infinite_ntk for its values.")
+        why = str(plan).removesuffix("; use method='general'.").rstrip(".")
+        raise NoForwardLimitError(f"nv.kernel_fn needs the forward kernels: {why}. For its values, use nv.infinite_ntk.")
     if not plan.written_out:
         return (task.first, task.second), kernels_of(task.signature)
     programs = task.first.unrolled(), task.second.unrolled()
