@@ -15,7 +15,7 @@ from ..errors import TraceError
 from ..language.axes import Shape
 from ..language.network import Network
 from ..language.values import Matrix, Vector
-from .laws import Law
+from .laws import HEAVY_TAILS, Law
 from .options import Options
 from .values import ZERO, AsVectorsError, Findings, Known, Par, Random, Unfit
 
@@ -166,6 +166,11 @@ class Parameters:
 
     def _check_known(self, leaf: int) -> None:
         law, name = self.law(leaf), self.name(leaf)
+        if law.family == HEAVY_TAILS:
+            raise TraceError(
+                f"The entries of {name} have such heavy tails that their variance is infinite or unknown, so their "
+                "limit is not Gaussian; draw them from a law of finite variance."
+            )
         if not law.is_known:
             raise TraceError(
                 f"The entries of {name} are not drawn independently of each other {law.family}, so their limit is not "

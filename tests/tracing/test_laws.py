@@ -6,7 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import ntkviz as nv
 from ntkviz.tracing.laws import laws_of, settled
+
+from .refusals import VECTORS, two_layers
 
 KEY = jax.random.key(0)
 init = nn.initializers
@@ -39,7 +42,9 @@ def test_moments_of_initializers(initializer, family, std):
 
 def test_other_laws():
     signs = law_of(lambda key: jax.random.rademacher(key, (5,), float))
-    assert (signs.family, signs.std) == ("sign", pytest.approx(1.0, abs=1e-6))
+    assert (signs.family, signs.mean, signs.std) == ("sign", 0.0, 1.0)
+    unfair = law_of(lambda key: jnp.where(jax.random.uniform(key, (5,)) < 0.4, 1.0, -1.0))
+    assert unfair.mean == pytest.approx(-0.2, abs=2e-3)  # up to the weight of a node of the grid
     laplace = law_of(lambda key: jax.random.laplace(key, (5,), float))
     assert laplace.kurtosis == pytest.approx(6, rel=1e-2)
     assert laplace.std == pytest.approx(2**0.5, rel=1e-3)
@@ -101,3 +106,12 @@ def test_entries_made_of_the_data_have_no_law():
     first, second = laws_of(jax.make_jaxpr(lambda key, x: (2 * x, x + jax.random.normal(key, (3,))))(KEY, jnp.ones(3)))
     assert not first.is_known
     assert not second.is_known
+
+
+def test_infinite_variances_are_refused():
+    def make(n):
+        init, apply = two_layers(n, lambda p, x, n: jnp.tanh(x @ p["U"]) @ p["W"] @ p["v"])
+        return (lambda key, x: init(key, x) | {"W": jax.random.cauchy(key, (n, n)) / n}), apply
+
+    with pytest.raises(nv.TraceError, match="entries of W have such heavy tails"):
+        nv.program(nv.trace(make), VECTORS)
