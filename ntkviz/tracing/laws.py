@@ -178,6 +178,8 @@ def _apply(equation: Any, args: list[_Value]) -> list[_Value]:
     shapes = [v.aval.shape for v in equation.outvars]
     if name == "random_bits":
         return [_bits(equation, args[0], shapes[0])]
+    if name == "scan" and (looped := _loop(equation, args)) is not None:
+        return looped
     if _draws_within(equation):
         keys = frozenset[Any]().union(*(_rows(a.value) for a in args if isinstance(a, _Fixed) and _is_key(a.value)))
         return [_Mixed(s, f"they are drawn within {name}", keys) for s in shapes]
@@ -209,6 +211,42 @@ def _bits(equation: Any, key: _Value, shape: tuple[int, ...]) -> _Value:
     words = np.minimum(ndtr(_Z) * 2.0**top, 2.0**top - 1).astype(np.uint64)
     values = (words << np.uint64(width - top)).astype(f"uint{width}")
     return _Draws(shape, jnp.asarray(values), origins)
+
+
+def _loop(equation: Any, args: list[_Value]) -> list[_Value] | None:
+    """The results of a loop over known rows, such as the keys of layers of the same form; `None` for other loops."""
+    p = equation.params
+    consts, kept = p["num_consts"], p["num_carry"]
+    rows = args[consts + kept :]
+    if p["length"] > _MOST_STEPS or not p["length"] or not all(isinstance(a, _Fixed) for a in rows):
+        return None
+    carry, steps = args[consts : consts + kept], []
+    order = range(p["length"])
+    for t in reversed(order) if p["reverse"] else order:
+        row: list[_Value] = [_Fixed(a.value[t], a.of_data) for a in rows if isinstance(a, _Fixed)]
+        outs = _run(p["jaxpr"].jaxpr, p["jaxpr"].consts, [*args[:consts], *carry, *row])
+        carry = outs[:kept]
+        steps.append(outs[kept:])
+    stacked = [_stacked(list(values)) for values in zip(*(steps[::-1] if p["reverse"] else steps), strict=True)]
+    return None if any(s is None for s in stacked) else [*carry, *(s for s in stacked if s is not None)]
+
+
+def _stacked(values: list[_Value]) -> _Value | None:
+    """Values stacked along a new axis; `None` unless all are known, or drawn alike with different keys."""
+    fixed = [v for v in values if isinstance(v, _Fixed)]
+    if len(fixed) == len(values) and not any(_is_key(v.value) for v in fixed):
+        return _Fixed(jnp.stack([jnp.asarray(v.value) for v in fixed]), any(v.of_data for v in fixed))
+    draws = [v for v in values if isinstance(v, _Draws)]
+    if len(draws) < len(values):
+        return None
+    first, origins = draws[0], frozenset[Any]().union(*(d.origins for d in draws))
+    alike = all(d.moves == first.moves and np.allclose(d.values, first.values, rtol=1e-6) for d in draws)
+    if not alike or len(origins) < sum(len(d.origins) for d in draws):
+        return None
+    return _Draws((len(values), *first.shape), first.values, origins, (*first.moves, *(d.origins for d in draws)))
+
+
+_MOST_STEPS = 256
 
 
 def _rows(keys: Any) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Models that repeat, index and pad their positions, and embed tokens, in the zoo."""
+"""Models that repeat, index and pad their positions, embed tokens, and loop over their layers, in the zoo."""
 
 from __future__ import annotations
 
@@ -113,3 +113,22 @@ class EqxEmbedding(eqx.Module):
         x = jax.vmap(self.tokens)(tokens) + jax.vmap(self.positions)(jnp.arange(3))
         h, _ = jax.lax.scan(lambda h, k: (jnp.tanh(h + self.tokens(k)), None), jnp.tanh(x).mean(0), tokens)
         return self.out(h)
+
+
+@model(SEQUENCES[:, 0])
+class ScannedLayers(nn.Module):
+    """Layers of one form, drawn and applied in a loop."""
+
+    n: int
+
+    @nn.compact
+    def __call__(self, x):
+        class Layer(nn.Module):
+            n: int
+
+            @nn.compact
+            def __call__(self, h, _):
+                return nn.relu(dense(self.n)(h)), None
+
+        layers = nn.scan(Layer, variable_axes={"params": 0}, split_rngs={"params": True}, length=2)
+        return dense(1)(layers(self.n)(dense(self.n)(x), None)[0])

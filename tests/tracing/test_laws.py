@@ -108,6 +108,23 @@ def test_entries_made_of_the_data_have_no_law():
     assert not second.is_known
 
 
+def test_loops_over_keys_draw_the_layers_of_a_model():
+    def drawn(keys_of, step):
+        return law_of(lambda key: jax.lax.scan(step, jnp.zeros(4), keys_of(key))[1])
+
+    def own(carry, key):
+        return carry, 2 * jax.random.normal(key, (4,))
+
+    def walk(carry, key):
+        here = carry + jax.random.normal(key, (4,))
+        return here, here
+
+    law = drawn(lambda key: jax.random.split(key, 3), own)
+    assert (law.family, law.std) == ("normal", pytest.approx(2.0, rel=1e-6))
+    assert not drawn(lambda key: jnp.stack([key, key]), own).is_known  # the same numbers twice
+    assert not drawn(lambda key: jax.random.split(key, 3), walk).is_known
+
+
 def test_infinite_variances_are_refused():
     def make(n):
         init, apply = two_layers(n, lambda p, x, n: jnp.tanh(x @ p["U"]) @ p["W"] @ p["v"])
