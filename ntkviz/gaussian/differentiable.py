@@ -33,6 +33,8 @@ from ntkviz.gaussian.closed import (
     closed_single,
     closed_square,
 )
+from ntkviz.gaussian.closed_forms import Jump
+from ntkviz.gaussian.families import Family, family_of
 from ntkviz.language.nonlinearities.nonlinearity import Nonlinearity
 
 
@@ -94,6 +96,45 @@ def single_expectation(
     """E φ(x; θ), as `expectation.single_expectation`, with derivatives."""
     closed = closed_single(argument(phi, theta, kxx, mean))
     return _single(phi, _Laws.of(kxx, theta=theta, mean_x=mean)) if closed is None else ClosedForm(closed)
+
+
+def times_slopes(
+    phi: Nonlinearity,
+    psi: Nonlinearity,
+    slopes: Array,
+    laws: tuple[tuple[Any, ...], tuple[Any, ...]],
+    tangent: Array,
+) -> Array:
+    """E[φ′ψ′] K̇ from `slopes`, E[φ′ψ′]; for x and y, `laws` holds the variance, the mean (or `None`) and θ.
+
+    Where a variance is 0, E[φ′ψ′] takes the value of φ′ at 0, but where K̇ changes sign there, as for an input of zero,
+    the product has the mean of both sides as its slope.
+    """
+    means = [_mean_at_jump(f, *law[1:]) for f, law in zip((phi, psi), laws, strict=True)]
+    if means[0] is None or means[1] is None:
+        return slopes * tangent
+    found: Array = _product(slopes, tangent, means[0] * means[1], laws[0][0], laws[1][0])
+    return found
+
+
+def _mean_at_jump(phi: Nonlinearity, mean: Any, theta: tuple[Any, ...]) -> Any:
+    """The mean of φ′(0+) and φ′(0−) if φ is linear on both sides of a kink at 0, and x has mean 0; otherwise `None`."""
+    match family_of(expectation.slope(phi), theta):
+        case Family(Jump(right, left), _, 0.0, factor, 0.0) if mean is None:
+            return factor * (right + left) / 2
+    return None
+
+
+@jax.custom_jvp
+def _product(slopes: Array, tangent: Array, mean: Any, kxx: Array, kyy: Array) -> Array:
+    return slopes * tangent
+
+
+@_product.defjvp
+def _(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    slopes, tangent, mean, kxx, kyy = primals
+    both = jnp.where((kxx == 0) | (kyy == 0), mean, slopes)
+    return slopes * tangent, tangents[0] * tangent + both * tangents[1]
 
 
 def _value_alone(found: Expectation) -> Expectation:

@@ -48,9 +48,10 @@ def kernel_fn(arch: Architecture) -> KernelFunction:
     given has the value that it has in `arch`. Ranges, such as σ ≥ 0, are checked only for plain values.
 
     **Derivatives** are exact up to rounding for closed forms, and as accurate as the integrals for others. They are
-    finite also where two inputs coincide. Where a kernel has a kink, they are the mean of the derivatives from both
-    sides: the NTK of a relu network contains |x1 − x2| around x1 = x2, to which this assigns the derivative 0. What is
-    not known is refused by name or, if only the numbers show it, NaN.
+    finite also where two inputs coincide: if a kernel has a kink there, they are the mean of the derivatives from both
+    sides. The NTK of a relu network contains |x1 − x2|, for example, to which this assigns the derivative 0. At an
+    input that is exactly zero, kernels of relu networks without biases have a cone; derivatives there are finite, but
+    those of deep networks have no meaning. What is not known is refused by name or, if only the numbers show it, NaN.
 
     Source: Tensor Programs II (arXiv:2006.14548), main theorem.
 

@@ -19,6 +19,7 @@ from pathlib import Path
 import jax
 
 from .agreement import Outcome, check
+from .derivatives import check_derivatives
 from .programs import program_number
 from .training import check_training
 
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument("--only", type=int, help="read one program, and print it")
     parser.add_argument("--readers", type=int, default=1, help="how many processes read at one time")
     parser.add_argument("--failures", type=Path, default=Path(".cache/fuzzing"), help="where failures are written")
-    parser.add_argument("--check", choices=CHECKS, default="kernels", help="what is compared: kernels, or training")
+    parser.add_argument("--check", choices=CHECKS, default="kernels", help="what is compared")
     options = parser.parse_args()
     if options.only is not None:
         example = program_number(options.only, options.seed)
@@ -43,7 +44,7 @@ def main() -> None:
     sys.exit(read_all(numbers, options.seed, options.failures, options.readers, options.check))
 
 
-CHECKS = {"kernels": check, "training": check_training}
+CHECKS = {"kernels": check, "training": check_training, "derivatives": check_derivatives}
 CHUNK = 200  # programs one process reads: what it compiles is forgotten with it
 COMPILED = Path(".cache/fuzzing_operations")
 

@@ -98,7 +98,7 @@ def test_relu_at_coinciding_inputs():
     assert on_diagonal == pytest.approx(2 * 1.3**2 * x / 4, rel=1e-13)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", ["relu", "erf", "tanh", "layernorm", "cnn", "rnn", "transformer"])
 def test_coinciding_inputs(case):
     """The kernels of a batch with itself: finite, and equal to differences of the diagonal, which is smooth."""
     arch, x, _, names = CASES[case]
@@ -113,7 +113,18 @@ def test_coinciding_inputs(case):
         assert all(np.isfinite(part).all() for part in jax.tree.leaves(slope))
 
 
-@pytest.mark.parametrize("nonlinearity", ["relu", "erf", "tanh"])
+def test_relu_at_an_input_of_zero():
+    """K(x, y) = σ²|x||y|(sin θ + (π − θ) cos θ)/2πd has a cone at x = 0.
+
+    Along u, the mean of its slopes on both sides is σ²⟨u, y⟩/4d, and so is that of σ²⟨x, y⟩(π − θ)/2πd, the rest of Θ.
+    """
+    kernel, zero = nv.kernel_fn(A.mlp(depth=1, sigma_w=1.3, sigma_b=0.0)), np.zeros(4)
+    slopes = {k: jax.grad(lambda a, k=k: getattr(kernel(a[None], Y[:1]), k)[0, 0])(zero) for k in NTK_AND_NNGP}
+    assert slopes["nngp"] == pytest.approx(1.3**2 * Y[0] / 16, rel=1e-13)
+    assert slopes["ntk"] == pytest.approx(1.3**2 * Y[0] / 8, rel=1e-13)
+
+
+@pytest.mark.parametrize("nonlinearity", ["relu", "erf"])
 def test_an_input_and_a_bias_of_zero(nonlinearity):
     kernel = nv.kernel_fn(A.mlp(depth=2, nonlinearity=nonlinearity))
     x = np.concatenate([np.zeros((1, 4)), X])

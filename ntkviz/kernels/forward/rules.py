@@ -25,6 +25,7 @@ from ...gaussian.differentiable import (
     pair_with_slopes,
     single_expectation,
     square_expectation,
+    times_slopes,
     without_derivatives,
 )
 from ...gaussian.error import Error, largest_relative_error
@@ -272,7 +273,12 @@ def of_functions(m: Moments, left: Vector, right: Vector) -> KernelPair:
 
     of_x = jax.tree.map(on_left, m.law(f.x, f.theta))
     of_y = jax.tree.map(lambda part: jnp.broadcast_to(part, columns), m.law(g.x, g.theta))
-    return by_price_theorem(m, f.phi, g.phi, k, lambda function, kxy: by_rows(function, of_x, of_y, kxy, rows, columns))
+    laws = of_x, of_y
+
+    def evaluate(function: Callable[..., Any], kxy: Array) -> Any:
+        return by_rows(function, *laws, kxy, rows, columns)
+
+    return by_price_theorem(m, f.phi, g.phi, k, laws, evaluate)
 
 
 def of_functions_at_equal_positions(m: Moments, left: Vector, right: Vector) -> KernelPair:
@@ -290,15 +296,20 @@ def of_functions_at_equal_positions(m: Moments, left: Vector, right: Vector) -> 
         return KernelPair(m.mean(left) * m.mean(right))
     shape = m.common_shape(left, right)
     of_x, of_y = jax.tree.map(lambda a: jnp.broadcast_to(a, shape), (m.law(f.x, f.theta), m.law(g.x, g.theta)))
-    return by_price_theorem(m, f.phi, g.phi, k, lambda function, kxy: function(of_x, of_y, kxy))
+    return by_price_theorem(m, f.phi, g.phi, k, (of_x, of_y), lambda function, kxy: function(of_x, of_y, kxy))
 
 
 def by_price_theorem(
-    m: Moments, phi: Nonlinearity, psi: Nonlinearity, k: KernelPair, evaluate: Callable[..., Any]
+    m: Moments,
+    phi: Nonlinearity,
+    psi: Nonlinearity,
+    k: KernelPair,
+    laws: tuple[Law, Law],
+    evaluate: Callable[..., Any],
 ) -> KernelPair:
     """E[φ(x)ψ(y)], and by Price's theorem the tangent E[φ′(x)ψ′(y)] K̇(x, y).
 
-    `evaluate(function, kxy)` must call `function` with the laws of x and y and the covariance.
+    `evaluate(function, kxy)` must call `function` with the laws of x and y, which broadcast to the pairs, and kxy.
     """
     slopes = k.tangent is not ZERO
     if slopes and (phi.derivative() is None or psi.derivative() is None):
@@ -310,7 +321,9 @@ def by_price_theorem(
         return KernelPair()
     found = evaluate(functools.partial(_expectations, phi, psi, slopes), k.value)
     m.errors += map(largest_relative_error, found)
-    return KernelPair(found[0].value, found[1].value * k.tangent if slopes else ZERO)
+    if not slopes:
+        return KernelPair(found[0].value)
+    return KernelPair(found[0].value, times_slopes(phi, psi, found[1].value, laws, k.tangent))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2))
