@@ -16,7 +16,7 @@ coordinate (`influence.py`).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -96,14 +96,16 @@ class VirtualNetwork:
         self.matrices: dict[Any, RandomMatrix] = {}
         self.vectors: dict[str, Array] = {}
 
-    def run(self, program: Program, known: Mapping[int, Array] | None = None) -> list[Array]:
-        """Every value of a program on a stack of examples.
+    def run(
+        self, program: Program, known: Mapping[int, Array] | None = None, start: Sequence[Array] = ()
+    ) -> list[Array]:
+        """Every value of a program on a stack of examples; those in `start` are the first ones.
 
         `program.data` have an additional first axis, over the stack. Vectors are `(stack, *leading, samples)`, scalars
         `(stack, *leading)`. Scalars that are `known`, by index, get that value, with the derivative of the sampled one.
         """
-        values: list[Array] = []
-        for index, instruction in enumerate(program.instructions):
+        values = list(start)
+        for index, instruction in enumerate(program.instructions[len(values) :], start=len(values)):
             args = [values[a] for a in instruction.args]
             value = sampled.of(instruction.op, index)(instruction.op, self, program, *args)
             if instruction.kind == "vector":  # also one that is equal in every coordinate

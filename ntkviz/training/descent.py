@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -22,7 +22,7 @@ from ..language.gradients.backward import BackwardProgram, Use
 from ..language.program import Program
 from ..networks.uses import gradient_scale, ntk_from_uses, pairs_of_uses
 from .losses import SLOPES
-from .matrices import Basis, Pair, TrainedInput, TrainedMatrix
+from .matrices import Known, Observed, Pair, TrainedInput, TrainedMatrix
 
 Matrix = tuple[str, Shape]
 
@@ -45,13 +45,10 @@ class ReadOut(NamedTuple):
         return cls(x, math.prod(program.instructions[v].shape), parameter)
 
 
-Bases = dict[Matrix, tuple[Basis, Basis]]
-
-
 class State(NamedTuple):
     """All parameters before a step, by name; vectors as they are in the program, `(*shape, samples)`."""
 
-    matrices: Bases
+    matrices: dict[Matrix, Known]
     inputs: dict[str, Array]
     vectors: dict[str, Array]
     output_bias: Array
@@ -60,12 +57,14 @@ class State(NamedTuple):
 class Step(NamedTuple):
     """The constants of a step, which are the same for all steps.
 
+    - `together`: The forward program of training and test inputs in one stack; `None` if they have separate runs.
     - `parities`: 2 if each sample has a mirror image, 1 if not.
     - `output_biases`, `bias_rate`: As in `Task`.
     """
 
     train: BackwardProgram
     test: Program | None
+    together: Program | None
     targets: Array
     learning_rate: Any
     richness: Any
@@ -115,6 +114,7 @@ def descent(
     step = Step(
         whole,
         test,
+        _together(train, test),
         jnp.asarray(targets),
         learning_rate,
         richness,
@@ -197,10 +197,10 @@ def _start(step: Step, normals: Array, times: int) -> State:
     return State(_nothing_known(step, table.samples, times), inputs, vectors, jnp.zeros(()))
 
 
-def _nothing_known(step: Step, samples: int, times: int) -> Bases:
+def _nothing_known(step: Step, samples: int, times: int) -> dict[Matrix, Known]:
     """Of the matrices, with room for all that so many steps may take."""
     return {
-        name: (Basis.empty(times * there, samples, step.parities), Basis.empty(times * back, samples, step.parities))
+        name: Known.nothing(times * there, times * back, samples, step.parities)
         for name, (there, back) in _rows_of_each(step).items()
     }
 
@@ -222,23 +222,18 @@ def _name(program: Program, op: ops.MatMul) -> Matrix:
 
 def _step(step: Step, state: State, number: Array, weights: Array) -> tuple[State, Any]:
     """One step of gradient descent, and what there is to see before it."""
-    used = {name: TrainedMatrix(bases) for name, bases in state.matrices.items()}
+    used = {name: TrainedMatrix(known) for name, known in state.matrices.items()}
     # Before the first step all vectors are even or odd, so that the normals of one parity are enough.
     normals = jnp.where(number == 0, jnp.tile(step.first, step.parities), _of_later_step(step, number))
     program, count = step.train.program, _of_step(step.train.program)
-    z = _network(state, used, normals[:count])
-    values = z.run(program)
-    f = values[program.output] / step.richness + state.output_bias
+    z, of_test = _network(state, used, Table(normals[:count])), Table(normals[count:])
+    values, output = _run(step, z, of_test)
+    f, f_test = (part / step.richness + state.output_bias for part in (values[program.output], output))
     slopes = SLOPES[step.loss](f, step.targets.reshape(f.shape), weights.reshape(f.shape))
-    after = _descended(step, state, used, values, slopes)
-    f_test = jnp.zeros(0)
-    if step.test is not None:
-        f_test = _network(state, used, normals[count:]).run(step.test)[step.test.output].ravel() / step.richness
-        f_test += state.output_bias
     uses = {use: sides for use, sides in uses_of(step.train, values, z).items() if not _is_output_bias(step, use[0])}
     of_bias = jnp.full((f.size, f.size), step.bias_rate * z.samples, float)
     ntk = ntk_from_uses(program, uses, uses, pairs_of_uses, width=z.samples, zero=of_bias) / z.samples
-    return after, (
+    return _descended(step, state, used, values, slopes), (
         f.ravel(),
         f_test,
         _features(step, values),
@@ -247,13 +242,51 @@ def _step(step: Step, state: State, number: Array, weights: Array) -> tuple[Stat
     )
 
 
+def _run(step: Step, z: VirtualNetwork, of_test: Table) -> tuple[list[Array], Array]:
+    """The values of the forward and backward pass of training, and the outputs F on test inputs."""
+    train, used = step.train.program, dict(z.matrices)
+    rows = len(train.data[0])
+    if step.together is not None:
+        z.matrices = _observed(used, (rows, len(step.together.data[0])), of_test)
+        values = z.run(step.together)
+        z.matrices = used
+        f_test = values[step.together.output][rows:]
+        return z.run(train, start=[value[:rows] for value in values]), f_test.ravel()
+    values = z.run(train)
+    if step.test is None:
+        return values, jnp.zeros(0)
+    z.matrices = _observed(used, (0, 1), of_test)
+    f_test = z.run(step.test)[step.test.output]
+    z.matrices = used
+    return values, f_test.ravel()
+
+
+def _observed(used: Mapping[Any, Any], share: tuple[int, int], normals: Table) -> dict[Any, Any]:
+    return {
+        name: Observed(matrix, share, normals) if isinstance(matrix, TrainedMatrix) else matrix
+        for name, matrix in used.items()
+    }
+
+
+def _together(train: Program, test: Program | None) -> Program | None:
+    """The program of a stack of training and test inputs; `None` unless it applies each matrix only once.
+
+    A test input must not affect training. But if a matrix is applied again, what it makes of training inputs the second
+    time would depend on what it made of test inputs the first time.
+    """
+    products = [_name(train, i.op) for i in train.instructions if isinstance(i.op, ops.MatMul)]
+    if test is None or test.structure != train.structure or len(set(products)) < len(products):
+        return None
+    return train.with_data(*(jnp.concatenate(data) for data in zip(train.data, test.data, strict=True)))
+
+
 def _is_output_bias(step: Step, parameter: int) -> bool:
     return step.train.program.parameters[parameter].name in step.output_biases
 
 
-def _network(state: State, used: Mapping[Matrix, TrainedMatrix], normals: Array) -> VirtualNetwork:
+def _network(state: State, used: Mapping[Matrix, TrainedMatrix], normals: Table) -> VirtualNetwork:
     """The network with the current parameters."""
-    z = VirtualNetwork(Table(normals))
+    z = VirtualNetwork(normals)
     z.matrices |= used  # type: ignore[arg-type]  # they have the methods of `RandomMatrix` that the rules use
     z.matrices |= {name: TrainedInput(u) for name, u in state.inputs.items()}  # type: ignore[misc]
     z.vectors |= state.vectors
@@ -274,27 +307,45 @@ def _descended(
 ) -> State:
     """All parameters after the step."""
     program, inputs, vectors = step.train.program, dict(state.inputs), dict(state.vectors)
-    outer: dict[Matrix, list[Pair]] = {name: [] for name in state.matrices}
+    changes: dict[Matrix, list[Pair]] = {name: [] for name in state.matrices}
     for use in step.train.uses:
         if _is_output_bias(step, use.parameter):
             continue
         declared = program.parameters[use.parameter]
         rate = -step.learning_rate * step.richness * gradient_scale(program, use.parameter)
+        if declared.kind == "matrix":
+            name = declared.name, use.index
+            a, b = _weighted(use, _coefficients(step, used[name], use, values), slopes)
+            changes[name].append((b, rate * a))
+            continue
         a, b = _weighted(use, values, slopes)
         if b is None:
             vectors[declared.name] += rate * a.sum(axis=0)
-            continue
-        a, b = rate * a.reshape(-1, a.shape[-1]), b.reshape(-1, b.shape[-1])
-        if declared.kind == "input":
-            inputs[declared.name] += b.T @ a
         else:
-            outer[declared.name, use.index].append((b, a))
-    matrices = {name: matrix.after(outer[name]) for name, matrix in used.items()}
+            inputs[declared.name] += rate * b.reshape(-1, b.shape[-1]).T @ a.reshape(-1, a.shape[-1])
+    matrices = {name: matrix.known.after(changes[name]) for name, matrix in used.items()}
     bias = state.output_bias - step.learning_rate * step.bias_rate * slopes.sum()
     return State(matrices, inputs, vectors, bias)
 
 
-def _weighted(use: Use, values: list[Array], slopes: Float[Array, "stack outputs"]) -> tuple[Array, Array | None]:
+def _coefficients(step: Step, matrix: TrainedMatrix, use: Use, values: list[Array]) -> dict[int, Array]:
+    """Those of both sides of a use of a matrix along its bases, `(stack, *leading, parities, room)`, by index.
+
+    The matrix was applied to b, and its transpose to a, in the order of the program's instructions.
+    """
+    assert use.b is not None
+    program, found = step.train.program, dict[int, Array]()
+    for transpose, side in enumerate((use.b, use.a)):
+        op = ops.MatMul(use.parameter, use.index, bool(transpose))
+        inputs = [i.args[0] for i in program.instructions if i.op == op]
+        rows = matrix.coefficients[transpose][inputs.index(side)]
+        found[side] = rows.reshape((*values[side].shape[:-1], *rows.shape[1:]))
+    return found
+
+
+def _weighted(
+    use: Use, values: Sequence[Array] | Mapping[int, Array], slopes: Float[Array, "stack outputs"]
+) -> tuple[Array, Any]:
     """Both sides of a use, `(stack, *leading, …)` each, with the gradient summed over outputs with the weights χ."""
 
     def summed(gradient: int) -> Array:

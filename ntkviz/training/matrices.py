@@ -1,10 +1,18 @@
 """Random matrices that are trained, on samples: what is known of them by now.
 
-A network reads a matrix W only through what W and Wᵀ make of some vectors. So the matrix is an orthonormal basis of the
-vectors that W was applied to, with what W makes of them now, and the same for Wᵀ. A step of training adds Σ a bᵀ/n,
-where W was applied to all b, and Wᵀ to all a: it changes what is made of the bases, and nothing else. What W makes of a
-direction that is new is Gaussian, given what Wᵀ has made (`calculus/sampled.py`). Vectors change little from step to
-step, so most of their directions are known, and bases grow slower than the number of steps.
+A network reads a matrix W only through what W and Wᵀ make of some vectors. Let q be an orthonormal basis of the vectors
+that W was applied to, and p one of those that Wᵀ was applied to. Given these products, what the initial matrix W₀ makes
+of a direction q that is new is Gaussian (`calculus/sampled.py`), with n independent normals z:
+
+    W₀q = z + Σ_p p (⟨W₀ᵀp, q⟩ − ⟨z, p⟩),   and likewise   W₀ᵀp = z′ + Σ_q q (⟨W₀q, p⟩ − ⟨z′, q⟩).
+
+A step of training adds Σ a bᵀ/n, where W was applied to all b, and Wᵀ to all a: both are combinations of the bases. So
+with a small matrix M, which holds the inner products −⟨z, p⟩ and −⟨z′, q⟩ and the sum of all steps,
+
+    W x = Σ_q z ⟨q, x⟩ + Σ_p p ⟨z′, x⟩ + Σ_pq p M_pq ⟨q, x⟩   for all combinations x of the q,
+
+and the transpose of this holds for Wᵀ. A step changes M alone. Vectors change little from step to step, so most of
+their directions are known, and bases grow slower than the number of steps.
 
 If samples have mirror images (`limit.py`), the reflection maps the network to that for −γ, and the law of an initial
 matrix commutes with it. So the matrix consists of two independent ones, for the even and the odd parts of vectors. The
@@ -17,7 +25,7 @@ is not read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 import jax
@@ -25,65 +33,94 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float64, Int
 
-from ..calculus.sampled import VirtualNetwork
+from ..calculus.sampled import Normals, VirtualNetwork
 
 ROWS_OF_BLOCK = 32  # which are read at a time, and stay in the cache meanwhile
 
 C = TypeVar("C")
 Pair = tuple[Array, Array]
-"""Rows b and a of outer products a bᵀ, of all samples."""
 
 
 class Basis(NamedTuple):
-    """What is known of one direction of a matrix: arrays `(parities, rows, samples of a parity)`, filled with zeros.
+    """The inputs of W, or of its transpose: arrays `(parities, rows, samples of a parity)`, filled with zeros.
 
-    - `inputs`: Orthonormal inputs.
-    - `made`: The parts of what is made of them that have the input's parity and, if there are two, the other parity.
+    - `inputs`: Orthonormal inputs q.
+    - `normals`: The normals z of each.
     - `rank`: How many rows are in use.
     """
 
     inputs: Array
-    made: tuple[Array, ...]
+    normals: Array
     rank: Int[Array, ""]
 
     @classmethod
     def empty(cls, rows: int, samples: int, parities: int) -> Basis:
         """With room for so many rows."""
         zeros = jnp.zeros((parities, -(-rows // ROWS_OF_BLOCK) * ROWS_OF_BLOCK, samples // parities))
-        return cls(zeros, (zeros,) * parities, jnp.zeros((), int))
-
-    def with_rows(self, inputs: Array, made: Array) -> Basis:
-        """After more rows, some of which are zeros and are left out."""
-        is_new = jnp.any(inputs != 0, axis=-1)
-        order = jnp.argsort(~is_new, axis=-1)[..., None]
-        inputs, made = (jnp.take_along_axis(rows, order, axis=1) for rows in (inputs, made))
-        own, *others = self.made
-        return Basis(
-            jax.lax.dynamic_update_slice(self.inputs, inputs, (0, self.rank, 0)),
-            (jax.lax.dynamic_update_slice(own, made, (0, self.rank, 0)), *others),
-            self.rank + jnp.max(is_new.sum(axis=-1)),
-        )
-
-    def trained(self, b: Array, a: Array) -> Basis:
-        """After Σ a bᵀ/n was added to the matrix, for rows of parts that have parities."""
-
-        def one(block: int, made: tuple[Array, ...]) -> tuple[Array, ...]:
-            inputs, *before = self.block(block, self.inputs, *made)
-            coefficients = _dot(inputs, b)
-            after = [old + coefficients @ jnp.roll(a, -k, axis=0) for k, old in enumerate(before)]
-            at = 0, block * ROWS_OF_BLOCK, 0
-            return tuple(jax.lax.dynamic_update_slice(old, new, at) for old, new in zip(made, after, strict=True))
-
-        return self._replace(made=jax.lax.fori_loop(0, self.blocks, one, self.made))
+        return cls(zeros, zeros, jnp.zeros((), int))
 
     @property
-    def blocks(self) -> Array:
-        """How many blocks of rows are in use."""
-        return -(-self.rank // ROWS_OF_BLOCK)
+    def room(self) -> int:
+        """How many rows there may be."""
+        return self.inputs.shape[1]
 
-    def block(self, number: Any, *arrays: Array) -> list[Array]:
-        """A block of the rows of arrays."""
-        return [jax.lax.dynamic_slice_in_dim(a, number * ROWS_OF_BLOCK, ROWS_OF_BLOCK, axis=1) for a in arrays]
+    def over(self, add: Callable[..., C], start: C) -> C:
+        """`add(so far, number of the first row, inputs, normals)` over all blocks of rows in use."""
+        if not self.room:
+            return start
+
+        def one(number: Any, so_far: C) -> C:
+            first = number * ROWS_OF_BLOCK
+            block = (jax.lax.dynamic_slice_in_dim(a, first, ROWS_OF_BLOCK, 1) for a in (self.inputs, self.normals))
+            return add(so_far, first, *block)
+
+        found: C = jax.lax.fori_loop(0, -(-self.rank // ROWS_OF_BLOCK), one, start)
+        return found
+
+    def split(self, x: Array) -> tuple[Array, Array, Array]:
+        """⟨x, q⟩, the part of x that is orthogonal to the inputs, and Σ z⟨q, x⟩."""
+
+        def add(so_far: tuple[Array, Array, Array], first: Any, q: Array, z: Array) -> tuple[Array, Array, Array]:
+            coefficients, left, made = so_far
+            c = _dot(x, q)
+            return _placed(coefficients, c, 0, 0, first), left - c @ q, made + c @ z
+
+        return self.over(add, (self._no_coefficients(x), x, jnp.zeros_like(x)))
+
+    def without(self, x: Array) -> Array:
+        """The part of x that is orthogonal to the inputs."""
+        return self.over(lambda left, first, q, z: left - _dot(x, q) @ q, x)
+
+    def products(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """⟨x, z⟩ and ⟨y, q⟩."""
+
+        def add(so_far: tuple[Array, Array], first: Any, q: Array, z: Array) -> tuple[Array, Array]:
+            of_x, of_y = so_far
+            return _placed(of_x, _dot(x, z), 0, 0, first), _placed(of_y, _dot(y, q), 0, 0, first)
+
+        return self.over(add, (self._no_coefficients(x), self._no_coefficients(y)))
+
+    def combined(self, coefficients: Array) -> Array:
+        """Σ c q."""
+
+        def add(so_far: Array, first: Any, q: Array, _: Array) -> Array:
+            return so_far + jax.lax.dynamic_slice_in_dim(coefficients, first, ROWS_OF_BLOCK, 2) @ q
+
+        return self.over(add, jnp.zeros((*coefficients.shape[:2], self.inputs.shape[-1])))
+
+    def with_rows(self, inputs: Array, normals: Array) -> Basis:
+        """After more rows, those that are zeros last, which do not count."""
+        at = 0, self.rank, 0
+        count = jnp.max(jnp.any(inputs != 0, axis=-1).sum(axis=-1))
+        return Basis(_placed(self.inputs, inputs, *at), _placed(self.normals, normals, *at), self.rank + count)
+
+    def _no_coefficients(self, x: Array) -> Array:
+        return jnp.zeros((*x.shape[:2], self.room))
+
+
+def _placed(array: Array, part: Array, *at: Any) -> Array:
+    """The array with a part of it replaced."""
+    return jax.lax.dynamic_update_slice(array, part, at)
 
 
 def _dot(x: Array, y: Array) -> Array:
@@ -112,68 +149,151 @@ def _split(normals: Float64[Array, "rows samples"], parities: int) -> Float64[Ar
     return jnp.stack(jnp.split(normals, parities, axis=-1))
 
 
+class Known(NamedTuple):
+    """What is known of a matrix.
+
+    - `bases`: Of the inputs of W and of Wᵀ.
+    - `mixing`: M, `(parities, rows of p, parities, rows of q)`.
+    """
+
+    bases: tuple[Basis, Basis]
+    mixing: Array
+
+    @classmethod
+    def nothing(cls, there: int, back: int, samples: int, parities: int) -> Known:
+        """With room for so many inputs of W and of Wᵀ."""
+        q, p = Basis.empty(there, samples, parities), Basis.empty(back, samples, parities)
+        return cls((q, p), jnp.zeros((parities, p.room, parities, q.room)))
+
+    def mixed(self, c: Array, side: int) -> Array:
+        """Σ_q M_pq c_q for coefficients `(parities, rows, room)`; with side 1, Σ_p c_p M_pq."""
+        return jnp.einsum(("qmj,piqj->pmi", "pmi,piqj->qmj")[side], c, self.mixing)
+
+    def with_inputs(self, side: int, inputs: Array, normals: Array, products: Array) -> Known:
+        """After new inputs of W (or, with side 1, of Wᵀ), and ⟨z, p⟩ of their normals, `(parities, rows, room)`."""
+        basis, mixing = self.bases[side], self.mixing
+        for k, part in enumerate(-products):
+            if side:
+                mixing = _placed(mixing, part[None, :, None], k, basis.rank, k, 0)
+            else:
+                mixing = _placed(mixing, part.T[None, :, None], k, 0, k, basis.rank)
+        grown = basis.with_rows(inputs, normals)
+        return Known((self.bases[0], grown) if side else (grown, self.bases[1]), mixing)
+
+    def after(self, changes: Iterable[Pair]) -> Known:
+        """After Σ a bᵀ/n was added, for coefficients `(…, parities, room)`: of b along the q, of a along the p."""
+        total = self.mixing
+        for b, a in changes:
+            total += jnp.einsum("...pi,...qj->piqj", a, b)
+        return self._replace(mixing=total)
+
+
 class TrainedMatrix:
     """The matrix during a step, for which it stands in the place of a `RandomMatrix`.
 
-    - `bases`: What is known of W and of its transpose, from earlier steps.
-    - `fresh`: Inputs and what was made of them by W and by its transpose, in this step.
+    - `known`: What is known by now.
+    - `coefficients`: Those of the inputs of each product with W, and with Wᵀ, in this step, `(rows, parities, room)`.
     """
 
-    def __init__(self, bases: tuple[Basis, Basis]):
-        self.bases = bases
-        self.fresh: tuple[list[Pair], list[Pair]] = ([], [])
+    def __init__(self, known: Known):
+        self.known = known
+        self.coefficients: tuple[list[Array], list[Array]] = ([], [])
 
     def times(self, x: Array, sigma: Any, z: VirtualNetwork, *, transpose: bool = False) -> Array:
         """W x or Wᵀ x for rows x of samples, as `RandomMatrix.times`."""
+        return self.product(x, sigma * z.normals.take(len(x)), z, transpose, len(x)).whole()
 
-        def by_known(so_far: Pair, q: Array, *made: Array) -> Pair:
-            coefficients = _dot(parts, q)
-            images = (jnp.roll(coefficients @ one, k, axis=0) for k, one in enumerate(made))
-            return so_far[0] - coefficients @ q, sum(images, start=so_far[1])
+    def product(self, x: Array, normals: Array, z: VirtualNetwork, transpose: bool, trained: int) -> Product:
+        """What is known of W x or Wᵀ x for rows x: all of it for the first `trained` rows, which become known."""
+        parities, side = len(self.known.mixing), int(transpose)
+        there, back = self.known.bases[side], self.known.bases[1 - side]
+        x, normals = _parts(x, parities), _split(normals, parities)
+        c, left, made = there.split(x)
+        own, others = normals[:, :trained], normals[:, trained:]
+        if trained:
+            new, own = _in_front(there.without(_new_directions(z, x[:, :trained], left[:, :trained])), own)
+            of_new = _dot(x, new)
+            c, left, made = _placed(c, of_new, 0, 0, there.rank), left - of_new @ new, made + of_new @ own
+        d, e = back.products(x, jnp.concatenate([own, others], axis=1))
+        if trained:
+            self.known = self.known.with_inputs(side, new, own, e[:, :trained])
+            self.coefficients[side].append(c[:, :trained].swapaxes(0, 1))
+        sums = back.combined(jnp.concatenate([d + self.known.mixed(c, side), -e[:, trained:]], axis=1))
+        return Product(x, left, made + sums[:, : x.shape[1]], others + sums[:, x.shape[1] :])
 
-        def without_known(so_far: Array, q: Array, *_: Array) -> Array:
-            return so_far - _dot(new, q) @ q
 
-        def given_transpose(so_far: Array, p: Array, made: Array, *_: Array) -> Array:
-            return so_far + (_dot(new, made) - _dot(normals, p)) @ p
+class Product(NamedTuple):
+    """What follows from all that is known of W and Wᵀ about W x, for rows x: `(parities, rows, samples of a parity)`.
 
-        side, other = int(transpose), int(not transpose)
-        parities = len(self.bases[side].inputs)
-        parts, normals = _parts(x, parities), sigma * _split(z.normals.take(len(x)), parities)
-        left, result = self._over(side, by_known, (parts, jnp.zeros_like(parts)))
-        new = jax.vmap(lambda one, its_left: z.new_directions(one, its_left, _dot))(parts, left)
-        # If little of x is new, rounding leaves comparable components along known directions: these are removed again.
-        new = self._over(side, without_known, new)
-        made = self._over(other, given_transpose, normals)
-        self.fresh[side].append((new, made))
-        return _whole(result + _dot(parts, new) @ made)
+    - `x`: The rows.
+    - `left`: The part of each that is new.
+    - `made`: W x, without that part.
+    - `normals`: Normals that are orthogonal to all inputs of Wᵀ, for the rows that are not trained.
+    """
 
-    def _over(self, side: int, add: Callable[..., C], start: C) -> C:
-        """`add` for all that is known of W, or of its transpose."""
-        basis = self.bases[side]
-        found = start
-        if basis.inputs.shape[1]:
+    x: Array
+    left: Array
+    made: Array
+    normals: Array
 
-            def one(block: Any, so_far: C) -> C:
-                return add(so_far, *basis.block(block, basis.inputs, *basis.made))
+    def along(self, q: Array, z: Array) -> Product:
+        """The same if inputs q of W are known, too, with normals as in `normals`."""
+        c = _dot(self.x, q)
+        return self._replace(left=self.left - c @ q, made=self.made + c @ z)
 
-            found = jax.lax.fori_loop(0, basis.blocks, one, start)
-        for vectors, made in self.fresh[side]:
-            found = add(found, vectors, made)
-        return found
+    def given_transpose(self, p: Array, z: Array) -> Product:
+        """The same if inputs p of Wᵀ are known, too."""
+        return self._replace(made=self.made + _dot(self.x, z) @ p, normals=self.normals - _dot(self.normals, p) @ p)
 
-    def after(self, outer: Sequence[Pair]) -> tuple[Basis, Basis]:
-        """What is known after a step that adds Σ a bᵀ/n."""
-        found = []
-        for side, basis in enumerate(self.bases):
-            if self.fresh[side]:
-                new, made = (jnp.concatenate(part, axis=1) for part in zip(*self.fresh[side], strict=True))
-                basis = basis.with_rows(new, made)
-            if self.fresh[side] and outer:
-                b, a = (_parts(jnp.concatenate(rows), len(basis.inputs)) for rows in zip(*outer, strict=True))
-                basis = basis.trained(*((a, b) if side else (b, a)))
-            found.append(basis)
-        return found[0], found[1]
+    def of_others(self) -> Product:
+        """That of the last rows, which have `normals`."""
+        first = self.x.shape[1] - self.normals.shape[1]
+        return Product(self.x[:, first:], self.left[:, first:], self.made[:, first:], self.normals)
+
+    def whole(self) -> Array:
+        """W x, `(rows, samples)`."""
+        return _whole(self.made)
+
+
+class Observed:
+    """The matrix during a step, applied to inputs of training, if there are any, and to others, which train nothing.
+
+    What it makes of the others is known only to them. So in one run with inputs of training it may be applied once.
+
+    - `matrix`: The matrix.
+    - `share`: The share of rows that belong to inputs of training, a numerator and a denominator.
+    - `normals`: The source of normals for the others.
+    - `seen`: Their inputs of W and of Wᵀ, with the normals of each.
+    """
+
+    def __init__(self, matrix: TrainedMatrix, share: tuple[int, int], normals: Normals):
+        self.matrix, self.share, self.normals = matrix, share, normals
+        self.seen: tuple[list[Pair], list[Pair]] = ([], [])
+
+    def times(self, x: Array, sigma: Any, z: VirtualNetwork, *, transpose: bool = False) -> Array:
+        """W x or Wᵀ x for rows x of samples, those of training first, as `RandomMatrix.times`."""
+        trained = len(x) * self.share[0] // self.share[1]
+        normals = jnp.concatenate([z.normals.take(trained), self.normals.take(len(x) - trained)])
+        product = self.matrix.product(x, sigma * normals, z, transpose, trained)
+        others = product.of_others()
+        for seen in self.seen[transpose]:
+            others = others.along(*seen)
+        for seen in self.seen[not transpose]:
+            others = others.given_transpose(*seen)
+        new = _new_directions(z, others.x, others.left), others.normals
+        self.seen[transpose].append(new)
+        return jnp.concatenate([_whole(product.made[:, :trained]), others.along(*new).whole()])
+
+
+def _new_directions(z: VirtualNetwork, x: Array, left: Array) -> Array:
+    """Orthonormal vectors, for each parity, that span the parts of x that are new; others are zero."""
+    return jax.vmap(lambda one, its_left: z.new_directions(one, its_left, _dot))(x, left)
+
+
+def _in_front(inputs: Array, normals: Array) -> Pair:
+    """Inputs and their normals, inputs that are zero last."""
+    order = jnp.argsort(~jnp.any(inputs != 0, axis=-1), axis=-1)[..., None]
+    return jnp.take_along_axis(inputs, order, axis=1), jnp.take_along_axis(normals, order, axis=1)
 
 
 class TrainedInput:
