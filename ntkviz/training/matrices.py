@@ -35,7 +35,7 @@ from jaxtyping import Float64, Int
 
 from ..calculus.sampled import Normals, VirtualNetwork
 
-ROWS_OF_BLOCK = 32  # which are read at a time, and stay in the cache meanwhile
+ROWS_OF_BLOCK = 64  # which are read at a time, and stay in the cache meanwhile
 
 C = TypeVar("C")
 Pair = tuple[Array, Array]
@@ -91,22 +91,29 @@ class Basis(NamedTuple):
         """The part of x that is orthogonal to the inputs."""
         return self.over(lambda left, first, q, z: left - _dot(x, q) @ q, x)
 
-    def products(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """⟨x, z⟩ and ⟨y, q⟩."""
+    def given_inputs(self, x: Array, normals: Array, along: Array, of_new: Array) -> tuple[Array, Array, Array]:
+        """What follows if these are the inputs p of the transpose, with normals z′.
 
-        def add(so_far: tuple[Array, Array], first: Any, q: Array, z: Array) -> tuple[Array, Array]:
-            of_x, of_y = so_far
-            return _placed(of_x, _dot(x, z), 0, 0, first), _placed(of_y, _dot(y, q), 0, 0, first)
+        Args:
+            x: Rows to which the matrix is applied.
+            normals: New normals z; the first are those of new inputs.
+            along: Σ_q M_pq ⟨q, x⟩, `(parities, rows, room)`.
+            of_new: The coefficients of x along the new inputs, `(parities, rows, new)`.
 
-        return self.over(add, (self._no_coefficients(x), self._no_coefficients(y)))
+        Returns:
+            Σ_p p (⟨z′, x⟩ + Σ_q M_pq ⟨q, x⟩ − ⟨z, p⟩ of_new), the other normals − Σ_p p ⟨z, p⟩, and ⟨z, p⟩.
+        """
+        count = of_new.shape[-1]
 
-    def combined(self, coefficients: Array) -> Array:
-        """Σ c q."""
+        def add(so_far: tuple[Array, Array, Array], first: Any, p: Array, z: Array) -> tuple[Array, Array, Array]:
+            made, others, products = so_far
+            e = _dot(normals, p)
+            known = jax.lax.dynamic_slice_in_dim(along, first, ROWS_OF_BLOCK, 2)
+            rows = jnp.concatenate([_dot(x, z) + known - of_new @ e[:, :count], -e[:, count:]], axis=1) @ p
+            made, others = made + rows[:, : x.shape[1]], others + rows[:, x.shape[1] :]
+            return made, others, _placed(products, e, 0, 0, first)
 
-        def add(so_far: Array, first: Any, q: Array, _: Array) -> Array:
-            return so_far + jax.lax.dynamic_slice_in_dim(coefficients, first, ROWS_OF_BLOCK, 2) @ q
-
-        return self.over(add, jnp.zeros((*coefficients.shape[:2], self.inputs.shape[-1])))
+        return self.over(add, (jnp.zeros_like(x), normals[:, count:], self._no_coefficients(normals)))
 
     def with_rows(self, inputs: Array, normals: Array) -> Basis:
         """After more rows, those that are zeros last, which do not count."""
@@ -209,17 +216,14 @@ class TrainedMatrix:
         there, back = self.known.bases[side], self.known.bases[1 - side]
         x, normals = _parts(x, parities), _split(normals, parities)
         c, left, made = there.split(x)
-        own, others = normals[:, :trained], normals[:, trained:]
+        new = there.without(_new_directions(z, x[:, :trained], left[:, :trained]))
+        new, own = _in_front(new, normals[:, :trained])
+        of_new, normals = _dot(x, new), jnp.concatenate([own, normals[:, trained:]], axis=1)
+        given, others, products = back.given_inputs(x, normals, self.known.mixed(c, side), of_new)
         if trained:
-            new, own = _in_front(there.without(_new_directions(z, x[:, :trained], left[:, :trained])), own)
-            of_new = _dot(x, new)
-            c, left, made = _placed(c, of_new, 0, 0, there.rank), left - of_new @ new, made + of_new @ own
-        d, e = back.products(x, jnp.concatenate([own, others], axis=1))
-        if trained:
-            self.known = self.known.with_inputs(side, new, own, e[:, :trained])
-            self.coefficients[side].append(c[:, :trained].swapaxes(0, 1))
-        sums = back.combined(jnp.concatenate([d + self.known.mixed(c, side), -e[:, trained:]], axis=1))
-        return Product(x, left, made + sums[:, : x.shape[1]], others + sums[:, x.shape[1] :])
+            self.known = self.known.with_inputs(side, new, own, products[:, :trained])
+            self.coefficients[side].append(_placed(c, of_new, 0, 0, there.rank)[:, :trained].swapaxes(0, 1))
+        return Product(x, left - of_new @ new, made + of_new @ own + given, others)
 
 
 class Product(NamedTuple):
@@ -287,6 +291,8 @@ class Observed:
 
 def _new_directions(z: VirtualNetwork, x: Array, left: Array) -> Array:
     """Orthonormal vectors, for each parity, that span the parts of x that are new; others are zero."""
+    if not x.shape[1]:
+        return x
     return jax.vmap(lambda one, its_left: z.new_directions(one, its_left, _dot))(x, left)
 
 
