@@ -91,23 +91,43 @@ def influence(programs: tuple[Program, ...], kernel: Kernel, limits: Known | Non
     dimension = sum(dimensions(s, len(p.data[0])) for s, p in zip(structures, programs, strict=True))
     log2_samples = LOG2_SAMPLES if covariance else LOG2_SAMPLES_OF_DRAWS
 
-    def of(scrambles: int, threshold: float) -> Influence:
-        found: list[tuple[Array, ...]] = []
-        for scramble in range(scrambles):
-            check_wanted()
-            normals = jnp.asarray(sobol_normal(dimension, log2_samples, seed=scramble))
-            if covariance:
-                found.append(_covariance(programs, known, normals, threshold, kernel=kernel, assume_gia=assume_gia))
-            else:
-                key = jax.random.key(scramble)
-                found.append(_draws(programs, known, normals, threshold, key, kernel=kernel, assume_gia=assume_gia))
-        kernels, fields, shares = (np.stack([np.asarray(f[k]) for f in found]) for k in range(3))
-        if not covariance:
-            return Influence(kernels, None, shares, draws=fields, influences=None, coarser=None)
-        return Influence(kernels, fields, shares, np.empty(0), influences=np.asarray(found[0][3]), coarser=None)
+    def one(scramble: int, threshold: float) -> tuple[Array, ...]:
+        check_wanted()
+        normals = jnp.asarray(sobol_normal(dimension, log2_samples, seed=scramble))
+        options: dict[str, Any] = {"kernel": kernel, "assume_gia": assume_gia}
+        if covariance:
+            return _covariance(programs, known, normals, threshold, **options)
+        return _draws(programs, known, normals, threshold, jax.random.key(scramble), **options)
 
     threshold = NEW_DIRECTION if settled else SMALL
-    return of(SCRAMBLES, threshold)._replace(coarser=of(COMPARED, COARSER[threshold]))
+    coarser = COARSER[threshold]
+    found = [one(scramble, threshold) for scramble in range(SCRAMBLES)]
+    # If all directions that count are larger, the result of a larger threshold is the same.
+    compared = [f if f[-1] > coarser else one(scramble, coarser) for scramble, f in enumerate(found[:COMPARED])]
+    return _collected(found, covariance)._replace(coarser=_collected(compared, covariance))
+
+
+def _collected(found: list[tuple[Array, ...]], covariance: bool) -> Influence:
+    """The results of several scrambles."""
+    kernels, fields, shares = (np.stack([np.asarray(f[k]) for f in found]) for k in range(3))
+    if not covariance:
+        return Influence(kernels, None, shares, draws=fields, influences=None, coarser=None)
+    return Influence(kernels, fields, shares, np.empty(0), influences=np.asarray(found[0][3]), coarser=None)
+
+
+class Measured(VirtualNetwork):
+    """A virtual network that measures its new directions.
+
+    - `least`: The smallest fraction of a vector's square that counted as new.
+    """
+
+    least: Array = jnp.inf  # type: ignore[assignment]
+
+    def is_new(self, eigenvalues: Array) -> Array:
+        """Which eigenvalues exceed the threshold."""
+        found = super().is_new(eigenvalues)
+        self.least = jnp.minimum(self.least, jnp.min(jnp.where(found, eigenvalues, jnp.inf)))
+        return found
 
 
 def _moments(program: Program) -> list[int]:
@@ -136,16 +156,16 @@ def _kernel(
     *,
     kernel: Kernel,
     assume_gia: bool,
-) -> Array:
-    """T, as a function of the weights n w_α."""
+) -> tuple[Array, Array]:
+    """T, as a function of the weights n w_α, and the size of the smallest new direction (`Measured`)."""
     if kernel == "ntk":
         runs = tuple(with_gradients(program, assume_gia) for program in programs)
     else:
         runs = tuple(BackwardProgram(program, (), len(program)) for program in programs)
-    z = VirtualNetwork(Table(normals), weights, threshold)
+    z = Measured(Table(normals), weights, threshold)
     nngp, ntk, _ = sampled_kernels(runs, passes(programs[0]), z, known)
     found = ntk if kernel == "ntk" else nngp
-    return (found + found.T) / 2
+    return (found + found.T) / 2, jnp.asarray(z.least, float)
 
 
 @bounded(static_argnames=("kernel", "assume_gia"))
@@ -160,14 +180,18 @@ def _covariance(
     Float64[Array, "entries entries"],
     Float64[Array, ""],
     Float64[Array, "entries shown"],
+    Float64[Array, ""],
 ]:
     samples = normals.shape[-1]
-    kernel, pull = jax.vjp(lambda w: _kernel(programs, known, normals, w, threshold, **options), jnp.ones(samples))
+    kernel, pull, least = jax.vjp(
+        lambda w: _kernel(programs, known, normals, w, threshold, **options), jnp.ones(samples), has_aux=True
+    )
     rows, columns = pairs_of(len(kernel))
     entries = jnp.zeros((len(rows), *kernel.shape)).at[jnp.arange(len(rows)), rows, columns].set(1.0)
     influences = samples * jax.vmap(lambda entry: pull(entry)[0])(entries)
     centred = influences - influences.mean(-1, keepdims=True)
-    return kernel, centred @ centred.T / samples, _share_of_many(jnp.sum(centred**2, axis=0)), centred[:, :SHOWN]
+    share = _share_of_many(jnp.sum(centred**2, axis=0))
+    return kernel, centred @ centred.T / samples, share, centred[:, :SHOWN], least
 
 
 @bounded(static_argnames=("kernel", "assume_gia"))
@@ -178,10 +202,12 @@ def _draws(
     threshold: float | Array,
     key: Array,
     **options: Any,
-) -> tuple[Float64[Array, "outputs outputs"], Float64[Array, "draws outputs outputs"], Float64[Array, ""]]:
+) -> tuple[
+    Float64[Array, "outputs outputs"], Float64[Array, "draws outputs outputs"], Float64[Array, ""], Float64[Array, ""]
+]:
     samples = normals.shape[-1]
-    kernel, push = jax.linearize(
-        lambda w: _kernel(programs, known, normals, w, threshold, **options), jnp.ones(samples)
+    kernel, push, least = jax.linearize(
+        lambda w: _kernel(programs, known, normals, w, threshold, **options), jnp.ones(samples), has_aux=True
     )
 
     def one(key: Array) -> Array:
@@ -191,7 +217,7 @@ def _draws(
     of_combination, *keys = jax.random.split(key, DRAWS + 1)
     [influences] = jax.linear_transpose(push, jnp.ones(samples))(jax.random.normal(of_combination, kernel.shape))
     share = _share_of_many((influences - influences.mean()) ** 2)
-    return kernel, jax.lax.map(one, jnp.stack(keys)), share
+    return kernel, jax.lax.map(one, jnp.stack(keys)), share, least
 
 
 def _share_of_many(squares: Float64[Array, "samples"]) -> Float64[Array, ""]:

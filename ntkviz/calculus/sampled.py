@@ -123,6 +123,10 @@ class VirtualNetwork:
         """⟨x, y⟩ for all pairs of rows, `(rows of x, rows of y)`."""
         return jnp.einsum("ia,ja->ij", self.weighted(x), y, precision="highest") / self.samples
 
+    def is_new(self, eigenvalues: Array) -> Array:
+        """Which eigenvalues of a Gram matrix of new parts, relative to the vectors' squares, are not zero."""
+        return eigenvalues > self.threshold
+
     def matrix(self, name: Any, inputs: int) -> RandomMatrix:
         """The matrix of this name, whose inputs have this length; a new one if it is not known yet."""
         return self.matrices.setdefault(name, RandomMatrix(inputs, self.samples))
@@ -141,7 +145,7 @@ class VirtualNetwork:
         scale = jnp.where(size > 0, 1 / jnp.where(size > 0, size, 1), 0.0)
         gram = jax.lax.stop_gradient(dot(new, new)) * scale[:, None] * scale
         eigenvalues, vectors = jnp.linalg.eigh((gram + gram.T) / 2)  # in ascending order
-        is_new = eigenvalues > self.threshold
+        is_new = self.is_new(eigenvalues)
         roots = jnp.where(is_new, jnp.where(is_new, eigenvalues, 1.0) ** -0.5, 0.0)
         made: Array = ((vectors * roots).T * scale) @ new
         excess = dot(made, made) - jnp.diag(is_new.astype(made.dtype))

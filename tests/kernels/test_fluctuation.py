@@ -176,6 +176,16 @@ def test_nearly_dependent_tokens_are_like_dependent_ones():
     assert nearly.error < 0.01 * nearly.c
 
 
+def test_a_comparison_that_must_agree_is_not_computed(monkeypatch):
+    """If no direction is small, another threshold changes nothing; with one of relative size 10⁻¹⁰ it may."""
+    begun, points = [], influence.sobol_normal
+    monkeypatch.setattr(influence, "sobol_normal", lambda *args, seed: begun.append(seed) or points(*args, seed=seed))
+    nv.fluctuation(a.mlp, VECTORS)
+    assert begun == [*range(8)]
+    nv.fluctuation(a.transformer(depth=1), nearly_dependent(1e-5))
+    assert begun[8:] == [*range(8), 0, 1]
+
+
 def test_a_value_that_depends_on_what_counts_as_dependent_is_refused(monkeypatch):
     monkeypatch.setattr(influence, "COARSER", {influence.NEW_DIRECTION: 10.0})
     with pytest.raises(NotFiniteError, match="whether vectors that are nearly dependent count"):
