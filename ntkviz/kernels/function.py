@@ -208,7 +208,9 @@ def _planned(task: Task) -> tuple[tuple[Program, Program], KernelsOfTwo]:
     plan = forward_plan(task.signature)
     if isinstance(plan, NoForwardLimitError):
         why = str(plan).removesuffix("; use method='general'.").rstrip(".")
-        raise NoForwardLimitError(f"nv.kernel_fn needs the forward kernels: {why}. For its values, use nv.infinite_ntk.")
+        raise NoForwardLimitError(
+            f"nv.kernel_fn needs the forward kernels: {why}. For its values, use nv.infinite_ntk."
+        )
     if not plan.written_out:
         return (task.first, task.second), kernels_of(task.signature)
     programs = task.first.unrolled(), task.second.unrolled()
