@@ -180,8 +180,7 @@ def _of_later_step(step: Step, number: Array) -> Array:
     """New normals; with two parities, those of the even parts, followed by those of the odd parts."""
     rows, samples = step.first.shape
     shape = rows, step.parities * samples
-    # In single precision, like the parameters of networks, which is faster.
-    return jax.random.normal(jax.random.fold_in(step.key, number), shape, jnp.float32).astype(step.first.dtype)
+    return jax.random.normal(jax.random.fold_in(step.key, number), shape, step.first.dtype)
 
 
 def _start(step: Step, normals: Array, times: int) -> State:
