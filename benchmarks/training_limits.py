@@ -3,19 +3,29 @@
     .venv/bin/python benchmarks/training_limits.py      # ten minutes on two cores
 
 Each row compares the outputs on four training and two test inputs after each of six steps: the limit, with its standard
-error, and the mean of eight networks trained by `jax.grad`, with its own. `deviation` is the largest difference in
-units of the standard error of the difference, over the 36 numbers; the columns `…_last` are for the first test input
-after the last step. Each network starts at its own f₀, of order 1/(γ√n), which causes the larger part of their error.
+error, and the mean of networks trained by `jax.grad`, with its own. `deviation` is the largest difference in units of
+the standard error of the difference, over the 36 numbers. The columns `…_last` are for the first test input after the
+last step; `kernel_last` is what gradient descent with the NTK gives there, the limit for γ → 0.
+
+A network starts at its own f₀, of order 1/(γ√n), which would cause the larger part of the error. So networks come in
+pairs whose readouts have opposite signs, and so opposite f₀. A pair's mean has the same expectation and a smaller
+variance; the pairs are independent, and the standard error is that of their means.
+
+A table that lacks rows is completed: rows that it has are not computed again.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import functools
 import itertools
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -23,20 +33,68 @@ ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT))
 
 import ntkviz as nv  # noqa: E402
-from tests.training.sgd import descend  # noqa: E402
+from ntkviz.language.gradients.gia import readout_parameter  # noqa: E402
+from ntkviz.language.program import register_with_jax  # noqa: E402
+from ntkviz.networks.sampling import run, sample_parameters  # noqa: E402
 
-WIDTH, NETWORKS, STEPS = 4096, 8, 6
+WIDTH, PAIRS, STEPS = 4096, 8, 6
 RICHNESS = 0.25, 1.0, 2.0
 A = nv.architectures
 ROWS, SEQUENCES = (4, 3), (4, 2, 3)
 ARCHITECTURES = {
-    "mlp": (A.mlp(depth=2), ROWS),
+    "mlp": (A.mlp(depth=2, nonlinearity="erf"), ROWS),
     "mlp tanh": (A.mlp(depth=3, nonlinearity="tanh"), ROWS),
     "rnn": (A.rnn, SEQUENCES),
     "tied_autoencoder": (A.tied_autoencoder, ROWS),
     "transformer": (A.transformer, SEQUENCES),
 }
-COLUMNS = ("architecture", "richness", "deviation", "limit_last", "limit_error", "networks_last", "networks_error")
+COLUMNS = (
+    *("architecture", "richness", "deviation", "limit_last", "limit_error", "networks_last", "networks_error"),
+    *("kernel_last", "pairs"),
+)
+register_with_jax()
+
+# The networks are trained without the engine's backward programs and updates. They are large, so one step is compiled
+# for each architecture, whatever γ is, and the new parameters take the place of the old ones.
+
+
+def outputs(programs: tuple[Any, ...], parameters: Any, scale: Any) -> jax.Array:
+    """f of all inputs."""
+    return jnp.concatenate([run(program, parameters).output for program in programs]) / scale
+
+
+@functools.partial(jax.jit, donate_argnums=1)
+def step(programs: tuple[Any, ...], parameters: Any, y: jax.Array, rates: Any, scale: Any) -> tuple[Any, jax.Array]:
+    """The parameters after a step on the first program's inputs, and the outputs on all inputs before it."""
+
+    def loss(parameters: Any) -> jax.Array:
+        return 0.5 * jnp.sum((outputs(programs[:1], parameters, scale) - y) ** 2)
+
+    moves = jax.grad(loss)(parameters)
+    after = tuple(w - rate * g for w, rate, g in zip(parameters, rates, moves, strict=True))
+    return after, outputs(programs, parameters, scale)
+
+
+@functools.partial(jax.jit, static_argnames=("width", "readout"))
+def sampled(program: Any, key: jax.Array, sign: Any, *, width: int, readout: int) -> Any:
+    """Random parameters, with a sign in front of those of the readout."""
+    drawn = sample_parameters(program, width, key)
+    return tuple(w * sign if k == readout else w for k, w in enumerate(drawn))
+
+
+def trained(arch: Any, x: Any, y: Any, x_test: Any, key: int, sign: float, rate: float, richness: float) -> np.ndarray:
+    """f after each step, `(steps + 1, train + test)`, of one network."""
+    programs = tuple(arch.trace((data,)).unrolled() for data in (x, x_test))
+    declared = programs[0].parameters
+    readout = declared.index(readout_parameter(programs[0]))
+    scale = jnp.float32(richness * WIDTH**0.5)
+    rates = [jnp.float32(rate * WIDTH * richness**2 * programs[0].number(p.lr) * p.trainable) for p in declared]
+    parameters = sampled(programs[0], jax.random.key(key), jnp.float32(sign), width=WIDTH, readout=readout)
+    found = []
+    for _ in range(STEPS + 1):  # the last step is not looked at
+        parameters, f = step(programs, parameters, jnp.asarray(y, jnp.float32), rates, scale)
+        found.append(np.asarray(f, float))
+    return np.array(found)
 
 
 def row(name: str, richness: float) -> dict[str, object]:
@@ -44,17 +102,21 @@ def row(name: str, richness: float) -> dict[str, object]:
     arch, shape = ARCHITECTURES[name]
     rng = np.random.default_rng(0)
     x, x_test, y = rng.normal(size=shape), rng.normal(size=(2, *shape[1:])), np.array([1.0, -1.0, 1.0, -1.0])
-    rate = 0.3 * nv.regression.fit(arch, x, y, covariance=False).learning_rate_bound()
-    options = {"steps": STEPS, "learning_rate": rate, "richness": richness}
-    learned = nv.feature_learning(arch, x, y, x_test, **options)
+    wide = nv.regression.fit(arch, x, y, x_test, covariance=False)
+    rate = 0.3 * wide.learning_rate_bound()
+    learned = nv.feature_learning(arch, x, y, x_test, steps=STEPS, learning_rate=rate, richness=richness)
     limit, error = (np.hstack([part.train, part.test]) for part in (learned, learned.error))
-    networks = np.array(
-        [descend(arch, x, y, x_test, width=WIDTH, key=k, dtype=jnp.float32, **options) for k in range(NETWORKS)]
+    pairs = np.array(
+        [
+            np.mean([trained(arch, x, y, x_test, key, sign, rate, richness) for sign in (1.0, -1.0)], axis=0)
+            for key in range(PAIRS)
+        ]
     )
-    mean, spread = networks.mean(axis=0), networks.std(axis=0, ddof=1) / NETWORKS**0.5
+    mean, spread = pairs.mean(axis=0), pairs.std(axis=0, ddof=1) / PAIRS**0.5
     deviation = np.max(np.abs(mean - limit)[1:] / np.hypot(error, spread)[1:])
-    numbers = deviation, *(part[-1, 4] for part in (limit, error, mean, spread))
-    return dict(zip(COLUMNS, (name, richness, *(f"{n:.4g}" for n in numbers)), strict=True))
+    kernel = wide.gradient_descent(STEPS, rate).mean[0]
+    numbers = deviation, *(part[-1, 4] for part in (limit, error, mean, spread)), kernel
+    return dict(zip(COLUMNS, (name, richness, *(f"{n:.4g}" for n in numbers), PAIRS), strict=True))
 
 
 def rows_of(file: Path) -> set[tuple[str, float]]:
@@ -78,9 +140,10 @@ def main() -> None:
             table.writeheader()
         for name, richness in itertools.product(options.only or ARCHITECTURES, RICHNESS):
             if (name, richness) not in done:
+                started = time.process_time()
                 table.writerow(found := row(name, richness))
                 lines.flush()
-                print(*found.values(), flush=True)
+                print(*found.values(), f"({time.process_time() - started:.0f} s of CPU time)", flush=True)
 
 
 if __name__ == "__main__":
