@@ -27,9 +27,13 @@ def functional(arch, x, kernel="ntk"):
     """T of normals and weights."""
     programs = Stacks.of(arch, x).programs
     nothing = tuple({} for _ in programs)
-    return lambda normals, weights: module._kernel(
-        programs, nothing, jnp.asarray(normals), weights, kernel=kernel, assume_gia=False, threshold=1e-12
-    )
+
+    def t(normals, weights):
+        options = {"kernel": kernel, "assume_gia": False}
+        found, _ = module._kernel(programs, nothing, jnp.asarray(normals), weights, 1e-12, **options)
+        return found
+
+    return t
 
 
 @pytest.mark.parametrize("kernel", ["ntk", "nngp"])
