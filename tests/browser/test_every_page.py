@@ -261,7 +261,7 @@ def test_controls_change_the_picture_and_its_address_restores_it(name, page):
     page.get_by_role("button", name="Reset").click()
     until(page, "address => location.href !== address", arg=page.url)
     expect(page.get_by_role("alert")).to_be_hidden()
-    assert at_rest(page) == start
+    assert settled(page) == start
 
 
 def at_rest(page: Page) -> dict[str, str]:
@@ -270,6 +270,11 @@ def at_rest(page: Page) -> dict[str, str]:
     cancel(page)
     page.wait_for_timeout(1000)
     page.get_by_role("button", name="Reset").click()
+    return settled(page)
+
+
+def settled(page: Page) -> dict[str, str]:
+    """The values of the controls once they are the same for a second."""
     found, before = values(page), None
     while found != before:
         page.wait_for_timeout(1000)

@@ -64,7 +64,7 @@ class BlockStack:
 
     def __init__(self, kit: Mapping[str, str], start: str, *, most: int, presets: Mapping[str, str]):
         self.start, self.kit, self.most = start, list(kit), most
-        for name, blocks in {"start": start, **presets}.items():
+        for name, blocks in [("start", start), *presets.items()]:  # a preset may have that name, too
             try:
                 self.parse(blocks)
             except HyperparameterError as error:
