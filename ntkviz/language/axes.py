@@ -199,7 +199,18 @@ def on_both_sides(left: AxesMap, ndim: int, right: AxesMap, ndim_right: int) -> 
     return None
 
 
-@functools.lru_cache(maxsize=4096)
 def rearranged_shape(how: AxesMap, shape: Shape) -> Shape:
-    """The leading shape after `how`; raises the exceptions of JAX if `how` does not fit the shape."""
-    return tuple(jax.eval_shape(lambda x: how(x, len(shape)), jax.ShapeDtypeStruct(shape, "float32")).shape)
+    """The leading shape after `how`; raises `ValueError`, with the message of JAX, if `how` does not fit the shape."""
+    found = _shape_or_problem(how, shape)
+    if isinstance(found, str):
+        raise ValueError(found)
+    return found
+
+
+@functools.lru_cache(maxsize=4096)
+def _shape_or_problem(how: AxesMap, shape: Shape) -> Shape | str:
+    """Cached, since JAX takes ten milliseconds to raise, and a program that mixes examples fails for one each time."""
+    try:
+        return tuple(jax.eval_shape(lambda x: how(x, len(shape)), jax.ShapeDtypeStruct(shape, "float32")).shape)
+    except (TypeError, ValueError, IndexError) as problem:
+        return str(problem)

@@ -61,7 +61,7 @@ def _join(values: Sequence[V], axis: int, new_axis: bool) -> V:
     shapes = tuple(v.shape for v in values)
     try:
         op = ops.Join(normalize_axis_index(axis, len(shapes[0]) + new_axis), new_axis)
-        shape = ops.function_shape(op.evaluate, shapes)
+        shape = ops.joined_shape(op, shapes)
     except (TypeError, ValueError, IndexError) as problem:
         raise ProgramError(f"The leading shapes {list(shapes)} do not fit together: {clause(problem)}.") from problem
     return values[0]._net.record(op, tuple(values), type(values[0]), shape)

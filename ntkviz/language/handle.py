@@ -76,7 +76,7 @@ class Value:
     def _rearranged(self, how: AxesMap) -> Self:
         try:
             shape = rearranged_shape(how, self.shape)
-        except (TypeError, ValueError, IndexError) as problem:
+        except ValueError as problem:
             raise ProgramError(
                 f"{type(how).__name__.lower()} does not fit the leading shape {self.shape} "
                 f"(the width axis is not visible; average over it with nv.moment): {clause(problem)}."

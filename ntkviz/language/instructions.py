@@ -337,6 +337,12 @@ def contracted_shape(subscripts: str, theta: Shape, vectors: Shape) -> Shape:
 
 
 @functools.lru_cache(maxsize=4096)
+def joined_shape(join: Join, shapes: tuple[Shape, ...]) -> Shape:
+    """The leading shape of joined values; raises the exceptions of JAX."""
+    return function_shape.__wrapped__(join.evaluate, shapes)  # a new method each time, which a cache would not find
+
+
+@functools.lru_cache(maxsize=4096)
 def function_shape(fn: Callable[..., Any], shapes: tuple[Shape, ...]) -> Shape:
     """The shape of the value of a function of scalars, from the shapes of its arguments."""
     return tuple(jax.eval_shape(fn, *(jax.ShapeDtypeStruct(s, "float64") for s in shapes)).shape)
