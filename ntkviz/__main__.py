@@ -1,0 +1,87 @@
+"""The command `ntkviz`, also `python -m ntkviz`: opens the course.
+
+Its parts are imported when they are asked for, since the engine can be installed without the course.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+COPY = "ntkviz-notebooks"  # the folder of a reader's own copies
+HELP = """\
+without a command   open the course in a browser
+classroom           the same for a class: light kernels, and one engine that computes for all of them
+lab [FOLDER]        open a copy of the notebooks in JupyterLab, by default in ./ntkviz-notebooks
+doctor              say what this installation has and lacks
+
+Options that are not listed below go to Voilà or JupyterLab: --port=9000, --no-browser, --help-all, ...
+"""
+
+
+def notebooks() -> Path:
+    """The folder of the notebooks: inside the installed package, or beside it in a checkout."""
+    inside = PACKAGE / "notebooks"
+    return inside if inside.is_dir() else PACKAGE.parent / "notebooks"
+
+
+def copied(folder: Path) -> Path:
+    """A folder with copies of the notebooks to work on; files that exist in it are left as they are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for notebook in sorted(notebooks().glob("*.ipynb")):
+        if not (folder / notebook.name).exists():
+            shutil.copyfile(notebook, folder / notebook.name)
+    return folder
+
+
+def _course(command: str, options: list[str]) -> None:
+    from .app import classroom, serve
+
+    open_course = classroom.main if command == "classroom" else serve.main
+    open_course([str(notebooks()), "--Voila.open_browser=True", *options])
+
+
+def _lab(folder: str, options: list[str]) -> None:
+    from jupyterlab.labapp import LabApp
+
+    never = "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
+    LabApp.launch_instance([str(copied(Path(folder))), never, *options])
+
+
+def _doctor() -> None:
+    from .doctor import report
+
+    for line in report():
+        print(line)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command.
+
+    Raises:
+        SystemExit: The command does not exist, or the packages of the course are not installed.
+    """
+    parser = argparse.ArgumentParser("ntkviz", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", nargs="?", choices=["app", "classroom", "lab", "doctor"], default="app")
+    parser.add_argument("folder", nargs="?", help=f"of your copies, for lab (default: {COPY})")
+    parser.add_argument("--version", action="version", version=metadata.version("ntkviz"))
+    given, options = parser.parse_known_args(argv)
+    if given.folder and given.command != "lab":
+        parser.error(f"{given.command} takes no folder: {given.folder}")
+    if given.command == "doctor":
+        _doctor()
+        return
+    try:
+        _lab(given.folder or COPY, options) if given.command == "lab" else _course(given.command, options)
+    except ModuleNotFoundError as missing:
+        package = str(missing.name).partition(".")[0]
+        raise SystemExit(f'The course is not installed ({package} is missing): pip install "ntkviz[app]"') from missing
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
