@@ -155,10 +155,11 @@ def test_vmap():
 
 def test_other_numbers_do_not_recompile(compilations):
     kernel = nv.kernel_fn(A.mlp(depth=2))
+    number = jnp.float64(0.3)  # whose conversion JAX compiles
     kernel(X, sigma_w=1.0)
     with compilations() as count:
         kernel(X + 1, sigma_w=2.0)
-        kernel(X, sigma_w=jnp.float64(0.3), sigma_b=0.7)
+        kernel(X, sigma_w=number, sigma_b=0.7)
         assert count() == 0
 
 
