@@ -80,7 +80,8 @@ unit notebooks: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_cpu
 # tests from each other (worksteal): if they took whole files, one would wait for the other's last file.
 unit: $(INSTALLED) $(BROWSER)
 	$(BIN)/pytest -m "not browser and not wide" --numprocesses=2 --dist=worksteal
-	XLA_FLAGS="$$XLA_FLAGS --xla_backend_optimization_level=1" $(BIN)/pytest -m wide --numprocesses=2 --dist=worksteal
+	XLA_FLAGS="$$XLA_FLAGS --xla_backend_optimization_level=1" $(BIN)/pytest -m wide $$(grep -rl --include="test_*.py" "mark\.wide" tests) \
+		--numprocesses=2 --dist=worksteal
 	$(BIN)/pytest tests/browser -m "not wide and not alone" --numprocesses=2 --dist=worksteal
 	XLA_FLAGS= $(BIN)/pytest tests/browser -m alone
 
