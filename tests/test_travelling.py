@@ -285,20 +285,21 @@ def test_a_refusal_as_it_was_raised(send):
 # --- other processes -------------------------------------------------------------------------------------
 
 
-def _kernel(arch):
-    return nv.infinite_ntk(arch, X)
+def _outputs(arch):
+    """Of a network, which compiles faster than a limit and calls the same functions."""
+    return nv.sample_outputs(arch, X, width=8, draws=2, key=0)
 
 
 @functools.cache
 def _expected():
-    return [_kernel(arch) for arch in ARCHITECTURES.values()]
+    return [_outputs(arch) for arch in ARCHITECTURES.values()]
 
 
 def test_processes_that_are_spawned():
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(1, mp_context=context) as pool:
-        for found, expected in zip(pool.map(_kernel, ARCHITECTURES.values()), _expected(), strict=True):
-            np.testing.assert_allclose(found.ntk, expected.ntk, rtol=1e-9)
+        for found, expected in zip(pool.map(_outputs, ARCHITECTURES.values()), _expected(), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-5)  # single precision
         assert all(pool.submit(_round_trip).result())
 
 
@@ -308,9 +309,9 @@ def _round_trip():
 
 
 def test_joblib():
-    found = joblib.Parallel(n_jobs=2)(joblib.delayed(_kernel)(arch) for arch in ARCHITECTURES.values())
-    for kernels, expected in zip(found, _expected(), strict=True):
-        np.testing.assert_allclose(kernels.ntk, expected.ntk, rtol=1e-9)
+    results = joblib.Parallel(n_jobs=2)(joblib.delayed(_outputs)(arch) for arch in ARCHITECTURES.values())
+    for found, expected in zip(results, _expected(), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 SCRIPT = """
