@@ -18,16 +18,17 @@ from ntkviz.networks.sampling import sample_parameters
 
 a = nv.architectures
 DRAWS = 4000
-SAME = 1e-3  # each of some forty comparisons falls below once in a thousand times
+SAME = 1e-3  # each of some fifty comparisons falls below once in a thousand times
 rng = np.random.default_rng(0)
 VECTORS, SEQUENCES = rng.standard_normal((2, 3)), rng.standard_normal((2, 3, 2))
 
+TRANSPOSED = "W and its transpose, check failing"
 PROGRAMS = {
     "mlp": (a.mlp(depth=2), VECTORS),
     "shared over time": (a.rnn(sigma_b=0.2), SEQUENCES),
     "attention and layernorm": (a.transformer, SEQUENCES[:, :2]),
     "W and its transpose, check passing": (a.tied_autoencoder, VECTORS),
-    "W and its transpose, check failing": (there_and_back, VECTORS),
+    TRANSPOSED: (there_and_back, VECTORS),
     "readout used twice": (readout_used_twice, VECTORS),
     "mean readout": (a.mean_readout_mlp, VECTORS),
 }
@@ -49,8 +50,11 @@ def virtual_ntks(arch, x, width):
     return np.asarray(each(jax.random.split(jax.random.key(7), DRAWS)))
 
 
-@pytest.mark.parametrize("width", [4, 16])  # narrower than there are vectors to multiply, and wider
-@pytest.mark.parametrize("name", PROGRAMS)
+# Narrower than there are vectors to multiply; and wider, with a matrix applied once, again, and as its transpose.
+NARROW_AND_WIDE = [*((name, 4) for name in PROGRAMS), ("mlp", 16), ("shared over time", 16), (TRANSPOSED, 16)]
+
+
+@pytest.mark.parametrize(("name", "width"), NARROW_AND_WIDE)
 def test_the_law_is_that_of_networks_with_matrices(name, width):
     arch, x = PROGRAMS[name]
     real, other = real_ntks(arch, x, width), virtual_ntks(arch, x, width)
@@ -64,7 +68,7 @@ def test_the_law_is_that_of_networks_with_matrices(name, width):
 
 def test_the_comparison_detects_a_missing_return_from_the_transpose(monkeypatch):
     """Treats the transpose as if it were another matrix."""
-    arch, x = PROGRAMS["W and its transpose, check failing"]
+    arch, x = PROGRAMS[TRANSPOSED]
     real = real_ntks(arch, x, 4)
     monkeypatch.setattr(virtual, "VirtualNetwork", _Forgetful)
     jax.clear_caches()
