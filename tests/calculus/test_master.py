@@ -20,8 +20,8 @@ from ntkviz.networks.sampling import run, sample_parameters
 pytestmark = pytest.mark.wide
 
 library = nv.architectures
-SEEDS, SEEDS_FOR_SPREAD = 3, 40
-WIDTH, WIDTH_FOR_SPREAD = 4096, 256
+SEEDS, SEEDS_FOR_SPREAD = 12, 40
+WIDTH, WIDTH_FOR_SPREAD = 1024, 256
 LIKE_GAUSSIAN = 0.035  # 4096 Gaussian samples are further away once in ten thousand times
 
 VECTOR = np.array([[0.8, -1.1, 0.4]])
