@@ -90,7 +90,7 @@ def test_no_matrix_product_is_rounded_on_a_gpu():
 def test_wide_networks_have_the_limits_pairs():
     arch, x, y = CASES["RNN"]
     limit = nv.infinite_contributions(arch, x, y)
-    samples = [nv.empirical_contributions(arch, x, y, width=2048, key=k) for k in range(4)]
+    samples = [nv.empirical_contributions(arch, x, y, width=512, key=k) for k in range(16)]
     for name, part in limit.items():
         mean = np.mean([s[name] for s in samples], axis=0)
         assert np.linalg.norm(mean - part) < 0.12 * np.linalg.norm(part)
