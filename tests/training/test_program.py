@@ -82,6 +82,19 @@ def test_the_program_of_training_is_an_ordinary_program():
     assert f1 - f0 == pytest.approx(0.4 * np.asarray(nv.infinite_ntk(arch, X).ntk) @ (Y - f0), abs=0.05)
 
 
+@nv.architecture
+def reshaped(net, x):
+    """Positions in a square, which are put into a row."""
+    h = nv.tanh(net.matrix("W") @ net.input("U", x))
+    return net.readout("v", (net.matrix("A") @ h.reshape(h.shape[0], 4)).mean(1))
+
+
+def test_gradients_are_put_back_into_the_shape_that_they_are_written_with(rng):
+    """They are those of the loss, so that their first axis has the length 1."""
+    program = nv.training_program(reshaped, rng.normal(size=(3, 2, 2, 5)), Y, steps=1, learning_rate=0.1)
+    assert [line.shape for line in program.lines() if "; (1, 3, 2, 2))" in line.formula_text] == [(1, 3, 2, 2)]
+
+
 def test_hyper_parameters_are_numbers_and_change_nothing_else():
     programs = [
         nv.training_program(A.mlp(sigma_w=s), X, Y, steps=2, learning_rate=e, richness=g)

@@ -235,10 +235,10 @@ class Page:
         """Whether an instruction passes a gradient on unchanged, to a summand of the same shape."""
         return isinstance(op, Transposed) and isinstance(op.op, ops.Add) and op.shapes[op.which] == op.shape_out
 
-    @property
+    @cached_property
     def outputs(self) -> int:
-        """The number of outputs of the network, which is the length of the first axis of each gradient."""
-        return self.program.instructions[self.program.output].shape[0]
+        """The length of the first axis of each gradient: the number of outputs, or 1 where gradients are of a loss."""
+        return next(i.shape[0] for i in self.program.instructions if isinstance(i.op, Transposed))
 
     # --- nonlinearities -----------------------------------------------------------------------
 
