@@ -35,7 +35,7 @@ from jaxtyping import Float64, Int
 
 from ..calculus.sampled import Normals, VirtualNetwork
 
-ROWS_OF_BLOCK = 64  # which are read at a time, and stay in the cache meanwhile
+ROWS_OF_BLOCK = 32  # which are read at a time, and stay in the cache meanwhile
 
 C = TypeVar("C")
 Pair = tuple[Array, Array]
@@ -174,7 +174,12 @@ class Known(NamedTuple):
 
     def mixed(self, c: Array, side: int) -> Array:
         """Σ_q M_pq c_q for coefficients `(parities, rows, room)`; with side 1, Σ_p c_p M_pq."""
-        return jnp.einsum(("qmj,piqj->pmi", "pmi,piqj->qmj")[side], c, self.mixing)
+        parities, rows, room = c.shape
+        flat = c.swapaxes(0, 1).reshape(rows, parities * room)
+        matrix = self.mixing.reshape(-1, self.mixing.shape[2] * self.mixing.shape[3])
+        # The matrix comes first where its last axis is summed over: otherwise XLA would transpose a copy of it.
+        made = flat @ matrix if side else (matrix @ flat.T).T
+        return made.reshape(rows, parities, -1).swapaxes(0, 1)
 
     def with_inputs(self, side: int, inputs: Array, normals: Array, products: Array) -> Known:
         """After new inputs of W (or, with side 1, of Wᵀ), and ⟨z, p⟩ of their normals, `(parities, rows, room)`."""
