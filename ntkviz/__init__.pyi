@@ -3,6 +3,7 @@
 from . import architectures as architectures, regression as regression
 from .errors import (
     ClusterError as ClusterError,
+    DivergenceError as DivergenceError,
     HyperparameterError as HyperparameterError,
     InputError as InputError,
     NoForwardLimitError as NoForwardLimitError,

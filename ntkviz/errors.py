@@ -44,6 +44,10 @@ class NotFiniteError(NtkvizError):
     """The result is infinite or NaN."""
 
 
+class DivergenceError(NotFiniteError):
+    """Training diverges, or comes so close to it that its limit cannot be told."""
+
+
 class ClusterError(NtkvizError):
     """The Dask cluster cannot be reached, or failed during the computation."""
 

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from ..calculus.checked import SampleStatistics, check_second_moments, watched
 from ..calculus.general import check_differentiable, with_gradients
 from ..distant.requests import check_wanted
-from ..errors import HyperparameterError, NotFiniteError, shown
+from ..errors import HyperparameterError, shown
 from ..execution.examples import traced
 from ..execution.finiteness import check_batches
 from ..execution.ragged import Data
@@ -34,6 +34,7 @@ from ..networks.sampling import passes
 from .descent import ReadOut, descent, dimensions
 from .mean_field import mean_field
 from .results import FeatureLearning, Trajectory
+from .stability import check_stable
 from .task import Task, checked_task
 
 SCRAMBLES = 8  # independent ones, whose spread is the reported standard error
@@ -93,7 +94,7 @@ def feature_learning(
     Raises:
         HyperparameterError: A number, the loss, the batches or `progress` are invalid.
         InputError: The inputs or targets cannot be used, or batches are given for an architecture that mixes examples.
-        NotFiniteError: Training diverges.
+        DivergenceError: Training diverges, or comes so close to it that its limit cannot be told from samples.
         NotIntegrableError: A nonlinearity jumps, or samples miss a part of it.
         ProgramError: A rule of the language is broken, or a derivative is not a function.
         TooLargeError: The computation would need more memory than is free.
@@ -117,15 +118,15 @@ def feature_learning(
             "limit γ → 0, nv.regression.fit(…).gradient_descent(steps, learning_rate)."
         )
     found = [np.stack(part) for part in zip(*_with_progress(_scrambles(task), progress), strict=True)]
-    if not all(np.all(np.isfinite(part)) for part in found):
-        raise NotFiniteError("Training diverges until numbers overflow; make the learning rate or the inputs smaller.")
-    means, errors = (
-        Trajectory(train, test, features if features.size else None, ntk)
-        for train, test, features, ntk in (
-            [part.mean(axis=0) for part in found],
-            [part.std(axis=0, ddof=1) / SCRAMBLES**0.5 for part in found],
+    with np.errstate(all="ignore"):  # numbers that overflow are refused below
+        means, errors = (
+            Trajectory(train, test, features if features.size else None, ntk)
+            for train, test, features, ntk in (
+                [part.mean(axis=0) for part in found],
+                [part.std(axis=0, ddof=1) / SCRAMBLES**0.5 for part in found],
+            )
         )
-    )
+        check_stable(task, means, errors)
     return FeatureLearning(*means, errors)
 
 

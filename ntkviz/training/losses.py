@@ -23,8 +23,25 @@ def logistic_slope(f: Any, y: Any, weight: Any) -> Any:
     return -weight * y * jax.nn.sigmoid(-y * f)
 
 
+def squared(f: Real[np.ndarray, "*times train"], y: Real[np.ndarray, "train"]) -> Real[np.ndarray, "*times"]:
+    """Σ ½(f − y)²."""
+    found: np.ndarray = 0.5 * ((f - y) ** 2).sum(axis=-1)
+    return found
+
+
+def logistic(f: Real[np.ndarray, "*times train"], y: Real[np.ndarray, "train"]) -> Real[np.ndarray, "*times"]:
+    """Σ log(1 + e^{−yf})."""
+    found: np.ndarray = np.logaddexp(0.0, -y * f).sum(axis=-1)
+    return found
+
+
 SLOPES: Mapping[str, Callable[[Any, Any, Any], Any]] = {"squared": squared_slope, "logistic": logistic_slope}
 """χ of each loss, as a function of `(outputs f, targets y, weights w of the examples)`."""
+
+LOSSES: Mapping[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {"squared": squared, "logistic": logistic}
+"""The sum of each loss over the examples, without weights."""
+CURVATURES: Mapping[str, float] = {"squared": 1.0, "logistic": 0.25}
+"""The largest second derivative of each loss in f."""
 
 
 def check_loss(loss: Any, targets: Real[np.ndarray, "train"]) -> str:

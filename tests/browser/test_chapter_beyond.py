@@ -34,8 +34,8 @@ def test_rich_training_leaves_the_kernel_and_lazy_training_does_not(chapter):
 
 
 def test_what_diverges_is_refused_and_shows_no_limit(chapter):
-    page = chapter("nonlinearity=relu&richness=2&rate=0.8&width=64")
-    expect(page.get_by_role("alert")).to_contain_text("this learning rate is too large")
+    page = chapter("nonlinearity=relu&richness=3&rate=0.8&width=64")
+    expect(page.get_by_role("alert")).to_contain_text("Training diverges")
     expect(page.locator(".nv-reading").first).not_to_contain_text(re.compile(r"infinite width [−\d]"))
     until(page, "document.querySelectorAll('.nv-picture .nv-reading')[0].innerText.includes('the kernel says')")
 
