@@ -64,21 +64,16 @@ register_with_jax()
 # for each architecture, whatever γ is, and the new parameters take the place of the old ones.
 
 
-def outputs(programs: tuple[Any, ...], parameters: Any, scale: Any) -> jax.Array:
-    """f of all inputs."""
-    return jnp.concatenate([run(program, parameters).output for program in programs]) / scale
-
-
 @functools.partial(jax.jit, donate_argnums=1)
-def step(programs: tuple[Any, ...], parameters: Any, y: jax.Array, rates: Any, scale: Any) -> tuple[Any, jax.Array]:
-    """The parameters after a step on the first program's inputs, and the outputs on all inputs before it."""
+def step(program: Any, parameters: Any, y: jax.Array, rates: Any, scale: Any) -> tuple[Any, jax.Array]:
+    """The parameters after a step on the inputs that have targets, and the outputs on all inputs before it."""
 
-    def loss(parameters: Any) -> jax.Array:
-        return 0.5 * jnp.sum((outputs(programs[:1], parameters, scale) - y) ** 2)
+    def loss(parameters: Any) -> tuple[jax.Array, jax.Array]:
+        f = run(program, parameters).output / scale
+        return 0.5 * jnp.sum((f[: len(y)] - y) ** 2), f
 
-    moves = jax.grad(loss)(parameters)
-    after = tuple(w - rate * g for w, rate, g in zip(parameters, rates, moves, strict=True))
-    return after, outputs(programs, parameters, scale)
+    moves, f = jax.grad(loss, has_aux=True)(parameters)
+    return tuple(w - rate * g for w, rate, g in zip(parameters, rates, moves, strict=True)), f
 
 
 @functools.partial(jax.jit, static_argnames=("width", "readout"))
@@ -90,15 +85,15 @@ def sampled(program: Any, key: jax.Array, sign: Any, *, width: int, readout: int
 
 def trained(arch: Any, x: Any, y: Any, x_test: Any, key: int, sign: float, rate: float, richness: float) -> np.ndarray:
     """f after each step, `(steps + 1, train + test)`, of one network."""
-    programs = tuple(arch.trace((data,)).unrolled() for data in (x, x_test))
-    declared = programs[0].parameters
-    readout = declared.index(readout_parameter(programs[0]))
+    program = arch.trace((np.concatenate([x, x_test]),)).unrolled()
+    declared = program.parameters
+    readout = declared.index(readout_parameter(program))
     scale = jnp.float32(richness * WIDTH**0.5)
-    rates = [jnp.float32(rate * WIDTH * richness**2 * programs[0].number(p.lr) * p.trainable) for p in declared]
-    parameters = sampled(programs[0], jax.random.key(key), jnp.float32(sign), width=WIDTH, readout=readout)
+    rates = [jnp.float32(rate * WIDTH * richness**2 * program.number(p.lr) * p.trainable) for p in declared]
+    parameters = sampled(program, jax.random.key(key), jnp.float32(sign), width=WIDTH, readout=readout)
     found = []
     for _ in range(STEPS + 1):  # the last step is not looked at
-        parameters, f = step(programs, parameters, jnp.asarray(y, jnp.float32), rates, scale)
+        parameters, f = step(program, parameters, jnp.asarray(y, jnp.float32), rates, scale)
         found.append(np.asarray(f, float))
     return np.array(found)
 
