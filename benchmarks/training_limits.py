@@ -43,7 +43,9 @@ from ntkviz.language.program import register_with_jax  # noqa: E402
 from ntkviz.networks.sampling import run, sample_parameters  # noqa: E402
 
 WIDTH, STEPS = 4096, 6
-PAIRS = 32
+# From eight pairs, or eight scrambles, the standard errors are so uncertain that the largest of 36 deviations often
+# exceeds 3 or 4: Student's t with 7 degrees of freedom exceeds 3 in one case of fifty.
+PAIRS = SCRAMBLES = 32
 RICHNESS = 0.25, 1.0, 2.0
 A = nv.architectures
 ROWS, SEQUENCES = (4, 3), (4, 2, 3)
@@ -105,7 +107,8 @@ def row(name: str, richness: float) -> dict[str, object]:
     x, x_test, y = rng.normal(size=shape), rng.normal(size=(2, *shape[1:])), np.array([1.0, -1.0, 1.0, -1.0])
     wide = nv.regression.fit(arch, x, y, x_test, covariance=False)
     rate = 0.3 * wide.learning_rate_bound()
-    learned = nv.feature_learning(arch, x, y, x_test, steps=STEPS, learning_rate=rate, richness=richness)
+    options = {"steps": STEPS, "learning_rate": rate, "richness": richness, "scrambles": SCRAMBLES}
+    learned = nv.feature_learning(arch, x, y, x_test, **options)
     limit, error = (np.hstack([part.train, part.test]) for part in (learned, learned.error))
     pairs = np.array(
         [

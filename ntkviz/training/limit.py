@@ -27,6 +27,7 @@ from ..execution.examples import traced
 from ..execution.finiteness import check_batches
 from ..execution.ragged import Data
 from ..gaussian.sobol import sobol_normal
+from ..language.architecture import whole_number
 from ..language.program import Program
 from ..language.rewriting.shorthand import in_full
 from ..networks.parameters import check_same_network
@@ -37,8 +38,7 @@ from .results import FeatureLearning, Trajectory
 from .stability import check_stable
 from .task import Task, checked_task
 
-SCRAMBLES = 8  # independent ones, whose spread is the reported standard error
-LOG2_SAMPLES = 12  # the bias, of order 1/samples, is then below half a standard error of so many scrambles
+LOG2_SAMPLES = 12  # the bias, of order 1/samples, is then below half a standard error of 8 scrambles
 
 LEAST_RICHNESS = 1e-8  # rounding in F is 10⁻¹⁶, and f = F/γ
 
@@ -56,6 +56,7 @@ def feature_learning(
     richness: float = 1.0,
     loss: str = "squared",
     batches: Any = None,
+    scrambles: int = 8,
     progress: bool | Callable[[int, int], None] = False,
 ) -> FeatureLearning:
     """The infinite-width limit of gradient descent at the scale where features move: outputs and kernels, step by step.
@@ -84,6 +85,9 @@ def feature_learning(
         richness: γ ≥ 10⁻⁸, dimensionless.
         loss: `"squared"` or `"logistic"`, as for `training_program`.
         batches: As for `training_program`.
+        scrambles: The number m ≥ 2 of independent groups of samples, whose spread gives the standard errors. Four times
+            as many take four times as long and halve the errors, which a number exceeds as often as Student's t with
+            m − 1 degrees of freedom does.
         progress: `True` draws a progress bar on stderr; a function `(done, total)` is called instead, at the start and
             after each of the independent scrambles. An exception that it raises ends the computation. A cluster that
             computes for this process cannot report progress.
@@ -101,6 +105,7 @@ def feature_learning(
     """
     if not (isinstance(progress, bool) or callable(progress)):
         raise HyperparameterError(f"progress is {shown(progress)}; it must be True, False or a function (done, total).")
+    count = whole_number(scrambles, "scrambles", at_least=2)
     task = checked_task(
         arch,
         x,
@@ -117,33 +122,33 @@ def feature_learning(
             f"richness is {shown(richness)}; below {LEAST_RICHNESS:g} features move by less than rounding, so take the "
             "limit γ → 0, nv.regression.fit(…).gradient_descent(steps, learning_rate)."
         )
-    found = [np.stack(part) for part in zip(*_with_progress(_scrambles(task), progress), strict=True)]
+    found = [np.stack(part) for part in zip(*_with_progress(_scrambles(task, count), count, progress), strict=True)]
     with np.errstate(all="ignore"):  # numbers that overflow are refused below
         means, errors = (
             Trajectory(train, test, features if features.size else None, ntk)
             for train, test, features, ntk in (
                 [part.mean(axis=0) for part in found],
-                [part.std(axis=0, ddof=1) / SCRAMBLES**0.5 for part in found],
+                [part.std(axis=0, ddof=1) / count**0.5 for part in found],
             )
         )
         check_stable(task, means, errors)
     return FeatureLearning(*means, errors)
 
 
-def _with_progress(found: Iterator[Any], progress: bool | Callable[[int, int], None]) -> Iterator[Any]:
+def _with_progress(found: Iterator[Any], count: int, progress: bool | Callable[[int, int], None]) -> Iterator[Any]:
     """Pass on the results, one for each scramble, and report how many are done."""
-    with tqdm(total=SCRAMBLES, unit="scramble", disable=progress is not True) as bar:
-        for done in range(SCRAMBLES + 1):
+    with tqdm(total=count, unit="scramble", disable=progress is not True) as bar:
+        for done in range(count + 1):
             check_wanted()
             if callable(progress):
-                progress(done, SCRAMBLES)
-            if done < SCRAMBLES:
+                progress(done, count)
+            if done < count:
                 yield next(found)
                 bar.update()
     yield from found  # yields nothing more, but runs the final checks of the generator
 
 
-def _scrambles(task: Task) -> Iterator[tuple[np.ndarray, ...]]:
+def _scrambles(task: Task, count: int) -> Iterator[tuple[np.ndarray, ...]]:
     """The outputs on training and test inputs, the features and the NTK, for each scramble.
 
     Authors' functions are checked before the first step, since only there vectors are Gaussian.
@@ -155,7 +160,7 @@ def _scrambles(task: Task) -> Iterator[tuple[np.ndarray, ...]]:
     programs = mean_field(train), None if test is None else mean_field(test)
     weights = np.concatenate([task.weights, np.zeros((1, len(task.targets)))])  # the last time has no step
     before: list[list[SampleStatistics]] = []
-    for scramble in range(SCRAMBLES):
+    for scramble in range(count):
         found = descent(
             *programs,
             task.targets,

@@ -126,9 +126,9 @@ def slopes_in_richness(part, richness, **options):
     found = []
     for g in richness:
         given = {"richness": g, "loss": "squared", "batches": None, **options}
-        scrambles = limit._scrambles(checked_task(two_layers, X, Y, None, **given))
+        scrambles = limit._scrambles(checked_task(two_layers, X, Y, None, **given), 8)
         found.append([numbers[part][-1] for numbers in scrambles])
-    poor, *others = np.array(found).reshape(len(richness), limit.SCRAMBLES, -1)
+    poor, *others = np.array(found).reshape(len(richness), 8, -1)
     apart = [np.linalg.norm(other - poor, axis=1) for other in others]
     return np.log(apart[1] / apart[0]) / np.log(richness[2] / richness[1])
 
@@ -175,10 +175,24 @@ def test_hyper_parameters_recompile_nothing_and_steps_take_no_longer_to_compile(
     assert many.seconds > 10 * few.seconds
 
 
+def test_more_scrambles_lower_the_errors():
+    """The errors of 24 scrambles estimate the same deviations as those of 6, each to about a third."""
+    few, many = (nv.feature_learning(two_layers, X, Y, steps=2, learning_rate=0.1, scrambles=m) for m in (6, 24))
+    ratios = many.error.train[1:] / few.error.train[1:]
+    assert np.exp(np.mean(np.log(ratios))) == pytest.approx(0.5, rel=0.5)
+    assert within(few.train, few.error.train, many.train, many.error.train, 4)
+
+
+@pytest.mark.parametrize("scrambles", [1, 2.5, "many"])
+def test_wrong_numbers_of_scrambles_are_refused(scrambles):
+    with pytest.raises(nv.HyperparameterError, match="scrambles"):
+        nv.feature_learning(two_layers, X, Y, steps=1, learning_rate=0.1, scrambles=scrambles)
+
+
 def test_progress_is_reported_and_can_cancel():
     told = []
     nv.feature_learning(two_layers, X, Y, steps=1, learning_rate=0.1, progress=lambda *done: told.append(done))
-    assert told == [(k, limit.SCRAMBLES) for k in range(limit.SCRAMBLES + 1)]
+    assert told == [(k, 8) for k in range(9)]
 
     def cancel(done, total):
         if done == 2:

@@ -53,7 +53,6 @@ def test_errors_are_those_of_student(arch, steps, monkeypatch):
     Which samples a test input gets depends on the machine: after a step with small γ, new directions of the training
     inputs are so small (eigenvalues around `NEW_DIRECTION`) that rounding turns them, and with them the normals.
     """
-    assert limit.SCRAMBLES == 8
     options, found, normals = {"steps": steps, "learning_rate": 0.1}, [], limit._normals
     if arch is not linear:
         options["richness"] = 1e-3
