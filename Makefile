@@ -77,12 +77,13 @@ audit: $(INSTALLED)
 unit notebooks: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
 
 # The last tests, which run alone on the machine, check that the dashboard answers within a second. Workers take single
-# tests from each other (worksteal): if they took whole files, one would wait for the other's last file.
+# tests from each other (worksteal): if they took whole files, one would wait for the other's last file. In the browser
+# they take all tests of a chapter, for which its page is opened once (loadgroup).
 unit: $(INSTALLED) $(BROWSER)
 	$(BIN)/pytest -m "not browser and not wide" --numprocesses=2 --dist=worksteal
 	XLA_FLAGS="$$XLA_FLAGS --xla_backend_optimization_level=1" $(BIN)/pytest -m wide $$(grep -rl --include="test_*.py" "mark\.wide" tests) \
 		--numprocesses=2 --dist=worksteal
-	$(BIN)/pytest tests/browser -m "not wide and not alone" --numprocesses=2 --dist=worksteal
+	$(BIN)/pytest tests/browser -m "not wide and not alone" --numprocesses=2 --dist=loadgroup
 	XLA_FLAGS= $(BIN)/pytest tests/browser -m alone
 
 # Every notebook runs from top to bottom in a fresh kernel without an error.

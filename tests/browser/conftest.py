@@ -2,10 +2,12 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from pages import FLAGS, LAPTOP, NOTEBOOKS, PATIENCE, PICTURES, open_chapter, reading, wait_for_pictures
+from open_book import OpenBook
+from pages import CHAPTERS, FLAGS, NOTEBOOKS, PATIENCE, open_chapter, reading
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from scripted import Scripted, scripted_dashboard
 from serving import Server, serving
@@ -13,11 +15,36 @@ from serving import Server, serving
 expect.set_options(timeout=PATIENCE)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test of a chapter's page is for its file's `CHAPTER`, or for every notebook."""
+    if "chapter_name" in metafunc.fixturenames:
+        own = getattr(metafunc.module, "CHAPTER", None)
+        metafunc.parametrize("chapter_name", [own.removesuffix(".ipynb")] if own else CHAPTERS)
+
+
+def group(item: pytest.Item) -> str:
+    """The chapter whose page a test shares with others, or its file, whose server it shares."""
+    return item.callspec.params["chapter_name"] if "chapter_name" in item.fixturenames else item.path.stem
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything in this folder, so that `pytest -m "not browser"` is the quick run."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker("browser")
+    """Mark everything in this folder, so that `pytest -m "not browser"` is the quick run, and put groups together.
+
+    With `--dist=loadgroup` a group runs in one process, which opens its page or server once. A page as it was opened is
+    left to the tests of every page; what only this page shows comes after them.
+    """
+    places = [place for place, item in enumerate(items) if Path(__file__).parent in item.path.parents]
+    order = sorted((items[place] for place in places), key=lambda item: (group(item), hasattr(item.module, "CHAPTER")))
+    for place, item in zip(places, order, strict=True):
+        items[place] = item
+        item.add_marker("browser")
+        item.add_marker(pytest.mark.xdist_group(group(item)))
+
+
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> None:
+    """A test that fails may leave anything on a shared page, so the next test opens another."""
+    if call.excinfo and "book" in getattr(item, "funcargs", {}):
+        item.funcargs["book"].close()
 
 
 @pytest.fixture(scope="session")
@@ -56,31 +83,6 @@ def visit(page: Page, dashboard: Server) -> Callable[[str], Page]:
     return lambda name: open_chapter(page, dashboard.chapter(name))
 
 
-@pytest.fixture(scope="module")
-def opened(request: pytest.FixtureRequest, chromium: Browser, dashboard: Server) -> Iterator[Page]:
-    """The page of a file's `CHAPTER`, opened once for all its tests: opening a page takes ten seconds."""
-    with reading(chromium) as page:
-        open_chapter(page, dashboard.chapter(request.module.CHAPTER))
-        page.get_by_role("button", name="Reset").wait_for()
-        yield page
-
-
-@pytest.fixture
-def chapter(opened: Page) -> Callable[..., Page]:
-    """`chapter("width=64")`: that page with the settings of a link, and initial values for all others."""
-
-    def with_settings(link: str = "") -> Page:
-        opened.keyboard.press("Escape")  # leaves the presentation
-        opened.set_viewport_size(LAPTOP)
-        if link:
-            opened.evaluate("link => location.hash = link", link)
-        else:
-            opened.get_by_role("button", name="Reset").click()
-        return opened
-
-    return with_settings
-
-
 @pytest.fixture(scope="session")
 def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scripted]:
     """A dashboard of the repository's notebooks whose pictures answer as a script says."""
@@ -88,21 +90,32 @@ def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scripted]:
         yield scripted
 
 
-@pytest.fixture(scope="session", params=sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")))
-def chapter_name(request: pytest.FixtureRequest) -> str:
-    """Each notebook in turn."""
-    return request.param
-
-
 @pytest.fixture(scope="session")
-def chapter_page(chapter_name: str, chromium: Browser, scripted: Scripted) -> Iterator[Page]:
-    """Its page, opened once for all tests of every page; its pictures answer as usual until the script changes."""
-    scripted.answer("")
-    with reading(chromium) as page:
-        open_chapter(page, scripted.server.chapter(f"{chapter_name}.ipynb"))
-        if chapter_name in PICTURES:
-            wait_for_pictures(page)
-        yield page
+def book(chromium: Browser, scripted: Scripted) -> Iterator[OpenBook]:
+    """The chapters of that dashboard, of which one is open at a time."""
+    with closing(OpenBook(chromium, scripted)) as book:
+        yield book
+
+
+@pytest.fixture
+def chapter_page(chapter_name: str, book: OpenBook) -> Iterator[Page]:
+    """The page of a chapter, shared by all tests of that chapter; it fails the test in which it logs an error."""
+    yield book.page(chapter_name)
+    book.check()
+
+
+@pytest.fixture
+def chapter(chapter_page: Page) -> Callable[..., Page]:
+    """`chapter("width=64")`: that page with the settings of a link, and initial values for all others."""
+
+    def with_settings(link: str = "") -> Page:
+        if link:
+            chapter_page.evaluate("link => location.hash = link", link)
+        else:
+            chapter_page.get_by_role("button", name="Reset").click()
+        return chapter_page
+
+    return with_settings
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from ntkviz.app import chapters
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+CHAPTERS = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 PICTURES = [chapter.name for chapter in chapters(NOTEBOOKS) if chapter.number]
 """The chapters with a picture: all but the home page."""
 
@@ -51,10 +52,18 @@ class Watch:
         if where.scheme not in ("data", "blob") and where.hostname != "127.0.0.1":
             self.foreign.append(url)
 
+    def check(self, name: str = "the page") -> None:
+        """Check that nothing was recorded since the last check."""
+        errors, foreign = self.errors[:], self.foreign[:]
+        self.errors.clear()
+        self.foreign.clear()
+        assert not foreign, f"{name} asked other hosts: {foreign}"
+        assert not errors, f"{name} logged errors: {errors}"
+
 
 @contextmanager
-def reading(chromium: Browser) -> Iterator[Page]:
-    """A fresh page of a laptop's size; in the end it must have asked no other host and logged no error."""
+def watched(chromium: Browser) -> Iterator[tuple[Page, Watch]]:
+    """A fresh page of a laptop's size, and what is recorded of it."""
     watch = Watch()
     context = chromium.new_context(viewport=LAPTOP)
     context.set_default_timeout(PATIENCE)
@@ -64,11 +73,19 @@ def reading(chromium: Browser) -> Iterator[Page]:
     page.on("pageerror", lambda error: watch.errors.append(str(error)))
     page.on("request", lambda request: watch.note(request.url))
     page.on("websocket", lambda socket: watch.note(socket.url))
-    yield page
-    page.goto("about:blank")  # leaving a page ends its kernel; closing the browser's window under it would not
-    context.close()
-    assert not watch.foreign, f"the page asked other hosts: {watch.foreign}"
-    assert not watch.errors, f"the page logged errors: {watch.errors}"
+    try:
+        yield page, watch
+        page.goto("about:blank")  # leaving a page ends its kernel; closing the browser's window under it would not
+    finally:
+        context.close()
+
+
+@contextmanager
+def reading(chromium: Browser) -> Iterator[Page]:
+    """A fresh page of a laptop's size; in the end it must have asked no other host and logged no error."""
+    with watched(chromium) as (page, watch):
+        yield page
+    watch.check()
 
 
 def until(page: Page, expression: str, arg: object = None) -> None:
@@ -104,6 +121,14 @@ def reply(page: Page, item: int, choice: str, reason: str) -> Locator:
     asked.get_by_role("button", name=choice, exact=True).click()
     asked.get_by_role("combobox").select_option(reason)
     return asked.get_by_role("status")
+
+
+def cancel(page: Page) -> None:
+    """Stop the sampling, if there is any."""
+    button = page.get_by_role("button", name="Cancel")
+    if button.count():
+        button.evaluate("e => e.click()")  # Playwright's `click` would wait for an enabled one: it may just have ended
+        expect(button).to_be_disabled()
 
 
 def wait_for_pictures(page: Page) -> None:

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from ntkviz import app, errors
+from ntkviz.distant.requests import check_wanted
 
 
 def way():
@@ -20,9 +21,9 @@ def way():
 
 
 class ScriptedPicture(app.Picture):
-    """Answers in the way that a file says."""
+    """Answers in the way that a file says, and computes only what is drawn: nothing ahead, and no costs."""
 
-    def __init__(self, controls, plots, *, at_once, as_it_comes, **settings):
+    def __init__(self, controls, plots, *, at_once, as_it_comes, prepare=(), estimate=None, **settings):
         def scripted_at_once(c):
             while way() == "late":
                 time.sleep(0.05)
@@ -32,6 +33,9 @@ class ScriptedPicture(app.Picture):
 
         def scripted_as_it_comes(c):
             while way() == "held up":
+                time.sleep(0.05)
+            while way() == "put off":
+                check_wanted()  # a request that is cancelled meanwhile is forgotten
                 time.sleep(0.05)
             if way() == "refused as it comes":
                 raise errors.HyperparameterError("Refused, too.")

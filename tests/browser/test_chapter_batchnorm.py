@@ -10,8 +10,8 @@ COINCIDE = """() => {
 }"""
 
 
-def test_only_batchnorm_depends_on_the_extra_point_and_the_quiz_answers(visit):
-    page = visit(f"{CHAPTER}#size=4.0")
+def test_only_batchnorm_depends_on_the_extra_point_and_the_quiz_answers(chapter):
+    page = chapter("size=4.0")
     reading = page.locator(".nv-reading").first
     expect(reading).to_contain_text("1.13 without the extra point, 0.50 with it")
     until(page, f"!({COINCIDE})()")

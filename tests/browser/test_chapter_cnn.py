@@ -6,8 +6,8 @@ from playwright.sync_api import expect
 CHAPTER = "10_cnn.ipynb"
 
 
-def test_only_flattening_depends_on_the_shift(visit):
-    page = visit(f"{CHAPTER}#shift=1&sigma_b=0")
+def test_only_flattening_depends_on_the_shift(chapter):
+    page = chapter("shift=1&sigma_b=0")
     table, reading = page.locator(".nv-reading").nth(1), page.locator(".nv-reading").nth(2)
     expect(table).to_contain_text("Of all 16,384 entries, the mean is 0.185")
     expect(table).to_contain_text("Of the 128 on the diagonal it is 0.604")

@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 CHAPTER = "12_gru_lstm.ipynb"
 
 
-def test_the_forget_bias_sets_the_rate_and_the_exercise_measures_it(visit):
-    page = visit(f"{CHAPTER}#forget_bias=0.0&width=32")
+def test_the_forget_bias_sets_the_rate_and_the_exercise_measures_it(chapter):
+    page = chapter("forget_bias=0.0&width=32")
     gate, memory = page.locator(".nv-reading").nth(0), page.locator(".nv-reading").nth(1)
     expect(gate).to_contain_text("has mean 0.50, its middle 68% from 0.08")
     expect(memory).to_contain_text(re.compile(r"In the limit: half-life 1\.\d"))

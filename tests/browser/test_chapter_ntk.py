@@ -89,6 +89,8 @@ def test_a_term_of_the_formula_lights_its_part(chapter):
     page = chapter("other=5")
     seen = "n => getComputedStyle(document.querySelectorAll('.nv-pull .xy .scatterlayer .trace')[n]).opacity"
     rope = "getComputedStyle(document.querySelector('.nv-pull .xy4 .scatterlayer .trace')).opacity"
+    until(page, "location.hash.includes('&other=5&')")
+    expect(page.get_by_role("button", name="Cancel")).to_be_disabled()  # later answers would take the focus away
     expect(page.locator(READING)).to_contain_text("in this network")
     for term, shown in [("gap", ["1", "0.12", "0.12"]), ("kernel", ["0.12"] * 3), ("move", ["0.12", "0.12", "1"])]:
         page.locator(f".nv-term-{term}").focus()
@@ -99,8 +101,9 @@ def test_a_term_of_the_formula_lights_its_part(chapter):
 
 
 @pytest.mark.alone
-def test_points_appear_and_cancel_stops_them(chapter):
-    ntk = chapter(f"{PAIRS}&depth=1")
+def test_points_appear_and_cancel_stops_them(visit):
+    ntk = visit(f"{CHAPTER}#{PAIRS}&depth=1")
+    first_picture(ntk)
     handle(ntk, "weights σw").focus()
     ntk.keyboard.press("ArrowRight")
     cancel = ntk.get_by_role("button", name="Cancel")
@@ -134,13 +137,15 @@ def test_the_exercise_refuses_measures_and_confirms(ntk):
         expect(field).to_have_value(answer)
 
 
-def test_numbers_and_picture_can_be_downloaded(visit):
-    chapter = visit(f"{CHAPTER}?token=sesame#{PAIRS}&depth=2")
-    first_picture(chapter)
+def test_numbers_and_picture_can_be_downloaded(ntk, chapter):
+    chapter(f"{PAIRS}&depth=2")
+    until(ntk, "location.hash.includes('depth=2') && !location.search")
+    first_picture(ntk)
+    ntk.evaluate("history.replaceState(history.state, '', `?token=sesame${location.hash}`)")  # as it is opened at first
     files = []
-    chapter.on("download", lambda download: files.append(download))
-    chapter.get_by_role("button", name="CSV").click()
-    chapter.wait_for_timeout(1500)
+    ntk.on("download", lambda download: files.append(download))
+    ntk.get_by_role("button", name="CSV").click()
+    ntk.wait_for_timeout(1500)
     state = "view=every_pair-depth=2-97a8ccd7"
     texts = {file.suggested_filename: file.path().read_text("utf-8") for file in files}
     assert sorted(texts) == [f"ntkviz-02_ntk-{plot}-{state}.csv" for plot in ("deviation", "kernels")]
@@ -152,10 +157,10 @@ def test_numbers_and_picture_can_be_downloaded(visit):
             r"^# link: http://127.0.0.1:\d+/voila/render/02_ntk.ipynb#view=every\+pair&", text, re.MULTILINE
         )
         assert "sesame" not in text
-    plot = chapter.locator(".nv-plot:not(.nv-hidden)").first
+    plot = ntk.locator(".nv-plot:not(.nv-hidden)").first
     plot.hover()
     assert plot.locator(".modebar-btn").count() == 1  # no button that would send the plot elsewhere
-    with chapter.expect_download() as png:
+    with ntk.expect_download() as png:
         plot.locator(".modebar-btn[data-title*='png' i]").click()
     assert png.value.suggested_filename == "ntkviz-kernels.png"
 
@@ -175,7 +180,7 @@ def test_present_enlarges_the_picture_and_escape_leaves(ntk):
     expect(prose).to_be_visible()
 
 
-def test_theme_switch_is_remembered(ntk):
+def test_after_a_reload_the_theme_is_the_chosen_one_and_plotly_is_loaded_once_and_not_with_every_figure(ntk):
     def ground():
         return ntk.evaluate("getComputedStyle(document.body).backgroundColor")
 
@@ -183,15 +188,14 @@ def test_theme_switch_is_remembered(ntk):
     ntk.get_by_role("button", name="Light / dark").click()
     dark = ground()
     assert dark != light
+
+    loaded, frames = [], []
+    ntk.on("request", lambda request: loaded.append(request.url) if "voila/plotly" in request.url else None)
+    ntk.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(len(frame))))
     ntk.reload()
     ntk.locator("#rendered_cells").wait_for(state="visible")
     assert ground() == dark
-
-
-def test_plotly_is_loaded_once_and_not_with_every_figure(page, visit):
-    loaded, frames = [], []
-    page.on("request", lambda request: loaded.append(request.url) if "voila/plotly" in request.url else None)
-    page.on("websocket", lambda socket: socket.on("framereceived", lambda frame: frames.append(len(frame))))
-    first_picture(visit(f"{CHAPTER}#{PAIRS}"))
+    first_picture(ntk)
     assert len(loaded) == 1
     assert 0 < max(frames) < 1_000_000  # plotly.js is five times that
+    ntk.get_by_role("button", name="Light / dark").click()

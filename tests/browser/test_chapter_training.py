@@ -10,8 +10,8 @@ from playwright.sync_api import expect
 CHAPTER = "03_training.ipynb"
 
 
-def test_a_point_is_dragged_in_both_directions_and_time_is_played(visit):
-    page = visit(f"{CHAPTER}#time=256&width=16")
+def test_a_point_is_dragged_in_both_directions_and_time_is_played(chapter):
+    page = chapter("time=256&width=16")
     point, reading = page.get_by_role("slider", name="point 3"), page.locator(".nv-reading").first
     expect(reading).to_contain_text("of width 16 and its prediction are")
     expect(point).to_have_attribute("aria-valuetext", "x 0, y 0.9")

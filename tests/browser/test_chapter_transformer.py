@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 CHAPTER = "14_transformer.ipynb"
 
 
-def test_attention_converges_and_the_quiz_answers(visit):
-    page = visit(f"{CHAPTER}#width=64&temperature=0.05&word=1")
+def test_attention_converges_and_the_quiz_answers(chapter):
+    page = chapter("width=64&temperature=0.05&word=1")
     reading = page.locator(".nv-reading").nth(1)
     expect(reading).to_contain_text("40 networks of width 64 ")
     weights = (

@@ -1,9 +1,11 @@
 """A page that loses its kernel says so, and a reload loses nothing."""
 
+import json
 import os
 import signal
 import subprocess
 
+import nbformat.v4 as nb
 import pytest
 from pages import open_chapter, reading, until
 from playwright.sync_api import expect
@@ -22,11 +24,23 @@ DROP_REQUEST_STATES = """
     };
 """
 
+LESSON = """
+import numpy as np
+from ntkviz import app
+
+x = np.linspace(0, 1, 5)
+line = app.CurvesPlot(x, "Line", "x", "y", name="line")
+controls = app.Controls(draw=app.Slider("random draw", 1, 9, start=1))
+app.Picture(controls, [line], at_once=lambda c: line.restart(c.draw * x, c.draw * x, 0, f"Draw {c.draw}."))
+"""
+
 
 @pytest.fixture
-def own(root, serve):
-    """A dashboard whose only kernel is that of the test's page."""
-    with serve(root / "notebooks", "--VoilaConfiguration.preheat_kernel=False") as server:
+def own(tmp_path, serve):
+    """A dashboard whose only kernel is that of the test's page, which computes nothing."""
+    for name, cells in (("00_home", []), ("01_line", [nb.new_code_cell(LESSON)])):
+        (tmp_path / f"{name}.ipynb").write_text(json.dumps(nb.new_notebook(cells=cells, metadata={"title": name})))
+    with serve(tmp_path, "--VoilaConfiguration.preheat_kernel=False") as server:
         yield server
 
 
@@ -45,7 +59,7 @@ def move(page) -> None:
 def test_a_lost_kernel_is_announced_and_a_reload_keeps_the_settings(own, chromium):
     with reading(chromium) as page:
         page.add_init_script(REMEMBER_SOCKETS)
-        open_chapter(page, own.chapter("02_ntk.ipynb"))
+        open_chapter(page, own.chapter("01_line.ipynb"))
         message = page.get_by_role("alert").filter(has_text="settings")
         move(page)
 
@@ -66,9 +80,9 @@ def test_a_lost_kernel_is_announced_and_a_reload_keeps_the_settings(own, chromiu
         assert message.count() == 0
 
 
-def test_widgets_appear_even_if_their_kernel_was_too_busy_to_list_them_at_first(page, dashboard):
+def test_widgets_appear_even_if_their_kernel_was_too_busy_to_list_them_at_first(own, page):
     page.add_init_script(DROP_REQUEST_STATES)
-    open_chapter(page, dashboard.chapter("02_ntk.ipynb"))
-    expect(page.locator(".nv-reading").first).to_contain_text("in this network")
+    open_chapter(page, own.chapter("01_line.ipynb"))
+    expect(page.locator(".nv-reading").first).to_contain_text("Draw 1.")
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible()
     move(page)

@@ -1,5 +1,4 @@
-"""What holds on every page: its layout is right at every size, it is accessible, every control changes the picture,
-and its address restores its settings."""
+"""What holds on every page: its layout is right at every size, and it is accessible."""
 
 import json
 from collections.abc import Iterator
@@ -7,65 +6,25 @@ from contextlib import contextmanager
 
 import pytest
 from axe_playwright_python.sync_playwright import DEFAULT_OPTIONS, Axe
-from pages import LAPTOP, NOTEBOOKS, PICTURES, until, wait_for_pictures
-from playwright.sync_api import Locator, Page, expect
+from pages import NOTEBOOKS, PICTURES, cancel
+from playwright.sync_api import Page, expect
 
 SHOTS = NOTEBOOKS.parent / ".cache" / "screenshots"
-LOOKS = [
-    (390, 844, "light"),
-    (683, 384, "light"),  # a laptop at 200 % zoom
+LOOKS = [  # in an order with few changes, since each lays all plots out anew
     (1366, 768, "light"),
     (1366, 768, "dark"),
-    (1920, 1080, "light"),
     (820, 1180, "dark"),
+    (390, 844, "light"),
+    (683, 384, "light"),  # a laptop at 200 % zoom
+    (1920, 1080, "light"),
 ]
 PAPER = 720  # pixels: the width of A4 within its margins
-
-# Everything that the plots of a page show, as one text: numbers, markers and labels.
-SHOWN = """() => JSON.stringify(
-    [...document.querySelectorAll('.nv-plot .js-plotly-plot')].map(plot => [
-        (plot._fullData ?? []).map(trace => [
-            trace.x, trace.y, trace.z, trace.text, trace.error_y?.array, trace.marker?.color, trace.line?.color,
-            trace.opacity,
-        ]),
-        plot.layout?.shapes, plot.layout?.annotations, plot.layout?.images,
-    ]),
-    (key, value) => ArrayBuffer.isView(value) ? Array.from(value) : value,
-)"""
 
 
 def cells(name: str, kind: str) -> list[str]:
     """The sources of a notebook's cells of one kind."""
     notebook = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())
     return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == kind]
-
-
-def cancel(page: Page) -> None:
-    """Stop the sampling, if there is any."""
-    button = page.get_by_role("button", name="Cancel")
-    if button.count():
-        button.evaluate("e => e.click()")  # Playwright's `click` would wait for an enabled one: it may just have ended
-        expect(button).to_be_disabled()
-
-
-def controls(page: Page) -> dict[str, Locator]:
-    """The sliders and drop-down lists of a picture, by label, once a new page has labelled them all."""
-    until(page, "[...document.querySelectorAll('.nv-controls [role=slider]')].every(slider => slider.ariaLabel)")
-    found = page.locator(".nv-controls").get_by_role("slider").all()
-    found += page.locator(".nv-controls").get_by_role("combobox").all()
-    assert found
-    return {control.evaluate("e => e.ariaLabel ?? e.labels?.[0]?.textContent ?? ''"): control for control in found}
-
-
-def move(page: Page, control: Locator) -> None:
-    """One step by keyboard, backwards at the end of the range."""
-    control.focus()
-    assert control.evaluate("element => element === document.activeElement")
-    at_end = control.evaluate(
-        "e => e.options ? e.selectedIndex === e.options.length - 1 : e.ariaValueNow === e.ariaValueMax"
-    )
-    keys = ("ArrowUp", "ArrowDown") if control.evaluate("e => Boolean(e.options)") else ("ArrowLeft", "ArrowRight")
-    page.keyboard.press(keys[0 if at_end else 1])
 
 
 def violations(page: Page, theme: str) -> list[str]:
@@ -88,7 +47,7 @@ def name(chapter_name) -> str:
 
 @pytest.fixture
 def page(chapter_page) -> Page:
-    """Its page, opened once for all tests here and in `test_out_of_date.py`."""
+    """Its page, opened once for all tests of the chapter."""
     return chapter_page
 
 
@@ -174,8 +133,6 @@ def test_its_layout_is_right_and_it_is_accessible(name, page, assert_nothing_is_
 
 
 def test_on_paper_nothing_is_cut(name, page):
-    page.set_viewport_size(LAPTOP)
-    page.emulate_media(color_scheme="light")
     page.wait_for_timeout(700)  # plots follow the window
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.emulate_media(media="print")
@@ -238,59 +195,3 @@ def test_presented_it_fills_the_screen_in_large_type(name, page, assert_nothing_
             assert shown["smallest"] > 0.017, "of the window's height"
     page.keyboard.press("Escape")
     expect(page.locator(".nv-presented")).to_have_count(0)
-
-
-def test_controls_change_the_picture_and_its_address_restores_it(name, page):
-    if name not in PICTURES:
-        return
-    start = at_rest(page)
-    for label in sorted(controls(page), key=lambda label: label == "show"):  # last: other views have other controls
-        cancel(page)
-        before, address = page.evaluate(SHOWN), page.url
-        move(page, controls(page)[label])
-        until(page, f"before => ({SHOWN})() !== before", arg=before)
-        until(page, "address => location.href !== address", arg=address)  # it follows once the control is at rest
-        assert page.locator(".nv-error:visible").count() == 0, label
-    left, address = values(page), page.url
-
-    page.goto("about:blank")
-    page.goto(f"{address}&nonsense=1")
-    expect(page.get_by_role("alert")).to_contain_text("'nonsense' is not a control of this page")
-    assert values(page) == left
-    wait_for_pictures(page)
-    page.get_by_role("button", name="Reset").click()
-    until(page, "address => location.href !== address", arg=page.url)
-    expect(page.get_by_role("alert")).to_be_hidden()
-    assert settled(page) == start
-
-
-def at_rest(page: Page) -> dict[str, str]:
-    """The initial values of the controls, once no step that was scrolled past moves them any more."""
-    page.evaluate("scrollTo(0, 0)")
-    cancel(page)
-    page.wait_for_timeout(1000)
-    page.get_by_role("button", name="Reset").click()
-    return settled(page)
-
-
-def settled(page: Page) -> dict[str, str]:
-    """The values of the controls once they are the same for a second."""
-    found, before = values(page), None
-    while found != before:
-        page.wait_for_timeout(1000)
-        found, before = values(page), found
-    return found
-
-
-def values(page: Page) -> dict[str, str]:
-    """What the controls are set to, by label."""
-    return {label: value(control) for label, control in controls(page).items()}
-
-
-def value(control: Locator) -> str:
-    """The current value of a control, without the rounding of 0.9000000000000001."""
-    text = control.evaluate("e => e.options ? e.value : e.ariaValueText").replace("−", "-")
-    try:
-        return f"{float(text):.9g}"
-    except ValueError:
-        return text

@@ -36,11 +36,16 @@ def test_the_picture_is_shown_before_jupyters_code_arrives_and_does_not_move_the
         assert all(abs(was[side] - became[side]) < 3 for side in was), (was, became)
 
 
-def test_a_link_to_other_settings_shows_no_preview(page, dashboard):
+def test_an_address_with_settings_shows_them_and_no_preview(page, dashboard):
     page.add_init_script("""
         new MutationObserver(() => { if (document.querySelector('.nv-preview')) window.previewed = true; })
             .observe(document, { childList: true, subtree: true });
     """)
-    page.goto(f"{dashboard.chapter(CHAPTER)}#sigma_w=1.0")
+    settings = "sigma_w=1.0&sigma_b=0.4&layer=7&nonlinearity=erf&start=0.5&width=64"
+    page.goto(f"{dashboard.chapter(CHAPTER)}#{settings}&nonsense=1")
+    expect(page.get_by_role("alert")).to_contain_text("'nonsense' is not a control of this page")
     expect(page.locator(".nv-reading").first).to_contain_text("order: a layer multiplies")
+    until(page, "settings => location.hash === `#${settings}`", settings)
+    for label, value in {"weights σw": "1.00", "biases σb": "0.40", "layer ℓ": "7", "width n": "64"}.items():
+        expect(page.get_by_role("slider", name=label, exact=True)).to_have_attribute("aria-valuetext", value)
     assert not page.evaluate("window.previewed")

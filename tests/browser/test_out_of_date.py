@@ -1,7 +1,7 @@
 """On every page, results that do not match the controls are dimmed and show no number: during a computation, after
 Cancel, and after a refusal."""
 
-from pages import LAPTOP, PICTURES, until
+from pages import PICTURES, until
 from playwright.sync_api import Locator, Page, expect
 
 PANELS = """(FADED => [...document.querySelectorAll(
@@ -28,8 +28,6 @@ def test_outdated_results_are_dimmed_and_show_no_number(chapter_name, chapter_pa
     if chapter_name not in PICTURES:
         return
     page = chapter_page
-    page.emulate_media(color_scheme="light")
-    page.set_viewport_size(LAPTOP)
     until_current(page)
     stop, status = page.get_by_role("button", name="Cancel"), page.locator(".nv-foot .nv-status")
 
