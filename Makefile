@@ -13,18 +13,21 @@ BIN := .venv/bin
 # Stamp files, newer than the files they depend on, so that a second run installs nothing.
 INSTALLED := .venv/.installed
 BROWSER := .venv/.browser
+TORCH := .cache/torch
+TORCH_INSTALLED := $(TORCH)/.installed
 
 # Compiled JAX functions are kept between test runs.
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 
-.PHONY: help app classroom lab test check-format lint types audit unit notebooks format docs lock thumbnails plotly clean
+.PHONY: help app classroom lab test test-torch check-format lint types audit unit notebooks format docs lock thumbnails plotly clean
 
 help:
 	@echo "make app     open the dashboard (PORT=$(PORT))"
 	@echo "make classroom  open the dashboard for a class: light kernels, one engine for all"
 	@echo "make lab     open the notebooks in JupyterLab"
 	@echo "make test    run every check"
+	@echo "make test-torch  test nv.trace with PyTorch, which is installed apart"
 	@echo "make format  format the code"
 	@echo "make docs    build the documentation into .cache/docs"
 	@echo "make lock    regenerate requirements.lock from pyproject.toml"
@@ -89,6 +92,19 @@ unit: $(INSTALLED) $(BROWSER)
 # Every notebook runs from top to bottom in a fresh kernel without an error.
 notebooks: $(INSTALLED)
 	$(BIN)/pytest --nbval-lax notebooks --numprocesses=2 --dist=loadfile
+
+# PyTorch is too large for every checkout: it has an environment of its own, which also sees the packages in .venv.
+$(TORCH_INSTALLED): $(INSTALLED) requirements-torch.txt
+	@echo "Installing PyTorch into $(TORCH) ..."
+	@test -x $(TORCH)/bin/python || $(BIN)/python -m venv $(TORCH)
+	@path='import sysconfig; print(sysconfig.get_path("purelib"))'; \
+	echo "import site; site.addsitedir('$$($(BIN)/python -c "$$path")')" > "$$($(TORCH)/bin/python -c "$$path")/ntkviz.pth"
+	@$(TORCH)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-torch.txt
+	@touch $@
+
+test-torch: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
+test-torch: $(TORCH_INSTALLED)
+	$(TORCH)/bin/python -m pytest -o addopts="--strict-markers --strict-config -ra" tests/tracing/pytorch
 
 format: $(INSTALLED)
 	@$(BIN)/ruff check --fix-only --quiet .

@@ -33,9 +33,10 @@ def lock(root) -> str:
 
 
 def declared(pyproject: dict) -> dict[str, SpecifierSet]:
-    """The requirements of the package and its extras, by name."""
+    """The requirements of the package and its extras, by name, but for PyTorch, which is installed apart."""
     project = pyproject["project"]
-    lists = [project["dependencies"], *project["optional-dependencies"].values()]
+    extras = {name: lines for name, lines in project["optional-dependencies"].items() if name != "torch"}
+    lists = [project["dependencies"], *extras.values()]
     wanted = [Requirement(line) for lines in lists for line in lines]
     assert len({one.name for one in wanted}) == len(wanted), "a dependency is named twice"
     return {canonicalize_name(one.name): one.specifier for one in wanted}
@@ -60,6 +61,14 @@ def test_lock_hashes_everything_and_names_no_machine(lock):
         assert ENTRY.match(block), block
         assert "--hash=sha256:" in block
     assert not re.search(r"://|--(extra-)?index-url|--find-links|file:|^ +# via .*/", lock, re.MULTILINE)
+
+
+def test_pytorch_is_locked_apart(root, pyproject, lock):
+    lines = (root / "requirements-torch.txt").read_text().splitlines()
+    apart = dict(line.split("==") for line in lines if not line.startswith("#"))
+    (wanted,) = map(Requirement, pyproject["project"]["optional-dependencies"]["torch"])
+    assert apart[wanted.name] in wanted.specifier
+    assert not apart.keys() & {name for name, _ in ENTRY.findall(lock)}
 
 
 def test_binder_installs_the_lock(root, pyproject):

@@ -1,1 +1,1 @@
-"""Tracing: turns an ordinary model, written in JAX or in a library based on it, into a tensor program."""
+"""Tracing: turns an ordinary model, written in JAX, a library based on it, or PyTorch, into a tensor program."""

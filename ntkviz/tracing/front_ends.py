@@ -36,26 +36,29 @@ class FrontEnd:
     parameters: Callable[[Any], Any] = lambda arrays: arrays
 
 
-def front_end(model: Any) -> FrontEnd:
-    """The front end of a model, chosen by the library that its class comes from.
+def front_end(make: Callable[[int], Any], width: int) -> FrontEnd:
+    """The front end of the model that `make` returns, chosen by the library that its class comes from.
 
     Raises `TraceError`, which says what `make(n)` may return, for anything else.
     """
-    for library, make in _LIBRARIES.items():
+    model = make(width)
+    for library, adapted in _LIBRARIES.items():
         if _comes_from(model, library):
-            return make(model)
+            return adapted(model)
+    if _comes_from(model, _PYTORCH):
+        return _pytorch(lambda: make(width))
     if isinstance(model, tuple) and len(model) == 2 and all(map(callable, model)):
         init, apply = model
         return FrontEnd(_of_inputs(apply), _of_inputs(init))
     raise TraceError(
-        f"make(n) returned {shown(model)}; it must return a Flax module, an Equinox module, a Haiku transform, or two "
-        "functions (init, apply)."
+        f"make(n) returned {shown(model)}; it must return a module of Flax, Equinox or PyTorch, a Haiku transform, or "
+        "two functions (init, apply)."
     )
 
 
 def is_model(value: Any) -> bool:
     """Whether a value is a model of one of the libraries."""
-    return any(_comes_from(value, library) for library in _LIBRARIES)
+    return any(_comes_from(value, library) for library in (*_LIBRARIES, _PYTORCH))
 
 
 def _comes_from(model: Any, library: str) -> bool:
@@ -123,6 +126,15 @@ def _haiku(model: Any) -> FrontEnd:
     return FrontEnd(lambda parameters, *xs: model.apply(parameters, None, *xs), model.init)
 
 
+def _pytorch(make: Callable[[], Any]) -> FrontEnd:
+    """A module holds its parameters without their laws, so it is made once more while its initialisers are recorded."""
+    from .pytorch.modules import recorded
+
+    module = recorded(make)
+    return FrontEnd(module.apply, module.init, is_trained=module.is_trained, parameters=module.parameters)
+
+
+_PYTORCH = "torch.nn"
 _LIBRARIES: dict[str, Callable[[Any], FrontEnd]] = {
     "equinox": _equinox,
     "flax.linen": _linen,

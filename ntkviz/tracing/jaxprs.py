@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,9 @@ def needed(equations: list[Equation], outs: list[Any]) -> list[Equation]:
 
 def line_of(equation: Any) -> str:
     """The innermost line of the user's own code behind an equation, as ", at file.py:12"; empty if unknown."""
+    scope = _SCOPE.search(str(equation.source_info.name_stack))
+    if scope is not None:
+        return scope[1]
     traceback = equation.source_info.traceback
     frames = [] if traceback is None else traceback.frames
     for frame in frames:
@@ -104,6 +108,8 @@ def line_of(equation: Any) -> str:
     return ""
 
 
+_SCOPE = re.compile(r"torch(,[^/]*)")
+"""The scope in which `pytorch.graphs` runs an operation: the line is that of the module's code, not of a frame."""
 _NOT_THE_USERS = (Path(__file__).parents[1], Path(sysconfig.get_path("stdlib")))
 
 

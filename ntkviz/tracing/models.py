@@ -88,7 +88,7 @@ def _model_at(make: Make, width: int, shapes: tuple[Shape, ...], kinds: tuple[An
     found: list[FrontEnd] = []
 
     def state() -> Any:
-        found.append(front_end(make(width)))
+        found.append(front_end(make, width))
         return found[-1].state
 
     inputs = [jax.ShapeDtypeStruct(s, k) for s, k in zip(shapes, kinds, strict=True)]

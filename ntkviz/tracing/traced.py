@@ -248,7 +248,7 @@ def trace(
 
     Args:
         make: A function from a width n, any multiple of 64, to the model at that width: a Flax module (linen or nnx),
-            an Equinox module, a Haiku transform, or two functions `(init, apply)` with `init(key, x)` and
+            an Equinox or PyTorch module, a Haiku transform, or two functions `(init, apply)` with `init(key, x)` and
             `apply(parameters, x)`. Equinox modules take one example.
         widths: The two widths of the trace, 192 and 320 by default; sizes that depend on the width must be multiples of
             it.

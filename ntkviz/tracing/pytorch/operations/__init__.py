@@ -1,0 +1,1 @@
+"""ATen operations as functions of JAX arrays; they import no PyTorch."""
