@@ -31,7 +31,7 @@ from ..language.instructions import Moment
 from ..language.program import Program
 from ..networks.sampling import passes
 from .general import differentiated, with_gradients
-from .sampled import NEW_DIRECTION, Known, Table, VirtualNetwork, dimensions, sampled_kernels
+from .sampled import NEW_DIRECTION, Known, Table, VirtualNetwork, dimensions_of_kernels, sampled_kernels
 
 Kernel = Literal["ntk", "nngp"]
 SCRAMBLES = 8
@@ -85,10 +85,11 @@ def influence(programs: tuple[Program, ...], kernel: Kernel, limits: Known | Non
     """
     # If the check passes, gradients may use independent matrices, so that less has to be conditioned on.
     assume_gia = passes(programs[0])
-    structures = [differentiated(p.structure, assume_gia).program if kernel == "ntk" else p for p in programs]
+    runs = [differentiated(p.structure, assume_gia) if kernel == "ntk" else _without_gradients(p) for p in programs]
+    structures = [run.program for run in runs]
     known = _with_gradients_zero(programs, structures, limits, assume_gia)
     settled = all(set(_moments(s)) <= set(k) for s, k in zip(structures, known, strict=True))
-    dimension = sum(dimensions(s, len(p.data[0])) for s, p in zip(structures, programs, strict=True))
+    dimension = dimensions_of_kernels(runs, [len(p.data[0]) for p in programs])
     log2_samples = LOG2_SAMPLES if covariance else LOG2_SAMPLES_OF_DRAWS
 
     def one(scramble: int, threshold: float) -> tuple[Array, ...]:
@@ -147,6 +148,10 @@ def _with_gradients_zero(
     return tuple(known)
 
 
+def _without_gradients(program: Program) -> BackwardProgram:
+    return BackwardProgram(program, (), len(program))
+
+
 def _kernel(
     programs: tuple[Program, ...],
     known: Known,
@@ -161,9 +166,9 @@ def _kernel(
     if kernel == "ntk":
         runs = tuple(with_gradients(program, assume_gia) for program in programs)
     else:
-        runs = tuple(BackwardProgram(program, (), len(program)) for program in programs)
+        runs = tuple(map(_without_gradients, programs))
     z = Measured(Table(normals), weights, threshold)
-    nngp, ntk, _ = sampled_kernels(runs, passes(programs[0]), z, known)
+    nngp, ntk, _ = sampled_kernels(runs, passes(programs[0]), z, known, at_once=True)
     found = ntk if kernel == "ntk" else nngp
     return (found + found.T) / 2, jnp.asarray(z.least, float)
 

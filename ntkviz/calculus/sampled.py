@@ -15,7 +15,9 @@ coordinate (`influence.py`).
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -32,6 +34,7 @@ from ..language.rules import Rules
 from ..networks.sampling import output_scale
 from ..networks.uses import Matrix, Uses, concatenated, ntk_from_uses, of_vector, pairs_of_uses
 from .checked import SampleStatistics, sample_statistics
+from .gaussian_sums import GaussianSums, plan
 from .smoothed_jumps import nonlin
 
 Dot = Callable[[Array, Array], Array]
@@ -97,15 +100,23 @@ class VirtualNetwork:
         self.vectors: dict[str, Array] = {}
 
     def run(
-        self, program: Program, known: Mapping[int, Array] | None = None, start: Sequence[Array] = ()
-    ) -> list[Array]:
+        self,
+        program: Program,
+        known: Mapping[int, Array] | None = None,
+        start: Sequence[Array] = (),
+        sums: GaussianSums | None = None,
+    ) -> list[Any]:
         """Every value of a program on a stack of examples; those in `start` are the first ones.
 
         `program.data` have an additional first axis, over the stack. Vectors are `(stack, *leading, samples)`, scalars
         `(stack, *leading)`. Scalars that are `known`, by index, get that value, with the derivative of the sampled one.
+        Those parts of `sums` that are not drawn are `None`.
         """
-        values = list(start)
+        values: list[Any] = list(start)
         for index, instruction in enumerate(program.instructions[len(values) :], start=len(values)):
+            if sums is not None and index in sums.plan.gaussian:
+                values.append(sums.value(index, values))
+                continue
             args = [values[a] for a in instruction.args]
             value = sampled.of(instruction.op, index)(instruction.op, self, program, *args)
             if instruction.kind == "vector":  # also one that is equal in every coordinate
@@ -132,7 +143,19 @@ class VirtualNetwork:
         return self.matrices.setdefault(name, RandomMatrix(inputs, self.samples))
 
     def new_directions(self, x: Array, new: Array, dot: Dot) -> Array:
-        """Orthonormal vectors that span the rows of `new`, the parts of the rows of x that are new; others are zero.
+        """Orthonormal vectors that span the rows of `new`, the parts of the rows of x that are new; others are zero."""
+        combinations, is_new = self._orthonormal(dot(new, new), jnp.diagonal(dot(x, x)))
+        made: Array = combinations @ new
+        return made - _turn(dot(made, made), is_new) @ made
+
+    def root(self, k: Float[Array, "rows rows"]) -> Float[Array, "rows directions"]:
+        """L with L Lᵀ = K, a covariance; if K = ⟨x, x⟩, the products ⟨x, q⟩ with the `new_directions` q of all rows."""
+        combinations, is_new = self._orthonormal(k, jnp.diagonal(k))
+        products = k @ combinations.T
+        return products - products @ _turn(combinations @ products, is_new).T
+
+    def _orthonormal(self, gram: Array, squares: Array) -> tuple[Array, Array]:
+        """Combinations of vectors with this Gram matrix that are orthonormal, and which of them are new; others are 0.
 
         The coefficients are treated as constants. A step of the Gram–Schmidt process, to first order, corrects for
         this: it does not change the value, and has the derivative that constant coefficients lack. It goes from the
@@ -141,15 +164,19 @@ class VirtualNetwork:
         step would turn both, and so change the products with vectors by order 1/ε. That would not change the law, since
         the normals may be rotated, but it would dominate the noise.)
         """
-        size = jax.lax.stop_gradient(jnp.diagonal(dot(x, x))) ** 0.5
+        size = jax.lax.stop_gradient(squares) ** 0.5
         scale = jnp.where(size > 0, 1 / jnp.where(size > 0, size, 1), 0.0)
-        gram = jax.lax.stop_gradient(dot(new, new)) * scale[:, None] * scale
-        eigenvalues, vectors = jnp.linalg.eigh((gram + gram.T) / 2)  # in ascending order
+        relative = jax.lax.stop_gradient(gram) * scale[:, None] * scale
+        eigenvalues, vectors = jnp.linalg.eigh((relative + relative.T) / 2)  # in ascending order
         is_new = self.is_new(eigenvalues)
         roots = jnp.where(is_new, jnp.where(is_new, eigenvalues, 1.0) ** -0.5, 0.0)
-        made: Array = ((vectors * roots).T * scale) @ new
-        excess = dot(made, made) - jnp.diag(is_new.astype(made.dtype))
-        return made - (jnp.triu(excess, 1) + jnp.diag(jnp.diagonal(excess) / 2)) @ made
+        return (vectors * roots).T * scale, is_new
+
+
+def _turn(products: Array, is_new: Array) -> Array:
+    """The step of the Gram–Schmidt process for nearly orthonormal vectors with these products."""
+    excess = products - jnp.diag(is_new.astype(products.dtype))
+    return jnp.triu(excess, 1) + jnp.diag(jnp.diagonal(excess) / 2)
 
 
 class RandomMatrix:
@@ -254,6 +281,19 @@ def dimensions(program: Program, stack: int) -> int:
     return stack * sum(math.prod(i.shape) for i in program.instructions if isinstance(i.op, ops.Source))
 
 
+def dimensions_of_kernels(programs: Sequence[BackwardProgram], stacks: Sequence[int]) -> int:
+    """The largest number of rows of normals that `sampled_kernels` takes, with sums drawn at once."""
+    if len(programs) > 1:
+        return sum(dimensions(p.program, stack) for p, stack in zip(programs, stacks, strict=True))
+    [p], [stack] = programs, stacks
+    planned = plan(p.program.structure, p.uses)
+    return sum(
+        math.prod(i.shape) * (1 if isinstance(i.op, ops.InitialVector) else stack)
+        for k, i in enumerate(p.program.instructions)
+        if k in planned.drawn or (isinstance(i.op, ops.Source) and k not in planned.gaussian)
+    )
+
+
 # --- kernels from samples --------------------------------------------------------------------------
 
 
@@ -267,28 +307,23 @@ def sampled_kernels(
     z: VirtualNetwork,
     known: Known = (),
     watched: tuple[tuple[int, ...], ...] = (),
+    *,
+    at_once: bool = False,
 ) -> tuple[Float[Array, "outputs outputs"], Float[Array, "outputs outputs"], list[list[SampleStatistics]]]:
     """The NNGP and NTK between all outputs of all programs, from one set of samples.
 
-    Also returns the statistics of the samples for the `watched` instructions of each program.
+    With `at_once`, sums of Gaussian vectors are drawn at once (`gaussian_sums.py`), unless programs of several shapes
+    use the same parameters. Also returns the statistics of the samples for the `watched` instructions of each program.
     """
-    runs = [(p, z.run(p.program, known[k] if known else None)) for k, p in enumerate(programs)]
+    sums = GaussianSums(programs[0], z) if at_once and len(programs) == 1 else None
+    runs = [(p, z.run(p.program, known[k] if known else None, sums=sums)) for k, p in enumerate(programs)]
     nngp = [[_nngp(*first, *second, readout_passes, z) for second in runs] for first in runs]
-    uses = [uses_of(*run, z) for run in runs]
-    program = programs[0].program
-    sizes = [len(p.program.data[0]) * p.program.outputs for p in programs]
-    # A sample is a coordinate of a network; its gradients are √n or n times those of f.
-    ntk = [
-        [
-            ntk_from_uses(program, u, w, pairs_of_uses, width=z.samples, zero=jnp.zeros((rows, columns)))
-            for w, columns in zip(uses, sizes, strict=True)
-        ]
-        for u, rows in zip(uses, sizes, strict=True)
-    ]
+    ntk = _ntk(runs, z) if sums is None else _ntk_of_one(*runs[0], sums)
     statistics = [
         sample_statistics(p.program, indices, values) for (p, values), indices in zip(runs, watched, strict=False)
     ]
-    return jnp.block(nngp), jnp.block(ntk) / z.samples, statistics
+    # A sample is a coordinate of a network; its gradients are √n or n times those of f.
+    return jnp.block(nngp), ntk / z.samples, statistics
 
 
 def _nngp(
@@ -304,6 +339,33 @@ def _nngp(
     ]
     products = jnp.einsum("ipz,jpz->ij", z.weighted(flat[0]), flat[1])
     return products * jnp.asarray(p.program.variance(p.program.parameter_of(v))) / z.samples
+
+
+def _ntk(runs: list[tuple[BackwardProgram, list[Array]]], z: VirtualNetwork) -> Array:
+    """n times the NTK."""
+    uses = [uses_of(*run, z) for run in runs]
+    program = runs[0][0].program
+    sizes = [len(p.program.data[0]) * p.program.outputs for p, _ in runs]
+    return jnp.block(
+        [
+            [
+                ntk_from_uses(program, u, w, pairs_of_uses, width=z.samples, zero=jnp.zeros((rows, columns)))
+                for w, columns in zip(uses, sizes, strict=True)
+            ]
+            for u, rows in zip(uses, sizes, strict=True)
+        ]
+    )
+
+
+def _ntk_of_one(p: BackwardProgram, values: list[Array], sums: GaussianSums) -> Array:
+    """n times the NTK, from the products ⟨x, x⟩ that the run needed as well for matrices that are used once."""
+    count = Counter((u.parameter, u.index) for u in p.uses)
+    alone = {(u.parameter, u.index): u for u in p.uses if count[u.parameter, u.index] == 1 and sums.has_products(u)}
+    others = dataclasses.replace(p, uses=tuple(u for u in p.uses if (u.parameter, u.index) not in alone))
+    of_others = _ntk([(others, values)], sums.z)
+    return ntk_from_uses(
+        p.program, alone, alone, lambda use, _: sums.product(use, values), width=sums.z.samples, zero=of_others
+    )
 
 
 def uses_of(p: BackwardProgram, values: list[Array], z: VirtualNetwork) -> dict[Matrix, Uses]:

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.wide
 a = nv.architectures
 rng = np.random.default_rng(0)
 VECTORS, SEQUENCES = rng.standard_normal((3, 4)), rng.standard_normal((2, 3, 4))
+IMAGES = np.random.default_rng(1).standard_normal((2, 2, 3, 2))
 clip = nv.nonlinearity(lambda x: jnp.clip(x, -1.0, 0.5))
 
 
@@ -63,6 +64,7 @@ NETWORKS = {
     "two kinks": (a.mlp(depth=2, nonlinearity=clip), VECTORS),
     "layernorm": (a.layernorm_mlp, VECTORS),
     "shared over time": (a.rnn(sigma_b=0.3), SEQUENCES),
+    "convolution": (a.cnn, IMAGES),
     "attention": (a.transformer, SEQUENCES),
     "untied attention": (a.attention, SEQUENCES),
     "W and its transpose, check passing": (a.tied_autoencoder, VECTORS),

@@ -79,6 +79,7 @@ TESTS = {
     "calculus/recurrence": "calculus/test_recurrence",
     "kernels/forward/repeats": "kernels/forward/test_moments kernels/forward/test_kernels kernels/test_infinite",
     "kernels/forward/row_blocks": "kernels/forward/test_row_blocks kernels/forward/test_kernels",
+    "calculus/gaussian_sums": "calculus/test_gaussian_sums",
     "calculus/influence": "calculus/test_influence kernels/test_fluctuation",
     "calculus/sampled": "calculus/test_virtual calculus/test_sampled calculus/test_general",
     "calculus/smoothed_jumps": "calculus/test_smoothed_jumps",
