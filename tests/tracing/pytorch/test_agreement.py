@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import ntkviz as nv
-from ntkviz.tracing.pytorch.operations.table import OPERATIONS
+from ntkviz.tracing.pytorch.graphs import OPERATIONS
 
 from .zoo import VECTORS
 

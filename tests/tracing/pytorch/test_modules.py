@@ -121,6 +121,7 @@ def test_frozen_parameters_are_not_trained():
     t = nv.trace(make)
     found = t.check(VECTORS, width=16)
     assert max(found.outputs, found.ntk) < 1e-11
+    nv.program(t, VECTORS)
     assert t.learning_rates(16).keys() == {"0.weight", "0.bias", "2.bias", "4.weight"}
 
 
@@ -137,6 +138,7 @@ def test_random_buffers_are_drawn_and_not_trained():
     t = nv.trace(Features)
     found = t.check(VECTORS, width=16)
     assert max(found.outputs, found.ntk) < 1e-11
+    nv.program(t, VECTORS)
     assert t.learning_rates(16).keys() == {"out.weight"}
     limit = nv.infinite_ntk(t, VECTORS)
     np.testing.assert_allclose(limit.ntk, limit.nngp, rtol=1e-6)  # only the readout moves, at the rate of its variance
