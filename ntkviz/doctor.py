@@ -19,6 +19,7 @@ _FOR = {
     "flax": "models in Flax",
     "equinox": "models in Equinox",
     "haiku": "models in Haiku",
+    "torch": "models in PyTorch",
     "tinygp": "Gaussian processes with tinygp",
 }
 ENOUGH = 2e9  # bytes of memory that a page and its computations fit into

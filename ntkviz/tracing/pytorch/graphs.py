@@ -146,7 +146,7 @@ def _decompositions() -> dict[Any, Any]:
 
 
 def numbers_of(tensor: Any) -> np.ndarray:
-    """The numbers of a tensor now, as NumPy's; bfloat16, which NumPy has not, becomes float32."""
+    """The numbers of a tensor now, as NumPy's; bfloat16, which NumPy lacks, becomes float32."""
     tensor = tensor.detach().clone()
     array: np.ndarray = (tensor.float() if tensor.dtype == torch.bfloat16 else tensor).numpy()
     return array
@@ -201,7 +201,8 @@ def _as_inferred(made: Any, inferred: Any, name: str) -> Any:
     made = made if made.dtype == dtype else made.astype(dtype)
     if tuple(made.shape) != tuple(inferred.shape):
         raise TraceError(
-            f"nv.trace runs aten.{name}{{where}} with a result that has not PyTorch's shape {tuple(inferred.shape)}; "
+            f"nv.trace runs aten.{name}{{where}} with a result of shape {tuple(made.shape)}, PyTorch's is "
+            f"{tuple(inferred.shape)}; "
             "please report it."
         )
     return made
