@@ -98,6 +98,22 @@ def test_networks_of_the_required_width_are_as_close_as_required():
         assert abs(float(line["percent"]) - 1) < 3 * error
 
 
+TRAINING = lines_of("training_limits.csv")
+
+
+def test_limits_of_training_are_compared_for_every_architecture_and_richness():
+    architectures = "mlp", "mlp tanh", "rnn", "tied_autoencoder", "transformer"
+    found = sorted((row["architecture"], float(row["richness"])) for row in TRAINING)
+    assert found == [(name, richness) for name in architectures for richness in (0.25, 1.0, 2.0)]
+    assert {row["pairs"] for row in TRAINING} == {"32"}
+
+
+@pytest.mark.parametrize("row", TRAINING, ids=lambda row: f"{row['architecture']} {row['richness']}")
+def test_limits_of_training_are_those_of_networks(row):
+    """The largest of 36 numbers that hang together, in units of standard errors from 32 pairs and 8 scrambles."""
+    assert float(row["deviation"]) < 3
+
+
 @pytest.mark.parametrize("network", ORIGINAL_AT_64)
 def test_figure_1_lies_near_the_original(network):
     table = FIGURE_1[network]
