@@ -1,6 +1,6 @@
 """The page on recurrent networks: sentences of different lengths, and the quiz."""
 
-from pages import reply
+from pages import reply, until
 from playwright.sync_api import expect
 
 CHAPTER = "11_rnn.ipynb"
@@ -35,6 +35,28 @@ def test_a_cell_shows_its_terms_whether_it_is_clicked_or_chosen_by_its_sliders(c
     page.get_by_role("slider", name="word t", exact=True).focus()
     page.keyboard.press("ArrowRight")
     expect(terms).to_contain_text("acts 4 times and once: limit 0.00, network")
+
+
+FADED = """[...document.querySelectorAll('.nv-plot')[1].querySelectorAll('.scatterlayer .trace')].some(
+    line => line.style.opacity === '0.25'
+)"""
+
+
+def test_a_sum_that_is_drawn_again_with_the_same_numbers_is_no_longer_faded(chapter, scripted):
+    """Beside its looks only the range of an axis changes then, of which plotly.js alone would take notice."""
+    page = chapter("step=4&width=64")
+    terms = page.locator(".nv-reading").nth(1)
+    expect(terms).to_contain_text("limit 0.00, network")
+    scripted.answer("put off")
+    page.get_by_role("slider", name="word t", exact=True).focus()
+    page.keyboard.press("ArrowRight")
+    expect(terms).to_contain_text("limit 0.45.")
+    until(page, FADED)
+    page.keyboard.press("ArrowLeft")
+    expect(terms).to_contain_text("limit 0.00.")
+    scripted.answer("")
+    expect(terms).to_contain_text("limit 0.00, network")
+    until(page, f"!{FADED}")
 
 
 def test_the_quiz_asks_the_limit(chapter):

@@ -5,11 +5,22 @@
 const EDITS = {
   _py2js_restyle: (el, edit) => Plotly.restyle(el, edit.restyle_data, edit.restyle_traces),
   _py2js_relayout: (el, edit) => Plotly.relayout(el, edit.relayout_data),
-  _py2js_update: (el, edit) => Plotly.update(el, edit.style_data, edit.layout_data, edit.style_traces),
+  _py2js_update: update,
   _py2js_addTraces: (el, edit) => Plotly.addTraces(el, edit.trace_data),
   _py2js_deleteTraces: (el, edit) => Plotly.deleteTraces(el, edit.delete_inds),
   _py2js_moveTraces: (el, edit) => Plotly.moveTraces(el, edit.current_trace_inds, edit.new_trace_inds),
 };
+
+// If only the ranges of axes change beside them, Plotly.update takes no notice of properties that need no new
+// calculation, such as the opacity, so these are set before.
+async function update(el, { style_data: style, layout_data: layout, style_traces: traces }) {
+  const [looks, ranges] = [style, layout].map((edit) => Object.keys(edit ?? {}));
+  if (!looks.length || !ranges.length || looks.some((name) => ["x", "y", "z"].includes(name))) {
+    return Plotly.update(el, style, layout, traces);
+  }
+  await Plotly.restyle(el, style, traces);
+  return Plotly.relayout(el, layout);
+}
 
 const ARRAYS = {
   int8: Int8Array, int16: Int16Array, int32: Int32Array, uint8: Uint8Array, uint16: Uint16Array,
