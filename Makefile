@@ -81,12 +81,12 @@ unit notebooks: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_cpu
 
 # The last tests, which run alone on the machine, check that the dashboard answers within a second. Workers take single
 # tests from each other (worksteal): if they took whole files, one would wait for the other's last file. In the browser
-# they take all tests of a chapter, for which its page is opened once (loadgroup).
+# they take all tests of a chapter, for which its page is opened once (loadscope).
 unit: $(INSTALLED) $(BROWSER)
 	$(BIN)/pytest -m "not browser and not wide" --numprocesses=2 --dist=worksteal
 	XLA_FLAGS="$$XLA_FLAGS --xla_backend_optimization_level=1" $(BIN)/pytest -m wide $$(grep -rl --include="test_*.py" "mark\.wide" tests) \
 		--numprocesses=2 --dist=worksteal
-	$(BIN)/pytest tests/browser -m "not wide and not alone" --numprocesses=2 --dist=loadgroup
+	$(BIN)/pytest tests/browser -m "not wide and not alone" --numprocesses=2 --dist=loadscope
 	XLA_FLAGS= $(BIN)/pytest tests/browser -m alone
 
 # Every notebook runs from top to bottom in a fresh kernel without an error.

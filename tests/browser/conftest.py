@@ -11,6 +11,8 @@ from pages import CHAPTERS, FLAGS, NOTEBOOKS, PATIENCE, open_chapter, reading
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from scripted import Scripted, scripted_dashboard
 from serving import Server, serving
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 expect.set_options(timeout=PATIENCE)
 
@@ -22,23 +24,34 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("chapter_name", [own.removesuffix(".ipynb")] if own else CHAPTERS)
 
 
-def group(item: pytest.Item) -> str:
+def group(test: str) -> str:
     """The chapter whose page a test shares with others, or its file, whose server it shares."""
-    return item.callspec.params["chapter_name"] if "chapter_name" in item.fixturenames else item.path.stem
+    path, _, parameters = test.partition("[")
+    chapters = [part for part in parameters.rstrip("]").split("-") if part in CHAPTERS]
+    return chapters[0] if chapters else path.partition("::")[0]
+
+
+class ByGroup(LoadScopeScheduling):
+    """A group runs in one process, which opens its page or server once."""
+
+    _split_scope = staticmethod(group)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByGroup | None:
+    """Let `--dist=loadscope` keep groups together: `loadgroup` of pytest-xdist 3.8 does not with pytest 9.2."""
+    return ByGroup(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark everything in this folder, so that `pytest -m "not browser"` is the quick run, and put groups together.
 
-    With `--dist=loadgroup` a group runs in one process, which opens its page or server once. A page as it was opened is
-    left to the tests of every page; what only this page shows comes after them.
+    A page as it was opened is left to the tests of every page; what only this page shows comes after them.
     """
     places = [place for place, item in enumerate(items) if Path(__file__).parent in item.path.parents]
-    order = sorted((items[place] for place in places), key=lambda item: (group(item), hasattr(item.module, "CHAPTER")))
+    order = sorted((items[k] for k in places), key=lambda item: (group(item.nodeid), hasattr(item.module, "CHAPTER")))
     for place, item in zip(places, order, strict=True):
         items[place] = item
         item.add_marker("browser")
-        item.add_marker(pytest.mark.xdist_group(group(item)))
 
 
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> None:
