@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -29,6 +30,10 @@ SLOW = 0.7
 
 REST = 0.25
 """Seconds of pause between a request's first and second steps, so that a slider can be dragged smoothly."""
+
+SWITCH = 0.0005
+"""Seconds for which the worker may keep the interpreter from the event loop, which gives it away dozens of times while it
+answers a move; with Python's 0.005 a move would take several times as long."""
 
 
 def sentence(error: Exception) -> str:
@@ -77,6 +82,7 @@ class Background:
             self._loop: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
         except RuntimeError:
             self._loop = None
+        sys.setswitchinterval(SWITCH)
         threading.Thread(target=self._work, name="ntkviz", daemon=True).start()
 
     def run(
