@@ -8,11 +8,14 @@ const IDEAS = {
   chosen: "rgb(192, 96, 154)",
   data: "rgb(27, 36, 48)",
 };
+const PARTS = ["gap", "kernel", "rate", "move"]; // of the plot of chapter 2
+const TERMS = [...Object.keys(IDEAS), ...PARTS];
 const WIDTH = 280; // of a copy, in pixels
 
 let shown; // the copies
 
-const ideaOf = (term) => Object.keys(IDEAS).find((idea) => term.classList.contains(`mjx-nv-${idea}`));
+// The term that an element belongs to.
+const termOf = (element) => TERMS.find((term) => element.closest?.(`.mjx-nv-${term}`));
 
 function inSight(plot) {
   const { top, bottom } = plot.getBoundingClientRect();
@@ -56,9 +59,10 @@ function hide() {
 
 function point({ target }) {
   hide();
-  const term = target.closest?.("[class*='mjx-nv-']");
-  const idea = term && ideaOf(term);
-  const plots = idea ? plotsOf(idea).filter((plot) => plot.querySelector(".svg-container")) : [];
+  const term = termOf(target);
+  if (term) document.body.dataset.lit = term;
+  else delete document.body.dataset.lit;
+  const plots = term in IDEAS ? plotsOf(term).filter((plot) => plot.querySelector(".svg-container")) : [];
   if (plots.length && !plots.some(inSight)) show(plots);
 }
 

@@ -68,8 +68,13 @@ def test_terms_of_formulas_have_the_colours_of_the_plots():
     for idea, colour in IDEAS.items():
         rgb = f'"rgb({", ".join(str(int(colour[k : k + 2], 16)) for k in (1, 3, 5))})"'
         assert f"{idea}: {rgb}" in script
-        assert f".mjx-nv-{idea}:hover) .nv-plot .trace:not(:has([style*={rgb}]))" in theme.STYLESHEET
+        assert f'[data-lit="{idea}"] .nv-plot .trace:not(:has([style*={rgb}]))' in theme.STYLESHEET
         assert f".mjx-nv-{idea} {{" in theme.STYLESHEET
+
+
+def test_no_selector_searches_the_whole_page():
+    """Chromium would evaluate it anew whenever a plot measures a text: a first picture took 0.3 s longer."""
+    assert re.findall(r"(?:html|body|\.ntkviz)(?:\.[\w-]+)*:has\((?! *[>~+])[^)]*\)", theme.STYLESHEET) == []
 
 
 def test_every_term_of_a_formula_stands_for_something(root):
