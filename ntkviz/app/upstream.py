@@ -5,6 +5,7 @@ Kernels load this module too, so it imports Jupyter's servers only when they are
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,16 @@ def configuration(figure: Any) -> dict[str, Any]:
 def configure(figure: Any, **options: Any) -> None:
     """Change it; widgets have no public equivalent of ``Figure.show(config=…)`` (plotly.py issue 1074)."""
     figure._config = figure._config | options
+
+
+def figure_code(figure: Any, name: str) -> str:
+    """Plotly's code for figures in the browser, with its widget as a constant of this name in place of its exports.
+
+    It has no hook for what else is to be drawn over a figure.
+    """
+    code = str(figure._esm)
+    exports = list(re.finditer(r"export\s*\{[^}]*\b(\w+) as default\s*\};", code))[-1]
+    return f"{code[: exports.start()]}const {name} = {exports[1]};{code[exports.end() :]}"
 
 
 def renew_state(figure: Any) -> None:

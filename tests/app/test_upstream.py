@@ -2,11 +2,13 @@
 
 import ast
 import importlib
+import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from plotly.graph_objects import FigureWidget
 
 from ntkviz import app
 from ntkviz.app import SideBySideKernels, upstream
@@ -47,6 +49,12 @@ def test_a_plot_is_exported_under_its_name():
     options = upstream.configuration(SideBySideKernels("sample", "limit", np.zeros((1, 8, 8)), name="kernels").figure)
     assert options["toImageButtonOptions"]["filename"] == "ntkviz-kernels"
     assert options["modeBarButtons"] == [["toImage"]]
+
+
+def test_plotlys_code_for_figures_becomes_a_part_of_a_module():
+    code = upstream.figure_code(FigureWidget, "plotlysWidget")
+    assert code.count("const plotlysWidget = ") == 1
+    assert not re.search(r"export\s*\{[^}]*as FigureView", code)
 
 
 def test_a_package_is_hidden_only_temporarily(monkeypatch):

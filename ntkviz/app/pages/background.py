@@ -32,8 +32,8 @@ REST = 0.25
 """Seconds of pause between a request's first and second steps, so that a slider can be dragged smoothly."""
 
 SWITCH = 0.0005
-"""Seconds for which the worker may keep the interpreter from the event loop, which gives it away dozens of times while it
-answers a move; with Python's 0.005 a move would take several times as long."""
+"""Seconds for which the worker may keep the interpreter from the event loop, which gives it away dozens of times while
+it answers a move; with Python's 0.005 a move would take several times as long."""
 
 
 def sentence(error: Exception) -> str:

@@ -7,6 +7,7 @@ needs no kernel.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from importlib import resources
@@ -137,18 +138,22 @@ def translucent(colour: str, opacity: float) -> str:
 PAGE_HAS_PLOTLY = "NTKVIZ_PAGE_HAS_PLOTLY"  # set in the kernels of a dashboard whose pages load plotly.js themselves
 
 
+def _code(name: str, *, plotlys: bool = False) -> str:
+    """The browser's half of a figure: one module of our scripts, and of plotly's own code if it is needed."""
+    ours = [(STATIC / part).read_text(encoding="utf-8") for part in ("handles.js", name)]
+    return "\n".join([*([upstream.figure_code(FigureWidget, "plotlysWidget")] if plotlys else []), *ours])
+
+
 class Figure(FigureWidget):
     """A plotly figure that a page opened later shows in its current state, not in its initial one.
 
-    The dashboard's pages draw it with their own plotly.js, which has the cartesian trace types only. They also draw the
-    `handles` over it (`pages/handles.py`).
+    The dashboard's pages draw it with their own plotly.js, which has the cartesian trace types only: plotly's own code
+    would add 5 MB of plotly.js to each figure. `handles` are drawn over it (`pages/handles.py`).
     """
 
     handles: traitlets.List[dict[str, Any]] = traitlets.List().tag(sync=True)
 
-    if PAGE_HAS_PLOTLY in os.environ:
-        # plotly's own code would add 5 MB of plotly.js to each figure.
-        _esm = "\n".join((STATIC / name).read_text(encoding="utf-8") for name in ("handles.js", "figure.js"))
+    _esm = _code("figure.js") if PAGE_HAS_PLOTLY in os.environ else _code("figure_in_jupyterlab.js", plotlys=True)
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> Any:
         # The dashboard creates its figures before it shows them (in a preheated kernel, long before).
@@ -156,7 +161,20 @@ class Figure(FigureWidget):
             upstream.renew_state(self)
         return super().get_state(key, drop_defaults)
 
+    def _send(self, msg: Any, buffers: Any = None) -> None:
+        # JSON has no NaN: Jupyter would replace it, too, but with a warning in the notebook.
+        super()._send(_with_nulls(msg), buffers)
+
     _made = False
+
+
+def _with_nulls(value: Any) -> Any:
+    """A message with null in place of numbers that are infinite or NaN, such as those of empty cells of a heatmap."""
+    if isinstance(value, dict):
+        return {name: _with_nulls(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_with_nulls(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def figure(filename: str = "ntkviz") -> Figure:

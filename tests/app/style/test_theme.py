@@ -1,9 +1,11 @@
 """Colours: text is readable, marks stand out, and scales become lighter evenly."""
 
+import json
 import re
 
 import numpy as np
 import pytest
+from ipywidgets import Widget
 
 from ntkviz.app.style import theme
 from ntkviz.app.style.theme import kernel_colours
@@ -45,6 +47,13 @@ def test_colour_scales_grow_evenly_in_lightness(colours):
 @pytest.mark.parametrize("palette", [theme.PALETTE, dark_palette()], ids=["light", "dark"])
 def test_third_colour_stands_out(palette):
     assert contrast(palette["third"], palette["paper"]) >= 3
+
+
+def test_missing_numbers_are_sent_as_null(monkeypatch):
+    sent = []
+    monkeypatch.setattr(Widget, "_send", lambda self, message, buffers=None: sent.append(message))
+    theme.figure().add_heatmap(z=[[1.5, np.nan], [-np.inf, 0.0]])
+    assert "[[1.5, null], [null, 0.0]]" in json.dumps(sent, allow_nan=False, default=str)
 
 
 def test_the_unit_is_written_above_the_colour_bar():
