@@ -57,10 +57,11 @@ def sweep(arch: Architecture, x: Any, **axes: Iterable[float]) -> Kernels:
     for name, values in grid.items():
         if not values:
             raise HyperparameterError(f"The axis {name} has no values; give it at least one.")
-    first = in_full(arch(**{name: values[0] for name, values in grid.items()}).trace(data))
+    recorded = arch(**{name: values[0] for name, values in grid.items()}).trace(data)
+    first = in_full(recorded)
     check_batches(first)
     check_forward(first)
-    varied = _varied_constants(arch, data, first, grid)
+    varied = _varied_constants(arch, data, recorded, grid)
     shape = tuple(map(len, grid.values()))
     points = tuple(np.broadcast_to(numbers, shape).ravel() for numbers in varied.values())
     kernels = _at_every_point(first, points, tuple(varied), int(np.prod(shape, dtype=int)))
@@ -82,8 +83,8 @@ def _varied_constants(
     varied: dict[int, np.ndarray] = {}
 
     def constants(**values: Any) -> tuple[Any, ...]:
-        program = in_full(arch(**values).trace(data))
-        if program.structure != first.structure:
+        program = arch(**values).trace(data)
+        if not program.differs_in_numbers_only(first):
             raise HyperparameterError(
                 f"Along the axes {', '.join(grid)} the program itself changes and not only its numbers; compute the "
                 "points one by one."

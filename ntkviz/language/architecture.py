@@ -142,8 +142,7 @@ def recorded(arch: Architecture, shapes: tuple[Shape, ...]) -> Program:
             f"{arch.fn.__name__} returns shape {out.shape}; it must return one number for each of the "
             f"{shapes[0][0]} inputs of the batch."
         )
-    structure = Program(tuple(net.instructions), tuple(net.parameters), index).structure
-    return structure.with_numbers(tuple(net.constants), ())
+    return Program(tuple(net.instructions), tuple(net.parameters), index, tuple(net.constants))
 
 
 def architecture(fn: Callable[..., Any]) -> Architecture:
