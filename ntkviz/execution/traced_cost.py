@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -84,12 +85,16 @@ TRANSCENDENTAL = frozenset(
 
 @dataclass(frozen=True)
 class Work:
-    """Operations by kind: multiply-adds of matrix products, transcendental functions, random numbers, all others."""
+    """Numbers that are computed, by kind: multiply-adds of matrix products, transcendental functions, random, others.
+
+    `started` counts the operations on arrays, each of which has a fixed cost besides.
+    """
 
     products: float = 0.0
     transcendental: float = 0.0
     random: float = 0.0
     simple: float = 0.0
+    started: float = 0.0
 
     def __add__(self, other: Work) -> Work:
         return Work(*(a + b for a, b in zip(_parts(self), _parts(other), strict=True)))
@@ -103,8 +108,8 @@ class Work:
         return sum(count * each for count, each in zip(_parts(self), _parts(seconds_each()), strict=True))
 
 
-def _parts(work: Work) -> tuple[float, float, float, float]:
-    return work.products, work.transcendental, work.random, work.simple
+def _parts(work: Work) -> tuple[float, ...]:
+    return work.products, work.transcendental, work.random, work.simple, work.started
 
 
 def cost_of(jaxpr: Jaxpr) -> Cost:
@@ -114,6 +119,10 @@ def cost_of(jaxpr: Jaxpr) -> Cost:
 
 SECONDS_TO_COMPILE = 0.002
 """Compilation time per operation, in seconds; it varies by a factor of 2 between kinds of operations."""
+
+
+SECONDS_TO_START = 2e-6
+"""What each operation costs whatever its size, in seconds, averaged over those that are fused with others."""
 
 
 def compiling(jaxpr: Jaxpr) -> Cost:
@@ -128,16 +137,36 @@ def _operations(jaxpr: Jaxpr) -> int:
 # --- time ------------------------------------------------------------------------------------------
 
 
+_LOOPED = "looped"
+"""The name of a scope that says how often the loops in it are expected to run."""
+
+
+def looped(times: float) -> Any:
+    """A scope for a loop of unknown length, which counts so many times instead of once."""
+    return jax.named_scope(f"{_LOOPED}({times:.2f})")
+
+
+def _times(equation: Any) -> float:
+    """How often the body of an operation runs; 1 for a called function."""
+    if equation.primitive.name != "while":
+        return float(equation.params.get("length", 1))
+    scopes = re.findall(rf"{_LOOPED}\(([\d.]+)\)", str(equation.source_info.name_stack))
+    return float(scopes[-1]) if scopes else 1.0
+
+
 def work_of(jaxpr: Jaxpr) -> Work:
-    """The operations of a computation. A loop of unknown length counts once, a conditional as its larger branch."""
-    total = Work()
+    """The operations of a computation; a conditional counts as its larger branch.
+
+    A loop of unknown length counts as often as `looped` says, or once.
+    """
+    total = Work(started=len(jaxpr.eqns))
     for equation in jaxpr.eqns:
         name, inner = equation.primitive.name, [work_of(j) for j in _inner(equation)]
         size = max((v.aval.size for v in equation.outvars if hasattr(v.aval, "size")), default=0)
         if name == "cond":
             total += max(inner, key=lambda work: sum(_parts(work)))
         elif inner:
-            total += sum(inner, Work()) * equation.params.get("length", 1)
+            total += sum(inner, Work()) * _times(equation)
         elif name == "dot_general":
             (contracted, _), _ = equation.params["dimension_numbers"]
             shape = equation.invars[0].aval.shape  # type: ignore[attr-defined]
@@ -171,6 +200,7 @@ def seconds_each() -> Work:
         transcendental=_time(lambda x: jnp.sin(jnp.exp(x)), row) / (2 * row.size),
         random=_time(lambda key: jax.random.bits(key, row.shape, "uint32"), jax.random.key(0)) / row.size,
         simple=_time(lambda x: functools.reduce(lambda y, _: y * y + x, range(8), x), row) / (16 * row.size),
+        started=SECONDS_TO_START,
     )
 
 

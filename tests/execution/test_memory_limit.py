@@ -8,7 +8,7 @@ import pytest
 import ntkviz as nv
 from ntkviz.execution import memory_limit as bounded
 from ntkviz.execution.cost import Cost
-from ntkviz.execution.traced_cost import cost_of, work_of
+from ntkviz.execution.traced_cost import cost_of, looped, work_of
 from ntkviz.networks import finite
 from ntkviz.networks import sampling as networks
 
@@ -66,6 +66,15 @@ def test_work_counts_the_multiplications_of_a_loop():
 
     traced = jax.jit(loop).trace(jnp.ones((40, 40)))
     assert work_of(traced.jaxpr.jaxpr).products == 7 * 40**3
+
+
+def test_a_loop_of_unknown_length_counts_as_often_as_expected():
+    def step(x, last):
+        with looped(2.5):
+            return jax.lax.fori_loop(0, last, lambda _, y: y @ y, x), None
+
+    traced = jax.jit(lambda a, lengths: jax.lax.scan(step, a, lengths)).trace(jnp.ones((40, 40)), jnp.arange(4))
+    assert work_of(traced.jaxpr.jaxpr).products == 4 * 2.5 * 40**3
 
 
 def test_estimating_computes_nothing_and_counts_every_network():
