@@ -22,7 +22,7 @@ from ..language.gradients.backward import BackwardProgram, Use
 from ..language.program import Program
 from ..networks.uses import gradient_scale, ntk_from_uses, pairs_of_uses
 from .losses import SLOPES
-from .matrices import Known, Observed, Pair, TrainedInput, TrainedMatrix
+from .matrices import NEW_DIRECTION, Known, Observed, Pair, TrainedInput, TrainedMatrix
 
 Matrix = tuple[str, Shape]
 
@@ -289,7 +289,7 @@ def _is_output_bias(step: Step, parameter: int) -> bool:
 
 def _network(state: State, used: Mapping[Matrix, TrainedMatrix], normals: Table) -> VirtualNetwork:
     """The network with the current parameters."""
-    z = VirtualNetwork(normals)
+    z = VirtualNetwork(normals, threshold=NEW_DIRECTION)
     z.matrices |= used  # type: ignore[arg-type]  # they have the methods of `RandomMatrix` that the rules use
     z.matrices |= {name: TrainedInput(u) for name, u in state.inputs.items()}  # type: ignore[misc]
     z.vectors |= state.vectors

@@ -38,7 +38,7 @@ from .results import FeatureLearning, Trajectory
 from .stability import check_stable
 from .task import Task, checked_task
 
-LOG2_SAMPLES = 12  # the bias, of order 1/samples, is then below half a standard error of 8 scrambles
+LOG2_SAMPLES = 13  # the bias, of order 1/samples, is then below half a standard error of 8 scrambles
 
 LEAST_RICHNESS = 1e-8  # rounding in F is 10⁻¹⁶, and f = F/γ
 

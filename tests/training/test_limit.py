@@ -8,7 +8,9 @@ import pytest
 import ntkviz as nv
 from ntkviz.distant.requests import GivenUp, wanted_until
 from ntkviz.errors import HyperparameterError, InputError, NotFiniteError, ProgramError, TooLargeError
+from ntkviz.execution.traced_cost import cost_of, work_of
 from ntkviz.training import limit
+from ntkviz.training.descent import descent
 from ntkviz.training.task import checked_task
 
 from .sgd import descend
@@ -100,7 +102,8 @@ def test_it_is_the_limit_of_the_program_of_training(case):
 
 def test_before_the_first_step_kernels_are_those_of_the_untrained_network():
     arch = A.mlp(depth=2, sigma_v=1.3)
-    learned, limits = nv.feature_learning(arch, X, Y, steps=0, learning_rate=0.1), nv.infinite_ntk(arch, X)
+    learned = nv.feature_learning(arch, X, Y, steps=0, learning_rate=0.1, scrambles=32)
+    limits = nv.infinite_ntk(arch, X)
     assert learned.train == pytest.approx(0, abs=1e-12)
     assert learned.test.shape == (1, 0)
     assert within(learned.ntk[0], learned.error.ntk[0], np.asarray(limits.ntk), 1e-4, 4)
@@ -154,7 +157,7 @@ def test_training_with_large_richness_moves_the_kernels():
 def test_error_covers_the_difference_from_more_samples(monkeypatch):
     options = {"steps": 5, "learning_rate": 0.3}
     usual = nv.feature_learning(two_layers, X, Y, X_TEST, **options)
-    monkeypatch.setattr(limit, "LOG2_SAMPLES", 14)
+    monkeypatch.setattr(limit, "LOG2_SAMPLES", 15)
     many = nv.feature_learning(two_layers, X, Y, X_TEST, **options)
     for name in ("train", "test", "features", "ntk"):
         errors = getattr(usual.error, name), getattr(many.error, name)
@@ -173,6 +176,51 @@ def test_hyper_parameters_recompile_nothing_and_steps_take_no_longer_to_compile(
     few, many = (nv.cost(learn, A.mlp, steps=steps) for steps in (4, 64))
     assert few.compiling == pytest.approx(many.compiling, rel=0.2)
     assert many.seconds > 10 * few.seconds
+
+
+@pytest.fixture
+def traced_descent(monkeypatch):
+    """Returns a function that traces the descent of a task without running it."""
+    static = "loss", "read_out", "mirrored", "output_biases"
+
+    def trace(arch, x, steps):
+        found = []
+
+        def instead(*args, **kwargs):
+            found.append(jax.jit(descent.__wrapped__, static_argnames=static).trace(*args, **kwargs))
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(limit, "descent", instead)
+        with pytest.raises(KeyboardInterrupt):
+            nv.feature_learning(arch, x, np.arange(len(x)), steps=steps, learning_rate=0.1)
+        return found[0]
+
+    return trace
+
+
+@pytest.mark.parametrize(
+    ("arch", "x"),
+    [(A.mlp(depth=2), X), (A.rnn, SEQUENCES), (A.transformer, SEQUENCES)],
+    ids=["mlp", "rnn", "transformer"],
+)
+def test_memory_is_what_the_compiler_allots(arch, x, traced_descent):
+    traced = traced_descent(arch, x, 20)
+    stats = traced.lower().compile().memory_analysis()
+    allotted = stats.temp_size_in_bytes + stats.argument_size_in_bytes + stats.output_size_in_bytes
+    assert 0.9 < cost_of(traced.jaxpr.jaxpr).memory / allotted < 1.4
+
+
+def test_the_work_of_many_steps_is_that_of_bases_which_grow(traced_descent):
+    """A step applies W to m vectors, and Wᵀ to m.
+
+    For each vector, it takes eight products with all rows of a basis or of its normals, half of which are in use on
+    average, and one with the mixing matrix, which is also changed by an outer product.
+    """
+    steps, samples, m = 400, 2**limit.LOG2_SAMPLES, len(X)
+    rows = m * (steps + 1)
+    by_hand = (steps + 1) * m * (2 * 8 * rows / 2 * samples + 3 * (2 * rows) ** 2)
+    found = work_of(traced_descent(two_layers, X, steps).jaxpr.jaxpr).products
+    assert found == pytest.approx(by_hand, rel=0.1)
 
 
 def test_more_scrambles_lower_the_errors():
