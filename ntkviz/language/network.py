@@ -12,11 +12,15 @@ from ..errors import HyperparameterError, ProgramError, shown
 from . import instructions as ops
 from .axes import Shape
 from .handle import V, Value
+from .nonlinearities.nonlinearity import Nonlinearity
+from .nonlinearities.quantiles import quantiles
 from .program import Parameter, Program
 from .recording import Recorder, UsesOutsideError
 from .values import Matrix, Output, Scalar, Vector
 
 PARAMETRIZATIONS = ("ntk", "ntk4a")
+START = " at the start"
+"""Ends the name of the Gaussians from which a parameter of another law is drawn."""
 MOST_LAYERS = 100_000  # in one `repeat`; the infinite-width reading takes seconds for this number
 
 
@@ -43,8 +47,10 @@ class Network(Recorder):
 
     # --- parameters -----------------------------------------------------------------------
 
-    def input(self, name: str, data: Any, *, std: Any = 1.0, lr: Any = 1.0, trainable: bool = True) -> Vector:
-        """Uξ/√d: initial Gaussian vectors, one for each row of the data.
+    def input(
+        self, name: str, data: Any, *, std: Any = 1.0, lr: Any = 1.0, trainable: bool = True, law: str = "normal"
+    ) -> Vector:
+        """Uξ/√d: initial vectors, one for each row of the data; Gaussian ones, unless another `law` is given.
 
         Args:
             name: The name of the input matrix U ∈ R^{n×d}, unique in a program.
@@ -52,19 +58,25 @@ class Network(Recorder):
             std: σ ≥ 0, the standard deviation of an entry of U.
             lr: The factor ≥ 0 of the learning rate for U.
             trainable: `False` leaves U out of the NTK and of training.
+            law: The law of the entries of U: "normal", "uniform", or "truncated normal" (at two standard deviations of
+                the normal one). Since d is the same at any width, the limit depends on it.
 
         Returns:
             Vectors of leading shape `(*leading,)`.
 
         Raises:
             ProgramError: The data has no last axis of length ≥ 1, or the name is taken.
-            HyperparameterError: `std` or `lr` is not a finite number ≥ 0.
+            HyperparameterError: `std` or `lr` is not a finite number ≥ 0, or there is no such law.
         """
         data = self.scalar(data)
         if data.ndim < 1 or data.shape[-1] == 0:
             raise ProgramError(
                 f"Input matrix {name} needs data with a last axis of length d ≥ 1, not shape {data.shape}."
             )
+        if quantiles(law) is not None:
+            rows = self.vector(name, std=std, shape=data.shape[-1:], lr=lr, trainable=trainable, law=law)
+            made: Vector = data @ rows / math.sqrt(data.shape[-1])
+            return made
         index = self._parameter(name, "input", data.shape[-1], (), std, lr, trainable)
         return self.record(ops.InputMatMul(index), (data,), Vector, data.shape[:-1])
 
@@ -108,6 +120,7 @@ class Network(Recorder):
         fan: int = 1,
         lr: Any = 1.0,
         trainable: bool = True,
+        law: str = "normal",
     ) -> Vector:
         """A parameter in R^n.
 
@@ -119,18 +132,34 @@ class Network(Recorder):
             fan: The factor of fan_in besides the width, for a vector that is used as a readout.
             lr: The factor ≥ 0 of the learning rate.
             trainable: `False` leaves it out of the NTK and of training.
+            law: The law of its coordinates: "normal", "uniform", or "truncated normal" (at two standard deviations of
+                the normal one).
 
         Returns:
             Vectors of leading shape `shape`.
 
         Raises:
             ProgramError: The name is taken.
-            HyperparameterError: `std` or `lr` is not a finite number ≥ 0.
+            HyperparameterError: `std` or `lr` is not a finite number ≥ 0, or there is no such law.
         """
         zero_mean = isinstance(mean, int | float) and mean == 0
-        index = self._parameter(name, "vector", fan, tuple(shape), std, lr, trainable, zero_mean)
-        v = self.record(ops.InitialVector(index), (), Vector, tuple(shape))
+        phi = quantiles(law)
+        v: Vector
+        if phi is not None:
+            v = self._drawn(name, phi, tuple(shape), std, lr, trainable)
+        else:
+            index = self._parameter(name, "vector", fan, tuple(shape), std, lr, trainable, zero_mean)
+            v = self.record(ops.InitialVector(index), (), Vector, tuple(shape))
         return v if zero_mean else v + mean
+
+    def _drawn(self, name: str, phi: Nonlinearity, shape: Shape, std: Any, lr: Any, trainable: bool) -> Vector:
+        """Entries σφ(z) + c, where z ~ N(0, 1) is not trained, and c starts at 0 and is (`quantiles.py`)."""
+        z = self._parameter(name + START, "vector", 1, shape, 1.0, 0.0, trainable=False)
+        start: Vector = phi(self.record(ops.InitialVector(z), (), Vector, shape)) * std
+        if not trainable:
+            return start
+        index = self._parameter(name, "vector", 1, shape, std, lr, trainable=True, starts_at_zero=True)
+        return start + self.record(ops.InitialVector(index), (), Vector, shape)
 
     def bias(self, name: str, *, std: Any = 0.0, lr: Any = 1.0, trainable: bool = True) -> Vector:
         """A bias b ∈ R^n, which broadcasts when it is added to vectors.
@@ -188,6 +217,7 @@ class Network(Recorder):
         lr: Any,
         trainable: bool,
         zero_mean: bool = True,
+        starts_at_zero: bool = False,
     ) -> int:
         if name in self.names:
             raise ProgramError(f"Parameter {name} is declared twice; to share it, use the same object again.")
@@ -196,6 +226,7 @@ class Network(Recorder):
             _check_not_negative(number, f"The {what} of parameter {name}")
         sigma, one = self.scalar(std), self.scalar(1.0)
         s, multiplier = (one, sigma) if self.parametrization == "ntk" else (sigma, one)
+        s = self.scalar(0.0) if starts_at_zero else s
         self.parameters.append(
             Parameter(
                 name,

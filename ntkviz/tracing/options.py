@@ -26,6 +26,7 @@ class Options:
 
     widths: tuple[int, int]
     scores: str
+    laws: str
     norm_scale: str
     lr: str
     std: Std
@@ -33,19 +34,20 @@ class Options:
     one_block_size: bool = False
 
     @classmethod
-    def checked(cls, widths: Any, scores: Any, norm_scale: Any, lr: Any, std: Any, output: Any) -> Options:
+    def checked(cls, widths: Any, scores: Any, laws: Any, norm_scale: Any, lr: Any, std: Any, output: Any) -> Options:
         """The options; raises `HyperparameterError` if one of them is invalid."""
         pair = (192, 320) if widths is None else listed(widths, "widths", of="two widths")
         sizes = [whole_number(n, "A width of the trace", at_least=16) for n in pair]
         if len(sizes) != 2 or sizes[0] >= sizes[1]:
             raise HyperparameterError(f"widths is {shown(widths)}; it must be two widths, the smaller one first.")
         one_of(scores, "scores", ("refuse", "1/d"))
+        one_of(laws, "laws", ("gaussian", "own"))
         one_of(norm_scale, "norm_scale", ("frozen", "trained"))
         one_of(lr, "lr", ("fan_in", "variance", "standard"))
         if std is not None and not isinstance(std, Mapping):
             raise HyperparameterError("std must be a dictionary from names of parameters to standard deviations.")
         index = whole_number(output, "output", at_least=0)
-        return cls((sizes[0], sizes[1]), scores, norm_scale, lr, dict(std or {}), index)
+        return cls((sizes[0], sizes[1]), scores, laws, norm_scale, lr, dict(std or {}), index)
 
     def std_of(self, name: str, width: int) -> float | None:
         """The standard deviation requested in place of the model's own; `None` if there is none."""

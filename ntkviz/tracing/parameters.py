@@ -14,6 +14,7 @@ import numpy as np
 from ..errors import TraceError
 from ..language.axes import Shape
 from ..language.network import Network
+from ..language.nonlinearities.quantiles import LAWS
 from ..language.values import Matrix, Vector
 from .laws import HEAVY_TAILS, Law
 from .options import Options
@@ -259,10 +260,16 @@ class Parameters:
                 shape=() if count == 1 else (count,),
                 lr=self.rate(leaf) / fan_in,
                 trainable=self.declared[leaf].trained,
+                law="normal" if zero else self.own_law(leaf),
             )
             if not zero:
                 self.note_law(leaf, fan_in)
         return self.vectors[leaf], order, 0.0 if zero else law.mean
+
+    def own_law(self, leaf: int) -> str:
+        """The law with which the program draws a parameter whose fan-in does not grow with the width."""
+        family = self.law(leaf).family
+        return family if self.options.laws == "own" and family in LAWS else "normal"
 
     def matrix(self, leaf: int, contracted: int, fan_in: int, block: int) -> tuple[Matrix, Fraction, bool]:
         """An array of matrices `(blocks,)`, the order in n of its products, and whether this use is transposed."""
@@ -286,13 +293,15 @@ class Parameters:
     def note_law(self, leaf: int, fan_in: int) -> None:
         """Note the error of the limit if entries are not Gaussian and are summed over a fixed fan-in."""
         law = self.law(leaf)
-        if law.is_gaussian:
+        if law.is_gaussian or self.own_law(leaf) == law.family:
             return
         excess = law.kurtosis - 3
+        other = "; laws='own' gives that of the model's own entries" if law.family in LAWS else ""
         self.note(
             f"The entries of {self.name(leaf)} are not Gaussian ({law.family}), and a unit sums {fan_in} of them at "
             f"any width: the limit given is that of Gaussian entries; the excess kurtosis of the model's units is "
-            f"{excess:+.2f} × Σξ⁴/(Σξ²)² for an input ξ, {excess / fan_in:+.2g} if its entries are equally large."
+            f"{excess:+.2f} × Σξ⁴/(Σξ²)² for an input ξ, {excess / fan_in:+.2g} if its entries are equally "
+            f"large{other}."
         )
 
     def frozen(self, leaf: int) -> None:

@@ -226,6 +226,7 @@ def trace(
     *,
     widths: Any = None,
     scores: str = "refuse",
+    laws: str = "gaussian",
     norm_scale: str = "frozen",
     lr: str = "fan_in",
     std: Any = None,
@@ -254,6 +255,9 @@ def trace(
             it.
         scores: "refuse", or "1/d" to treat attention scores divided by √d as if they were divided by d; the limit is
             then that of a different model.
+        laws: "gaussian" gives the limit of Gaussian entries, and notes how far each parameter's are from these;
+            "own" gives that of the model's own uniform and truncated normal entries where their fan-in does not grow
+            with the width, as in the first layer. Such limits are computed on samples, with a standard error.
         norm_scale: "frozen" replaces vectors that multiply others and start at a constant, such as the scales of
             normalisations, by that constant; "trained" trains them.
         lr: The learning rate of each parameter: "fan_in" (η/fan_in, and η for biases), "variance" (η times the variance
@@ -270,4 +274,4 @@ def trace(
     """
     if not callable(make) or (is_model(make) and not isinstance(make, type)):
         raise HyperparameterError("nv.trace takes a function from a width to a model, such as lambda n: MLP(width=n).")
-    return Traced(Writer(make, Options.checked(widths, scores, norm_scale, lr, std, output)), (), "ntk4a")
+    return Traced(Writer(make, Options.checked(widths, scores, laws, norm_scale, lr, std, output)), (), "ntk4a")

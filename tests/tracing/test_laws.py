@@ -1,5 +1,9 @@
-"""Laws of initialisers against their known moments, and numbers that parameters share."""
+"""Laws of initialisers against their known moments, limits of entries that are not Gaussian, and shared numbers."""
 
+import itertools
+import warnings
+
+import equinox as eqx
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -10,6 +14,7 @@ import ntkviz as nv
 from ntkviz.tracing.laws import laws_of, settled
 
 from .refusals import VECTORS, two_layers
+from .zoo import TOKENS
 
 KEY = jax.random.key(0)
 init = nn.initializers
@@ -132,3 +137,53 @@ def test_infinite_variances_are_refused():
 
     with pytest.raises(nv.TraceError, match="entries of W have such heavy tails"):
         nv.program(nv.trace(make), VECTORS)
+
+
+# --- models with their own laws ------------------------------------------------------------------------------
+
+X = np.array([[0.6, -1.1], [1.4, 0.3]])
+
+
+def mlp(n):
+    """All entries are uniform on ±1/√fan_in."""
+    return eqx.nn.MLP(2, "scalar", n, 1, activation=jax.nn.tanh, key=jax.random.key(0))
+
+
+def test_limits_of_equinox_are_integrals_over_uniform_entries():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", nv.AssumptionWarning)  # there is nothing to warn of
+        limit = nv.infinite_ntk(nv.trace(mlp, laws="own"), X)
+    nodes, weights = np.polynomial.legendre.leggauss(24)
+    grid = np.array(list(itertools.product(nodes, repeat=3))) / 2**0.5  # of two weights and a bias
+    p = np.prod(list(itertools.product(weights / 2, repeat=3)), axis=1)
+    h = np.tanh(grid[:, :2] @ X.T + grid[:, 2:])
+    nngp, slopes = (np.einsum("p,pa,pb->ab", p, a, a) for a in (h, 1 - h**2))
+    np.testing.assert_allclose(limit.nngp, nngp / 3, rtol=5 * limit.error)
+    np.testing.assert_allclose(limit.ntk, nngp + slopes / 3 * (X @ X.T / 2 + 1) + 1, rtol=5 * limit.error)
+    with pytest.warns(nv.AssumptionWarning, match="laws='own' gives"):
+        gaussian = nv.infinite_ntk(nv.trace(mlp), X).nngp
+    assert np.all(abs(gaussian - nngp / 3) > 20 * limit.error * nngp / 3)
+
+
+class Tokens(nn.Module):
+    """Embeddings of a truncated normal law, whose table has as many rows as there are tokens, and uniform positions."""
+
+    n: int
+
+    @nn.compact
+    def __call__(self, tokens):
+        table = nn.Embed(6, self.n, embedding_init=nn.initializers.truncated_normal(1.0))
+        x = table(tokens) + self.param("positions", nn.initializers.uniform(1.0), (3, self.n))
+        return nn.Dense(1, use_bias=False)(nn.gelu(x).mean(1))
+
+
+def test_embeddings_have_their_own_law():
+    t = nv.trace(Tokens, laws="own")
+    found = t.check(TOKENS, width=16)
+    assert max(found.outputs, found.ntk) < 1e-11
+    assert not any("not Gaussian" in note for note in t.fn.in_equal_blocks.latest.table.notes)
+
+
+def test_laws_are_words():
+    with pytest.raises(nv.HyperparameterError, match="laws is 'model'"):
+        nv.trace(mlp, laws="model")

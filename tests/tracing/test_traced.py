@@ -195,12 +195,26 @@ def test_report_names_every_parameter_and_assumption():
     assert "2 outputs; number 0 is traced" in text
 
 
-def test_trained_scales_are_vectors():
-    t = nv.trace(lambda n: nn.Sequential([nn.Dense(n), nn.LayerNorm(), nn.relu, nn.Dense(1)]), norm_scale="trained")
-    found = t.check(VECTORS, width=16)
-    assert found.ntk < 1e-11
-    nv.program(t, VECTORS)
-    assert {p.name: p.kind for p in t.report.parameters}["layers_1.scale"] == "vectors"
+@pytest.mark.parametrize("name", ["NormalizedMLP", "RunningBatchNorm", "batchnorm", "NnxMLP", "hk_mlp"])
+def test_trained_scales_agree_with_the_model(name):
+    """The scales of LayerNorm, GroupNorm, RMSNorm and BatchNorm, of running and of batch statistics."""
+    make, x = MODELS[name]
+    t = nv.trace(make, norm_scale="trained")
+    assert t.check(x, width=16).ntk < 1e-11
+    assert not any("is not trained" in note for note in t.fn.in_equal_blocks.latest.table.notes)
+
+
+def test_trained_scale_adds_its_part_to_the_limit():
+    """∂/∂γ vᵀrelu(γ ⊙ y)/√n = v ⊙ relu(y)/√n at γ = 1, so that the scale's part of the NTK is the NNGP; a batch
+    normalisation of the batch itself is followed by the same."""
+    layers = [nn.Dense(1, use_bias=False, kernel_init=NORMAL)]
+
+    def make(n):
+        return nn.Sequential([nn.Dense(n, kernel_init=NORMAL), nn.LayerNorm(use_bias=False), nn.relu, *layers])
+
+    frozen, trained = (nv.infinite_ntk(nv.trace(make, norm_scale=s), VECTORS) for s in ("frozen", "trained"))
+    assert trained.error < 0.01
+    np.testing.assert_allclose(trained.ntk, frozen.ntk + frozen.nngp, rtol=4 * trained.error)
 
 
 def test_std_replaces_the_law_of_vanishing_parameters():

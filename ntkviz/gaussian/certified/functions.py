@@ -76,6 +76,12 @@ def _erfc(x: Array) -> Array:
     return np.asarray(erfc(x))
 
 
+def _erf_inv(x: Array) -> Array:
+    from scipy.special import erfinv
+
+    return np.asarray(erfinv(x))
+
+
 def normal_cdf(x: Array) -> Array:
     """The distribution function of the standard normal law."""
     from scipy.special import ndtr
@@ -160,6 +166,12 @@ def _atan_radius(c: Array, r: Array) -> Array:
     return np.where(r < d, r / (d * (d - r)), np.inf)
 
 
+def _erf_inv_radius(c: Array, r: Array) -> Array:
+    """Exact: all derivatives are positive for positive arguments, since the coefficients of the series at 0 are."""
+    c = np.abs(c)
+    return np.where(c + r < 1, _erf_inv(c + r) - _erf_inv(c), np.inf)
+
+
 def _log_radius(c: Array, r: Array) -> Array:
     return _within(c, r, -np.log1p(-r / c))
 
@@ -190,6 +202,7 @@ FUNCTIONS: dict[str, Function] = {
     "logistic": Function(_logistic, _rising(_logistic), _logistic_radius),
     "softplus": Function(_softplus, _rising(_softplus), _softplus_radius),
     "erf": Function(_erf, _rising(_erf), _erf_radius),
+    "erf_inv": Function(_erf_inv, _rising(_erf_inv), _erf_inv_radius),
     "erfc": Function(_erfc, _falling(_erfc), _erf_radius),
     "sqrt": Function(np.sqrt, _rising(np.sqrt), lambda c, r: _within(c, r, np.sqrt(c) * (1 - np.sqrt(1 - r / c)))),
     "rsqrt": Function(

@@ -55,7 +55,7 @@ def from_data(
     (axis,) = par.axes
     order = x.order + walk.parameters.order(par.leaf) + par.order
     if par.leaf in walk.findings.vectors:
-        h = _of_vectors(walk, par, rows, entries, lead)
+        h = _of_vectors(walk, par, rows, entries, lead, fan_in or d)
     else:
         columns = [_column(walk, par, rows, tuple(map(int, c)), fan_in or d) for c in entries.T]
         h = columns[0] if len(columns) == 1 else stack(columns, axis=len(lead))
@@ -76,6 +76,8 @@ def _same(data: Scalar, order: tuple[int, ...]) -> Scalar:
 def _column(walk: Walk, par: Par, rows: Scalar, column: tuple[int, ...], fan_in: int) -> Vector:
     """Uξ for one block of units, whose input matrix is declared at its first use."""
     parameters, leaf = walk.parameters, par.leaf
+    if parameters.own_law(leaf) != "normal":
+        parameters.must_be_vectors(leaf)
     first = parameters.use(leaf, "input", fan_in)
     if (leaf, column) in parameters.inputs:
         op = ops.InputMatMul(parameters.inputs[leaf, column])
@@ -100,9 +102,9 @@ def _column(walk: Walk, par: Par, rows: Scalar, column: tuple[int, ...], fan_in:
     return u
 
 
-def _of_vectors(walk: Walk, par: Par, rows: Scalar, entries: np.ndarray, lead: Shape) -> Vector:
-    """Uξ with the rows of the parameter as initial vectors, since they are used elsewhere too."""
-    vectors, _, mean = walk.parameters.initial_vectors(par.leaf)
+def _of_vectors(walk: Walk, par: Par, rows: Scalar, entries: np.ndarray, lead: Shape, fan_in: int) -> Vector:
+    """Uξ with the rows of the parameter as initial vectors, since they are used elsewhere too, or are not Gaussian."""
+    vectors, _, mean = walk.parameters.initial_vectors(par.leaf, fan_in)
     if mean or par.leaf in walk.findings.zero:
         walk.refuse(
             f"Parameter {walk.parameters.name(par.leaf)} has entries of nonzero mean, or is also a bias{{where}}."

@@ -23,10 +23,11 @@ CONTINUED = {
     "logistic": lambda z: 1 / (1 + mpmath.exp(-z)),
     "softplus": lambda z: mpmath.log1p(mpmath.exp(z)),
     "rsqrt": lambda z: 1 / mpmath.sqrt(z),
+    "erf_inv": lambda z: mpmath.findroot(lambda w: mpmath.erf(w) - z, mpmath.erfinv(z.real)),
 }
 CENTRES = {
     **dict.fromkeys(("log", "sqrt", "rsqrt", "cbrt"), (0.01, 3.0)),
-    **dict.fromkeys(("atanh", "asin", "acos"), (-0.9, 0.9)),
+    **dict.fromkeys(("atanh", "asin", "acos", "erf_inv"), (-0.9, 0.9)),
     "log1p": (-0.9, 3.0),
 }
 
