@@ -28,8 +28,8 @@ def check_account(value: Any, shapes: tuple[Shape, Shape], what: str) -> None:
         case Par(entries=entries, axes=axes, sizes=sizes):
             right = grows is not None and set(axes) == set(grows) and _fits(entries.shape, first, grows)
             right = right and tuple(sizes) == first
-        case Readouts(row=row, column=column):
-            right = not grows and row.shape == column.shape == first
+        case Readouts(shape=shape):
+            right = not grows and shape == first
         case _:
             return
     if not right:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +34,7 @@ class Model:
         shapes: The shapes of its arrays.
         trained: For each array, whether it is a parameter rather than a statistic or a key.
         init: The jaxpr of its initialisation, which takes a random key and inputs, or nothing, and returns its arrays.
-        apply: The jaxpr of its function, which takes its arrays and the inputs, and returns the output.
+        apply: The jaxpr of its function, which takes its arrays and the inputs, and returns one or more arrays.
         tree: The structure of its arrays as a pytree.
         kinds: The dtypes of its inputs.
         parameters: Extracts from the pytree of all arrays the parameters as an optimiser sees them.
@@ -59,11 +60,46 @@ class Model:
             return list(jax.jit(run)(*given))
         return list(jax.jit(lambda key: _drawn_again(self.init.jaxpr, self.init.consts, [], key))(key))
 
-    def run(self, arrays: list[Any], inputs: tuple[Any, ...]) -> Array:
-        """The output, flattened to `(batch, outputs)`."""
+    def run(self, arrays: list[Any], inputs: tuple[Any, ...], place: Place) -> Array:
+        """One output, `(batch,)`."""
         given = [jnp.asarray(x, kind) for x, kind in zip(inputs, self.kinds, strict=True)]
-        (out,) = jax.core.eval_jaxpr(self.apply.jaxpr, self.apply.consts, *arrays, *given)
-        return jnp.reshape(out, (len(inputs[0]), -1))
+        outs = jax.core.eval_jaxpr(self.apply.jaxpr, self.apply.consts, *arrays, *given)
+        return jnp.reshape(outs[place.array], (len(inputs[0]), -1))[:, place.entry]
+
+    def only(self, array: int) -> ClosedJaxpr:
+        """Its function that returns only one of its arrays."""
+        jaxpr = self.apply.jaxpr
+        names = jaxpr.debug_info.with_unknown_names()
+        return ClosedJaxpr(jaxpr.replace(outvars=[jaxpr.outvars[array]], debug_info=names), self.apply.consts)
+
+
+class Place(NamedTuple):
+    """The place of the traced output: which of the model's arrays, and which of its entries for one input.
+
+    `outputs` is the number of outputs in all arrays.
+    """
+
+    array: int
+    entry: int
+    outputs: int
+
+
+def place_of(models: tuple[Model, Model], batch: int, output: int) -> Place:
+    """The place of an output by its number, counted over all arrays with a batch axis and without a width axis."""
+    first, second = ([v.aval.shape for v in m.apply.jaxpr.outvars] for m in models)
+    arrays = [k for k, (a, b) in enumerate(zip(first, second, strict=True)) if a == b and a[:1] == (batch,)]
+    if len(first) == 1:
+        return Place(0, output, math.prod(first[0]) // batch)
+    if not arrays:
+        raise TraceError(
+            f"The model returns {len(first)} arrays, none of which has the batch as its first axis and a size that "
+            "does not grow with the width; return its outputs."
+        )
+    sizes = [math.prod(first[k]) // batch for k in arrays]
+    for k, size, before in zip(arrays, sizes, itertools.accumulate(sizes, initial=0), strict=False):
+        if output < before + size:
+            return Place(k, output - before, sum(sizes))
+    return Place(arrays[-1], output, sum(sizes))
 
 
 def models_at(make: Make, widths: tuple[int, ...], shapes: tuple[Shape, ...]) -> list[Model]:
@@ -100,9 +136,8 @@ def _model_at(make: Make, width: int, shapes: tuple[Shape, ...], kinds: tuple[An
         wide = kinds[0] != np.float32 and np.float32 not in kinds
         typed = jax.tree.map(functools.partial(_in_type, wide=wide), arrays)
         apply, outs = jax.make_jaxpr(end.apply, return_shape=True)(typed, *inputs)
-    outputs = jax.tree.leaves(outs)
-    if len(outputs) != 1:
-        raise TraceError(f"The model returns {len(outputs)} arrays; it must return only its output.")
+    if not jax.tree.leaves(outs):
+        raise TraceError("The model returns no array; it must return its output.")
     paths, tree = jax.tree_util.tree_flatten_with_path(arrays)
     names = tuple(_name(path) for path, _ in paths)
     return Model(

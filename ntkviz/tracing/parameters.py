@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -53,6 +53,14 @@ class Use:
     grows: bool = False
 
 
+class Head(NamedTuple):
+    """A layer that reads out: its parameter, the blocks of the traced output, and the factor of its vectors."""
+
+    leaf: int
+    blocks: tuple[int, ...]
+    scale: float
+
+
 class Parameters:
     """All parameters while one program is written."""
 
@@ -64,7 +72,9 @@ class Parameters:
         self.vectors: dict[int, Vector] = {}
         # The program's parameter, by the model's parameter and the entries of one column.
         self.inputs: dict[tuple[int, tuple[int, ...]], int] = {}
-        self.readout_blocks = np.zeros(0, int)  # the blocks of the readout that belong to the traced output
+        self.readout = ""  # the name of the program's readout
+        self.heads: list[Head] = []  # the layers of which it consists
+        self.output_biases: dict[str, float] = {}  # the rates of the vectors that stand for biases of the output
         self.reads_out_shared = False  # whether the readout is a parameter with other uses
 
     # --- in the model --------------------------------------------------------------------------------------

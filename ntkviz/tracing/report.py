@@ -90,5 +90,5 @@ def report_of(table: Parameters) -> Report:
         found.append(TracedParameter(one.name, one.shapes[0], kind, family, law.std, fan_in, rate))
     notes = [_RATES[table.options.lr], *table.notes]
     if unused := table.unused():
-        notes.append(f"The model does not use {', '.join(unused)}.")
+        notes.append(f"The traced output does not depend on {', '.join(unused)}.")
     return Report(tuple(found), tuple(notes), width)

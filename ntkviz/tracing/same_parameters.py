@@ -15,6 +15,7 @@ from jax import Array
 from ..errors import HyperparameterError
 from ..networks.sampling import run
 from .models import Model
+from .parameters import Head
 from .writing import Written
 
 
@@ -49,13 +50,12 @@ def compared(made: Written, model: Model, inputs: tuple[np.ndarray, ...], width:
             arrays[leaf] = arrays[leaf] * jnp.where(drawn > 0, (wanted or 0.0) / drawn, 1.0)
     trained = [k for k, u in table.uses.items() if table.rate_at(k, width) and u.kind != "output bias"]
     engine = parameters_of_program(made, arrays, width)
-    biases = {table.name(k) for k, u in table.uses.items() if u.kind == "output bias"}
 
     def of_model(some: list[Array]) -> Array:
         whole = list(arrays)
         for k, a in zip(trained, some, strict=True):
             whole[k] = a
-        return model.run(whole, inputs)[:, table.options.output]
+        return model.run(whole, inputs, made.place)
 
     def of_program(parameters: tuple[Array, ...]) -> Array:
         return run(program, parameters).output
@@ -66,7 +66,8 @@ def compared(made: Written, model: Model, inputs: tuple[np.ndarray, ...], width:
     scale = (width / n1) ** float(made.order)
     rates = [table.rate_at(k, width) for k in trained]
     declared = [
-        float(program.number(p.lr)) if p.trainable and p.name not in biases else 0.0 for p in program.parameters
+        float(program.number(p.lr)) if p.trainable and p.name not in table.output_biases else 0.0
+        for p in program.parameters
     ]
     ntk, ntk_of_program = _gram(jacobian, rates), _gram(jacobian_of_program, declared)
     return Check(_apart(f / scale, g), _apart(ntk / scale**2, ntk_of_program))
@@ -103,7 +104,7 @@ def parameters_of_program(made: Written, arrays: list[Array], width: int) -> tup
     found: dict[int, Any] = {}
     index = {p.name: k for k, p in enumerate(made.parameters)}
     for leaf, use in table.uses.items():
-        if use.kind in ("number", "output bias"):
+        if use.kind in ("number", "output bias", "readout"):
             continue
         blocks = _in_blocks(made, leaf, jnp.asarray(arrays[leaf]))
         blocks = blocks / times ** float(table.own_order(leaf))
@@ -119,15 +120,26 @@ def parameters_of_program(made: Written, arrays: list[Array], width: int) -> tup
         else:
             place = index[table.name(leaf)]
             p = made.parameters[place]
-            if use.kind == "readout":
-                blocks = blocks[table.readout_blocks] * math.sqrt(p.fan * blocks.shape[-1])
-            elif table.law(leaf).mean and leaf not in table.findings.zero:
+            if table.law(leaf).mean and leaf not in table.findings.zero:
                 blocks = blocks - table.law(leaf).mean
             found[place] = blocks.reshape((*p.shape, blocks.shape[-1]))
+    if table.heads:
+        place = index[table.readout]
+        p = made.parameters[place]
+        every = jnp.concatenate([_of_head(made, head, arrays[head.leaf], times) for head in table.heads])
+        found[place] = (every * math.sqrt(p.fan * every.shape[-1])).reshape((*p.shape, every.shape[-1]))
     n = _width_of_program(made, width)
     for k, p in enumerate(made.parameters):  # the others are zero: a vector for constants, and biases of the output
         found.setdefault(k, jnp.zeros((*p.shape, n)))
     return tuple(jnp.asarray(found[k]) for k in range(len(made.parameters)))
+
+
+def _of_head(made: Written, head: Head, array: Array, times: float) -> Array:
+    """The blocks of one layer of the readout, in the units of all of it."""
+    blocks = _in_blocks(made, head.leaf, jnp.asarray(array))[np.asarray(head.blocks)]
+    units = times ** float(made.table.own_order(head.leaf)) * head.scale
+    in_units: Array = blocks / units
+    return in_units
 
 
 def _width_of_program(made: Written, width: int) -> int:

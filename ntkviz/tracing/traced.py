@@ -101,8 +101,7 @@ class Traced(Architecture):
         """
         exact = Traced(self.fn.in_equal_blocks, (), self.parametrization)
         table = exact.fn.written(tuple(d.shape for d in data)).table
-        biases = {table.name(k): table.rate(k) for k, use in table.uses.items() if use.kind == "output bias"}
-        return InTraining(exact, biases)
+        return InTraining(exact, table.output_biases)
 
     @property
     def report(self) -> Report:
@@ -158,7 +157,7 @@ class Traced(Architecture):
 
         def output(some: dict[int, Array]) -> Array:
             whole = [some.get(k, a) for k, a in enumerate(arrays)]
-            return model.run(whole, data)[:, self.fn.options.output]
+            return model.run(whole, data, made.place)
 
         arrays = [_rescaled(table.options, table.name(k), a, width) for k, a in enumerate(arrays)]
         jacobian = jax.jacrev(output)({k: arrays[k] for k in rates})
@@ -264,7 +263,9 @@ def trace(
             of its entries), or "standard" (η/n for all).
         std: Standard deviations for some parameters, by name, in place of those of the initialisation; each a number or
             a function of the width.
-        output: The number of the output to use, from 0, if the model has several.
+        output: The number of the output to use, from 0, if the model has several. If it returns several arrays, as a
+            tuple or a dictionary, their outputs are counted one array after the other; arrays that grow with the width
+            or have no batch axis are left out.
 
     Returns:
         The architecture. The model is traced when data are first given, since the program depends on their shapes.

@@ -12,6 +12,7 @@ first width of the trace.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
@@ -23,6 +24,7 @@ from ..language.values import Vector
 from .expressions import Expression, Literal
 
 ZERO = Fraction(0)
+Move = Callable[[np.ndarray], np.ndarray]
 Source = tuple[int, int]
 """The origin of the width axis of a vector: a parameter and one of its axes, as (parameter, axis)."""
 
@@ -122,28 +124,69 @@ class Par:
 
 
 @dataclass(frozen=True)
-class Readouts:
-    """Products vᵀx, which must be the output of the program.
+class ReadoutPart:
+    """One product vᵀx for each entry of an array of outputs; some or all terms of the sums that they are.
 
     Attributes:
         leaf: The parameter v.
         columns: The blocks of v in each readout, `(readouts, blocks)`.
         x: The vectors, `(rows, blocks)`.
+        order: The order in n.
         row: For each entry of the array, the row of x.
         column: For each entry of the array, the readout.
-        order: The order in n.
-        factor: The number by which they are multiplied.
-        biases: The parameters that are added to outputs.
+        factor: For each entry of the array, the number by which it is multiplied; 0 if the entry has no such term.
     """
 
     leaf: int
     columns: np.ndarray
     x: Vector
+    order: Fraction
     row: np.ndarray
     column: np.ndarray
-    order: Fraction
-    factor: float = 1.0
-    biases: tuple[int, ...] = ()
+    factor: np.ndarray
+
+    def moved(self, move: Move) -> ReadoutPart:
+        """The same terms of an array with other axes."""
+        return replace(self, row=move(self.row), column=move(self.column), factor=move(self.factor))
+
+
+@dataclass(frozen=True)
+class BiasPart:
+    """One number that is added to each entry of an array of outputs.
+
+    Attributes:
+        leaf: The parameter.
+        entry: For each entry of the array, the entry of the parameter.
+        factor: For each entry of the array, the number by which it is multiplied; 0 if it is not added.
+    """
+
+    leaf: int
+    entry: np.ndarray
+    factor: np.ndarray
+
+    def moved(self, move: Move) -> BiasPart:
+        """The same numbers for an array with other axes."""
+        return replace(self, entry=move(self.entry), factor=move(self.factor))
+
+
+@dataclass(frozen=True)
+class Readouts:
+    """Outputs: sums of products vᵀx and of biases, which must be the output of the program.
+
+    Attributes:
+        shape: The shape of the array.
+        parts: The products.
+        biases: The biases.
+    """
+
+    shape: Shape
+    parts: tuple[ReadoutPart, ...]
+    biases: tuple[BiasPart, ...] = ()
+
+    def moved(self, move: Move) -> Readouts:
+        """The outputs moved by a function of arrays."""
+        shape = np.shape(move(np.zeros(self.shape)))
+        return Readouts(shape, tuple(p.moved(move) for p in self.parts), tuple(b.moved(move) for b in self.biases))
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,15 @@ from ..language.gradients.gia import check_program
 from ..language.handle import Value
 from ..language.network import Network
 from ..language.program import Instruction, Parameter, Program
-from ..language.values import Output, Scalar, Vector
+from ..language.values import Output, Scalar
 from .expressions import Leaf
 from .jaxprs import check_precision
 from .laws import Law, laws_of, settled
-from .models import Make, Model, models_at
+from .models import Make, Model, Place, models_at, place_of
 from .options import Options
 from .parameters import Declared, Parameters, with_std
 from .rules import convolutions, elementwise, indexing, joining, loops, moving, products, reductions
+from .rules.outputs import check_output, note_order, written_outputs
 from .values import (
     AsVectorsError,
     Findings,
@@ -39,9 +40,6 @@ from .values import (
 from .walk import Walk
 
 MOST_ATTEMPTS = 100
-_ORDER = (
-    "The output is of order n^({order}): the limit given is that of the output divided by (n/n₁)^({order}), n₁ = {n1}."
-)
 # These modules are imported because they fill the table of rules.
 assert all((convolutions, elementwise, indexing, joining, loops, moving, products, reductions))
 
@@ -59,6 +57,7 @@ class Written:
         is_readout: Whether the output is a readout.
         table: The model's parameters, and how each was used.
         models: The model at the two widths.
+        place: The place of the traced output among those of the model.
         order: The model's output is (n/n₁)^order times the program's.
     """
 
@@ -70,6 +69,7 @@ class Written:
     is_readout: bool
     table: Parameters
     models: tuple[Model, Model]
+    place: Place
     order: Fraction
 
     @property
@@ -185,8 +185,10 @@ def _attempt(
     walk = Walk(net, table, options, findings)
     args: list[Any] = [table.given(k) for k in range(len(declared))]
     args += [Numbers(Leaf(h), h.shape) for h in inputs]
-    (out,) = walk.run(models[0].apply, models[1].apply, args)
-    output, order = _finished(walk, out, shapes[0][0])
+    place = place_of(models, shapes[0][0], options.output)
+    check_output(walk, place)
+    (out,) = walk.run(models[0].only(place.array), models[1].only(place.array), args)
+    output, order = _finished(walk, out, shapes[0][0], place)
     made = Written(
         tuple(net.instructions),
         tuple(net.parameters),
@@ -196,6 +198,7 @@ def _attempt(
         isinstance(output, Output),
         table,
         models,
+        place,
         order,
     )
     _check_dependent(made)
@@ -225,7 +228,7 @@ def _check_dependent(made: Written) -> None:
     )
 
 
-def _finished(walk: Walk, out: Any, batch: int) -> tuple[Output | Scalar, Fraction]:
+def _finished(walk: Walk, out: Any, batch: int, place: Place) -> tuple[Output | Scalar, Fraction]:
     """The program's output, of shape `(batch,)`, and its order in n."""
     if isinstance(out, Vectors | Weighted):
         raise TraceError(
@@ -238,95 +241,8 @@ def _finished(walk: Walk, out: Any, batch: int) -> tuple[Output | Scalar, Fracti
                 "mean 0; end the model with a product with a random vector, x @ v, or with a mean."
             )
         if out.order:
-            walk.parameters.note(_ORDER.format(order=out.order, n1=walk.options.widths[0]))
-        h = walk.scalar(out).reshape((batch, -1))
-        _check_output(walk, h.shape[1])
-        return h[:, walk.options.output], out.order
+            note_order(walk, out.order)
+        return walk.scalar(out).reshape((batch, -1))[:, place.entry], out.order
     if isinstance(out, Readouts):
-        return _read_out(walk, out, batch)
+        return written_outputs(walk, out.moved(lambda a: a.reshape((batch, -1))[:, place.entry]))
     raise TraceError("The model's output does not depend on its data and on its parameters.")
-
-
-def _check_output(walk: Walk, outputs: int) -> None:
-    if walk.options.output >= outputs:
-        raise TraceError(f"The model has {outputs} outputs, numbered from 0; there is no output={walk.options.output}.")
-    if outputs > 1:
-        walk.parameters.note(f"The model has {outputs} outputs; number {walk.options.output} is traced.")
-
-
-def _read_out(walk: Walk, out: Readouts, batch: int) -> tuple[Output, Fraction]:
-    table, k, leaf = walk.parameters, walk.options.output, out.leaf
-    row, column = out.row.reshape((batch, -1)), out.column.reshape((batch, -1))
-    _check_output(walk, row.shape[1])
-    row, columns = row[:, k], set(column[:, k].tolist())
-    if len(columns) != 1:
-        raise TraceError("Each input of the batch has its own readout weights, but a program has one readout.")
-    blocks = out.columns[columns.pop()]
-    x = out.x if np.array_equal(row, np.arange(len(out.x))) else out.x[row]
-    x = x if out.factor == 1 else x * out.factor
-    order = out.order + table.product_order(leaf)
-    if leaf in table.findings.vectors or leaf in table.uses:
-        return _read_out_by_shared(walk, out, x, blocks, order)
-    fan_in = len(blocks) * table.block(leaf)
-    table.use(leaf, "readout", fan_in, grows=True)
-    table.readout_blocks = blocks
-    if order:
-        table.note(_ORDER.format(order=order, n1=walk.options.widths[0]))
-    v = walk.net.vector(
-        table.name(leaf),
-        std=table.law(leaf).std * math.sqrt(fan_in),
-        shape=() if len(blocks) == 1 else (len(blocks),),
-        fan=len(blocks),
-        lr=table.rate(leaf),
-        trainable=table.declared[leaf].trained,
-    )
-    x = _with_biases(walk, out, x, order)
-    return walk.net.readout(v, x[:, 0] if len(blocks) == 1 else x), order
-
-
-def _with_biases(walk: Walk, out: Readouts, x: Vector, order: Fraction) -> Vector:
-    """Add biases of the output that start at 0, each as a vector c in vᵀ(x + c) with the same NTK in the limit.
-
-    The squares of ∂f/∂c_α = v_α/√n sum to σ_v², so the bias's learning rate is divided by that.
-    """
-    table = walk.parameters
-    for leaf in out.biases:
-        rate, sigma = table.rate(leaf), table.law(out.leaf).std * math.sqrt(table.uses[out.leaf].fan_in)
-        if rate and not sigma:
-            raise TraceError(
-                f"The readout {table.name(out.leaf)} starts at 0, and nv.trace cannot write the output's bias "
-                f"{table.name(leaf)} together with it; leave out the bias, which would add its learning rate to every "
-                "entry of the NTK."
-            )
-        if rate and order:
-            raise TraceError(
-                f"The bias {table.name(leaf)} of the output is not of the same order in n as the output itself, and "
-                "would dominate its NTK or vanish from it; leave it out."
-            )
-        c = walk.net.bias(table.name(leaf), lr=rate / sigma**2 if rate else 0.0, trainable=bool(rate))
-        x = x + c
-    return x
-
-
-def _read_out_by_shared(
-    walk: Walk, out: Readouts, x: Vector, blocks: np.ndarray, order: Fraction
-) -> tuple[Output, Fraction]:
-    """Write a readout by vectors that the model uses elsewhere too; f is then read at scale 1/n."""
-    table, leaf = walk.parameters, out.leaf
-    if out.biases:
-        raise TraceError(
-            f"The output has a bias {table.name(out.biases[0])}, but its readout {table.name(leaf)} is used elsewhere, "
-            "so that the two parts of its NTK have different orders in n; leave the bias out."
-        )
-    v, own, mean = table.initial_vectors(leaf)
-    if mean or own != table.order(leaf):
-        raise TraceError(f"The readout {table.name(leaf)} is also used as a bias, which a tensor program cannot have.")
-    table.note(
-        f"The readout {table.name(leaf)} is used elsewhere too: f is read at scale 1/n, and its NTK is n⟨∇f, ∇f⟩."
-    )
-    table.reads_out_shared = True
-    x = x * float(table.block(leaf))
-    every = v if v.ndim else v.reshape((1,))
-    if len(blocks) == 1:
-        return walk.net.readout(every[int(blocks[0])], x[:, 0]), order + Fraction(1, 2)
-    return walk.net.readout(every[blocks], x), order + Fraction(1, 2)

@@ -7,11 +7,11 @@ import pytest
 
 import ntkviz as nv
 
-from . import filters, positions
+from . import filters, heads, positions
 from .refusals import two_layers
 from .zoo import MODELS, VECTORS
 
-assert all((filters, positions))  # imported because they add models to the zoo
+assert all((filters, heads, positions))  # imported because they add models to the zoo
 
 FLOAT32 = {"SimpleCell", "GRUCell", "OptimizedLSTMCell", "MGUCell"}
 """Models that cannot be run in float64."""

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jax.extend.core import ClosedJaxpr
 
-from ...language.functions import concatenate, stack
+from ...language.functions import stack
 from .. import expressions as ex
 from ..jaxprs import Equation
 from ..values import Known, Numbers, Readouts, Vectors
 from .moving import block_axes, movable, moved
+from .outputs import joined_outputs
 from .reductions import as_value
 from .table import rule
 
@@ -46,7 +47,7 @@ def _row(walk: Walk, x: Any, t: int, sizes: tuple[int, ...]) -> Any:
     if isinstance(x, Known):
         return Known(x.first[t], x.second[t])
     if isinstance(x, Readouts):
-        walk.refuse("The output of a readout is used further (scan{where}); make it the last operation.")
+        return x.moved(lambda a: a[t])
     x = movable(walk, x)
     shape, axes = block_axes(x)
     if 0 in axes:
@@ -65,7 +66,7 @@ def _stacked(walk: Walk, results: list[Any]) -> Any:
     if all(isinstance(r, Known) for r in results):
         return Known(np.stack([r.first for r in results]), np.stack([r.second for r in results]))
     if any(isinstance(r, Readouts) for r in results):
-        return _stacked_outputs(walk, results)
+        return joined_outputs(walk, tuple(results), np.stack)
     values = [as_value(walk, r) for r in results]
     first = next((v for v in values if isinstance(v, Vectors)), values[0])
     if any(type(v) is not type(first) or v.order != first.order or v.shape != first.shape for v in values):
@@ -77,24 +78,6 @@ def _stacked(walk: Walk, results: list[Any]) -> Any:
     made = stack([walk.vector(v) for v in vectors])
     sources = frozenset[tuple[int, int]]().union(*(v.sources for v in vectors))
     return Vectors(ex.Leaf(made), made.shape, first.axis + 1, first.size, sources, first.order, first.inner)
-
-
-def _stacked_outputs(walk: Walk, results: list[Any]) -> Readouts:
-    """The outputs of all steps, which must have the same readout."""
-    first = results[0]
-    alike = all(
-        isinstance(r, Readouts)
-        and (r.leaf, r.order, r.factor, r.biases) == (first.leaf, first.order, first.factor, first.biases)
-        and np.array_equal(r.columns, first.columns)
-        for r in results
-    )
-    if not alike:
-        walk.refuse("The steps of a loop (scan{where}) return outputs of different readouts.")
-    rows = np.cumsum([0, *(len(r.x) for r in results[:-1])])
-    row = np.stack([r.row + start for r, start in zip(results, rows, strict=True)])
-    column = np.stack([r.column for r in results])
-    x = concatenate([r.x for r in results])
-    return Readouts(first.leaf, first.columns, x, row, column, first.order, first.factor, first.biases)
 
 
 @rule("cond")

@@ -15,7 +15,7 @@ from ...language.axes import Shape
 from ...language.functions import stack
 from ...language.values import Vector
 from .. import expressions as ex
-from ..values import Numbers, Par, Readouts, SmallerBlocksError, Vectors
+from ..values import Numbers, Par, ReadoutPart, Readouts, SmallerBlocksError, Vectors
 from .moving import inner_of
 
 if TYPE_CHECKING:
@@ -179,4 +179,6 @@ def read_out(walk: Walk, par: Par, x: Vectors, axes: Contraction, parameter_firs
     if parameter_first:
         turned = (*range(len(free_x), row.ndim), *range(len(free_x)))
         row, column = row.transpose(turned), column.transpose(turned)
-    return Readouts(par.leaf, columns, h, row, column, x.order + par.order, par.factor)
+    factor = np.full(row.shape, par.factor)
+    part = ReadoutPart(par.leaf, columns, h, x.order + par.order, row, column, factor)
+    return Readouts(row.shape, (part,))

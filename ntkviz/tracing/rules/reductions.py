@@ -66,7 +66,7 @@ def reduce_sum(walk: Walk, eq: Equation, a: Any) -> Any:
     axes = tuple(eq.params["axes"])
     if isinstance(a, Weighted):
         return _read_out(walk, a, axes) or summed(walk, eq, written(walk, a), axes)
-    return summed_outputs(walk, a, axes) if isinstance(a, Readouts) else summed(walk, eq, a, axes)
+    return summed_outputs(a, axes) if isinstance(a, Readouts) else summed(walk, eq, a, axes)
 
 
 def _read_out(walk: Walk, a: Weighted, axes: tuple[int, ...]) -> Readouts | None:
