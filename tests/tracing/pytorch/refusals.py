@@ -120,12 +120,6 @@ class Padded(TwoLayers):
         return self.v(F.relu(F.embedding(x, self.table.weight, padding_idx=0)).mean(1))
 
 
-@refused(r"returns 2 arrays; it must return only its output")
-class TwoOutputs(TwoLayers):
-    def forward(self, x):
-        return self.v(self.U(x)), self.U(x)
-
-
 @refused(r"cannot be run on inputs of shape \(2, 5\): 'mat1 and mat")
 def wrong_inputs(n):
     return nn.Sequential(nn.Linear(7, n), nn.Linear(n, 1))

@@ -368,3 +368,16 @@ class Rearranged(nn.Module):
         x = torch.where(torch.tensor([True, False, True])[:, None], x, 0.5 * x)
         x = x + (x - x.mean(1, keepdim=True)) / (x.var(1, keepdim=True) + 0.1).sqrt()
         return self.out(x.reshape(len(x), 3, -1).sum(1))
+
+
+@module(VECTORS)
+class ActorCritic(nn.Module):
+    """A dictionary of two heads, and the hidden state."""
+
+    def __init__(self, n):
+        super().__init__()
+        self.hidden, self.policy, self.value = nn.Linear(5, n), nn.Linear(n, 2), nn.Linear(n, 1)
+
+    def forward(self, x):
+        h = F.silu(self.hidden(x))
+        return {"policy": self.policy(h), "value": self.value(torch.tanh(h)), "hidden": h}
