@@ -89,6 +89,11 @@ def place_of(models: tuple[Model, Model], batch: int, output: int) -> Place:
     first, second = ([v.aval.shape for v in m.apply.jaxpr.outvars] for m in models)
     arrays = [k for k, (a, b) in enumerate(zip(first, second, strict=True)) if a == b and a[:1] == (batch,)]
     if len(first) == 1:
+        if not arrays and first == second:
+            raise TraceError(
+                f"The model returns an array of shape {first[0]} for a batch of {batch} inputs; its first axis must be "
+                "the batch."
+            )
         return Place(0, output, math.prod(first[0]) // batch)
     if not arrays:
         raise TraceError(

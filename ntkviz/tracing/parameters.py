@@ -75,6 +75,7 @@ class Parameters:
         self.readout = ""  # the name of the program's readout
         self.heads: list[Head] = []  # the layers of which it consists
         self.output_biases: dict[str, float] = {}  # the rates of the vectors that stand for biases of the output
+        self.stopped: dict[int, str] = {}  # the equations, by id, that stop gradients of vectors, with their lines
         self.reads_out_shared = False  # whether the readout is a parameter with other uses
 
     # --- in the model --------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from ..language.handle import Value
 from ..language.network import Network
 from ..language.program import Instruction, Parameter, Program
 from ..language.values import Output, Scalar
+from .custom_derivatives import check_stops
 from .expressions import Leaf
 from .jaxprs import check_precision
 from .laws import Law, laws_of, settled
@@ -187,8 +188,12 @@ def _attempt(
     args += [Numbers(Leaf(h), h.shape) for h in inputs]
     place = place_of(models, shapes[0][0], options.output)
     check_output(walk, place)
-    (out,) = walk.run(models[0].only(place.array), models[1].only(place.array), args)
-    output, order = _finished(walk, out, shapes[0][0], place)
+    try:
+        (out,) = walk.run(models[0].only(place.array), models[1].only(place.array), args)
+        output, order = _finished(walk, out, shapes[0][0], place)
+    except TraceError:
+        _check_stops(table, models[0], place)  # a wrong replacement may be the reason
+        raise
     made = Written(
         tuple(net.instructions),
         tuple(net.parameters),
@@ -202,11 +207,17 @@ def _attempt(
         order,
     )
     _check_dependent(made)
+    _check_stops(table, models[0], place)
     if table.reads_out_shared and check_program(made.program).passes:
         raise TraceError(
             "The readout is used only once, but in a way that nv.trace can write only for a readout used elsewhere too."
         )
     return made
+
+
+def _check_stops(table: Parameters, model: Model, place: Place) -> None:
+    if table.stopped:
+        check_stops(model.only(place.array), model.draw(jax.random.key(0)), table.stopped)
 
 
 def _check_dependent(made: Written) -> None:

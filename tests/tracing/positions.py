@@ -52,6 +52,14 @@ def written_to_places(p, x, n):
 
 
 @plain(SEQUENCES, U=U, W=W, v=v)
+def softmax_over_positions(p, x, n):
+    """Each coordinate has its own softmax; their shift by the maximum, whose gradient is stopped, changes nothing."""
+    h = x @ p["U"]
+    gates = jax.nn.softmax(h @ p["W"], 1)
+    return ((gates * jnp.tanh(h)).sum(1) + jax.nn.logsumexp(h, 1)) @ p["v"]
+
+
+@plain(SEQUENCES, U=U, W=W, v=v)
 def positions_chosen_by_data(p, x, n):
     h, which = jnp.tanh(x @ p["U"]), (x[..., 0] > 0).astype(int)
     h = jnp.cumsum(jnp.take_along_axis(h, which[..., None], 1), 1) @ p["W"]

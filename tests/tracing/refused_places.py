@@ -32,9 +32,21 @@ def last_by_length(p, x, n):
     return h[jnp.arange(2), (x[:, 0, 0] > 0).astype(int)] @ p["v"]
 
 
-@refused(r"stops gradients of vectors, .* write softmax and logsumexp over positions", SEQUENCES)
-def softmax_over_positions(p, x, n):
-    return (jax.nn.softmax(x @ p["U"], 1) * jnp.tanh(x @ p["U"])).sum(1) @ p["v"]
+@refused(r"stops gradients of vectors, at refused_places.py:\d+", SEQUENCES)
+def shift_that_is_not_a_softmax(p, x, n):
+    h = x @ p["U"]
+    return jnp.tanh(h - jax.lax.stop_gradient(h.max(1, keepdims=True))).mean(1) @ p["v"]
+
+
+@refused(r"stops gradients of vectors, at refused_places.py:\d+", SEQUENCES)
+def stopped_in_a_loop(p, x, n):
+    h = x @ p["U"]
+    return jax.lax.scan(lambda h, _: (jax.nn.softmax(h, 1), None), h, length=2)[0].mean(1) @ p["v"]
+
+
+@refused(r"returns an array of shape \(3, 2, 1\) for a batch of 2 inputs; its first axis must be the batch", SEQUENCES)
+def time_first(p, x, n):
+    return jnp.tanh(x.swapaxes(0, 1) @ p["U"]) @ p["v"]
 
 
 @refused(r"output of a readout is used further \(argmax, at refused_places.py:\d+\)")

@@ -15,6 +15,7 @@ from ...language import instructions as ops
 from ...language.maximum import maximum
 from ...language.values import Scalar, Vector
 from .. import expressions as ex
+from ..custom_derivatives import STOPPED
 from ..jaxprs import Equation, width_axes
 from ..values import (
     ZERO,
@@ -45,11 +46,12 @@ def elementwise(walk: Walk, eq: Equation, *args: Any) -> Any:
         return on_outputs(walk, eq, args)
     if eq.name in SAME and not is_truncating(eq) and isinstance(args[0], Vectors | Par | Joined):
         return args[0]
-    if eq.name == "stop_gradient" and isinstance(args[0], Vectors | Par):
-        walk.refuse(
-            "The model stops gradients of vectors{where}, so its NTK is not that of the function that it computes; "
-            "leave out stop_gradient, and write softmax and logsumexp over positions, which use it, with exp."
-        )
+    if eq.name == "stop_gradient" and isinstance(args[0], Vectors):
+        walk.parameters.stopped[id(eq.first)] = walk.where  # `check_stops` decides whether that is right
+        shape = tuple(1 if k == args[0].axis else s for k, s in enumerate(args[0].shape))
+        return Numbers(ex.Literal(np.zeros(shape)), shape)
+    if eq.name == "stop_gradient" and isinstance(args[0], Par):
+        walk.refuse(STOPPED)
     chosen = _known_case(eq, args)
     if chosen is not None:
         return chosen
