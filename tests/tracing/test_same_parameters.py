@@ -7,13 +7,13 @@ import pytest
 
 import ntkviz as nv
 
-from . import filters, heads, positions
+from . import families, filters, heads, positions
 from .refusals import two_layers
 from .zoo import MODELS, VECTORS
 
-assert all((filters, heads, positions))  # imported because they add models to the zoo
+assert all((families, filters, heads, positions))  # imported because they add models to the zoo
 
-FLOAT32 = {"SimpleCell", "GRUCell", "OptimizedLSTMCell", "MGUCell"}
+FLOAT32 = {"SimpleCell", "GRUCell", "OptimizedLSTMCell", "MGUCell", "Bidirectional"}
 """Models that cannot be run in float64."""
 
 

@@ -6,10 +6,10 @@ from fuzzing.agreement import is_sentence
 
 import ntkviz as nv
 
-from . import refused_places
+from . import families, refused_places
 from .refusals import REFUSED
 
-assert refused_places  # imported because it adds refused models
+assert all((families, refused_places))  # imported because they add refused models
 
 
 @pytest.mark.parametrize("name", REFUSED)
