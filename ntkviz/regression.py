@@ -32,8 +32,9 @@ import numpy as np
 from jaxtyping import Float, Real
 
 from .distant.readings import read
-from .errors import HyperparameterError, InputError, shown
+from .errors import DivergenceError, HyperparameterError, InputError, shown
 from .execution.ragged import Group, group_by_shape
+from .kernels.losses import slope_of
 from .kernels.results import Kernels
 from .language.architecture import Architecture, check_architecture, number, truth
 from .language.gradients.gia import check_program
@@ -50,6 +51,18 @@ class Prediction(NamedTuple):
 
     mean: np.ndarray
     covariance: Float[np.ndarray, "*times test test"] | None
+
+
+class Outputs(NamedTuple):
+    """The outputs of a network in training, in the units of the targets.
+
+    Attributes:
+        train: At the training inputs, `(*times, train)` or `(*times, train, outputs)`.
+        test: At the test inputs, `(*times, test)` or `(*times, test, outputs)`.
+    """
+
+    train: np.ndarray
+    test: np.ndarray
 
 
 def fit(arch: Architecture, x_train: Any, y_train: Any, x_test: Any = None, *, covariance: bool = True) -> Regression:
@@ -196,6 +209,55 @@ class Regression:
         left = (1 - number(rate, "rate", above=0) * modes.rates) ** counts[..., None]
         return self._corrected(self.cross.ntk, modes, 1 - left, self.train.nngp)
 
+    def train_with(
+        self, loss: Any, steps: Any, rate: float, *, momentum: float = 0.0, start: tuple[Any, Any] = (0.0, 0.0)
+    ) -> Outputs:
+        """A network after `steps` steps of gradient descent with momentum, for any loss L = Σ ℓ(f, y).
+
+        In the parameters, u ← momentum·u + ∂L/∂ω and ω ← ω − rate·lr·u. At infinite width, u acts on outputs through
+        the NTK, which stays as it is: with χ = ∂L/∂f, u ← momentum·u + χ and f ← f − rate·Θ(·,X) u. Other losses than
+        the squared one are not linear in f, so that the result depends on the network's initial outputs; from 0, it is
+        not the mean over all networks.
+
+        Source: Lee et al. 2019 (arXiv:1902.06720), §2.2, equations (3) and (4) for any loss; Polyak 1964 for momentum.
+
+        Args:
+            loss: "squared" (½(f − y)²), "logistic" (log(1 + e^{−yf}) with targets ±1), "cross-entropy" (of a softmax of
+                the outputs, with targets of sum 1), or a function of the outputs and the targets that returns χ.
+            steps: A whole number ≥ 0, or an array of them `(*times,)`.
+            rate: The learning rate, > 0.
+            momentum: A number in [0, 1).
+            start: The outputs of the untrained network at the training and test inputs.
+
+        Returns:
+            The outputs after these steps.
+
+        Raises:
+            HyperparameterError: The loss is unknown, or a number is out of its range.
+            InputError: The targets do not fit the loss, or the outputs at the start do not fit the inputs.
+            DivergenceError: The outputs grow beyond all bounds.
+        """
+        counts = _nonnegative(steps, "steps", kinds="iu", wanted="a whole number ≥ 0 or an array of them")
+        rate, momentum = number(rate, "rate", above=0), number(momentum, "momentum", at_least=0)
+        if momentum >= 1:
+            raise HyperparameterError(f"momentum is {shown(momentum)}; it must be less than 1.")
+        slope, y = slope_of(loss, self.y_train), np.asarray(self.y_train, float)
+        train, test = (
+            _start(f, np.shape(k)[:1] + y.shape[1:]) for f, k in zip(start, (y, self.cross.ntk), strict=True)
+        )
+        u, path = np.zeros_like(train), {0: (train, test)}
+        for step in range(1, int(counts.max(initial=0)) + 1):
+            u = momentum * u + np.asarray(slope(train, y), float)
+            with np.errstate(over="ignore", invalid="ignore"):
+                train, test = train - rate * self.train.ntk @ u, test - rate * self.cross.ntk @ u
+            if not np.all(np.isfinite(train)):
+                raise DivergenceError(f"At the rate {rate:g}, training diverges at step {step}; choose a smaller one.")
+            if np.any(counts == step):
+                path[step] = train, test
+        found = [[path[int(k)][side] for k in counts.ravel()] for side in (0, 1)]
+        one, other = (np.array(f).reshape((*counts.shape, *s.shape)) for f, s in zip(found, (train, test), strict=True))
+        return Outputs(one, other)
+
     def learning_rate_bound(self) -> float:
         """The rate above which gradient descent on L = ½ Σ (f − Y)² diverges: 2/λ_max(Θ).
 
@@ -288,6 +350,15 @@ def _check_gaussian(arch: Architecture, group: Group) -> None:
         raise HyperparameterError(
             report.refusal(f"the output of {arch.fn.__name__} is not Gaussian, which regression needs")
         )
+
+
+def _start(f: Any, shape: tuple[int, ...]) -> np.ndarray:
+    outputs = real_array(
+        f, "start", "The outputs at the start are not numbers; give those at training and test inputs."
+    )
+    if outputs.ndim and outputs.shape != shape:
+        raise InputError(f"The outputs at the start have shape {outputs.shape}; they must have shape {shape}.")
+    return np.array(np.broadcast_to(outputs, shape), float)
 
 
 def _targets(y: Any, count: int) -> Real[np.ndarray, "train *outputs"]:

@@ -466,3 +466,54 @@ def test_labels_are_among_the_classes():
         regression.one_hot([0, 7], [0, 1, 4, 6])
     with pytest.raises(InputError, match=r"The labels have shape \(1, 2\)"):
         regression.one_hot([[0, 1]], [0, 1])
+
+
+# --- other losses, and momentum --------------------------------------------------------------------
+
+
+LOSSES = {
+    "squared": lambda f, y: 0.5 * jnp.sum((f - y) ** 2),
+    "logistic": lambda f, y: jnp.sum(jnp.log1p(jnp.exp(-y * f))),
+    "cross-entropy": lambda f, y: -jnp.sum(y * jax.nn.log_softmax(f)),
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_training_is_that_of_a_linear_model_in_its_parameters(loss, rng):
+    """f = f₀ + Jω with Θ = JJᵀ, trained by JAX's gradients of the loss and a velocity in the space of parameters."""
+    features, features_test = rng.normal(size=(TRAIN, 9)) / 3, rng.normal(size=(TEST, 9)) / 3
+    train, cross = features @ features.T, features_test @ features.T
+    shape = (TRAIN, 3) if loss == "cross-entropy" else (TRAIN,)
+    y = np.eye(3)[rng.integers(0, 3, TRAIN)] if loss == "cross-entropy" else rng.choice([-1.0, 1.0], TRAIN)
+    start, start_test = rng.normal(size=shape), rng.normal(size=(TEST, *shape[1:]))
+    wide = regression.Regression(y, Kernels(train, train, 0.0), Kernels(cross, cross, 0.0))
+    found = wide.train_with(loss, [0, 1, 30], 0.2, momentum=0.7, start=(start, start_test))
+    parameters = velocity = jnp.zeros((9, *shape[1:]))
+    slope = jax.grad(lambda p: LOSSES[loss](start + features @ p, y))
+    for _ in range(30):
+        velocity = 0.7 * velocity + slope(parameters)
+        parameters = parameters - 0.2 * velocity
+    np.testing.assert_allclose(found.train[2], start + features @ parameters, rtol=1e-9)
+    np.testing.assert_allclose(found.test[2], start_test + features_test @ parameters, rtol=1e-9)
+    np.testing.assert_array_equal(found.test[0], start_test)
+
+
+def test_training_with_the_squared_loss_is_gradient_descent(by_hand):
+    found = by_hand.train_with("squared", [3, 0], 0.05)
+    np.testing.assert_allclose(found.test, by_hand.gradient_descent([3, 0], 0.05).mean, rtol=1e-9, atol=1e-12)
+    own = by_hand.train_with(lambda f, y: np.tanh(f - y), 2, 0.05)
+    assert own.train.shape == (TRAIN, OUTPUTS)
+    assert own.test.shape == (TEST, OUTPUTS)
+
+
+def test_training_refuses_what_does_not_fit(by_hand):
+    for wrong in ({"momentum": 1.0}, {"momentum": -0.1}, {"rate": 0.0}, {"loss": "hinge"}, {"steps": 0.5}):
+        with pytest.raises(HyperparameterError):
+            by_hand.train_with(**{"loss": "squared", "steps": 1, "rate": 0.1, **wrong})
+    for loss in ("logistic", "cross-entropy"):
+        with pytest.raises(InputError, match="targets"):
+            by_hand.train_with(loss, 1, 0.1)
+    with pytest.raises(InputError, match=r"shape \(2,\); they must have shape \(6, 2\)"):
+        by_hand.train_with("squared", 1, 0.1, start=(np.zeros(2), 0.0))
+    with pytest.raises(nv.DivergenceError, match="diverges at step"):
+        by_hand.train_with("squared", 10**4, 1e3)

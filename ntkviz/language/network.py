@@ -58,8 +58,8 @@ class Network(Recorder):
             std: σ ≥ 0, the standard deviation of an entry of U.
             lr: The factor ≥ 0 of the learning rate for U.
             trainable: `False` leaves U out of the NTK and of training.
-            law: The law of the entries of U: "normal", "uniform", or "truncated normal" (at two standard deviations of
-                the normal one). Since d is the same at any width, the limit depends on it.
+            law: The law of the entries of U: "normal", "uniform", "truncated normal" (at two standard deviations of the
+                normal one), or "sign". Since d is the same at any width, the limit depends on it.
 
         Returns:
             Vectors of leading shape `(*leading,)`.
@@ -132,8 +132,8 @@ class Network(Recorder):
             fan: The factor of fan_in besides the width, for a vector that is used as a readout.
             lr: The factor ≥ 0 of the learning rate.
             trainable: `False` leaves it out of the NTK and of training.
-            law: The law of its coordinates: "normal", "uniform", or "truncated normal" (at two standard deviations of
-                the normal one).
+            law: The law of its coordinates: "normal", "uniform", "truncated normal" (at two standard deviations of the
+                normal one), or "sign".
 
         Returns:
             Vectors of leading shape `shape`.

@@ -255,8 +255,8 @@ def trace(
         scores: "refuse", or "1/d" to treat attention scores divided by √d as if they were divided by d; the limit is
             then that of a different model.
         laws: "gaussian" gives the limit of Gaussian entries, and notes how far each parameter's are from these;
-            "own" gives that of the model's own uniform and truncated normal entries where their fan-in does not grow
-            with the width, as in the first layer. Such limits are computed on samples, with a standard error.
+            "own" gives that of the model's own uniform, truncated normal or ±σ entries where their fan-in does not
+            grow with the width, as in the first layer. Such limits are computed on samples, with a standard error.
         norm_scale: "frozen" replaces vectors that multiply others and start at a constant, such as the scales of
             normalisations, by that constant; "trained" trains them.
         lr: The learning rate of each parameter: "fan_in" (η/fan_in, and η for biases), "variance" (η times the variance

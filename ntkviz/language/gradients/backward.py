@@ -87,6 +87,7 @@ class Pullback:
         self.copies: dict[int, int] = {}
         self.uses: list[Use] = []
         self.random = depends_on_parameters(program)
+        self.trained = depends_on_parameters(program, trainable=True)
 
     def result(self) -> BackwardProgram:
         """The program and its gradients."""
@@ -202,6 +203,8 @@ def _(op: ops.Nonlin, to: Pullback, instruction: Instruction, gradient: int) -> 
             product = to.multiply(args[1 - which], gradient)
         else:
             slope = op.phi.derivative(which)
+            if slope is None and not to.trained[argument]:
+                continue  # as of a mask, whose jump nothing is trained through
             if slope is None:
                 raise ProgramError(
                     f"The derivative of {op.phi.name} is not a function, so there is no NTK; "
@@ -289,10 +292,16 @@ def _(op: ops.Readout, to: Pullback, instruction: Instruction, delta: int) -> No
             to.add(this, to.emit(ops.Scale(), (other, delta), "vector", shape))
 
 
-def depends_on_parameters(program: Program) -> list[bool]:
-    """For each value, whether it depends on a parameter; only such values have gradients."""
+def depends_on_parameters(program: Program, trainable: bool = False) -> list[bool]:
+    """For each value, whether it depends on a parameter; only such values have gradients.
+
+    With `trainable`, whether it depends on a parameter that is trained.
+    """
     depends: list[bool] = []
-    for instruction in program.instructions:
-        made = isinstance(instruction.op, ops.InputMatMul | ops.InitialVector)
+    for index, instruction in enumerate(program.instructions):
+        if trainable:
+            made = isinstance(instruction.op, ops.Source) and program.parameter_of(index).trainable
+        else:
+            made = isinstance(instruction.op, ops.InputMatMul | ops.InitialVector)
         depends.append(made or any(depends[a] for a in instruction.args))
     return depends

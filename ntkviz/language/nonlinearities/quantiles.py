@@ -14,7 +14,7 @@ from typing import Any
 
 from ...errors import HyperparameterError, shown
 from ..lazy_jax import special
-from .nonlinearity import Nonlinearity, nonlinearity
+from .nonlinearity import Nonlinearity, nonlinearity, sign
 
 _CUT = 2.0
 """Where the initialisers of JAX libraries truncate a normal variable, in its own standard deviations."""
@@ -31,7 +31,7 @@ def _truncated_normal(z: Any) -> Any:
 
 
 _QUANTILES: dict[str, Callable[[Any], Any]] = {"uniform": _uniform, "truncated normal": _truncated_normal}
-LAWS = ("normal", *_QUANTILES)
+LAWS = ("normal", *_QUANTILES, "sign")
 
 
 def quantiles(law: str) -> Nonlinearity | None:
@@ -44,4 +44,4 @@ def quantiles(law: str) -> Nonlinearity | None:
         raise HyperparameterError(f"law is {shown(law)}; it must be {' or '.join(map(repr, LAWS))}.")
     if law == "normal":
         return None
-    return nonlinearity(_QUANTILES[law])
+    return sign if law == "sign" else nonlinearity(_QUANTILES[law])

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 import ntkviz as nv
 from ntkviz.errors import ProgramError
@@ -336,3 +337,27 @@ def test_every_instruction_says_how_it_is_written():
             assert gradient_listing.transposed.entry(op) is not gradient_listing.transposed.entry(Op), op
     for how in set(classes(AxesMap, axes)) - {axes.SumTo, axes.AtStep, axes.EveryStep}:
         assert gradient_listing.put_back.entry(how) is not gradient_listing.put_back.entry(AxesMap), how
+
+
+def test_jumps_of_vectors_that_are_not_trained_have_no_gradient(rng):
+    """Dropout: each input keeps a coordinate with probability q, divided by q, so that only the diagonal changes."""
+    x, keep, most = rng.normal(size=(3, 5)), 0.75, float(ndtri(0.75))
+
+    @nv.architecture
+    def network(net, x, *, drops=True):
+        h = nv.relu(net.input("U", x))
+        if drops:
+            below = nv.nonlinearity(lambda z: jnp.where(z < most, 1 / keep, 0.0))
+            h = below(net.vector("mask", shape=(len(x),), trainable=False)) * h
+        return net.readout("v", h)
+
+    found, plain = nv.infinite_ntk(network, x), nv.infinite_ntk(network(drops=False), x)
+    for one, other in zip(found[:2], plain[:2], strict=True):
+        np.testing.assert_allclose(one, other * (1 + np.eye(3) * (1 / keep - 1)), rtol=1e-8)
+
+    @nv.architecture
+    def trained(net, x):
+        return net.readout("v", nv.sign(net.vector("mask", shape=(len(x),))) * net.input("U", x))
+
+    with pytest.raises(ProgramError, match="derivative of sign is not a function"):
+        nv.infinite_ntk(trained, x)

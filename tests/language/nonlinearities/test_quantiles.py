@@ -19,13 +19,18 @@ def network(net, x, *, law="uniform"):
     return net.readout("v", nv.tanh(net.input("U", x, std=SIGMA, lr=LR, law=law)))
 
 
+def nodes_and_weights(law):
+    if law == "sign":
+        return np.array([-1.0, 1.0]), np.array([0.5, 0.5])
+    nodes, weights = np.polynomial.legendre.leggauss(60)
+    low, high = DENSITIES[law].support()
+    u = (low + high) / 2 + (high - low) / 2 * nodes
+    return u, weights * (high - low) / 2 * DENSITIES[law].pdf(u)
+
+
 def exact(law, units):
     """E φφ̄ and its NTK in the parametrization "ntk4a", by quadrature over the density of the entries."""
-    density = DENSITIES[law]
-    nodes, weights = np.polynomial.legendre.leggauss(60)
-    low, high = density.support()
-    u = (low + high) / 2 + (high - low) / 2 * nodes
-    p = weights * (high - low) / 2 * density.pdf(u)
+    u, p = nodes_and_weights(law)
     grid = SIGMA * np.stack(np.meshgrid(*[u] * units.shape[1], indexing="ij"), -1).reshape(-1, units.shape[1])
     p = np.prod(np.stack(np.meshgrid(*[p] * units.shape[1], indexing="ij"), -1), -1).ravel()
     h = np.tanh(grid @ units.T / units.shape[1] ** 0.5)
@@ -34,7 +39,7 @@ def exact(law, units):
     return nngp, nngp + LR * slopes * (units @ units.T) / units.shape[1]
 
 
-@pytest.mark.parametrize("law", DENSITIES)
+@pytest.mark.parametrize("law", [*DENSITIES, "sign"])
 def test_limits_are_integrals_over_the_law(law):
     nngp, ntk = exact(law, X)
     found = nv.infinite_ntk(network(law=law, parametrization="ntk4a"), X)
