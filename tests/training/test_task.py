@@ -12,7 +12,10 @@ import ntkviz as nv
 from ntkviz.networks.sampling import at_readout_scale, run, width_of
 from ntkviz.tracing.models import models_at
 from ntkviz.tracing.same_parameters import parameters_of_program
+from tests.tracing import heads
 from tests.tracing.zoo import MODELS, VECTORS, dense
+
+assert heads  # imported because it adds models to the zoo
 
 
 class WithBiases(nn.Module):
@@ -28,7 +31,11 @@ class WithBiases(nn.Module):
 
 CASES = {
     "biases, the output's too": (WithBiases, VECTORS),
-    **{name: MODELS[name] for name in ("tied_autoencoder", "rectangular_tied", "mean_readout", "multipliers")},
+    "averaged heads with biases": MODELS["Skips"],
+    **{
+        name: MODELS[name]
+        for name in ("tied_autoencoder", "rectangular_tied", "mean_readout", "multipliers", "added_heads")
+    },
 }
 
 
@@ -57,7 +64,7 @@ def descended(traced, x, y, *, width, steps, learning_rate, richness):
     rates = [learning_rate * n * richness**2 * table.rate_at(k, width) for k in range(len(arrays))]
 
     def outputs(arrays):
-        return model.run(arrays, (x,))[:, table.options.output] / scale
+        return model.run(arrays, (x,), made.place) / scale
 
     gradient = jax.jit(jax.grad(lambda arrays: 0.5 * jnp.sum((outputs(arrays) - y) ** 2)))
     expected = [outputs(arrays)]
