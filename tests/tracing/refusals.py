@@ -329,37 +329,6 @@ def position_that_is_not_there(p, x, n):
     return jnp.take(x @ p["U"], jnp.array([0, 5]), axis=1, mode="fill").mean(1) @ p["v"]
 
 
-@refused(r"An output and something else are joined, at refusals.py:\d+")
-def output_beside_data(p, x, n):
-    return jnp.concatenate([jnp.tanh(x @ p["U"]) @ p["v"], x], -1)
-
-
-@refused(r"add nothing to it but other outputs, and biases", SEQUENCES)
-def output_added_to_data(p, x, n):
-    return (jnp.tanh(x @ p["U"]) @ p["v"])[:, 0] + x[:, 0, :1]
-
-
-@refused(r"adds terms of different orders in n, read out by v, and the smaller ones")
-def heads_of_different_orders(p, x, n):
-    h = jnp.tanh(x @ p["U"])
-    return h @ p["v"] + jnp.tanh(h @ p["W"]) @ p["v"] / n**0.5
-
-
-@started(
-    r"adds those of v, a, whose learning rates are not in proportion",
-    a=lambda key, n: jax.random.normal(key, (n, 1)) / n,
-)
-def heads_of_different_rates(p, x, n):
-    h = jnp.tanh(x @ p["U"])
-    return h @ p["v"] + h @ (p["a"] * n**0.5) * 3
-
-
-@refused(r"returns 2 arrays, none of which has the batch as its first axis")
-def losses_alone(p, x, n):
-    f = jnp.tanh(x @ p["U"]) @ p["v"]
-    return (f**2).sum(), f.sum()
-
-
 @refused(r"computes in bfloat16, at refusals.py:\d+, but .* param_dtype float32")
 def half_precision(p, x, n):
     return (x @ p["U"]).astype(jnp.bfloat16).astype(float) @ p["v"]

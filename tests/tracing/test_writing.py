@@ -6,10 +6,10 @@ from fuzzing.agreement import is_sentence
 
 import ntkviz as nv
 
-from . import families, refused_places
+from . import families, refused_outputs, refused_places
 from .refusals import REFUSED
 
-assert all((families, refused_places))  # imported because they add refused models
+assert all((families, refused_outputs, refused_places))  # imported because they add refused models
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -20,6 +20,7 @@ from ..jaxprs import Equation
 from ..models import Place
 from ..parameters import Head
 from ..values import BiasPart, Known, Numbers, Par, ReadoutPart, Readouts, SmallerBlocksError
+from .contraction import Contraction
 
 if TYPE_CHECKING:
     from ..walk import Walk
@@ -84,14 +85,59 @@ def on_outputs(walk: Walk, eq: Equation, args: tuple[Any, ...]) -> Readouts:
         return Readouts(eq.outs[0][0], first.parts + second.parts, first.biases + second.biases)
     if name == "mul" or (name == "div" and isinstance(args[0], Readouts)):
         out, other = args if isinstance(args[0], Readouts) else args[::-1]
-        number = walk.numbers(other) if isinstance(other, Known | Numbers) else None
-        if number is not None and isinstance(number.e, Literal):
-            values = np.broadcast_to(np.asarray(number.e.value, float), out.shape)
-            return _scaled(walk, out, *((1 / values, -number.order) if name == "div" else (values, number.order)))
+        if isinstance(other, Known | Numbers) or (isinstance(other, Par) and not other.axes):
+            return _multiplied(walk, out, walk.numbers(other), divides=name == "div")
+    if name == "select_n" and isinstance(args[0], Known):
+        return _chosen(walk, eq, args[0].first, args[1:])
     walk.refuse(
         f"The output of a readout is used further ({name}{{where}}), but a readout of random weights does not converge "
         "to a number; make it the last operation, without a softmax or a loss."
     )
+
+
+def summed_products(walk: Walk, axes: Contraction, a: Readouts, w: Any) -> Readouts:
+    """Outputs times known numbers, summed over axes; the outputs are the left operand in `axes`."""
+    number = walk.numbers(w) if isinstance(w, Known | Numbers) else None
+    if number is None or not isinstance(number.e, Literal):
+        walk.refuse(
+            "The output of a readout is used further (dot_general{where}), but a readout of random weights does not "
+            "converge to a number; make it the last operation."
+        )
+    values = np.broadcast_to(np.asarray(number.e.value, float), number.shape)
+    free, free_w = axes.free(0, len(a.shape)), axes.free(1, values.ndim)
+    batch = tuple(a.shape[k] for k in axes.batch[0])
+    sizes = tuple(a.shape[k] for k in free), tuple(values.shape[k] for k in free_w)
+    count, count_w = map(math.prod, sizes)
+    values = values.transpose((*axes.batch[1], *free_w, *axes.summed[1])).reshape((*batch, 1, count_w, -1))
+
+    def spread(x: np.ndarray) -> np.ndarray:
+        turned = x.transpose((*axes.batch[0], *free, *axes.summed[0])).reshape((*batch, count, 1, values.shape[-1]))
+        return np.broadcast_to(turned, (*batch, count, *values.shape[-2:]))
+
+    total = summed_outputs(_scaled(walk, a.moved(spread), values, number.order), (len(batch) + 2,))
+    return total.moved(lambda x: x.reshape((*batch, *sizes[0], *sizes[1])))
+
+
+def _multiplied(walk: Walk, a: Readouts, number: Numbers, divides: bool) -> Readouts:
+    if isinstance(number.e, Literal):
+        values = np.broadcast_to(np.asarray(number.e.value, float), a.shape)
+        return _scaled(walk, a, *((1 / values, -number.order) if divides else (values, number.order)))
+    if a.biases:
+        walk.refuse("An output with a bias is multiplied by numbers of the data{where}; leave out its bias.")
+    factor: Any = walk.scalar(number)
+    factor = (1.0 / factor if divides else factor).broadcast_to(a.shape).reshape((-1, 1))
+    order, places = (-number.order if divides else number.order), np.arange(math.prod(a.shape)).reshape(a.shape)
+    parts = [replace(p, x=p.x[p.row.ravel()] * factor, row=places, order=p.order + order) for p in a.parts]
+    return replace(a, parts=tuple(parts))
+
+
+def _chosen(walk: Walk, eq: Equation, which: np.ndarray, cases: tuple[Any, ...]) -> Readouts:
+    """A choice by a known mask, as a sum."""
+    terms = [_times(_term(walk, eq, case), which.astype(int) == k) for k, case in enumerate(cases)]
+    parts, biases = (
+        tuple(itertools.chain(*found)) for found in zip(*((t.parts, t.biases) for t in terms), strict=True)
+    )
+    return Readouts(eq.outs[0][0], parts, biases)
 
 
 def _times(a: Readouts, values: Any) -> Readouts:

@@ -15,6 +15,7 @@ from .contraction import Contraction
 from .elementwise import is_frozen, scores
 from .inputs import from_data
 from .matrices import multiplied, of_constants, read_out
+from .outputs import summed_products
 from .reductions import LETTERS
 from .table import rule
 
@@ -27,11 +28,13 @@ def dot_general(walk: Walk, eq: Equation, a: Any, b: Any) -> Any:
     """A product summed over axes; the result has the batch axes, then those of the left, then those of the right."""
     (left, right), (batch_left, batch_right) = eq.params["dimension_numbers"]
     axes = Contraction((tuple(left), tuple(right)), (tuple(batch_left), tuple(batch_right)))
-    if isinstance(a, Readouts) or isinstance(b, Readouts):
-        walk.refuse(
-            "The output of a readout is used further (dot_general{where}), but a readout of random weights does not "
-            "converge to a number; make it the last operation."
-        )
+    if isinstance(a, Readouts):
+        return summed_products(walk, axes, a, b)
+    if isinstance(b, Readouts):
+        made, batch = summed_products(walk, axes.turned, b, a), len(batch_left)
+        free = batch + len(axes.free(1, len(b.shape)))
+        order = (*range(batch), *range(free, len(made.shape)), *range(batch, free))
+        return made.moved(lambda x: x.transpose(order))
     if isinstance(a, Joined) or isinstance(b, Joined):
         return _of_joined(walk, eq, axes, a, b)
     a, b = _operand(walk, a), _operand(walk, b)
