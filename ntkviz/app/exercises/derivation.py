@@ -28,6 +28,11 @@ class Derivation:
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return self.widget._repr_mimebundle_(**kwargs)
 
+    def without_kernel(self) -> dict[str, Any]:
+        """What a page needs to play this without a kernel (`static/stored_exercises.js`)."""
+        stages = [{"box": stage.widget.model_id} | stage.without_kernel() for stage in self._stages]
+        return {"kind": "derivation", "stages": stages}
+
     def _open(self) -> None:
         closed = False
         for stage in self._stages:

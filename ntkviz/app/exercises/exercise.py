@@ -13,8 +13,10 @@ import numpy as np
 from ...errors import InputError
 from ..pages.controls import shortened
 from .keeper import name_of
+from .near import Near
 from .task import Task
 
+VARIANTS = 4  # sets of numbers that an edition without kernels has
 LARGEST = 10**15  # beyond any measurement of a page, yet with few enough digits to display
 
 
@@ -43,20 +45,23 @@ class Exercise(Task):
         button: str = "Measure",
         **options: Any,
     ):
-        read = decimal_number if isinstance(start, float) else whole_number
-        self._texts, self._numbers = (question, hints, solution), numbers
+        self._read = decimal_number if isinstance(start, float) else whole_number
+        self._texts, self._numbers, self._check_number = (question, hints, solution), numbers, check
         self._field = widgets.Text(
             value=str(start), description=label, continuous_update=False, style={"description_width": "initial"}
         )
 
         def checked() -> tuple[bool, str]:
-            drawn = () if numbers is None else (self._drawn(self.keeper.seed),)
-            return check(read(self._field.value), *drawn)
+            return check(self._read(self._field.value), *self._numbers_of(self.keeper.seed))
 
         named = {"name": name_of(label)} if callable(question) else {}
         asked, nudges, worked = self._worded(0)
         super().__init__(asked, checked, button, (self._field,), hints=nudges, solution=worked, **named | options)
         self._field.observe(lambda change: self.ask(), names="value")  # after its verdict has been cleared
+
+    def _numbers_of(self, seed: int) -> tuple[Any, ...]:
+        """The numbers of a reader as the check's second argument, if it has one."""
+        return () if self._numbers is None else (self._drawn(seed),)
 
     def _drawn(self, seed: int) -> Any:
         assert self._numbers is not None
@@ -65,6 +70,24 @@ class Exercise(Task):
     def _worded(self, seed: int) -> list[Any]:
         """The question, the hints and the solution, with the numbers of a reader."""
         return [text(self._drawn(seed)) if callable(text) else text for text in self._texts]
+
+    def without_kernel(self) -> dict[str, Any]:
+        """As for a task; `check` has the right answer and its tolerance, unless a measurement checks answers."""
+        seeds = range(VARIANTS) if self._numbers else [0]
+        return super().without_kernel() | {
+            "kind": "exercise",
+            "field": self._field.model_id,
+            "whole": self._read is whole_number,
+            "variants": [self._variant(seed) for seed in seeds],
+        }
+
+    def _variant(self, seed: int) -> dict[str, Any]:
+        question, hints, solution = self._worded(seed)
+        check = None
+        if isinstance(self._check_number, Near):
+            right = self._check_number.right(*self._numbers_of(seed))
+            check = {"right": right, "within": self._check_number.within, "said": self._check_number.sentence(right)}
+        return {"question": question, "hints": list(hints), "solution": solution, "check": check}
 
     def ask(self) -> None:
         """Check the number in the field, which the browser keeps."""

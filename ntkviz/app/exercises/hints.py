@@ -26,6 +26,7 @@ class Hints:
 
     def word(self, hints: Sequence[str], solution: str) -> None:
         """Take these texts in place of those before."""
+        self.texts = list(hints), solution
         self._texts = [f"<b>Hint {k + 1}.</b> {hint}" for k, hint in enumerate(hints)]
         self._texts += [f"<b>Solution.</b> {solution}"] if solution else []
         self._last = len(hints)
@@ -50,3 +51,7 @@ class Hints:
         if self._last < len(self._texts):
             self._shown.value = f'<div role="status"><p>{self._texts[-1]}</p></div>'
             self._button.layout.display = "none"
+
+    def without_kernel(self) -> dict[str, str]:
+        """The widgets that a page needs to know to open hints itself."""
+        return {"button": self._button.model_id, "shown": self._shown.model_id}

@@ -37,6 +37,7 @@ class Quiz:
         others: Sequence[str] = (),
     ):
         self._right: set[int] = set()
+        self._items: list[dict[str, Any]] = []
         self._reasons = list(reasons)
         self._offered = [BECAUSE, *sorted({*reasons, *others})]
         self._score = widgets.HTML()
@@ -51,6 +52,17 @@ class Quiz:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return self.widget._repr_mimebundle_(**kwargs)
+
+    def without_kernel(self) -> dict[str, Any]:
+        """What a page needs to play this without a kernel (`static/stored_exercises.js`)."""
+        items = [self._without_kernel(number, **item) for number, item in enumerate(self._items)]
+        return {"kind": "quiz", "keeper": self.keeper.model_id, "score": self._score.model_id, "items": items}
+
+    def _without_kernel(self, number: int, solve: Callable[[], tuple[str, str]], **used: Any) -> dict[str, Any]:
+        right, why = solve()
+        place = self._offered.index(self._reasons[number]) if self._reasons else None
+        widgets_of = {name: widget.model_id for name, widget in used.items()}
+        return widgets_of | {"right": list(used["choice"].options).index(right), "why": why, "right_reason": place}
 
     def _restore(self) -> None:
         if self.keeper.solved:
@@ -82,6 +94,7 @@ class Quiz:
 
         choice.observe(answer, names="value")
         reason.observe(answer, names="value")
+        self._items.append({"choice": choice, "reason": reason, "verdict": verdict, "solve": solve})
         item = widgets.VBox([widgets.HTML(text), choice, *([reason] if self._reasons else []), verdict])
         item.add_class("nv-item")
         return item

@@ -42,7 +42,7 @@ class Task:
         self._background = Background()
         self.keeper = Keeper(name=name or name_of(question))
         self._question = widgets.HTML(question)
-        ask = widgets.Button(description=button)
+        self._button = ask = widgets.Button(description=button)
         ask.add_class("nv-button")
         ask.on_click(lambda _: self.ask())
         self._verdict = widgets.HTML()
@@ -65,6 +65,21 @@ class Task:
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return self.widget._repr_mimebundle_(**kwargs)
+
+    def without_kernel(self) -> dict[str, Any]:
+        """What a page needs to play this without a kernel (`static/stored_exercises.js`).
+
+        Each of `variants` has the texts for one reader's numbers, and `check`, which is `None`: only a kernel can check
+        what a reader has built.
+        """
+        question, hints, solution = self._question.value, *self._hints.texts
+        named = {"keeper": self.keeper, "question": self._question, "ask": self._button, "verdict": self._verdict}
+        return {
+            "kind": "task",
+            **{name: widget.model_id for name, widget in named.items()},
+            "hints": self._hints.without_kernel(),
+            "variants": [{"question": question, "hints": hints, "solution": solution, "check": None}],
+        }
 
     def ask(self) -> None:
         """Check the current state of the page."""

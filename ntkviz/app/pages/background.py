@@ -119,6 +119,11 @@ class Background:
             self._idle.extend(tasks)
             self._changed.notify()
 
+    def leave_unprepared(self) -> None:
+        """Drop all tasks that wait for an idle moment."""
+        with self._changed:
+            self._idle.clear()
+
     def cancel(self) -> None:
         """Cancel any running or waiting request: from now on it changes nothing on the page."""
         with self._changed:
@@ -182,8 +187,10 @@ class Background:
     def _rest(self, request: Request) -> None:
         """After the first step, wait until the slider rests and a reader has opened the page; prepare meanwhile."""
         while not (self._watched.is_set() or request.cancelled.is_set()):
-            if self._idle:
-                self._prepare(self._idle.popleft())
+            with self._changed:
+                task = self._idle.popleft() if self._idle else None
+            if task is not None:
+                self._prepare(task)
             else:
                 self._watched.wait(0.1)
         request.cancelled.wait(REST)

@@ -99,6 +99,10 @@ class BlockStack:
             )
         return " ".join(names)
 
+    def without_kernel(self) -> dict[str, Any]:
+        """What a page needs to know of it to play the part of the kernel (`static/stored.js`)."""
+        return {"kind": "stack", "widget": self.widget.model_id, "start": self.start}
+
     def show(self, code: Sequence[Line]) -> None:
         """Show the text of the program for which it stands."""
         self.widget.code = list(code)

@@ -21,6 +21,9 @@ class Control(Protocol):
     def parse(self, text: str) -> Any:
         """The value that a link's text stands for; raises `HyperparameterError` with one sentence if it is invalid."""
 
+    def without_kernel(self) -> dict[str, Any]:
+        """What a page needs to know of it to play the part of the kernel (`static/stored.js`)."""
+
 
 DIGITS = 10  # decimals to which a slider's value is rounded, which removes binary rounding errors
 
@@ -84,11 +87,16 @@ class Slider:
             )
         return self._nearest(value)
 
+    def without_kernel(self) -> dict[str, Any]:
+        bounds = {name: getattr(self, name) for name in ("low", "high", "step", "whole")}
+        return {"kind": "slider", "widget": self.widget.model_id, "start": self.start} | bounds
+
 
 class _Selection:
     """One of several values; `Choice` and `Stops` add the widget."""
 
     widget: widgets.Dropdown | widgets.SelectionSlider
+    start: Any
     options: list[Any]
 
     @property
@@ -105,6 +113,11 @@ class _Selection:
             if str(option) == text:
                 return option
         raise HyperparameterError(f"it is {shortened(text)!r}, but must be one of {', '.join(map(str, self.options))}")
+
+    def without_kernel(self) -> dict[str, Any]:
+        texts = [str(option) for option in self.options]
+        named = {"widget": self.widget.model_id, "start": self.start, "options": self.options, "texts": texts}
+        return {"kind": "choice"} | named
 
 
 class Choice(_Selection):
@@ -200,6 +213,14 @@ class Controls:
             raise KeyError(f"There is no control named {name!r} with stops.")
         return list(options)
 
+    def values(self, name: str) -> list[Any]:
+        """All values that a control can have, in order; of a stack of blocks, which has too many, its start alone."""
+        control = self._controls[name]
+        if not isinstance(control, Slider):
+            return list(getattr(control, "options", [control.start]))
+        steps = round((control.high - control.low) / control.step)
+        return [round(control.low + k * control.step, DIGITS) for k in range(steps + 1)]
+
     def slider(self, name: str) -> Slider:
         """The slider of this name.
 
@@ -237,6 +258,10 @@ class Controls:
     def moved(self) -> dict[str, Any]:
         """The values of the controls that differ from their initial values."""
         return {name: value for name, value in self.settings().items() if value != self._controls[name].start}
+
+    def without_kernel(self) -> dict[str, dict[str, Any]]:
+        """What a page needs to know of each to play the part of the kernel."""
+        return {name: control.without_kernel() for name, control in self._controls.items()}
 
     def to_link(self) -> str:
         """The state as the fragment of a link: `depth=3&phi=relu`."""

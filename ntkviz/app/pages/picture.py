@@ -6,6 +6,7 @@ import contextvars
 import functools
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -68,7 +69,7 @@ class Picture:
         views: Mapping[Any, View] | None = None,
         play: str = "",
     ):
-        self.controls, self._below = controls, below
+        self.controls, self._plots, self._below = controls, plots, below
         self._steps = steps if callable(steps) else lambda controls: steps
         self._at_once, self._as_it_comes, self._estimate = at_once, as_it_comes, estimate
         self._background = Background(watched=False)
@@ -93,7 +94,7 @@ class Picture:
                 handles.connect(plot, controls)
                 if plot in self._views.low() and plot.figure.layout.height > LOW:
                     plot.figure.layout.height = LOW
-        self._played, self._player = play, Player(controls, play) if play else None
+        self.played, self._player = play, Player(controls, play) if play else None
         sampling = [self._progress, self._cancel] if as_it_comes else []
         playing = [self._player.button] if self._player else []
         foot = widgets.HBox([*playing, *sampling, self._status, self._toolbar])
@@ -108,10 +109,34 @@ class Picture:
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         return self.widget._repr_mimebundle_(**kwargs) | preview(self.widget, self.controls.to_link())
 
+    def without_kernel(self) -> dict[str, Any]:
+        """What a page needs to know of its widgets to play the part of the kernel (`static/stored.js`)."""
+        plots = [*self._plots, *self._below]
+        return {
+            "controls": self.controls.without_kernel(),
+            "play": self.played,
+            "handles": {
+                plot.figure.model_id: [{"x": handle.x, "y": handle.y} for handle in plot.handles]
+                for plot in plots
+                if isinstance(plot, Plot) and plot.handles
+            },
+            "panels": [[plot.widget.model_id, plot.reading.model_id] for plot in plots],
+            "player": self._player.button.model_id if self._player else None,
+            **{name: getattr(self, f"_{name}").model_id for name in ("toolbar", "status", "error")},
+            "useless": [self._progress.model_id, self._cancel.model_id],
+        }
+
     @property
     def panels(self) -> list[Panel]:
         """Those that are shown."""
         return [*self._views.shown.panels, *self._below]
+
+    def movable(self) -> list[str]:
+        """The controls that a reader can move in the current view, by themselves or by a handle."""
+        shown = [name for name in self.controls.settings() if name not in self._views.shown.without]
+        handles_shown = [handle for panel in self.panels if isinstance(panel, Plot) for handle in panel.handles]
+        by_hand = [name for handle in handles_shown for name in (handle.x, handle.y) if isinstance(name, str)]
+        return list(dict.fromkeys([*shown, *by_hand]))
 
     def _arrange(self) -> None:
         """Show what belongs to the current view, with its handles where the controls are."""
@@ -120,11 +145,44 @@ class Picture:
             if isinstance(panel, Plot) and panel.handles:
                 handles.place(panel, self.controls)
         if self._player is not None:
-            elsewhere = self._played in self._views.shown.without
+            elsewhere = self.played in self._views.shown.without
             (self._player.button.add_class if elsewhere else self._player.button.remove_class)(HIDDEN)
 
     def refresh(self) -> None:
         """Compute and draw for the current controls."""
+        if not self._answer() or self._as_it_comes is None:
+            return
+        self._progress.max, self._progress.value = self._steps(self.controls) + (self._estimate is not None), 0
+        self._waits, self._cost = False, ""
+        self._announce_work()
+        self._cancel.disabled = False
+        settings = SimpleNamespace(**self.controls.settings())
+        calculation = functools.partial(self._calculation, settings)
+        forecast = functools.partial(self._forecast, settings) if self._estimate else None
+        self._background.run(calculation, self._step, self._finish, self._wait, forecast)
+
+    def complete(self, seconds: float) -> None:
+        """Compute and draw everything for the current controls before returning, for an edition without kernels.
+
+        After `seconds` of a processor no further step of the finite-width side is begun, and the page says so.
+        """
+        self._background.leave_unprepared()
+        if not self._answer() or self._as_it_comes is None:
+            return
+        until = time.process_time() + seconds
+        try:
+            for update in self._as_it_comes(SimpleNamespace(**self.controls.settings())):
+                update()
+                if time.process_time() > until:
+                    self._finish(None, "Sampling has ended here: these networks take long.")
+                    return
+        except Exception as error:
+            self._finish(sentence(error))
+            return
+        self._finish(None)
+
+    def _answer(self) -> bool:
+        """Draw what is computed at once; returns whether that was possible."""
         self._background.cancel()
         self._toolbar.state = self.controls.to_link()
         self._arrange()
@@ -135,23 +193,14 @@ class Picture:
                 self._at_once(self.controls)
         except Exception as error:
             self._finish(sentence(error))
-            return
+            return False
         finally:
             for panel in self.panels:
                 panel.settle()
         self._show_error(self._refused)
         self._refused = None
         self._status.value = ""
-        if self._as_it_comes is None:
-            return
-        self._progress.max, self._progress.value = self._steps(self.controls) + (self._estimate is not None), 0
-        self._waits, self._cost = False, ""
-        self._announce_work()
-        self._cancel.disabled = False
-        settings = SimpleNamespace(**self.controls.settings())
-        calculation = functools.partial(self._calculation, settings)
-        forecast = functools.partial(self._forecast, settings) if self._estimate else None
-        self._background.run(calculation, self._step, self._finish, self._wait, forecast)
+        return True
 
     @contextmanager
     def _saying_if_late(self) -> Iterator[None]:

@@ -2,11 +2,12 @@
 
 import json
 
+import numpy as np
 import pytest
 
 import ntkviz as nv
-from ntkviz.app import Exercise
-from ntkviz.app.exercises.exercise import decimal_number, whole_number
+from ntkviz.app import Exercise, near
+from ntkviz.app.exercises.exercise import VARIANTS, decimal_number, whole_number
 from ntkviz.errors import InputError
 
 from ..conftest import wait_for
@@ -98,3 +99,26 @@ def test_exercise_shows_measurements_and_refusals():
     for answer, expected in (("5", "Not yet."), ("20", "Yes."), ("0", "whole number")):
         exercise._field.value = answer
         wait_for(lambda expected=expected: expected in exercise._verdict.value)
+
+
+def test_without_a_kernel_a_page_knows_the_texts_and_the_answer_for_the_numbers_of_a_reader():
+    twice = near(lambda d: 2.0 * d, within=0.1)
+    exercise = Exercise(
+        lambda d: f"2 · {d}?", "x", twice, 0, numbers=lambda rng: int(rng.integers(1, 90)),
+        hints=lambda d: [f"Double {d}."], solution=lambda d: f"<b>{2 * d}</b>",
+    )  # fmt: skip
+    known = exercise.without_kernel()
+    drawn = [int(np.random.default_rng(seed).integers(1, 90)) for seed in range(VARIANTS)]
+    assert [variant["check"]["right"] for variant in known["variants"]] == [2 * d for d in drawn]
+    assert known["variants"][1] | {"check": None} == {
+        "question": f"2 · {drawn[1]}?", "hints": [f"Double {drawn[1]}."], "solution": f"<b>{2 * drawn[1]}</b>",
+        "check": None,
+    }  # fmt: skip
+    assert known["variants"][0]["check"] == {"right": 2.0 * drawn[0], "within": 0.1, "said": f"It is {2 * drawn[0]}."}
+    assert known["whole"]
+
+
+def test_without_a_kernel_a_measurement_is_not_checked():
+    known = Exercise("?", "x", lambda x: (True, ""), 1.0).without_kernel()
+    assert [variant["check"] for variant in known["variants"]] == [None]
+    assert not known["whole"]

@@ -57,3 +57,11 @@ def test_items_of_many_choices_need_no_reason():
     assert text(verdict.value) == "Not yet. "
     choice.value = "passes"
     assert text(verdict.value) == "Yes. It does."
+
+
+def test_without_a_kernel_a_page_knows_the_verdicts(quiz):
+    known = quiz.without_kernel()
+    assert [(item["right"], item["why"]) for item in known["items"]] == [(0, "It does."), (1, "It does not.")]
+    offered = quiz._items[0]["reason"].options
+    assert [offered[item["right_reason"]] for item in known["items"]] == ["it is centred", "it is used twice"]
+    assert Quiz("Which?", ITEMS, ["passes", "fails"]).without_kernel()["items"][0]["right_reason"] is None

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import ntkviz as nv
-from ntkviz.app import Controls, Picture, SideBySideKernels, Slider, upstream
+from ntkviz.app import Choice, Controls, Handle, Picture, Plot, SideBySideKernels, Slider, View, upstream
 from ntkviz.app.plots.panel import OUTDATED
 from ntkviz.execution.cost import Cost
 
@@ -226,3 +226,47 @@ def test_the_toolbar_resets_and_follows_links(shown):
     picture._on_tool({"reset": True})
     assert picture.controls.sigma == 1.0
     assert picture._error.layout.display == "none"
+
+
+def test_it_is_completed_before_it_returns(shown):
+    picture, pair = shown
+    picture.controls.set(sigma=2.0)
+    picture.complete(10.0)
+    assert np.all(pair._images[0].z == 2.0)
+    assert picture._status.value == ""
+    picture.controls.set(sigma=-1.0)
+    picture.complete(10.0)
+    assert "must be a finite number" in picture._error.value
+
+
+def test_sampling_that_takes_too_long_is_ended_and_says_so():
+    begun = []
+
+    def slowly(c):
+        for k in range(100):
+            begun.append(k)
+            sum(range(10**6))
+            yield lambda: None
+
+    picture = Picture(Controls(), [], at_once=lambda c: None, as_it_comes=slowly)
+    picture.cancel()
+    begun.clear()
+    picture.complete(0.1)
+    assert len(begun) < 50
+    assert "take long" in picture._status.value
+
+
+def test_what_a_reader_can_move_is_shown_or_has_a_handle():
+    class Held(Plot):
+        handles = (Handle("both", "x", 0.0),)
+
+    views = {"a": View([Held("held")], ["x", "y"]), "b": View([], ["x"])}
+    numbers = {name: Slider(name, 0, 9, start=0) for name in "xy"}
+    controls = Controls(view=Choice("view", ["a", "b"], "a"), **numbers)
+    picture = Picture(controls, list(views["a"].panels), at_once=lambda c: None, views=views)
+    assert picture.movable() == ["view", "x"]
+    controls.set(view="b")
+    assert picture.movable() == ["view", "y"]
+    known = picture.without_kernel()
+    assert [one["kind"] for one in known["controls"].values()] == ["choice", "slider", "slider"]
+    assert list(known["handles"].values()) == [[{"x": "x", "y": 0.0}]]
