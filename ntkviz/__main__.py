@@ -13,14 +13,16 @@ from importlib import metadata
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-COPY = "ntkviz-notebooks"  # the folder of a reader's own copies
+COPY, SITE = "ntkviz-notebooks", "ntkviz-site"  # the folders of a reader's own copies, and of the static edition
 HELP = """\
 without a command   open the course in a browser
 classroom           the same for a class: light kernels, and one engine that computes for all of them
 lab [FOLDER]        open a copy of the notebooks in JupyterLab, by default in ./ntkviz-notebooks
+site [FOLDER]       write the course as plain files that need no server, by default into ./ntkviz-site
 doctor              say what this installation has and lacks
 
-Options that are not listed below go to Voilà or JupyterLab: --port=9000, --no-browser, --help-all, ...
+Options that are not listed below go to Voilà or JupyterLab: --port=9000, --no-browser, --help-all, ...; those of site
+are --address (where the files will be found), --seconds and --cache.
 """
 
 
@@ -53,6 +55,12 @@ def _lab(folder: str, options: list[str]) -> None:
     LabApp.launch_instance([str(copied(Path(folder))), never, *options])
 
 
+def _site(folder: str, options: list[str]) -> None:
+    from .app.site import command
+
+    command.main(notebooks(), [folder, *options])
+
+
 def _doctor() -> None:
     from .doctor import report
 
@@ -67,17 +75,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         SystemExit: The command does not exist, or the packages of the course are not installed.
     """
     parser = argparse.ArgumentParser("ntkviz", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", nargs="?", choices=["app", "classroom", "lab", "doctor"], default="app")
-    parser.add_argument("folder", nargs="?", help=f"of your copies, for lab (default: {COPY})")
+    parser.add_argument("command", nargs="?", choices=["app", "classroom", "lab", "site", "doctor"], default="app")
+    parser.add_argument("folder", nargs="?", help=f"for lab (default: {COPY}) or site (default: {SITE})")
     parser.add_argument("--version", action="version", version=metadata.version("ntkviz"))
     given, options = parser.parse_known_args(argv)
-    if given.folder and given.command != "lab":
+    if given.folder and given.command not in ("lab", "site"):
         parser.error(f"{given.command} takes no folder: {given.folder}")
     if given.command == "doctor":
         _doctor()
         return
     try:
-        _lab(given.folder or COPY, options) if given.command == "lab" else _course(given.command, options)
+        if given.command == "lab":
+            _lab(given.folder or COPY, options)
+        elif given.command == "site":
+            _site(given.folder or SITE, options)
+        else:
+            _course(given.command, options)
     except ModuleNotFoundError as missing:
         package = str(missing.name).partition(".")[0]
         raise SystemExit(f'The course is not installed ({package} is missing): pip install "ntkviz[app]"') from missing

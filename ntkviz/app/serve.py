@@ -11,7 +11,7 @@ import os
 
 import platformdirs
 
-from .server.dashboard import CONFIG, JUPYTER_PATH, Dashboard
+from .server.dashboard import CONFIG, Dashboard, find_templates
 from .style.theme import PAGE_HAS_PLOTLY
 
 
@@ -25,7 +25,7 @@ def main(argv: list[str] | None = None) -> None:
     """Serve the dashboard until interrupted."""
     keep_compiled_code()
     os.environ[PAGE_HAS_PLOTLY] = "yes"  # for the kernels, which then need not send it
-    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(JUPYTER_PATH), os.environ.get("JUPYTER_PATH")]))
+    find_templates()
     # Tornado would log every page that does not exist or is refused.
     logging.getLogger("tornado").setLevel(logging.ERROR)
     Dashboard.launch_instance(argv, config=CONFIG)

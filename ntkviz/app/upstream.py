@@ -36,6 +36,13 @@ def css_classes(widget: Any) -> tuple[str, ...]:
     return tuple(widget._dom_classes)
 
 
+def live_widgets() -> dict[str, Any]:
+    """All widgets of this kernel by their ids; ipywidgets deprecates its public name for them without another."""
+    from ipywidgets.widgets.widget import _instances
+
+    return dict(_instances)
+
+
 def configuration(figure: Any) -> dict[str, Any]:
     """The plotly.js configuration of a figure widget."""
     return dict(figure._config)

@@ -49,7 +49,7 @@ class Watch:
     def note(self, url: str) -> None:
         """Record a request that leaves this machine (Chromium sends none for data: and blob: addresses)."""
         where = urlsplit(url)
-        if where.scheme not in ("data", "blob") and where.hostname != "127.0.0.1":
+        if where.scheme not in ("data", "blob", "file") and where.hostname != "127.0.0.1":
             self.foreign.append(url)
 
     def check(self, name: str = "the page") -> None:

@@ -42,6 +42,12 @@ PLOTLY = Path(str(STATIC / "vendor" / "plotly-cartesian.min.js"))  # a third of 
 # Voilà looks for `voila/templates/<name>` below each of these folders, and finds ours in this one.
 JUPYTER_PATH = Path(str(resources.files("ntkviz.app")))
 
+
+def find_templates() -> None:
+    """Let Voilà find our template, in this process and in those that it starts."""
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [str(JUPYTER_PATH), os.environ.get("JUPYTER_PATH")]))
+
+
 CONFIG = Config(
     Voila={
         "ip": "127.0.0.1",

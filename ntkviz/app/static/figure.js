@@ -8,6 +8,7 @@ const EDITS = {
   _py2js_update: update,
   _py2js_addTraces: (el, edit) => Plotly.addTraces(el, edit.trace_data),
   _py2js_deleteTraces: (el, edit) => Plotly.deleteTraces(el, edit.delete_inds),
+  _stored: (el, figure) => react(el, figure),
   _py2js_moveTraces: (el, edit) => Plotly.moveTraces(el, edit.current_trace_inds, edit.new_trace_inds),
 };
 
@@ -21,6 +22,9 @@ async function update(el, { style_data: style, layout_data: layout, style_traces
   await Plotly.restyle(el, style, traces);
   return Plotly.relayout(el, layout);
 }
+
+// The static edition has whole figures; the height is that of the place on the page.
+const react = (el, { data, layout: { height, ...layout } }) => Plotly.react(el, data, layout, el._context);
 
 const ARRAYS = {
   int8: Int8Array, int16: Int16Array, int32: Int32Array, uint8: Uint8Array, uint16: Uint16Array,

@@ -2,7 +2,7 @@
 
 const HITS = 12;
 const here = document.body.dataset.chapter;
-const home = `${document.body.dataset.baseUrl}render/`;
+const { home } = document.body.dataset;
 let data;
 const course = () => (data ??= fetch(`${document.body.dataset.baseUrl}course.json`).then((answer) => answer.json()));
 

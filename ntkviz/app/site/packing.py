@@ -1,0 +1,47 @@
+"""Files of data that a page loads as scripts, since a page opened from a disk may load no others.
+
+A value that occurs several times, such as the curve of a limit under many settings of the width, is stored once: in a
+pool, to which `{"$": k}` refers. The JSON is compressed and written in base64; `static/stored/connection.js` reads it.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from typing import Any
+
+SHORT = 40  # characters of JSON below which a value is written in its place
+
+
+def packed(name: str, value: Any) -> str:
+    """The script that gives a page the value by its name."""
+    pool = _Pool()
+    whole = {"value": pool.add(value), "pool": pool.parts}
+    text = json.dumps(whole, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    compressed = gzip.compress(text.encode(), compresslevel=9, mtime=0)  # the same data give the same file
+    return f'ntkvizData("{name}","{base64.b64encode(compressed).decode()}");\n'
+
+
+class _Pool:
+    """The parts of a value that are long enough to be shared."""
+
+    def __init__(self) -> None:
+        self.parts: list[Any] = []
+        self._places: dict[str, int] = {}
+
+    def add(self, value: Any) -> Any:
+        """The value, or a reference to it."""
+        if isinstance(value, dict):
+            value = {name: self.add(part) for name, part in value.items()}
+        elif isinstance(value, list):
+            value = [self.add(part) for part in value]
+        elif not isinstance(value, str):
+            return value
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        if len(text) < SHORT:
+            return value
+        if text not in self._places:
+            self._places[text] = len(self.parts)
+            self.parts.append(value)
+        return {"$": self._places[text]}

@@ -1,0 +1,170 @@
+// Exercises whose answers are stored: what exercises/*.py do in a kernel, with the same words.
+
+const BY_MEASUREMENT =
+  "This answer is checked by a measurement, which needs the running course. The hints and the solution are here.";
+const LARGEST = 1e15;
+
+const escaped = (text) => Object.assign(document.createElement("i"), { textContent: text }).innerHTML;
+const status = (html) => `<span role="status">${html}</span>`;
+const verdict = (style, word, why) => status(`<span class="${style}">${word}</span> ${escaped(why)}`);
+
+// What the browser keeps of an exercise (keeper.py).
+class StoredKeeper {
+  constructor(id, restore) {
+    this.id = id;
+    this.kept = {};
+    kernel.listen(id, ({ stored }) => {
+      if (!stored) return;
+      this.remember(stored);
+      restore();
+    });
+  }
+
+  remember(changes) {
+    this.kept = { ...this.kept, ...changes };
+    kernel.update(this.id, { kept: this.kept });
+    this.changed?.();
+  }
+}
+
+class StoredTask {
+  constructor(spec) {
+    this.spec = spec;
+    this.opened = 0;
+    this.keeper = new StoredKeeper(spec.keeper, () => this.restore());
+    kernel.listen(spec.ask, (_, { event }) => event === "click" && this.ask());
+    kernel.listen(spec.hints.button, (_, { event }) => event === "click" && this.open(this.opened + 1));
+    if (spec.field) kernel.listen(spec.field, ({ value }) => value !== undefined && this.ask());
+  }
+
+  get variant() {
+    const { variants } = this.spec;
+    return variants[(this.keeper.kept.seed ?? 0) % variants.length];
+  }
+
+  restore() {
+    const { answer, hints, solved } = this.keeper.kept;
+    kernel.update(this.spec.question, { value: this.variant.question });
+    if (answer && this.spec.field) kernel.update(this.spec.field, { value: answer });
+    this.open(Number(hints) || 0);
+    if (!solved) return;
+    kernel.update(this.spec.verdict, { value: verdict("nv-right", "Solved.", "") });
+    this.solve();
+  }
+
+  // ---- Hints ----
+
+  get texts() {
+    const { hints, solution } = this.variant;
+    const numbered = hints.map((hint, k) => `<b>Hint ${k + 1}.</b> ${hint}`);
+    return solution ? [...numbered, `<b>Solution.</b> ${solution}`] : numbered;
+  }
+
+  open(count) {
+    const { texts } = this;
+    const last = this.variant.hints.length;
+    this.opened = Math.min(count, texts.length);
+    this.say(texts.slice(0, this.opened));
+    const label = this.opened < last ? `Hint ${this.opened + 1} of ${last}` : "Show the solution";
+    kernel.update(this.spec.hints.button, { description: label });
+    kernel.layout(this.spec.hints.button, { display: this.opened === texts.length ? "none" : null });
+    this.keeper.remember({ hints: this.opened });
+  }
+
+  say(texts) {
+    const shown = texts.map((text) => `<p>${text}</p>`).join("");
+    kernel.update(this.spec.hints.shown, { value: shown && `<div role="status">${shown}</div>` });
+  }
+
+  solve() {
+    if (!this.variant.solution) return;
+    this.say([this.texts.at(-1)]);
+    kernel.layout(this.spec.hints.button, { display: "none" });
+  }
+
+  // Whether the next stage of a derivation may be shown; what cannot be checked here counts once its solution is read.
+  get done() {
+    return this.keeper.kept.solved === true || (!this.variant.check && this.opened === this.texts.length);
+  }
+
+  // ---- Answers ----
+
+  ask() {
+    const { check } = this.variant;
+    if (!this.spec.field) return this.tell("", "", BY_MEASUREMENT);
+    const text = kernel.state(this.spec.field).value;
+    this.keeper.remember({ answer: text });
+    const { number, refusal } = parsed(text, this.spec.whole);
+    if (refusal) return this.tell("nv-wrong", "", refusal);
+    if (!check) return this.tell("", "", BY_MEASUREMENT);
+    if (Math.abs(number - check.right) > check.within * Math.abs(check.right)) {
+      return this.tell("nv-wrong", "Not yet.", `It is ${check.right > number ? "larger" : "smaller"} than that.`);
+    }
+    this.tell("nv-right", "Yes.", check.said);
+    this.keeper.remember({ solved: true });
+    return this.solve();
+  }
+
+  tell(style, word, why) {
+    kernel.update(this.spec.verdict, { value: verdict(style, word, why) });
+  }
+}
+
+// The number that a reader typed, or why it is none (exercise.py).
+function parsed(text, whole) {
+  const wanted = whole ? "a whole number such as 1000" : "a number such as 1.25";
+  let plain = text.trim().replaceAll("−", "-");
+  if (whole && /^[+-]?\d{1,3}([,\u202f\u00a0 ]\d{3})+$/.test(plain)) plain = plain.replace(/[^\d+-]/g, "");
+  if (!plain) return { refusal: `Type ${wanted}.` };
+  const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(plain) ? Number(plain) : NaN;
+  if (Number.isNaN(number) || (whole && Math.abs(number) <= LARGEST && !Number.isInteger(number))) {
+    return { refusal: `“${text.trim()}” is not ${wanted}.` };
+  }
+  if (Math.abs(number) > LARGEST) return { refusal: `${text.trim()} is too large for this page; type a smaller number.` };
+  return { number };
+}
+
+function storedDerivation({ stages }) {
+  const tasks = stages.map((stage) => new StoredTask(stage));
+  const open = () => {
+    let closed = false;
+    tasks.forEach((task, k) => {
+      kernel.layout(stages[k].box, { display: closed ? "none" : null });
+      closed ||= !task.done;
+    });
+  };
+  for (const task of tasks) task.keeper.changed = open;
+}
+
+function storedQuiz({ keeper: id, score, items }) {
+  const keeper = new StoredKeeper(id, () => {
+    if (keeper.kept.solved) kernel.update(score, { value: verdict("nv-right", "Solved.", "") });
+  });
+  const right = new Set();
+  const judge = (item, k) => {
+    const chosen = kernel.state(item.choice).index;
+    const given = item.right_reason === null ? null : kernel.state(item.reason).index;
+    if (chosen === null || given === 0) {
+      return kernel.update(item.verdict, { value: chosen === null ? "" : status("Now choose the reason.") });
+    }
+    const wrong = [...(chosen === item.right ? [] : ["answer"]), ...(given === item.right_reason ? [] : ["reason"])];
+    if (wrong.length) right.delete(k);
+    else right.add(k);
+    kernel.update(score, { value: `${right.size} of ${items.length} right.` });
+    if (right.size === items.length) keeper.remember({ solved: true });
+    const which = item.right_reason !== null && wrong.length === 1 ? `The ${wrong[0]} is not right.` : "";
+    const value = wrong.length ? verdict("nv-wrong", "Not yet.", which) : verdict("nv-right", "Yes.", item.why);
+    return kernel.update(item.verdict, { value });
+  };
+  items.forEach((item, k) => {
+    for (const part of [item.choice, item.reason]) kernel.listen(part, ({ index }) => index !== undefined && judge(item, k));
+  });
+}
+
+kernel.started = kernel.start();
+
+function storedExercise(spec) {
+  if (spec.kind === "quiz") storedQuiz(spec);
+  else if (spec.kind === "derivation") storedDerivation(spec);
+  else new StoredTask(spec);
+}

@@ -1,0 +1,235 @@
+// A picture whose settings are stored: a move of a control leads to stored settings, or says that there are none.
+
+const BEAT_MS = 300;
+const OUTDATED = "nv-outdated";
+const NOTE = '<span class="nv-note">Out of date: not stored for these settings.</span>';
+
+// Keys move a slider by one step, and then mean the next stored value; a pointer means the nearest one.
+let byKey = false;
+addEventListener("keydown", () => (byKey = true), true);
+addEventListener("pointerdown", () => (byKey = false), true);
+
+class StoredPicture {
+  constructor(spec) {
+    this.spec = spec;
+    this.names = Object.keys(spec.controls);
+    this.controls = Object.values(spec.controls);
+    this.start = this.controls.map(({ start }) => start);
+    this.places = new Map(spec.settings.map((settings, k) => [JSON.stringify(settings), k]));
+    this.current = this.start;
+    this.bases = {};
+    this.shown = {}; // by widget, the traits that differ from the start
+    this.controls.forEach((control, k) => kernel.listen(control.widget, (state) => this.onControl(control, k, state)));
+    kernel.listen(spec.toolbar, (_, message) => this.onTool(message));
+    for (const [figure, handles] of Object.entries(spec.handles)) {
+      kernel.listen(figure, (_, message) => this.onHandle(figure, handles, message));
+    }
+    if (spec.player) kernel.listen(spec.player, (_, { event }) => event === "click" && this.toggle());
+    for (const id of spec.useless) {
+      const { state } = kernel.models[id];
+      state._dom_classes = [...state._dom_classes, "nv-hidden"];
+    }
+    setTimeout(() => this.states(), 1000); // so that the first move need not wait
+  }
+
+  states() {
+    return (this.loading ??= load(`${document.body.dataset.chapter}-states`).then(unpacked));
+  }
+
+  // ---- What a reader does ----
+
+  onControl(control, k, state) {
+    const value = this.valueOf(control, state);
+    if (value === undefined || value === this.current[k]) return undefined;
+    return this.move(new Map([[k, value]]));
+  }
+
+  valueOf({ kind, options, low, high, step }, state) {
+    if (kind === "choice") return "index" in state ? options[state.index] : undefined;
+    if (!("value" in state)) return undefined;
+    if (kind === "stack") return state.value;
+    const nearest = low + Math.round((state.value - low) / step) * step;
+    return Math.min(high, Number(nearest.toFixed(10)));
+  }
+
+  async onTool(message) {
+    if ("reset" in message || "link" in message) this.stop();
+    if ("reset" in message) await this.show(this.start);
+    else if ("link" in message && message.link !== kernel.state(this.spec.toolbar).state) await this.follow(message.link);
+  }
+
+  async onHandle(figure, handles, { handle, ...place }) {
+    if (handle === undefined) return;
+    const moved = new Map();
+    for (const letter of ["x", "y"]) {
+      const k = this.names.indexOf(handles[handle][letter]);
+      if (k >= 0 && Number.isFinite(place[letter])) moved.set(k, this.valueOf(this.controls[k], { value: place[letter] }));
+    }
+    await this.move(moved);
+    kernel.send(figure, { handled: true });
+  }
+
+  // ---- Links ----
+
+  link(settings) {
+    const text = ({ options, texts }, value) => (options ? texts[options.indexOf(value)] : String(value));
+    return new URLSearchParams(this.names.map((name, k) => [name, text(this.controls[k], settings[k])])).toString();
+  }
+
+  async follow(link) {
+    const settings = [...this.start];
+    const refused = [];
+    for (const [name, text] of new URLSearchParams(link)) {
+      const k = this.names.indexOf(name);
+      const value = k < 0 ? undefined : this.parse(this.controls[k], text);
+      if (value === undefined) refused.push(name);
+      else settings[k] = value;
+    }
+    await this.show(settings);
+    if (!refused.length) return;
+    const error = document.createElement("div");
+    error.setAttribute("role", "alert");
+    error.textContent = `Some settings in the link are invalid and were left at their initial values: ${refused.join(", ")}.`;
+    kernel.update(this.spec.error, { value: error.outerHTML });
+    kernel.layout(this.spec.error, { display: null });
+  }
+
+  parse({ kind, options, texts, low, high, ...control }, text) {
+    if (kind === "choice") return options[texts.indexOf(text)];
+    if (kind === "stack") return text;
+    const value = text.trim() === "" ? NaN : Number(text);
+    return value >= low && value <= high ? this.valueOf({ kind, low, high, ...control }, { value }) : undefined;
+  }
+
+  // ---- Stored settings ----
+
+  // How far a value is from another, as a part of all values; words must be equal.
+  distance({ kind, options, low, high }, one, other) {
+    if (one === other) return 0;
+    if (kind === "slider") return Math.abs(one - other) / (high - low);
+    if (kind === "stack" || typeof one === "string") return Infinity;
+    return Math.abs(options.indexOf(one) - options.indexOf(other)) / options.length;
+  }
+
+  // The stored settings that differ from `settings` in these controls alone.
+  line(settings, moved) {
+    return this.spec.settings.filter((stored) => stored.every((value, k) => moved.has(k) || value === settings[k]));
+  }
+
+  nearest(settings, candidates, weight = () => 1) {
+    const far = (stored) => stored.reduce((sum, value, k) => {
+      return sum + (value === settings[k] ? 0 : weight(k) + this.distance(this.controls[k], value, settings[k]));
+    }, 0);
+    const best = candidates.reduce((one, other) => (far(other) < far(one) ? other : one), candidates[0]);
+    return best && far(best) < Infinity ? best : undefined;
+  }
+
+  // The stored value next to the current one, in the direction of a key.
+  next(k, value, candidates) {
+    const order = (at) => (this.controls[k].options ? this.controls[k].options.indexOf(at) : at);
+    const way = Math.sign(order(value) - order(this.current[k]));
+    const beyond = candidates.filter((stored) => way * (order(stored[k]) - order(this.current[k])) > 0);
+    return beyond.sort((one, other) => way * (order(one[k]) - order(other[k])))[0];
+  }
+
+  async move(moved) {
+    const wanted = this.current.map((value, k) => (moved.has(k) ? moved.get(k) : value));
+    if (this.places.has(JSON.stringify(wanted))) return this.show(wanted);
+    const candidates = this.line(wanted, moved);
+    const [[k, value]] = moved;
+    const others = candidates.filter((stored) => String(stored) !== String(this.current));
+    const found = byKey && moved.size === 1 ? this.next(k, value, others) : this.nearest(wanted, candidates, () => 0);
+    return this.show(found && others.length ? found : byKey && others.length ? this.current : wanted);
+  }
+
+  async show(settings) {
+    this.current = settings;
+    const states = await this.states();
+    if (this.current !== settings) return; // moved on
+    const place = this.places.get(JSON.stringify(settings));
+    if (place !== undefined) this.become(states[place], settings);
+    else this.dim(states, settings);
+  }
+
+  // Shows the nearest stored picture, dimmed and without its numbers, and says how to get to it.
+  dim(states, settings) {
+    const nearest = this.nearest(settings, this.spec.settings, (k) => (this.names[k] === "view" ? 100 : 1)) ?? this.start;
+    const state = { ...states[this.places.get(JSON.stringify(nearest))] };
+    for (const [panel, reading] of this.spec.panels) {
+      const classes = state[panel]?._dom_classes ?? this.base(panel)._dom_classes;
+      state[panel] = { ...state[panel], _dom_classes: [...new Set([...classes, OUTDATED])] };
+      state[reading] = { ...state[reading], value: NOTE };
+    }
+    const link = document.createElement("a");
+    link.href = `#${this.link(nearest)}`;
+    link.textContent = "Show the nearest stored settings";
+    state[this.spec.status] = { value: `Not stored in this edition. ${link.outerHTML}` };
+    this.become(state, settings);
+  }
+
+  // The state of a widget at the start.
+  base(id) {
+    return (this.bases[id] ??= { ...kernel.state(id) });
+  }
+
+  become(state, settings) {
+    const changes = new Map();
+    const note = (id, trait, value) => changes.set(id, { ...changes.get(id), [trait]: value });
+    for (const id of new Set([...Object.keys(this.shown), ...Object.keys(state)])) {
+      this.base(id);
+      const [before, after] = [this.shown[id] ?? {}, state[id] ?? {}];
+      for (const trait of new Set([...Object.keys(before), ...Object.keys(after)])) {
+        if (before[trait] === after[trait] && trait in before === trait in after) continue;
+        note(id, trait, trait in after ? after[trait] : this.base(id)[trait]);
+      }
+    }
+    this.shown = state;
+    this.controls.forEach((control, k) => {
+      const own = control.kind === "choice" ? ["index", control.options.indexOf(settings[k])] : ["value", settings[k]];
+      note(control.widget, ...own);
+    });
+    note(this.spec.toolbar, "state", this.link(settings));
+    changes.forEach((change, id) => kernel.update(id, this.ofFigure(id, change)));
+  }
+
+  // A figure is drawn anew with its data and layout (figure.js).
+  ofFigure(id, change) {
+    if (!("_widget_data" in change || "_widget_layout" in change)) return change;
+    const { _widget_data: data, _widget_layout: layout } = { ...kernel.state(id), ...change };
+    return { ...change, _stored: { data, layout } };
+  }
+
+  // ---- Play ----
+
+  stops() {
+    const k = this.names.indexOf(this.spec.play);
+    const order = ({ options }, value) => (options ? options.indexOf(value) : value);
+    const stops = this.line(this.current, new Set([k])).map((stored) => stored[k]);
+    return { k, stops: stops.sort((one, other) => order(this.controls[k], one) - order(this.controls[k], other)) };
+  }
+
+  async toggle() {
+    if (this.timer) return this.stop();
+    const { k, stops } = this.stops();
+    if (!stops.length) return undefined;
+    kernel.update(this.spec.player, { description: "⏸ Pause" });
+    this.timer = setTimeout(() => this.beat(), BEAT_MS);
+    if (this.current[k] === stops.at(-1)) await this.move(new Map([[k, stops[0]]]));
+    return undefined;
+  }
+
+  async beat() {
+    const { k, stops } = this.stops();
+    const later = stops.slice(stops.indexOf(this.current[k]) + 1);
+    if (later.length) await this.move(new Map([[k, later[0]]]));
+    if (later.length > 1 && this.timer) this.timer = setTimeout(() => this.beat(), BEAT_MS);
+    else this.stop();
+  }
+
+  stop() {
+    if (!this.timer) return;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    kernel.update(this.spec.player, { description: "▶ Play" });
+  }
+}

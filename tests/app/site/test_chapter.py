@@ -1,0 +1,74 @@
+"""A chapter is run once, and again only when something that it depends on has changed."""
+
+import json
+
+import nbformat
+import pytest
+
+from ntkviz.app.site import chapter
+from ntkviz.app.site.recorder import number, plain
+
+TEXT = "### [A step](#width=64&draw=2)\nLook, then [here](#width=8).\n\n### [The start](#start)\n"
+
+
+@pytest.fixture
+def notebook(tmp_path):
+    file = tmp_path / "02_ntk.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(TEXT)]), file)
+    return file
+
+
+@pytest.fixture
+def runs(monkeypatch, tmp_path):
+    """The number of times that a notebook was run; each imports one module."""
+    module = tmp_path / "module.py"
+    module.write_text("1")
+    counted = []
+
+    def run(notebook, executed, record, seconds):
+        counted.append(notebook.name)
+        nbformat.write(nbformat.read(notebook, as_version=4), executed)
+        record.write_text(json.dumps({"modules": [str(module)]}))
+
+    monkeypatch.setattr(chapter, "_run", run)
+    return counted
+
+
+def test_the_settings_of_steps_are_told_from_those_in_the_text(notebook):
+    assert chapter.links(nbformat.read(notebook, as_version=4)) == (["width=64&draw=2"], ["width=8"])
+
+
+@pytest.mark.parametrize("changed", ["module.py", "02_ntk.ipynb"])
+def test_it_is_run_again_only_after_a_change(notebook, runs, tmp_path, changed):
+    for expected in (True, False):
+        assert chapter.recorded(notebook, tmp_path / "cache", 1.0)[1] is expected
+    (tmp_path / changed).write_text((tmp_path / changed).read_text() + " ")
+    assert chapter.recorded(notebook, tmp_path / "cache", 1.0)[1]
+    assert not chapter.recorded(notebook, tmp_path / "cache", 1.0)[1]
+    assert chapter.recorded(notebook, tmp_path / "cache", 2.0)[1], "more time, more settings"
+    assert len(runs) == 3
+
+
+def test_a_run_that_fails_leaves_no_record(notebook, runs, tmp_path, monkeypatch):
+    chapter.recorded(notebook, tmp_path / "cache", 1.0)
+    notebook.write_text(notebook.read_text() + " ")
+
+    def fail(*arguments):
+        raise RuntimeError("a cell fails")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(chapter, "_run", fail)
+        with pytest.raises(RuntimeError):
+            chapter.recorded(notebook, tmp_path / "cache", 1.0)
+    assert chapter.recorded(notebook, tmp_path / "cache", 1.0)[1]
+
+
+def test_numbers_of_plots_keep_six_digits_and_others_all():
+    assert [number(x) for x in (1 / 3, 2.0, 1e-12 / 3, float("nan"), float("inf"))] == [
+        0.333333,
+        2,
+        3.33333e-13,
+        None,
+        None,
+    ]
+    assert plain({"step": 1 / 3}, rounded=False) == {"step": 1 / 3}

@@ -1,0 +1,223 @@
+"""The static edition in Chromium: from a plain file server and from a disk, without a server of ours or a kernel."""
+
+import functools
+import http.server
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import nbformat
+import pytest
+from pages import open_chapter, reading
+from playwright.sync_api import expect
+
+from ntkviz.app.site.build import build
+
+CODE = (
+    """
+from ntkviz import app
+
+class Dot(app.Plot):
+    def __init__(self):
+        super().__init__("dot")
+        self.figure.add_scatter(x=[], y=[], mode="markers", name="dot")
+        self.handles = [app.Handle("dot", 0.0, "height")]
+        self.parts = [app.Part("The dot", [0])]
+
+    def show(self, c):
+        with self.drawing():
+            self.figure.data[0].update(x=[c.width], y=[c.height])
+            self.figure.update_layout(xaxis_range=[-1, 20], yaxis_range=[-1, 101])
+
+    def tell(self, c):
+        self.say(f"width {c.width}, height {c.height}, {c.word}: sum {c.width + c.height}")
+
+    def table(self):
+        yield ()
+
+def networks(c):
+    yield lambda: dot.tell(c)
+
+dot = Dot()
+controls = app.Controls(
+    width=app.Stops("width", [1, 2, 4, 8, 16], start=1),
+    height=app.Slider("height", 0, 100, start=0),
+    word=app.Choice("word", ["good", "bad"], start="good"),
+)
+app.Picture(controls, [dot], at_once=dot.show, as_it_comes=networks, play="width")
+""",
+    """
+app.Derivation(
+    "Derive it.",
+    [
+        app.Exercise(
+            lambda d: f"What is {d} + {d}?", "sum", app.near(lambda d: 2.0 * d), start=0,
+            numbers=lambda rng: int(rng.integers(10, 99)),
+            hints=lambda d: ("Add.", "Double."), solution=lambda d: f"<b>{2 * d}</b>", button="Check",
+        ),
+        app.Exercise("And then?", "number", lambda x: (x == 3, "Measured."), start=0,
+                     hints=("Count.",), solution="<b>3</b>"),
+    ],
+)
+""",
+    """
+app.Quiz("Which?", [("a", lambda: ("yes", "So it is."))], ["yes", "no"], reasons=["law"], others=["luck"])
+""",
+)
+STEPS = "### [Start](#start)\nHere.\n", "### [Wide and high](#width=8&height=50)\nThere: $\\sigma_w$.\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The static edition of a home page and of a chapter that takes no time to compute."""
+    notebooks, site, cache = (tmp_path_factory.mktemp(name) for name in ("notebooks", "site", "cache"))
+    markdown, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
+    picture, *exercises = map(code, CODE)
+    cells = [
+        markdown("# Dots"),
+        picture,
+        *map(markdown, STEPS),
+        markdown("## <a id='exercise'></a>Exercise"),
+        *exercises,
+    ]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    known = {"title": "Dots", "summary": "Dots & lines.", "part": "Part"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel | known), notebooks / "01_dots.ipynb")
+    home = [markdown("# Home\n[dots](01_dots.ipynb#width=2)"), code("from ntkviz import app\napp.Cards()")]
+    nbformat.write(nbformat.v4.new_notebook(cells=home, metadata=kernel), notebooks / "00_home.ipynb")
+    with ThreadPoolExecutor(1) as thread:  # Playwright has an event loop in that of the tests
+        run = [
+            thread.submit(lambda: list(build(notebooks, site, cache, "https://example.org/course"))) for _ in range(2)
+        ]
+    assert run[0].result()[1].startswith("1 · Dots: ")
+    assert run[1].result()[1].endswith("(unchanged)")
+    return site
+
+
+@pytest.fixture(scope="module", params=["server", "disk"])
+def edition(request, folder):
+    """Its address, on a plain file server or on a disk."""
+    if request.param == "disk":
+        yield folder.as_uri()
+        return
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    handler.log_message = lambda *arguments: None
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def dots(chromium, edition):
+    """The chapter's page, one for all tests of an address."""
+    with reading(chromium) as page:
+        yield open_chapter(page, f"{edition}/01_dots.html")
+
+
+def says(page, text):
+    expect(page.locator(".nv-picture .nv-reading")).to_have_text(text)
+
+
+def press(page, control, *keys):
+    handle = page.locator(".nv-control", has_text=control).locator(".noUi-handle")
+    for key in keys:
+        handle.press(key)
+
+
+def drawn(page):
+    return page.evaluate("(({x, y}) => [...x, ...y])(document.querySelector('.nv-picture .js-plotly-plot').data[0])")
+
+
+def test_a_step_shows_its_settings_and_a_key_goes_to_the_next_stored_ones(dots):
+    dots.get_by_role("link", name="Wide and high").click()
+    says(dots, "width 8, height 50, good: sum 58")
+    assert drawn(dots) == [8, 50]
+    press(dots, "height", "ArrowRight")
+    says(dots, "width 8, height 75, good: sum 83")
+    press(dots, "height", "ArrowLeft", "ArrowLeft")
+    says(dots, "width 8, height 25, good: sum 33")
+    assert drawn(dots) == [8, 25]
+
+
+def test_settings_that_are_not_stored_have_no_numbers_and_lead_to_stored_ones(dots):
+    dots.get_by_role("button", name="Reset").click()
+    says(dots, "width 1, height 0, good: sum 1")
+    press(dots, "width", "ArrowRight")
+    says(dots, "width 2, height 0, good: sum 2")
+    dots.locator(".nv-control select").select_option("bad")
+    says(dots, "Out of date: not stored for these settings.")
+    assert "nv-outdated" in dots.locator(".nv-picture .nv-plot").get_attribute("class")
+    expect(dots.locator(".nv-status")).to_contain_text("Not stored in this edition.")
+    dots.locator(".nv-status a").click()
+    expect(dots.locator(".nv-picture .nv-reading")).to_contain_text("sum")
+    assert "nv-outdated" not in dots.locator(".nv-picture .nv-plot").get_attribute("class")
+
+
+def test_play_goes_through_all_stops(dots):
+    dots.get_by_role("button", name="Reset").click()
+    dots.get_by_role("button", name="Play").click()
+    says(dots, "width 16, height 0, good: sum 16")
+    expect(dots.get_by_role("button", name="Play")).to_be_visible()
+
+
+def test_a_handle_moves_between_stored_settings(dots):
+    dots.get_by_role("button", name="Reset").click()
+    dots.get_by_role("slider", name="dot").press("PageUp")
+    says(dots, "width 1, height 12, good: sum 13")
+
+
+def test_answers_are_checked_with_the_same_words(dots):
+    asked, then = dots.locator(".nv-derivation .nv-exercise").all()
+    expect(then).to_be_hidden()
+    number = int(asked.inner_text().split("What is ")[1].split(" ")[0])
+    for answer, words in [("1", "Not yet. It is larger than that."), ("a", "“a” is not a whole number such as 1000.")]:
+        asked.get_by_role("textbox").fill(answer)
+        asked.get_by_role("button", name="Check").click()
+        expect(asked.get_by_role("status").first).to_have_text(words)
+    asked.get_by_role("textbox").fill(str(2 * number))
+    asked.get_by_role("button", name="Check").click()
+    expect(asked.get_by_role("status").first).to_have_text(f"Yes. It is {2 * number}.")
+    expect(asked.locator(".nv-hints p")).to_have_text(f"Solution. {2 * number}")
+    expect(then).to_be_visible()
+    then.get_by_role("button", name="Measure").click()
+    expect(then.get_by_role("status").first).to_contain_text("needs the running course")
+    for hint in ("Hint 1 of 1", "Show the solution"):
+        then.get_by_role("button", name=hint).click()
+    expect(then.locator(".nv-hints")).to_contain_text("Solution. 3")
+
+
+def test_a_quiz_gives_its_verdict(dots):
+    item = dots.locator(".nv-item")
+    item.get_by_role("button", name="yes").click()
+    expect(item.get_by_role("status")).to_have_text("Now choose the reason.")
+    item.get_by_role("combobox").select_option("luck")
+    expect(item.get_by_role("status")).to_have_text("Not yet. The reason is not right.")
+    item.get_by_role("combobox").select_option("law")
+    expect(item.get_by_role("status")).to_have_text("Yes. So it is.")
+
+
+def test_search_leads_to_a_step_of_a_page_and_a_link_opens_it(dots, edition, page):
+    dots.get_by_role("searchbox").fill("high")
+    link = dots.locator(".nv-search li a").first
+    assert link.evaluate("e => e.href") == f"{edition}/01_dots.html#width=8&height=50"
+    open_chapter(page, link.evaluate("e => e.href"))
+    says(page, "width 8, height 50, good: sum 58")
+    page.goto(f"{edition}/index.html")
+    page.locator("#rendered_cells").wait_for(state="visible")
+    page.locator(".nv-card").click()
+    page.wait_for_url("**/01_dots.html")
+
+
+def test_those_who_share_a_page_find_its_description_and_its_picture(dots):
+    found = {
+        name: dots.locator(f"meta[{kind}='{name}']").get_attribute("content")
+        for kind, name in [("name", "description"), ("property", "og:title"), ("property", "og:image")]
+    }
+    image = "https://example.org/course/previews/01_dots.png"
+    assert found == {"description": "Dots & lines.", "og:title": "Dots", "og:image": image}
+    assert dots.locator("link[rel=canonical]").get_attribute("href") == "https://example.org/course/01_dots.html"
+
+
+def test_the_page_says_that_it_is_the_static_edition(dots):
+    expect(dots.locator(".nv-edition")).to_contain_text("static edition")
+    expect(dots.get_by_role("button", name="CSV")).to_have_count(0)
