@@ -29,7 +29,8 @@ class Dot(app.Plot):
             self.figure.update_layout(xaxis_range=[-1, 20], yaxis_range=[-1, 101])
 
     def tell(self, c):
-        self.say(f"width {c.width}, height {c.height}, {c.word}: sum {c.width + c.height}")
+        word = c.word if c.view == "both" else "alone"
+        self.say(f"width {c.width}, height {c.height}, {word}: sum {c.width + c.height}")
 
     def table(self):
         yield ()
@@ -42,8 +43,10 @@ controls = app.Controls(
     width=app.Stops("width", [1, 2, 4, 8, 16], start=1),
     height=app.Slider("height", 0, 100, start=0),
     word=app.Choice("word", ["good", "bad"], start="good"),
+    view=app.Choice("view", ["both", "alone"], start="both"),
 )
-app.Picture(controls, [dot], at_once=dot.show, as_it_comes=networks, play="width")
+views = {"both": app.View([dot]), "alone": app.View([dot], without=["word"])}
+app.Picture(controls, [dot], at_once=dot.show, as_it_comes=networks, play="width", views=views)
 """,
     """
 app.Derivation(
@@ -144,13 +147,22 @@ def test_settings_that_are_not_stored_have_no_numbers_and_lead_to_stored_ones(do
     says(dots, "width 1, height 0, good: sum 1")
     press(dots, "width", "ArrowRight")
     says(dots, "width 2, height 0, good: sum 2")
-    dots.locator(".nv-control select").select_option("bad")
+    dots.locator(".nv-control", has_text="word").locator("select").select_option("bad")
     says(dots, "Out of date: not stored for these settings.")
     assert "nv-outdated" in dots.locator(".nv-picture .nv-plot").get_attribute("class")
     expect(dots.locator(".nv-status")).to_contain_text("Not stored in this edition.")
     dots.locator(".nv-status a").click()
     expect(dots.locator(".nv-picture .nv-reading")).to_contain_text("sum")
     assert "nv-outdated" not in dots.locator(".nv-picture .nv-plot").get_attribute("class")
+
+
+def test_controls_that_have_nothing_to_do_with_a_view_do_not_count_there(dots):
+    dots.get_by_role("button", name="Reset").click()
+    dots.locator(".nv-control", has_text="word").locator("select").select_option("bad")
+    says(dots, "width 1, height 0, bad: sum 1")
+    dots.locator(".nv-control", has_text="view").locator("select").select_option("alone")
+    says(dots, "width 1, height 0, alone: sum 1")
+    expect(dots.locator(".nv-control", has_text="word")).to_be_hidden()
 
 
 def test_play_goes_through_all_stops(dots):

@@ -115,6 +115,7 @@ class Picture:
         return {
             "controls": self.controls.without_kernel(),
             "play": self.played,
+            "movable": self._movable_by_view(),
             "handles": {
                 plot.figure.model_id: [{"x": handle.x, "y": handle.y} for handle in plot.handles]
                 for plot in plots
@@ -130,6 +131,15 @@ class Picture:
     def panels(self) -> list[Panel]:
         """Those that are shown."""
         return [*self._views.shown.panels, *self._below]
+
+    def _movable_by_view(self) -> dict[str, list[str]]:
+        """What `movable` is for each value of the control `view`; for "" if there is no such control."""
+        settings, found = self.controls.settings(), {}
+        for view in self.controls.values("view") if "view" in settings else [""]:
+            self.controls.set(**{"view": view} if view else {})
+            found[view] = self.movable()
+        self.controls.set(**settings)
+        return found
 
     def movable(self) -> list[str]:
         """The controls that a reader can move in the current view, by themselves or by a handle."""

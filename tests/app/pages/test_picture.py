@@ -269,4 +269,6 @@ def test_what_a_reader_can_move_is_shown_or_has_a_handle():
     assert picture.movable() == ["view", "y"]
     known = picture.without_kernel()
     assert [one["kind"] for one in known["controls"].values()] == ["choice", "slider", "slider"]
+    assert known["movable"] == {"a": ["view", "x"], "b": ["view", "y"]}
+    assert controls.view == "b"
     assert list(known["handles"].values()) == [[{"x": "x", "y": 0.0}]]

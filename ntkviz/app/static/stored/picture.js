@@ -15,7 +15,8 @@ class StoredPicture {
     this.names = Object.keys(spec.controls);
     this.controls = Object.values(spec.controls);
     this.start = this.controls.map(({ start }) => start);
-    this.places = new Map(spec.settings.map((settings, k) => [JSON.stringify(settings), k]));
+    this.view = this.names.indexOf("view");
+    this.places = new Map(spec.settings.map((settings, k) => [this.key(settings), k]).reverse());
     this.current = this.start;
     this.bases = {};
     this.shown = {}; // by widget, the traits that differ from the start
@@ -111,14 +112,25 @@ class StoredPicture {
     return Math.abs(options.indexOf(one) - options.indexOf(other)) / options.length;
   }
 
+  // Whether a control has to do with the view of these settings.
+  counts(settings, k) {
+    return this.spec.movable[this.view < 0 ? "" : settings[this.view]].includes(this.names[k]);
+  }
+
+  key(settings) {
+    return JSON.stringify(settings.map((value, k) => (this.counts(settings, k) ? value : null)));
+  }
+
   // The stored settings that differ from `settings` in these controls alone.
   line(settings, moved) {
-    return this.spec.settings.filter((stored) => stored.every((value, k) => moved.has(k) || value === settings[k]));
+    const same = (value, k) => moved.has(k) || value === settings[k] || !this.counts(settings, k);
+    return this.spec.settings.filter((stored) => stored.every(same));
   }
 
   nearest(settings, candidates, weight = () => 1) {
     const far = (stored) => stored.reduce((sum, value, k) => {
-      return sum + (value === settings[k] ? 0 : weight(k) + this.distance(this.controls[k], value, settings[k]));
+      if (value === settings[k] || !this.counts(settings, k)) return sum;
+      return sum + weight(k) + this.distance(this.controls[k], value, settings[k]);
     }, 0);
     const best = candidates.reduce((one, other) => (far(other) < far(one) ? other : one), candidates[0]);
     return best && far(best) < Infinity ? best : undefined;
@@ -134,19 +146,21 @@ class StoredPicture {
 
   async move(moved) {
     const wanted = this.current.map((value, k) => (moved.has(k) ? moved.get(k) : value));
-    if (this.places.has(JSON.stringify(wanted))) return this.show(wanted);
+    if (this.places.has(this.key(wanted))) return this.show(wanted);
     const candidates = this.line(wanted, moved);
     const [[k, value]] = moved;
-    const others = candidates.filter((stored) => String(stored) !== String(this.current));
+    const others = candidates.filter((stored) => this.key(stored) !== this.key(this.current));
+    if (!others.length || typeof value === "string") return this.show(wanted);
     const found = byKey && moved.size === 1 ? this.next(k, value, others) : this.nearest(wanted, candidates, () => 0);
-    return this.show(found && others.length ? found : byKey && others.length ? this.current : wanted);
+    const places = (found ?? this.current).map((at, place) => (moved.has(place) ? at : wanted[place]));
+    return this.show(places);
   }
 
   async show(settings) {
     this.current = settings;
     const states = await this.states();
     if (this.current !== settings) return; // moved on
-    const place = this.places.get(JSON.stringify(settings));
+    const place = this.places.get(this.key(settings));
     if (place !== undefined) this.become(states[place], settings);
     else this.dim(states, settings);
   }
@@ -154,7 +168,7 @@ class StoredPicture {
   // Shows the nearest stored picture, dimmed and without its numbers, and says how to get to it.
   dim(states, settings) {
     const nearest = this.nearest(settings, this.spec.settings, (k) => (this.names[k] === "view" ? 100 : 1)) ?? this.start;
-    const state = { ...states[this.places.get(JSON.stringify(nearest))] };
+    const state = { ...states[this.places.get(this.key(nearest))] };
     for (const [panel, reading] of this.spec.panels) {
       const classes = state[panel]?._dom_classes ?? this.base(panel)._dom_classes;
       state[panel] = { ...state[panel], _dom_classes: [...new Set([...classes, OUTDATED])] };
