@@ -158,3 +158,19 @@ def test_doctor_names_what_is_missing(monkeypatch):
 
 def test_doctor_knows_every_optional_part():
     assert {*doctor._FOR} == {*metadata.metadata("ntkviz").get_all("Provides-Extra")} - {"test"}
+
+
+def test_site_takes_a_folder_and_options_of_its_own(monkeypatch, tmp_path, capsys):
+    given = []
+
+    def build(notebooks, folder, cache, address, seconds):
+        given.append((notebooks, folder, cache, address, seconds))
+        folder.mkdir()
+        (folder / "index.html").write_bytes(bytes(2_000_000))
+        yield "1 · One"
+
+    monkeypatch.setattr("ntkviz.app.site.command.build", build)
+    site, cache = tmp_path / "site", tmp_path / "cache"
+    command.main(["site", str(site), "--address=https://example.org/", "--seconds=3", f"--cache={cache}"])
+    assert given == [(command.notebooks(), site, cache, "https://example.org", 3.0)]
+    assert capsys.readouterr().out.startswith("1 · One\n2 MB. Open ")

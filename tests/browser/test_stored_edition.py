@@ -158,11 +158,20 @@ def test_settings_that_are_not_stored_have_no_numbers_and_lead_to_stored_ones(do
 
 def test_controls_that_have_nothing_to_do_with_a_view_do_not_count_there(dots):
     dots.get_by_role("button", name="Reset").click()
+    says(dots, "width 1, height 0, good: sum 1")
     dots.locator(".nv-control", has_text="word").locator("select").select_option("bad")
     says(dots, "width 1, height 0, bad: sum 1")
     dots.locator(".nv-control", has_text="view").locator("select").select_option("alone")
     says(dots, "width 1, height 0, alone: sum 1")
     expect(dots.locator(".nv-control", has_text="word")).to_be_hidden()
+
+
+def test_a_link_with_invalid_settings_says_so_until_the_next_move(dots):
+    dots.evaluate("location.hash = 'width=3&height=50&no=1'")
+    expect(dots.get_by_role("alert")).to_contain_text("left at their initial values: width, no.")
+    says(dots, "width 1, height 50, good: sum 51")
+    dots.get_by_role("button", name="Reset").click()
+    expect(dots.get_by_role("alert")).to_be_hidden()
 
 
 def test_play_goes_through_all_stops(dots):

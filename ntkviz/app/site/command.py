@@ -22,4 +22,5 @@ def main(notebooks: Path, argv: Sequence[str]) -> None:
     given = parser.parse_args(argv)
     for line in build(notebooks, given.folder, given.cache, given.address.rstrip("/"), given.seconds):
         print(line, flush=True)
-    print(f"Open {given.folder / 'index.html'} in a browser, or copy the folder to any web space.")
+    size = sum(file.stat().st_size for file in given.folder.rglob("*.*")) / 1e6
+    print(f"{size:.0f} MB. Open {given.folder / 'index.html'} in a browser, or copy the folder to any web space.")

@@ -1,6 +1,7 @@
 // A picture whose settings are stored: a move of a control leads to stored settings, or says that there are none.
 
 const BEAT_MS = 300;
+const LATE_MS = 100; // for which a picture may show its old settings while stored ones are loaded
 const OUTDATED = "nv-outdated";
 const NOTE = '<span class="nv-note">Out of date: not stored for these settings.</span>';
 
@@ -91,8 +92,8 @@ class StoredPicture {
     const error = document.createElement("div");
     error.setAttribute("role", "alert");
     error.textContent = `Some settings in the link are invalid and were left at their initial values: ${refused.join(", ")}.`;
-    kernel.update(this.spec.error, { value: error.outerHTML });
-    kernel.layout(this.spec.error, { display: null });
+    const place = kernel.state(this.spec.error).layout.replace("IPY_MODEL_", "");
+    this.become({ ...this.shown, [this.spec.error]: { value: error.outerHTML }, [place]: { display: null } }, this.current);
   }
 
   parse({ kind, options, texts, low, high, ...control }, text) {
@@ -158,26 +159,36 @@ class StoredPicture {
 
   async show(settings) {
     this.current = settings;
+    const timer = setTimeout(() => this.current === settings && this.dim(this.shown, settings, "Loading …"), LATE_MS);
     const states = await this.states();
+    clearTimeout(timer);
     if (this.current !== settings) return; // moved on
     const place = this.places.get(this.key(settings));
     if (place !== undefined) this.become(states[place], settings);
-    else this.dim(states, settings);
+    else this.refer(states, settings);
   }
 
-  // Shows the nearest stored picture, dimmed and without its numbers, and says how to get to it.
-  dim(states, settings) {
+  // Shows the nearest stored picture, dimmed, and says how to get to it.
+  refer(states, settings) {
     const nearest = this.nearest(settings, this.spec.settings, (k) => (this.names[k] === "view" ? 100 : 1)) ?? this.start;
-    const state = { ...states[this.places.get(this.key(nearest))] };
+    const link = document.createElement("a");
+    link.href = `#${this.link(nearest)}`;
+    link.textContent = "Show the nearest stored settings";
+    const stored = states[this.places.get(this.key(nearest))];
+    this.dim(stored, settings, `Not stored in this edition. ${link.outerHTML}`);
+  }
+
+  // Shows a state that does not belong to the settings: dimmed, without its numbers.
+  dim(shown, settings, status) {
+    const state = { ...shown, [this.spec.status]: { value: status } };
     for (const [panel, reading] of this.spec.panels) {
       const classes = state[panel]?._dom_classes ?? this.base(panel)._dom_classes;
       state[panel] = { ...state[panel], _dom_classes: [...new Set([...classes, OUTDATED])] };
       state[reading] = { ...state[reading], value: NOTE };
     }
-    const link = document.createElement("a");
-    link.href = `#${this.link(nearest)}`;
-    link.textContent = "Show the nearest stored settings";
-    state[this.spec.status] = { value: `Not stored in this edition. ${link.outerHTML}` };
+    for (const { kind, widget } of this.controls) {
+      if (kind === "stack") state[widget] = { ...state[widget], code: [["# not stored in this edition", -1]] };
+    }
     this.become(state, settings);
   }
 
