@@ -174,17 +174,18 @@ class Picture:
     def complete(self, seconds: float) -> None:
         """Compute and draw everything for the current controls before returning, for an edition without kernels.
 
-        After `seconds` of a processor no further step of the finite-width side is begun, and the page says so.
+        After `seconds` of a processor no further step of the finite-width side is begun, and the page says so if there
+        are others.
         """
         self._background.leave_unprepared()
         if not self._answer() or self._as_it_comes is None:
             return
         until = time.process_time() + seconds
         try:
-            for update in self._as_it_comes(SimpleNamespace(**self.controls.settings())):
+            for number, update in enumerate(self._as_it_comes(SimpleNamespace(**self.controls.settings())), 1):
                 update()
-                if time.process_time() > until:
-                    self._finish(None, "Sampling has ended here: these networks take long.")
+                if time.process_time() > until and number < self._steps(self.controls):
+                    self._finish(None, "Sampling has ended here: further networks take too long.")
                     return
         except Exception as error:
             self._finish(sentence(error))

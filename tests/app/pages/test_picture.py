@@ -248,12 +248,14 @@ def test_sampling_that_takes_too_long_is_ended_and_says_so():
             sum(range(10**6))
             yield lambda: None
 
-    picture = Picture(Controls(), [], at_once=lambda c: None, as_it_comes=slowly)
-    picture.cancel()
-    begun.clear()
-    picture.complete(0.1)
-    assert len(begun) < 50
-    assert "take long" in picture._status.value
+    for steps, words in ((100, "further networks take too long"), (1, "")):
+        picture = Picture(Controls(), [], at_once=lambda c: None, as_it_comes=slowly, steps=steps)
+        picture.cancel()
+        begun.clear()
+        picture.complete(0.1)
+        assert (len(begun) < 50) == (steps == 100)
+        assert words in picture._status.value
+        assert bool(words) == bool(picture._status.value)
 
 
 def test_what_a_reader_can_move_is_shown_or_has_a_handle():
