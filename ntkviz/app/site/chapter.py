@@ -67,21 +67,29 @@ def _key(notebook: Path, seconds: float, modules: Iterable[str]) -> str:
     ]
     contents = [file.read_bytes() if file.exists() else b"" for file in files]
     versions = [metadata.version(library).encode() for library in LIBRARIES]
-    parts = [str(seconds).encode(), *versions, *contents]
+    parts = [str(seconds).encode(), str(links(notebook)).encode(), *versions, *contents]
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
 
 
-def links(notebook: nbformat.NotebookNode) -> tuple[list[str], list[str]]:
-    """The settings of the steps of a chapter, and those that its text names."""
-    texts = [cell.source for cell in notebook.cells if cell.cell_type == "markdown"]
-    steps = [link for text in texts for link in STEP.findall(text)]
-    named = [link for text in texts for link in LINK.findall(text)]
-    return steps, [link for link in named if link not in steps]
+def links(notebook: Path) -> tuple[list[str], list[str]]:
+    """The settings of the steps of a chapter, and those that its text and other chapters name."""
+    own = _texts(notebook)
+    steps = [link for text in own for link in STEP.findall(text)]
+    named = [link for text in own for link in LINK.findall(text)]
+    to_here = re.compile(rf"\]\({notebook.stem}\.ipynb#([^)]*=[^)]*)\)")
+    others = sorted(notebook.parent.glob("*.ipynb"))
+    named += [link for other in others for text in _texts(other) for link in to_here.findall(text)]
+    return steps, [link for link in dict.fromkeys(named) if link not in steps]
+
+
+def _texts(notebook: Path) -> list[str]:
+    book = nbformat.read(notebook, as_version=4)
+    return [cell.source for cell in book.cells if cell.cell_type == "markdown"]
 
 
 def _run(notebook: Path, executed: Path, record: Path, seconds: float) -> None:
     book = nbformat.read(notebook, as_version=4)
-    arguments = ", ".join(map(repr, [*links(book), str(record.resolve()), seconds]))
+    arguments = ", ".join(map(repr, [*links(notebook), str(record.resolve()), seconds]))
     recording = f"from ntkviz.app.site.recorder import record\nrecord(list(Out.values()), {arguments})"
     book.cells.append(nbformat.v4.new_code_cell(recording))
     place = {"metadata": {"path": str(notebook.parent)}}

@@ -35,14 +35,23 @@ def runs(monkeypatch, tmp_path):
 
 
 def test_the_settings_of_steps_are_told_from_those_in_the_text(notebook):
-    assert chapter.links(nbformat.read(notebook, as_version=4)) == (["width=64&draw=2"], ["width=8"])
+    assert chapter.links(notebook) == (["width=64&draw=2"], ["width=8"])
+
+
+def test_the_settings_that_another_chapter_names_are_known_and_a_new_one_is_a_change(notebook, runs, tmp_path):
+    chapter.recorded(notebook, tmp_path / "cache", 1.0)
+    text = "See [there](02_ntk.ipynb#width=9) and [elsewhere](03_training.ipynb#width=7)."
+    other = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
+    nbformat.write(other, tmp_path / "01_gaussian.ipynb")
+    assert chapter.links(notebook)[1] == ["width=8", "width=9"]
+    assert chapter.recorded(notebook, tmp_path / "cache", 1.0)[1]
 
 
 @pytest.mark.parametrize("changed", ["module.py", "02_ntk.ipynb"])
 def test_it_is_run_again_only_after_a_change(notebook, runs, tmp_path, changed):
     for expected in (True, False):
         assert chapter.recorded(notebook, tmp_path / "cache", 1.0)[1] is expected
-    (tmp_path / changed).write_text((tmp_path / changed).read_text() + " ")
+    (tmp_path / changed).write_text((tmp_path / changed).read_text() + "\n")
     assert chapter.recorded(notebook, tmp_path / "cache", 1.0)[1]
     assert not chapter.recorded(notebook, tmp_path / "cache", 1.0)[1]
     assert chapter.recorded(notebook, tmp_path / "cache", 2.0)[1], "more time, more settings"
