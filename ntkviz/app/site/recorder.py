@@ -25,7 +25,7 @@ from ..pages.picture import Picture
 from ..style.theme import Figure
 from .grid import arms, in_fair_shares, named
 
-ON_NAMED, ON_OTHERS = 10.0, 5.0
+ON_NAMED, ON_OTHERS = 20.0, 5.0
 """Seconds of a processor after which no further network is sampled, for settings that the chapter names and others."""
 
 DIGITS = 6  # of the numbers in plots, significant ones
