@@ -25,8 +25,8 @@ from ..pages.picture import Picture
 from ..style.theme import Figure
 from .grid import arms, in_fair_shares, named
 
-ON_NAMED, ON_OTHERS = 20.0, 5.0
-"""Seconds of a processor after which no further network is sampled, for settings that the chapter names and others."""
+ON_STEPS, ON_OTHERS = 45.0, 8.0
+"""Seconds of a processor after which no further network is sampled, for the settings of steps and for others."""
 
 DIGITS = 6  # of the numbers in plots, significant ones
 
@@ -40,18 +40,20 @@ def record(
     - `steps`: the settings of its steps, as in links; `links`: those that its text names.
     - `seconds`: of a processor, to be spent on settings around these.
     """
-    displayed = list(shown)
-    pictures = [_picture(one, steps, links, seconds) for one in displayed if isinstance(one, Picture)]
+    displayed, start, pictures = list(shown), _states(), []
+    for picture in [one for one in displayed if isinstance(one, Picture)]:
+        known, start = _picture(picture, steps, links, seconds)
+        pictures.append(known)
     exercises = [one.without_kernel() for one in displayed if isinstance(one, Quiz | Task | Derivation)]
-    known = {
-        "models": {name: _model(widget) for name, widget in upstream.live_widgets().items()},
+    recorded = {
+        "models": {name: _model(state) for name, state in start.items()},
         "pictures": pictures,
         "exercises": exercises,
         "modules": sorted(_own_modules()),
         "seconds": time.process_time(),
     }
     Path(file).write_text(
-        json.dumps(known, ensure_ascii=False, allow_nan=False, separators=(",", ":")), encoding="utf-8"
+        json.dumps(recorded, ensure_ascii=False, allow_nan=False, separators=(",", ":")), encoding="utf-8"
     )
 
 
@@ -59,24 +61,25 @@ def _own_modules() -> set[str]:
     return {str(module.__file__) for name, module in sys.modules.items() if name.partition(".")[0] == "ntkviz"}
 
 
-def _picture(picture: Picture, steps: Sequence[str], links: Sequence[str], seconds: float) -> dict[str, Any]:
-    centres = named(picture.controls, steps)
+def _picture(
+    picture: Picture, steps: Sequence[str], links: Sequence[str], seconds: float
+) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """What is stored of a picture, and the states of all widgets where the chapter starts."""
+    centres, others = named(picture.controls, steps), named(picture.controls, links)
     arms_around = arms(picture, centres)
+    chosen = [*((one, ON_STEPS) for one in centres), *((one, ON_OTHERS) for one in others)]
+    around = ((one, ON_OTHERS) for one in in_fair_shares(arms_around, seconds))
     states: dict[tuple[Any, ...], dict[str, Any]] = {}
-    chosen = [(settings, ON_NAMED) for settings in [*centres, *named(picture.controls, links)]]
-    around = ((settings, ON_OTHERS) for settings in in_fair_shares(arms_around, seconds))
     for settings, most in itertools.chain(chosen, around):
         if tuple(settings.values()) not in states:
             picture.controls.set(**settings)
             picture.complete(most)
             states[tuple(settings.values())] = _states()
-    picture.controls.reset()
-    picture.complete(ON_NAMED)
-    start = _states()
+    start, *_ = states.values()
     return picture.without_kernel() | {
         "settings": [list(settings) for settings in states],
         "states": [_changes(start, state) for state in states.values()],
-    }
+    }, start
 
 
 def _states() -> dict[str, dict[str, Any]]:
@@ -93,10 +96,9 @@ def _changes(start: dict[str, Any], state: dict[str, Any]) -> dict[str, dict[str
     return {name: traits for name, traits in differ.items() if traits}
 
 
-def _model(widget: Any) -> dict[str, Any]:
-    state = _state(widget)
-    named = {name: state[f"_{name}"] for name in ("model_name", "model_module", "model_module_version")}
-    return named | {"state": state}
+def _model(state: dict[str, Any]) -> dict[str, Any]:
+    named_here = {name: state[f"_{name}"] for name in ("model_name", "model_module", "model_module_version")}
+    return named_here | {"state": state}
 
 
 def _state(widget: Any) -> dict[str, Any]:
