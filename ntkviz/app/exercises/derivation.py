@@ -29,7 +29,7 @@ class Derivation:
         return self.widget._repr_mimebundle_(**kwargs)
 
     def without_kernel(self) -> dict[str, Any]:
-        """What a page needs to play this without a kernel (`static/stored_exercises.js`)."""
+        """What a page needs to play this without a kernel (`static/stored/exercises.js`)."""
         stages = [{"box": stage.widget.model_id} | stage.without_kernel() for stage in self._stages]
         return {"kind": "derivation", "stages": stages}
 

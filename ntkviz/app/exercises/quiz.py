@@ -54,7 +54,7 @@ class Quiz:
         return self.widget._repr_mimebundle_(**kwargs)
 
     def without_kernel(self) -> dict[str, Any]:
-        """What a page needs to play this without a kernel (`static/stored_exercises.js`)."""
+        """What a page needs to play this without a kernel (`static/stored/exercises.js`)."""
         items = [self._without_kernel(number, **item) for number, item in enumerate(self._items)]
         return {"kind": "quiz", "keeper": self.keeper.model_id, "score": self._score.model_id, "items": items}
 

@@ -67,7 +67,7 @@ class Task:
         return self.widget._repr_mimebundle_(**kwargs)
 
     def without_kernel(self) -> dict[str, Any]:
-        """What a page needs to play this without a kernel (`static/stored_exercises.js`).
+        """What a page needs to play this without a kernel (`static/stored/exercises.js`).
 
         Each of `variants` has the texts for one reader's numbers, and `check`, which is `None`: only a kernel can check
         what a reader has built.

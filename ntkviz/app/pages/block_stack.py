@@ -100,7 +100,7 @@ class BlockStack:
         return " ".join(names)
 
     def without_kernel(self) -> dict[str, Any]:
-        """What a page needs to know of it to play the part of the kernel (`static/stored.js`)."""
+        """What a page needs to know of it to play the part of the kernel (`static/stored/picture.js`)."""
         return {"kind": "stack", "widget": self.widget.model_id, "start": self.start}
 
     def show(self, code: Sequence[Line]) -> None:

@@ -22,7 +22,7 @@ class Control(Protocol):
         """The value that a link's text stands for; raises `HyperparameterError` with one sentence if it is invalid."""
 
     def without_kernel(self) -> dict[str, Any]:
-        """What a page needs to know of it to play the part of the kernel (`static/stored.js`)."""
+        """What a page needs to know of it to play the part of the kernel (`static/stored/picture.js`)."""
 
 
 DIGITS = 10  # decimals to which a slider's value is rounded, which removes binary rounding errors

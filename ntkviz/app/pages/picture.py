@@ -110,7 +110,7 @@ class Picture:
         return self.widget._repr_mimebundle_(**kwargs) | preview(self.widget, self.controls.to_link())
 
     def without_kernel(self) -> dict[str, Any]:
-        """What a page needs to know of its widgets to play the part of the kernel (`static/stored.js`)."""
+        """What a page needs to know of its widgets to play the part of the kernel (`static/stored/picture.js`)."""
         plots = [*self._plots, *self._below]
         return {
             "controls": self.controls.without_kernel(),
