@@ -84,7 +84,7 @@ def _varied_constants(
 
     def constants(**values: Any) -> tuple[Any, ...]:
         program = arch(**values).trace(data)
-        if not program.differs_in_numbers_only(first):
+        if _lines(program) != _lines(first):
             raise HyperparameterError(
                 f"Along the axes {', '.join(grid)} the program itself changes and not only its numbers; compute the "
                 "points one by one."
@@ -104,6 +104,11 @@ def _varied_constants(
                 f"A number of the program depends on several of {', '.join(grid)}; sweep one of them at a time."
             )
     return varied
+
+
+def _lines(program: Program) -> tuple[Any, ...]:
+    """What `structure` has, which need not be hashed for programs that are compared once."""
+    return program.instructions, program.parameters, program.output
 
 
 @bounded(static_argnames=("indices", "count"))

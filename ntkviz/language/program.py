@@ -147,18 +147,6 @@ class Program:
         """
         return _shared(dataclasses.replace(self, constants=(), data=()))
 
-    def differs_in_numbers_only(self, other: Program) -> bool:
-        """Whether another program is the same except for constants and data.
-
-        Args:
-            other: The other program.
-
-        Returns:
-            Whether their structures are equal; for programs that are compared once, this takes less time than
-            comparing `structure`.
-        """
-        return self._structure() == other._structure()
-
     def with_data(self, *data: Any) -> Program:
         """The same program for other data.
 
