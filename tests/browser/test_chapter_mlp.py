@@ -1,6 +1,6 @@
 """The page on order and chaos: depth splits the map, a click moves the reader, the exercise measures."""
 
-from pages import solution
+from pages import solution, until
 from playwright.sync_api import expect
 
 CHAPTER = "09_mlp.ipynb"
@@ -46,3 +46,13 @@ def test_exercise_measures_the_slope(chapter):
     exercise.get_by_label("σ_w").fill(solution(exercise))
     exercise.get_by_role("button", name="Measure").click()
     expect(exercise.get_by_role("status").first).to_contain_text("Yes. χ₁ = ")
+
+
+def test_a_link_is_followed_although_the_address_is_replaced_meanwhile(chapter):
+    page = chapter("layer=3")
+    page.evaluate("""() => {
+        const before = location.href;
+        location.hash = "layer=7"; // its event comes later
+        history.replaceState(history.state, "", before); // as the toolbar does a moment after a move
+    }""")
+    until(page, "location.hash.includes('layer=7')")

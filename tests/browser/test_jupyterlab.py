@@ -34,7 +34,8 @@ def lab(tmp_path: Path) -> Iterator[str]:
     notebook = nb.new_notebook(cells=[nb.new_code_cell(PICTURE)], metadata={"kernelspec": kernel})
     (tmp_path / "picture.ipynb").write_text(json.dumps(notebook))
     options = ["--no-browser", "--allow-root", "--ServerApp.token=", "--ServerApp.ip=127.0.0.1"]
-    command = [sys.executable, "-m", "jupyterlab", *options, "--LabApp.news_url=", str(tmp_path)]
+    own = ["--LabApp.news_url=", f"--LabApp.workspaces_dir={tmp_path / 'workspaces'}"]
+    command = [sys.executable, "-m", "jupyterlab", *options, *own, str(tmp_path)]
     server = subprocess.Popen(command, env={**os.environ}, stdout=PIPE, stderr=STDOUT, text=True)
     try:
         address = next(found[1] for line in server.stdout if (found := re.search(r"(http://127.0.0.1:\d+)/", line)))

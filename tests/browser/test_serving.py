@@ -155,7 +155,7 @@ def test_a_folder_without_a_home_is_refused(tmp_path, serve):
     ]
 
 
-def test_binder_opens_the_dashboard(root, page):
+def test_binder_opens_the_dashboard(root, tmp_path, page):
     """The Jupyter that Binder starts, with its configuration, opens a lesson with our navigation first. Formulas are
     drawn; neither lessons nor JupyterLab ask another host or log an error, which the fixture checks.
     """
@@ -166,6 +166,7 @@ def test_binder_opens_the_dashboard(root, page):
         "--ServerApp.token=",
         "--ServerApp.port=8950",
         "--ServerApp.ip=127.0.0.1",
+        f"--LabApp.workspaces_dir={tmp_path}",  # not the machine's, whose documents it would open again
     ]
     command = [sys.executable, "-m", "jupyterlab", *options]
     server = subprocess.Popen(command, cwd=root, env=environment, stdout=PIPE, stderr=STDOUT, text=True)

@@ -140,8 +140,10 @@ function render({ model, el }) {
       if (DASHBOARD) history.replaceState(history.state, "", address(model));
     }, ADDRESS_MS);
   };
-  const follow = () => {
-    if (location.hash.includes("=") && DASHBOARD) model.send({ link: location.hash.slice(1) });
+  // The address to which the reader went: by now it may have been replaced by that of the settings before.
+  const follow = (event) => {
+    const { hash } = new URL(event?.newURL || location.href);
+    if (hash.includes("=") && DASHBOARD) model.send({ link: hash.slice(1) });
   };
   // A step of the chapter (tour.js); JupyterLab has no such page, and its links to settings are followed here.
   const show = ({ detail }) => model.send({ link: detail });
