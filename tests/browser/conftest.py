@@ -123,6 +123,15 @@ FOLLOW = """link => {
 }"""
 """Follow a link; the address may still be that of the same link if a control has been moved a moment ago."""
 
+FOLLOWED = """link => new Promise(resolve => {
+    const latest = performance.now() + 1500;
+    const look = () =>
+        location.hash.slice(1) !== link || performance.now() > latest ? resolve() : setTimeout(look, 20);
+    look();
+})"""
+"""Wait until the page has put its own address in place of a link, unless they are the same: what it shows then belongs
+to the link, and not to the settings that the test before has left."""
+
 
 @pytest.fixture
 def chapter(chapter_page: Page) -> Callable[..., Page]:
@@ -131,6 +140,7 @@ def chapter(chapter_page: Page) -> Callable[..., Page]:
     def with_settings(link: str = "") -> Page:
         if link:
             chapter_page.evaluate(FOLLOW, link)
+            chapter_page.evaluate(FOLLOWED, link)
         else:
             chapter_page.get_by_role("button", name="Reset").click()
         return chapter_page

@@ -12,9 +12,11 @@ ANSWERS = re.compile(r"the kernel says ([−\d.]+), infinite width ([−\d.]+) �
 def answers(page: Page) -> tuple[float, float]:
     """The kernel's prediction and the limit, once a network has been compared with them."""
     reading = page.locator(".nv-reading").first
+    until(page, "location.hash.includes('time=')")  # the page's own address: it has followed the link
     expect(reading).to_contain_text(ANSWERS)
-    kernel, limit = ANSWERS.search(reading.inner_text()).groups()
-    return float(kernel.replace("−", "-")), float(limit.replace("−", "-"))
+    while not (found := ANSWERS.search(reading.inner_text())):  # one more network has just been drawn
+        page.wait_for_timeout(50)
+    return float(found[1].replace("−", "-")), float(found[2].replace("−", "-"))
 
 
 def test_rich_training_leaves_the_kernel_and_lazy_training_does_not(chapter):

@@ -140,4 +140,5 @@ def test_a_change_while_the_page_makes_its_widgets_is_not_lost(tmp_path, serve, 
         page.wait_for_timeout(500)  # the kernel changes a widget meanwhile
         for route in held:
             route.continue_()
+        page.locator(".nv-preview").wait_for(state="detached")
         expect(page.locator(".nv-picture .nv-reading")).to_contain_text("Changed.")
