@@ -165,7 +165,6 @@ def test_site_takes_a_folder_and_options_of_its_own(monkeypatch, tmp_path, capsy
 
     def build(notebooks, folder, cache, address, seconds):
         given.append((notebooks, folder, cache, address, seconds))
-        folder.mkdir()
         (folder / "index.html").write_bytes(bytes(2_000_000))
         yield "1 · One"
 
@@ -174,3 +173,10 @@ def test_site_takes_a_folder_and_options_of_its_own(monkeypatch, tmp_path, capsy
     command.main(["site", str(site), "--address=https://example.org/", "--seconds=3", f"--cache={cache}"])
     assert given == [(command.notebooks(), site, cache, "https://example.org", 3.0)]
     assert capsys.readouterr().out.startswith("1 · One\n2 MB. Open ")
+
+
+def test_site_refuses_a_folder_that_cannot_be_written(capsys, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit):
+        command.main(["site", str(tmp_path / "file" / "site")])
+    assert "cannot be written (Not a directory); name another folder" in capsys.readouterr().err

@@ -20,6 +20,10 @@ def main(notebooks: Path, argv: Sequence[str]) -> None:
     kept = platformdirs.user_cache_path("ntkviz") / "site"
     parser.add_argument("--cache", type=Path, default=kept, help="what is kept of chapters until they change")
     given = parser.parse_args(argv)
+    try:
+        given.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        parser.error(f"{given.folder} cannot be written ({problem.strerror}); name another folder")
     for line in build(notebooks, given.folder, given.cache, given.address.rstrip("/"), given.seconds):
         print(line, flush=True)
     size = sum(file.stat().st_size for file in given.folder.rglob("*.*")) / 1e6
