@@ -127,6 +127,11 @@ def press(page, control, *keys):
         handle.press(key)
 
 
+def press_at_once(page, control, *keys):
+    press = "(e, keys) => keys.forEach((key) => e.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true})))"
+    page.locator(".nv-control", has_text=control).locator(".noUi-handle").evaluate(press, keys)
+
+
 def drawn(page):
     return page.evaluate("(({x, y}) => [...x, ...y])(document.querySelector('.nv-picture .js-plotly-plot').data[0])")
 
@@ -137,7 +142,12 @@ def test_a_step_shows_its_settings_and_a_key_goes_to_the_next_stored_ones(dots):
     assert drawn(dots) == [8, 50]
     press(dots, "height", "ArrowRight")
     says(dots, "width 8, height 75, good: sum 83")
-    press(dots, "height", "ArrowLeft", "ArrowLeft")
+
+
+def test_a_key_pressed_again_before_the_first_press_is_answered_goes_on_in_its_direction(dots):
+    dots.evaluate("location.hash = 'width=8&height=75'")
+    says(dots, "width 8, height 75, good: sum 83")
+    press_at_once(dots, "height", "ArrowLeft", "ArrowLeft")
     says(dots, "width 8, height 25, good: sum 33")
     assert drawn(dots) == [8, 25]
 

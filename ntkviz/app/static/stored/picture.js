@@ -5,10 +5,15 @@ const LATE_MS = 100; // for which a picture may show its old settings while stor
 const OUTDATED = "nv-outdated";
 const NOTE = '<span class="nv-note">Out of date: not stored for these settings.</span>';
 
-// Keys move a slider by one step, and then mean the next stored value; a pointer means the nearest one.
-let byKey = false;
-addEventListener("keydown", () => (byKey = true), true);
-addEventListener("pointerdown", () => (byKey = false), true);
+// Keys move a slider by one step, and then mean the next stored value in their direction; a pointer means the nearest
+// one. The direction is that of the key, as a reader who presses twice may move a slider before the first press has led
+// it to a stored value.
+const WAYS = {
+  ArrowLeft: -1, ArrowDown: -1, PageDown: -1, Home: -1, ArrowRight: 1, ArrowUp: 1, PageUp: 1, End: 1,
+};
+let way;
+addEventListener("keydown", ({ target, key }) => (way = target.closest?.("[role=slider]") ? WAYS[key] : undefined), true);
+addEventListener("pointerdown", () => (way = undefined), true);
 
 class StoredPicture {
   constructor(spec) {
@@ -137,10 +142,9 @@ class StoredPicture {
     return best && far(best) < Infinity ? best : undefined;
   }
 
-  // The stored value next to the current one, in the direction of a key.
-  next(k, value, candidates) {
+  // The stored settings with the next value in the direction of the key.
+  next(k, candidates) {
     const order = (at) => (this.controls[k].options ? this.controls[k].options.indexOf(at) : at);
-    const way = Math.sign(order(value) - order(this.current[k]));
     const beyond = candidates.filter((stored) => way * (order(stored[k]) - order(this.current[k])) > 0);
     return beyond.sort((one, other) => way * (order(one[k]) - order(other[k])))[0];
   }
@@ -152,7 +156,7 @@ class StoredPicture {
     const [[k, value]] = moved;
     const others = candidates.filter((stored) => this.key(stored) !== this.key(this.current));
     if (!others.length || typeof value === "string") return this.show(wanted);
-    const found = byKey && moved.size === 1 ? this.next(k, value, others) : this.nearest(wanted, candidates, () => 0);
+    const found = way && moved.size === 1 ? this.next(k, others) : this.nearest(wanted, candidates, () => 0);
     const places = (found ?? this.current).map((at, place) => (moved.has(place) ? at : wanted[place]));
     return this.show(places);
   }
