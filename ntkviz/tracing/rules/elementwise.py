@@ -29,6 +29,7 @@ from ..values import (
     Vectors,
     Weighted,
 )
+from .exponentials import exponent, quotient
 from .orders import is_truncating, order_of
 from .outputs import on_outputs
 from .table import rule
@@ -259,6 +260,14 @@ def _expression(walk: Walk, eq: Equation, given: list[Numbers | Vectors]) -> ex.
             return chosen
     if name == "div" and isinstance(given[0], Vectors) and isinstance(given[1], Numbers) and given[1].number is None:
         return ex.Leaf(walk.vector(given[0]) * (1.0 / walk.scalar(given[1])))
+    if name == "div" and isinstance(given[0], Vectors) and isinstance(given[1], Vectors):
+        made = quotient(walk, given[0], given[1])
+        if made is not None:
+            return made
+    if name == "log" and isinstance(given[0], Vectors):
+        u = exponent(walk, walk.vector(given[0]))
+        if u is not None:
+            return ex.Leaf(u)
     return ex.Apply(eq.first.primitive, eq.params, tuple(_argument(walk, g) for g in given), eq.kinds)
 
 
