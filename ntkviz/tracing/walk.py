@@ -159,8 +159,8 @@ class Walk:
         law, name = self.parameters.law(par.leaf), self.parameters.name(par.leaf)
         if law.std:
             self.refuse(
-                f"Parameter {name} is random and of a size that does not grow with the width, and multiplies "
-                "vectors{where}, so that it stays random in the limit; start it at a constant."
+                f"Parameter {name} is random and has no axis that grows with the width{{where}}, so that it stays "
+                "random in the limit; start it at a constant, or give it such an axis."
             )
         if not law.is_known or law.values is None:
             self.refuse(f"Parameter {name} does not start at a known number{{where}}.")

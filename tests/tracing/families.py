@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .refusals import REFUSED
-from .zoo import IMAGES, NORMAL, SEQUENCES, VECTORS, dense, model
+from .zoo import IMAGES, NORMAL, SEQUENCES, VECTORS, U, dense, model, plain, v
 
 MASKS = np.array([[1.0, 1, 0], [1, 1, 1]])
 
@@ -172,6 +172,31 @@ class Rotations(nn.Module):
         c, s = (f(jnp.arange(3.0)[:, None]) for f in (jnp.cos, jnp.sin))
         x = jnp.concatenate([one * c - other * s, one * s + other * c], -1)
         return dense(1)(nn.relu(nn.softmax(x @ jnp.swapaxes(x, 1, 2) / self.n) @ x).mean(1))
+
+
+SIZE = 2  # of a head of `many_heads`
+
+
+def projection(n: int, d: int) -> Any:
+    return (n, n // SIZE, SIZE), n
+
+
+@plain(SEQUENCES, U=U, Q=projection, K=projection, V=projection, O=lambda n, d: ((n // SIZE, SIZE, n), n), v=v)
+def many_heads(p, x, n):
+    """Softmax attention with scores divided by √2, with n/2 heads of size 2."""
+    h = x @ p["U"]
+    q, k, value = (jnp.einsum("btn,nhd->bthd", h, p[name]) for name in ("Q", "K", "V"))
+    a = jax.nn.softmax(jnp.einsum("bqhd,bkhd->bhqk", q, k) / SIZE**0.5)
+    return jnp.einsum("bqhd,hdn->bqn", jnp.einsum("bhqk,bkhd->bqhd", a, value), p["O"]).mean(1) @ p["v"]
+
+
+@plain(SEQUENCES, U=U, a=lambda n, d: ((n // 2, 2), 2), B=lambda n, d: ((n // 2, 2, 2), 2), v=v)
+def vectors_of_heads(p, x, n):
+    """Scores by a vector for each head, as in graph attention, and a matrix of fixed size for each."""
+    h = jnp.tanh(x @ p["U"]).reshape((2, 3, n // 2, 2))
+    weights = jax.nn.softmax(jnp.einsum("bthd,hd->bht", h, p["a"]))
+    mixed = jnp.einsum("bthd,hde->bthe", h, p["B"])
+    return jnp.einsum("bht,bthe->bhe", weights, mixed).reshape((2, n)) @ p["v"]
 
 
 # --- refused ------------------------------------------------------------------------------------------------

@@ -116,3 +116,16 @@ class Temperature(nn.Module):
     def __call__(self, x):
         f = nn.Dense(2)(nn.relu(dense(self.n)(x))) * self.param("temperature", nn.initializers.constant(0.5), ())
         return jnp.tensordot(jnp.tril(jnp.ones((3, 3))), f, (1, 1)).swapaxes(0, 1)[:, 1:]
+
+
+@plain(VECTORS, U=lambda n, d: ((3, d, n), d), W=lambda n, d: ((3, n, n), n), V=lambda n, d: ((3, n, 2), n))
+def ensemble(p, x, n):
+    """Members with parameters of their own, mapped over; the second output of each, added with weights."""
+    f = jax.vmap(lambda U, W, V: jnp.tanh(jnp.tanh(x @ U) @ W) @ V)(p["U"], p["W"], p["V"])
+    return jnp.tensordot(jnp.array([1.0, 0.5, -2.0]), f, 1)[:, 1]
+
+
+@plain(SEQUENCES, U=U, V=lambda n, d: ((3, n), n))
+def readout_of_each_position(p, x, n):
+    """A product with another vector at each position, summed over the width only."""
+    return (jnp.tanh(x @ p["U"]) * p["V"]).sum(-1).mean(1)

@@ -241,7 +241,7 @@ def readout_within_a_product(p, x, n):
 
 
 @started(
-    r"Parameter a is random and of a size that does not grow with the width",
+    r"Parameter a is random and has no axis that grows with the width, at refusals.py:\d+",
     a=lambda key, n: jax.lax.map(lambda k: jax.random.normal(k, ()), jax.random.split(key, 2)),
 )
 def numbers_drawn_in_a_loop(p, x, n):
@@ -304,7 +304,7 @@ def joint_layer(p, x, n):
     return jax.lax.fori_loop(0, 2, lambda t, h: jnp.concatenate([x, h], -1) @ p["W"], jnp.zeros((2, n))) @ p["v"]
 
 
-@started(r"random and of a size that does not grow with the width", a=lambda key, n: jax.random.normal(key, (1,)))
+@started(r"random and has no axis that grows with the width", a=lambda key, n: jax.random.normal(key, (1,)))
 def random_number(p, x, n):
     return (p["a"] * jnp.tanh(x @ p["U"])) @ p["v"]
 

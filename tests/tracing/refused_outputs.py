@@ -47,3 +47,11 @@ def heads_of_different_rates(p, x, n):
 def losses_alone(p, x, n):
     f = jnp.tanh(x @ p["U"]) @ p["v"]
     return (f**2).sum(), f.sum()
+
+
+@started(
+    r"a is random and multiplies the data, at refused_outputs.py:\d+, .* add σ²⟨x, x̄⟩ to the NNGP",
+    a=lambda key, n: jax.random.normal(key, (5, 1)),
+)
+def linear_term_of_the_data(p, x, n):
+    return jnp.tanh(x @ p["U"]) @ p["v"] + x @ p["a"]

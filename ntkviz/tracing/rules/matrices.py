@@ -7,6 +7,7 @@ import itertools
 import math
 import operator
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -157,9 +158,14 @@ def stacked(products: list[Vector], tail: Shape, ndim: int) -> Vector:
     return joined if joined.shape == shape else joined.reshape(shape)
 
 
+def is_like_readout(walk: Walk, par: Par) -> bool:
+    """Whether entries are of order 1/√n, so that a sum of n of them times vectors is a readout, not a mean."""
+    return walk.parameters.order(par.leaf) + par.order == Fraction(-1, 2)
+
+
 def read_out(walk: Walk, par: Par, x: Vectors, axes: Contraction, parameter_first: bool) -> Readouts:
-    """vᵀx, for each of several v."""
-    (summed_of_par, summed) = axes.summed
+    """vᵀx, for each of several v; along batch axes, as in an ensemble, each x has its own v."""
+    (summed_of_par, summed), (batch_of_par, batch) = axes.summed, axes.batch
     (axis,) = par.axes
     if summed[summed_of_par.index(axis)] != x.axis:
         walk.refuse(
@@ -168,17 +174,21 @@ def read_out(walk: Walk, par: Par, x: Vectors, axes: Contraction, parameter_firs
         )
     _matched_blocks(walk, par, axis, x)
     free_p, free_x = axes.free(0, par.entries.ndim), axes.free(1, len(x.shape))
-    x_shape, p_shape = tuple(x.shape[k] for k in free_x), tuple(par.entries.shape[k] for k in free_p)
-    rows, blocks = math.prod(x_shape), math.prod(x.shape[k] for k in summed)
+    of_both, of_x, of_p = (
+        tuple(shape[k] for k in ks) for shape, ks in ((x.shape, batch), (x.shape, free_x), (par.entries.shape, free_p))
+    )
+    blocks = math.prod(x.shape[k] for k in summed)
     h: Any = walk.vector(x)
-    order = (*free_x, *summed)
-    h = (h if order == tuple(range(h.ndim)) else h.transpose(order)).reshape((rows, blocks))
-    columns = par.entries.transpose((*free_p, *summed_of_par)).reshape((-1, blocks))
-    row, column = np.meshgrid(np.arange(rows), np.arange(len(columns)), indexing="ij")
-    row, column = (a.reshape((*x_shape, *p_shape)) for a in (row, column))
+    order = (*batch, *free_x, *summed)
+    h = (h if order == tuple(range(h.ndim)) else h.transpose(order)).reshape((-1, blocks))
+    columns = par.entries.transpose((*batch_of_par, *free_p, *summed_of_par)).reshape((-1, blocks))
+    row = np.arange(len(h)).reshape((*of_both, *of_x, *(1 for _ in of_p)))
+    column = np.arange(len(columns)).reshape((*of_both, *(1 for _ in of_x), *of_p))
     if parameter_first:
-        turned = (*range(len(free_x), row.ndim), *range(len(free_x)))
+        nb, nx = len(of_both), len(of_both) + len(of_x)
+        turned = (*range(nb), *range(nx, row.ndim), *range(nb, nx))
         row, column = row.transpose(turned), column.transpose(turned)
+    row, column = np.broadcast_arrays(row, column)
     factor = np.full(row.shape, par.factor)
     part = ReadoutPart(par.leaf, columns, h, x.order + par.order, row, column, factor)
     return Readouts(row.shape, (part,))

@@ -67,7 +67,8 @@ def _refuse(walk: Walk, eq: Equation, worst: Numbers | Vectors) -> NoReturn:
         walk.refuse(
             f"Numbers of order n^{worst.order} reach {eq.name}{{where}}: inner products of vectors grow like n, and "
             "with 1/√d attention, scores stay random in the limit or grow, so they are not scalars of a tensor "
-            "program; divide by d, or trace with scores='1/d'."
+            "program; divide by d, let the number of heads grow with the width instead of their size d, or trace with "
+            "scores='1/d'; see the guide 'Your own model'."
         )
     if isinstance(worst, Numbers):
         walk.refuse(

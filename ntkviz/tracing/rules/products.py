@@ -14,7 +14,7 @@ from ..values import Joined, Known, Numbers, Par, Readouts, SmallerBlocksError, 
 from .contraction import Contraction
 from .elementwise import is_frozen, scores
 from .inputs import from_data
-from .matrices import multiplied, of_constants, read_out
+from .matrices import is_like_readout, multiplied, of_constants, read_out
 from .outputs import summed_products
 from .reductions import LETTERS
 from .table import rule
@@ -37,10 +37,24 @@ def dot_general(walk: Walk, eq: Equation, a: Any, b: Any) -> Any:
         return made.moved(lambda x: x.transpose(order))
     if isinstance(a, Joined) or isinstance(b, Joined):
         return _of_joined(walk, eq, axes, a, b)
+    _refuse_linear(walk, a, b)
     a, b = _operand(walk, a), _operand(walk, b)
     if isinstance(a, Numbers) and isinstance(b, Numbers) and any(k in axes.summed[0] for k in width_axes(*eq.ins[0])):
         walk.refuse("Numbers that are equal in all coordinates are summed over the width{where}; multiply by n.")
     return contracted(walk, a, b, axes, eq.outs[0][0])
+
+
+def _refuse_linear(walk: Walk, *operands: Any) -> None:
+    """Refuse a product of data and a random parameter that does not grow with the width."""
+    fixed = [a for a in operands if isinstance(a, Par) and not a.axes and walk.parameters.law(a.leaf).std]
+    if fixed and any(isinstance(a, Known | Numbers) for a in operands):
+        name = walk.parameters.name(fixed[0].leaf)
+        walk.refuse(
+            f"Parameter {name} is random and multiplies the data{{where}}, but has no axis that grows with the width, "
+            "so that the product stays random in the limit; give it one, or if the product is a term ⟨a, x⟩ of the "
+            "output, leave it out and add σ²⟨x, x̄⟩ to the NNGP and η⟨x, x̄⟩ to the NTK, where σ² is the variance of "
+            "its entries and η their learning rate."
+        )
 
 
 def _operand(walk: Walk, a: Any) -> Numbers | Vectors | Par:
@@ -81,24 +95,24 @@ def _with_parameter(
             x = constants
         return multiplied(walk, par, x, axes, shape, parameter_first)
     (axis,) = par.axes
-    name = walk.parameters.name(par.leaf)
+    name, fan_in = walk.parameters.name(par.leaf), math.prod(par.sizes[k] for k in summed_of_par)
     if isinstance(x, Numbers):
         if axis in summed_of_par:
             walk.refuse(f"Parameter {name} is summed over its coordinates{{where}}, and its sum stays random.")
         if batch_of_par:
-            v = walk.vectors(par)
+            v = walk.vectors(par, fan_in=fan_in)
             first, second, turned = (v, x, axes) if parameter_first else (x, v, axes.turned)
             return _combined(walk, first, second, turned)
         return from_data(walk, par, x, summed, summed_of_par, shape, parameter_first=parameter_first)
-    if axis not in summed_of_par:
+    if axis not in (*summed_of_par, *batch_of_par):
         walk.refuse(
             f"Parameter {name} has one axis that grows with the width but is contracted with vectors over another "
             "one{where}, so that the result has two width axes, as in token mixing; a tensor program has only vectors."
         )
-    if batch_of_par:
-        v = walk.vectors(par)
-        return _inner(walk, *((v, x) if parameter_first else (x, v)), axes if parameter_first else axes.turned)
-    return read_out(walk, par, x, axes, parameter_first)
+    if axis in summed_of_par and (not batch_of_par or is_like_readout(walk, par)):
+        return read_out(walk, par, x, axes, parameter_first)
+    v = walk.vectors(par, fan_in=1 if axis in summed_of_par else fan_in)
+    return _inner(walk, *((v, x) if parameter_first else (x, v)), axes if parameter_first else axes.turned)
 
 
 def _of_joined(walk: Walk, eq: Equation, axes: Contraction, a: Any, b: Any) -> Vectors | Numbers:
@@ -153,10 +167,10 @@ def _side(x: Any, axes: Contraction, side: int) -> Any:
     return x.reshape((*batch, count, 1, summed) if side == 0 else (*batch, 1, count, summed))
 
 
-def _inner(walk: Walk, a: Vectors, b: Vectors, axes: Contraction) -> Numbers:
-    """Σ_α x_α y_α, which is n times a Moment."""
-    left, right = axes.summed
-    if a.axis not in left or b.axis != right[left.index(a.axis)]:
+def _inner(walk: Walk, a: Vectors, b: Vectors, axes: Contraction) -> Numbers | Vectors:
+    """Σ_α x_α y_α, which is n times a Moment; if the width is a batch axis, the products of coordinates."""
+    pairs = [*zip(*axes.summed, strict=True), *zip(*axes.batch, strict=True)]
+    if (a.axis, b.axis) not in pairs:
         walk.refuse(
             "The model contracts vectors over an axis other than their width{where}, so that the result has two width "
             "axes, as in linear attention; a tensor program has only vectors."
@@ -164,10 +178,15 @@ def _inner(walk: Walk, a: Vectors, b: Vectors, axes: Contraction) -> Numbers:
     if (a.block, a.inner) != (b.block, b.inner):
         block, turns = math.gcd(a.block, b.block), max(a.inner, b.inner)
         raise SmallerBlocksError((a if (a.block, a.inner) != (block, turns) else b).sources, block, turns)
-    m = inner(_side(walk.vector(a), axes, 0), _side(walk.vector(b), axes, 1)).sum(-1) * float(a.block)
+    left, right = _side(walk.vector(a), axes, 0), _side(walk.vector(b), axes, 1)
     target = [a.shape[k] for k in (*axes.batch[0], *axes.free(0, len(a.shape)))]
-    m = m.reshape((*target, *(b.shape[k] for k in axes.free(1, len(b.shape)))))
-    return Numbers(ex.Leaf(m), m.shape, scores(walk, a.order + b.order + 1))
+    shape = (*target, *(b.shape[k] for k in axes.free(1, len(b.shape))))
+    if a.axis in axes.batch[0]:
+        h = (left * right).sum(-1).reshape(shape)
+        place, sources = axes.batch[0].index(a.axis), a.sources | b.sources
+        return Vectors(ex.Leaf(h), shape, place, a.size, sources, a.order + b.order, a.inner)
+    m = inner(left, right).sum(-1).reshape(shape) * float(a.block)
+    return Numbers(ex.Leaf(m), shape, scores(walk, a.order + b.order + 1))
 
 
 def _combined(walk: Walk, a: Any, b: Any, axes: Contraction) -> Vectors | Numbers:

@@ -17,7 +17,7 @@ from ..jaxprs import Equation, width_axes
 from ..values import Known, Numbers, Par, Readouts, Vectors, Weighted
 from .contraction import Contraction
 from .elementwise import is_frozen, larger, written
-from .matrices import read_out
+from .matrices import is_like_readout, read_out
 from .outputs import summed_outputs
 from .table import rule
 
@@ -70,19 +70,25 @@ def reduce_sum(walk: Walk, eq: Equation, a: Any) -> Any:
 
 
 def _read_out(walk: Walk, a: Weighted, axes: tuple[int, ...]) -> Readouts | None:
-    """The readout vᵀx for a product followed by a sum, if every row has the same v; otherwise `None`."""
-    rows = [k for k in range(a.par.entries.ndim) if k not in axes]
+    """The readout vᵀx for a product followed by a sum; `None` if it is not one.
+
+    An axis along which v changes is a batch axis, as in an ensemble; along others, every row has the same v.
+    """
     if a.made is not None or a.x.axis not in axes:
         return None
-    entries = a.par.entries
-    if any(np.any(entries != entries.take([0], k)) for k in rows):
+    entries, rows = a.par.entries, [k for k in range(a.par.entries.ndim) if k not in axes]
+    changing = [k for k in rows if np.any(entries != entries.take([0], k))]
+    if changing and not is_like_readout(walk, a.par):
         return None
-    one = entries[tuple(0 if k in rows else slice(None) for k in range(entries.ndim))]
+    kept = [k for k in range(entries.ndim) if k in axes or k in changing]
+    one = entries[tuple(slice(None) if k in kept else 0 for k in range(entries.ndim))]
     ((width, own),) = a.par.axes.items()
-    left = tuple(range(one.ndim))
-    sizes = tuple(s for k, s in enumerate(a.par.sizes) if k in axes)
-    v = a.par.changed(entries=one, axes={width - sum(k < width for k in rows): own}, sizes=sizes)
-    return read_out(walk, v, a.x, Contraction((left, tuple(sorted(axes))), ((), ())), parameter_first=False)
+    sizes = tuple(a.par.sizes[k] for k in kept)
+    v = a.par.changed(entries=one, axes={kept.index(width): own}, sizes=sizes)
+    summed = tuple(kept.index(k) for k in sorted(axes)), tuple(sorted(axes))
+    made = read_out(walk, v, a.x, Contraction(summed, (tuple(map(kept.index, changing)), tuple(changing))), False)
+    order = (*changing, *(k for k in rows if k not in changing))  # batch axes come first
+    return made.moved(lambda x: x.transpose(tuple(order.index(k) for k in rows)))
 
 
 @rule("reduce_max", "reduce_min")
