@@ -1,4 +1,4 @@
-"""Models with grouped, depthwise, transposed and known filters, and with padded pooling, in the zoo."""
+"""Models with grouped, depthwise, transposed, local and known filters, and with padded pooling, in the zoo."""
 
 from __future__ import annotations
 
@@ -111,3 +111,18 @@ def hk_filters(n):
         )
 
     return hk.transform(forward)
+
+
+@model(IMAGES)
+class LocallyConnected(nn.Module):
+    """Known filters of the data, and then a filter of its own at every position, of numbers and of vectors."""
+
+    n: int
+
+    @nn.compact
+    def __call__(self, x):
+        edges, names = np.arange(12.0).reshape(2, 3, 1, 2), ("NHWC", "HWIO", "NHWC")
+        x = jax.lax.conv_general_dilated(x, edges, (1, 1), "SAME", dimension_numbers=names, feature_group_count=2)
+        x = nn.relu(nn.ConvLocal(self.n, (2, 3), padding="VALID", kernel_init=NORMAL)(x))
+        x = nn.tanh(nn.ConvLocal(self.n, (2, 1), strides=(2, 1), kernel_init=NORMAL)(x))
+        return dense(1)(x.reshape(len(x), -1))

@@ -24,7 +24,7 @@ from .elementwise import larger
 from .inputs import from_data
 from .joining import joined
 from .matrices import multiplied
-from .moving import movable, padded, part, permuted
+from .moving import padded, part, permuted
 from .reductions import as_value, of_numbers
 from .table import rule
 
@@ -45,16 +45,32 @@ def convolution(walk: Walk, eq: Equation, x: Any, par: Any) -> Any:
     lhs, rhs, out = numbers.lhs_spec, numbers.rhs_spec, numbers.out_spec
     orders = (lhs[0], *lhs[2:], lhs[1]), (*rhs[2:], rhs[1], rhs[0]), (out[0], *out[2:], out[1])
     seen: Any = permuted(walk, as_value(walk, x), orders[0])
-    kernel: Any = permuted(walk, movable(walk, par), orders[1])
+    kernel: Any = _in_axes(par, orders[1]) if isinstance(par, Known) else permuted(walk, par, orders[1])
     sizes = [_in_order(s, o) for s, o in zip((*eq.ins, eq.outs[0]), orders, strict=True)]
     if p["feature_group_count"] != eq.second.params["feature_group_count"]:
         made: Any = depthwise(walk, seen, kernel, p, sizes)
+    elif isinstance(kernel, Known) and isinstance(seen, Numbers) and not any(width_axes(*s) for s in sizes):
+        made = _of_data(walk, seen, walk.numbers(kernel), p, sizes[2][0])
     else:
         made = _in_groups(walk, seen, kernel, p, sizes)
     back = [0] * len(orders[2])
     for j, k in enumerate(orders[2]):
         back[k] = j
     return permuted(walk, made, tuple(back))
+
+
+def _in_axes(a: Known, order: Shape) -> Known:
+    return Known(a.first.transpose(order), a.second.transpose(order))
+
+
+def _of_data(walk: Walk, x: Numbers, kernel: Numbers, p: dict[str, Any], shape: Shape) -> Numbers:
+    """A convolution of the data with known numbers, as a sum over offsets and the channels of each group."""
+    (*sides, channels, out), groups = kernel.shape, p["feature_group_count"]
+    patches = walk.scalar(_patches(walk, x, tuple(sides), p, shape[1:-1]))
+    terms = patches.reshape((*shape[:-1], -1, groups, channels, 1))
+    weights = walk.scalar(kernel).reshape((-1, channels, groups, out // groups)).transpose((0, 2, 1, 3))
+    made = (terms * weights).sum((len(shape) - 1, len(shape) + 1)).reshape(shape)
+    return Numbers(ex.Leaf(made), shape, x.order + kernel.order)
 
 
 def _in_order(shapes: tuple[Shape, Shape], order: Shape) -> tuple[Shape, Shape]:

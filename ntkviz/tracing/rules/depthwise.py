@@ -9,9 +9,12 @@ import operator
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...language.axes import Shape
+from ...language.functions import stack
 from .. import expressions as ex
-from ..values import Numbers, Par, SmallerBlocksError, Vectors
+from ..values import Known, Numbers, Par, SmallerBlocksError, Vectors
 from .moving import inner_of, padded
 
 if TYPE_CHECKING:
@@ -63,23 +66,34 @@ def depthwise(walk: Walk, x: Any, kernel: Any, p: dict[str, Any], sizes: list[tu
             "take a fixed number of groups, or as many as channels."
         )
     times = out[-1] // seen[-1]
-    filters = _filters(walk, x, kernel, times, n, math.prod(window[:n]))
-    h = in_window(walk.vector(x), p)
-    parts = []
-    for offset, places in windows(window[:n], tuple(p["window_strides"]), tuple(p["rhs_dilation"]), out[1:-1]):
-        here = at(h, (slice(None), *places, slice(None)))
-        here = here if times == 1 else here.reshape((*here.shape, 1)).broadcast_to((*here.shape, times))
-        parts.append(here * filters[offset])
-    made = functools.reduce(operator.add, parts)
-    made = made if times == 1 else made.reshape((*made.shape[:-2], -1))
+    h, steps = in_window(walk.vector(x), p), (tuple(p["window_strides"]), tuple(p["rhs_dilation"]))
+    parts = {o: at(h, (slice(None), *places, slice(None))) for o, places in windows(window[:n], *steps, out[1:-1])}
+    if isinstance(kernel, Known) and _takes_patches(kernel, times):
+        made = stack(list(parts.values()), axis=n + 2)
+    else:
+        filters = _filters(walk, x, kernel, times, n, math.prod(window[:n]))
+        made = functools.reduce(operator.add, (_spread(here, times) * filters[o] for o, here in parts.items()))
+    made = made if times == 1 else made.reshape((*made.shape[: n + 1], -1))
     sources, order = x.sources, x.order
     if isinstance(kernel, Par):
         sources, order = sources | kernel.sources, order + kernel.order + walk.parameters.order(kernel.leaf)
     return Vectors(ex.Leaf(made), made.shape, n + 1, out[-1], sources, order, x.inner * times)
 
 
+def _takes_patches(kernel: Known, times: int) -> bool:
+    """Whether a known filter picks each offset of the window once, for each channel, as local connections do."""
+    if math.prod(kernel.first.shape[:-2]) != times:
+        return False
+    return all(np.all(k.reshape((times, -1, times)) == np.eye(times)[:, None]) for k in (kernel.first, kernel.second))
+
+
+def _spread(h: Any, times: int) -> Any:
+    return h if times == 1 else h.reshape((*h.shape, 1)).broadcast_to((*h.shape, times))
+
+
 def _filters(walk: Walk, x: Vectors, kernel: Any, times: int, n: int, fan_in: int) -> Any:
     """The filter as vectors `(*window, blocks)`, or `(*window, blocks, m)`; as numbers if it is known."""
+    kernel = walk.numbers(kernel) if isinstance(kernel, Known) else kernel
     if isinstance(kernel, Numbers):
         if kernel.shape[-1] != 1 or kernel.order:
             walk.refuse("The model convolves{where} with known numbers that differ from channel to channel.")
