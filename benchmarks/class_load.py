@@ -52,6 +52,7 @@ SLIDERS = {
     "05_figure_1": "draw",
     "03_training": "rate",
     "15_playground": "sigma_w",
+    "16_your_own_model": "mix",
 }
 
 

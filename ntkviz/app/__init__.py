@@ -47,3 +47,4 @@ from .walkthrough.line_cloud import LineCloud
 from .walkthrough.listing import Listing
 from .walkthrough.running_average import RunningAverage
 from .walkthrough.score import ScorePlot
+from .walkthrough.source import SourceListing, changed_lines

@@ -41,8 +41,10 @@ READINGS = {
     "virtual_ntk": "ntkviz.calculus.virtual",
     "virtual_outputs": "ntkviz.calculus.virtual",
     "width_for": "ntkviz.kernels.fluctuation",
-    # The computations behind methods of architectures, programs and nonlinearities.
+    # The computations behind methods of architectures, programs, nonlinearities, and the models of the gallery.
+    "assumptions": "ntkviz.gallery.traced",
     "backward": "ntkviz.language.gradients.backward",
+    "model_ntk": "ntkviz.gallery.traced",
     "nonlinearity_values": "ntkviz.language.nonlinearities.nonlinearity",
     "recorded": "ntkviz.language.architecture",
 }

@@ -102,8 +102,8 @@ def line_of(equation: Any) -> str:
     frames = [] if traceback is None else traceback.frames
     for frame in frames:
         path = Path(frame.file_name)
-        inside = any(path.is_relative_to(folder) for folder in _NOT_THE_USERS)
-        if path.suffix == ".py" and not inside and "site-packages" not in path.parts:
+        library = any(path.is_relative_to(folder) for folder in _NOT_THE_USERS) or "site-packages" in path.parts
+        if path.suffix == ".py" and (path.is_relative_to(_LIKE_A_USERS) or not library):
             return f", at {path.name}:{frame.line_num}"
     return ""
 
@@ -111,6 +111,8 @@ def line_of(equation: Any) -> str:
 _SCOPE = re.compile(r"torch(,[^/]*)")
 """The scope in which `pytorch.graphs` runs an operation: the line is that of the module's code, not of a frame."""
 _NOT_THE_USERS = (Path(__file__).parents[1], Path(sysconfig.get_path("stdlib")))
+_LIKE_A_USERS = Path(__file__).parents[1] / "gallery" / "sources"
+"""The models of the gallery come with the package, wherever that is installed, but are written like a user's."""
 
 
 _SIZES = {

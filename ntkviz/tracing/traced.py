@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -26,6 +27,9 @@ from .report import Report, report_of
 from .same_parameters import Check, compared
 from .writing import Written, written
 
+OwnNTK = Callable[[Array, tuple[Any, ...]], Array]
+"""The NTK of a model at one width, as a function of a random key and the data."""
+
 
 class AssumptionWarning(UserWarning):
     """An assumption that `nv.trace` made when it wrote a model as a program; see `Traced.report`."""
@@ -42,6 +46,7 @@ class Writer:
         self.__name__ = self.__qualname__ = getattr(make, "__name__", type(make).__name__)
         self.__doc__ = getattr(make, "__doc__", None)
         self._written: dict[tuple[Shape, ...], Written] = {}
+        self._own_ntks: dict[tuple[tuple[Shape, ...], int], OwnNTK] = {}
         self.latest: Written | None = None
 
     def __call__(self, net: Network, inputs: Any) -> Any:
@@ -59,6 +64,13 @@ class Writer:
             for note in made.table.notes if first else ():
                 warnings.warn(note, AssumptionWarning, stacklevel=2)
         return self._written[shapes]
+
+    def own_ntk(self, shapes: tuple[Shape, ...], width: int) -> OwnNTK:
+        """The NTK of the model itself at one width, for inputs of these shapes."""
+        if (shapes, width) not in self._own_ntks:
+            (model,) = models_at(self.make, (width,), shapes)
+            self._own_ntks[shapes, width] = _own_ntk(self.written(shapes), model, width)
+        return self._own_ntks[shapes, width]
 
     @functools.cached_property
     def in_equal_blocks(self) -> Writer:
@@ -150,28 +162,7 @@ class Traced(Architecture):
         """
         whole_number(width, "The width", at_least=1)
         data = check_data(x)
-        made, model = self._at_width(data, width)
-        table, arrays = made.table, model.draw(random_key(key))
-        arrays = [a.astype(v.aval.dtype) for a, v in zip(arrays, model.apply.jaxpr.invars, strict=False)]
-        rates = {k: rate for k in table.uses if (rate := table.rate_at(k, width))}
-
-        def output(some: dict[int, Array]) -> Array:
-            whole = [some.get(k, a) for k, a in enumerate(arrays)]
-            return model.run(whole, data, made.place)
-
-        arrays = [_rescaled(table.options, table.name(k), a, width) for k, a in enumerate(arrays)]
-        jacobian = jax.jacrev(output)({k: arrays[k] for k in rates})
-        total: Array = jnp.zeros((len(data[0]),) * 2)
-        for k, j in jacobian.items():
-            flat = j.reshape((len(total), -1))
-            total = total + rates[k] * (flat @ flat.T)
-        times = width / self.fn.options.widths[0]
-        total = total / times ** float(2 * made.order)
-        if at_readout_scale(made.program.with_data(*data)):
-            return total
-        block, _ = next(iter(made.table.findings.blocks.values()))  # all blocks have the same size
-        scaled: Array = total * (block * times)
-        return scaled
+        return self.fn.own_ntk(tuple(d.shape for d in data), width)(random_key(key), data)
 
     def check(self, x: Any, *, width: int = 64, key: Any = 0) -> Check:
         """Compare the model at a finite width with its program at the same parameters; they must agree up to rounding.
@@ -205,10 +196,34 @@ class Traced(Architecture):
             )
         return self.fn.latest
 
-    def _at_width(self, data: tuple[np.ndarray, ...], width: int) -> tuple[Written, Model]:
-        shapes = tuple(d.shape for d in data)
-        (model,) = models_at(self.fn.make, (width,), shapes)
-        return self.fn.written(shapes), model
+
+def _own_ntk(made: Written, model: Model, width: int) -> OwnNTK:
+    """The NTK of a model at one width, as a function of a random key and the data, compiled once."""
+    table, times = made.table, width / made.table.options.widths[0]
+    rates = {k: rate for k in table.uses if (rate := table.rate_at(k, width))}
+    scale = times ** -float(2 * made.order)
+    if not at_readout_scale(made.program):
+        block, _ = next(iter(table.findings.blocks.values()))  # all blocks have the same size
+        scale *= block * times
+
+    def ntk(key: Array, data: tuple[Array, ...]) -> Array:
+        drawn = zip(model.draw(key), model.apply.jaxpr.invars, strict=False)
+        arrays = [a.astype(v.aval.dtype) for a, v in drawn]
+        arrays = [_rescaled(table.options, table.name(k), a, width) for k, a in enumerate(arrays)]
+
+        def output(some: dict[int, Array]) -> Array:
+            whole = [some.get(k, a) for k, a in enumerate(arrays)]
+            return model.run(whole, data, made.place)
+
+        jacobian = jax.jacrev(output)({k: arrays[k] for k in rates})
+        total: Array = jnp.zeros((len(data[0]),) * 2)
+        for k, j in jacobian.items():
+            flat = j.reshape((len(total), -1))
+            total = total + rates[k] * (flat @ flat.T)
+        return scale * total
+
+    compiled: OwnNTK = jax.jit(ntk)
+    return compiled
 
 
 def _rescaled(options: Options, name: str, array: Array, width: int) -> Array:

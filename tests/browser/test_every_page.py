@@ -158,7 +158,7 @@ PRESENTED = """() => {
     const box = (part) => part.getBoundingClientRect();
     const all = (where, from = document.querySelector('.nv-presented')) => [...from.querySelectorAll(where)];
     const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
-    const panels = all('.nv-plot:not(.nv-hidden), .nv-listing');
+    const panels = all(':is(.nv-plot, .nv-listing):not(.nv-hidden)');
     const wrong = panels.filter(panel => {
         const reading = box(panel.querySelector('.nv-reading')).top;
         const shown = all('.main-svg, .nv-lines', panel).map(box);

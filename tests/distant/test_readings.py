@@ -72,6 +72,8 @@ CALLS = {
     "virtual_ntk": ((A.mlp, X), {"width": 64, "key": 0}),
     "virtual_outputs": ((A.mlp, X), {"width": 64, "draws": 3, "key": 0}),
     "width_for": ((A.mlp, X), {"relative": 0.1}),
+    "assumptions": (("jax_tied", (2, 64)), {}),
+    "model_ntk": (("jax_tied", np.ones((2, 64))), {"width": 64, "key": 0}),
     "backward": ((nv.program(A.mlp, X),), {}),
     "nonlinearity_values": ((nv.gelu, X), {}),
     "recorded": ((A.mlp, (X.shape,)), {}),
@@ -99,7 +101,7 @@ def test_every_public_reading_is_listed_where_it_is_defined():
 def test_what_is_not_listed_needs_no_jax():
     """Except what traces models, and kernels as functions of JAX: whoever uses these has JAX."""
     check = """
-import sys, ntkviz, ntkviz.app
+import sys, ntkviz, ntkviz.app, ntkviz.gallery
 from ntkviz.distant.readings import READINGS
 jax_itself = {"trace", "Traced", "TracedParameter", "Report", "Check", "AssumptionWarning"}
 jax_itself |= {"kernel_fn", "KernelFunction"}

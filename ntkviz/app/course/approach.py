@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,15 @@ REFUSALS = NotFiniteError, NotIntegrableError, TooLargeError
 """The errors by which a prediction is refused: the plot shows the reason, and networks are sampled nevertheless."""
 
 
-def approach(plot: ConvergencePlot, arch: Architecture, x: Any) -> Iterator[Update]:
-    """A picture's `as_it_comes`: the predicted line, then the networks one by one, without those that `plot` has."""
+Sample = Callable[[int, int], Any]
+"""The NTK of a network by its width and seed."""
+
+
+def approach(plot: ConvergencePlot, arch: Architecture, x: Any, real: Sample | None = None) -> Iterator[Update]:
+    """A picture's `as_it_comes`: the predicted line, then the networks one by one, without those that `plot` has.
+
+    `real` samples those that are not virtual, by default from the program.
+    """
     if not plot.is_predicted:
         yield _prediction(plot, arch, x)
     remaining = plot.remaining()
@@ -36,7 +43,7 @@ def approach(plot: ConvergencePlot, arch: Architecture, x: Any) -> Iterator[Upda
         if width in too_large:
             yield functools.partial(plot.leave_out, width)
         else:
-            yield _network(plot, arch, x, limit, width, seed)
+            yield _network(plot, arch, x, limit, width, seed, real)
 
 
 def costs(plot: ConvergencePlot, arch: Architecture, x: Any) -> list[Cost]:
@@ -56,10 +63,13 @@ def _prediction(plot: ConvergencePlot, arch: Architecture, x: Any) -> Update:
         return functools.partial(plot.refuse, str(refusal), law=not isinstance(refusal, NotFiniteError))
 
 
-def _network(plot: ConvergencePlot, arch: Architecture, x: Any, limit: np.ndarray, width: int, seed: int) -> Update:
+def _network(
+    plot: ConvergencePlot, arch: Architecture, x: Any, limit: np.ndarray, width: int, seed: int, real: Sample | None
+) -> Update:
     virtual = width in plot.virtual
+    of_program = functools.partial(read, ntk_of_network(virtual), arch, x)
     try:
-        sample = read(ntk_of_network(virtual), arch, x, width=width, key=seed)
+        sample = of_program(width=width, key=seed) if virtual or real is None else real(width, seed)
     except TooLargeError:
         if not virtual:
             raise

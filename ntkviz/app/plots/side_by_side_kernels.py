@@ -49,6 +49,7 @@ class SideBySideKernels(Plot):
             figure.data[-1].hovertemplate = f"{self._titles[side]}<br>%{{customdata}}: %{{z:.4g}}<extra></extra>"
         for trace in (*figure.data[0:2], *figure.data[3:5]):
             trace.update(showscale=False, hoverinfo="skip")
+        self._strips = [figure.data[k] for k in (0, 1, 3, 4)]
         self._images = figure.data[2], figure.data[5]
         self.parts = [Part(f"“{left}”", [2]), Part(f"“{right}”", [5])]
         frame = {"visible": False, "range": [-2.0, self._count - 0.4], "constrain": "domain", "fixedrange": True}
@@ -67,6 +68,13 @@ class SideBySideKernels(Plot):
                 theme.heading(title, xref=axis, x=-0.5) for title, axis in zip(self._titles, ("x", "x2"), strict=True)
             ],
         )
+
+    def illustrate(self, pictures: np.ndarray) -> None:
+        """Draw other images along the axes, `(count, side, side)`."""
+        inks = [ink for _, _, ink in axis_strips(pictures)]
+        with self.figure.batch_update():
+            for strip, ink in zip(self._strips, 2 * inks, strict=True):
+                strip.z = ink
 
     def show(self, left: np.ndarray | None = None, right: np.ndarray | None = None) -> None:
         """Show one kernel or both, each `(count, count)`; a new right one sets the colours."""

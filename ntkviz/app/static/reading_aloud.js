@@ -17,7 +17,8 @@ let touched = false; // by the reader: what a page opens with is not announced
 for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => (touched = true), { capture: true });
 
 function announce() {
-  const readings = [...document.querySelectorAll(".nv-picture :is(.nv-plot, .nv-listing):not(.nv-outdated) .nv-reading")];
+  const shown = ".nv-picture :is(.nv-plot, .nv-listing):not(.nv-outdated, .nv-hidden) .nv-reading";
+  const readings = [...document.querySelectorAll(shown)];
   const words = readings.map((reading) => reading.textContent.trim()).filter(Boolean).join(" ");
   if (touched && words !== speaker.textContent) speaker.textContent = words;
 }

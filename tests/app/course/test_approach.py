@@ -47,6 +47,25 @@ def test_the_measured_networks_are_those_of_the_package(plot):
         assert float(row["relative_frobenius"]) == pytest.approx(expected, rel=1e-4)
 
 
+def test_networks_with_matrices_may_be_sampled_by_the_page(plot):
+    """They may be those of the model from which the program was traced."""
+    limit, asked = nv.infinite_ntk(ARCH, X).ntk, []
+
+    def twice_the_limit(width, seed):
+        asked.append(width)
+        return 2 * limit
+
+    for step in approach(plot, ARCH, X, real=twice_the_limit):
+        step()
+    assert sorted(asked) == [16, 16, 32, 32]
+    assert {width: mean == pytest.approx(1) for width, mean in plot.means().items()} == {
+        16: True,
+        32: True,
+        200: False,
+        400: False,
+    }
+
+
 def test_nothing_is_computed_twice(plot):
     run(plot)
     plot.restart(ARCH, 32)

@@ -49,6 +49,15 @@ def test_colours_of_a_kernel_with_both_signs_are_symmetric_about_zero(pair):
     assert [colour.upper() for colour in positive] == theme.SEQUENTIAL  # a positive number keeps its colour
 
 
+def test_other_images_can_be_drawn_along_the_axes(pair):
+    before = [trace.z.copy() for trace in pair.figure.data if trace.z.shape != (3, 3)]
+    pair.illustrate(np.arange(192.0).reshape(3, 8, 8))
+    strips = [trace.z for trace in pair.figure.data if trace.z.shape != (3, 3)]
+    assert [strip.shape for strip in strips] == [strip.shape for strip in before]
+    assert [strip.max() for strip in strips] == [191] * 4
+    np.testing.assert_array_equal(strips[0][11:19, 1:9], np.arange(64, 128).reshape(8, 8))  # the second, in the column
+
+
 def test_kernel_pair_csv(pair):
     pair.show(left=np.eye(3), right=2 * np.eye(3))
     rows = csv_rows(pair)

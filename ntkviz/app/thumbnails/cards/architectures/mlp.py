@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from plotly.colors import sample_colorscale
 
-from .... import architectures
-from ....kernels.sweep import sweep
-from ...style.theme import LIMIT, SEQUENTIAL
-from ..drawing import HEIGHT, WIDTH, polyline, svg
+from ..... import architectures
+from .....kernels.sweep import sweep
+from ....style.theme import LIMIT, SEQUENTIAL
+from ...drawing import HEIGHT, WIDTH, polyline, svg
 
 
 def draw() -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .... import architectures
-from ....kernels.contributions import infinite_contributions
-from ..drawing import heatmap, svg
+from ..... import architectures
+from .....kernels.contributions import infinite_contributions
+from ...drawing import heatmap, svg
 
 STEPS = 4
 

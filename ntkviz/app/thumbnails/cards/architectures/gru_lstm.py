@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .... import architectures
-from ....calculus.recurrence import recurrence, recurrence_limit
-from ...style.theme import FINITE, LIMIT
-from ..drawing import across, down, polyline, svg
+from ..... import architectures
+from .....calculus.recurrence import recurrence, recurrence_limit
+from ....style.theme import FINITE, LIMIT
+from ...drawing import across, down, polyline, svg
 
 STEPS = 6
 

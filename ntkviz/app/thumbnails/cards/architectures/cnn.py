@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from ....kernels.infinite import infinite_ntk
-from ....language import Network, Output, Scalar, architecture
-from ....language.nonlinearities.nonlinearity import relu
-from ....networks.finite import empirical_ntk
-from ...course.data import digits
-from ...style.theme import FINITE, LIMIT, THIRD
-from ..drawing import across, dots, down, polyline, svg
+from .....kernels.infinite import infinite_ntk
+from .....language import Network, Output, Scalar, architecture
+from .....language.nonlinearities.nonlinearity import relu
+from .....networks.finite import empirical_ntk
+from ....course.data import digits
+from ....style.theme import FINITE, LIMIT, THIRD
+from ...drawing import across, dots, down, polyline, svg
 
 
 @architecture

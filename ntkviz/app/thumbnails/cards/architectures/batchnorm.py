@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .... import architectures
-from ....kernels.infinite import infinite_ntk
-from ....networks.finite import empirical_ntk
-from ...style.theme import FINITE, LIMIT, THIRD
-from ..drawing import across, dots, down, polyline, svg
+from ..... import architectures
+from .....kernels.infinite import infinite_ntk
+from .....networks.finite import empirical_ntk
+from ....style.theme import FINITE, LIMIT, THIRD
+from ...drawing import across, dots, down, polyline, svg
 
 
 def draw() -> str:

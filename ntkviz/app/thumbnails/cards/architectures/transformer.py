@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .... import architectures
-from ....calculus.master import coordinates
-from ....kernels.constants import limit_scalars
-from ....language import program
-from ..drawing import arrow, heatmap, svg
+from ..... import architectures
+from .....calculus.master import coordinates
+from .....kernels.constants import limit_scalars
+from .....language import program
+from ...drawing import arrow, heatmap, svg
 
 
 def draw() -> str:

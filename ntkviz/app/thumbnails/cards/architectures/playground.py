@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from .... import architectures
-from ....kernels.infinite import infinite_ntk
-from ...course.data import digits
-from ...style.theme import FINITE, LIMIT, THIRD
-from ..drawing import arrow, heatmap, svg
+from ..... import architectures
+from .....kernels.infinite import infinite_ntk
+from ....course.data import digits
+from ....style.theme import FINITE, LIMIT, THIRD
+from ...drawing import arrow, heatmap, svg
 
 BLOCKS = ("relu", "W", "skip", "W", "relu")
 COLOURS = {"W": FINITE, "relu": LIMIT, "skip": THIRD}

@@ -1,0 +1,1 @@
+"""Models of an exercise: in each, one line leaves the language."""
