@@ -8,17 +8,17 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-COPY, SITE = "ntkviz-notebooks", "ntkviz-site"  # the folders of a reader's own copies, and of the static edition
 HELP = """\
 without a command   open the course in a browser
 classroom           the same for a class: light kernels, and one engine that computes for all of them
 lab [FOLDER]        open a copy of the notebooks in JupyterLab, by default in ./ntkviz-notebooks
 site [FOLDER]       write the course as plain files that need no server, by default into ./ntkviz-site
+homework [FOLDER]   write homework for students and its solutions, by default into ./ntkviz-homework
 doctor              say what this installation has and lacks
 
 Options that are not listed below go to Voilà or JupyterLab: --port=9000, --no-browser, --help-all, ...; those of site
@@ -61,11 +61,25 @@ def _site(folder: str, options: list[str]) -> None:
     command.main(notebooks(), [folder, *options])
 
 
+def _homework(folder: str, options: list[str]) -> None:
+    from .app.teaching import homework
+
+    homework.main([folder, *options])
+
+
 def _doctor() -> None:
     from .doctor import report
 
     for line in report():
         print(line)
+
+
+WRITTEN: dict[str, tuple[str, Callable[[str, list[str]], None]]] = {
+    "lab": ("ntkviz-notebooks", _lab),
+    "site": ("ntkviz-site", _site),
+    "homework": ("ntkviz-homework", _homework),
+}
+"""The commands that write a folder, with its usual name."""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -75,20 +89,19 @@ def main(argv: Sequence[str] | None = None) -> None:
         SystemExit: The command does not exist, or the packages of the course are not installed.
     """
     parser = argparse.ArgumentParser("ntkviz", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", nargs="?", choices=["app", "classroom", "lab", "site", "doctor"], default="app")
-    parser.add_argument("folder", nargs="?", help=f"for lab (default: {COPY}) or site (default: {SITE})")
+    parser.add_argument("command", nargs="?", choices=["app", "classroom", *WRITTEN, "doctor"], default="app")
+    parser.add_argument("folder", nargs="?", help=f"for {', '.join(WRITTEN)}")
     parser.add_argument("--version", action="version", version=metadata.version("ntkviz"))
     given, options = parser.parse_known_args(argv)
-    if given.folder and given.command not in ("lab", "site"):
+    if given.folder and given.command not in WRITTEN:
         parser.error(f"{given.command} takes no folder: {given.folder}")
     if given.command == "doctor":
         _doctor()
         return
     try:
-        if given.command == "lab":
-            _lab(given.folder or COPY, options)
-        elif given.command == "site":
-            _site(given.folder or SITE, options)
+        if given.command in WRITTEN:
+            usual, command = WRITTEN[given.command]
+            command(given.folder or usual, options)
         else:
             _course(given.command, options)
     except ModuleNotFoundError as missing:

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import ntkviz
 from ntkviz.language import Nonlinearity
 from ntkviz.language.nonlinearities import nonlinearity as nonlinearities
 
+ROOT = Path(__file__).parents[1]
 NONLINEARITIES = {name for name, value in vars(nonlinearities).items() if isinstance(value, Nonlinearity)} & {
     *ntkviz.__all__,
     "abs",
@@ -98,6 +100,38 @@ def test_pages_load_nothing_from_other_hosts(site):
     found = {path.name: foreign(path.read_text()) for path in site.rglob("*.html")}
     assert len(found) > 10
     assert not any(found.values()), found
+
+
+def broken(page: Path, site: Path) -> list[str]:
+    """The links of a page that lead to no page, no section and no chapter; those to other hosts are not followed."""
+    html, found = page.read_text(), []
+    for link in {unescape(link) for link in re.findall(r'<a\b[^>]*? href="([^"]*)"', html)}:
+        address, _, section = link.partition("#")
+        target = (page.parent / address).resolve() if address else page
+        if re.match(r"[a-z]+:", link):
+            continue
+        if target.parent == (site / "../site").resolve():
+            known = target.name == "index.html" or (ROOT / "notebooks" / f"{target.stem}.ipynb").is_file()
+        else:
+            known = target.exists() and (not section or f'id="{section}"' in target.read_text())
+        found += [] if known else [link]
+    return found
+
+
+def test_every_link_leads_somewhere(site):
+    pages = [page for page in site.rglob("*.html") if page.name != "404.html"]
+    assert sum('href="../../site/' in page.read_text() for page in pages) == 3  # the plans and the notes
+    assert {page.name: links for page in pages if (links := broken(page, site))} == {}
+
+
+def test_teachers_find_notes_solutions_and_homework(site):
+    notes, solved = ((site / "teaching" / f"{name}.html").read_text() for name in ("notes", "solutions"))
+    assert '<a href="../../site/02_ntk.html#other=5">A one instead of a zero</a>' in notes
+    assert "Most will say no. This is the whole argument" in notes
+    assert "40,401" in solved  # a number that one reader in three is asked for
+    assert "because " in solved
+    assert "$" not in notes + re.sub(r"<(script|style).*?</\1>", "", solved, flags=re.DOTALL).replace("${", "")
+    assert len(list((site / "teaching/homework").glob("*.ipynb"))) == 3
 
 
 def test_pages_contain_the_text_of_their_sources(site):

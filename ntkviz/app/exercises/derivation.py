@@ -8,6 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from .task import Task
+from .worked import Worked
 
 
 class Derivation:
@@ -18,7 +19,7 @@ class Derivation:
     """
 
     def __init__(self, question: str, stages: Sequence[Task]):
-        self._stages = list(stages)
+        self._question, self._stages = question, list(stages)
         self.widget = widgets.VBox([widgets.HTML(question), *(stage.widget for stage in stages)])
         self.widget.add_class("nv-derivation")
         for stage in stages:
@@ -32,6 +33,10 @@ class Derivation:
         """What a page needs to play this without a kernel (`static/stored/exercises.js`)."""
         stages = [{"box": stage.widget.model_id} | stage.without_kernel() for stage in self._stages]
         return {"kind": "derivation", "stages": stages}
+
+    def worked(self) -> Worked:
+        """What is derived, and each stage with its solution, for teachers."""
+        return Worked(self._question, parts=tuple(stage.worked() for stage in self._stages))
 
     def _open(self) -> None:
         closed = False

@@ -15,8 +15,10 @@ from ..pages.controls import shortened
 from .keeper import name_of
 from .near import Near
 from .task import Task
+from .worked import Worked
 
 VARIANTS = 4  # sets of numbers that an edition without kernels has
+READERS = 64  # whose sets of numbers teachers are shown: practically all that can be drawn
 LARGEST = 10**15  # beyond any measurement of a page, yet with few enough digits to display
 
 
@@ -88,6 +90,11 @@ class Exercise(Task):
             right = self._check_number.right(*self._numbers_of(seed))
             check = {"right": right, "within": self._check_number.within, "said": self._check_number.sentence(right)}
         return {"question": question, "hints": list(hints), "solution": solution, "check": check}
+
+    def worked(self) -> Worked:
+        """The question as one reader has it, and the solutions for all numbers that are drawn."""
+        solutions = [self._worded(seed)[2] for seed in (range(READERS) if self._numbers else [0])]
+        return Worked(self._worded(0)[0], tuple(dict.fromkeys(solutions)))
 
     def ask(self) -> None:
         """Check the number in the field, which the browser keeps."""

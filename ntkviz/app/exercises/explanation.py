@@ -9,6 +9,7 @@ import traitlets
 
 from ..style.theme import STATIC
 from .keeper import name_of
+from .worked import Worked
 
 
 class Explanation(anywidget.AnyWidget):
@@ -24,3 +25,7 @@ class Explanation(anywidget.AnyWidget):
 
     def __init__(self, question: str, answer: str, **options: Any):
         super().__init__(name=name_of(question), question=question, answer=answer, **options)
+
+    def worked(self) -> Worked:
+        """The question and its model answer, for teachers."""
+        return Worked(self.question, (self.answer,))

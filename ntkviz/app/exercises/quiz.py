@@ -10,6 +10,7 @@ import ipywidgets as widgets
 
 from ..pages.background import sentence
 from .keeper import Keeper, name_of
+from .worked import Worked
 
 BECAUSE = "because …"
 
@@ -38,9 +39,10 @@ class Quiz:
     ):
         self._right: set[int] = set()
         self._items: list[dict[str, Any]] = []
+        self._texts: list[str] = []
         self._reasons = list(reasons)
         self._offered = [BECAUSE, *sorted({*reasons, *others})]
-        self._score = widgets.HTML()
+        self._question, self._score = question, widgets.HTML()
         self.keeper = Keeper(name=name_of(question))
         each: Any = [options] * len(items) if isinstance(options[0], str) else options
         rows = [self._item(k, *item, choices) for k, (item, choices) in enumerate(zip(items, each, strict=True))]
@@ -63,6 +65,15 @@ class Quiz:
         place = self._offered.index(self._reasons[number]) if self._reasons else None
         widgets_of = {name: widget.model_id for name, widget in used.items()}
         return widgets_of | {"right": list(used["choice"].options).index(right), "why": why, "right_reason": place}
+
+    def worked(self) -> Worked:
+        """Each item with its answer and its reason, for teachers."""
+        return Worked(self._question, parts=tuple(map(self._item_worked, range(self._count))))
+
+    def _item_worked(self, number: int) -> Worked:
+        right, why = self._items[number]["solve"]()
+        reason = f", because {self._reasons[number]}" if self._reasons else ""
+        return Worked(self._texts[number], (f"<b>{right}</b>{reason}. {escape(why)}",))
 
     def _restore(self) -> None:
         if self.keeper.solved:
@@ -95,6 +106,7 @@ class Quiz:
         choice.observe(answer, names="value")
         reason.observe(answer, names="value")
         self._items.append({"choice": choice, "reason": reason, "verdict": verdict, "solve": solve})
+        self._texts.append(text)
         item = widgets.VBox([widgets.HTML(text), choice, *([reason] if self._reasons else []), verdict])
         item.add_class("nv-item")
         return item

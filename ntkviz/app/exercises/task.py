@@ -11,6 +11,7 @@ import ipywidgets as widgets
 from ..pages.background import Background, Update
 from .hints import Hints
 from .keeper import Keeper, name_of
+from .worked import Worked
 
 
 class Task:
@@ -80,6 +81,10 @@ class Task:
             "hints": self._hints.without_kernel(),
             "variants": [{"question": question, "hints": hints, "solution": solution, "check": None}],
         }
+
+    def worked(self) -> Worked:
+        """The question and its solution, for teachers."""
+        return Worked(self._question.value, (self._hints.texts[1],))
 
     def ask(self) -> None:
         """Check the current state of the page."""

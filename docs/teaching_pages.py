@@ -1,0 +1,33 @@
+"""Adds the pages for teachers that are generated from the notebooks, and lets links to notebooks lead to the course."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from mkdocs.structure.files import File, Files
+
+from ntkviz.app.teaching import homework, pages
+from ntkviz.app.teaching.formulas import with_formulas
+
+NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+FOLDER = "teaching/"
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Called by MkDocs once it has found the files of the documentation."""
+    for name, text in {"notes": pages.notes(NOTEBOOKS), "solutions": pages.solutions(NOTEBOOKS)}.items():
+        files.append(File.generated(config, f"{FOLDER}{name}.md", content=text))
+    for source in homework.sources():
+        book = nbformat.writes(homework.released(source))
+        files.append(File.generated(config, f"{FOLDER}homework/{source.name}", content=book))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
+    """Called by MkDocs for each page. `extra.course` is the folder of the course, as seen from the documentation."""
+    if not page.file.src_uri.startswith(FOLDER):
+        return markdown
+    course = config.extra["course"]
+    return pages.course_links(with_formulas(markdown), course if "://" in course else f"../{course}")
