@@ -119,11 +119,15 @@ docs: $(INSTALLED)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "Open .cache/docs/index.html in a browser."
 
+COMPILE = $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-emit-index-url --no-emit-find-links
+COURSE = --extra app --extra cluster --extra flax --extra equinox --extra haiku --group build
+
+# Binder installs what the course needs of it, without the tools of the tests.
 lock: $(INSTALLED)
-	@$(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-header \
-		--no-emit-index-url --no-emit-find-links --upgrade \
-		--extra app --extra cluster --extra flax --extra equinox --extra haiku --extra tinygp --extra test --group build \
-		pyproject.toml -o requirements.lock
+	@$(COMPILE) --upgrade $(COURSE) --extra tinygp --extra test pyproject.toml -o requirements.lock
+	@echo "# What the course needs of ../requirements.lock; \`make lock\` writes both." > binder/requirements.txt
+	@$(COMPILE) --no-annotate $(COURSE) pyproject.toml -c requirements.lock >> binder/requirements.txt
 
 thumbnails: $(INSTALLED)
 	@$(BIN)/python -m ntkviz.app.thumbnails

@@ -1,16 +1,25 @@
 """Binder's Jupyter server, which opens at the dashboard instead of the list of files."""
 
+import atexit
+import contextlib
 import os
 from pathlib import Path
+from typing import Any
 
 from jupyter_server.auth import PasswordIdentityProvider, User
 from jupyter_server.base.handlers import JupyterHandler
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from tornado.web import HTTPError
 
+from ntkviz import machine
 from ntkviz.app import chapters
+from ntkviz.app.classroom import engine
 from ntkviz.app.serve import keep_compiled_code
 from ntkviz.app.server.dashboard import CONFIG, HOME, JUPYTER_PATH
 
 NOTEBOOKS = Path.cwd() / "notebooks"
+SMALL = machine.memory_total() < 4e9  # as on mybinder.org, which allows 2 GB
+MOST_KERNELS = 4 if SMALL else 20
 
 
 class Visitors(PasswordIdentityProvider):
@@ -23,12 +32,31 @@ class Visitors(PasswordIdentityProvider):
         return user
 
 
+class FewKernels(AsyncMappingKernelManager):
+    """Refuses a kernel for which there is no memory, instead of letting Binder kill all of them."""
+
+    async def start_kernel(self, **options: Any) -> str:
+        """Called for each page.
+
+        Raises:
+            HTTPError: As many kernels as fit are running.
+        """
+        if len(self) >= MOST_KERNELS:
+            raise HTTPError(503, reason=f"{MOST_KERNELS} pages are open; close one, and try again in a minute.")
+        return str(await super().start_kernel(**options))
+
+
+if SMALL:  # no room for JAX in every kernel
+    running = contextlib.ExitStack()
+    os.environ.update(running.enter_context(engine()))
+    atexit.register(running.close)
 os.environ["JUPYTER_PATH"] = str(JUPYTER_PATH)  # where Voilà finds our template
 keep_compiled_code()
 
 c = get_config()  # noqa: F821 (Jupyter defines it)
 c.merge(CONFIG)
 c.ServerApp.identity_provider_class = Visitors
+c.ServerApp.kernel_manager_class = FewKernels
 c.ServerApp.root_dir = str(NOTEBOOKS)
 # Binder starts either `jupyter lab` (mybinder.org) or `jupyter notebook` (an image of repo2docker).
 c.ServerApp.default_url = c.LabApp.default_url = c.JupyterNotebookApp.default_url = f"/voila/render/{HOME}"

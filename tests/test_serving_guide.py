@@ -1,5 +1,6 @@
 """The guide to serving, its example files and the program agree with each other. Nothing is served here."""
 
+import asyncio
 import configparser
 import importlib.util
 import os
@@ -14,6 +15,7 @@ from jupyter_server.auth import PasswordIdentityProvider
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from jupyterlab.labapp import LabApp
+from tornado.web import HTTPError
 from traitlets import Container, TraitType
 from traitlets.config import Config
 from voila.voila_kernel_manager import voila_kernel_manager_factory
@@ -216,3 +218,18 @@ def test_binder_starts_the_given_command_with_its_configuration(root):
     folder, option = shlex.split(done.stdout)
     assert option == "--ip=0.0.0.0"
     assert Path(folder, "jupyter_server_config.py").is_file()
+
+
+@pytest.mark.parametrize(("own", "expected"), [({}, "0.5"), ({"NTKVIZ_MEMORY_GB": "1"}, "1")])
+def test_binder_limits_a_computation_to_a_quarter_of_its_memory(root, tmp_path, own, expected):
+    environment = {"PATH": os.environ["PATH"], "REPO_DIR": str(root), "MEM_LIMIT": "2000000000"} | own
+    command = [root / "binder/start", "sh", "-c", 'echo "$PWD" "$NTKVIZ_MEMORY_GB"']
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(root), expected]
+
+
+def test_binder_refuses_a_kernel_for_which_there_is_no_memory(configured):
+    manager = configured("binder/jupyter_server_config.py").ServerApp.kernel_manager_class()
+    manager.__class__.__len__ = lambda self: 20
+    with pytest.raises(HTTPError, match="20 pages are open; close one"):
+        asyncio.run(manager.start_kernel())

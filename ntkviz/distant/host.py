@@ -26,6 +26,8 @@ from .requests import ENGINE
 from .result_cache import ResultCache
 
 CACHED = 256 * 2**20  # bytes of cached answers, shared by the class
+SMALL = 4e9  # bytes of memory below which one worker does everything
+SHARE = 0.5  # of the memory of a small machine, beyond which its worker is started anew
 HERE = "127.0.0.1"
 LOG = logging.CRITICAL  # lower levels report every page that is closed while it waits for an answer
 NO_PAGES: dict[str, Any] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
@@ -58,13 +60,18 @@ def scheduler(secured: Security | None) -> dict[str, Any]:
 def workers(folder: str, secured: Security | None) -> dict[str, dict[str, Any]]:
     """The specifications of the worker processes: one for requests that a page waits for, one of lower priority.
 
-    The first has several threads, so that no user waits for another's compilation, and one more for `prepare`.
+    The first has several threads, so that no user waits for another's compilation, and one more for `prepare`. A small
+    machine has room for one process with JAX, which then serves both.
     """
     compiled = {"JAX_COMPILATION_CACHE_DIR": f"{folder}/compiled", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     shared: dict[str, Any] = {"env": compiled | {name: os.environ[name] for name in compiled if name in os.environ}}
     shared |= {"local_directory": folder, "silence_logs": LOG} | address(secured)
     cores, memory = machine.cores(), int(machine.memory_total())
     quick, background = max(2, cores), max(1, cores // 2)
+    if memory < SMALL:
+        resources = {"quick": quick, "prepare": 1, "background": background}
+        own = {"nthreads": quick + 1 + background, "memory_limit": int(SHARE * memory), "resources": resources}
+        return {"one": {"cls": Nanny, "options": {"name": "one"} | own | shared}}
     described = {
         "quick": {"nthreads": quick + 1, "memory_limit": memory, "resources": {"quick": quick, "prepare": 1}},
         "background": {
