@@ -19,6 +19,7 @@ classroom           the same for a class: light kernels, and one engine that com
 lab [FOLDER]        open a copy of the notebooks in JupyterLab, by default in ./ntkviz-notebooks
 site [FOLDER]       write the course as plain files that need no server, by default into ./ntkviz-site
 homework [FOLDER]   write homework for students and its solutions, by default into ./ntkviz-homework
+links ADDRESS       print links to the pages of a public copy, on Binder and on the JupyterHub named by --hub
 doctor              say what this installation has and lacks
 
 Options that are not listed below go to Voilà or JupyterLab: --port=9000, --no-browser, --help-all, ...; those of site
@@ -67,6 +68,12 @@ def _homework(folder: str, options: list[str]) -> None:
     homework.main([folder, *options])
 
 
+def _links(repository: str | None, options: list[str]) -> None:
+    from .app.course import links
+
+    links.main(notebooks(), [repository, *options] if repository else options)
+
+
 def _doctor() -> None:
     from .doctor import report
 
@@ -89,11 +96,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         SystemExit: The command does not exist, or the packages of the course are not installed.
     """
     parser = argparse.ArgumentParser("ntkviz", description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", nargs="?", choices=["app", "classroom", *WRITTEN, "doctor"], default="app")
-    parser.add_argument("folder", nargs="?", help=f"for {', '.join(WRITTEN)}")
+    parser.add_argument("command", nargs="?", choices=["app", "classroom", *WRITTEN, "links", "doctor"], default="app")
+    parser.add_argument("folder", nargs="?", help=f"for {', '.join(WRITTEN)}; the address for links")
     parser.add_argument("--version", action="version", version=metadata.version("ntkviz"))
     given, options = parser.parse_known_args(argv)
-    if given.folder and given.command not in WRITTEN:
+    if given.folder and given.command not in (*WRITTEN, "links"):
         parser.error(f"{given.command} takes no folder: {given.folder}")
     if given.command == "doctor":
         _doctor()
@@ -102,6 +109,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         if given.command in WRITTEN:
             usual, command = WRITTEN[given.command]
             command(given.folder or usual, options)
+        elif given.command == "links":
+            _links(given.folder, options)
         else:
             _course(given.command, options)
     except ModuleNotFoundError as missing:
