@@ -6,21 +6,26 @@ import functools
 import warnings
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jax import Array
 
 from ..errors import TraceError
 from ..language.axes import Shape
 from ..language.network import Network
-from ..tracing.traced import AssumptionWarning, Traced, trace
+
+if TYPE_CHECKING:
+    from jax import Array
+
+    from ..tracing.traced import Traced
 
 EXTRAS = {"flax": "flax", "equinox": "equinox", "haiku": "haiku", "torch": "torch"}
 
 
 def replayed(net: Network, x: Any, source: str) -> Any:
     """Record the program of a model into a network; the page shows its assumptions, so that there is no warning."""
+    from ..tracing.traced import AssumptionWarning
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", AssumptionWarning)
         return traced(source).fn(net, x)
@@ -45,6 +50,8 @@ def traced(source: str) -> Traced:
     Raises:
         TraceError: Its library is not installed.
     """
+    from ..tracing.traced import trace  # which loads SciPy, as no other reading does
+
     return trace(make_of(source))
 
 

@@ -220,7 +220,8 @@ def _own_ntk(made: Written, model: Model, width: int) -> OwnNTK:
         for k, j in jacobian.items():
             flat = j.reshape((len(total), -1))
             total = total + rates[k] * (flat @ flat.T)
-        return scale * total
+        scaled: Array = scale * total
+        return scaled
 
     compiled: OwnNTK = jax.jit(ntk)
     return compiled

@@ -24,6 +24,10 @@ def test_a_refused_model_shows_its_line_and_no_number_and_then_its_repair(chapte
     expect(page.locator(".nv-source:not(.nv-hidden)").nth(1)).to_contain_text("nothing to repair")
 
 
+def test_the_width_that_an_exercise_asks_for_is_that_of_the_page(chapter):
+    expect(chapter().locator(".nv-plot .nv-reading").last).to_contain_text("Width needed for 1\xa0%: 57,000")
+
+
 def test_a_program_has_its_verdict_and_the_model_is_run_itself(chapter):
     page = chapter("model=JAX+tied+weights&view=program")
     expect(page.locator(".nv-listing:not(.nv-source, .nv-hidden) .nv-reading")).to_contain_text(
@@ -51,7 +55,7 @@ def test_a_source_scrolls_within_its_panel_on_a_phone(chapter):
 
 def test_the_quiz_is_answered_by_the_tracer(chapter):
     page = chapter()
-    said = reply(page, 0, "line 11", "it is a function of f: leave it to the loss")
+    said = reply(page, 0, "line 11", "f is random: move it into the loss")
     expect(said).to_contain_text("Not yet. The answer is not right.")
-    said = reply(page, 0, "line 12", "it is a function of f: leave it to the loss")
+    said = reply(page, 0, "line 12", "f is random: move it into the loss")
     expect(said).to_contain_text("probability.py:12")

@@ -9,6 +9,8 @@ from fuzzing.agreement import is_sentence
 from torch import nn
 
 import ntkviz as nv
+from ntkviz.gallery import MODELS
+from ntkviz.gallery.traced import make_of
 
 from .refusals import REFUSED
 from .zoo import MODULES, SEQUENCES, VECTORS, normal
@@ -184,3 +186,17 @@ def test_model_in_float32_alone():
 
     found = nv.trace(Recurrent).check(SEQUENCES, width=16)
     assert max(found.outputs, found.ntk) < 1e-4
+
+
+def test_the_gallery_may_compute_its_module_by_the_same_model_in_equinox():
+    model, x = MODELS["PyTorch MLP"], np.random.default_rng(0).normal(size=(3, 64))
+    own, twin = (nv.trace(make_of(source)) for source in (model.source, model.twin))
+    found, expected = nv.infinite_ntk(own, x), nv.infinite_ntk(twin, x)
+    np.testing.assert_allclose(found.nngp, expected.nngp, rtol=1e-5)  # both draw in float32
+    np.testing.assert_allclose(found.ntk, expected.ntk, rtol=1e-5)
+    assert nv.fluctuation(own, x).c == pytest.approx(nv.fluctuation(twin, x).c, rel=0.01)  # four standard errors
+    own_laws, twin_laws = (
+        sorted((p.law, p.fan_in, p.learning_rate) for p in one.report.parameters if p.kind != "number")
+        for one in (own, twin)
+    )
+    assert own_laws == twin_laws

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from .....gallery import MODELS
+from .....gallery.models import MODELS
 from .....kernels.infinite import infinite_ntk
 from ....course.data import digits
 from ....style.theme import FINITE, MUTED
