@@ -49,16 +49,17 @@ $(BROWSER): $(INSTALLED)
 	@touch $@
 
 app: $(INSTALLED)
-	@$(BIN)/python -m ntkviz.app.serve notebooks --port=$(PORT)
+	@$(BIN)/python -m ntkviz.app.serve notebooks --port=$(PORT) --Dashboard.stored=.cache/chapters
 
 classroom: $(INSTALLED)
-	@$(BIN)/python -m ntkviz.app.classroom notebooks --port=$(PORT)
+	@$(BIN)/python -m ntkviz.app.classroom notebooks --port=$(PORT) --Dashboard.stored=.cache/chapters
 
 lab: $(INSTALLED)
 	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) \
 		--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate notebooks
 
-# What is known of each chapter is kept in .cache/chapters until the chapter or the code that it uses changes.
+# What is known of each chapter is kept in .cache/chapters until the chapter or the code that it uses changes; the dashboard
+# shows it to readers before they have a kernel.
 site: $(INSTALLED)
 	@$(BIN)/python -m ntkviz site .cache/site --cache=.cache/chapters --address=$(ADDRESS)
 

@@ -53,6 +53,11 @@ def configure(figure: Any, **options: Any) -> None:
     figure._config = figure._config | options
 
 
+def hears_clicks(figure: Any) -> bool:
+    """Whether a click on a figure calls a function; traces do not tell which functions `on_click` has given them."""
+    return any(trace._click_callbacks for trace in figure.data)
+
+
 def figure_code(figure: Any, name: str) -> str:
     """Plotly's code for figures in the browser, with its widget as a constant of this name in place of its exports.
 

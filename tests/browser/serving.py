@@ -34,8 +34,12 @@ class Server:
 def serving(
     folder: Path, *options: str, module: str = "ntkviz.app.serve", environment: Mapping[str, str] | None = None
 ) -> Iterator[Server]:
-    """Serve `folder` on a free port until the block ends; the server is interrupted as Ctrl-C does."""
-    command = [sys.executable, "-m", module, str(folder), "--port=8900", *options]
+    """Serve `folder` on a free port until the block ends; the server is interrupted as Ctrl-C does.
+
+    It shows no stored states, unless an option says which, since this machine's user may have some.
+    """
+    stored = [] if any(option.startswith("--Dashboard.stored") for option in options) else ["--Dashboard.stored="]
+    command = [sys.executable, "-m", module, str(folder), "--port=8900", *stored, *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     server = Server(process)
     announced = threading.Event()
@@ -70,7 +74,11 @@ def ask(server: Server, path: str, method: str = "GET", **headers: str) -> tuple
         connection.putheader(name, value)
     connection.endheaders()
     answer = connection.getresponse()
-    return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read().decode()
+    return (
+        answer.status,
+        {name.lower(): value for name, value in answer.getheaders()},
+        answer.read().decode(errors="replace"),
+    )
 
 
 def reveals_paths(text: str) -> bool:

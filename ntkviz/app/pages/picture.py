@@ -15,6 +15,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ...execution.cost import Cost
+from .. import upstream
 from ..plots.panel import Panel, Plot
 from ..style.theme import LOW
 from . import handles
@@ -121,6 +122,9 @@ class Picture:
                 for plot in plots
                 if isinstance(plot, Plot) and plot.handles
             },
+            "clicked": [
+                plot.figure.model_id for plot in plots if isinstance(plot, Plot) and upstream.hears_clicks(plot.figure)
+            ],
             "panels": [[plot.widget.model_id, plot.reading.model_id] for plot in plots],
             "player": self._player.button.model_id if self._player else None,
             **{name: getattr(self, f"_{name}").model_id for name in ("toolbar", "status", "error")},

@@ -9,20 +9,24 @@ import logging
 import os
 import re
 import signal
+import subprocess
+import sys
 from functools import partial
 from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
+import platformdirs
 from jupyter_events import EventLogger
 from jupyter_server.base.handlers import AuthenticatedFileHandler, JupyterHandler
 from tornado.ioloop import IOLoop
 from tornado.web import ErrorHandler, RedirectHandler, StaticFileHandler, authenticated
-from traitlets import Instance, Int, List, Unicode, default
+from traitlets import Bool, Instance, Int, List, Unicode, default
 from traitlets.config import Config
 from voila.app import Voila
 from voila.static_file_handler import TemplateStaticFileHandler
 from voila.tornado.handler import TornadoVoilaHandler
+from voila.utils import get_page_config
 
 from ... import machine
 from ...distant.requests import ENGINE
@@ -34,6 +38,8 @@ from ..style.theme import STATIC, STYLESHEET
 from .lesson import Lesson
 from .page_channel import PageChannel
 from .page_policy import guarded
+from .printer import Printer
+from .shelf import DATA, Shelf, StoredData
 
 HOME = "00_home.ipynb"
 
@@ -126,9 +132,21 @@ class Dashboard(Voila):
         help="How many pages may be open at once, which is how many kernels readers can start; the next reader is "
         "asked to wait. By default as many as fit into the memory of this machine, or of the container it runs in.",
     )
+    stored = Unicode(
+        str(platformdirs.user_cache_path("ntkviz") / "site"),
+        config=True,
+        help="The folder in which `ntkviz site` has kept the chapters that it ran. Readers see their stored states at "
+        "once, and get a kernel when they leave what is stored. A chapter that has changed since starts with a kernel.",
+    )
+    storing = Bool(
+        False,
+        config=True,
+        help="Run chapters that are not in that folder, or have changed, in the background, with the lowest priority.",
+    )
     # Shared by all kernels: otherwise each would create its own, which `logging` never releases.
     event_logger = Instance(EventLogger, args=())
     warming: asyncio.Task[None] | None = None
+    recording: subprocess.Popen[bytes] | None = None
 
     @default("most_pages")
     def _as_memory_allows(self) -> int:
@@ -163,6 +181,9 @@ class Dashboard(Voila):
             "local_hostnames": ["localhost", *self.hosts],
             "embedded_in": self.embedded_in,
             "most_pages": self.most_pages,
+            "shelf": Shelf(Path(self.root_dir), Path(self.stored), self._printer, self.base_url)
+            if self.stored
+            else None,
             "default_handler_class": guarded(ErrorHandler),
             "default_handler_args": {"status_code": 404},
         }
@@ -195,14 +216,35 @@ class Dashboard(Voila):
                 {"path": str(PLOTLY.parent)},
             ),
         ]
+        if self.stored:
+            added.append((f"{self.server_url}{DATA}", StoredData, {"path": self.stored}))
         return [(path, guarded(handler), *options) for path, handler, *options in [*added, *kept]]
+
+    def _printer(self) -> Printer:
+        resources = self.voila_configuration.config.VoilaConfiguration.resources
+        page_config = get_page_config(self.base_url, self.app.settings, self.log, self.voila_configuration)
+        return Printer(self.root_dir, resources, page_config, self.base_url)
 
     def listen(self) -> None:
         """Listen until interrupted, and announce the address once the port is known."""
         IOLoop.current().add_callback(self.announce)
         if self.voila_configuration.preheat_kernel:
             IOLoop.current().add_callback(self.start_warming)
+        if self.stored:
+            IOLoop.current().add_callback(self.print_stored)
+        if self.storing:
+            self.start_recording()
         super().listen()
+
+    async def print_stored(self) -> None:
+        """Print the stored pages before readers come."""
+        for chapter in chapters(self.root_dir):
+            await self.app.settings["shelf"].page(chapter.file)
+
+    def start_recording(self) -> None:
+        """Run what is not stored, in another process, which ends by itself."""
+        command = [sys.executable, "-m", "ntkviz.app.site.keep", self.root_dir, self.stored]
+        self.recording = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
     def start_warming(self) -> None:
         """Start to `warm` the chapters."""
@@ -261,6 +303,8 @@ class Dashboard(Voila):
         self.log.setLevel(logging.CRITICAL)  # kernels that die while starting are expected
         if self.warming:
             self.warming.cancel()
+        if self.recording:
+            self.recording.terminate()
         if starting := upstream.all_waiting_kernels(self.kernel_manager):
             self.ioloop.run_sync(partial(asyncio.wait, starting))
         self.ioloop.run_sync(partial(self.kernel_manager.shutdown_all, now=True))

@@ -1,4 +1,4 @@
-"""A chapter's page: rendered, sent with a nonce on its scripts, and its kernel shut down if no page is connected."""
+"""A chapter's page: stored or rendered, with a nonce on its scripts; its kernel is shut down if no page connects."""
 
 import contextvars
 import re
@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from tornado.ioloop import IOLoop
-from tornado.web import HTTPError
+from tornado.web import HTTPError, authenticated
 from voila.tornado.handler import TornadoVoilaHandler
 
 from .. import upstream
@@ -18,6 +18,7 @@ from .page_policy import policy
 ARRIVAL = 120  # seconds within which a page, with its scripts, must have arrived
 DRAWING = 4  # seconds for a browser to draw a page; on a small machine, starting a kernel would delay it
 KERNEL = re.compile(r'"kernelId": "([^"]+)"')  # in a page
+LIVE = "live"  # in the query of an address, by which a stored page asks for a kernel (static/stored/live.js)
 FULL = "The server is full; try again in a minute."
 
 
@@ -33,8 +34,20 @@ class Lesson(TornadoVoilaHandler):
     nonce = kernel = ""
     abandoned = False
 
+    @authenticated
     async def get(self, path: str | None = None) -> None:
-        """Send the page. Its kernel is shut down if the reader leaves before the page arrives, or never connects to it.
+        """Send the page: as it is stored if it is, and without a query for a `live` one."""
+        shelf = self.settings["shelf"]
+        stored = await shelf.page(path or "") if shelf and LIVE not in self.request.arguments else None
+        if stored is None:
+            await self.get_live(path)
+        else:
+            self.set_policy()
+            self.set_header("Cache-Control", "no-cache, no-store, must-revalidate")
+            self.write(stored)
+
+    async def get_live(self, path: str | None) -> None:
+        """Send it with a kernel, which is shut down if the reader leaves before it arrives, or never connects to it.
 
         Raises:
             HTTPError: The largest number of pages is open already.
@@ -68,10 +81,14 @@ class Lesson(TornadoVoilaHandler):
     async def make(self, path: str | None) -> None:
         """Render the page and send it in chunks."""
         _ = self.xsrf_token  # accessing it sets the cookie
-        self.nonce = secrets.token_urlsafe(16)
-        self.set_header("Content-Security-Policy", policy(self.settings["embedded_in"], self.nonce))
+        self.set_policy()
         await super().get(path)
         upstream.forget_requests()
+
+    def set_policy(self) -> None:
+        """Let browsers run the scripts in this page, and no others."""
+        self.nonce = secrets.token_urlsafe(16)
+        self.set_header("Content-Security-Policy", policy(self.settings["embedded_in"], self.nonce))
 
     def write(self, chunk: str) -> None:
         """Send a chunk of the page; all scripts in it were written by us, Voilà or the notebook's author."""

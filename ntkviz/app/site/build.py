@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from voila.paths import collect_static_paths
 from voila.utils import get_voila_labextensions_path
@@ -16,9 +17,9 @@ from ..course.chapter import chapters
 from ..course.search import search_data
 from ..serve import keep_compiled_code
 from ..server.dashboard import PLOTLY, find_templates
-from .chapter import Recorded, recorded
-from .packing import packed
-from .page import TEMPLATE, Printer, address
+from .chapter import recorded
+from .packing import packed, script
+from .page import TEMPLATE, address, linked, printer
 
 SECONDS = 30.0  # of a processor, spent on each chapter's settings around those that it names
 KERNEL = 2e9  # bytes that a chapter's kernel may take
@@ -37,19 +38,20 @@ def build(notebooks: Path, folder: Path, cache: Path, site: str = "", seconds: f
     keep_compiled_code()
     find_templates()
     folder.mkdir(parents=True, exist_ok=True)
-    printer = Printer(notebooks, site)
+    prints = printer(notebooks, site)
     found = chapters(notebooks)
     with ThreadPoolExecutor(at_once()) as pool:
         runs = [pool.submit(recorded, notebooks / one.file, cache, seconds) for one in found]
         for one, run in zip(found, runs, strict=True):
             chapter, was_run = run.result()
-            (folder / address(one.name)).write_text(printer.page(one.name, chapter.executed), encoding="utf-8")
-            _write_data(one.name, chapter, folder / "data")
-            stored = sum(len(picture["states"]) for picture in chapter.record["pictures"])
-            took = f"{chapter.record['seconds']:.0f} s of a processor" if was_run else "unchanged"
-            yield f"{one.heading}: {stored} settings ({took})"
-    _write_script(folder / "data", "course", _search(notebooks))
-    _copy_assets(folder, printer)
+            page = linked(prints.page(one.name, chapter.executed))
+            (folder / address(one.name)).write_text(page, encoding="utf-8")
+            for part, data in chapter.parts.items():
+                _write_script(folder / "data", f"{one.name}-{part}", data)
+            took = f"{chapter.known.took:.0f} s of a processor" if was_run else "unchanged"
+            yield f"{one.heading}: {chapter.known.settings} settings ({took})"
+    _write_script(folder / "data", "course", packed(_search(notebooks)))
+    _copy_assets(folder, prints.page_config)
     for one in found:
         if one.number is None:
             shutil.copy(notebooks / one.file, folder)
@@ -62,18 +64,9 @@ def at_once() -> int:
     return max(1, min(machine.cores(), int(machine.memory_available() / KERNEL)))
 
 
-def _write_data(name: str, chapter: Recorded, folder: Path) -> None:
-    record = chapter.record
-    pictures = [{key: value for key, value in one.items() if key != "states"} for one in record["pictures"]]
-    start = {"models": record["models"], "pictures": pictures, "exercises": record["exercises"]}
-    _write_script(folder, f"{name}-start", start)
-    for picture in record["pictures"]:
-        _write_script(folder, f"{name}-states", picture["states"])
-
-
-def _write_script(folder: Path, name: str, value: object) -> None:
+def _write_script(folder: Path, name: str, data: bytes) -> None:
     folder.mkdir(exist_ok=True)
-    (folder / f"{name}.js").write_text(packed(name, value), encoding="utf-8")
+    (folder / f"{name}.js").write_text(script(name, data), encoding="utf-8")
 
 
 def _search(notebooks: Path) -> object:
@@ -83,12 +76,12 @@ def _search(notebooks: Path) -> object:
     return data
 
 
-def _copy_assets(folder: Path, printer: Printer) -> None:
+def _copy_assets(folder: Path, page_config: dict[str, Any]) -> None:
     """The scripts, styles and fonts that pages load."""
     for path in map(Path, reversed(collect_static_paths(["voila", "nbconvert"], "ntkviz"))):
         _copy(path, folder / TEMPLATE)
     _copy_file(PLOTLY, folder / "voila" / "plotly" / PLOTLY.name)
-    for extension in printer.page_config["federated_extensions"]:
+    for extension in page_config["federated_extensions"]:
         place = Path(extension["name"]) / "static"
         for path in get_voila_labextensions_path():
             if (Path(path) / place).is_dir():

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import re
-from collections.abc import Iterable
+import tempfile
+import time
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
 
-from ..style.theme import PAGE_HAS_PLOTLY, STATIC
+from ...distant.requests import ENGINE
+from ..server.kept import PARTS, Kept, Known, digest, links, relative
+from ..style.theme import PAGE_HAS_PLOTLY
+from .packing import packed
 
-STEP = re.compile(r"^### \[[^\]]*\]\(#([^)]*=[^)]*)\)", re.MULTILINE)
-LINK = re.compile(r"\]\(#([^)]*=[^)]*)\)")
-LIBRARIES = "ipywidgets", "jax", "numpy", "plotly", "scipy"  # whose versions may change what is recorded
 PATIENCE = 1200  # seconds for one cell
 
 
@@ -28,11 +25,13 @@ class Recorded:
     """A chapter that was run.
 
     - `executed`: its notebook with outputs.
-    - `record`: what `recorder.record` has written.
+    - `parts`: what its page loads, packed, by name.
+    - `known`: what is written down of the run.
     """
 
     executed: nbformat.NotebookNode
-    record: dict[str, Any]
+    parts: dict[str, bytes]
+    known: Known
 
 
 def recorded(notebook: Path, cache: Path, seconds: float) -> tuple[Recorded, bool]:
@@ -40,51 +39,38 @@ def recorded(notebook: Path, cache: Path, seconds: float) -> tuple[Recorded, boo
 
     - `seconds`: of a processor, to be spent on settings around those that the chapter names.
     """
-    files = [cache / f"{notebook.stem}{suffix}" for suffix in (".ipynb", ".json", ".key")]
-    executed, record, key = files
-    known = all(file.exists() for file in files)
-    if known and key.read_text() == _key(notebook, seconds, json.loads(record.read_text())["modules"]):
-        return _read(executed, record), False
-    cache.mkdir(parents=True, exist_ok=True)
-    key.unlink(missing_ok=True)
-    _run(notebook, executed, record, seconds)
-    found = _read(executed, record)
-    key.write_text(_key(notebook, seconds, found.record["modules"]))
-    return found, True
+    kept = Kept(notebook, cache)
+    known = kept.valid()
+    if known is not None and known.given == seconds:
+        return _read(kept, known), False
+    run(notebook, cache, seconds)
+    kept = Kept(notebook, cache)
+    assert kept.known is not None
+    return _read(kept, kept.known), True
 
 
-def _read(executed: Path, record: Path) -> Recorded:
-    return Recorded(nbformat.read(executed, as_version=4), json.loads(record.read_text(encoding="utf-8")))
+def _read(kept: Kept, known: Known) -> Recorded:
+    executed = nbformat.read(kept.file(known, "notebook.ipynb"), as_version=4)
+    return Recorded(executed, {part: kept.file(known, f"{part}.gz").read_bytes() for part in PARTS}, known)
 
 
-def _key(notebook: Path, seconds: float, modules: Iterable[str]) -> str:
-    """A hash of all that a record depends on."""
-    files = [
-        notebook,
-        *map(Path, modules),
-        *sorted(Path(str(STATIC)).glob("*.js")),
-        *sorted(Path(str(STATIC)).glob("sheets/*.css")),
-    ]
-    contents = [file.read_bytes() if file.exists() else b"" for file in files]
-    versions = [metadata.version(library).encode() for library in LIBRARIES]
-    parts = [str(seconds).encode(), str(links(notebook)).encode(), *versions, *contents]
-    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
-
-
-def links(notebook: Path) -> tuple[list[str], list[str]]:
-    """The settings of the steps of a chapter, and those that its text and other chapters name."""
-    own = _texts(notebook)
-    steps = [link for text in own for link in STEP.findall(text)]
-    named = [link for text in own for link in LINK.findall(text)]
-    to_here = re.compile(rf"\]\({notebook.stem}\.ipynb#([^)]*=[^)]*)\)")
-    others = sorted(notebook.parent.glob("*.ipynb"))
-    named += [link for other in others for text in _texts(other) for link in to_here.findall(text)]
-    return steps, [link for link in dict.fromkeys(named) if link not in steps]
-
-
-def _texts(notebook: Path) -> list[str]:
-    book = nbformat.read(notebook, as_version=4)
-    return [cell.source for cell in book.cells if cell.cell_type == "markdown"]
+def run(notebook: Path, cache: Path, seconds: float) -> None:
+    """Run a chapter, and keep the outcome."""
+    began = time.time()
+    kept = Kept(notebook, cache)
+    kept.note.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        executed, record = (Path(folder) / name for name in ("notebook.ipynb", "record.json"))
+        _run(notebook, executed, record, seconds)
+        found = json.loads(record.read_text(encoding="utf-8"))
+        contents = {"notebook.ipynb": executed.read_bytes()}
+    pictures = [{key: value for key, value in one.items() if key != "states"} for one in found["pictures"]]
+    states = [picture["states"] for picture in found["pictures"]]
+    start = {"models": found["models"], "pictures": pictures, "exercises": found["exercises"]}
+    contents |= {"start.gz": packed(start), "states.gz": packed(states)}
+    modules = [relative(module) for module in found["modules"]]
+    known = Known(modules, seconds, found["seconds"], sum(map(len, states)), digest(contents.values()))
+    kept.write(known, contents, began)
 
 
 def _run(notebook: Path, executed: Path, record: Path, seconds: float) -> None:
@@ -94,9 +80,15 @@ def _run(notebook: Path, executed: Path, record: Path, seconds: float) -> None:
     book.cells.append(nbformat.v4.new_code_cell(recording))
     place = {"metadata": {"path": str(notebook.parent)}}
     client = NotebookClient(book, timeout=PATIENCE, resources=place, extra_arguments=["--log-level=ERROR"])
-    client.execute(env={**os.environ, PAGE_HAS_PLOTLY: "yes"})
+    client.execute(env=_environment())
     book.cells.pop()
     for cell in book.cells:
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
     nbformat.write(book, executed)
+
+
+def _environment() -> dict[str, str]:
+    """Of the kernel, which computes by itself: only then has it imported all modules on which the record depends."""
+    without = {name: value for name, value in os.environ.items() if name != ENGINE}
+    return without | {PAGE_HAS_PLOTLY: "yes"}

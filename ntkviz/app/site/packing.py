@@ -1,7 +1,7 @@
-"""Files of data that a page loads as scripts, since a page opened from a disk may load no others.
+"""Files of data of a page, which `static/stored/connection.js` reads: compressed JSON.
 
 A value that occurs several times, such as the curve of a limit under many settings of the width, is stored once: in a
-pool, to which `{"$": k}` refers. The JSON is compressed and written in base64; `static/stored/connection.js` reads it.
+pool, to which `{"$": k}` refers.
 """
 
 from __future__ import annotations
@@ -14,13 +14,17 @@ from typing import Any
 SHORT = 40  # characters of JSON below which a value is written in its place
 
 
-def packed(name: str, value: Any) -> str:
-    """The script that gives a page the value by its name."""
+def packed(value: Any) -> bytes:
+    """A value as such a file."""
     pool = _Pool()
     whole = {"value": pool.add(value), "pool": pool.parts}
     text = json.dumps(whole, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    compressed = gzip.compress(text.encode(), compresslevel=9, mtime=0)  # the same data give the same file
-    return f'ntkvizData("{name}","{base64.b64encode(compressed).decode()}");\n'
+    return gzip.compress(text.encode(), compresslevel=9, mtime=0)  # the same data give the same file
+
+
+def script(name: str, data: bytes) -> str:
+    """A script that gives a page such a file in base64: a page opened from a disk may load nothing but scripts."""
+    return f'ntkvizData("{name}","{base64.b64encode(data).decode()}");\n'
 
 
 class _Pool:

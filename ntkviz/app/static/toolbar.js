@@ -1,7 +1,7 @@
 // The toolbar under a picture: Reset, Copy link, CSV, Present. Keeps the state of the controls in the page's address.
 // The fragment (#depth=3&…) is never sent to the server, so a link works with a preheated kernel.
 
-const STORED = "stored" in document.body.dataset; // the static edition, which has no kernel to write a CSV
+const STORED = document.body.dataset.stored === ""; // the static edition, which has no kernel to write a CSV
 const DASHBOARD = "voila" in document.body.dataset; // JupyterLab's address belongs to JupyterLab
 // Window size in pixels for which a presented picture is laid out: in a smaller one, legends would overlap headings.
 const PRESENTED = { width: 1240, height: 697 };

@@ -1,10 +1,13 @@
 """A chapter is run once, and again only when something that it depends on has changed."""
 
 import json
+import os
+import time
 
 import nbformat
 import pytest
 
+from ntkviz.app.server.kept import Kept
 from ntkviz.app.site import chapter
 from ntkviz.app.site.recorder import number, plain
 
@@ -24,11 +27,18 @@ def runs(monkeypatch, tmp_path):
     module = tmp_path / "module.py"
     module.write_text("1")
     counted = []
+    known = {
+        "modules": [str(module)],
+        "seconds": 1.0,
+        "models": {},
+        "exercises": [],
+        "pictures": [{"states": [{}, {}]}],
+    }
 
     def run(notebook, executed, record, seconds):
         counted.append(notebook.name)
         nbformat.write(nbformat.read(notebook, as_version=4), executed)
-        record.write_text(json.dumps({"modules": [str(module)]}))
+        record.write_text(json.dumps(known))
 
     monkeypatch.setattr(chapter, "_run", run)
     return counted
@@ -56,6 +66,39 @@ def test_it_is_run_again_only_after_a_change(notebook, runs, tmp_path, changed):
     assert not chapter.recorded(notebook, tmp_path / "cache", 1.0)[1]
     assert chapter.recorded(notebook, tmp_path / "cache", 2.0)[1], "more time, more settings"
     assert len(runs) == 3
+
+
+def test_what_changed_while_it_ran_makes_it_run_again(notebook, runs, tmp_path, monkeypatch):
+    """It may have been read before the change, or after it."""
+    run, late = chapter._run, time.time_ns() + 10**9
+
+    def run_while_a_module_changes(*arguments):
+        run(*arguments)
+        os.utime(tmp_path / "module.py", ns=(late, late))
+
+    monkeypatch.setattr(chapter, "_run", run_while_a_module_changes)
+    assert [chapter.recorded(notebook, tmp_path / "cache", 1.0)[1] for _ in range(2)] == [True, True]
+
+
+def test_of_two_runs_the_later_is_kept(notebook, runs, tmp_path):
+    for seconds in (1.0, 2.0):
+        chapter.recorded(notebook, tmp_path / "cache", seconds)
+    kept = Kept(notebook, tmp_path / "cache")
+    assert kept.valid().settings == 2
+    names = {"02_ntk.json", *(kept.file(kept.known, part).name for part in ("notebook.ipynb", "start.gz", "states.gz"))}
+    assert {file.name for file in kept.folder.iterdir()} == names
+    kept.file(kept.known, "states.gz").unlink()
+    assert kept.valid() is None
+
+
+def test_the_home_page_changes_with_the_titles_on_its_cards(notebook, runs, tmp_path):
+    home = tmp_path / "00_home.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(), home)
+    for expected in (True, False):
+        assert chapter.recorded(home, tmp_path / "cache", 1.0)[1] is expected
+    book = nbformat.read(notebook, as_version=4)
+    nbformat.write(nbformat.v4.new_notebook(cells=book.cells, metadata={"title": "Another"}), notebook)
+    assert chapter.recorded(home, tmp_path / "cache", 1.0)[1]
 
 
 def test_a_run_that_fails_leaves_no_record(notebook, runs, tmp_path, monkeypatch):

@@ -5,7 +5,7 @@ import gzip
 import json
 import re
 
-from ntkviz.app.site.packing import packed
+from ntkviz.app.site.packing import packed, script
 
 
 def opened(script: str):
@@ -27,16 +27,16 @@ VALUE = [{"x": CURVE, "name": "Θ", "none": None}, {"x": CURVE, "on": True, "dee
 
 
 def test_what_is_packed_comes_out_again():
-    name, packing = opened(packed("02_ntk-start", VALUE))
+    name, packing = opened(script("02_ntk-start", packed(VALUE)))
     assert name == "02_ntk-start"
     assert whole(packing["value"], packing["pool"]) == VALUE
 
 
 def test_a_curve_is_stored_once():
-    _, packing = opened(packed("x", VALUE))
+    _, packing = opened(script("x", packed(VALUE)))
     assert packing["pool"].count(CURVE) == 1
     assert json.dumps(packing).count(str(CURVE[-1])) == 1
 
 
 def test_the_same_data_give_the_same_file():
-    assert packed("x", VALUE) == packed("x", json.loads(json.dumps(VALUE)))
+    assert packed(VALUE) == packed(json.loads(json.dumps(VALUE)))

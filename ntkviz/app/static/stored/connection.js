@@ -1,5 +1,5 @@
-// The static edition has no server: here the page's own scripts find what they would ask of one. Jupyter's code in the
-// page opens a socket to its kernel as usual; `kernel.js` answers.
+// The page of a chapter that was run before: its own scripts find what they would ask of a kernel. Jupyter's code in the
+// page opens a socket to its kernel as usual; `kernel.js` answers, until `live.js` has a kernel.
 
 const KERNEL_ID = "stored";
 const IDLE = { execution_state: "idle" };
@@ -7,10 +7,12 @@ const INFO = {
   status: "ok", protocol_version: "5.3", implementation: "stored", implementation_version: "1", banner: "", help_links: [],
   language_info: { name: "python", version: "3", mimetype: "text/x-python", file_extension: ".py" },
 };
+const { chapter, stored: STORE } = document.body.dataset; // where a server has the data; empty in the static edition
+const ask = fetch.bind(globalThis);
+const beacon = navigator.sendBeacon.bind(navigator);
 
-// Decodes a file of data: base64 of gzipped JSON, in which `{"$": k}` stands for the value k of a pool.
-async function unpacked(text) {
-  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+// Decodes a file of data: gzipped JSON, in which `{"$": k}` stands for the value k of a pool.
+async function unpacked(bytes) {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   const { pool, value } = JSON.parse(await new Response(stream).text());
   const known = new Map();
@@ -28,45 +30,70 @@ async function unpacked(text) {
 }
 
 // A page opened from a disk may fetch no file, but may load a script; each file of data calls `ntkvizData`.
-const data = new Map();
-globalThis.ntkvizData = (name, text) => data.get(name).resolve(text);
+const arriving = new Map();
+globalThis.ntkvizData = (name, text) => {
+  arriving.get(name).resolve(Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)));
+};
 
-function load(name) {
-  if (!data.has(name)) {
-    data.set(name, Promise.withResolvers());
+function scripted(name) {
+  if (!arriving.has(name)) {
+    arriving.set(name, Promise.withResolvers());
     const script = document.createElement("script");
     script.src = `data/${name}.js`;
-    script.onerror = () => data.get(name).reject(new Error(`${name} could not be loaded`));
+    script.onerror = () => arriving.get(name).reject(new Error(`${name} could not be loaded`));
     document.head.append(script);
   }
-  return data.get(name).promise;
+  return arriving.get(name).promise;
 }
+
+async function fetched(part) {
+  const answer = await ask(`${STORE}-${part}.gz`);
+  if (!answer.ok) throw new Error(`${part} could not be loaded`);
+  return answer.arrayBuffer();
+}
+
+// What is stored of this page: `start` or `states`.
+const load = async (part) => unpacked(await (STORE ? fetched(part) : scripted(`${chapter}-${part}`)));
+
+const OwnSocket = WebSocket;
 
 class StoredSocket extends EventTarget {
   static CONNECTING = 0;
   static OPEN = 1;
   static CLOSING = 2;
   static CLOSED = 3;
-  protocol = "";
-  readyState = 0;
+  state = 0;
 
   constructor(url) {
     super();
     this.url = url;
+    if (live.taken) live.connect(this); // again, after the connection was lost
     // Jupyter's code waits four seconds for the states of all widgets: it is told of a kernel once they are there.
-    kernel.started.then(() => {
-      this.readyState = 1;
-      this.onopen?.(new Event("open"));
-    });
+    else kernel.started.then(() => this.opened());
   }
 
-  send(text) {
-    const message = JSON.parse(text);
-    setTimeout(() => this.answer(message));
+  // Jupyter's code reads it for each message.
+  get protocol() {
+    return live.taken ? PROTOCOL : "";
+  }
+
+  get readyState() {
+    return this.wire?.readyState ?? this.state;
+  }
+
+  opened() {
+    this.state = 1;
+    this.onopen?.(new Event("open"));
+  }
+
+  send(message) {
+    if (this.wire) this.wire.send(live.outward(message));
+    else setTimeout(() => this.answer(JSON.parse(message)));
   }
 
   close() {
-    this.readyState = 3;
+    this.state = 3;
+    this.wire?.close();
   }
 
   tell(parent, channel, kind, content) {
@@ -86,7 +113,8 @@ class StoredSocket extends EventTarget {
     if (kind === "comm_msg") {
       const send = (comm_id, content) => this.tell(message, "iopub", "comm_msg", { comm_id, data: content });
       const later = (comm_id, content) => this.tell(null, "iopub", "comm_msg", { comm_id, data: content });
-      await kernel.hear(message.content.comm_id, message.content.data, send, later).catch(console.error);
+      kernel.socket = this;
+      await kernel.hear(message.content, send, later).catch(console.error);
     }
     this.tell(message, "iopub", "status", IDLE);
   }
@@ -94,13 +122,18 @@ class StoredSocket extends EventTarget {
 
 const json = (value) => new Response(JSON.stringify(value), { headers: { "Content-Type": "application/json" } });
 
-async function storedFetch(request) {
-  const { pathname } = new URL(request.url ?? request, location.href);
-  if (pathname.includes("/api/kernels/")) return json({ id: KERNEL_ID, name: "python3", connections: 1 });
-  if (pathname.endsWith("course.json")) return json(await unpacked(await load("course")));
+async function storedFetch(request, options) {
+  const { pathname, href } = new URL(request.url ?? request, location.href);
+  if (pathname.includes("/api/kernels/")) {
+    if (live.taken) return ask(href.replace(`/${KERNEL_ID}`, `/${live.kernel}`));
+    return json({ id: KERNEL_ID, name: "python3", connections: 1 });
+  }
+  if (STORE) return ask(request, options);
+  if (pathname.endsWith("course.json")) return json(await unpacked(await scripted("course")));
   return new Response("{}", { status: 404 });
 }
 
 globalThis.WebSocket = StoredSocket;
 globalThis.fetch = storedFetch;
-navigator.sendBeacon = () => true; // by which a page ends its kernel
+// By which a page ends its kernel.
+navigator.sendBeacon = (url, form) => !live.kernel || beacon(url.replace(/stored$/, live.kernel), form);

@@ -43,6 +43,8 @@ class StoredTask {
   }
 
   restore() {
+    // A kernel draws any numbers from a seed, also those that are stored: the reader will keep these.
+    if (STORE) this.keeper.remember({ seed: (this.keeper.kept.seed ?? 0) % this.spec.variants.length });
     const { answer, hints, solved } = this.keeper.kept;
     kernel.update(this.spec.question, { value: this.variant.question });
     if (answer && this.spec.field) kernel.update(this.spec.field, { value: answer });
@@ -82,27 +84,33 @@ class StoredTask {
     kernel.layout(this.spec.hints.button, { display: "none" });
   }
 
-  // Whether the next stage of a derivation may be shown; what cannot be checked here counts once its solution is read.
+  // Whether the next stage of a derivation may be shown; what cannot be checked counts once its solution is read.
   get done() {
-    return this.keeper.kept.solved === true || (!this.variant.check && this.opened === this.texts.length);
+    return this.keeper.kept.solved === true || (!STORE && !this.variant.check && this.opened === this.texts.length);
   }
 
   // ---- Answers ----
 
   ask() {
     const { check } = this.variant;
-    if (!this.spec.field) return this.tell("", "", BY_MEASUREMENT);
+    if (!this.spec.field) return this.measure();
     const text = kernel.state(this.spec.field).value;
     this.keeper.remember({ answer: text });
     const { number, refusal } = parsed(text, this.spec.whole);
     if (refusal) return this.tell("nv-wrong", "", refusal);
-    if (!check) return this.tell("", "", BY_MEASUREMENT);
+    if (!check) return this.measure();
     if (Math.abs(number - check.right) > check.within * Math.abs(check.right)) {
       return this.tell("nv-wrong", "Not yet.", `It is ${check.right > number ? "larger" : "smaller"} than that.`);
     }
     this.tell("nv-right", "Yes.", check.said);
     this.keeper.remember({ solved: true });
     return this.solve();
+  }
+
+  measure() {
+    if (!STORE) return this.tell("", "", BY_MEASUREMENT);
+    const click = { comm_id: this.spec.ask, data: { method: "custom", content: { event: "click" } } };
+    return live.begin((text) => this.tell("", "", text), click);
   }
 
   tell(style, word, why) {

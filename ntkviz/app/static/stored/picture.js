@@ -1,9 +1,11 @@
-// A picture whose settings are stored: a move of a control leads to stored settings, or says that there are none.
+// A picture whose settings are stored. Where there are none for what a reader wants, a course on a server goes on with a
+// kernel (live.js). The static edition has none: there a control moves between stored settings, or says that there are none.
 
 const BEAT_MS = 300;
 const LATE_MS = 100; // for which a picture may show its old settings while stored ones are loaded
 const OUTDATED = "nv-outdated";
-const NOTE = '<span class="nv-note">Out of date: not stored for these settings.</span>';
+const NOTE = `<span class="nv-note">Out of date: not ${STORE ? "computed" : "stored"} for these settings.</span>`;
+const UNKNOWN = STORE ? "# …" : "# not stored in this edition"; // the program of a stack of blocks
 
 // Keys move a slider by one step, and then mean the next stored value in their direction; a pointer means the nearest
 // one. The direction is that of the key, as a reader who presses twice may move a slider before the first press has led
@@ -16,8 +18,10 @@ addEventListener("keydown", ({ target, key }) => (way = target.closest?.("[role=
 addEventListener("pointerdown", () => (way = undefined), true);
 
 class StoredPicture {
-  constructor(spec) {
+  constructor(spec, number) {
     this.spec = spec;
+    this.number = number;
+    this.told = STORE ? STARTING : "Not stored in this edition.";
     this.names = Object.keys(spec.controls);
     this.controls = Object.values(spec.controls);
     this.start = this.controls.map(({ start }) => start);
@@ -31,6 +35,9 @@ class StoredPicture {
     for (const [figure, handles] of Object.entries(spec.handles)) {
       kernel.listen(figure, (_, message) => this.onHandle(figure, handles, message));
     }
+    for (const figure of STORE ? spec.clicked : []) {
+      kernel.listen(figure, (state) => CLICK in state && this.leave(figure, { method: "update", state, buffer_paths: [] }));
+    }
     if (spec.player) kernel.listen(spec.player, (_, { event }) => event === "click" && this.toggle());
     for (const id of spec.useless) {
       const { state } = kernel.models[id];
@@ -40,7 +47,11 @@ class StoredPicture {
   }
 
   states() {
-    return (this.loading ??= load(`${document.body.dataset.chapter}-states`).then(unpacked));
+    return (this.loading ??= load("states").then((all) => all[this.number]));
+  }
+
+  get here() {
+    return this.link(this.current);
   }
 
   // ---- What a reader does ----
@@ -63,6 +74,12 @@ class StoredPicture {
     if ("reset" in message || "link" in message) this.stop();
     if ("reset" in message) await this.show(this.start);
     else if ("link" in message && message.link !== kernel.state(this.spec.toolbar).state) await this.follow(message.link);
+    else if ("csv" in message) this.leave(this.spec.toolbar, { method: "custom", content: message });
+  }
+
+  // Goes on with a kernel, to which a widget then sends a message.
+  leave(comm_id, data) {
+    live.begin((text) => this.tell(text), { comm_id, data });
   }
 
   async onHandle(figure, handles, { handle, ...place }) {
@@ -151,7 +168,7 @@ class StoredPicture {
 
   async move(moved) {
     const wanted = this.current.map((value, k) => (moved.has(k) ? moved.get(k) : value));
-    if (this.places.has(this.key(wanted))) return this.show(wanted);
+    if (STORE || this.places.has(this.key(wanted))) return this.show(wanted);
     const candidates = this.line(wanted, moved);
     const [[k, value]] = moved;
     const others = candidates.filter((stored) => this.key(stored) !== this.key(this.current));
@@ -163,13 +180,21 @@ class StoredPicture {
 
   async show(settings) {
     this.current = settings;
+    const isStored = this.places.has(this.key(settings));
+    if (STORE && !isStored) live.begin((text) => this.tell(text));
     const timer = setTimeout(() => this.current === settings && this.dim(this.shown, settings, "Loading …"), LATE_MS);
     const states = await this.states();
     clearTimeout(timer);
     if (this.current !== settings) return; // moved on
-    const place = this.places.get(this.key(settings));
-    if (place !== undefined) this.become(states[place], settings);
+    if (isStored) this.become(states[this.places.get(this.key(settings))], settings);
     else this.refer(states, settings);
+  }
+
+  // Says how it goes with the kernel that is to go on from here.
+  async tell(text) {
+    this.told = text;
+    if (this.places.has(this.key(this.current))) kernel.update(this.spec.status, { value: text });
+    else this.refer(await this.states(), this.current);
   }
 
   // Shows the nearest stored picture, dimmed, and says how to get to it.
@@ -179,7 +204,7 @@ class StoredPicture {
     link.href = `#${this.link(nearest)}`;
     link.textContent = "Show the nearest stored settings";
     const stored = states[this.places.get(this.key(nearest))];
-    this.dim(stored, settings, `Not stored in this edition. ${link.outerHTML}`);
+    this.dim(stored, settings, this.told === STARTING ? STARTING : `${this.told} ${link.outerHTML}`);
   }
 
   // Shows a state that does not belong to the settings: dimmed, without its numbers.
@@ -191,7 +216,7 @@ class StoredPicture {
       state[reading] = { ...state[reading], value: NOTE };
     }
     for (const { kind, widget } of this.controls) {
-      if (kind === "stack") state[widget] = { ...state[widget], code: [["# not stored in this edition", -1]] };
+      if (kind === "stack") state[widget] = { ...state[widget], code: [[UNKNOWN, -1]] };
     }
     this.become(state, settings);
   }
@@ -202,6 +227,7 @@ class StoredPicture {
   }
 
   become(state, settings) {
+    if (live.taken) return;
     const changes = new Map();
     const note = (id, trait, value) => changes.set(id, { ...changes.get(id), [trait]: value });
     for (const id of new Set([...Object.keys(this.shown), ...Object.keys(state)])) {
@@ -218,14 +244,7 @@ class StoredPicture {
       note(control.widget, ...own);
     });
     note(this.spec.toolbar, "state", this.link(settings));
-    changes.forEach((change, id) => kernel.update(id, this.ofFigure(id, change)));
-  }
-
-  // A figure is drawn anew with its data and layout (figure.js).
-  ofFigure(id, change) {
-    if (!("_widget_data" in change || "_widget_layout" in change)) return change;
-    const { _widget_data: data, _widget_layout: layout } = { ...kernel.state(id), ...change };
-    return { ...change, _stored: { data, layout } };
+    changes.forEach((change, id) => kernel.draw(id, change));
   }
 
   // ---- Play ----
@@ -240,6 +259,8 @@ class StoredPicture {
   async toggle() {
     if (this.timer) return this.stop();
     const { k, stops } = this.stops();
+    const click = { method: "custom", content: { event: "click" } };
+    if (STORE && stops.length < this.controls[k].options.length) return this.leave(this.spec.player, click);
     if (!stops.length) return undefined;
     kernel.update(this.spec.player, { description: "⏸ Pause" });
     this.timer = setTimeout(() => this.beat(), BEAT_MS);
