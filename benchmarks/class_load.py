@@ -1,14 +1,20 @@
-"""A class at the dashboard: thirty readers at once, then a hundred pages opened and closed one after the other.
+"""A class at the dashboard: 300 readers who read, 30 who come at once and play, then a hundred pages in turn.
 
-    .venv/bin/python benchmarks/class_load.py                                        # class mode: light kernels
+    .venv/bin/python benchmarks/class_load.py --Dashboard.stored=.cache/chapters     # class mode: light kernels
+    .venv/bin/python benchmarks/class_load.py                                        # without stored states
     .venv/bin/python benchmarks/class_load.py --module ntkviz.app.serve --readers 4  # a whole engine in each kernel
 
-Readers are websockets, not browsers, which would compete with the server for the machine. They open the chapters
-within a few seconds, and each moves a slider ten times, with two to three seconds between moves. Prints how long pages
-took to load and moves to be answered, and the memory of the server with all processes that it started. Then pages are
-opened one after the other, and each repeats moves of one reader of the class: alone now, it must get the same numbers,
-which shows that no reader was given another's. At the end the server must have no more kernels, files and open sockets
-than before, and its memory must have stopped growing: the first 150 pages or so fill caches (``--turns 400`` shows it).
+Readers are sockets, not browsers, which would compete with the server for the machine. Where chapters are stored
+(``make site``), first come readers who only read, and the memory of all processes of the server is printed before and
+after. Then a class opens the stored chapters at the same moment. A picture counts as seen when all that draws it has
+arrived; drawing it takes a browser about a second more.
+
+Then readers play, for which each gets a kernel: they come within a few seconds, and each moves a slider ten times, with
+two to three seconds between moves. Prints how long kernels took to be there and moves to be answered, and the memory of
+the server with all processes that it started. Then pages are opened one after the other, and each repeats moves of one
+reader of the class: alone now, it must get the same numbers, which shows that no reader was given another's. At the end
+the server must have no more kernels, files and open sockets than before, and its memory must have stopped growing: the
+first 150 pages or so fill caches (``--turns 400`` shows it).
 """
 
 from __future__ import annotations
@@ -27,10 +33,11 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tests" / "browser"))
 
-from reader import Answer, reading_over_websocket  # noqa: E402
+from reader import Answer, reading_over_websocket, seconds_to_picture  # noqa: E402
 from server_monitor import Resources, ServerMonitor, own_folder  # noqa: E402
 from serving import serving  # noqa: E402
 
+from ntkviz.app.server.kept import Kept  # noqa: E402
 from ntkviz.app.server.lesson import DRAWING  # noqa: E402
 
 IDLE = 0.6  # seconds of CPU time, out of two seconds, that the dashboard may use at rest: half of it is the engine's
@@ -58,34 +65,77 @@ SLIDERS = {
 
 @dataclass
 class Visit:
-    """What one reader did and saw: the seconds that the page took to load, and the answer to each value requested."""
+    """What one reader did and saw: the seconds that the page took to load, and the answer to each value requested.
+
+    `picture` is the seconds until a stored picture was there.
+    """
 
     chapter: str
+    picture: float | None = None
     loading: float = np.nan
     moves: list[tuple[float, Answer]] = field(default_factory=list)
     failure: str = ""
 
 
-async def visit(url: str, number: int, moves: int) -> Visit:
-    """Reader `number` of a class: opens a chapter, moves its slider with pauses, and leaves."""
-    chapter = list(SLIDERS)[number % len(SLIDERS)]
+@dataclass(frozen=True)
+class Course:
+    """A dashboard: the chapters that its readers open, and whether these are stored."""
+
+    url: str
+    chapters: list[str]
+    stored: bool
+
+    def chapter(self, number: int) -> str:
+        """The chapter of a reader by their number."""
+        return self.chapters[number % len(self.chapters)]
+
+
+def course(url: str, options: Sequence[str]) -> Course:
+    """The stored chapters of a dashboard with these options, or all chapters if none is stored."""
+    folders = [option.partition("=")[2] for option in options if option.startswith("--Dashboard.stored=")]
+    stored = [name for name in SLIDERS for folder in folders if folder and _is_stored(name, folder)]
+    return Course(url, stored or list(SLIDERS), bool(stored))
+
+
+def _is_stored(name: str, folder: str) -> bool:
+    return Kept(ROOT / "notebooks" / f"{name}.ipynb", Path(folder)).valid() is not None
+
+
+async def reading(course: Course, monitor: ServerMonitor, readers: int) -> tuple[list[float], Resources]:
+    """Readers who only read, within the time in which a class arrives: their waits, and what the server holds then."""
+
+    async def read(number: int) -> float:
+        await asyncio.sleep(np.random.default_rng(number).uniform(0, ARRIVAL))
+        return await seconds_to_picture(course.url, f"{course.chapter(number)}.ipynb") or np.nan
+
+    waits = await asyncio.gather(*map(read, range(readers)))
+    return waits, monitor.resources()
+
+
+async def visit(course: Course, number: int, moves: int) -> Visit:
+    """Reader `number` of a class: opens a chapter, moves its slider with pauses, and leaves.
+
+    A stored chapter is opened by all at the same moment, and the first move comes after a pause.
+    """
+    url, chapter, among = course.url, course.chapter(number), len(course.chapters)
     random, found = np.random.default_rng(number), Visit(chapter)
-    await asyncio.sleep(random.uniform(0, ARRIVAL))
     try:
+        found.picture = await seconds_to_picture(url, f"{chapter}.ipynb") if course.stored else None
+        await asyncio.sleep(random.uniform(0, ARRIVAL))
         async with reading_over_websocket(url, f"{chapter}.ipynb") as reader:
             found.loading = reader.seconds
             values = np.random.default_rng(0).permutation(reader.values(SLIDERS[chapter]))
             for move in range(moves):
                 await asyncio.sleep(random.uniform(*THINKING))
                 # Neighbours in the same chapter ask for different values.
-                value = values[(moves * (number // len(SLIDERS)) + move) % len(values)].item()
+                value = values[(moves * (number // among) + move) % len(values)].item()
                 found.moves.append((value, await reader.move(SLIDERS[chapter], value)))
     except Exception as problem:
         found.failure = f"{type(problem).__name__}: {problem}"
     return found
 
 
-async def together(url: str, monitor: ServerMonitor, readers: int, moves: int) -> tuple[list[Visit], Resources]:
+async def together(course: Course, monitor: ServerMonitor, readers: int, moves: int) -> tuple[list[Visit], Resources]:
     """A class all at once: its visits, and what the server held when its memory was largest."""
     found = [monitor.resources()]
 
@@ -95,7 +145,7 @@ async def together(url: str, monitor: ServerMonitor, readers: int, moves: int) -
             found.append(await asyncio.to_thread(monitor.resources))
 
     watching = asyncio.create_task(watch())
-    visits = await asyncio.gather(*(visit(url, number, moves) for number in range(readers)))
+    visits = await asyncio.gather(*(visit(course, number, moves) for number in range(readers)))
     watching.cancel()
     return visits, max(found, key=lambda used: used.altogether)
 
@@ -112,12 +162,25 @@ async def again(url: str, before: Visit, first: int) -> tuple[int, int]:
     return compared, different
 
 
+def report_reading(waits: Sequence[float], after: Resources, before: Resources) -> None:
+    """Print what those who read have cost."""
+    print(f"{len(waits)} readers who read")
+    print(f"  pictures  {np.isfinite(waits).sum()} seen: {_summary(waits, 's', 1)}")
+    print(
+        f"  memory    {before.altogether:,.0f} MB before, {after.altogether:,.0f} MB while they read, in all processes"
+    )
+    print(f"            {before.server:,.0f} MB before, {after.server:,.0f} MB, in the server itself")
+    print(f"  kernels   {before.kernels} before, {after.kernels} while they read")
+
+
 def report_class(visits: Sequence[Visit], asked: int, most: Resources) -> None:
     """Print what the class measured."""
     loading = [visit.loading for visit in visits if np.isfinite(visit.loading)]
     waiting = [1e3 * answer.seconds for visit in visits for _, answer in visit.moves]
     print(f"{len(visits)} readers at once")
-    print(f"  pages     {len(loading)} loaded: {_summary(loading, 's', 1)}")
+    if pictures := [visit.picture for visit in visits if visit.picture is not None]:
+        print(f"  pictures  {len(pictures)} seen: {_summary(pictures, 's', 1)}")
+    print(f"  kernels   {len(loading)} given: {_summary(loading, 's', 1)}")
     print(f"  answers   {len(waiting)} to {asked} moves: {_summary(waiting, 'ms', 0)}")
     print(f"  memory    peak {most.altogether:,.0f} MB: {most.kernels} kernels, the server ({most.server:,.0f} MB), …")
     for visit in visits:
@@ -170,6 +233,7 @@ def settle(monitor: ServerMonitor) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--module", default="ntkviz.app.classroom", help="the dashboard to start")
+    parser.add_argument("--reading", type=int, default=300, help="readers who only read, where chapters are stored")
     parser.add_argument("--readers", type=int, default=30)
     parser.add_argument("--moves", type=int, default=10)
     parser.add_argument("--turns", type=int, default=100)
@@ -181,7 +245,11 @@ def main() -> None:
             settle(monitor)
             before = monitor.resources()
             print(f"{options.module}: {before.kernels} kernels ready, {before.altogether:,.0f} MB in all", flush=True)
-            visits, most = asyncio.run(together(server.url, monitor, options.readers, options.moves))
+            opened = course(server.url, others)
+            if opened.stored:
+                print(f"{len(opened.chapters)} of {len(SLIDERS)} chapters are stored, and are opened here", flush=True)
+                report_reading(*asyncio.run(reading(opened, monitor, options.reading)), before)
+            visits, most = asyncio.run(together(opened, monitor, options.readers, options.moves))
             report_class(visits, options.readers * options.moves, most)
             turns = list(in_turn(server.url, monitor, visits, options.turns))
             time.sleep(2 * DRAWING)  # then the server starts kernels again

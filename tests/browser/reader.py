@@ -64,9 +64,9 @@ class Reader:
     # --- what a reader does ---------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Get the page, then its widgets, and report that the picture is shown."""
+        """Get the page with a kernel, then its widgets, and report that the picture is shown."""
         start = time.perf_counter()
-        page = await self._fetch(f"/voila/render/{self.chapter}")
+        page = await self._fetch(f"/voila/render/{self.chapter}?live")
         cookies = SimpleCookie("; ".join(given.split(";")[0] for given in page.headers.get_list("Set-Cookie")))
         self._headers, self._xsrf = {"Cookie": cookies.output([], "", sep=";")}, cookies["_xsrf"].value
         self.kernel = re.search(r'"kernelId": "([^"]+)"', page.body.decode())[1]
@@ -144,13 +144,7 @@ class Reader:
     # --- the wire ---------------------------------------------------------------------------------------
 
     async def _fetch(self, path: str, **request: Any) -> HTTPResponse:
-        client = SimpleAsyncHTTPClient(force_instance=True, max_clients=1)
-        try:
-            return await client.fetch(
-                HTTPRequest(self.url + path, headers=self._headers, request_timeout=PATIENCE, **request)
-            )
-        finally:
-            client.close()
+        return await _fetched(self.url + path, headers=self._headers, **request)
 
     async def _say(
         self, kind: str, content: dict[str, Any], metadata: dict[str, Any] | None = None
@@ -208,6 +202,32 @@ class Reader:
                         if isinstance(value, (list, np.ndarray)):
                             with suppress(ValueError):  # labels of points
                                 self._numbers[plot(comm), trace, key] = np.asarray(value, dtype=float)
+
+
+async def _fetched(address: str, **request: Any) -> HTTPResponse:
+    client = SimpleAsyncHTTPClient(force_instance=True, max_clients=1, max_body_size=2**28)
+    try:
+        return await client.fetch(HTTPRequest(address, request_timeout=PATIENCE, **request))
+    finally:
+        client.close()
+
+
+async def seconds_to_picture(url: str, chapter: str) -> float | None:
+    """Open the stored page of a chapter as a reader who reads; `None` if it is not stored.
+
+    Returns:
+        The seconds until all that draws its picture has arrived: the page, plotly.js and the states of its widgets.
+    """
+    start = time.perf_counter()
+    page = (await _fetched(f"{url}/voila/render/{chapter}")).body.decode()
+    if not (store := re.search(r'data-stored="([^"]+)"', page)):
+        return None
+    plotly = re.search(r'src="([^"]*plotly[^"]*)"', page)
+    for address in filter(None, [plotly and plotly[1], f"{store[1]}-start.gz"]):
+        await _fetched(url + address)
+    seconds = time.perf_counter() - start
+    await _fetched(f"{url}{store[1]}-states.gz")  # as a page does when it has been drawn
+    return seconds
 
 
 @asynccontextmanager

@@ -304,7 +304,7 @@ class Dashboard(Voila):
         if self.warming:
             self.warming.cancel()
         if self.recording:
-            self.recording.terminate()
+            self.recording.kill()  # nbclient would take a request to end for one that concerns a single chapter
         if starting := upstream.all_waiting_kernels(self.kernel_manager):
             self.ioloop.run_sync(partial(asyncio.wait, starting))
         self.ioloop.run_sync(partial(self.kernel_manager.shutdown_all, now=True))
