@@ -20,7 +20,7 @@ TORCH_INSTALLED := $(TORCH)/.installed
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 
-.PHONY: help app classroom lab site test test-torch check-format lint types audit unit notebooks format docs lock thumbnails plotly clean
+.PHONY: help app classroom lab site test test-torch check-format lint types audit unit notebooks format docs docs-version lock thumbnails plotly clean
 
 help:
 	@echo "make app     open the dashboard (PORT=$(PORT))"
@@ -31,6 +31,7 @@ help:
 	@echo "make test-torch  test nv.trace with PyTorch, which is installed apart"
 	@echo "make format  format the code"
 	@echo "make docs    build the documentation into .cache/docs"
+	@echo "make docs-version  add this version's documentation to those in VERSIONS=.cache/versions"
 	@echo "make lock    regenerate requirements.lock from pyproject.toml"
 	@echo "make thumbnails  redraw the cards of the home page"
 	@echo "make plotly  regenerate the plotly.js of the pages (needs npm)"
@@ -119,6 +120,13 @@ format: $(INSTALLED)
 docs: $(INSTALLED)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "Open .cache/docs/index.html in a browser."
+
+# Beside the documentation of earlier versions, in a folder that a web server can publish as it is.
+docs-version: VERSIONS ?= .cache/versions
+docs-version: $(INSTALLED)
+	@version=$$($(BIN)/python -c 'from importlib import metadata; print(metadata.version("ntkviz"))'); \
+	NTKVIZ_DOCS_MENU=mike NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --site-dir "$(abspath $(VERSIONS))/$$version"
+	@$(BIN)/python docs/versions.py $(VERSIONS)
 
 COMPILE = $(BIN)/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-emit-index-url --no-emit-find-links

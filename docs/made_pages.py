@@ -1,4 +1,4 @@
-"""Adds the pages for teachers that are generated from the notebooks, and lets links to notebooks lead to the course."""
+"""Adds the pages that are made from other files: the notes and solutions for teachers, and the changelog."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from mkdocs.structure.files import File, Files
 from ntkviz.app.teaching import homework, pages
 from ntkviz.app.teaching.formulas import with_formulas
 
-NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = ROOT / "notebooks"
 FOLDER = "teaching/"
 
 
 def on_files(files: Files, config: Any) -> Files:
     """Called by MkDocs once it has found the files of the documentation."""
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").replace("](docs/", "](")
+    files.append(File.generated(config, "changes.md", content=changes))
     for name, text in {"notes": pages.notes(NOTEBOOKS), "solutions": pages.solutions(NOTEBOOKS)}.items():
         files.append(File.generated(config, f"{FOLDER}{name}.md", content=text))
     for source in homework.sources():
