@@ -1,4 +1,4 @@
-"""Helpers for jaxprs: called jaxprs, comparisons between two widths, and the line of the model behind an equation."""
+"""Helpers for jaxprs: calls, comparisons of two widths, axes of products, and the lines of the model behind them."""
 
 from __future__ import annotations
 
@@ -160,3 +160,20 @@ def jaxpr_of(fn: Any, *args: Any) -> ClosedJaxpr:
     """The jaxpr of a function of arrays, or of their shapes."""
     made: ClosedJaxpr = jax.make_jaxpr(fn)(*args)
     return made
+
+
+@dataclass(frozen=True)
+class Contraction:
+    """The axes of a product of two arrays: the summed ones and the batch axes, of the left and of the right array."""
+
+    summed: tuple[Shape, Shape]
+    batch: tuple[Shape, Shape]
+
+    @property
+    def turned(self) -> Contraction:
+        """The contraction with left and right exchanged."""
+        return Contraction(self.summed[::-1], self.batch[::-1])
+
+    def free(self, side: int, ndim: int) -> Shape:
+        """The other axes of one side."""
+        return tuple(k for k in range(ndim) if k not in (*self.summed[side], *self.batch[side]))

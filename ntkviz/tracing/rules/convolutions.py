@@ -16,9 +16,8 @@ from ...language.axes import Shape
 from ...language.functions import concatenate, stack
 from ...language.values import Vector
 from .. import expressions as ex
-from ..jaxprs import Equation, width_axes
+from ..jaxprs import Contraction, Equation, width_axes
 from ..values import Known, Numbers, Par, Readouts, Vectors
-from .contraction import Contraction
 from .depthwise import at, depthwise, in_window, windows
 from .elementwise import larger
 from .inputs import from_data

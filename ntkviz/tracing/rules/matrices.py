@@ -20,8 +20,8 @@ from ..values import Numbers, Par, ReadoutPart, Readouts, SmallerBlocksError, Ve
 from .moving import inner_of
 
 if TYPE_CHECKING:
+    from ..jaxprs import Contraction
     from ..walk import Walk
-    from .contraction import Contraction
 
 
 def of_constants(walk: Walk, par: Par, x: Numbers, axes: Contraction, parameter_first: bool) -> Numbers | Vectors:

@@ -16,11 +16,10 @@ from ...errors import TraceError
 from ...language.functions import concatenate
 from ...language.values import Output, Vector
 from ..expressions import Literal
-from ..jaxprs import Equation
+from ..jaxprs import Contraction, Equation
 from ..models import Place
 from ..parameters import Head
 from ..values import BiasPart, Known, Numbers, Par, ReadoutPart, Readouts, SmallerBlocksError
-from .contraction import Contraction
 
 if TYPE_CHECKING:
     from ..walk import Walk

@@ -9,9 +9,8 @@ from ...language.axes import Shape
 from ...language.functions import concatenate, einsum, inner, moment
 from ...language.values import Scalar, Vector
 from .. import expressions as ex
-from ..jaxprs import Equation, width_axes
+from ..jaxprs import Contraction, Equation, width_axes
 from ..values import Joined, Known, Numbers, Par, Readouts, SmallerBlocksError, Vectors
-from .contraction import Contraction
 from .elementwise import is_frozen, scores
 from .inputs import from_data
 from .matrices import is_like_readout, multiplied, of_constants, read_out

@@ -13,9 +13,8 @@ import numpy as np
 from ...language.functions import einsum, moment
 from ...language.values import Vector
 from .. import expressions as ex
-from ..jaxprs import Equation, width_axes
+from ..jaxprs import Contraction, Equation, width_axes
 from ..values import Known, Numbers, Par, Readouts, Vectors, Weighted
-from .contraction import Contraction
 from .elementwise import is_frozen, larger, written
 from .matrices import is_like_readout, read_out
 from .outputs import summed_outputs
