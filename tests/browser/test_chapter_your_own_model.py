@@ -15,11 +15,11 @@ def test_a_refused_model_shows_its_line_and_no_number_and_then_its_repair(chapte
     expect(page.locator(SOURCE).locator(".nv-reading")).to_contain_text("Line 11 leaves the language.")
     for plot in page.locator(".nv-plot:not(.nv-hidden)").all():
         expect(plot.locator(".nv-reading b")).to_have_count(0)
-    page.get_by_label("show").select_option("repair")
+    page.get_by_label("show", exact=True).select_option("repair")
     expect(page.get_by_role("alert")).to_be_hidden()
     expect(page.locator(".nv-changed-line code").first).to_contain_text("import jax.numpy as jnp")
     expect(page.locator(MARKED)).to_have_count(1)
-    page.get_by_label("model").select_option("repaired attention")
+    page.get_by_label("model", exact=True).select_option("repaired attention")
     expect(page.locator(MARKED)).to_have_count(0)
     expect(page.locator(".nv-source:not(.nv-hidden)").nth(1)).to_contain_text("nothing to repair")
 
@@ -33,8 +33,8 @@ def test_a_program_has_its_verdict_and_the_model_is_run_itself(chapter):
     expect(page.locator(".nv-listing:not(.nv-source, .nv-hidden) .nv-reading")).to_contain_text(
         "Simple GIA Check: fails"
     )
-    expect(page.locator(".nv-lines:visible").nth(1)).to_contain_text("Wᵀ")
-    page.get_by_label("show").select_option("kernel")
+    expect(page.locator(".nv-lines:visible").nth(1)).to_contain_text("W[0]ᵀ reshape(x1")
+    page.get_by_label("show", exact=True).select_option("kernel")
     expect(page.locator(".nv-plot:not(.nv-hidden) .nv-reading").first).to_contain_text("from the limit")
     source = page.locator(SOURCE)
     source.get_by_text("Assumed").click()
@@ -45,7 +45,7 @@ def test_a_source_scrolls_within_its_panel_on_a_phone(chapter):
     page = chapter("model=PyTorch+MLP")
     expect(page.locator(SOURCE).locator(".nv-reading")).to_contain_text("runs the same model in Equinox")
     page.set_viewport_size({"width": 390, "height": 844})
-    page.get_by_label("model").select_option("nnx ResNet")
+    page.get_by_label("model", exact=True).select_option("nnx ResNet")
     lines = page.locator(SOURCE).locator(".nv-lines")
     expect(lines).to_contain_text("class Block(nnx.Module)")
     assert lines.evaluate("box => box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight")
