@@ -7,7 +7,7 @@ import pytest
 
 import ntkviz as nv
 
-from .refusals import two_layers
+from .refusals import SEQUENCES, two_layers
 
 
 @jax.custom_vjp
@@ -38,3 +38,17 @@ def test_true_derivatives_are_accepted(phi):
 def test_other_derivatives_are_refused():
     with pytest.raises(nv.TraceError, match=r"custom derivative .* at test_custom_derivatives.py:\d+"):
         nv.program(model(clipped_gradient), np.ones((2, 3)))
+
+
+def test_gradient_that_vanishes_up_to_rounding_is_no_difference():
+    """A softmax does not depend on what is added at all positions, so the gradient of b is only rounding of float32."""
+
+    def apply(p, x, n):
+        scores = (x @ p["U"] + p["b"]).astype(jnp.float32)
+        return (jax.nn.softmax(scores, 1) * x[..., :1]).sum(1) @ p["v"]
+
+    def make(n):
+        init, run = two_layers(n, apply)
+        return (lambda key, x: init(key, x) | {"b": jax.random.normal(jax.random.fold_in(key, 7), (n,))}), run
+
+    assert len(nv.program(nv.trace(make), SEQUENCES)) > 5
