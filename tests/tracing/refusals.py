@@ -184,6 +184,12 @@ def dropped_branch(p, x, n):
     return (h + h @ p["W"] / n**0.5) @ p["v"]
 
 
+@refused(r"number of order n\^0 is added to values of order n\^1/2, at refusals.py:\d+, .* as in a mean of squares")
+def epsilon_that_loses(p, x, n):
+    h = x @ p["U"]
+    return (h * n**0.5 / (jnp.linalg.norm(h, axis=-1, keepdims=True) + 1e-6)) @ p["v"]
+
+
 @refused(r"term of order n\^-1 is added to one of order n\^0")
 def epsilon_that_wins(p, x, n):
     h = x @ p["U"] / n**0.5

@@ -55,3 +55,10 @@ def losses_alone(p, x, n):
 )
 def linear_term_of_the_data(p, x, n):
     return jnp.tanh(x @ p["U"]) @ p["v"] + x @ p["a"]
+
+
+@started(
+    r"applies W, at refused_outputs.py:\d+, to a layer of fixed size", W=lambda key, n: jax.random.normal(key, (1, n))
+)
+def bottleneck(p, x, n):
+    return jnp.tanh((jnp.tanh(x @ p["U"]) @ p["v"]) @ p["W"]) @ p["v"]

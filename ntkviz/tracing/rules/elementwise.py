@@ -220,6 +220,11 @@ def _refuse_dropped(walk: Walk, eq: Equation, given: list[Numbers | Vectors]) ->
             )
         raise StartsAtZeroError(biases)
     low, high = dropped[0].order, top
+    if high > 0 and all(isinstance(g, Numbers) and isinstance(g.e, ex.Literal) for g in dropped):
+        walk.refuse(
+            f"A number of order n^{low} is added to values of order n^{high}{{where}}, and would be dropped in the "
+            "limit; leave it out, or divide the values by the power of n with which they grow, as in a mean of squares."
+        )
     walk.refuse(
         f"A term of order n^{low} is added to one of order n^{high}{{where}}, and would be dropped in the limit, which "
         "would then be that of a different model; draw its parameters with a standard deviation of another order."

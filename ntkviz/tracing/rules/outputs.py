@@ -96,6 +96,11 @@ def on_outputs(walk: Walk, eq: Equation, args: tuple[Any, ...]) -> Readouts:
 
 def summed_products(walk: Walk, axes: Contraction, a: Readouts, w: Any) -> Readouts:
     """Outputs times known numbers, summed over axes; the outputs are the left operand in `axes`."""
+    if isinstance(w, Par) and w.axes:
+        walk.refuse(
+            f"The model applies {walk.parameters.name(w.leaf)}{{where}}, to a layer of fixed size, whose units are "
+            "readouts of random weights and stay random in the limit; let that layer grow with the width."
+        )
     number = walk.numbers(w) if isinstance(w, Known | Numbers) else None
     if number is None or not isinstance(number.e, Literal):
         walk.refuse(

@@ -146,8 +146,8 @@ def refused_over_width(walk: Walk, eq: Equation, *args: Any) -> Any:
     if any(isinstance(a, Readouts) for a in args):
         walk.refuse(f"The output of a readout is used further ({eq.name}{{where}}); make it the last operation.")
     walk.refuse(
-        f"The model applies {eq.name} to vectors{{where}}, but a tensor program treats each coordinate separately; "
-        "leave it out, or take a mean over the width."
+        f"The model applies {eq.name} to vectors{{where}}, but a tensor program treats each coordinate separately, and "
+        "nv.trace cannot write it over positions either; leave it out, or take a mean."
     )
 
 
