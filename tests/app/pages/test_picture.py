@@ -274,3 +274,12 @@ def test_what_a_reader_can_move_is_shown_or_has_a_handle():
     assert known["movable"] == {"a": ["view", "x"], "b": ["view", "y"]}
     assert controls.view == "b"
     assert list(known["handles"].values()) == [[{"x": "x", "y": 0.0}]]
+
+
+def test_a_page_without_a_kernel_knows_the_figures_that_hear_clicks():
+    deaf, listening = Plot("deaf"), Plot("listening")
+    for plot in (deaf, listening):
+        plot.figure.add_scatter(x=[], y=[])
+    listening.figure.data[0].on_click(lambda *click: None)
+    picture = Picture(Controls(), [deaf, listening], at_once=lambda c: None)
+    assert picture.without_kernel()["clicked"] == [listening.figure.model_id]

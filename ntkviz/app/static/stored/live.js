@@ -167,7 +167,7 @@ const live = {
     const controls = new Set(kernel.pictures.flatMap(({ controls }) => controls.map(({ widget }) => widget)));
     const kept = Object.entries(kernel.models).filter(([, { state }]) => "kept" in state);
     const sent = [...kernel.sent].filter(([name]) => !controls.has(name) && name in kernel.models);
-    const chosen = (state) => Object.fromEntries(OF_READERS.filter((name) => name in state).map((name) => [name, state[name]]));
+    const chosen = (state) => Object.fromEntries(Object.entries(state).filter(([name]) => OF_READERS.includes(name)));
     return [
       ...kept.map(([name, { state }]) => [name, { stored: state.kept }]),
       ...sent.map(([name, state]) => [name, chosen(state)]).filter(([, state]) => Object.keys(state).length),
