@@ -110,9 +110,11 @@ class Kept:
 
     def stamp(self) -> tuple[tuple[str, int, int], ...]:
         """What the file system says of all these files; while it is the same, nothing has changed."""
-        others = self.notebook.parent.glob("*.ipynb")
-        known = self.depends_on(self.known) if self.known else [self.notebook]
-        return tuple(_stamp(file) for file in [self.note, *known, *sorted(others)])
+        return tuple(map(_stamp, [self.note, *self._files, *sorted(self.notebook.parent.glob("*.ipynb"))]))
+
+    @cached_property
+    def _files(self) -> list[Path]:
+        return self.depends_on(self.known) if self.known else []
 
     def _others(self) -> list[object]:
         """The home page has a card for each chapter."""

@@ -10,6 +10,7 @@ import asyncio
 import functools
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
@@ -32,31 +33,41 @@ class Shelf:
     def __init__(self, notebooks: Path, folder: Path, printer: Callable[[], Printer], base_url: str):
         self._notebooks, self._folder, self._base_url = notebooks, folder, base_url
         self._printer = functools.cache(printer)
-        self._pages: dict[str, tuple[object, str | None]] = {}  # by the name of a notebook, with the stamp of its files
+        self._pages: dict[str, _Page] = {}  # by the name of a notebook
         self._printing = asyncio.Lock()
 
     async def page(self, name: str) -> str | None:
         """The page of a notebook, if there is one that belongs to the current code and notebooks."""
         if not NAME.fullmatch(name) or not (self._notebooks / name).is_file():
             return None
-        stamp = self._kept(name).stamp()
-        if self._pages.get(name, (None,))[0] != stamp:
+        if not self._is_current(name):
             async with self._printing:
-                if self._pages.get(name, (None,))[0] != stamp:
-                    self._pages[name] = stamp, await asyncio.to_thread(self._print, name)
-        return self._pages[name][1]
+                if not self._is_current(name):
+                    self._pages[name] = await asyncio.to_thread(self._print, name)
+        return self._pages[name].text
 
-    def _kept(self, name: str) -> Kept:
-        return Kept(self._notebooks / name, self._folder)
+    def _is_current(self, name: str) -> bool:
+        page = self._pages.get(name)
+        return page is not None and page.kept.stamp() == page.stamp
 
-    def _print(self, name: str) -> str | None:
-        kept = self._kept(name)
+    def _print(self, name: str) -> _Page:
+        kept = Kept(self._notebooks / name, self._folder)
+        stamp = kept.stamp()  # before the files are read
         known = kept.valid()
         if known is None:
-            return None
+            return _Page(kept, stamp, None)
         executed = nbformat.read(kept.file(known, "notebook.ipynb"), as_version=4)
         address = f"{self._base_url}voila/stored/{kept.file(known, '').name.removesuffix('-')}"
-        return self._printer().page(kept.notebook.stem, executed, address)
+        return _Page(kept, stamp, self._printer().page(kept.notebook.stem, executed, address))
+
+
+@dataclass(frozen=True)
+class _Page:
+    """What was printed, if anything is kept that is valid; and what was kept then, with the stamp of its files."""
+
+    kept: Kept
+    stamp: object
+    text: str | None
 
 
 class StoredData(AuthenticatedFileHandler):
