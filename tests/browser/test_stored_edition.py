@@ -158,6 +158,32 @@ def test_a_quiz_gives_its_verdict(dots):
     expect(item.get_by_role("status")).to_have_text("Yes. So it is.")
 
 
+def test_a_framed_page_is_its_picture_and_leads_to_the_rest(edition, page):
+    open_chapter(page, f"{edition}/01_dots.html?frame#width=8&height=50")
+    says(page, "width 8, height 50, good: sum 58")
+    for hidden in (".nv-header", ".nv-step", ".nv-exercise", ".nv-turn", "h1"):
+        expect(page.locator(hidden).first).to_be_hidden()
+    press(page, "height", "ArrowRight")
+    says(page, "width 8, height 75, good: sum 83")
+    page.wait_for_url("**/01_dots.html?frame#width=8&height=75&*")
+    rest = page.get_by_role("link", name="↗")
+    rest.focus()
+    with page.context.expect_page() as opened:
+        rest.click()
+    opened.value.wait_for_url("**/01_dots.html#width=8&height=75&*")
+    expect(opened.value.locator(".nv-header")).to_be_visible()
+
+
+def test_a_page_in_a_frame_needs_no_storage(edition, page):
+    if edition.startswith("file:"):
+        pytest.skip("a page on a disk is in no frame of another site")
+    page.set_content(f'<iframe sandbox="allow-scripts" src="{edition}/01_dots.html?frame" width="1000" height="700">')
+    framed = page.frame_locator("iframe")
+    expect(framed.locator(".nv-picture .nv-reading")).to_have_text("width 1, height 0, good: sum 1")
+    framed.locator(".nv-control", has_text="width").locator(".noUi-handle").press("ArrowRight")
+    expect(framed.locator(".nv-picture .nv-reading")).to_have_text("width 2, height 0, good: sum 2")
+
+
 def test_search_leads_to_a_step_of_a_page_and_a_link_opens_it(dots, edition, page):
     dots.get_by_role("searchbox").fill("high")
     link = dots.locator(".nv-search li a").first

@@ -3,6 +3,7 @@
 
 const STORED = document.body.dataset.stored === ""; // the static edition, which has no kernel to write a CSV
 const DASHBOARD = "voila" in document.body.dataset; // JupyterLab's address belongs to JupyterLab
+const FRAMED = document.body.classList.contains("nv-frame");
 // Window size in pixels for which a presented picture is laid out: in a smaller one, legends would overlap headings.
 const PRESENTED = { width: 1240, height: 697 };
 const ADDRESS_MS = 400; // delay of changes to the address, since browsers reject frequent ones
@@ -31,16 +32,16 @@ function download(name, text) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
-function address(model) {
+function address(model, search = "") {
   const url = new URL(location.href);
-  url.search = ""; // removes the token, which is in a cookie by now
+  url.search = search; // removes the token, which is in a cookie by now
   url.hash = model.get("state");
   return url.href;
 }
 
 async function copyLink(model, element) {
   const href = address(model);
-  if (DASHBOARD) history.replaceState(history.state, "", href);
+  if (DASHBOARD && !FRAMED) history.replaceState(history.state, "", href);
   try {
     await navigator.clipboard.writeText(href);
     flash(element, "Copied");
@@ -127,7 +128,7 @@ function render({ model, el }) {
     reset,
     button("Copy link", "Copy a link to the current settings", (b) => copyLink(model, b)),
     ...(STORED ? [] : [button("CSV", "Download the numbers in these plots", () => model.send({ csv: origin(model) }))]),
-    presenting,
+    ...(FRAMED ? [] : [presenting]),
   );
 
   let timer;
@@ -137,7 +138,7 @@ function render({ model, el }) {
     clearTimeout(timer);
     timer = setTimeout(() => {
       nameSliders(); // again, since the sliders themselves may appear a little later
-      if (DASHBOARD) history.replaceState(history.state, "", address(model));
+      if (DASHBOARD) history.replaceState(history.state, "", address(model, FRAMED ? "?frame" : ""));
     }, ADDRESS_MS);
   };
   // The address to which the reader went: by now it may have been replaced by that of the settings before.
