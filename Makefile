@@ -20,13 +20,14 @@ TORCH_INSTALLED := $(TORCH)/.installed
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 
-.PHONY: help app classroom lab site test test-torch check-format lint types audit unit notebooks format docs docs-version lock thumbnails plotly clean
+.PHONY: help app classroom lab site handouts test test-torch check-format lint types audit unit notebooks format docs docs-version lock thumbnails plotly clean
 
 help:
 	@echo "make app     open the dashboard (PORT=$(PORT))"
 	@echo "make classroom  open the dashboard for a class: light kernels, one engine for all"
 	@echo "make lab     open the notebooks in JupyterLab"
 	@echo "make site    write the course as plain files into .cache/site (ADDRESS=https://... is where they will be found)"
+	@echo "make handouts  write a handout and slides of each chapter as PDF into .cache/handouts"
 	@echo "make test    run every check"
 	@echo "make test-torch  test nv.trace with PyTorch, which is installed apart"
 	@echo "make format  format the code"
@@ -58,6 +59,10 @@ classroom: $(INSTALLED)
 lab: $(INSTALLED)
 	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) \
 		--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate notebooks
+
+# A PDF of each chapter's steps to hand out, and one to show.
+handouts: site $(BROWSER)
+	@$(BIN)/python tests/browser/handouts.py .cache/site .cache/handouts
 
 # What is known of each chapter is kept in .cache/chapters until the chapter or the code that it uses changes; the dashboard
 # shows it to readers before they have a kernel.

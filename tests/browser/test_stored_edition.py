@@ -2,11 +2,13 @@
 
 import functools
 import http.server
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from dots import write_course
+from handouts import write
 from pages import open_chapter, reading
 from playwright.sync_api import expect
 
@@ -209,3 +211,9 @@ def test_those_who_share_a_page_find_its_description_and_its_picture(dots):
 def test_the_page_says_that_it_is_the_static_edition(dots):
     expect(dots.locator(".nv-edition")).to_contain_text("static edition")
     expect(dots.get_by_role("button", name="CSV")).to_have_count(0)
+
+
+def test_steps_become_a_handout_and_slides(chromium, edition, tmp_path):
+    write(chromium, f"{edition}/01_dots.html", tmp_path)
+    pages = {file.name: len(re.findall(rb"/Type\s*/Page\b", file.read_bytes())) for file in tmp_path.iterdir()}
+    assert pages == {"01_dots_handout.pdf": 2, "01_dots_slides.pdf": 3}  # a title, and two steps without a question
