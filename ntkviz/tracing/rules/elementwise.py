@@ -29,7 +29,7 @@ from ..values import (
     Vectors,
     Weighted,
 )
-from .exponentials import exponent, quotient
+from .exponentials import logarithm, quotient
 from .orders import is_truncating, order_of
 from .outputs import on_outputs
 from .table import rule
@@ -270,7 +270,7 @@ def _expression(walk: Walk, eq: Equation, given: list[Numbers | Vectors]) -> ex.
         if made is not None:
             return made
     if name == "log" and isinstance(given[0], Vectors):
-        u = exponent(walk, walk.vector(given[0]))
+        u = logarithm(walk, given[0].e)
         if u is not None:
             return ex.Leaf(u)
     return ex.Apply(eq.first.primitive, eq.params, tuple(_argument(walk, g) for g in given), eq.kinds)

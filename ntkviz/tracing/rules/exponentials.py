@@ -26,12 +26,20 @@ SOFTPLUS = nl.Nonlinearity("softplus", jax.nn.softplus)
 
 
 def quotient(walk: Walk, a: Vectors, b: Vectors) -> ex.Expression | None:
-    """a/b if b is an exponential; otherwise `None`."""
-    u = exponent(walk, walk.vector(b))
+    """a/b if b is a sum of exponentials; otherwise `None`, and a/b stays a part of one function."""
+    u = logarithm(walk, b.e)
     if u is None:
         return None
     w = exponent(walk, walk.vector(a))
     return ex.Leaf(walk.vector(a) * nl.exp(-u) if w is None else nl.exp(w - u))
+
+
+def logarithm(walk: Walk, e: ex.Expression) -> Vector | None:
+    """log e, or log |e|, if e is an instruction that sums exponentials; otherwise `None`."""
+    inner = e.args[0] if isinstance(e, ex.Apply) and e.name == "abs" else e
+    if not isinstance(inner, ex.Leaf) or not isinstance(inner.handle, Vector):
+        return None
+    return exponent(walk, inner.handle)
 
 
 def exponent(walk: Walk, h: Vector) -> Vector | None:
