@@ -50,7 +50,7 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def server(folder) -> Iterator[Server]:
     """A dashboard of that folder."""
-    with serving(folder, "--VoilaConfiguration.preheat_kernel=False") as server:
+    with serving(folder, f"--Dashboard.stored={folder}", "--VoilaConfiguration.preheat_kernel=False") as server:
         yield server
 
 

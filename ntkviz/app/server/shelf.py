@@ -19,8 +19,8 @@ from jupyter_server.base.handlers import AuthenticatedFileHandler
 from .kept import Kept
 from .printer import Printer
 
-NAME = re.compile(r"\w+\.ipynb")
-DATA = r"voila/stored/(\w+-[0-9a-f]{16}-(?:start|states)\.gz)"
+NAME = re.compile(r"[A-Za-z0-9_]{1,100}\.ipynb")  # no file system would look for a longer one
+DATA = r"voila/stored/(\w+-\w+-\w+\.gz)"
 """Where the data of pages are; the names change with their contents (`Kept.file`)."""
 
 

@@ -69,7 +69,9 @@ def test_it_is_shown_until_something_has_changed_and_again_when_it_was_run(shelf
     assert asyncio.run(shelf.page("02_ntk.ipynb")).endswith("02_ntk-two")
 
 
-@pytest.mark.parametrize("name", ["", "03_training.ipynb", "../02_ntk.ipynb", "store/02_ntk.ipynb", "module.py"])
+@pytest.mark.parametrize(
+    "name", ["", "03_training.ipynb", "../02_ntk.ipynb", "store/02_ntk.ipynb", "module.py", "a" * 300 + ".ipynb"]
+)
 def test_there_is_none_of_what_is_no_notebook(shelf, keep, name):
     keep("one")
     assert asyncio.run(shelf.page(name)) is None
