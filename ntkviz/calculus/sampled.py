@@ -32,7 +32,7 @@ from ..language.gradients.backward import BackwardProgram, Use
 from ..language.program import Parameter, Program
 from ..language.rules import Rules
 from ..networks.sampling import output_scale
-from ..networks.uses import Matrix, Uses, concatenated, ntk_from_uses, of_vector, pairs_of_uses
+from ..networks.uses import Matrix, Uses, concatenated, ntk_from_uses, of_vector, pairs_of_uses, without_output_biases
 from .checked import SampleStatistics, sample_statistics
 from .gaussian_sums import GaussianSums, plan
 from .smoothed_jumps import nonlin
@@ -343,13 +343,14 @@ def _nngp(
 
 def _ntk(runs: list[tuple[BackwardProgram, list[Array]]], z: VirtualNetwork) -> Array:
     """n times the NTK."""
-    uses = [uses_of(*run, z) for run in runs]
     program = runs[0][0].program
+    uses, rates = zip(*(without_output_biases(program, uses_of(*run, z)) for run in runs), strict=True)
+    of_biases = z.samples * rates[0]
     sizes = [len(p.program.data[0]) * p.program.outputs for p, _ in runs]
     return jnp.block(
         [
             [
-                ntk_from_uses(program, u, w, pairs_of_uses, width=z.samples, zero=jnp.zeros((rows, columns)))
+                ntk_from_uses(program, u, w, pairs_of_uses, width=z.samples, zero=jnp.full((rows, columns), of_biases))
                 for w, columns in zip(uses, sizes, strict=True)
             ]
             for u, rows in zip(uses, sizes, strict=True)
@@ -361,6 +362,7 @@ def _ntk_of_one(p: BackwardProgram, values: list[Array], sums: GaussianSums) -> 
     """n times the NTK, from the products ⟨x, x⟩ that the run needed as well for matrices that are used once."""
     count = Counter((u.parameter, u.index) for u in p.uses)
     alone = {(u.parameter, u.index): u for u in p.uses if count[u.parameter, u.index] == 1 and sums.has_products(u)}
+    alone = {m: u for m, u in alone.items() if not p.program.parameters[m[0]].output_bias}
     others = dataclasses.replace(p, uses=tuple(u for u in p.uses if (u.parameter, u.index) not in alone))
     of_others = _ntk([(others, values)], sums.z)
     return ntk_from_uses(

@@ -50,7 +50,8 @@ class Parameter:
     readout, `multiplier/√fan` with `fan` = d for an input matrix, and `multiplier` for any other vector. `shape` is
     that of an array of independent parameters (one matrix for each offset of a convolution); `()` is one parameter.
     `std`, `multiplier` and `lr` are the indices of the instructions that give these numbers. `zero_mean` is `False` for
-    a vector to which the program adds a mean, which is not trained.
+    a vector to which the program adds a mean, which is not trained. `output_bias` is `True` for a vector c in vᵀ(x + c)
+    that stands for a number added to the output: it has the NTK of that number in the limit, but only there.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Parameter:
     lr: int
     trainable: bool = True
     zero_mean: bool = True
+    output_bias: bool = False
 
 
 @dataclass(frozen=True)

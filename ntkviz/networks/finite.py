@@ -28,7 +28,7 @@ from ..language.program import Program
 from ..language.rewriting.rolling import Loop, Rolled, roll
 from .parameters import check_same_network
 from .sampling import at_readout_scale, check_width, random_key, run, sample_parameters, width_of
-from .uses import Matrix, Uses, concatenated, ntk_from_uses, of_vector, pairs_of_uses
+from .uses import Matrix, Uses, concatenated, ntk_from_uses, of_vector, pairs_of_uses, without_output_biases
 
 
 def empirical_ntk(
@@ -218,5 +218,6 @@ def _contract(
     found = uses(program)
     other, found_bar = (program, found) if program_bar is None else (program_bar, uses(program_bar))
     zero = jnp.zeros((len(program.data[0]), len(other.data[0])), jnp.float32)
-    ntk = ntk_from_uses(program, found, found_bar, pairs_of_uses, width=width, zero=zero)
+    found, rate = without_output_biases(program, found)
+    ntk = rate + ntk_from_uses(program, found, found_bar, pairs_of_uses, width=width, zero=zero)
     return ntk if at_readout_scale(program) else ntk * width

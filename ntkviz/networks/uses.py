@@ -51,6 +51,22 @@ def ntk_from_uses(
     return total
 
 
+def without_output_biases(
+    program: Program, uses: Mapping[Matrix, U]
+) -> tuple[dict[Matrix, U], Float[Array, ""] | float]:
+    """The uses of other parameters, and the NTK of the biases of the output, the same for all pairs of outputs.
+
+    A number added to the output has the derivative 1 at any width. For the vector c that stands for it in
+    f = vᵀ(x + c)/√n, Σ (∂f/∂c_α)² = Σ v_α²/n is σ_v² in the limit alone, and random in a network.
+    """
+    biases = [m for m in uses if program.parameters[m[0]].output_bias]
+    if not biases:
+        return dict(uses), 0.0
+    v, _ = program.instructions[program.output].args
+    rate = sum(gradient_scale(program, m[0]) for m in biases) * program.variance(program.parameter_of(v))
+    return {m: found for m, found in uses.items() if m not in biases}, rate
+
+
 def gradient_scale(program: Program, parameter: int, width: int = 1) -> Any:
     """lr·multiplier²/fan_in: the weight of the product of two uses in the NTK."""
     declared: Parameter = program.parameters[parameter]

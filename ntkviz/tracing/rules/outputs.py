@@ -371,6 +371,7 @@ def _with_biases(walk: Walk, out: Readouts, x: Vector, sigma: float, order: Frac
             )
         name = table.name(leaf) if table.name(leaf) not in table.output_biases else f"{table.name(leaf)}[{entry}]"
         x = x + walk.net.bias(name, lr=rate / sigma**2 if rate else 0.0, trainable=bool(rate))
+        walk.net.parameters[-1] = replace(walk.net.parameters[-1], output_bias=True)
         table.output_biases[name] = rate
     return x
 

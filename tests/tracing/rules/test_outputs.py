@@ -64,3 +64,21 @@ def test_bias_of_averaged_heads_adds_its_rate_divided_by_their_number():
     v = next(p for p in program.parameters if "+" in p.name)
     sigma = float(program.number(v.std))
     assert [rates[f"Dense_{k}.bias"] * sigma**2 for k in (1, 3, 5)] == pytest.approx([1 / 9] * 3, rel=1e-5)
+
+
+@pytest.mark.parametrize("kernel", [nv.empirical_ntk, nv.virtual_ntk])
+def test_a_bias_of_the_output_adds_its_rate_to_the_ntk_of_every_network(kernel):
+    def model(bias):
+        def make(n):
+            def init(key, x):
+                keys = jax.random.split(key)
+                weights = {"W": jax.random.normal(keys[0], (3, n)), "v": jax.random.normal(keys[1], (n,)) / n**0.5}
+                return weights | ({"b": jnp.zeros(())} if bias else {})
+
+            return init, lambda p, x: jnp.tanh(x @ p["W"]) @ p["v"] + (p["b"] if bias else 0.0)
+
+        return nv.trace(make)
+
+    x = np.random.default_rng(0).standard_normal((2, 3))
+    networks = [kernel(model(bias), x, width=32, key=1) for bias in (True, False)]
+    np.testing.assert_allclose(networks[0] - networks[1], 1.0, rtol=1e-5)
