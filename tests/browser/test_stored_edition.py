@@ -181,7 +181,7 @@ def test_a_page_in_a_frame_needs_no_storage(edition, page):
         pytest.skip("a page on a disk is in no frame of another site")
     page.set_content(f'<iframe sandbox="allow-scripts" src="{edition}/01_dots.html?frame" width="1000" height="700">')
     framed = page.frame_locator("iframe")
-    expect(framed.locator(".nv-picture .nv-reading")).to_have_text("width 1, height 0, good: sum 1")
+    expect(framed.locator(".nv-picture .nv-reading.lm-Widget")).to_have_text("width 1, height 0, good: sum 1")
     framed.locator(".nv-control", has_text="width").locator(".noUi-handle").press("ArrowRight")
     expect(framed.locator(".nv-picture .nv-reading")).to_have_text("width 2, height 0, good: sum 2")
 
