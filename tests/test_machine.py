@@ -196,7 +196,6 @@ def test_a_server_opens_as_many_pages_as_fit_into_the_pod(small_pod, monkeypatch
 
 
 def test_threads_are_as_many_as_the_pod_has_processors(small_pod):
-    from ntkviz.distant import host
     from ntkviz.kernels import infinite
 
     infinite._threads.cache_clear()
@@ -204,9 +203,19 @@ def test_threads_are_as_many_as_the_pod_has_processors(small_pod):
     try:
         assert infinite._threads()._max_workers == 2
         assert bounded.quicker_code().get("xla_cpu_parallel_codegen_split_count") == 2
-        workers = {name: worker["options"] for name, worker in host.workers("somewhere", None).items()}
-        assert [workers[name]["nthreads"] for name in ("quick", "background")] == [3, 1]
-        assert [workers[name]["memory_limit"] for name in ("quick", "background")] == [2 * GB, GB]
     finally:
         infinite._threads.cache_clear()
         bounded.quicker_code.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("memory", "expected"),
+    [(8, {"quick": (3, 8 * GB), "background": (1, 4 * GB)}), (2, {"one": (4, GB)})],
+    ids=["room for two workers", "room for one"],
+)
+def test_the_engines_threads_and_memory_are_the_pods(write, memory, expected):
+    from ntkviz.distant import host
+
+    write(V2, {f"{POD}/memory.max": memory * GB, f"{POD}/memory.current": GB, f"{POD}/cpu.max": "200000 100000"})
+    workers = {name: worker["options"] for name, worker in host.workers("somewhere", None).items()}
+    assert {name: (w["nthreads"], w["memory_limit"]) for name, w in workers.items()} == expected
