@@ -162,9 +162,17 @@ def test_readings_load_scipy_only_when_they_need_it():
 
 
 def test_the_app_does_not_import_slow_packages_that_it_does_not_need():
-    loaded = loaded_with("ntkviz.app")
+    loaded = loaded_with("ntkviz.app.plots.panel")
     assert "jsonschema" in loaded  # through plotly's widget, and with it what it would load
     assert {"lark", "scipy.stats"}.isdisjoint(loaded)
+
+
+def test_a_page_loads_only_the_plots_that_it_shows():
+    assert {name for name in loaded_with("ntkviz.app") if name.startswith("ntkviz.app.")} == set()
+    check = "import sys; from ntkviz import app; app.PhaseDiagram; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    plots = {name for name in done.stdout.split() if name.startswith("ntkviz.app.plots.")}
+    assert plots == {"ntkviz.app.plots.panel", "ntkviz.app.plots.phase"}
 
 
 def test_readme_example_works_as_printed(root):
