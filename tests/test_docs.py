@@ -58,7 +58,7 @@ def test_every_public_name_is_described_once(root):
     assert len(names) == len(set(names))
     package = root / "ntkviz"
     offered = {
-        "app": imported(package / "app/__init__.py"),
+        "app": imported(package / "app/__init__.pyi"),
         "architectures": imported(package / "architectures/__init__.py"),
         "regression": defined(package / "regression.py"),
         "errors": {name for name in defined(package / "errors.py") if name.endswith("Error")},
