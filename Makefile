@@ -1,4 +1,4 @@
-# `make app` opens the dashboard, `make test` runs every check; both install everything they need into a fresh clone.
+# `make app` opens the dashboard, `make test` runs the checks; both install everything they need into a fresh clone.
 # Needs make and Python 3.11 or newer. Everything created here is in .venv and .cache.
 
 .DEFAULT_GOAL := help
@@ -20,7 +20,7 @@ TORCH_INSTALLED := $(TORCH)/.installed
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 
-.PHONY: help app classroom lab site handouts test test-torch check-format lint types audit unit notebooks format docs docs-version lock thumbnails plotly clean
+.PHONY: help app classroom lab site handouts test test-full test-torch check-format lint types audit unit notebooks format docs docs-version lock thumbnails plotly clean
 
 help:
 	@echo "make app     open the dashboard (PORT=$(PORT))"
@@ -28,7 +28,8 @@ help:
 	@echo "make lab     open the notebooks in JupyterLab"
 	@echo "make site    write the course as plain files into .cache/site (ADDRESS=https://... is where they will be found)"
 	@echo "make handouts  write a handout and slides of each chapter as PDF into .cache/handouts"
-	@echo "make test    run every check"
+	@echo "make test    run the checks that every change must pass"
+	@echo "make test-full  run further cases of these checks"
 	@echo "make test-torch  test nv.trace with PyTorch, which is installed apart"
 	@echo "make format  format the code"
 	@echo "make docs    build the documentation into .cache/docs"
@@ -89,17 +90,22 @@ audit: $(INSTALLED)
 
 # Tests compile thousands of functions and call each only a few times: without XLA's optimisations they take two thirds
 # of the time. Tests that sample wide networks would take three times as long without any optimisation.
-unit notebooks: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
+unit test-full notebooks: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
 
 # The last tests, which run alone on the machine, check that the dashboard answers within a second. Workers take single
 # tests from each other (worksteal): if they took whole files, one would wait for the other's last file. In the browser
 # they take all tests of a chapter, for which its page is opened once (loadscope).
 unit: $(INSTALLED) $(BROWSER)
-	$(BIN)/pytest -m "not browser and not wide" --numprocesses=2 --dist=worksteal
-	XLA_FLAGS="$$XLA_FLAGS --xla_backend_optimization_level=1" $(BIN)/pytest -m wide $$(grep -rl --include="test_*.py" "mark\.wide" tests) \
+	$(BIN)/pytest -m "not browser and not wide and not full" --numprocesses=2 --dist=worksteal
+	XLA_FLAGS="$$XLA_FLAGS --xla_backend_optimization_level=1" $(BIN)/pytest -m "wide and not full" $$(grep -rl --include="test_*.py" "mark\.wide" tests) \
 		--numprocesses=2 --dist=worksteal
-	$(BIN)/pytest tests/browser -m "not wide and not alone" --numprocesses=2 --dist=loadscope
-	XLA_FLAGS= $(BIN)/pytest tests/browser -m alone
+	$(BIN)/pytest tests/browser -m "not wide and not alone and not full" --numprocesses=2 --dist=loadscope
+	XLA_FLAGS= $(BIN)/pytest tests/browser -m "alone and not full"
+
+# Further architectures, models and seeds of checks of which `make test` runs some cases (tests/selection.py).
+test-full: $(INSTALLED) $(BROWSER)
+	$(BIN)/pytest -m "full and not browser and not wide" --numprocesses=2 --dist=worksteal
+	$(BIN)/pytest tests/browser -m full --numprocesses=2 --dist=loadscope
 
 # Every notebook runs from top to bottom in a fresh kernel without an error.
 notebooks: $(INSTALLED)
