@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from selection import full, full_except
 
 import ntkviz as nv
 from ntkviz.distant.requests import GivenUp, wanted_until
@@ -54,8 +55,8 @@ def test_worked_example():
 @pytest.mark.parametrize(
     ("arch", "x", "options"),
     [
-        (A.mlp(depth=2, sigma_b=0.5), X, {}),
-        (A.rnn, SEQUENCES, {"richness": 0.5}),
+        full((A.mlp(depth=2, sigma_b=0.5), X, {})),
+        full((A.rnn, SEQUENCES, {"richness": 0.5})),
         (A.tied_autoencoder, X, {"loss": "logistic"}),
     ],
     ids=["mlp", "rnn", "tied autoencoder, logistic"],
@@ -85,7 +86,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", full_except(CASES, "mlp, batches", "batchnorm", "mean readout"))
 def test_it_is_the_limit_of_the_program_of_training(case):
     """The same steps written out, and read by the calculus of all programs."""
     arch, x, options = CASES[case]
@@ -110,6 +111,7 @@ def test_before_the_first_step_kernels_are_those_of_the_untrained_network():
     assert within(learned.features[0], learned.error.features[0], np.asarray(limits.nngp) / 1.3**2, 1e-4, 4)
 
 
+@pytest.mark.full
 def test_training_with_small_richness_departs_from_the_kernel_quadratically():
     """f does not change if v and γ change their signs, and the law of v does not either: f is even in γ."""
     options = {"steps": 8, "learning_rate": 0.3}
@@ -136,7 +138,7 @@ def slopes_in_richness(part, richness, **options):
     return np.log(apart[1] / apart[0]) / np.log(richness[2] / richness[1])
 
 
-@pytest.mark.parametrize("richness", [1e-3, 1e-7])
+@pytest.mark.parametrize("richness", [full(1e-3), 1e-7])
 def test_test_outputs_stay_accurate_for_small_richness(richness):
     """Changes of order γ are treated as separate directions, so f = F/γ has the same error for all small γ."""
     arch, options = A.mlp(depth=2, nonlinearity="tanh"), {"steps": 8, "learning_rate": 0.3}
@@ -154,6 +156,7 @@ def test_training_with_large_richness_moves_the_kernels():
     assert aligned[1] > aligned[0]
 
 
+@pytest.mark.full
 def test_error_covers_the_difference_from_more_samples(monkeypatch):
     options = {"steps": 5, "learning_rate": 0.3}
     usual = nv.feature_learning(two_layers, X, Y, X_TEST, **options)
@@ -200,7 +203,7 @@ def traced_descent(monkeypatch):
 
 @pytest.mark.parametrize(
     ("arch", "x"),
-    [(A.mlp(depth=2), X), (A.rnn, SEQUENCES), (A.transformer, SEQUENCES)],
+    [(A.mlp(depth=2), X), (A.rnn, SEQUENCES), full((A.transformer, SEQUENCES))],
     ids=["mlp", "rnn", "transformer"],
 )
 def test_memory_is_what_the_compiler_allots(arch, x, traced_descent):

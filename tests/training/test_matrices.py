@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from selection import full
 
 from ntkviz.calculus.sampled import Table, VirtualNetwork
 from ntkviz.training import matrices
@@ -12,7 +13,7 @@ SAMPLES = 256
 rng = np.random.default_rng(0)
 
 
-@pytest.fixture(params=["float64", "float32"], autouse=True)
+@pytest.fixture(params=["float64", full("float32")], autouse=True)
 def rounding(request, monkeypatch):
     """The size of rounding errors. In double precision, what is tested is whether the algebra is exact."""
     monkeypatch.setattr(matrices, "PRECISION", jnp.dtype(request.param))
@@ -31,7 +32,7 @@ def network():
     return VirtualNetwork(Table(drawn(200)))
 
 
-@pytest.fixture(params=[1, 2], ids=["all samples alike", "mirror images"])
+@pytest.fixture(params=[full(1), 2], ids=["all samples alike", "mirror images"])
 def matrix(request):
     """Applied to four vectors, and its transpose to three, of which one is a combination of the others."""
     matrix, z = TrainedMatrix(Known.nothing(80, 80, SAMPLES, request.param)), network()

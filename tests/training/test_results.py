@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from selection import full
 
 import ntkviz as nv
 from ntkviz.training import limit
@@ -44,7 +45,7 @@ def first_step_of_the_kernel(arch, x, y, x_test, *, steps, learning_rate, richne
 
 @pytest.mark.parametrize(
     ("arch", "steps"),
-    [(linear, 6), (A.mlp(depth=2, nonlinearity="erf"), 1), (A.tied_autoencoder, 1)],
+    [(linear, 6), full((A.mlp(depth=2, nonlinearity="erf"), 1)), full((A.tied_autoencoder, 1))],
     ids=["linear", "mlp", "tied autoencoder"],
 )
 def test_errors_are_those_of_student(arch, steps, monkeypatch):
