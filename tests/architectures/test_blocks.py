@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from selection import full
 
 import ntkviz as nv
 from ntkviz.architectures.blocks import BLOCKS, READOUTS
@@ -44,14 +45,18 @@ def test_attention_without_matrices_by_hand():
     assert nv.infinite_ntk(from_blocks(blocks=("attention",)), X).nngp == pytest.approx(mixed @ mixed.T / 4, rel=1e-9)
 
 
-@settings(max_examples=4, deadline=None, derandomize=True)
-@given(st.lists(st.sampled_from(sorted(BLOCKS)), max_size=4), st.sampled_from(sorted(READOUTS)))
-def test_networks_of_any_blocks_approach_their_limit(blocks, readout):
-    arch = from_blocks(blocks=tuple(blocks), readout=readout)
-    limit = nv.infinite_ntk(arch, X).ntk
-    assert nv.simple_gia_check(arch, X).passes == (readout == "random")
-    networks = np.mean([nv.empirical_ntk(arch, X, width=1024, key=seed) for seed in range(8)], axis=0)
-    assert np.linalg.norm(networks - limit) < 0.1 * np.linalg.norm(limit) + 1e-8
+@pytest.mark.parametrize("examples", [2, full(8)])
+def test_networks_of_any_blocks_approach_their_limit(examples):
+    @settings(max_examples=examples, deadline=None, derandomize=True)
+    @given(st.lists(st.sampled_from(sorted(BLOCKS)), max_size=4), st.sampled_from(sorted(READOUTS)))
+    def approach(blocks, readout):
+        arch = from_blocks(blocks=tuple(blocks), readout=readout)
+        limit = nv.infinite_ntk(arch, X).ntk
+        assert nv.simple_gia_check(arch, X).passes == (readout == "random")
+        networks = np.mean([nv.empirical_ntk(arch, X, width=1024, key=seed) for seed in range(8)], axis=0)
+        assert np.linalg.norm(networks - limit) < 0.1 * np.linalg.norm(limit) + 1e-8
+
+    approach()
 
 
 @pytest.mark.parametrize(("blocks", "readout"), [(("relu", "A", "skip"), "random"), (("W", "erf"), "random")])

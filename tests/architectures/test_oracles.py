@@ -9,11 +9,11 @@ import mpmath
 import numpy as np
 import pytest
 from jax.scipy.special import erf
+from selection import full_among
 
 import ntkviz as nv
 
 FOLDER = Path(__file__).parents[1] / "oracles"
-CASES = [case for file in sorted(FOLDER.glob("*.json")) for case in json.loads(file.read_text())["cases"]]
 WRITTEN_BY_USERS = {
     "leakyrelu": nv.leaky_relu,
     "sigmoid_like": nv.nonlinearity(lambda x: (1 + erf(x / 2.4020563531719796)) / 2),
@@ -29,6 +29,19 @@ def _name(case) -> str:
     return "-".join([case["arch"], *map(str, case["hyper"].values()), "x".join(map(str, np.shape(case["x1"])))])
 
 
+CASES = {_name(case): case for file in sorted(FOLDER.glob("*.json")) for case in json.loads(file.read_text())["cases"]}
+FURTHER = (
+    *("mlp-1-relu-1.5-0.1-1.2-4x6", "mlp-1-erf-1.5-0.1-1.2-4x6"),
+    *("mlp-10-relu-1.5-0.1-1.2-4x6", "mlp-10-erf-1.5-0.1-1.2-4x6"),
+    *("rnn-erf-last-1.0-1.2-0.3-0.8-3x4x5", "rnn-erf-average-1.0-1.2-0.3-0.8-3x4x5"),
+    *("rnn-erf-last-1.1-1.5-0.2-1.0-3x8x5", "rnn-erf-average-1.1-1.5-0.2-1.0-3x8x5"),
+    *("resnet-2-relu-1.1-0.3-1.0-4x6", "transformer-1-1.0-relu-1.0-1.0-1.0-3x5x4"),
+    *("cnn-2-3-SAME-average-relu-1.4-0.1-1.0-3x7x2", "cnn-2-3-SAME-flatten-relu-1.4-0.1-1.0-3x5x5x2"),
+    "batchnorm_mlp-1-relu-1.0-1.0-5x9",
+)
+"""Architectures of another depth, size or dimension than the cases that are always run."""
+
+
 def _is_flattened_images(case) -> bool:
     return case["arch"] == "cnn" and case["hyper"]["pooling"] == "flatten" and np.ndim(case["x1"]) == 4
 
@@ -37,8 +50,9 @@ def _relative(actual, expected) -> float:
     return float(np.max(np.abs(actual - expected)) / np.max(np.abs(expected)))
 
 
-@pytest.mark.parametrize("case", CASES, ids=_name)
-def test_agrees_with_the_reference(case):
+@pytest.mark.parametrize("name", full_among(CASES, *FURTHER))
+def test_agrees_with_the_reference(name):
+    case = CASES[name]
     phi = case["hyper"]["nonlinearity"]
     hyper = case["hyper"] | {"nonlinearity": WRITTEN_BY_USERS.get(phi, phi)}
     arch = getattr(nv.architectures, case["arch"])(**hyper, parametrization=case["parametrization"])
@@ -121,7 +135,7 @@ def _flattened_cnn(case) -> np.ndarray:
 
 
 def test_flattened_cnn_agrees_with_forty_digits_where_its_reference_does_not():
-    [case] = filter(_is_flattened_images, CASES)
+    [case] = filter(_is_flattened_images, CASES.values())
     with mpmath.workdps(40):
         exact = _flattened_cnn(case)
     kernels = nv.infinite_ntk(nv.architectures.cnn(**case["hyper"]), np.array(case["x1"]))

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from selection import full, full_except
 
 import ntkviz as nv
 from ntkviz.errors import NotIntegrableError
@@ -55,8 +56,12 @@ KINKS = {
 }
 
 
-@pytest.mark.parametrize("fn", KINKS.values(), ids=KINKS)
-def test_one_input(fn):
+ALWAYS = "the larger of two", "the square of the larger", "SwiGLU", "a continuous choice", "a bump"
+
+
+@pytest.mark.parametrize("name", full_except(KINKS, *ALWAYS))
+def test_one_input(name):
+    fn = KINKS[name]
     plan = nv.explain(network(fn), ONE)
     assert plan.reading != "sampled Z"
     assert "is a sum of products of functions of one linear combination each." in str(plan)
@@ -79,7 +84,7 @@ def test_the_larger_of_two_is_nv_maximum(fn):
 
 SMOOTH = [
     lambda x, y: x * jnp.tanh(y),
-    lambda x, y: jnp.sin(x + y) + 2 * jnp.cos(x - y) + y,
+    full(lambda x, y: jnp.sin(x + y) + 2 * jnp.cos(x - y) + y),
     lambda x, y: jnp.exp(-(x * x + y * y) / 8) * x,
     lambda x, y: (x + 1) ** 2 * jnp.sin(y / 2) - jnp.tanh(x + y),
 ]

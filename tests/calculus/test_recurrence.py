@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.special import erf
+from selection import full
 
 import ntkviz as nv
 from ntkviz.calculus.half_life import tail
@@ -55,7 +56,7 @@ def test_gates_have_the_law_of_the_limit():
             assert statistic(np.asarray(network.gates[name])) == pytest.approx(statistic(np.asarray(samples)), abs=0.02)
 
 
-@pytest.mark.parametrize("name", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("name", ["rnn", full("gru"), full("lstm")])
 def test_distances_in_networks_agree_with_the_limit(name):
     arch = getattr(nv.architectures, name)(sigma_b=0.3)
     runs = [nv.recurrence(arch, X, width=1024, key=key).distance for key in range(8)]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from outside_gia import readout_used_twice, there_and_back
 from scipy.stats import ks_2samp
+from selection import full, full_except
 
 import ntkviz as nv
 from ntkviz.calculus import virtual
@@ -52,9 +53,10 @@ def virtual_ntks(arch, x, width):
 
 # Narrower than there are vectors to multiply; and wider, with a matrix applied once, again, and as its transpose.
 NARROW_AND_WIDE = [*((name, 4) for name in PROGRAMS), ("mlp", 16), ("shared over time", 16), (TRANSPOSED, 16)]
+ALWAYS = ("shared over time", 4), ("readout used twice", 4), (TRANSPOSED, 16)
 
 
-@pytest.mark.parametrize(("name", "width"), NARROW_AND_WIDE)
+@pytest.mark.parametrize(("name", "width"), full_except(NARROW_AND_WIDE, *ALWAYS))
 def test_the_law_is_that_of_networks_with_matrices(name, width):
     arch, x = PROGRAMS[name]
     real, other = real_ntks(arch, x, width), virtual_ntks(arch, x, width)
@@ -105,6 +107,7 @@ def test_coordinates_have_the_law_of_networks():
     assert ks_2samp(*squares).pvalue > SAME
 
 
+@pytest.mark.full
 def test_a_wide_virtual_network_is_as_far_from_the_limit_as_predicted():
     arch, x, width = a.mlp(depth=3), np.random.default_rng(1).standard_normal((3, 6)), 10**5
     limit = nv.infinite_ntk(arch, x).ntk
@@ -148,7 +151,7 @@ print(nv.cost(nv.virtual_ntk, arch, x, width=10**6, key=0).memory / (memory("VmH
 """
 
 
-@pytest.mark.parametrize(("arch", "shape"), [("mlp", (3, 6)), ("rnn", (2, 5, 3))])
+@pytest.mark.parametrize(("arch", "shape"), [("mlp", (3, 6)), full(("rnn", (2, 5, 3)))])
 def test_the_memory_of_wide_virtual_networks_is_foretold(arch, shape):
     """Of an MLP compilation, which counts as well, takes a tenth."""
     done = subprocess.run([sys.executable, "-c", MEMORY, arch, str(shape)], capture_output=True, text=True, check=True)
@@ -156,7 +159,8 @@ def test_the_memory_of_wide_virtual_networks_is_foretold(arch, shape):
 
 
 @pytest.mark.parametrize(
-    ("arch", "shape"), [("mlp", (3, 6)), ("rnn", (2, 5, 3)), ("cnn", (2, 6, 3)), ("transformer", (2, 3, 4))]
+    ("arch", "shape"),
+    [("mlp", (3, 6)), full(("rnn", (2, 5, 3))), full(("cnn", (2, 6, 3))), ("transformer", (2, 3, 4))],
 )
 def test_memory_is_what_the_compiler_allots_and_what_products_copy(arch, shape):
     """Products copy some fourth of what is allotted here."""

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from selection import full
 
 import ntkviz as nv
 from ntkviz.execution import memory_limit as bounded
@@ -25,9 +26,9 @@ def one_example(arch, x):
 @pytest.mark.parametrize(
     ("arch", "x", "width"),
     [
-        (nv.architectures.mlp(depth=3), inputs(16, 64), 2048),
+        full((nv.architectures.mlp(depth=3), inputs(16, 64), 2048)),
         (nv.architectures.mlp(depth=1), inputs(256, 64), 1024),
-        (nv.architectures.transformer(), inputs(4, 10, 8), 512),
+        full((nv.architectures.transformer(), inputs(4, 10, 8), 512)),
         (nv.architectures.rnn(), inputs(4, 6, 8), 512),
     ],
     ids=["mlp", "many examples", "transformer", "rnn"],

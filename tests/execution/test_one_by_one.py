@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from selection import full
 
 import ntkviz as nv
 from ntkviz.errors import InputError
@@ -284,7 +285,7 @@ def three_nodes(net, x):
     return net.readout("v", nv.relu(net.scalar(mixing_matrix[:3, :3]) @ net.input("U", x)))
 
 
-@pytest.mark.parametrize(("method", "graph", "size"), [("forward", nodes, B), ("general", three_nodes, 3)])
+@pytest.mark.parametrize(("method", "graph", "size"), [("forward", nodes, B), full(("general", three_nodes, 3))])
 def test_limit_kernels_are_those_of_the_averaged_features(x, other, method, graph, size):
     x, other, mixing = x[:size], other[:size], mixing_matrix[:size, :size]
     px, p_other = mixing @ x, mixing @ other

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from matrix_products import is_in_full, some_products
+from selection import full
 
 import ntkviz as nv
 from ntkviz.errors import HyperparameterError, InputError
@@ -140,7 +141,7 @@ def test_blocks_of_examples_equal_the_whole(rng, monkeypatch):
 @pytest.mark.parametrize(
     ("arch", "shape"),
     [
-        (nv.architectures.mlp(), (5, 3)),
+        full((nv.architectures.mlp(), (5, 3))),
         (nv.architectures.rnn(), (5, 6, 3)),
         (nv.architectures.batchnorm_mlp(), (5, 3)),
     ],

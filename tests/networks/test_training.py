@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from selection import full
 
 import ntkviz as nv
 from ntkviz.errors import HyperparameterError, InputError
@@ -45,11 +46,11 @@ def test_network_is_that_of_the_empirical_ntk(data):
 @pytest.mark.parametrize(
     "arch",
     [
-        A.mlp,
+        full(A.mlp),
         A.mlp(parametrization="ntk4a"),
-        A.rnn,
+        full(A.rnn),
         A.batchnorm_mlp,
-        A.mean_readout_mlp,
+        full(A.mean_readout_mlp),
         A.tied_readout,
         readout_only,
     ],

@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 from jax.extend.core import jaxprs_in_params
+from selection import full
 
 import ntkviz as nv
 from ntkviz.errors import NoForwardLimitError
@@ -44,7 +45,9 @@ def by_numpy(x, y, pooling):
     return SIGMA_V**2 * pool(s), SIGMA_V**2 * pool(s + theta)
 
 
-@pytest.mark.parametrize(("pooling", "lengths"), [("average", (30, 30)), ("average", (30, 21)), ("last", (30, 30))])
+@pytest.mark.parametrize(
+    ("pooling", "lengths"), [full(("average", (30, 30))), ("average", (30, 21)), ("last", (30, 30))]
+)
 def test_thirty_steps_are_those_of_a_recursion_in_numpy(rng, pooling, lengths):
     x, y = (rng.normal(size=(n, 4)) for n in lengths)
     kernels = nv.infinite_ntk(RNN(pooling=pooling), x[None], y[None])
