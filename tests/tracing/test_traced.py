@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from fuzzing.programs import HELPERS, program_number
+from selection import full
 
 import ntkviz as nv
 from ntkviz.execution.examples import examples_are_separate
@@ -90,7 +91,7 @@ def tied_autoencoder_in_the_language(net, x):
     return net.readout("v", nv.erf(W.T @ nv.tanh(W @ nv.tanh(net.input("U", x)))))
 
 
-@pytest.mark.parametrize("number", [4, 10, 11, 12, 21])
+@pytest.mark.parametrize("number", [4, 10, 11, full(12), full(21)])
 def test_programs_traced_again_have_the_same_kernels(number, monkeypatch):
     """A random program, run as a JAX function of its parameters, is traced into a program of the same kernels."""
     monkeypatch.setattr(sampling, "_product", lambda x, w, transposed: x @ w)  # without a derivative of its own
@@ -195,7 +196,7 @@ def test_report_names_every_parameter_and_assumption():
     assert "2 outputs; number 0 is traced" in text
 
 
-@pytest.mark.parametrize("name", ["NormalizedMLP", "RunningBatchNorm", "batchnorm", "NnxMLP", "hk_mlp"])
+@pytest.mark.parametrize("name", ["NormalizedMLP", "RunningBatchNorm", "batchnorm", full("NnxMLP"), full("hk_mlp")])
 def test_trained_scales_agree_with_the_model(name):
     """The scales of LayerNorm, GroupNorm, RMSNorm and BatchNorm, of running and of batch statistics."""
     make, x = MODELS[name]
