@@ -20,7 +20,9 @@ def on_files(files: Files, config: Any) -> Files:
     """Called by MkDocs once it has found the files of the documentation."""
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").replace("](docs/", "](")
     files.append(File.generated(config, "changes.md", content=changes))
-    for name, text in {"notes": pages.notes(NOTEBOOKS), "solutions": pages.solutions(NOTEBOOKS)}.items():
+    chosen = config.extra["solutions"]
+    solutions = pages.solutions(NOTEBOOKS, of=None if chosen == "all" else chosen.split())
+    for name, text in {"notes": pages.notes(NOTEBOOKS), "solutions": solutions}.items():
         files.append(File.generated(config, f"{FOLDER}{name}.md", content=text))
     for source in homework.sources():
         book = nbformat.writes(homework.released(source))

@@ -9,6 +9,7 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+from selection import full
 
 import ntkviz
 from ntkviz.language import Nonlinearity
@@ -22,12 +23,12 @@ NONLINEARITIES = {name for name, value in vars(nonlinearities).items() if isinst
 """Values, not functions: `api/nonlinearities.md` has a table of them."""
 
 
-@pytest.fixture(scope="module")
-def site(root, tmp_path_factory) -> Path:
-    """The site, built in a separate process; a warning is an error."""
+@pytest.fixture(scope="module", params=["02_ntk 14_transformer", full("all")])
+def site(request, root, tmp_path_factory) -> Path:
+    """The site, built in a separate process; a warning is an error. Most of its time would go into the solutions."""
     folder = tmp_path_factory.mktemp("docs")
     command = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--strict", "--site-dir", folder]
-    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1", "NTKVIZ_SOLUTIONS": request.param}
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, env=environment)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from ..course.chapter import Chapter, chapters
@@ -77,9 +78,13 @@ def _to_chapter(text: str, chapter: Chapter) -> str:
     return TO_HERE.sub(rf"\g<before>{chapter.file}#", text)
 
 
-def solutions(notebooks: Path) -> str:
-    """The exercises of a folder of notebooks with their solutions; it takes some seconds."""
-    worked = [(one, answers(notebooks / one.file)) for one in chapters(notebooks)]
+def solutions(notebooks: Path, of: Collection[str] | None = None) -> str:
+    """The exercises of a folder of notebooks with their solutions; it takes some seconds for each quiz that computes.
+
+    - `of`: the names of the chapters; None for all of them.
+    """
+    wanted = [one for one in chapters(notebooks) if of is None or one.name in of]
+    worked = [(one, answers(notebooks / one.file)) for one in wanted]
     return SOLUTIONS + "".join(_solutions(chapter, found) for chapter, found in worked if found)
 
 
