@@ -127,7 +127,7 @@ def test_a_late_answer_dims_the_picture_while_it_is_computed(slow):
 
 
 def test_an_answer_in_time_never_dims_the_picture(slow, monkeypatch):
-    monkeypatch.setattr("ntkviz.app.pages.picture.LATE", 10)  # on a busy machine the answer takes more than the usual 0.1 s
+    monkeypatch.setattr("ntkviz.app.pages.picture.LATE", 10)  # seconds, since a busy machine may need more than 0.1
     slow.classes.clear()
     for value in (0.5, 1.5, 2.0):
         move(slow.picture, value)
