@@ -16,8 +16,8 @@ CHAPTERS = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 PICTURES = [chapter.name for chapter in chapters(NOTEBOOKS) if chapter.number]
 """The chapters with a picture: all but the home page."""
 
-# A cold kernel imports JAX and compiles before its page is ready.
-PATIENCE = 120_000  # ms
+# A cold kernel imports JAX and compiles before its page is ready; the guide's takes a minute of a slow processor.
+PATIENCE = 240_000  # ms
 LAPTOP = {"width": 1366, "height": 768}
 FLAGS = [
     "--no-sandbox",  # the tests run as root on some machines
