@@ -92,12 +92,14 @@ audit: $(INSTALLED)
 # of the time. Tests that sample wide networks would take three times as long without any optimisation.
 unit test-full notebooks: export XLA_FLAGS := --xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false
 
+WIDE = $$(grep -rl --include="test_*.py" "mark\.wide" tests)
+
 # The last tests, which run alone on the machine, check that the dashboard answers within a second. Workers take single
 # tests from each other (worksteal): if they took whole files, one would wait for the other's last file. In the browser
 # they take all tests of a chapter, for which its page is opened once (loadscope).
 unit: $(INSTALLED) $(BROWSER)
 	$(BIN)/pytest -m "not browser and not wide and not full" --numprocesses=2 --dist=worksteal
-	XLA_FLAGS="$$XLA_FLAGS --xla_backend_optimization_level=1" $(BIN)/pytest -m "wide and not full" $$(grep -rl --include="test_*.py" "mark\.wide" tests) \
+	XLA_FLAGS="$$XLA_FLAGS --xla_backend_optimization_level=1" $(BIN)/pytest -m "wide and not full" $(WIDE) \
 		--numprocesses=2 --dist=worksteal
 	$(BIN)/pytest tests/browser -m "not wide and not alone and not full" --numprocesses=2 --dist=loadscope
 	XLA_FLAGS= $(BIN)/pytest tests/browser -m "alone and not full"
@@ -105,7 +107,9 @@ unit: $(INSTALLED) $(BROWSER)
 # Further architectures, models and seeds of checks of which `make test` runs some cases (tests/selection.py).
 test-full: $(INSTALLED) $(BROWSER)
 	$(BIN)/pytest -m "full and not browser and not wide" --numprocesses=2 --dist=worksteal
-	$(BIN)/pytest tests/browser -m full --numprocesses=2 --dist=loadscope
+	XLA_FLAGS="$$XLA_FLAGS --xla_backend_optimization_level=1" $(BIN)/pytest -m "wide and full" $(WIDE) \
+		--numprocesses=2 --dist=worksteal
+	$(BIN)/pytest tests/browser -m "full and not wide" --numprocesses=2 --dist=loadscope
 
 # Every notebook runs from top to bottom in a fresh kernel without an error.
 notebooks: $(INSTALLED)

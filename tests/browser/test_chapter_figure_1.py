@@ -13,6 +13,7 @@ def points(architecture: int) -> str:
 
 
 @pytest.mark.wide
+@pytest.mark.full  # eighty networks, of width 4,096 at most
 def test_curves_are_filled_and_the_exercise_measures(visit):
     page = visit(f"{CHAPTER}#which=check+fails&largest=256&networks=10")
     until(page, f"{points(0)} == 3 && {points(3)} == 3")
