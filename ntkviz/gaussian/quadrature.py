@@ -245,14 +245,17 @@ def _mehler(x: Side, y: Side, kxy: Pairs, strips: tuple[Strip, Strip]) -> Estima
     correlation = _over(g.cos, g.a)
     phi, psi = _expand(x, strips[0]), _expand(y, strips[1])
 
-    def eight_terms(i: Array, total: Array) -> Array:
-        for j in range(8):  # several terms in one iteration, for fewer passes through memory
-            k = TERMS - 1 - 8 * i - j
-            total = total * correlation + phi.coefficients[k] * psi.coefficients[k]
-        return total
+    def eights(coefficients: Array) -> Array:
+        """The coefficients from the last to the first, by eights."""
+        return coefficients[::-1].reshape(TERMS // 8, 8, *coefficients.shape[1:])
+
+    def eight_terms(total: Array, terms: tuple[Array, Array]) -> tuple[Array, None]:
+        for a, b in zip(*terms, strict=True):  # several terms in one iteration, for fewer passes through memory
+            total = total * correlation + a * b
+        return total, None
 
     shape = jnp.broadcast_shapes(correlation.shape, x.shape, y.shape)
-    value = jax.lax.fori_loop(0, TERMS // 8, eight_terms, jnp.zeros(shape))
+    value, _ = jax.lax.scan(eight_terms, jnp.zeros(shape), (eights(phi.coefficients), eights(psi.coefficients)))
     rest = jnp.abs(correlation) ** TERMS * phi.missed * psi.missed
     size = phi.norm * psi.norm
     return value, rest + phi.error * psi.norm + phi.norm * psi.error + ROUNDING * size, size
