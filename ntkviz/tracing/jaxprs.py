@@ -1,9 +1,11 @@
-"""Helpers for jaxprs: calls, comparisons of two widths, axes of products, and the lines of the model behind them."""
+"""Helpers for jaxprs: calls, comparisons of two widths, axes of products, lines of the model, single equations."""
 
 from __future__ import annotations
 
+import functools
 import re
 import sysconfig
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,11 +103,16 @@ def line_of(equation: Any) -> str:
     traceback = equation.source_info.traceback
     frames = [] if traceback is None else traceback.frames
     for frame in frames:
-        path = Path(frame.file_name)
-        library = any(path.is_relative_to(folder) for folder in _NOT_THE_USERS) or "site-packages" in path.parts
-        if path.suffix == ".py" and (path.is_relative_to(_LIKE_A_USERS) or not library):
-            return f", at {path.name}:{frame.line_num}"
+        if _is_users_own(frame.file_name):
+            return f", at {Path(frame.file_name).name}:{frame.line_num}"
     return ""
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_users_own(file_name: str) -> bool:
+    path = Path(file_name)
+    library = any(path.is_relative_to(folder) for folder in _NOT_THE_USERS) or "site-packages" in path.parts
+    return path.suffix == ".py" and (path.is_relative_to(_LIKE_A_USERS) or not library)
 
 
 _SCOPE = re.compile(r"torch(,[^/]*)")
@@ -177,3 +184,61 @@ class Contraction:
     def free(self, side: int, ndim: int) -> Shape:
         """The other axes of one side."""
         return tuple(k for k in range(ndim) if k not in (*self.summed[side], *self.batch[side]))
+
+
+# --- evaluation of single equations -------------------------------------------------------------------------
+
+
+def evaluated(equation: Any, args: list[Any]) -> list[Any]:
+    """The results of an equation, by NumPy where that gives the same: JAX compiles a primitive for each shape anew.
+
+    Args:
+        equation: The equation, of a primitive that calls no function.
+        args: The values of its arguments: arrays, numbers or random keys.
+
+    Returns:
+        The values of its results.
+    """
+    kinds, in_numpy = _IN_NUMPY.get(equation.primitive.name, ("", None))
+    dtypes = [v.aval.dtype for v in equation.invars]
+    every = [*dtypes, *(v.aval.dtype for v in equation.outvars)]
+    if in_numpy is not None and all(getattr(dtype, "kind", "V") in kinds for dtype in every):
+        arrays = [np.asarray(a, dtype) for a, dtype in zip(args, dtypes, strict=True)]
+        with np.errstate(all="ignore"):  # as JAX
+            return [np.asarray(in_numpy(*arrays, **equation.params))]
+    keys = [jnp.issubdtype(dtype, jax.dtypes.prng_key) for dtype in dtypes]
+    given = [a if is_key else jnp.asarray(a) for a, is_key in zip(args, keys, strict=True)]
+    out = equation.primitive.bind(*given, **equation.params)
+    return list(out) if equation.primitive.multiple_results else [out]
+
+
+def _on_entries(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *arrays, **params: function(*arrays)
+
+
+def _converted(x: np.ndarray, *, new_dtype: Any, **params: Any) -> np.ndarray:
+    return x.astype(new_dtype)
+
+
+def _broadcast(x: np.ndarray, *, shape: tuple[int, ...], broadcast_dimensions: tuple[int, ...], **params: Any) -> Any:
+    grown = [1] * len(shape)
+    for size, axis in zip(x.shape, broadcast_dimensions, strict=True):
+        grown[axis] = size
+    return np.broadcast_to(x.reshape(grown), shape)
+
+
+_IN_NUMPY: dict[str, tuple[str, Callable[..., Any]]] = {
+    "add": ("f", _on_entries(np.add)),
+    "sub": ("f", _on_entries(np.subtract)),
+    "mul": ("f", _on_entries(np.multiply)),
+    "div": ("f", _on_entries(np.divide)),
+    "max": ("f", _on_entries(np.maximum)),
+    "min": ("f", _on_entries(np.minimum)),
+    "sqrt": ("f", _on_entries(np.sqrt)),
+    "nextafter": ("f", _on_entries(np.nextafter)),
+    "or": ("u", _on_entries(np.bitwise_or)),
+    "shift_right_logical": ("u", _on_entries(np.right_shift)),
+    "convert_element_type": ("f", _converted),
+    "broadcast_in_dim": ("fiub", _broadcast),
+}
+"""For a primitive, the kinds of dtypes, of arguments and results, for which NumPy gives the same, and how."""

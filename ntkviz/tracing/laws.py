@@ -19,7 +19,7 @@ from jax.extend.core import ClosedJaxpr, Literal
 from scipy.special import ndtr
 
 from .expressions import ELEMENTWISE, frozen
-from .jaxprs import called
+from .jaxprs import called, evaluated
 
 _Z = np.linspace(-6.5, 6.5, 5001)
 _WEIGHTS = np.exp(-_Z * _Z / 2) / np.exp(-_Z * _Z / 2).sum()
@@ -165,12 +165,22 @@ def _run(jaxpr: Any, consts: Any, args: list[_Value]) -> list[_Value]:
     def read(v: Any) -> _Value:
         return _Fixed(v.val) if isinstance(v, Literal) else known[v]
 
-    for equation in jaxpr.eqns:
+    for equation in _needed(jaxpr):
         given = [read(v) for v in equation.invars]
         inner = called(equation)
         outs = _apply(equation, given) if inner is None else _run(inner.jaxpr, inner.consts, given)
         known |= dict(zip(equation.outvars, outs, strict=True))
     return [read(v) for v in jaxpr.outvars]
+
+
+def _needed(jaxpr: Any) -> list[Any]:
+    """The equations on which the results depend: an initialisation may run the model, whose outputs it drops."""
+    wanted, found = {v for v in jaxpr.outvars if not isinstance(v, Literal)}, []
+    for equation in reversed(jaxpr.eqns):
+        if not wanted.isdisjoint(equation.outvars):
+            found.append(equation)
+            wanted.update(v for v in equation.invars if not isinstance(v, Literal))
+    return found[::-1]
 
 
 def _apply(equation: Any, args: list[_Value]) -> list[_Value]:
@@ -184,10 +194,8 @@ def _apply(equation: Any, args: list[_Value]) -> list[_Value]:
         keys = frozenset[Any]().union(*(_rows(a.value) for a in args if isinstance(a, _Fixed) and _is_key(a.value)))
         return [_Mixed(s, f"they are drawn within {name}", keys) for s in shapes]
     if all(isinstance(a, _Fixed) for a in args):
-        given = [a.value if _is_key(a.value) else jnp.asarray(a.value) for a in args if isinstance(a, _Fixed)]
-        out = equation.primitive.bind(*given, **equation.params)
         of_data = any(a.of_data for a in args if isinstance(a, _Fixed))
-        return [_Fixed(o, of_data) for o in (out if equation.primitive.multiple_results else [out])]
+        return [_Fixed(out, of_data) for out in evaluated(equation, [a.value for a in args if isinstance(a, _Fixed)])]
     if any(isinstance(a, _Fixed) and a.of_data for a in args):
         return [_Mixed(s, "they depend on the data", frozenset()) for s in shapes]
     drawn = _moved(equation, args, shapes[0]) or _elementwise(equation, args, shapes)
@@ -210,7 +218,7 @@ def _bits(equation: Any, key: _Value, shape: tuple[int, ...]) -> _Value:
     top = 53 if width == 64 else width
     words = np.minimum(ndtr(_Z) * 2.0**top, 2.0**top - 1).astype(np.uint64)
     values = (words << np.uint64(width - top)).astype(f"uint{width}")
-    return _Draws(shape, jnp.asarray(values), origins)
+    return _Draws(shape, values, origins)
 
 
 def _loop(equation: Any, args: list[_Value]) -> list[_Value] | None:
@@ -295,11 +303,11 @@ def _elementwise(equation: Any, args: list[_Value], shapes: list[tuple[int, ...]
     if any(d.shape != draws[0].shape for d in draws):
         return None
     given = [
-        jnp.asarray(a.values if isinstance(a, _Draws) else np.ravel(np.asarray(a.value))[0], v.aval.dtype)
+        a.values if isinstance(a, _Draws) else np.full(len(_Z), np.ravel(np.asarray(a.value))[0], v.aval.dtype)
         for a, v in zip(args, equation.invars, strict=True)
         if isinstance(a, _Draws | _Fixed)
     ]
-    values = equation.primitive.bind(*jnp.broadcast_arrays(*given), **equation.params)
+    (values,) = evaluated(equation, given)
     return _Draws(shapes[0], values, draws[0].origins, draws[0].moves)
 
 

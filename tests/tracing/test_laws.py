@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import ntkviz as nv
+from ntkviz.tracing.jaxprs import evaluated
 from ntkviz.tracing.laws import laws_of, settled
 
 from .refusals import VECTORS, two_layers
@@ -187,3 +188,33 @@ def test_embeddings_have_their_own_law():
 def test_laws_are_words():
     with pytest.raises(nv.HyperparameterError, match="laws is 'model'"):
         nv.trace(mlp, laws="model")
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [
+        jax.lax.add,
+        jax.lax.sub,
+        jax.lax.mul,
+        jax.lax.div,
+        jax.lax.max,
+        jax.lax.min,
+        jax.lax.nextafter,
+        lambda x, _: jax.lax.sqrt(x),
+        lambda x, _: jax.lax.convert_element_type(x, np.float64),
+        lambda x, _: jax.lax.convert_element_type(x, np.int32),
+        lambda x, _: jax.lax.broadcast_in_dim(x, (2, 5, 3), (1,)),
+        lambda x, y: jax.lax.shift_right_logical(jax.lax.bitcast_convert_type(x, np.uint32), np.uint32(9)),
+        lambda x, y: jax.lax.bitwise_or(*(jax.lax.bitcast_convert_type(a, np.uint32) for a in (x, y))),
+    ],
+)
+def test_numpy_evaluates_equations_as_jax_does(fn):
+    x, y = np.random.default_rng(0).normal(size=(2, 5)).astype(np.float32)
+    jaxpr = jax.make_jaxpr(fn)(x, y).jaxpr
+    known = dict(zip(jaxpr.invars, (x, y), strict=True))
+    for equation in jaxpr.eqns:
+        args = [v.val if isinstance(v, jax.extend.core.Literal) else known[v] for v in equation.invars]
+        known |= dict(zip(equation.outvars, evaluated(equation, args), strict=True))
+    (out,) = (known[v] for v in jaxpr.outvars)
+    np.testing.assert_array_equal(out, fn(x, y))
+    assert out.dtype == fn(x, y).dtype
