@@ -30,7 +30,7 @@ from ..language.program import Program
 from ..language.rewriting.several import split_functions
 from ..language.rewriting.shorthand import in_full
 from ..networks.parameters import check_same_network
-from .forward.kernels import KernelsOfTwo, kernels_of, over_time, pair_by_pair
+from .forward.kernels import KernelsOfTwo, kernels_of, layer_by_layer, over_time, pair_by_pair
 from .plan import forward_plan
 from .results import Kernels, Plan
 
@@ -196,7 +196,7 @@ def _as_kernels(kernels: LimitKernels) -> Kernels:
 # --- evaluation ----------------------------------------------------------------------------------
 
 _whole: dict[KernelsOfTwo, Callable[..., LimitKernels]] = {
-    kernels: bounded(kernels) for kernels in (pair_by_pair, over_time)
+    kernels: bounded(kernels) for kernels in (pair_by_pair, over_time, layer_by_layer)
 }
 
 

@@ -1,11 +1,11 @@
 """Which reading gives the limit of an architecture, and why: a plan that can be printed.
 
-The readings are tried in order of preference: forward kernels, by one scan over time where the program has loops, with
-repeated layers written once or unrolled; the Z calculus in exact algebra; the Z calculus on samples. Whether a reading
-applies depends only on the form of the program. For the forward kernels and the algebra, however, only evaluating their
-rules decides it, since the moments that are needed of an instruction depend on its later uses. So the rules are traced
-once: if the reading does not apply, the trace returns a `Reason` along with the numbers; otherwise the same trace is
-compiled to compute the limit.
+The readings are tried in order of preference: forward kernels, by one scan over time where the program has loops, or by
+one loop over layers where these are alike, with repeated layers written once or unrolled; the Z calculus in exact
+algebra; the Z calculus on samples. Whether a reading applies depends only on the form of the program. For the forward
+kernels and the algebra, however, only evaluating their rules decides it, since the moments that are needed of an
+instruction depend on its later uses. So the rules are traced once: if the reading does not apply, the trace returns a
+`Reason` along with the numbers; otherwise the same trace is compiled to compute the limit.
 """
 
 from __future__ import annotations

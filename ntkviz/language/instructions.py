@@ -306,9 +306,14 @@ class Carry(OfLayers):
 
 @dataclass(frozen=True)
 class Captured(OfLayers):
-    """Inside a `Repeat`: the `index`-th scalar captured from the enclosing program."""
+    """Inside a `Repeat`: the `index`-th scalar captured from the enclosing program.
+
+    `of_layer` takes the entry for this layer from an array whose first axis runs over the layers
+    (`rewriting/folding.py`).
+    """
 
     index: int
+    of_layer: bool = False
 
 
 @dataclass(frozen=True)

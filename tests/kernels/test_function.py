@@ -17,12 +17,23 @@ SEQUENCES, OTHERS = RNG.normal(size=(2, 3, 4)), RNG.normal(size=(2, 3, 4))
 EDGES = np.array([[[0, 1, 1], [1, 0, 1], [1, 1, 0]], [[0, 1, 0], [1, 0, 1], [0, 1, 0]]], float)
 GRAPHS = RNG.normal(size=(2, 3, 4)), EDGES
 
+
+@nv.architecture
+def written_out(net, x, *, sigma_w=1.5, sigma_b=0.1):
+    """Alike layers with different numbers, which are folded into one loop."""
+    h = net.input("U", x)
+    for k in range(4):
+        h = net.matrix(f"W{k}", std=sigma_w / (k + 1)) @ nv.erf(h) + net.bias(f"b{k}", std=sigma_b)
+    return net.readout("v", nv.erf(h))
+
+
 CASES = {
     "relu": (A.mlp(depth=3), X, Y, ["sigma_w", "sigma_b", "sigma_v"]),
     "erf": (A.mlp(depth=2, nonlinearity="erf"), X, Y, ["sigma_w", "sigma_b"]),
     "gelu": (A.mlp(depth=2, nonlinearity="gelu"), X, Y, ["sigma_w", "sigma_b"]),
     "sin": (A.mlp(depth=2, nonlinearity="sin"), X, Y, ["sigma_w", "sigma_b"]),
     "tanh": (A.mlp(depth=1, nonlinearity="tanh"), X, Y, ["sigma_w", "sigma_b"]),  # nodes, which take long to compile
+    "written out": (written_out, X, Y, ["sigma_w", "sigma_b"]),
     "ntk4a": (A.mlp(depth=2, nonlinearity="erf", parametrization="ntk4a"), X, Y, ["sigma_w"]),
     "resnet": (A.resnet(depth=2), X, Y, ["sigma_w"]),
     "layernorm": (A.layernorm_mlp(depth=2, eps=0.1), X, Y, ["sigma_w", "eps"]),

@@ -28,6 +28,7 @@ from ...calculus.limit_kernels import LimitKernels, Reason
 from ...execution.trace_signature import TraceSignature, trace_signature
 from ...language import instructions as ops
 from ...language.program import Program
+from ...language.rewriting.folding import Folded, fold
 from ...language.rewriting.rolling import Rolled, roll
 from ...language.zero import linear, written
 from . import repeats  # noqa: F401  registers its rules in the tables
@@ -70,13 +71,29 @@ def over_time(program: Program, program_bar: Program) -> LimitKernels:
     return kernels_from(Moments(Loops(rolled)))
 
 
+@functools.partial(jax.jit, inline=True)
+def layer_by_layer(program: Program, program_bar: Program) -> LimitKernels:
+    """The kernels by one loop over the alike layers of a program, so that a layer is compiled once."""
+    folded = fold(program) or Folded(program, ()), fold(program_bar) or Folded(program_bar, ())
+    return kernels_from(Moments(View((folded[0].program, folded[1].program))))
+
+
 @functools.lru_cache(maxsize=512)
 def kernels_of(signature: TraceSignature) -> KernelsOfTwo:
-    """The function that computes the kernels of such programs: `over_time` if one scan can evaluate their loops."""
-    first, second = signature.structures
-    if not (roll(first) or roll(second)) or correction_terms(first):
-        return pair_by_pair
-    return pair_by_pair if refusals(over_time, signature) else over_time
+    """The function that computes the kernels of such programs: with a loop over time or over layers, if one applies."""
+    loop = _loop_of(*signature.structures)
+    return pair_by_pair if loop is None or refusals(loop, signature) else loop
+
+
+def _loop_of(first: Program, second: Program) -> KernelsOfTwo | None:
+    """The function that may evaluate loops of the programs, over time or over layers."""
+    if correction_terms(first):
+        return None
+    if roll(first) or roll(second):
+        return over_time
+    folded = fold(first), fold(second)
+    alike = folded[0] and folded[1] and folded[0].parameters == folded[1].parameters
+    return layer_by_layer if alike else None
 
 
 def refusals(kernels: KernelsOfTwo, signature: TraceSignature) -> tuple[Reason, ...]:

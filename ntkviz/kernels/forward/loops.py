@@ -30,12 +30,12 @@ from ...gaussian.error import Error
 from ...language import instructions as ops
 from ...language.axes import AtStep as EntryAtStep
 from ...language.axes import Shape
-from ...language.instructions import Delayed, Op
+from ...language.instructions import Delayed
 from ...language.program import Program
 from ...language.rewriting.rolling import Loop, Rolled
 from ...language.zero import ZERO, linear, written
 from .kernel_pair import KernelPair
-from .moments import Moments, of_all_pairs, outer, pick_equal_positions
+from .moments import Moments, made_with, of_all_pairs, outer, pick_equal_positions
 from .repeats import fill, have_one_form
 from .views import Vector, View
 
@@ -90,7 +90,7 @@ class Loops(View):
     def mean(self, m: Moments, v: Vector) -> Any:
         if not isinstance(m.op(v), Delayed):
             return None
-        start, later = _delayed(m, v)
+        start, later = m.delayed(v)
         shape = m.shape(v)
         return _delay(m.mean(start), m.mean(later), shape, len(shape) - 1)
 
@@ -100,26 +100,8 @@ class Loops(View):
         if v in self._pending:  # by induction: Gaussian at every step if it is at the first
             return True
         self._pending.add(v)
-        found = all(map(m.is_gaussian, _delayed(m, v)))
+        found = all(map(m.is_gaussian, m.delayed(v)))
         self._pending.discard(v)
-        return found
-
-    def made_with(self, m: Moments, v: Vector) -> set[Op]:
-        """The sources that a vector depends on."""
-        found: set[Op] = set()
-        seen: set[Vector] = set()
-        waiting = [v]
-        while waiting:
-            here = waiting.pop()
-            if here in seen:
-                continue
-            seen.add(here)
-            if m.is_source(here):
-                found.add(m.op(here))
-            elif isinstance(m.op(here), Delayed):
-                waiting += _delayed(m, here)
-            else:
-                waiting += m.vectors(here)
         return found
 
     # --- second moments -----------------------------------------------------------------------------
@@ -336,7 +318,7 @@ class AtStep(View):
     def _apart(self, m: Moments, left: Vector, right: Vector) -> KernelPair:
         """The moment of vectors at different steps: the product of their means if they have no source in common."""
         made = [
-            {m.op(v)} if isinstance(m.op(v), ops.MatMul) else self.loops.made_with(self.whole, self.there(v))
+            {m.op(v)} if isinstance(m.op(v), ops.MatMul) else made_with(self.whole, self.there(v))
             for v in (left, right)
         ]
         if not made[0].isdisjoint(made[1]):
@@ -362,7 +344,7 @@ class OneNetworkAtStep(AtStep):
         if not (self._is_input(v) and self._is_delayed(v)):
             return self._here(v, self.whole.mean(self.there(v)))
         if (v[1], MEAN) not in self.carried:
-            self.carried[v[1], MEAN] = self.whole.mean(_delayed(self.whole, self.there(v))[0])
+            self.carried[v[1], MEAN] = self.whole.mean(self.whole.delayed(self.there(v))[0])
         return self.carried[v[1], MEAN]
 
     def variance(self, m: Moments, v: Vector) -> Array | None:
@@ -378,15 +360,9 @@ def _next(m: Moments, sides: Sides, pair: Pair) -> Pair:
     return source(sides[0], pair[0]), source(sides[1], pair[1])
 
 
-def _delayed(m: Moments, v: Vector) -> tuple[Vector, Vector]:
-    """The sources of a `Delayed` vector: its value at the first step, and the vector whose previous value it takes."""
-    source, start = m.programs[v[0]].delayed(v[1])
-    return (v[0], start), (v[0], source)
-
-
 def delayed(m: Moments, left: Vector, right: Vector) -> KernelPair:
     """E[a b] at every step, for a delayed vector a: first with its initial value, then with those of previous steps."""
-    first, later = (m.moment(v, right) for v in _delayed(m, left))
+    first, later = (m.moment(v, right) for v in m.delayed(left))
     shape, axis = m.shape(left) + m.shape(right), len(m.shape(left)) - 1
     return KernelPair(_delay(first.value, later.value, shape, axis), _delay(first.tangent, later.tangent, shape, axis))
 

@@ -123,6 +123,11 @@ class Moments:
         """The arguments of a value's instruction that are vectors."""
         return [(v[0], a) for a in self.programs[v[0]].vectors(v[1])]
 
+    def delayed(self, v: Vector) -> tuple[Vector, Vector]:
+        """The arguments of a `Delayed` vector: its value at the first step, and that whose previous value it takes."""
+        source, start = self.programs[v[0]].delayed(v[1])
+        return (v[0], start), (v[0], source)
+
     def parameter(self, v: Vector) -> Parameter:
         """The parameter that an instruction uses."""
         return self.programs[v[0]].parameter_of(v[1])
@@ -239,6 +244,25 @@ class Moments:
             self.refuse(Reason("general", f"Instruction {index} applies {_name(op)} to a non-Gaussian vector."))
             return None
         return Function(op.phi, x, tuple(self.number(t) for t in thetas))
+
+
+def made_with(m: Moments, v: Vector) -> set[ops.Op]:
+    """The sources that a vector depends on."""
+    found: set[ops.Op] = set()
+    seen: set[Vector] = set()
+    waiting = [v]
+    while waiting:
+        here = waiting.pop()
+        if here in seen:
+            continue
+        seen.add(here)
+        if m.is_source(here):
+            found.add(m.op(here))
+        elif isinstance(m.op(here), ops.Delayed):
+            waiting += m.delayed(here)
+        else:
+            waiting += m.vectors(here)
+    return found
 
 
 # --- all pairs of positions ------------------------------------------------------------------------------

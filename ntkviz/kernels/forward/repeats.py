@@ -11,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...calculus.limit_kernels import Reason
-from ...gaussian.error import Error, none
-from ...gaussian.error_kind import weaker
+from ...gaussian.error import Error
+from ...gaussian.error_kind import ErrorKind, weaker
 from ...language import instructions as ops
 from ...language.program import Program
 from ...language.zero import ZERO
 from .kernel_pair import KernelPair
-from .moments import Moments, of_all_pairs, pick_equal_positions
+from .moments import Moments, made_with, of_all_pairs, pick_equal_positions
 from .views import Vector, View, gaussian, mean, two_sides, two_sides_at_equal_positions
 
 Copies = tuple[int, int]
@@ -38,6 +38,7 @@ class Given(NamedTuple):
     scalars: dict[int, tuple[Any, ...]]
     carry_is_gaussian: bool
     all_pairs: frozenset[Copies] = frozenset(EVERY_PAIR)
+    layer: Any = 0
 
 
 class Body(View):
@@ -48,8 +49,10 @@ class Body(View):
         self.given = given
 
     def scalar(self, m: Moments, v: Vector) -> Any:
-        op = m.op(v)
-        return self.given.scalars[v[0]][op.index] if isinstance(op, ops.Captured) else None
+        if not isinstance(op := m.op(v), ops.Captured):
+            return None
+        captured = self.given.scalars[v[0]][op.index]
+        return captured[self.given.layer] if op.of_layer else captured
 
     def mean(self, m: Moments, v: Vector) -> Any:
         return self.given.means[v[0]] if isinstance(m.op(v), ops.Carry) else None
@@ -97,6 +100,8 @@ def _(op: ops.Repeat, m: Moments, v: Vector) -> Any:
 
 @two_sides.rule(ops.Repeat)
 def _(op: ops.Repeat, m: Moments, left: Vector, right: Vector) -> KernelPair:
+    if _are_uncorrelated(m, left, right):
+        return KernelPair()
     if not _is_same_repeat(m, left, right):
         m.refuse(Reason("written out", "repeated layers use vectors from outside"))
         return KernelPair()
@@ -110,6 +115,12 @@ def _(op: ops.Repeat, m: Moments, left: Vector, right: Vector) -> KernelPair | N
         return None
     run_layers(m, left, set())
     return of_all_pairs(m, left, right) if (left, right) in m.known else m.known_at_equal_positions[left, right]
+
+
+def _are_uncorrelated(m: Moments, left: Vector, right: Vector) -> bool:
+    """Whether one vector is made by a parameter that the other, a `Repeat` with its own parameters, is made without."""
+    pairs = (left, right), (right, left)
+    return any(isinstance(m.op(v), ops.Source) and m.op(v) not in made_with(m, repeat) for v, repeat in pairs)
 
 
 def _is_same_repeat(m: Moments, left: Vector, right: Vector) -> bool:
@@ -146,6 +157,7 @@ def _carry_through(m: Moments, here: list[Vector], all_pairs: frozenset[Copies])
     gaussian_carry = all(map(m.is_gaussian, here))
     bodies = m.op(here[0]).body, m.op(here[1]).body
     refused: list[Reason] = []
+    kinds: list[ErrorKind] = []
 
     def of(moments: Moments, vectors: list[Vector]) -> dict[Copies, KernelPair]:
         pairs = {(c, d): (vectors[c], vectors[d]) for c, d in EVERY_PAIR}
@@ -155,19 +167,22 @@ def _carry_through(m: Moments, here: list[Vector], all_pairs: frozenset[Copies])
         }
 
     @functools.partial(jax.jit, inline=True)  # so that finding nonzero values and computing share one trace
-    def layer(state: Any) -> Any:
+    def layer(number: Any, state: Any) -> Any:
         moments, means, error = state
-        inside = Moments(Body(bodies, Given(moments, means, scalars, gaussian_carry, all_pairs)), refused)
+        inside = Moments(Body(bodies, Given(moments, means, scalars, gaussian_carry, all_pairs, number)), refused)
         outs = [(copy, body.output) for copy, body in enumerate(bodies)]
-        return of(inside, outs), {c: inside.mean(outs[c]) for c in (0, 1)}, error + inside.error()
+        made = of(inside, outs), {c: inside.mean(outs[c]) for c in (0, 1)}
+        kinds.append(inside.error().kind)
+        return *made, error + inside.error().value
 
-    state = with_zeros_of(layer, (of(m, starts), {c: m.mean(starts[c]) for c in (0, 1)}, none()))
+    start = of(m, starts), {c: m.mean(starts[c]) for c in (0, 1)}, jnp.zeros(())
+    state = with_zeros_of(functools.partial(layer, jnp.asarray(0)), start)
     if any(reason.instead == "all pairs" for reason in refused):
         return False
     for reason in refused:
         m.refuse(reason)
-    moments, means, error = jax.lax.fori_loop(0, _layers(m, here[0]), lambda _, s: fill(layer(s), s), state)
-    m.errors.append(error)
+    moments, means, error = jax.lax.fori_loop(0, _layers(m, here[0]), lambda k, s: fill(layer(k, s), s), state)
+    m.errors.append(Error(error, weaker(*kinds)))
     for c, d in EVERY_PAIR:
         (m.known if (c, d) in all_pairs else m.known_at_equal_positions)[here[c], here[d]] = moments[c, d]
     m.known_means |= {here[c]: means[c] for c in (0, 1)}
