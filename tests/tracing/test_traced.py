@@ -14,6 +14,7 @@ from selection import full
 
 import ntkviz as nv
 from ntkviz.execution.examples import examples_are_separate
+from ntkviz.language.rewriting.folding import fold
 from ntkviz.networks import sampling
 
 from .refusals import two_layers
@@ -258,6 +259,23 @@ def test_examples_stay_separate():
     """Kernels between batches need the program of one example."""
     for make, x in ((MLP, VECTORS), (CNN, IMAGES), (LanguageModel, TOKENS)):
         assert examples_are_separate(nv.trace(make), (np.asarray(x, float),))
+
+
+def test_alike_blocks_of_a_model_are_folded_into_one_loop():
+    class Residual(nn.Module):
+        n: int
+
+        @nn.compact
+        def __call__(self, x):
+            x = nn.Dense(self.n)(x)
+            for _ in range(4):
+                x = x + nn.Dense(self.n)(nn.relu(nn.LayerNorm()(x)))
+            return nn.Dense(1)(x)
+
+    program = nv.program(nv.trace(Residual), VECTORS)
+    (layers,) = fold(program).parameters
+    matrices = [[program.parameters[p].name for p in own if program.parameters[p].kind == "matrix"] for own in layers]
+    assert matrices == [[f"Dense_{k}.kernel"] for k in (1, 2, 3, 4)]
 
 
 def test_wrong_calls_are_refused_by_name():

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -22,7 +23,9 @@ from ..instructions import Captured, Carry, Constant, Data, Join, Linear, OfLaye
 from ..program import Instruction, Parameter, Program
 
 FEWEST_SAVED = 8
-"""The fewest instructions that folding must save. A loop prevents that XLA optimises across the layers."""
+"""The fewest instructions that folding must save."""
+MOST_CANDIDATES = 5_000
+"""The largest number of runs that are tried, so that a long program without alike layers costs no time."""
 
 
 class Folded(NamedTuple):
@@ -146,26 +149,33 @@ class _Line:
 
     def runs(self, start: int, stop: int) -> Iterator[Run]:
         """The runs of alike layers between two positions, in order."""
-        run = next((r for c in self._candidates(start, stop) if (r := self._checked(c))), None)
+        candidates = itertools.islice(self._candidates(start, stop), MOST_CANDIDATES)
+        run = next((r for c in candidates if (r := self._checked(c))), None)
         if run is not None:
             yield from self.runs(start, run.start)
             yield run
             yield from self.runs(run.stop, stop)
 
-    def _candidates(self, start: int, stop: int) -> list[Run]:
+    def _candidates(self, start: int, stop: int) -> Iterator[Run]:
         """Layers with the same tokens, those that save most first and, among these, those with the shortest layers.
 
         The first and the last layer may be linked to others in ways of their own; the rest are candidates, too.
         """
-        found: list[Run] = []
+        for length, first, last in self._stretches(start, stop):
+            for fewer in (0, 1):
+                for begin in range(first, min(first + 2 * length, last - length + 1)):
+                    run = Run(begin, length, (last - begin) // length + 1 - fewer)
+                    if run.saved >= FEWEST_SAVED:
+                        yield run
+
+    def _stretches(self, start: int, stop: int) -> list[tuple[int, int, int]]:
+        """`(length, first, last)`: from `first` to `last`, each token is the same as that `length` positions later."""
+        found: list[tuple[int, int, int]] = []
         for length in range(1, (stop - start) // 2 + 1):
             same = self.tokens[start : stop - length] == self.tokens[start + length : stop]
             edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(int))) + start
-            for first, last in edges.reshape(-1, 2).tolist():
-                for begin in range(first, first + 2 * length):
-                    most = (last - begin) // length + 1
-                    found += [Run(begin, length, layers) for layers in (most, most - 1)]
-        return sorted((r for r in found if r.saved >= FEWEST_SAVED), key=lambda r: (-r.saved, r.length, r.start))
+            found += [(length, first, last) for first, last in edges.reshape(-1, 2).tolist() if last - first >= length]
+        return sorted(found, key=lambda s: (-((s[2] - s[1]) // s[0]) * s[0], s[0]))
 
     def _checked(self, run: Run) -> Run | None:
         """The run with what its layers carry; `None` unless they are linked by one array of vectors alone."""

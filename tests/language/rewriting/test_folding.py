@@ -2,8 +2,10 @@
 
 import itertools
 
+import jax
 import numpy as np
 import pytest
+from jax.extend.core import jaxprs_in_params
 
 import ntkviz as nv
 from ntkviz.execution.trace_signature import trace_signature
@@ -97,13 +99,16 @@ def test_each_layer_has_parameters_of_its_own():
     assert len(set.union(*names)) == sum(map(len, names)) == 16
 
 
-def test_the_length_of_a_folded_program_does_not_grow_with_its_depth():
-    def lengths(depth):
-        folded = fold(program(layers(mlp_layer, depth)))
-        numbers = sum(i.kind == "scalar" for i in folded.program.instructions)
-        return len(folded.program) - numbers, len(repeats(folded)[0].body)
+def equations(jaxpr):
+    return sum(1 + sum(map(equations, jaxprs_in_params(e.params))) for e in jaxpr.eqns)
 
-    assert lengths(4) == lengths(8)
+
+def test_what_is_compiled_does_not_grow_with_depth():
+    def size(depth):
+        one = program(layers(mlp_layer, depth))
+        return len(repeats(fold(one))[0].body), equations(jax.make_jaxpr(layer_by_layer)(one, one).jaxpr)
+
+    assert size(4) == size(8)
 
 
 def test_stages_of_layers_are_folded_one_by_one():
