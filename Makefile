@@ -20,7 +20,7 @@ TORCH_INSTALLED := $(TORCH)/.installed
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS ?= 0
 
-.PHONY: help app classroom lab site handouts test test-full test-torch check-format lint types audit unit notebooks format docs docs-version lock thumbnails plotly clean
+.PHONY: help app classroom lab site handouts test test-full test-torch check-format lint types audit unit notebooks format docs docs-version lock thumbnails words plotly clean
 
 help:
 	@echo "make app     open the dashboard (PORT=$(PORT))"
@@ -36,6 +36,7 @@ help:
 	@echo "make docs-version  add this version's documentation to those in VERSIONS=.cache/versions"
 	@echo "make lock    regenerate requirements.lock from pyproject.toml"
 	@echo "make thumbnails  redraw the cards of the home page"
+	@echo "make words  bring the catalogues of translations up to date, and say what they lack"
 	@echo "make plotly  regenerate the plotly.js of the pages (needs npm)"
 	@echo "make clean   remove everything that make created"
 
@@ -155,6 +156,9 @@ lock: $(INSTALLED)
 
 thumbnails: $(INSTALLED)
 	@$(BIN)/python -m ntkviz.app.thumbnails
+
+words: $(INSTALLED)
+	@$(BIN)/python -m ntkviz.app.translation.update
 
 # The dashboard's plots need only a third of plotly.js, in the version that the locked plotly uses.
 plotly: VENDOR := ntkviz/app/static/vendor

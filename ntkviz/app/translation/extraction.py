@@ -1,0 +1,103 @@
+"""Finds all messages: of the notebooks, the app's code, its pages and scripts, the glossary, and the refusals."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_javascript, extract_python
+
+from ... import errors
+from . import literals, notebook
+from .markdown import in_words
+from .refusals import PART
+from .words import CODE
+
+APP = Path(str(resources.files("ntkviz.app")))
+PACKAGE = APP.parent
+GLOSSARY = APP / "course" / "glossary.toml"
+PAGE = "page"  # the catalogue of what templates and scripts say
+CALLS = {"_": None, "counted": (1, 2)}
+IN_TEMPLATE = re.compile(r"\bsay\(\s*(?P<quote>[\"'])(?P<text>.*?)(?P=quote)")
+
+Found = Iterator[tuple[str | tuple[str, str], str]]
+"""Messages, with both forms of those that count something, and where each is."""
+
+
+def templates(notebooks: Path) -> dict[str, Catalog]:
+    """All messages by the catalogue to which they belong."""
+    parts: dict[str, Callable[[], Found]] = {
+        CODE: lambda: _of_code(notebooks),
+        PAGE: _of_page,
+        "glossary": _of_glossary,
+        PART: _of_refusals,
+    }
+    books = {path.stem: _book(path) for path in sorted(notebooks.glob("*.ipynb"))}
+    found = {name: _catalogue(finder()) for name, finder in parts.items()}
+    return found | {
+        name: _catalogue((one.text, one.place) for one in notebook.messages(book, name)) for name, book in books.items()
+    }
+
+
+def _catalogue(found: Found) -> Catalog:
+    made = Catalog(fuzzy=False)
+    for text, place in found:
+        made.add(text, auto_comments=[place])
+    return made
+
+
+def _book(path: Path) -> dict[str, object]:
+    book: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+    return book
+
+
+def _of_code(notebooks: Path) -> Found:
+    for path in sorted(APP.rglob("*.py")):
+        with path.open("rb") as source:
+            for _, _, texts, _ in extract_python(source, CALLS, (), {}):
+                if known := _literals(texts):
+                    yield known, str(path.relative_to(APP))
+    for path in sorted(notebooks.glob("*.ipynb")):
+        yield from ((text, f"a choice in {path.stem}") for text in notebook.choices(_book(path)))
+
+
+def _of_page() -> Found:
+    for path in sorted((APP / "static").rglob("*.js")):
+        if "vendor" not in path.parts:
+            with path.open("rb") as source:
+                for _, _, texts, _ in extract_javascript(source, {"say": None}, (), {}):
+                    if known := _literals(texts):
+                        yield known, str(path.relative_to(APP))
+    for path in sorted((APP / "voila").rglob("*.j2")):
+        for call in IN_TEMPLATE.finditer(path.read_text(encoding="utf-8")):
+            yield call["text"], path.name
+
+
+def _literals(texts: Any) -> str | tuple[str, str] | None:
+    """The first literals of a call, of which there are none if it is called with a variable."""
+    known = [text for text in ((texts,) if isinstance(texts, str) else texts or ()) if isinstance(text, str) and text]
+    return (known[0], known[1]) if len(known) > 1 else known[0] if known else None
+
+
+def _of_glossary() -> Found:
+    for entry in tomllib.loads(GLOSSARY.read_text(encoding="utf-8"))["entry"]:
+        yield entry["term"], "term"
+        yield entry["meaning"], f"meaning of {entry['term']}"
+
+
+def _of_refusals() -> Found:
+    """The templates of the engine's refusals, but for sentences that are put together elsewhere."""
+    for path in sorted(path for path in PACKAGE.rglob("*.py") if APP not in path.parents):
+        source = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(source)) if "Error(" in source else ():
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in vars(errors) and node.args:
+                sentence = node.args[0]
+                if isinstance(sentence, ast.JoinedStr | ast.Constant) and in_words(literals.template(sentence)):
+                    yield literals.template(sentence), str(path.relative_to(PACKAGE))

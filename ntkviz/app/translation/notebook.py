@@ -1,0 +1,95 @@
+"""A notebook in another language, made in memory of the English one: code, states and formulas have no copies."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from . import literals, markdown
+from .words import ENGLISH, LANGUAGE, say
+
+ABOUT = "title", "summary", "part"  # of the metadata, which the menu and the cards show
+SPOKEN = f'import os\n\nos.environ["{LANGUAGE}"] = "{{language}}"\n'
+"""The first lines of the code of a notebook in another language; so what it imports speaks that language."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """A text to be translated.
+
+    - `place`: where it is, for a translator who looks for it.
+    """
+
+    text: str
+    place: str
+
+
+def messages(book: dict[str, Any], name: str) -> Iterator[Message]:
+    """The messages of a notebook, in order; those of its code, too, unless it is a guide, whose code is shown as it is.
+
+    - `name`: `09_mlp`.
+    """
+    for key in ABOUT:
+        if book["metadata"].get(key):
+            yield Message(book["metadata"][key], f"{key} of the chapter")
+    known, heading = _values(book), book["metadata"].get("title", "")
+    for cell in book["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            frame = ""
+            for text, is_message in markdown.pieces(source):
+                if is_message:
+                    heading = _plain(text) if frame.startswith("#") else heading
+                    yield Message(text, f"{cell['id']}, {heading}")
+                frame = text or frame
+        elif cell["cell_type"] == "code" and not _is_guide(name):
+            yield from (Message(one.text, f"{cell['id']}, code") for one in literals.messages(source, known))
+
+
+def choices(book: dict[str, Any]) -> list[str]:
+    """The choices of controls, which the app shows in the reader's language and keeps in English."""
+    sources = ("".join(cell["source"]) for cell in book["cells"] if cell["cell_type"] == "code")
+    found = [text for source in sources for text, is_seen in literals.values(source).items() if is_seen]
+    return list(dict.fromkeys(text for text in found if markdown.in_words(text)))
+
+
+def translated(book: dict[str, Any], name: str, language: str) -> dict[str, Any]:
+    """A notebook in a language, whose `metadata` then name it; what is not translated stays English."""
+    if language == ENGLISH:
+        return book
+    word = functools.partial(say, language=language, part=name)
+    book, known = copy.deepcopy(book), _values(book)
+    book["metadata"] |= {key: word(book["metadata"][key]) for key in ABOUT if key in book["metadata"]}
+    book["metadata"]["language"] = language
+    for cell in book["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            cell["source"] = markdown.translated(source, word)
+        elif cell["cell_type"] == "code" and not _is_guide(name):
+            cell["source"] = literals.translated(source, literals.messages(source, known), word)
+    _speak(book, language)
+    return book
+
+
+def _speak(book: dict[str, Any], language: str) -> None:
+    code = next((cell for cell in book["cells"] if cell["cell_type"] == "code"), None)
+    if code is not None:
+        code["source"] = f"{SPOKEN.format(language=language)}{''.join(code['source'])}"
+
+
+def _values(book: dict[str, Any]) -> list[str]:
+    sources = ("".join(cell["source"]) for cell in book["cells"] if cell["cell_type"] == "code")
+    return [text for source in sources for text in literals.values(source)]
+
+
+def _is_guide(name: str) -> bool:
+    return name.startswith("guide_")
+
+
+def _plain(heading: str) -> str:
+    """A heading without the state of a step."""
+    return re.sub(r"\]\([^)]*\)|^\[", "", heading)

@@ -1,0 +1,88 @@
+"""The language of a process, and the messages of its catalogues: an English text without a translation stays English.
+
+Kernels load this module: in English it reads nothing, and the library for catalogues (2.7 MB) is not imported.
+"""
+
+from __future__ import annotations
+
+import functools
+import gettext
+import io
+import os
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+LANGUAGE = "NTKVIZ_LANGUAGE"
+"""The environment variable with the language of a process. Notebooks in other languages set it in their first line."""
+
+ENGLISH = "en"
+CATALOGUES = Path(str(resources.files("ntkviz.app.translation") / "catalogues"))
+"""A folder for each language, with a file for each notebook and for each kind of text that all of them share."""
+
+NAMES = {ENGLISH: "English", "zh": "中文"}
+"""Each language in itself, by its code."""
+
+CODE = "app"  # the catalogue of texts in Python code
+
+
+def languages() -> list[str]:
+    """The languages in which the course can be read: English, and those that have catalogues."""
+    return [name for name in NAMES if name == ENGLISH or (CATALOGUES / name).is_dir()]
+
+
+def language() -> str:
+    """The language of this process."""
+    return os.environ.get(LANGUAGE, ENGLISH)
+
+
+@functools.cache
+def catalogue(language: str, part: str) -> gettext.NullTranslations:
+    """The messages of one file of a language; of English, or of a file that does not exist, the English texts.
+
+    - `part`: the name of a notebook (`09_mlp`), or `app`, `page`, `glossary` or `refusals`.
+    """
+    known = _read(language, part)
+    if known is None:
+        return gettext.NullTranslations()
+    from babel.messages import mofile
+
+    compiled = io.BytesIO()
+    mofile.write_mo(compiled, known)  # without what is marked as fuzzy
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+def pairs(language: str, part: str) -> dict[str, str]:
+    """The messages of one file that are translated, each with its translation; none in English."""
+    known = _read(language, part) or ()
+    return {one.id: one.string for one in known if one.id and one.string and not one.fuzzy and not one.pluralizable}
+
+
+def _read(language: str, part: str) -> Any:
+    """A file of messages as babel's catalogue, if there is one."""
+    file = CATALOGUES / language / f"{part}.po"
+    if language == ENGLISH or not file.is_file():
+        return None
+    from babel.messages import pofile
+
+    with file.open("rb") as source:
+        return pofile.read_po(source, language)
+
+
+def say(text: str, language: str, part: str) -> str:
+    """A text in a language."""
+    return catalogue(language, part).gettext(text) if text else ""  # "" stands for the header of a catalogue
+
+
+def _(text: str) -> str:
+    """A text of the app's code in the language of this process; fields such as `{count}` are filled in afterwards."""
+    return say(text, language(), CODE)
+
+
+def counted(one: str, many: str, count: int) -> str:
+    """A text of the app's code in the form for this count, which languages distinguish in different ways.
+
+    - `one`, `many`: its English forms.
+    """
+    return catalogue(language(), CODE).ngettext(one, many, count)
