@@ -9,6 +9,9 @@ from importlib import resources
 from itertools import groupby
 from pathlib import Path
 
+from ..translation.words import PAGE, say
+from ..translation.words import language as spoken
+
 DRAWINGS = resources.files("ntkviz.app") / "thumbnails" / "svg"
 """A folder with the drawing of each chapter's card, `02_ntk.svg`; `make thumbnails` writes them."""
 
@@ -37,10 +40,13 @@ class Chapter:
         return f"{self.number} · {self.title}" if self.number else self.title
 
 
-def chapters(folder: Path | str = ".") -> list[Chapter]:
-    """The home page and the chapters in a folder in order, and the guides after them."""
+def chapters(folder: Path | str = ".", language: str = "") -> list[Chapter]:
+    """The home page and the chapters in a folder in order, and the guides after them.
+
+    - `language`: of their titles, by default that of this process.
+    """
     numbered, guides = (sorted(Path(folder).glob(pattern)) for pattern in ("[0-9][0-9]_*.ipynb", "guide_*.ipynb"))
-    return [_read(path) for path in [*numbered, *guides]]
+    return [_read(path, language or spoken()) for path in [*numbered, *guides]]
 
 
 def parts(found: list[Chapter]) -> dict[str, list[Chapter]]:
@@ -48,10 +54,11 @@ def parts(found: list[Chapter]) -> dict[str, list[Chapter]]:
     return {part: list(group) for part, group in groupby(found, lambda one: one.part) if part}
 
 
-def _read(path: Path) -> Chapter:
+def _read(path: Path, language: str) -> Chapter:
     metadata = json.loads(path.read_text(encoding="utf-8"))["metadata"]
     number = int(path.name[:2]) if path.name[0].isdigit() else None
-    title, summary, part = (metadata.get(key, default) for key, default in _METADATA.items())
+    texts = (metadata.get(key, default) for key, default in _METADATA.items())
+    title, summary, part = (say(text, language, PAGE) for text in texts)
     return Chapter(number, path.stem, title or path.stem, summary, "" if number == 0 else part)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...errors import InputError
 from ..pages.controls import shortened
+from ..translation.words import _
 from .keeper import name_of
 from .near import Near
 from .task import Task
@@ -44,7 +45,7 @@ class Exercise(Task):
         numbers: Callable[[np.random.Generator], Any] | None = None,
         hints: Sequence[str] | Callable[[Any], Sequence[str]] = (),
         solution: str | Callable[[Any], str] = "",
-        button: str = "Measure",
+        button: str = "",
         **options: Any,
     ):
         self._read = decimal_number if isinstance(start, float) else whole_number
@@ -58,7 +59,9 @@ class Exercise(Task):
 
         named = {"name": name_of(label)} if callable(question) else {}
         asked, nudges, worked = self._worded(0)
-        super().__init__(asked, checked, button, (self._field,), hints=nudges, solution=worked, **named | options)
+        super().__init__(
+            asked, checked, button or _("Measure"), (self._field,), hints=nudges, solution=worked, **named | options
+        )
         self._field.observe(lambda change: self.ask(), names="value")  # after its verdict has been cleared
 
     def _numbers_of(self, seed: int) -> tuple[Any, ...]:
@@ -112,28 +115,28 @@ class Exercise(Task):
 
 def decimal_number(text: str) -> float:
     """The number that a reader typed; raises `InputError` if it is not a number, or not finite."""
-    return float(_number(text, "a number such as 1.25"))
+    return float(_number(text, whole=False))
 
 
 def whole_number(text: str) -> int:
     """The whole number that a reader typed: 10000, 10,000 and 1e4 are equal; raises `InputError` for anything else."""
-    wanted = "a whole number such as 1000"
     grouped = re.fullmatch(r"[+-]?\d{1,3}([,\u202f\u00a0 ]\d{3})+", _plain(text))
-    number = _number(re.sub(r"[^\d+-]", "", _plain(text)) if grouped else text, wanted)
+    number = _number(re.sub(r"[^\d+-]", "", _plain(text)) if grouped else text, whole=True)
     if number != number.to_integral_value():
-        raise _refusal(text, wanted)
+        raise _refusal(text, whole=True)
     return int(number)
 
 
-def _number(text: str, wanted: str) -> Decimal:
+def _number(text: str, *, whole: bool) -> Decimal:
     try:
         number = Decimal(_plain(text))
     except InvalidOperation:
-        raise _refusal(text, wanted) from None
+        raise _refusal(text, whole=whole) from None
     if not number.is_finite():
-        raise _refusal(text, wanted)
+        raise _refusal(text, whole=whole)
     if not -LARGEST <= number <= LARGEST:
-        raise InputError(f"{shortened(text.strip())} is too large for this page to measure; type a smaller number.")
+        said = _("{typed} is too large for this page to measure; type a smaller number.")
+        raise InputError(said.format(typed=shortened(text.strip())))
     return number
 
 
@@ -141,6 +144,10 @@ def _plain(text: str) -> str:
     return text.strip().replace("−", "-")  # the minus sign that pages write
 
 
-def _refusal(text: str, wanted: str) -> InputError:
+def _refusal(text: str, *, whole: bool) -> InputError:
     typed = shortened(text.strip())
-    return InputError(f"“{typed}” is not {wanted}." if typed else f"Type {wanted}.")
+    if whole:
+        said = _("“{typed}” is not a whole number such as 1000.") if typed else _("Type a whole number such as 1000.")
+    else:
+        said = _("“{typed}” is not a number such as 1.25.") if typed else _("Type a number such as 1.25.")
+    return InputError(said.format(typed=typed))

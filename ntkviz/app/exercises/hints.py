@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 import ipywidgets as widgets
 
+from ..translation.words import _
+
 
 class Hints:
     """A button that opens one hint after the other (HTML), then the solution; `opened` is told how many are open.
@@ -17,7 +19,7 @@ class Hints:
         self._opened, self._count = opened, 0
         self._button = widgets.Button()
         self._button.add_class("nv-button")
-        self._button.on_click(lambda _: self.open(self._count + 1))
+        self._button.on_click(lambda button: self.open(self._count + 1))
         self._shown = widgets.HTML()
         self.widget = widgets.VBox([self._button, self._shown])
         self.widget.add_class("nv-hints")
@@ -27,8 +29,8 @@ class Hints:
     def word(self, hints: Sequence[str], solution: str) -> None:
         """Take these texts in place of those before."""
         self.texts = list(hints), solution
-        self._texts = [f"<b>Hint {k + 1}.</b> {hint}" for k, hint in enumerate(hints)]
-        self._texts += [f"<b>Solution.</b> {solution}"] if solution else []
+        self._texts = [_("<b>Hint {k}.</b> {hint}").format(k=k, hint=hint) for k, hint in enumerate(hints, 1)]
+        self._texts += [_("<b>Solution.</b> {solution}").format(solution=solution)] if solution else []
         self._last = len(hints)
         self._show()
 
@@ -41,9 +43,8 @@ class Hints:
     def _show(self) -> None:
         shown = "".join(f"<p>{text}</p>" for text in self._texts[: self._count])
         self._shown.value = f'<div role="status">{shown}</div>' if shown else ""
-        self._button.description = (
-            f"Hint {self._count + 1} of {self._last}" if self._count < self._last else "Show the solution"
-        )
+        another = _("Hint {k} of {last}").format(k=self._count + 1, last=self._last)
+        self._button.description = another if self._count < self._last else _("Show the solution")
         self._button.layout.display = "none" if self._count == len(self._texts) else None
 
     def solve(self) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..translation.words import _
+
 
 @dataclass(frozen=True)
 class Near:
@@ -21,22 +23,22 @@ class Near:
 
     def sentence(self, right: float) -> str:
         """What is said after a right answer."""
-        return self.said.format(_figures(right))
+        return (self.said or _("It is {}.")).format(_figures(right))
 
     def __call__(self, answer: float, *numbers: Any) -> tuple[bool, str]:
         right = self.right(*numbers)
         if abs(answer - right) <= self.within * abs(right):
             return True, self.sentence(right)
-        return False, "It is larger than that." if right > answer else "It is smaller than that."
+        return False, _("It is larger than that.") if right > answer else _("It is smaller than that.")
 
 
-def near(value: float | Callable[..., float], within: float = 0.01, said: str = "It is {}.") -> Near:
+def near(value: float | Callable[..., float], within: float = 0.01, said: str = "") -> Near:
     """A check for `Exercise`: the answer is right if it is `value`, or `value(numbers)`, to within a hundredth of it.
 
     - `value`: may take seconds to compute, as a measurement on random networks does.
     - `within`: another tolerance, relative to the value.
-    - `said`: the sentence after a right answer, with the value in place of `{}`. A wrong answer is told only on which
-      side of it the value lies.
+    - `said`: the sentence after a right answer, with the value in place of `{}`; by default “It is {}.” A wrong answer
+      is told only on which side of it the value lies.
     """
     return Near(value, within, said)
 

@@ -9,10 +9,9 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..pages.background import sentence
+from ..translation.words import _
 from .keeper import Keeper, name_of
 from .worked import Worked
-
-BECAUSE = "because …"
 
 
 class Quiz:
@@ -41,7 +40,7 @@ class Quiz:
         self._items: list[dict[str, Any]] = []
         self._texts: list[str] = []
         self._reasons = list(reasons)
-        self._offered = [BECAUSE, *sorted({*reasons, *others})]
+        self._offered = [_("because …"), *sorted({*reasons, *others})]
         self._question, self._score = question, widgets.HTML()
         self.keeper = Keeper(name=name_of(question))
         each: Any = [options] * len(items) if isinstance(options[0], str) else options
@@ -64,7 +63,11 @@ class Quiz:
         right, why = solve()
         place = self._offered.index(self._reasons[number]) if self._reasons else None
         widgets_of = {name: widget.model_id for name, widget in used.items()}
-        return widgets_of | {"right": list(used["choice"].options).index(right), "why": why, "right_reason": place}
+        return widgets_of | {
+            "right": [value for _label, value in used["choice"].options].index(right),
+            "why": why,
+            "right_reason": place,
+        }
 
     def worked(self) -> Worked:
         """Each item with its answer and its reason, for teachers."""
@@ -77,29 +80,35 @@ class Quiz:
 
     def _restore(self) -> None:
         if self.keeper.solved:
-            self._score.value = '<span role="status"><span class="nv-right">Solved.</span></span>'
+            self._score.value = f'<span role="status"><span class="nv-right">{_("Solved.")}</span></span>'
 
     def _item(
         self, number: int, text: str, solve: Callable[[], tuple[str, str]], options: Sequence[str]
     ) -> widgets.Widget:
         choice = widgets.ToggleButtons(
-            options=list(options), value=None, tooltips=[f"Item {number + 1} {o}" for o in options]
+            options=[(_(option), option) for option in options],
+            value=None,
+            tooltips=[_("Item {number} {option}").format(number=number + 1, option=_(option)) for option in options],
         )
-        reason = widgets.Dropdown(options=self._offered, description=f"Reason for item {number + 1}")
+        reason = widgets.Dropdown(
+            options=self._offered, description=_("Reason for item {number}").format(number=number + 1)
+        )
         reason.add_class("nv-reason")
         verdict = widgets.HTML()
 
         def answer(change: Any) -> None:
-            if choice.value is None or (self._reasons and reason.value == BECAUSE):
-                verdict.value = '<span role="status">Now choose the reason.</span>' if choice.value else ""
+            if choice.value is None or (self._reasons and reason.value == self._offered[0]):
+                said = _("Now choose the reason.")
+                verdict.value = f'<span role="status">{said}</span>' if choice.value else ""
                 return
             try:
                 right, why = solve()
             except Exception as error:
                 verdict.value = f'<span role="status">{escape(sentence(error))}</span>'
                 return
-            wrong = [] if choice.value == right else ["answer"]
-            wrong += ["reason"] if self._reasons and reason.value != self._reasons[number] else []
+            wrong = [] if choice.value == right else [_("The answer is not right.")]
+            is_other = self._reasons and reason.value != self._reasons[number]
+            wrong += [_("The reason is not right.")] if is_other else []
             self._count_if_right(number, not wrong)
             verdict.value = f'<span role="status">{self._verdict(wrong, why)}</span>'
 
@@ -113,12 +122,12 @@ class Quiz:
 
     def _count_if_right(self, number: int, right: bool) -> None:
         (self._right.add if right else self._right.discard)(number)
-        self._score.value = f"{len(self._right)} of {self._count} right."
+        self._score.value = _("{right} of {count} right.").format(right=len(self._right), count=self._count)
         if len(self._right) == self._count:
             self.keeper.remember(solved=True)
 
     def _verdict(self, wrong: list[str], why: str) -> str:
         if not wrong:
-            return f'<span class="nv-right">Yes.</span> {escape(why)}'
-        which = f"The {wrong[0]} is not right." if self._reasons and len(wrong) == 1 else ""
-        return f'<span class="nv-wrong">Not yet.</span> {which}'
+            return f'<span class="nv-right">{_("Yes.")}</span> {escape(why)}'
+        which = wrong[0] if self._reasons and len(wrong) == 1 else ""
+        return f'<span class="nv-wrong">{_("Not yet.")}</span> {which}'

@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..pages.background import Background, Update
+from ..translation.words import _
 from .hints import Hints
 from .keeper import Keeper, name_of
 from .worked import Worked
@@ -21,7 +22,8 @@ class Task:
     (for a width of 0, say) is shown as its sentence. What was opened and solved is kept in the reader's browser.
 
     - `question`: what to do, as HTML.
-    - `button`: the label of the button that starts the check; `beside`: the widgets to its left.
+    - `button`: the label of the button that starts the check, by default “Check my answer”; `beside`: the widgets to
+      its left.
     - `about`: the widgets that the check reads, by default `beside`. A change of one of them clears the verdict.
     - `hints`: up to three, from a nudge to nearly all of it, and `solution`, the worked solution, all as HTML.
     - `name`: under which the browser keeps it; by default from the question.
@@ -31,7 +33,7 @@ class Task:
         self,
         question: str,
         check: Callable[[], tuple[bool, str]],
-        button: str = "Check my answer",
+        button: str = "",
         beside: Sequence[widgets.Widget] = (),
         about: Sequence[widgets.Widget] | None = None,
         *,
@@ -43,9 +45,9 @@ class Task:
         self._background = Background()
         self.keeper = Keeper(name=name or name_of(question))
         self._question = widgets.HTML(question)
-        self._button = ask = widgets.Button(description=button)
+        self._button = ask = widgets.Button(description=button or _("Check my answer"))
         ask.add_class("nv-button")
-        ask.on_click(lambda _: self.ask())
+        ask.on_click(lambda button: self.ask())
         self._verdict = widgets.HTML()
         for widget in beside if about is None else about:
             widget.observe(lambda change: self.forget(), names="value")
@@ -61,7 +63,7 @@ class Task:
         """Show it as this reader left it."""
         self._hints.open(self.keeper.hints)
         if self.keeper.solved:
-            self._show("nv-right", "Solved.", "")
+            self._show("nv-right", _("Solved."), "")
             self._hints.solve()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
@@ -88,7 +90,7 @@ class Task:
 
     def ask(self) -> None:
         """Check the current state of the page."""
-        self._verdict.value = "measuring …"
+        self._verdict.value = _("measuring …")
 
         def measure() -> Iterator[Update]:
             right, why = self._check()
@@ -97,7 +99,7 @@ class Task:
         self._background.run(measure, on_end=self._end)
 
     def _answer(self, right: bool, why: str) -> None:
-        self._show("nv-right" if right else "nv-wrong", "Yes." if right else "Not yet.", why)
+        self._show("nv-right" if right else "nv-wrong", _("Yes.") if right else _("Not yet."), why)
         if right:
             self.keeper.remember(solved=True)
             self._hints.solve()

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 
 from ...distant.requests import GivenUp, preparing, wanted_until
 from ...errors import NtkvizError
+from ..translation.refusals import refused
+from ..translation.words import _
 
 Update = Callable[[], object]
 log = logging.getLogger(__name__)
@@ -39,9 +41,10 @@ it answers a move; with Python's 0.005 a move would take several times as long."
 def sentence(error: Exception) -> str:
     """The text shown for an error: its message if it is ours, otherwise its type alone: messages may contain paths."""
     if isinstance(error, NtkvizError):
-        return str(error)
+        return refused(str(error))
     log.error("unexpected error in a picture", exc_info=error)
-    return f"This could not be computed because of an unexpected {type(error).__name__}."
+    said = _("This could not be computed because of an unexpected {error}.")
+    return said.format(error=type(error).__name__)
 
 
 @dataclass

@@ -11,6 +11,7 @@ import traitlets
 
 from ...errors import HyperparameterError
 from ..style.theme import STATIC
+from ..translation.words import _
 from .controls import shortened
 
 Line = tuple[str, int]
@@ -42,10 +43,10 @@ class StackEditor(anywidget.AnyWidget):
         )
         code = "\n".join(escape(text) for text, _ in self.code)
         return (
-            '<div class="nv-stack-editor"><div class="nv-stack-head"><b>Blocks</b></div>'
+            f'<div class="nv-stack-editor"><div class="nv-stack-head"><b>{_("Blocks")}</b></div>'
             f'<div class="nv-palette">{kit}</div><div class="nv-stack-place"><span class="nv-stack-end">Uξ</span>'
-            f'<ol class="nv-blocks">{stack}</ol><span class="nv-stack-end">readout</span></div></div>'
-            '<div class="nv-python"><div class="nv-stack-head"><b>In Python</b></div>'
+            f'<ol class="nv-blocks">{stack}</ol><span class="nv-stack-end">{_("readout")}</span></div></div>'
+            f'<div class="nv-python"><div class="nv-stack-head"><b>{_("In Python")}</b></div>'
             f"<pre><code>{code}\n</code></pre></div>"
         )
 
@@ -68,7 +69,8 @@ class BlockStack:
             try:
                 self.parse(blocks)
             except HyperparameterError as error:
-                raise HyperparameterError(f"The stack {name!r} cannot be built: {error}.") from None
+                said = _("The stack {name!r} cannot be built: {error}.")
+                raise HyperparameterError(said.format(name=name, error=error)) from None
         self.widget = StackEditor(
             kit=[{"name": name, "hint": hint} for name, hint in kit.items()],
             presets=[{"name": name, "blocks": blocks} for name, blocks in presets.items()],
@@ -94,9 +96,8 @@ class BlockStack:
         """
         names = text.split()
         if len(names) > self.most or not set(names) <= set(self.kit):
-            raise HyperparameterError(
-                f"it is {shortened(text)!r}, but must be at most {self.most} of {', '.join(self.kit)}"
-            )
+            said = _("it is {text!r}, but must be at most {most} of {blocks}")
+            raise HyperparameterError(said.format(text=shortened(text), most=self.most, blocks=", ".join(self.kit)))
         return " ".join(names)
 
     def without_kernel(self) -> dict[str, Any]:

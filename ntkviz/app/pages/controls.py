@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 import ipywidgets as widgets
 
 from ...errors import HyperparameterError
+from ..translation.words import _
 
 
 class Control(Protocol):
@@ -76,15 +77,16 @@ class Slider:
         return min(round(self.low + steps * self.step, DIGITS), self.high)
 
     def parse(self, text: str) -> float:
-        kind, name = (int, "a whole number") if self.whole else (float, "a number")
         try:
-            value = kind(text)
+            value = int(text) if self.whole else float(text)
         except ValueError:
             value = None
         if value is None or not self.low <= value <= self.high:
-            raise HyperparameterError(
-                f"it is {shortened(text)!r}, but must be {name} between {self.low} and {self.high}"
-            )
+            if self.whole:
+                said = _("it is {text!r}, but must be a whole number between {low} and {high}")
+            else:
+                said = _("it is {text!r}, but must be a number between {low} and {high}")
+            raise HyperparameterError(said.format(text=shortened(text), low=self.low, high=self.high))
         return self._nearest(value)
 
     def without_kernel(self) -> dict[str, Any]:
@@ -112,7 +114,8 @@ class _Selection:
         for option in self.options:
             if str(option) == text:
                 return option
-        raise HyperparameterError(f"it is {shortened(text)!r}, but must be one of {', '.join(map(str, self.options))}")
+        said = _("it is {text!r}, but must be one of {options}")
+        raise HyperparameterError(said.format(text=shortened(text), options=", ".join(map(str, self.options))))
 
     def without_kernel(self) -> dict[str, Any]:
         texts = [str(option) for option in self.options]
@@ -121,12 +124,16 @@ class _Selection:
 
 
 class Choice(_Selection):
-    """One of several values, shown in a drop-down list."""
+    """One of several values, shown in a drop-down list, where words are in the reader's language."""
 
     def __init__(self, label: str, options: Sequence[Any], start: Any, hint: str = ""):
         self.start, self.options = start, list(options)
         self.widget = widgets.Dropdown(
-            options=self.options, value=start, description=label, tooltip=hint, description_allow_html=True
+            options=[(_(str(option)), option) for option in options],
+            value=start,
+            description=label,
+            tooltip=hint,
+            description_allow_html=True,
         )
         self.widget.add_class("nv-control")
 
@@ -276,7 +283,7 @@ class Controls:
         refused = []
         for name, given in parse_qsl(text, keep_blank_values=True):
             if name not in self._controls:
-                refused.append(f"{shortened(name)!r} is not a control of this page")
+                refused.append(_("{name!r} is not a control of this page").format(name=shortened(name)))
                 continue
             try:
                 values[name] = self._controls[name].parse(given)
@@ -285,8 +292,6 @@ class Controls:
         self.set(**values)
         if not refused:
             return None
-        more = [] if len(refused) <= SHOWN else [f"and {len(refused) - SHOWN} more"]
-        return (
-            "Some settings in the link were invalid and were reset to their initial values: "
-            f"{'; '.join(refused[:SHOWN] + more)}."
-        )
+        more = [] if len(refused) <= SHOWN else [_("and {count} more").format(count=len(refused) - SHOWN)]
+        said = _("Some settings in the link were invalid and were reset to their initial values: {refused}.")
+        return said.format(refused="; ".join(refused[:SHOWN] + more))

@@ -14,10 +14,11 @@ from typing import Any
 
 import ipywidgets as widgets
 
-from ...execution.cost import Cost
+from ...execution.cost import Cost, readable_bytes, readable_seconds
 from .. import upstream
 from ..plots.panel import Panel, Plot
 from ..style.theme import LOW
+from ..translation.words import _
 from . import handles
 from .background import Background, Update, sentence
 from .controls import Controls
@@ -27,8 +28,6 @@ from .player import Player
 from .preview import preview
 from .views import HIDDEN, View, Views
 
-CALCULATING = "computing …"
-WAITING = "finishing the previous computation …"
 LATE = 0.1  # seconds that `at_once` may take before the page says that it is still computing
 PATIENCE, LARGE = 3, 1e8  # seconds and bytes below which the cost of a computation is not announced
 
@@ -83,7 +82,7 @@ class Picture:
         self._progress = widgets.IntProgress(max=1)
         self._status = widgets.HTML()
         self._status.add_class("nv-status")
-        self._cancel = widgets.Button(description="Cancel", tooltip="Stop the computation")
+        self._cancel = widgets.Button(description=_("Cancel"), tooltip=_("Stop the computation"))
         self._cancel.on_click(lambda button: self.cancel())
         self._toolbar = Toolbar()
         self._toolbar.on_msg(lambda toolbar, message, buffers: self._on_tool(message))
@@ -189,7 +188,7 @@ class Picture:
             for number, update in enumerate(self._as_it_comes(SimpleNamespace(**self.controls.settings())), 1):
                 update()
                 if time.process_time() > until and number < self._steps(self.controls):
-                    self._finish(None, "Sampling has ended here: further networks take too long.")
+                    self._finish(None, _("Sampling has ended here: further networks take too long."))
                     return
         except Exception as error:
             self._finish(sentence(error))
@@ -228,7 +227,7 @@ class Picture:
         def say() -> None:
             with self._answering:
                 if not answered.is_set():
-                    self._status.value, self._progress.value = CALCULATING, 0
+                    self._status.value, self._progress.value = _("computing …"), 0
                     for panel in self.panels:
                         panel.settle()
 
@@ -257,7 +256,7 @@ class Picture:
         cost = functools.reduce(Cost.then, self._estimate(settings), Cost())
 
         def say() -> None:
-            self._cost = str(cost) if cost.total >= PATIENCE or cost.memory >= LARGE else ""
+            self._cost = _cost(cost) if cost.total >= PATIENCE or cost.memory >= LARGE else ""
             self._announce_work()
 
         return say
@@ -265,9 +264,10 @@ class Picture:
     def _announce_work(self) -> None:
         """Announce the current computation, and its cost if that is known and large."""
         if self._waits:
-            self._status.value = f"{WAITING} then {self._cost}" if self._cost else WAITING
+            before, then = _("finishing the previous computation …"), _("then {cost}").format(cost=self._cost)
+            self._status.value = f"{before} {then}" if self._cost else before
         else:
-            self._status.value = f"{CALCULATING} {self._cost}".strip()
+            self._status.value = f"{_('computing …')} {self._cost}".strip()
 
     def _move(self) -> None:
         self._background.watch()
@@ -276,7 +276,7 @@ class Picture:
     def cancel(self) -> None:
         """Stop the finite-width side; panels that it has not redrawn stay out of date."""
         self._background.cancel()
-        self._finish(None, "Stopped; move a control to continue.")
+        self._finish(None, _("Stopped; move a control to continue."))
 
     def _wait(self, waiting: bool) -> None:
         self._waits = waiting
@@ -310,6 +310,13 @@ class Picture:
             self.refresh()
         elif "csv" in message:
             self._toolbar.send({"files": [csv_file(panel, self.controls, **message["csv"]) for panel in self.panels]})
+
+
+def _cost(cost: Cost) -> str:
+    memory, time = readable_bytes(cost.memory), readable_seconds(cost.total)
+    if cost.compiling > cost.seconds:
+        return _("about {memory} and {time}, less if done before").format(memory=memory, time=time)
+    return _("about {memory} and {time}").format(memory=memory, time=time)
 
 
 def _escaped(text: str) -> str:

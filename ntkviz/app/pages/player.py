@@ -6,9 +6,9 @@ import asyncio
 
 import ipywidgets as widgets
 
+from ..translation.words import _
 from .controls import Controls
 
-PLAY, PAUSE = "▶ Play", "⏸ Pause"
 BEAT = 0.3  # seconds from one stop to the next
 
 
@@ -18,7 +18,7 @@ class Player:
     def __init__(self, controls: Controls, name: str):
         self._controls, self._name = controls, name
         self._timer: asyncio.TimerHandle | None = None
-        self.button = widgets.Button(description=PLAY, tooltip="Move this picture on by itself")
+        self.button = widgets.Button(description=_("▶ Play"), tooltip=_("Move this picture on by itself"))
         self.button.on_click(lambda button: self.toggle())
 
     def toggle(self) -> None:
@@ -26,7 +26,7 @@ class Player:
         if self._timer is not None:
             self.stop()
             return
-        self.button.description = PAUSE
+        self.button.description = _("⏸ Pause")
         stops = self._controls.stops(self._name)
         if getattr(self._controls, self._name) == stops[-1]:
             self._controls.move(**{self._name: stops[0]})
@@ -37,7 +37,7 @@ class Player:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = None
-        self.button.description = PLAY
+        self.button.description = _("▶ Play")
 
     def _beat(self) -> None:
         stops = self._controls.stops(self._name)

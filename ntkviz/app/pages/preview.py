@@ -16,10 +16,10 @@ import ipywidgets as widgets
 
 from .. import upstream
 from ..style.theme import PAGE_HAS_PLOTLY, Figure
+from ..translation.words import _
 from .block_stack import StackEditor
 
 MIME = "application/vnd.ntkviz.preview+json"
-LOADING = "Loading the controls …"
 
 
 def preview(picture: widgets.Widget, state: str) -> dict[str, dict[str, Any]]:
@@ -40,7 +40,7 @@ def _markup(widget: widgets.Widget, figures: list[dict[str, Any]]) -> str:
         figures.append(json.loads(widget.to_json()) | {"config": upstream.configuration(widget)})
         return '<div class="nv-preview-figure"></div>'
     if "nv-foot" in upstream.css_classes(widget):
-        return f'<div class="{classes} nv-status">{LOADING}</div>'
+        return f'<div class="{classes} nv-status">{_("Loading the controls …")}</div>'
     if isinstance(widget, widgets.Box):
         return f'<div class="{classes}">{"".join(_markup(child, figures) for child in widget.children)}</div>'
     if isinstance(widget, widgets.HTML):

@@ -19,6 +19,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..style import theme
+from ..translation.words import _
 
 OUTDATED = "nv-outdated"  # the class of a panel that the stylesheet dims
 FADED = 0.25  # the opacity of an outdated part beside current ones
@@ -57,7 +58,7 @@ class Panel:
         self.reading = widgets.HTML()
         self.reading.add_class("nv-reading")
         self.widget = widgets.VBox([content, self.reading])
-        self.parts: Sequence[Part] = [Part("This plot")]
+        self.parts: Sequence[Part] = [Part(_("This plot"))]
         self._said = ""
         self._showing = threading.Lock()
 
@@ -105,9 +106,11 @@ class Panel:
 
     def _show_reading(self) -> None:
         if self.outdated:
-            self.reading.value = NOTE.format("Out of date: not computed for these settings.")
+            self.reading.value = NOTE.format(_("Out of date: not computed for these settings."))
             return
-        notes = [NOTE.format(f"{part.name} is out of date.") for part in self.parts if part.outdated]
+        notes = [
+            NOTE.format(_("{part} is out of date.").format(part=part.name)) for part in self.parts if part.outdated
+        ]
         self.reading.value = " ".join([self._said, *notes])
 
     @property

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..style import theme
 from ..style.wording import signed
+from ..translation.words import _, counted
 from .panel import Plot
 
 REACH = 4  # powers of ten on both sides of 1 that the colours of mean squares cover
@@ -51,8 +52,8 @@ class PhaseDiagram(Plot):
         steps = [grid[1] - grid[0] for grid in (self.sigma_w, self.sigma_b)]
         figure.update_layout(
             annotations=[theme.heading("", xref="paper", x=0)],
-            xaxis={"title": "weights σ<sub>w</sub>", "range": _around(self.sigma_w, steps[0]), "fixedrange": True},
-            yaxis={"title": "biases σ<sub>b</sub>", "range": _around(self.sigma_b, steps[1]), "fixedrange": True},
+            xaxis={"title": _("weights σ<sub>w</sub>"), "range": _around(self.sigma_w, steps[0]), "fixedrange": True},
+            yaxis={"title": _("biases σ<sub>b</sub>"), "range": _around(self.sigma_b, steps[1]), "fixedrange": True},
             margin={"l": 62, "r": 46, "t": theme.HEADING, "b": 52},
         )
 
@@ -90,12 +91,11 @@ class PhaseDiagram(Plot):
             edge.z = slope.T
             marker.update(x=[at[0]], y=[at[1]])
             field.update(_lengths(square.T) if lengths else _correlations(correlation.T))
-            what = "Mean square" if lengths else "Correlation"
-            self.figure.layout.annotations[0].text = f"{what} after {layer} layer{'s' * (layer > 1)}"
-        slope_at = float(slope_at)
-        said = f"Orange: the edge χ₁ = 1. You are at χ₁ = <b>{signed(slope_at)}</b>, {_phase(slope_at, growth_at)}."
+            self.figure.layout.annotations[0].text = _heading(layer, lengths)
+        said = _phase(float(slope_at), growth_at)
         if lengths:
-            said += f" Correlations on the map: {signed(np.min(correlation))} to {signed(np.max(correlation))}."
+            ends = {"low": signed(np.min(correlation)), "high": signed(np.max(correlation))}
+            said += _(" Correlations on the map: {low} to {high}.").format(**ends)
         self.say(said)
 
     def table(self) -> Iterator[Sequence[Any]]:
@@ -113,7 +113,7 @@ def _correlations(field: np.ndarray) -> dict[str, Any]:
         "zmin": 0,
         "zmax": 1,
         "colorbar": {"tickvals": [0, 0.5, 1], "ticktext": ["0", "0.5", "1"]},
-        "hovertemplate": "σ_w = %{x:.2f}, σ_b = %{y:.2f}: %{z:.3f}<extra>correlation</extra>",
+        "hovertemplate": _("σ_w = %{x:.2f}, σ_b = %{y:.2f}: %{z:.3f}<extra>correlation</extra>"),
     }
 
 
@@ -128,7 +128,7 @@ def _lengths(field: np.ndarray) -> dict[str, Any]:
             "tickvals": [-REACH, 0, REACH],
             "ticktext": [f"10<sup>−{REACH}</sup>", "1", f"10<sup>{REACH}</sup>"],
         },
-        "hovertemplate": "σ_w = %{x:.2f}, σ_b = %{y:.2f}: %{customdata:.3~g}<extra>mean square</extra>",
+        "hovertemplate": _("σ_w = %{x:.2f}, σ_b = %{y:.2f}: %{customdata:.3~g}<extra>mean square</extra>"),
     }
 
 
@@ -137,13 +137,36 @@ def _around(grid: np.ndarray, step: float) -> list[float]:
     return [grid[0] - step / 2, grid[-1] + step / 2]
 
 
+def _heading(layer: int, lengths: bool) -> str:
+    if lengths:
+        said = counted("Mean square after {layer} layer", "Mean square after {layer} layers", layer)
+    else:
+        said = counted("Correlation after {layer} layer", "Correlation after {layer} layers", layer)
+    return said.format(layer=layer)
+
+
 def _phase(slope: float, growth: float) -> str:
     """The phase by the slope of the correlation map, whether or not the vectors' lengths converge."""
     if growth > 1.01:
-        return f"and each layer multiplies the mean square by {growth:.2f}: <b>lengths explode</b>"
+        said = _(
+            "Orange: the edge χ₁ = 1. You are at χ₁ = <b>{slope}</b>, and each layer multiplies the mean square by "
+            "{factor}: <b>lengths explode</b>."
+        )
+        return said.format(slope=signed(slope), factor=f"{growth:.2f}")
     if abs(slope - 1) < 0.01:
-        return "<b>the edge</b>: gradients keep their size"
-    return f"<b>{'order' if slope < 1 else 'chaos'}</b>: a layer multiplies gradients by {slope**0.5:.2f}"
+        said = _("Orange: the edge χ₁ = 1. You are at χ₁ = <b>{slope}</b>, <b>the edge</b>: gradients keep their size.")
+        return said.format(slope=signed(slope))
+    if slope < 1:
+        said = _(
+            "Orange: the edge χ₁ = 1. You are at χ₁ = <b>{slope}</b>, <b>order</b>: a layer multiplies gradients by "
+            "{factor}."
+        )
+    else:
+        said = _(
+            "Orange: the edge χ₁ = 1. You are at χ₁ = <b>{slope}</b>, <b>chaos</b>: a layer multiplies gradients by "
+            "{factor}."
+        )
+    return said.format(slope=signed(slope), factor=f"{slope**0.5:.2f}")
 
 
 class LayersPlot(Plot):
@@ -161,17 +184,17 @@ class LayersPlot(Plot):
         self._networks: list[np.ndarray] = []
         self._marked = 0
         figure = self.figure
-        figure.add_scatter(x=[], y=[], mode="lines", name="infinite width", line={"color": theme.LIMIT, "width": 4})
+        figure.add_scatter(x=[], y=[], mode="lines", name=_("infinite width"), line={"color": theme.LIMIT, "width": 4})
         figure.add_scatter(
-            x=[], y=[], mode="lines", name="its NTK", line={"color": theme.THIRD, "width": 3, "dash": "dash"}
+            x=[], y=[], mode="lines", name=_("its NTK"), line={"color": theme.THIRD, "width": 3, "dash": "dash"}
         )
-        figure.add_scatter(x=[], y=[], mode="markers", name="networks")
+        figure.add_scatter(x=[], y=[], mode="markers", name=_("networks"))
         figure.data[2].marker.update(color=theme.FINITE, size=7)
         figure.data[2].error_y.update(type="data", color=theme.FINITE, thickness=1.5, width=3)
-        figure.update_traces(hovertemplate="layer %{x}: %{y:.3f}<extra>%{fullData.name}</extra>")
+        figure.update_traces(hovertemplate=_("layer %{x}: %{y:.3f}<extra>%{fullData.name}</extra>"))
         figure.update_layout(
-            xaxis={"title": "layer ℓ", "range": [0, self.layers[-1] + 1], "fixedrange": True},
-            yaxis={"title": "correlation", "fixedrange": True, "tickvals": [-0.5, 0, 0.5, 1]},
+            xaxis={"title": _("layer ℓ"), "range": [0, self.layers[-1] + 1], "fixedrange": True},
+            yaxis={"title": _("correlation"), "fixedrange": True, "tickvals": [-0.5, 0, 0.5, 1]},
             legend=theme.legend(orientation="h", x=1, xanchor="right", yanchor="bottom"),
             margin={"l": 62, "r": 12, "t": theme.HEADING, "b": 52},
         )
@@ -207,15 +230,24 @@ class LayersPlot(Plot):
             lowest = min(0.0, *self._limit, *self._tangent, *(mean - std)[shown])
             self.figure.layout.yaxis.range = [lowest - 0.05, 1.05]
             self.figure.layout.shapes[0].update(x0=self.layers[self._marked], x1=self.layers[self._marked])
-        said = (
-            f"Layer {self.layers[self._marked]}: correlation <b>{signed(self._limit[self._marked])}</b>, "
-            f"of the NTK <b>{signed(self._tangent[self._marked])}</b>"
-        )
-        if self._networks:
-            said += f"; in networks <b>{signed(mean[self._marked])}</b>"
+        self.say(self._reading(mean[self._marked], std[self._marked]))
+
+    def _reading(self, mean: float, std: float) -> str:
         if len(self._networks) > 1:
-            said += f" ± {std[self._marked]:.2f}"
-        self.say(said + ".")
+            said = _(
+                "Layer {layer}: correlation <b>{limit}</b>, of the NTK <b>{tangent}</b>; in networks <b>{mean}</b> "
+                "± {std}."
+            )
+        elif self._networks:
+            said = _(
+                "Layer {layer}: correlation <b>{limit}</b>, of the NTK <b>{tangent}</b>; in networks <b>{mean}</b>."
+            )
+        else:
+            said = _("Layer {layer}: correlation <b>{limit}</b>, of the NTK <b>{tangent}</b>.")
+        limit, tangent = (signed(curve[self._marked]) for curve in (self._limit, self._tangent))
+        return said.format(
+            layer=self.layers[self._marked], limit=limit, tangent=tangent, mean=signed(mean), std=f"{std:.2f}"
+        )
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "layer", "correlation", "ntk_correlation", "networks_mean", "networks_std", "networks"

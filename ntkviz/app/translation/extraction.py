@@ -12,20 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_javascript, extract_python
+from babel.messages.extract import extract_javascript
 
 from ... import errors
 from . import literals, notebook
 from .markdown import in_words
 from .refusals import PART
-from .words import CODE
+from .words import CODE, PAGE
 
 APP = Path(str(resources.files("ntkviz.app")))
 PACKAGE = APP.parent
 GLOSSARY = APP / "course" / "glossary.toml"
-PAGE = "page"  # the catalogue of what templates and scripts say
-CALLS = {"_": None, "counted": (1, 2)}
-IN_TEMPLATE = re.compile(r"\bsay\(\s*(?P<quote>[\"'])(?P<text>.*?)(?P=quote)")
+IN_TEMPLATE = re.compile(r"\bspoken\(\s*(?P<quote>[\"'])(?P<text>.*?)(?P=quote)")
 
 Found = Iterator[tuple[str | tuple[str, str], str]]
 """Messages, with both forms of those that count something, and where each is."""
@@ -35,7 +33,7 @@ def templates(notebooks: Path) -> dict[str, Catalog]:
     """All messages by the catalogue to which they belong."""
     parts: dict[str, Callable[[], Found]] = {
         CODE: lambda: _of_code(notebooks),
-        PAGE: _of_page,
+        PAGE: lambda: _of_page(notebooks),
         "glossary": _of_glossary,
         PART: _of_refusals,
     }
@@ -53,37 +51,45 @@ def _catalogue(found: Found) -> Catalog:
     return made
 
 
-def _book(path: Path) -> dict[str, object]:
-    book: dict[str, object] = json.loads(path.read_text(encoding="utf-8"))
+def _book(path: Path) -> dict[str, Any]:
+    book: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return book
 
 
 def _of_code(notebooks: Path) -> Found:
     for path in sorted(APP.rglob("*.py")):
-        with path.open("rb") as source:
-            for _, _, texts, _ in extract_python(source, CALLS, (), {}):
-                if known := _literals(texts):
-                    yield known, str(path.relative_to(APP))
+        yield from ((text, str(path.relative_to(APP))) for text in _calls(ast.parse(path.read_text(encoding="utf-8"))))
     for path in sorted(notebooks.glob("*.ipynb")):
         yield from ((text, f"a choice in {path.stem}") for text in notebook.choices(_book(path)))
 
 
-def _of_page() -> Found:
+def _of_page(notebooks: Path) -> Found:
+    for path in sorted(notebooks.glob("*.ipynb")):
+        about = _book(path)["metadata"]
+        yield from ((about[key], f"{key} of {path.stem}") for key in notebook.ABOUT if about.get(key))
     for path in sorted((APP / "static").rglob("*.js")):
         if "vendor" not in path.parts:
             with path.open("rb") as source:
-                for _, _, texts, _ in extract_javascript(source, {"say": None}, (), {}):
-                    if known := _literals(texts):
+                for _, _, texts, _ in extract_javascript(source, {"spoken": None}, (), {}):
+                    if known := _first(texts):
                         yield known, str(path.relative_to(APP))
     for path in sorted((APP / "voila").rglob("*.j2")):
         for call in IN_TEMPLATE.finditer(path.read_text(encoding="utf-8")):
             yield call["text"], path.name
 
 
-def _literals(texts: Any) -> str | tuple[str, str] | None:
-    """The first literals of a call, of which there are none if it is called with a variable."""
-    known = [text for text in ((texts,) if isinstance(texts, str) else texts or ()) if isinstance(text, str) and text]
-    return (known[0], known[1]) if len(known) > 1 else known[0] if known else None
+def _calls(tree: ast.AST) -> Iterator[str | tuple[str, str]]:
+    """The texts with which `_` and `counted` are called, also inside f-strings, where babel finds none."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("_", "counted"):
+            texts = [part.value for part in node.args if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+            if texts:  # none if it is called with a variable
+                yield texts[0] if node.func.id == "_" else (texts[0], texts[1])
+
+
+def _first(texts: Any) -> str | None:
+    """The first literal of a call of a script."""
+    return next((text for text in ((texts,) if isinstance(texts, str) else texts or ()) if text), None)
 
 
 def _of_glossary() -> Found:

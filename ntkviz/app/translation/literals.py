@@ -108,15 +108,15 @@ def _strings(tree: ast.AST, inside: dict[ast.AST, ast.AST]) -> Iterator[ast.expr
 
 
 def _is_seen(node: ast.AST, text: str, inside: dict[ast.AST, ast.AST]) -> bool:
-    above = inside[node]
-    if isinstance(above, ast.keyword) and above.arg in OF_CODE:
-        return False
     if not in_words(text):
         return False
-    if SEVERAL.search(NO_WORDS.sub(" ", text)):
-        return True
-    call = inside[above] if isinstance(above, ast.keyword) else above
-    return isinstance(call, ast.Call) and _of_app(call) not in ("", "View")
+    above = inside[node]
+    listed = inside[above] if isinstance(above, ast.List | ast.Tuple) else above
+    if isinstance(listed, ast.keyword) and listed.arg in OF_CODE:
+        return False
+    call = inside[listed] if isinstance(listed, ast.keyword) else listed
+    is_given = isinstance(call, ast.Call) and _of_app(call) not in ("", "View")
+    return is_given or bool(SEVERAL.search(NO_WORDS.sub(" ", text)))
 
 
 def _of_app(call: ast.Call) -> str:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import literals, markdown
-from .words import ENGLISH, LANGUAGE, say
+from .words import ENGLISH, LANGUAGE, PAGE, say
 
-ABOUT = "title", "summary", "part"  # of the metadata, which the menu and the cards show
+ABOUT = "title", "summary", "part"  # of the metadata: the menu has those of all chapters
 SPOKEN = f'import os\n\nos.environ["{LANGUAGE}"] = "{{language}}"\n'
 """The first lines of the code of a notebook in another language; so what it imports speaks that language."""
 
@@ -33,9 +33,6 @@ def messages(book: dict[str, Any], name: str) -> Iterator[Message]:
 
     - `name`: `09_mlp`.
     """
-    for key in ABOUT:
-        if book["metadata"].get(key):
-            yield Message(book["metadata"][key], f"{key} of the chapter")
     known, heading = _values(book), book["metadata"].get("title", "")
     for cell in book["cells"]:
         source = "".join(cell["source"])
@@ -63,8 +60,8 @@ def translated(book: dict[str, Any], name: str, language: str) -> dict[str, Any]
         return book
     word = functools.partial(say, language=language, part=name)
     book, known = copy.deepcopy(book), _values(book)
-    book["metadata"] |= {key: word(book["metadata"][key]) for key in ABOUT if key in book["metadata"]}
-    book["metadata"]["language"] = language
+    about = {key: say(book["metadata"][key], language, PAGE) for key in ABOUT if key in book["metadata"]}
+    book["metadata"] |= about | {"language": language}
     for cell in book["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":

@@ -23,7 +23,8 @@ CATALOGUES = Path(str(resources.files("ntkviz.app.translation") / "catalogues"))
 NAMES = {ENGLISH: "English", "zh": "中文"}
 """Each language in itself, by its code."""
 
-CODE = "app"  # the catalogue of texts in Python code
+CODE, PAGE = "app", "page"
+"""The catalogues of texts in Python code, and of those in templates, scripts and menus."""
 
 
 def languages() -> list[str]:

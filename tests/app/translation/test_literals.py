@@ -9,6 +9,8 @@ from ntkviz.app.translation import literals
     ("source", "messages"),
     [
         ('app.Slider("depth", 1, 9, start=3, hint="the layers")', ["depth", "the layers"]),
+        ('app.Controls(start=app.Choice("form", [], start="one"))', ["form"]),
+        ('app.table(caption, ["value", "kind"], without=["value2 more"])', ["value", "kind"]),
         ('x = "two words"; y = "word"', ["two words"]),
         ('def f():\n    """Of two."""\n    return f"{chi**50:.2g}, {{so}} it is"', ["{chi ** 50:.2g}, {{so}} it is"]),
         ('app.Picture(controls, [], layout="nv-two one", play="time of it")', []),
