@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import tomllib
@@ -10,6 +11,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from ..translation.notebook import translated
+from ..translation.words import ENGLISH, say
 from .chapter import Chapter, chapters
 
 GLOSSARY = resources.files("ntkviz.app") / "course" / "glossary.toml"
@@ -24,20 +27,21 @@ CLASS = re.compile(r"\\class\{[^}]*\}")  # of a term that stands for a part of t
 MARKUP = re.compile(r"<[^>]+>|\]\([^)]*\)|[*`\[>|]")
 
 
-def search_data(folder: Path | str = ".") -> dict[str, Any]:
+def search_data(folder: Path | str = ".", language: str = ENGLISH) -> dict[str, Any]:
     """The sections of all chapters, `{chapter, page, title, link, text}`, and the entries of the glossary."""
-    found = chapters(folder)
-    sections = [section for chapter in found for section in _sections(chapter, Path(folder))]
-    return {"sections": sections, "glossary": glossary(found)}
+    found = chapters(folder, language)
+    sections = [section for chapter in found for section in _sections(chapter, Path(folder), language)]
+    return {"sections": sections, "glossary": glossary(found, language)}
 
 
-def glossary(found: list[Chapter]) -> list[dict[str, Any]]:
+def glossary(found: list[Chapter], language: str = ENGLISH) -> list[dict[str, Any]]:
     """The entries of the glossary; each names the chapter that explains it, if that exists, as a page.
 
     The symbols of an entry hold in the pages `in`, or, if that is empty, in all.
     """
     entries = tomllib.loads(GLOSSARY.read_text(encoding="utf-8"))["entry"]
-    return [_entry(entry, found) for entry in entries]
+    word = functools.partial(say, language=language, part="glossary")
+    return [_entry(entry | {key: word(entry[key]) for key in ("term", "meaning")}, found) for entry in entries]
 
 
 def _entry(entry: dict[str, Any], found: list[Chapter]) -> dict[str, Any]:
@@ -49,9 +53,9 @@ def _entry(entry: dict[str, Any], found: list[Chapter]) -> dict[str, Any]:
     return {key: entry.get(key, []) for key in ("term", "symbols", "meaning")} | {"home": home, "in": places}
 
 
-def _sections(chapter: Chapter, folder: Path) -> list[dict[str, str]]:
-    cells = json.loads((folder / chapter.file).read_text(encoding="utf-8")).get("cells", [])
-    texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+def _sections(chapter: Chapter, folder: Path, language: str) -> list[dict[str, str]]:
+    book = translated(json.loads((folder / chapter.file).read_text(encoding="utf-8")), chapter.name, language)
+    texts = ["".join(cell["source"]) for cell in book.get("cells", []) if cell["cell_type"] == "markdown"]
     return [section for text in texts for section in _split(text, chapter)]
 
 

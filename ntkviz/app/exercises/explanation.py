@@ -7,7 +7,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from ..style.theme import STATIC
+from ..style.theme import script
 from .keeper import name_of
 from .worked import Worked
 
@@ -18,7 +18,7 @@ class Explanation(anywidget.AnyWidget):
     What the reader writes stays in the browser: neither this server nor anybody else is sent a word of it.
     """
 
-    _esm = (STATIC / "explanation.js").read_text(encoding="utf-8")
+    _esm = script("explanation.js")
     name = traitlets.Unicode().tag(sync=True)
     question = traitlets.Unicode().tag(sync=True)
     answer = traitlets.Unicode().tag(sync=True)

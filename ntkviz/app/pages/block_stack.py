@@ -10,7 +10,7 @@ import anywidget
 import traitlets
 
 from ...errors import HyperparameterError
-from ..style.theme import STATIC
+from ..style.theme import script
 from ..translation.words import _
 from .controls import shortened
 
@@ -21,7 +21,7 @@ Line = tuple[str, int]
 class StackEditor(anywidget.AnyWidget):
     """The widget of a `BlockStack`: `value` has the names of its blocks, with spaces between them."""
 
-    _esm = (STATIC / "block_stack.js").read_text(encoding="utf-8")
+    _esm = script("block_stack.js")
     kit: traitlets.List[dict[str, str]] = traitlets.List().tag(sync=True)
     presets: traitlets.List[dict[str, str]] = traitlets.List().tag(sync=True)
     most = traitlets.Int().tag(sync=True)

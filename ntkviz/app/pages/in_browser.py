@@ -5,13 +5,13 @@ from __future__ import annotations
 import anywidget
 import traitlets
 
-from ..style.theme import STATIC, STYLESHEET
+from ..style.theme import STYLESHEET, script
 
 
 class Toolbar(anywidget.AnyWidget):
     """The buttons Reset, Copy link, CSV and Present; it also keeps the controls' state in the page's address."""
 
-    _esm = (STATIC / "toolbar.js").read_text(encoding="utf-8")
+    _esm = script("toolbar.js")
     _css = STYLESHEET
     state = traitlets.Unicode().tag(sync=True)
 
@@ -19,4 +19,4 @@ class Toolbar(anywidget.AnyWidget):
 class Connection(anywidget.AnyWidget):
     """Invisible until the page loses its kernel; then a banner that says so, with a button that reloads the page."""
 
-    _esm = (STATIC / "connection.js").read_text(encoding="utf-8")
+    _esm = script("connection.js")

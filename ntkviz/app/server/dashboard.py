@@ -20,7 +20,7 @@ import platformdirs
 from jupyter_events import EventLogger
 from jupyter_server.base.handlers import AuthenticatedFileHandler, JupyterHandler
 from tornado.ioloop import IOLoop
-from tornado.web import ErrorHandler, RedirectHandler, StaticFileHandler, authenticated
+from tornado.web import ErrorHandler, StaticFileHandler, authenticated
 from traitlets import Bool, Instance, Int, List, Unicode, default
 from traitlets.config import Config
 from voila.app import Voila
@@ -31,7 +31,8 @@ from voila.utils import get_page_config
 from ... import machine
 from ...distant.requests import ENGINE
 from .. import upstream
-from ..course.chapter import chapters, parts
+from ..course.chapter import chapters
+from ..course.edition import editions
 from ..course.guides import code_of_guides
 from ..course.search import search_data
 from ..style.theme import STATIC, STYLESHEET
@@ -40,6 +41,7 @@ from .page_channel import PageChannel
 from .page_policy import guarded
 from .printer import Printer
 from .shelf import DATA, Shelf, StoredData
+from .translations import Start, Translations
 
 HOME = "00_home.ipynb"
 
@@ -168,15 +170,17 @@ class Dashboard(Voila):
                 "as in `python -m ntkviz.app.serve notebooks`."
             )
         plotly = f"voila/plotly/{PLOTLY.name}?v={metadata.version('plotly')}"  # relative to the base URL
-        found = chapters(self.root_dir)
-        for_template = {"chapters": found, "parts": list(parts(found).items()), "plotly": plotly}
+        for_template = {"editions": editions(self.root_dir), "plotly": plotly}
         for_template |= {"code": code_of_guides(self.root_dir), "stylesheet": STYLESHEET}
         self.voila_configuration.update_config(Config(VoilaConfiguration={"resources": for_template}))
 
     def init_settings(self) -> dict[str, Any]:
         """Voilà's settings, and the host names that it accepts (otherwise other sites could pose as this one)."""
         at_home = self.ip in ("localhost", "127.0.0.1", "::1")
-        return dict(super().init_settings()) | {
+        settings = dict(super().init_settings())
+        self.contents_manager = Translations(parent=self)
+        return settings | {
+            "contents_manager": self.contents_manager,
             "allow_remote_access": not at_home and not self.hosts,
             "local_hostnames": ["localhost", *self.hosts],
             "embedded_in": self.embedded_in,
@@ -190,7 +194,7 @@ class Dashboard(Voila):
 
     def init_handlers(self) -> list[Any]:
         """Voilà's handlers without its file listing and unused routes; the root redirects to the home notebook."""
-        home = f"{self.base_url}voila/render/{HOME}"
+        home = {"pages": f"{self.base_url}voila/render/", "home": HOME}
         unasked = ("tree", "api/contents", "api/themes", "query", "execution")
         hidden = (r"/logout", *(f"{self.server_url}voila/{name}" for name in unasked))
         ours = {
@@ -207,9 +211,9 @@ class Dashboard(Voila):
             if rule[0] != self.server_url and not rule[0].startswith(hidden)
         ]
         added = [
-            (self.server_url, RedirectHandler, {"url": home, "permanent": False}),
+            (self.server_url, Start, home),
             (f"{self.server_url}voila/notebook/(guide_[a-z_]+\\.ipynb)", GuideFile, {"path": self.root_dir}),
-            (f"{self.server_url}voila/course.json", SearchData, {"data": search_data(self.root_dir)}),
+            *self._search_data(),
             (
                 f"{self.server_url}voila/plotly/({re.escape(PLOTLY.name)})",
                 StaticFileHandler,
@@ -219,6 +223,11 @@ class Dashboard(Voila):
         if self.stored:
             added.append((f"{self.server_url}{DATA}", StoredData, {"path": self.stored}))
         return [(path, guarded(handler), *options) for path, handler, *options in [*added, *kept]]
+
+    def _search_data(self) -> list[Any]:
+        found = editions(self.root_dir).values()
+        data = [(edition.folder, {"data": search_data(self.root_dir, edition.language)}) for edition in found]
+        return [(f"{self.server_url}voila/{folder}course.json", SearchData, data) for folder, data in data]
 
     def _printer(self) -> Printer:
         resources = self.voila_configuration.config.VoilaConfiguration.resources

@@ -9,11 +9,12 @@ from pathlib import Path
 from voila.configuration import VoilaConfiguration
 from voila.utils import get_page_config
 
-from ..course.chapter import chapters, parts
+from ..course.edition import editions
 from ..course.guides import code_of_guides
 from ..server.dashboard import CONFIG, PLOTLY
 from ..server.printer import Printer
 from ..style.theme import STYLESHEET
+from ..translation.words import ENGLISH
 
 TO_CHAPTER = re.compile(r'(href=\\?")(\d\d_\w+|guide_\w+)\.ipynb')
 HOME, INDEX = "00_home", "index.html"
@@ -35,12 +36,10 @@ def printer(folder: Path, site: str) -> Printer:
 
     - `site`: the address at which they will be found, which those who share a page need for its preview; may be empty.
     """
-    found = chapters(folder)
     resources = {
         "static_edition": True,
         "site": site,
-        "chapters": found,
-        "parts": list(parts(found).items()),
+        "editions": {ENGLISH: editions(folder)[ENGLISH]},
         "plotly": f"voila/plotly/{PLOTLY.name}",
         "code": code_of_guides(folder),
         "stylesheet": STYLESHEET,

@@ -5,7 +5,7 @@ const DRAG_PX = 6; // a press that moves less is a click
 const REACH_PX = 10; // how far outside the stack a block may be let go and still belong to it
 const EARLIER = new Set(["ArrowLeft", "ArrowUp"]);
 const LATER = new Set(["ArrowRight", "ArrowDown"]);
-const HELP = "Enter adds a block of the kit at the end; arrow keys move a block of the stack, Delete removes it.";
+const HELP = worded("Enter adds a block of the kit at the end; arrow keys move a block of the stack, Delete removes it.");
 
 function made(tag, className = "", attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -27,10 +27,10 @@ async function copy(text, shown, element) {
   const label = element.textContent;
   try {
     await navigator.clipboard.writeText(text);
-    element.textContent = "Copied";
+    element.textContent = worded("Copied");
   } catch {
     getSelection().selectAllChildren(shown);
-    element.textContent = "Selected";
+    element.textContent = worded("Selected");
   }
   setTimeout(() => (element.textContent = label), 1500);
 }
@@ -42,23 +42,23 @@ function render({ model, el }) {
   const full = () => blocks().length >= most;
 
   const presets = made("select", "", { "aria-label": "preset" });
-  const palette = made("div", "nv-palette", { role: "toolbar", "aria-label": "Kit of blocks" });
-  const list = made("ol", "nv-blocks", { "aria-label": "Your stack of blocks, from input to output" });
+  const palette = made("div", "nv-palette", { role: "toolbar", "aria-label": worded("Kit of blocks") });
+  const list = made("ol", "nv-blocks", { "aria-label": worded("Your stack of blocks, from input to output") });
   const [input, output] = ["Uξ", "readout"].map((end) => made("span", "nv-stack-end", {}, end));
   const place = made("div", "nv-stack-place", {}, input, list, output);
   const said = made("div", "nv-heard", { "aria-live": "polite" });
   const help = made("div", "nv-heard", { id: "nv-stack-help" }, HELP);
   const code = made("code");
-  const program = made("pre", "", { tabindex: 0, role: "region", "aria-label": "The network in Python" }, code);
-  const copying = button("nv-button", "Copy", { title: "Copy this program" });
+  const program = made("pre", "", { tabindex: 0, role: "region", "aria-label": worded("The network in Python") }, code);
+  const copying = button("nv-button", worded("Copy"), { title: worded("Copy this program") });
   copying.addEventListener("click", () => copy(code.textContent, code, copying));
 
   const head = (title, ...others) => made("div", "nv-stack-head", {}, made("b", "", {}, title), ...others);
-  const editor = made("div", "nv-stack-editor", {}, head("Blocks", presets), palette, place, said, help);
-  el.append(editor, made("div", "nv-python", {}, head("In Python", copying), program));
+  const editor = made("div", "nv-stack-editor", {}, head(worded("Blocks"), presets), palette, place, said, help);
+  el.append(editor, made("div", "nv-python", {}, head(worded("In Python"), copying), program));
 
   const announce = (words) => (said.textContent = words);
-  const where = (k) => `block ${k + 1} of ${blocks().length}`;
+  const placed = (name, k) => ({ name, k: k + 1, count: blocks().length });
 
   // Everything that changes the stack ends here; the focus goes to the block at `focused`.
   function become(next, words, focused) {
@@ -71,19 +71,20 @@ function render({ model, el }) {
   const chip = (k) => list.children[k]?.querySelector(".nv-block") ?? palette.firstElementChild;
 
   function add(name, at = blocks().length) {
-    if (full()) return announce(`The stack is full: it has ${most} blocks. Remove one first.`);
-    become(blocks().toSpliced(at, 0, name), () => `${name} is now ${where(at)}.`);
+    if (full()) return announce(worded("The stack is full: it has {most} blocks. Remove one first.", { most }));
+    become(blocks().toSpliced(at, 0, name), () => worded("{name} is now block {k} of {count}.", placed(name, at)));
   }
 
   function shift(from, to) {
     if (to < 0 || to >= blocks().length) return;
     const name = blocks()[from];
-    become(moved(blocks(), from, to), () => `${name} is now ${where(to)}.`, to);
+    become(moved(blocks(), from, to), () => worded("{name} is now block {k} of {count}.", placed(name, to)), to);
   }
 
   function remove(k) {
     const name = blocks()[k];
-    become(blocks().toSpliced(k, 1), ({ length }) => `${name} is removed; ${length} of ${most} blocks are left.`, k);
+    const told = ({ length }) => worded("{name} is removed; {length} of {most} blocks are left.", { name, length, most });
+    become(blocks().toSpliced(k, 1), told, k);
   }
 
   // ---- Keys ----
@@ -188,10 +189,11 @@ function render({ model, el }) {
   }
 
   function ofStack(name, k) {
-    const label = { "aria-label": `${name}, ${where(k)}`, "aria-describedby": help.id };
+    const label = { "aria-label": worded("{name}, block {k} of {count}", placed(name, k)), "aria-describedby": help.id };
     const block = draggable(button("nv-block", name, label), name, k);
     block.addEventListener("keydown", (event) => pressed(event, k));
-    const away = button("nv-away", "×", { tabindex: -1, "aria-label": `Remove ${name}, ${where(k)}` });
+    const removing = worded("Remove {name}, block {k} of {count}", placed(name, k));
+    const away = button("nv-away", "×", { tabindex: -1, "aria-label": removing });
     away.addEventListener("click", () => remove(k));
     const item = made("li", "", {}, block, away);
     for (const on of ["pointerenter", "focusin"]) item.addEventListener(on, () => light(k, true));
@@ -222,11 +224,12 @@ function render({ model, el }) {
 
   palette.append(...kit.map(ofKit));
   palette.addEventListener("keydown", walk);
-  presets.append(made("option", "", { value: "own", disabled: "", hidden: "" }, "a network of your own"));
+  presets.append(made("option", "", { value: "own", disabled: "", hidden: "" }, worded("a network of your own")));
   presets.append(...model.get("presets").map(({ name }, k) => made("option", "", { value: k }, name)));
   presets.addEventListener("change", () => {
     const chosen = model.get("presets")[Number(presets.value)];
-    become(chosen.blocks.split(" ").filter(Boolean), () => `The stack is now: ${chosen.blocks || "empty"}.`);
+    const shown = { blocks: chosen.blocks || worded("empty") };
+    become(chosen.blocks.split(" ").filter(Boolean), () => worded("The stack is now: {blocks}.", shown));
   });
   model.on("change:value", draw);
   model.on("change:code", write);

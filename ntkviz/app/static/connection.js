@@ -3,8 +3,8 @@
 const DASHBOARD = "voila" in document.body.dataset; // JupyterLab has its own message
 const PATIENCE_MS = 1000; // a brief interruption is not announced
 
-const TRYING = "The connection to the server is lost; trying again … Your settings are kept in this page's address.";
-const GONE = "This page has lost its kernel. Reload it to continue; your settings are kept in its address.";
+const TRYING = worded("The connection to the server is lost; trying again … Your settings are kept in this page's address.");
+const GONE = worded("This page has lost its kernel. Reload it to continue; your settings are kept in its address.");
 
 function banner() {
   const found = document.querySelector(".nv-lost");
@@ -22,7 +22,7 @@ function say(text) {
   const reload = document.createElement("button");
   reload.type = "button";
   reload.className = "nv-button";
-  reload.textContent = "Reload";
+  reload.textContent = worded("Reload");
   reload.addEventListener("click", () => location.reload());
   shown.append(reload);
 }

@@ -10,7 +10,7 @@ function render({ model, el }) {
   const words = document.createElement("textarea");
   Object.assign(words, { rows: 4, value: localStorage.getItem(key) ?? "" });
   const button = document.createElement("button");
-  Object.assign(button, { type: "button", className: "nv-button", textContent: "Compare with a model answer" });
+  Object.assign(button, { type: "button", className: "nv-button", textContent: worded("Compare with a model answer") });
   const answer = document.createElement("div");
   Object.assign(answer, { className: "nv-model-answer", hidden: true, innerHTML: model.get("answer") });
   answer.setAttribute("role", "status");
@@ -18,7 +18,7 @@ function render({ model, el }) {
   const follow = () => {
     localStorage.setItem(key, words.value);
     button.disabled = words.value.trim().length < ENOUGH;
-    button.title = button.disabled ? "Write a sentence of your own first" : "";
+    button.title = button.disabled ? worded("Write a sentence of your own first") : "";
   };
   words.addEventListener("input", follow);
   button.addEventListener("click", () => (answer.hidden = false));

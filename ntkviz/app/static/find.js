@@ -3,8 +3,10 @@
 const HITS = 12;
 const here = document.body.dataset.chapter;
 const { home } = document.body.dataset;
+const { lang } = document.documentElement;
+const folder = lang === "en" ? "" : `${lang}/`;
 let data;
-const course = () => (data ??= fetch(`${document.body.dataset.baseUrl}course.json`).then((answer) => answer.json()));
+const course = () => (data ??= fetch(`${document.body.dataset.baseUrl}${folder}course.json`).then((answer) => answer.json()));
 
 const made = (tag, text, className = "") => Object.assign(document.createElement(tag), { textContent: text, className });
 const folded = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
@@ -31,7 +33,7 @@ async function search() {
   const words = folded(box.value).split(/\s+/).filter(Boolean);
   const { sections, glossary } = await course();
   const terms = glossary.map(({ term, meaning, home }) => ({
-    rank: 2 * score(words, term, ""), title: term, where: "Glossary", text: meaning, address: home[0]?.page ?? "",
+    rank: 2 * score(words, term, ""), title: term, where: worded("Glossary"), text: meaning, address: home[0]?.page ?? "",
   }));
   const places = sections.map(({ chapter, page, title, link, text }) => ({
     rank: score(words, title, text), title, where: chapter, text: excerpt(text, words), address: page + link,
@@ -39,7 +41,7 @@ async function search() {
   const found = words.length ? [...terms, ...places].filter(({ rank }) => rank).sort((a, b) => b.rank - a.rank) : [];
   hits.replaceChildren(...found.slice(0, HITS).map(item));
   hits.hidden = !words.length;
-  if (words.length && !found.length) hits.append(made("li", "Nothing found."));
+  if (words.length && !found.length) hits.append(made("li", worded("Nothing found.")));
 }
 
 function item({ title, where, text, address }) {

@@ -5,7 +5,7 @@ if (document.body.classList.contains("nv-frame")) {
   link.className = "nv-framed";
   link.target = "_blank";
   link.textContent = `${document.title} ↗`;
-  link.title = "Open the chapter with these settings";
+  link.title = worded("Open the chapter with these settings");
   const follow = () => (link.href = location.pathname + location.hash);
   follow();
   for (const kind of ["pointerdown", "focus"]) link.addEventListener(kind, follow);

@@ -1,7 +1,14 @@
 // The frame of a page: the menu of chapters with marks for those read, and the rail, which leads to its sections.
 
 // A section has a name in the rail if its heading starts with an anchor: `## <a id="idea"></a>Where the kernel comes from`.
-const RAIL = { play: "Play", idea: "Idea", formula: "Formula", code: "Code", exercise: "Exercise", recap: "Recap" };
+const RAIL = {
+  play: worded("Play"),
+  idea: worded("Idea"),
+  formula: worded("Formula"),
+  code: worded("Code"),
+  exercise: worded("Exercise"),
+  recap: worded("Recap"),
+};
 const READ = "ntkviz-read"; // in the browser's storage: the names of the chapters that were read to their recap
 const here = document.body.dataset.chapter;
 
@@ -13,7 +20,7 @@ function markRead() {
     const known = read.has(item.dataset.chapter);
     item.classList.toggle("nv-read", known);
     const link = item.querySelector("a");
-    if (known) link.setAttribute("aria-label", `${link.textContent} (read)`);
+    if (known) link.setAttribute("aria-label", worded("{chapter} (read)", { chapter: link.textContent }));
   }
 }
 
@@ -67,6 +74,14 @@ function goToSection() {
     section.scrollIntoView();
   }, 100);
 }
+
+// Another language keeps the settings and the place, and is remembered for the next visit (server/translations.py).
+document.querySelectorAll(".nv-language").forEach((link) => {
+  link.addEventListener("click", () => {
+    link.hash = location.hash;
+    document.cookie = `ntkviz-language=${link.lang}; path=/; max-age=31536000; samesite=lax`;
+  });
+});
 
 const menu = document.querySelector(".nv-menu");
 document.addEventListener("click", (event) => {

@@ -38,7 +38,8 @@ const title = (axis, otherwise) => plain(axis?.title?.text) || otherwise;
 function table(caption, head, rows) {
   const shown = document.createElement("table");
   shown.className = "nv-table";
-  shown.append(made("caption", caption + (rows.length > MOST_ROWS ? ` (the first ${MOST_ROWS} rows)` : "")));
+  const cut = rows.length > MOST_ROWS ? worded(" (the first {count} rows)", { count: MOST_ROWS }) : "";
+  shown.append(made("caption", caption + cut));
   const line = (cells, tag) => {
     const row = document.createElement("tr");
     row.append(...cells.map((cell) => made(tag, number(cell))));
@@ -52,7 +53,7 @@ function table(caption, head, rows) {
 function tableOf(trace, layout) {
   const axis = (letter) => layout[trace[`${letter}axis`]?.replace(letter, `${letter}axis`) ?? `${letter}axis`];
   const [across, up] = [title(axis("x"), "x"), title(axis("y"), "y")];
-  const name = plain(trace.name) || "data";
+  const name = plain(trace.name) || worded("data");
   if (trace.z) {
     const rows = Array.from(trace.z, (row, k) => [trace.y?.[k] ?? k + 1, ...row]);
     return table(name, [up, ...(trace.x ?? Array.from(trace.z[0] ?? [], (_, k) => k + 1))], rows);
@@ -65,13 +66,14 @@ function tableOf(trace, layout) {
 function openTable(plot) {
   const panel = plot.closest(".nv-plot");
   const dialog = made("dialog", "", "nv-dialog jp-RenderedHTMLCommon");
-  const close = made("button", "Close", "nv-button");
+  const close = made("button", worded("Close"), "nv-button");
   close.addEventListener("click", () => dialog.close());
   dialog.addEventListener("close", () => dialog.remove());
-  dialog.setAttribute("aria-label", `Data of ${panel.getAttribute("aria-label") ?? "the plot"}`);
+  const named = panel.getAttribute("aria-label") ?? worded("the plot");
+  dialog.setAttribute("aria-label", worded("Data of {plot}", { plot: named }));
   const shown = (plot._fullData ?? []).filter(({ visible, opacity }) => visible === true && opacity !== 0);
   const outdated = panel.classList.contains("nv-outdated");
-  if (outdated) dialog.append(made("p", "This plot is out of date: its numbers belong to other settings."));
+  if (outdated) dialog.append(made("p", worded("This plot is out of date: its numbers belong to other settings.")));
   else dialog.append(...shown.map((trace) => tableOf(trace, plot.layout)));
   dialog.prepend(close);
   document.body.append(dialog);
@@ -82,7 +84,7 @@ function addTables() {
   for (const plot of document.querySelectorAll(".nv-picture .nv-plot .js-plotly-plot:not(.nv-has-table)")) {
     plot.classList.add("nv-has-table");
     plot.querySelectorAll(".main-svg").forEach((drawing) => drawing.setAttribute("aria-hidden", "true"));
-    const button = made("button", "Data as a table", "nv-button nv-on-focus");
+    const button = made("button", worded("Data as a table"), "nv-button nv-on-focus");
     button.type = "button";
     button.addEventListener("click", () => openTable(plot));
     plot.before(button);

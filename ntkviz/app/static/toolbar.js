@@ -44,9 +44,9 @@ async function copyLink(model, element) {
   if (DASHBOARD && !FRAMED) history.replaceState(history.state, "", href);
   try {
     await navigator.clipboard.writeText(href);
-    flash(element, "Copied");
+    flash(element, worded("Copied"));
   } catch {
-    flash(element, "In the address bar"); // there is no clipboard access on plain http from another machine
+    flash(element, worded("In the address bar")); // there is no clipboard access on plain http from another machine
   }
 }
 
@@ -71,7 +71,7 @@ function present(el, element) {
   cell?.classList.toggle("nv-presented", on);
   document.body.classList.toggle("nv-present", on);
   element.setAttribute("aria-pressed", String(on));
-  element.textContent = on ? "Leave" : "Present";
+  element.textContent = on ? worded("Leave") : worded("Present");
   enlarge();
   document.dispatchEvent(new CustomEvent("ntkviz:present"));
   if (on) cell?.querySelectorAll(".js-plotly-plot").forEach((plot) => places.observe(plot));
@@ -121,13 +121,16 @@ function namePanels(picture) {
 
 function render({ model, el }) {
   el.classList.add("nv-toolbar");
-  const presenting = button("Present", "Show the picture alone, for a lecture (Esc to leave)", (b) => present(el, b));
-  const reset = button("Reset", "Restore this page's initial settings", () => model.send({ reset: true }));
+  const alone = worded("Show the picture alone, for a lecture (Esc to leave)");
+  const presenting = button(worded("Present"), alone, (b) => present(el, b));
+  const reset = button(worded("Reset"), worded("Restore this page's initial settings"), () => model.send({ reset: true }));
   reset.classList.add("nv-reset"); // by which the steps know it
+  const numbers = worded("Download the numbers in these plots");
+  const writing = button(worded("CSV"), numbers, () => model.send({ csv: origin(model) }));
   el.append(
     reset,
-    button("Copy link", "Copy a link to the current settings", (b) => copyLink(model, b)),
-    ...(STORED ? [] : [button("CSV", "Download the numbers in these plots", () => model.send({ csv: origin(model) }))]),
+    button(worded("Copy link"), worded("Copy a link to the current settings"), (b) => copyLink(model, b)),
+    ...(STORED ? [] : [writing]),
     ...(FRAMED ? [] : [presenting]),
   );
 

@@ -36,7 +36,8 @@ function caption() {
   const words = document.createElement("div");
   words.className = "nv-caption jp-RenderedHTMLCommon";
   const place = document.createElement("small");
-  place.textContent = active < 0 ? `${steps.length} steps: → plays them` : `${active + 1} / ${steps.length} · N shows notes`;
+  const at = { k: active + 1, count: steps.length };
+  place.textContent = active < 0 ? worded("{count} steps: → plays them", at) : worded("{k} / {count} · N shows notes", at);
   words.append(place);
   if (active >= 0) {
     const parts = steps[active].querySelector(".jp-RenderedMarkdown").cloneNode(true);
@@ -125,12 +126,12 @@ function button(label, onClick) {
 function buildBar() {
   const bar = document.createElement("div");
   bar.className = "nv-bar";
-  const drawer = button("Controls", () => {
+  const drawer = button(worded("Controls"), () => {
     drawer.setAttribute("aria-expanded", String(tour.classList.toggle("nv-open")));
   });
   drawer.classList.add("nv-handle");
   drawer.setAttribute("aria-expanded", "false");
-  bar.append(button("Next plot", nextPlot), drawer);
+  bar.append(button(worded("Next plot"), nextPlot), drawer);
   new IntersectionObserver(([{ isIntersecting }]) => tour.classList.toggle("nv-in-view", isIntersecting)).observe(tour);
   tour.append(bar);
 }
@@ -144,7 +145,7 @@ function nextPlot() {
 function begin() {
   buildBar();
   steps.forEach((step, k) => {
-    const again = button("Show this step again", () => show(k));
+    const again = button(worded("Show this step again"), () => show(k));
     again.classList.add("nv-again");
     step.append(again);
   });

@@ -7,6 +7,7 @@ needs no kernel.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import re
@@ -17,6 +18,7 @@ import plotly.graph_objects as go
 import traitlets
 
 from .. import upstream
+from ..translation.words import PAGE, language, pairs
 from .wording import figures
 
 with upstream.without_iri_grammar():
@@ -37,6 +39,13 @@ SHEETS = [
     "heard_and_printed",
 ]  # in the order of the cascade
 STYLESHEET = "\n".join((STATIC / "sheets" / f"{name}.css").read_text(encoding="utf-8") for name in SHEETS)
+
+
+def script(name: str) -> str:
+    """The code of a widget in the browser, which speaks the language of this process."""
+    words = pairs(language(), PAGE)
+    own = [f"globalThis.ntkvizWords ??= {json.dumps(words, ensure_ascii=False)};"] if words else []
+    return "\n".join([*own, *((STATIC / part).read_text(encoding="utf-8") for part in ("worded.js", name))])
 
 
 def variables(stylesheet: str = STYLESHEET) -> dict[str, str]:

@@ -23,7 +23,7 @@ from .words import CODE, PAGE
 APP = Path(str(resources.files("ntkviz.app")))
 PACKAGE = APP.parent
 GLOSSARY = APP / "course" / "glossary.toml"
-IN_TEMPLATE = re.compile(r"\bspoken\(\s*(?P<quote>[\"'])(?P<text>.*?)(?P=quote)")
+IN_TEMPLATE = re.compile(r"\bworded\(\s*(?P<quote>[\"'])(?P<text>.*?)(?P=quote)")
 
 Found = Iterator[tuple[str | tuple[str, str], str]]
 """Messages, with both forms of those that count something, and where each is."""
@@ -70,7 +70,7 @@ def _of_page(notebooks: Path) -> Found:
     for path in sorted((APP / "static").rglob("*.js")):
         if "vendor" not in path.parts:
             with path.open("rb") as source:
-                for _, _, texts, _ in extract_javascript(source, {"spoken": None}, (), {}):
+                for _, _, texts, _ in extract_javascript(source, {"worded": None}, (), {}):
                     if known := _first(texts):
                         yield known, str(path.relative_to(APP))
     for path in sorted((APP / "voila").rglob("*.j2")):
