@@ -6,7 +6,7 @@ Its parts are imported when they are asked for, since the engine can be installe
 from __future__ import annotations
 
 import argparse
-import shutil
+import json
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -17,6 +17,7 @@ HELP = """\
 without a command   open the course in a browser
 classroom           the same for a class: light kernels, and one engine that computes for all of them
 lab [FOLDER]        open a copy of the notebooks in JupyterLab, by default in ./ntkviz-notebooks
+                    (--language=zh: in Chinese)
 site [FOLDER]       write the course as plain files that need no server, by default into ./ntkviz-site
 homework [FOLDER]   write homework for students and its solutions, by default into ./ntkviz-homework
 links ADDRESS       print links to the pages of a public copy, on Binder and on the JupyterHub named by --hub
@@ -33,12 +34,16 @@ def notebooks() -> Path:
     return inside if inside.is_dir() else PACKAGE.parent / "notebooks"
 
 
-def copied(folder: Path) -> Path:
-    """A folder with copies of the notebooks to work on; files that exist in it are left as they are."""
+def copied(folder: Path, language: str = "en") -> Path:
+    """A folder with copies of the notebooks to work on, in a language; files that exist in it are left as they are."""
+    from .app.translation.notebook import translated
+
     folder.mkdir(parents=True, exist_ok=True)
     for notebook in sorted(notebooks().glob("*.ipynb")):
         if not (folder / notebook.name).exists():
-            shutil.copyfile(notebook, folder / notebook.name)
+            book = translated(json.loads(notebook.read_text(encoding="utf-8")), notebook.stem, language)
+            text = json.dumps(book, ensure_ascii=False, indent=1) + "\n"
+            (folder / notebook.name).write_text(text, encoding="utf-8")
     return folder
 
 
@@ -52,8 +57,13 @@ def _course(command: str, options: list[str]) -> None:
 def _lab(folder: str, options: list[str]) -> None:
     from jupyterlab.labapp import LabApp
 
+    from .app.translation.words import languages
+
+    parser = argparse.ArgumentParser("ntkviz lab", add_help=False, allow_abbrev=False)
+    parser.add_argument("--language", choices=languages(), default="en")
+    given, options = parser.parse_known_args(options)
     never = "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"
-    LabApp.launch_instance([str(copied(Path(folder))), never, *options])
+    LabApp.launch_instance([str(copied(Path(folder), given.language)), never, *options])
 
 
 def _site(folder: str, options: list[str]) -> None:

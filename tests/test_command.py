@@ -180,3 +180,11 @@ def test_site_refuses_a_folder_that_cannot_be_written(capsys, tmp_path):
     with pytest.raises(SystemExit):
         command.main(["site", str(tmp_path / "file" / "site")])
     assert "cannot be written (Not a directory); name another folder" in capsys.readouterr().err
+
+
+def test_lab_has_copies_of_the_notebooks_in_a_language(root, tmp_path):
+    for language, title in (("en", "MLP: order and chaos"), ("zh", "MLP：有序与混沌")):
+        copy = command.copied(tmp_path / language, language) / "09_mlp.ipynb"
+        assert json.loads(copy.read_text())["metadata"]["title"] == title
+    for notebook in (root / "notebooks").glob("*.ipynb"):
+        assert (tmp_path / "en" / notebook.name).read_bytes() == notebook.read_bytes()

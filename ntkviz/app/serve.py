@@ -13,6 +13,7 @@ import platformdirs
 
 from .server.dashboard import CONFIG, Dashboard, find_templates
 from .style.theme import PAGE_HAS_PLOTLY
+from .translation.words import LANGUAGE
 
 
 def keep_compiled_code() -> None:
@@ -24,6 +25,7 @@ def keep_compiled_code() -> None:
 def main(argv: list[str] | None = None) -> None:
     """Serve the dashboard until interrupted."""
     keep_compiled_code()
+    os.environ.pop(LANGUAGE, None)  # each page's notebook sets its own
     os.environ[PAGE_HAS_PLOTLY] = "yes"  # for the kernels, which then need not send it
     find_templates()
     # Tornado would log every page that does not exist or is refused.

@@ -1,6 +1,7 @@
 """The home page leads to every chapter."""
 
 import json
+import re
 
 import pytest
 from pages import CHAPTERS, open_chapter
@@ -47,3 +48,22 @@ def test_every_chapter_has_a_card_and_a_place_in_the_menu(home):
         expect(home.locator(where)).to_have_count(len(CHAPTERS) - 1)
         names = home.locator(where).evaluate_all("links => links.map(link => link.pathname.split('/').at(-1))")
         assert sorted(names) == [f"{name}.ipynb" for name in CHAPTERS if name != HOME]
+
+
+def test_a_reader_of_chinese_is_led_to_chinese_pages_and_can_change_to_english(page, course):
+    page.set_extra_http_headers({"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"})
+    page.goto(course.url)
+    page.wait_for_url("**/zh/00_home.ipynb*")
+    page.locator(".nv-card", has_text="9 · MLP：有序与混沌").click()
+    page.wait_for_url("**/zh/09_mlp.ipynb*")
+    expect(page.locator("h1")).to_contain_text("MLP：有序与混沌")
+    assert page.evaluate("document.documentElement.lang") == "zh"
+    page.get_by_role("searchbox", name="搜索课程").fill("混沌")
+    expect(page.locator(".nv-search ol a").first).to_have_attribute("href", re.compile(r"/zh/09_mlp\.ipynb"))
+    page.evaluate("location.hash = 'layer=10'")
+    page.locator(".nv-language", has_text="English").click()
+    page.wait_for_url("**/render/09_mlp.ipynb#layer=10")
+    expect(page.locator("h1")).to_contain_text("MLP: order and chaos")
+    page.goto(course.url)
+    page.wait_for_url("**/render/00_home.ipynb*")
+    expect(page.locator(".nv-language", has_text="中文")).to_be_visible()

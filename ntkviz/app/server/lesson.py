@@ -13,13 +13,14 @@ from tornado.web import HTTPError, authenticated
 from voila.tornado.handler import TornadoVoilaHandler
 
 from .. import upstream
+from ..translation.words import _
 from .page_policy import policy
 
 ARRIVAL = 120  # seconds within which a page, with its scripts, must have arrived
 DRAWING = 4  # seconds for a browser to draw a page; on a small machine, starting a kernel would delay it
 KERNEL = re.compile(r'"kernelId": "([^"]+)"')  # in a page
 LIVE = "live"  # in the query of an address, by which a stored page asks for a kernel (static/stored/live.js)
-FULL = "The server is full; try again in a minute."
+FULL = _("The server is full; try again in a minute.")  # told in the reader's language by `page_policy.py`
 
 
 class Lesson(TornadoVoilaHandler):

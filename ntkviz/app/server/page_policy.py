@@ -14,6 +14,8 @@ from typing import Any
 
 from tornado.web import HTTPError, RequestHandler
 
+from ..translation.words import CODE, ENGLISH, _, languages, say
+
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",  # an address may contain a token
@@ -24,12 +26,13 @@ HEADERS = {
 NO_NAME = re.compile(r"[\x00-\x1f\x7f\\]")  # characters that no file name here contains
 
 ADVICE = {
-    400: "The server cannot read this request. Open the page from the list of chapters.",
-    403: "The server does not give access to this. Open the page from the list of chapters.",
-    404: "There is nothing at this address. Open the page from the list of chapters.",
-    405: "This address does not accept such requests. Open the page from the list of chapters.",
-    500: "The server ran into an error and recorded it in its log. Try again: a page's address keeps its settings.",
+    400: _("The server cannot read this request. Open the page from the list of chapters."),
+    403: _("The server does not give access to this. Open the page from the list of chapters."),
+    404: _("There is nothing at this address. Open the page from the list of chapters."),
+    405: _("This address does not accept such requests. Open the page from the list of chapters."),
+    500: _("The server ran into an error and recorded it in its log. Try again: a page's address keeps its settings."),
 }
+"""By status; `_` marks them for translation, and gives the English text in the server's process."""
 
 
 def policy(embedded_in: Sequence[str], nonce: str = "") -> str:
@@ -54,6 +57,36 @@ def policy(embedded_in: Sequence[str], nonce: str = "") -> str:
             f"frame-ancestors {frames}",
         ]
     )
+
+
+COOKIE = "ntkviz-language"
+"""Remembers which language a reader has chosen (`static/page.js`)."""
+
+
+def language_of(request: RequestHandler) -> str:
+    """The language of the reader who asks."""
+    return preferred(request.get_cookie(COOKIE, ""), request.request.headers.get("Accept-Language", ""), languages())
+
+
+def preferred(chosen: str | None, understood: str, known: list[str]) -> str:
+    """The language of a reader, one of those that are known.
+
+    Args:
+        chosen: On an earlier page.
+        understood: What the browser says: `zh-CN,zh;q=0.9,en;q=0.8`.
+        known: The languages of the course.
+    """
+    if chosen in known:
+        return str(chosen)
+    weighed: list[tuple[float, str]] = []
+    for part in understood.split(","):
+        name, _mark, weight = part.strip().partition(";q=")
+        try:
+            weighed.append((-float(weight or 1), name.partition("-")[0].lower()))
+        except ValueError:
+            continue
+    ordered = [name for weight, name in sorted(weighed, key=lambda one: one[0]) if weight < 0]
+    return next((name for name in ordered if name in known), ENGLISH)
 
 
 class Guarded(RequestHandler):
@@ -81,8 +114,10 @@ class Guarded(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Called by Tornado for every error. Jupyter's own error pages need files that are not served here."""
         page = self.settings["voila_jinja2_env"].get_template("error.html")
-        words = {"status_code": status_code, "status_message": self._reason, "advice": ADVICE.get(status_code, "")}
-        self.finish(page.render(words, base_url=self.settings["base_url"]))
+        language = language_of(self)
+        texts = {"status_message": self._reason, "advice": ADVICE.get(status_code, ""), "home": _("All chapters")}
+        words = {name: say(text, language, CODE) for name, text in texts.items()}
+        self.finish(page.render(words, status_code=status_code, language=language, base_url=self.settings["base_url"]))
 
 
 def guarded(handler: type[RequestHandler]) -> type[Guarded]:

@@ -11,10 +11,8 @@ from tornado.web import RequestHandler
 
 from ..course.edition import apart
 from ..translation.notebook import translated
-from ..translation.words import ENGLISH, languages
-
-COOKIE = "ntkviz-language"
-"""Remembers which language a reader has chosen (`static/page.js`)."""
+from ..translation.words import ENGLISH
+from .page_policy import language_of
 
 
 class Translations(LargeFileManager):
@@ -39,25 +37,6 @@ class Start(RequestHandler):
 
     def get(self) -> None:
         """Redirect."""
-        language = preferred(self.get_cookie(COOKIE, ""), self.request.headers.get("Accept-Language", ""), languages())
+        language = language_of(self)
         query = f"?{self.request.query}" if self.request.query else ""
         self.redirect(f"{self.pages}{'' if language == ENGLISH else f'{language}/'}{self.home}{query}")
-
-
-def preferred(chosen: str | None, understood: str, known: list[str]) -> str:
-    """The language of a reader, one of those that are known.
-
-    - `chosen`: on an earlier page.
-    - `understood`: what the browser says: `zh-CN,zh;q=0.9,en;q=0.8`.
-    """
-    if chosen in known:
-        return str(chosen)
-    weighed: list[tuple[float, str]] = []
-    for part in understood.split(","):
-        name, _, weight = part.strip().partition(";q=")
-        try:
-            weighed.append((-float(weight or 1), name.partition("-")[0].lower()))
-        except ValueError:
-            continue
-    ordered = [name for weight, name in sorted(weighed, key=lambda one: one[0]) if weight < 0]
-    return next((name for name in ordered if name in known), ENGLISH)

@@ -3,7 +3,8 @@
 import pytest
 from tornado.web import HTTPError
 
-from ntkviz.app.server.translations import Translations, preferred
+from ntkviz.app.server.page_policy import preferred
+from ntkviz.app.server.translations import Translations
 
 
 def test_a_notebook_in_another_language(root):
