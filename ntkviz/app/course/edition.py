@@ -20,7 +20,7 @@ class Edition:
     @property
     def name(self) -> str:
         """The language in itself."""
-        return NAMES[self.language]
+        return NAMES.get(self.language, self.language)
 
     @property
     def folder(self) -> str:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
-from .literals import fields
+from .fields import fields
 
 FORMULA = re.compile(r"\$[^$]*\$")
 CODE = re.compile(r"`[^`]*`")

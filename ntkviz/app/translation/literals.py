@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from .fields import fields
 from .markdown import NO_WORDS, in_words
 
 SEVERAL = re.compile(r"[^\W\d_]{2,}\W* \W*[^\W\d_]")
@@ -68,11 +69,6 @@ def translated(source: str, found: Iterable[Found], say: Callable[[str], str]) -
             literal = _formatted(text) if one.is_formatted else repr(text)
             source = source[: one.start] + literal + source[one.end :]
     return source
-
-
-def fields(text: str) -> list[str]:
-    """What is filled in, `{chi:.3f}`; double braces stand for themselves."""
-    return re.findall(r"(?<!\{)\{[^{}]*\}(?!\})", text)
 
 
 def template(node: ast.expr) -> str:

@@ -1,7 +1,8 @@
 """The messages of a Markdown text: its headings, paragraphs and items of lists, one by one.
 
-What frames a message (the sign of a heading or of an item, the tags of a step's question and of the teacher's note) is
-no part of it, so that no translation can break it. Displayed formulas and code are no messages, but for comments.
+What frames a message (the sign of a heading or of an item, the state of a step, the tags of its question and of the
+teacher's note) is no part of it, so that no translation can break it. Displayed formulas and code are no messages, but
+for comments.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ FRAMED = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
+STEP = re.compile(
+    r"(?P<before>\#{1,6} +\[)(?P<message>.+)(?P<after>\]\(\#[^)]*\))"
+)  # the heading of one, and its state
 COMMENT = re.compile(r"(?P<before>.*?(?:^|\s)# )(?P<message>.*)")  # in a line of code
 NO_WORDS = re.compile(r"\$[^$]*\$|`[^`]*`|<[^>]*>|\]\([^)]*\)|\{[^{}]*\}")
 WORD = re.compile(r"[^\W\d_]{2,}")
@@ -61,7 +65,7 @@ def _of_block(block: str) -> Iterator[tuple[str, bool]]:
     if block.startswith("$$"):
         yield block, False
         return
-    framed = FRAMED.fullmatch(block)
+    framed = STEP.fullmatch(block) or FRAMED.fullmatch(block)
     assert framed
     yield framed["before"], False
     yield framed["message"], in_words(framed["message"])

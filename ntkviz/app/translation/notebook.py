@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +39,7 @@ def messages(book: dict[str, Any], name: str) -> Iterator[Message]:
             frame = ""
             for text, is_message in markdown.pieces(source):
                 if is_message:
-                    heading = _plain(text) if frame.startswith("#") else heading
+                    heading = text if frame.startswith("#") else heading
                     yield Message(text, f"{cell['id']}, {heading}")
                 frame = text or frame
         elif cell["cell_type"] == "code" and not _is_guide(name):
@@ -85,8 +84,3 @@ def _values(book: dict[str, Any]) -> list[str]:
 
 def _is_guide(name: str) -> bool:
     return name.startswith("guide_")
-
-
-def _plain(heading: str) -> str:
-    """A heading without the state of a step."""
-    return re.sub(r"\]\([^)]*\)|^\[", "", heading)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import re
 
-from .literals import fields
+from .fields import fields
 from .words import language, pairs
 
 PART = "refusals"

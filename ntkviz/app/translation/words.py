@@ -17,11 +17,14 @@ LANGUAGE = "NTKVIZ_LANGUAGE"
 """The environment variable with the language of a process. Notebooks in other languages set it in their first line."""
 
 ENGLISH = "en"
-CATALOGUES = Path(str(resources.files("ntkviz.app.translation") / "catalogues"))
-"""A folder for each language, with a file for each notebook and for each kind of text that all of them share."""
+CATALOGUES = Path(os.environ.get("NTKVIZ_CATALOGUES", str(resources.files("ntkviz.app.translation") / "catalogues")))
+"""A folder for each language, with a file for each notebook and for each kind of text that all of them share.
+
+The environment variable names another folder, for translators who have no checkout, and for tests.
+"""
 
 NAMES = {ENGLISH: "English", "zh": "中文"}
-"""Each language in itself, by its code."""
+"""The languages in themselves, by their codes."""
 
 CODE, PAGE = "app", "page"
 """The catalogues of texts in Python code, and of those in templates, scripts and menus."""
@@ -29,7 +32,7 @@ CODE, PAGE = "app", "page"
 
 def languages() -> list[str]:
     """The languages in which the course can be read: English, and those that have catalogues."""
-    return [name for name in NAMES if name == ENGLISH or (CATALOGUES / name).is_dir()]
+    return [ENGLISH, *sorted(folder.name for folder in CATALOGUES.iterdir() if folder.is_dir())]
 
 
 def language() -> str:

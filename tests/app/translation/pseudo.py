@@ -17,10 +17,10 @@ def pseudo(text: str) -> str:
     """A text in this language; formulas, code, tags, links and fields are as they were."""
     kept = KEPT.findall(text)
     parts = [part.translate(ACCENTS) for part in KEPT.split(text)]
-    longer = "ê" * max(1, round(0.4 * sum(map(len, parts))))
+    longer = " ".join(["êêêê"] * max(1, round(0.4 * sum(map(len, parts)) / 5)))
     spoken = "".join(a + b for a, b in zip(parts, [*kept, ""], strict=True))
     body = spoken.strip()
-    return spoken.replace(body, f"⟦{body}·{longer}⟧") if body else text
+    return spoken.replace(body, f"⟦{body} {longer}⟧") if body else text
 
 
 def write(folder: Path, template: Catalog, part: str) -> None:

@@ -17,7 +17,7 @@ def test_the_pieces_of_every_cell_are_the_cell(root):
 @pytest.mark.parametrize(
     ("text", "messages"),
     [
-        ("### [Twins](#a=1)\nTwo.\n\n<aside>3 min. Say so.</aside>", ["[Twins](#a=1)", "Two.", "3 min. Say so."]),
+        ("### [Twins](#a=1)\nTwo.\n\n<aside>3 min. Say so.</aside>", ["Twins", "Two.", "3 min. Say so."]),
         ('## <a id="idea"></a>The idea\n\nOne.\nTwo.', ["The idea", "One.\nTwo."]),
         ("<details><summary>Which?</summary>\n\nThis one.\n\n</details>", ["Which?", "This one."]),
         ("Look:\n\n$$\\text{no words}$$\n\nand\n- one $x$\n- two", ["Look:", "and", "one $x$", "two"]),
