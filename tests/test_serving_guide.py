@@ -20,7 +20,7 @@ from traitlets import Container, TraitType
 from traitlets.config import Config
 from voila.voila_kernel_manager import voila_kernel_manager_factory
 
-from ntkviz.app import classroom, serve, thumbnails
+from ntkviz.app import classroom, serve, thumbnails, translation
 from ntkviz.app.server.dashboard import CONFIG, Dashboard
 
 # Nginx's words: a string, the end of a directive, the begin or end of a block, or anything else.
@@ -126,7 +126,7 @@ def test_every_option_of_the_dashboard_exists(root):
 
 def test_every_module_that_is_started_exists(root):
     modules = {module for line in commands(root) for module in re.findall(r"ntkviz\.app\.\w+", line)}
-    assert {serve.__name__, classroom.__name__, thumbnails.__name__} == modules
+    assert {one.__name__ for one in (serve, classroom, thumbnails, translation)} == modules
     assert all(importlib.util.find_spec(module) for module in modules)
 
 
