@@ -131,7 +131,7 @@ def test_an_answer_in_time_never_dims_the_picture(slow, monkeypatch):
     slow.classes.clear()
     for value in (0.5, 1.5, 2.0):
         move(slow.picture, value)
-    wait_for(lambda: slow.picture._cancel.disabled)
+        wait_for(lambda: slow.picture._cancel.disabled)  # without an event loop, its updates run beside the next move
     time.sleep(0.2)
     assert not slow.classes
 
