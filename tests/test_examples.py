@@ -48,7 +48,7 @@ def picture() -> dict[str, Any]:
 
 STAND_INS: dict[str, Callable[[], dict[str, Any]]] = {
     "ntkviz.app": picture,
-    "ntkviz.app.pages.controls.Controls": lambda: vars(app),
+    "ntkviz.app.pages.controls.Controls": lambda: {name: getattr(app, name) for name in app.__all__},
     "ntkviz.language.text.notation": lambda: vars(listing) | vars(notation) | {"MyOp": type("MyOp", (), {})},
     "ntkviz.language.rules": lambda: {"ops": instructions, "Rules": Rules, "Array": jax.Array},
     "ntkviz.language.nonlinearities.nonlinearity.nonlinearity": inside_an_architecture,
