@@ -33,7 +33,7 @@ def messages(book: dict[str, Any], name: str) -> Iterator[Message]:
     - `name`: `09_mlp`.
     """
     known, heading = _values(book), book["metadata"].get("title", "")
-    for cell in book["cells"]:
+    for cell in _cells(book):
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             frame = ""
@@ -48,8 +48,7 @@ def messages(book: dict[str, Any], name: str) -> Iterator[Message]:
 
 def choices(book: dict[str, Any]) -> list[str]:
     """The choices of controls, which the app shows in the reader's language and keeps in English."""
-    sources = ("".join(cell["source"]) for cell in book["cells"] if cell["cell_type"] == "code")
-    found = [text for source in sources for text, is_seen in literals.values(source).items() if is_seen]
+    found = [text for source in _code(book) for text, is_seen in literals.values(source).items() if is_seen]
     return list(dict.fromkeys(text for text in found if markdown.in_words(text)))
 
 
@@ -61,7 +60,7 @@ def translated(book: dict[str, Any], name: str, language: str) -> dict[str, Any]
     book, known = copy.deepcopy(book), _values(book)
     about = {key: say(book["metadata"][key], language, PAGE) for key in ABOUT if key in book["metadata"]}
     book["metadata"] |= about | {"language": language}
-    for cell in book["cells"]:
+    for cell in _cells(book):
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             cell["source"] = markdown.translated(source, word)
@@ -72,14 +71,23 @@ def translated(book: dict[str, Any], name: str, language: str) -> dict[str, Any]
 
 
 def _speak(book: dict[str, Any], language: str) -> None:
-    code = next((cell for cell in book["cells"] if cell["cell_type"] == "code"), None)
+    code = next((cell for cell in _cells(book) if cell["cell_type"] == "code"), None)
     if code is not None:
         code["source"] = f"{SPOKEN.format(language=language)}{''.join(code['source'])}"
 
 
 def _values(book: dict[str, Any]) -> list[str]:
-    sources = ("".join(cell["source"]) for cell in book["cells"] if cell["cell_type"] == "code")
-    return [text for source in sources for text in literals.values(source)]
+    return [text for source in _code(book) for text in literals.values(source)]
+
+
+def _code(book: dict[str, Any]) -> Iterator[str]:
+    return ("".join(cell["source"]) for cell in _cells(book) if cell["cell_type"] == "code")
+
+
+def _cells(book: dict[str, Any]) -> list[Any]:
+    """The cells of a notebook, none if it is not one: a server with an unreadable file among others must start."""
+    cells: list[Any] = book.get("cells", [])
+    return cells
 
 
 def _is_guide(name: str) -> bool:

@@ -60,3 +60,9 @@ def test_place_names_the_step(books):
 def test_choices_are_words_that_the_app_translates(books):
     assert {"pixels", "two images", "one row", "every pair"} < set(notebook.choices(books["02_ntk"]))
     assert "random draw" not in notebook.choices(books["02_ntk"])
+
+
+def test_what_is_no_notebook_has_no_messages():
+    book = {"metadata": {}}
+    assert not list(notebook.messages(book, "02_unreadable"))
+    assert notebook.translated(book, "02_unreadable", "zh") == {"metadata": {"language": "zh"}}
