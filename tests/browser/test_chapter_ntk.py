@@ -144,8 +144,9 @@ def test_numbers_and_picture_can_be_downloaded(ntk, chapter):
     ntk.evaluate("history.replaceState(history.state, '', `?token=sesame${location.hash}`)")  # as it is opened at first
     files = []
     ntk.on("download", lambda download: files.append(download))
-    ntk.get_by_role("button", name="CSV").click()
-    ntk.wait_for_timeout(1500)
+    with ntk.expect_event("download", lambda download: len(files) == 2):
+        ntk.get_by_role("button", name="CSV").click()
+    ntk.wait_for_timeout(500)  # for files that should not be there
     state = "view=every_pair-depth=2-97a8ccd7"
     texts = {file.suggested_filename: file.path().read_text("utf-8") for file in files}
     assert sorted(texts) == [f"ntkviz-02_ntk-{plot}-{state}.csv" for plot in ("deviation", "kernels")]
