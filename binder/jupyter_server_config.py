@@ -12,10 +12,11 @@ from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelMana
 from tornado.web import HTTPError
 
 from ntkviz import machine
-from ntkviz.app import chapters
 from ntkviz.app.classroom import engine
+from ntkviz.app.course.edition import editions
 from ntkviz.app.serve import keep_compiled_code
 from ntkviz.app.server.dashboard import CONFIG, HOME, JUPYTER_PATH
+from ntkviz.app.translation.words import ENGLISH
 
 NOTEBOOKS = Path.cwd() / "notebooks"
 SMALL = machine.memory_total() < 4e9  # as on mybinder.org, which allows 2 GB
@@ -65,7 +66,8 @@ c.VoilaConfiguration.extension_denylist = [
     *CONFIG.VoilaConfiguration.extension_denylist,
     "@jupyter-server/resource-usage",
 ]
-c.VoilaConfiguration.resources = {"chapters": chapters(NOTEBOOKS)}
+# In English only: the notebooks of other languages are no files, and are made by our own server.
+c.VoilaConfiguration.resources = {"editions": {ENGLISH: editions(NOTEBOOKS)[ENGLISH]}}
 # Beside Jupyter, Voilà would load MathJax from another host. Without a URL it uses JupyterLab's, on this server.
 c.ServerApp.tornado_settings = {"mathjax_url": None, "mathjax_config": None}
 # JupyterLab, at ?urlpath=lab, would check for newer versions of itself.
