@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..translation.words import ENGLISH, NAMES, PAGE, languages, pairs, say
+from ..translation.words import ENGLISH, NAMES, PAGE, languages, offered, pairs, say
 from .chapter import Chapter, chapters
 from .chapter import parts as parts_of
 
@@ -21,6 +21,11 @@ class Edition:
     def name(self) -> str:
         """The language in itself."""
         return NAMES.get(self.language, self.language)
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether other pages lead to it."""
+        return self.language in offered()
 
     @property
     def folder(self) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 from tornado.web import HTTPError, RequestHandler
 
-from ..translation.words import CODE, ENGLISH, _, languages, say
+from ..translation.words import CODE, ENGLISH, _, offered, say
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -65,7 +65,7 @@ COOKIE = "ntkviz-language"
 
 def language_of(request: RequestHandler) -> str:
     """The language of the reader who asks."""
-    return preferred(request.get_cookie(COOKIE, ""), request.request.headers.get("Accept-Language", ""), languages())
+    return preferred(request.get_cookie(COOKIE, ""), request.request.headers.get("Accept-Language", ""), offered())
 
 
 def preferred(chosen: str | None, understood: str, known: list[str]) -> str:

@@ -26,6 +26,9 @@ The environment variable names another folder, for translators who have no check
 NAMES = {ENGLISH: "English", "zh": "中文"}
 """The languages in themselves, by their codes."""
 
+DRAFTS = {"zh"}
+"""Languages in which most chapters are not translated yet: readers are not led to them, but their pages are served."""
+
 CODE, PAGE = "app", "page"
 """The catalogues of texts in Python code, and of those in templates, scripts and menus."""
 
@@ -33,6 +36,11 @@ CODE, PAGE = "app", "page"
 def languages() -> list[str]:
     """The languages in which the course can be read: English, and those that have catalogues."""
     return [ENGLISH, *sorted(folder.name for folder in CATALOGUES.iterdir() if folder.is_dir())]
+
+
+def offered() -> list[str]:
+    """The languages that readers are led to."""
+    return [code for code in languages() if code not in DRAFTS]
 
 
 def language() -> str:

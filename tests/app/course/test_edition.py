@@ -1,6 +1,7 @@
 """An edition has the titles, the menu and the words of one language."""
 
 from ntkviz.app.course.edition import apart, editions
+from ntkviz.app.translation import words
 
 
 def test_editions_of_the_course(root):
@@ -22,3 +23,10 @@ def test_a_path_names_its_language():
     for path in ("09_mlp.ipynb", "fr/09_mlp.ipynb", "en/09_mlp.ipynb", "zh", "zh/"):
         assert apart(path) == ("en", path)
     assert apart("zh/zh/09_mlp.ipynb") == ("zh", "zh/09_mlp.ipynb")
+
+
+def test_a_draft_is_not_offered(root, monkeypatch):
+    monkeypatch.setattr(words, "DRAFTS", {"zh"})
+    assert [found.language for found in editions(root / "notebooks").values() if found.is_offered] == ["en"]
+    monkeypatch.setattr(words, "DRAFTS", set())
+    assert [found.language for found in editions(root / "notebooks").values() if found.is_offered] == ["en", "zh"]
