@@ -71,9 +71,9 @@ handouts: site $(BROWSER)
 site: $(INSTALLED)
 	@$(BIN)/python -m ntkviz site .cache/site --cache=.cache/chapters --address=$(ADDRESS)
 
-# Checks that read the code use one processor each, and the audit waits for the network: two run at a time.
+# Checks that read the code use one processor each; the audit and the installation of a browser wait for the network.
 test: $(INSTALLED)
-	@$(MAKE) --jobs=2 check-format lint types audit
+	@$(MAKE) --jobs=3 check-format lint types audit $(BROWSER)
 	@$(MAKE) unit notebooks
 
 check-format: $(INSTALLED)

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from selection import full
 
 import ntkviz as nv
 
@@ -59,7 +60,9 @@ def local_and_transposed(n):
     return init, apply
 
 
-@pytest.mark.parametrize(("name", "make"), [("circular", Circular), ("local_and_transposed", local_and_transposed)])
+@pytest.mark.parametrize(
+    ("name", "make"), [full(("circular", Circular)), ("local_and_transposed", local_and_transposed)]
+)
 def test_layers_are_those_of_ordinary_models(name, make, root):
     """In the parametrization "ntk4a" with σ = 1, the NTKs agree too."""
     names = example(root, "def around")

@@ -6,6 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 from scipy.linalg import expm, solve
+from selection import full
 from sklearn.datasets import load_digits
 
 import ntkviz as nv
@@ -337,6 +338,7 @@ def test_wider_trained_networks_follow_their_prediction_more_closely(data):
 
 
 @pytest.mark.wide
+@pytest.mark.full
 def test_many_trained_networks_have_the_predicted_mean_and_covariance(data):
     x_train, x_test, y = data[0], data[1], data[2][:, 0]
     networks, records, steps = 1024, 4, 8
@@ -359,7 +361,7 @@ def test_one_hot_targets_are_centred():
     np.testing.assert_allclose(targets, np.array([[-1, 2, -1], [2, -1, -1], [-1, 2, -1]]) / 3)
 
 
-@pytest.mark.parametrize("nonlinearity", ["relu", "erf"])
+@pytest.mark.parametrize("nonlinearity", [full("relu"), "erf"])
 def test_both_kernels_read_handwritten_digits(nonlinearity):
     digits = load_digits()
     x = digits.data - digits.data.mean(axis=0)

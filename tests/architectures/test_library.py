@@ -59,7 +59,7 @@ def test_signature_docstring_and_check(name):
     assert len(nv.program(arch, _inputs(name))) > 3
 
 
-@pytest.mark.parametrize("name", full_among(SIGNATURES, "resnet", "lstm", "transformer"))
+@pytest.mark.parametrize("name", full_among(SIGNATURES, "resnet", "lstm", "transformer", "gru", "cnn"))
 def test_two_batches_in_either_order_have_one_empirical_kernel(name):
     arch, one, other = getattr(a, name)(parametrization="ntk4a"), _inputs(name, 0), _inputs(name, 1)
     cross = nv.empirical_ntk(arch, one, other, width=16, key=0)
@@ -69,7 +69,7 @@ def test_two_batches_in_either_order_have_one_empirical_kernel(name):
     np.testing.assert_allclose(swapped.T, cross, rtol=2e-4, atol=2e-4 * float(np.max(np.abs(cross))))
 
 
-@pytest.mark.parametrize("name", full_among(SIGNATURES, "gru", "lstm"))
+@pytest.mark.parametrize("name", full_among(SIGNATURES, "gru", "lstm", "transformer", "tied_readout", "gcn"))
 def test_two_batches_in_either_order_have_one_limit(name):
     arch, one, other = getattr(a, name), _inputs(name, 0), _inputs(name, 1)
     cross, swapped = nv.infinite_ntk(arch, one, other), nv.infinite_ntk(arch, other, one)
@@ -87,7 +87,7 @@ SLOPES = {
 } | {"attention": a.attention(tied=True, heads=2)}
 
 
-@pytest.mark.parametrize("name", full_among(SLOPES, "mlp", "resnet", "cnn", "attention"))
+@pytest.mark.parametrize("name", full_among(SLOPES, "mlp", "resnet", "cnn", "gcn", "attention", "transformer"))
 def test_networks_approach_the_limit_as_one_over_root_width(name):
     table = nv.deviation(SLOPES[name], _inputs(name), widths=(32, 512), seeds=32)
     assert table.slope() == pytest.approx(-0.5, abs=0.15)
@@ -107,7 +107,7 @@ def test_sequences_of_different_lengths_agree_with_their_own_pairs(arch):
     assert np.linalg.norm(sampled - kernels.ntk) < 0.06 * np.linalg.norm(kernels.ntk)
 
 
-@pytest.mark.parametrize("arch", [full(a.gru), a.lstm], ids=lambda arch: arch.__name__)
+@pytest.mark.parametrize("arch", [a.gru, full(a.lstm)], ids=lambda arch: arch.__name__)
 def test_gated_networks_read_sequences_of_different_lengths(arch):
     rng = np.random.default_rng(2)
     sequences = [rng.standard_normal((time, 3)) for time in (2, 1, 2)]

@@ -23,7 +23,6 @@ ONE_OF_A_KIND = (
     "02_ntk",  # images, and handles in the picture
     "05_figure_1",  # curves, and computations whose cost is announced
     "06_tensor_programs",  # a program line by line
-    "11_rnn",  # maps and a player
     "15_playground",  # blocks
     "guide_write_your_own",
 )

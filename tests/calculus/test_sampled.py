@@ -31,7 +31,7 @@ def sampled(arch, x, seed=0, *, assume_gia=False):
     return sample(stack, stack, assume_gia=assume_gia, seed=seed)
 
 
-@pytest.mark.parametrize("name", full_except(KNOWN_EXACTLY, "worked example", "tied readout"))
+@pytest.mark.parametrize("name", full_except(KNOWN_EXACTLY, "worked example"))
 def test_the_standard_error_covers_the_true_error(name):
     """Over many seeds (value − truth)/error is distributed as it should be: Student's t of 15 degrees of freedom."""
     arch, x = KNOWN_EXACTLY[name]

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from selection import full
 
 import ntkviz as nv
 from ntkviz.gallery import MODELS
@@ -13,7 +14,7 @@ from ntkviz.gallery.traced import make_of, traced
 IMAGES = np.random.default_rng(0).normal(size=(2, 64))
 
 
-@pytest.mark.parametrize("title", ["Equinox CNN", "nnx ResNet", "JAX tied weights", "repaired attention"])
+@pytest.mark.parametrize("title", ["Equinox CNN", full("nnx ResNet"), "JAX tied weights", full("repaired attention")])
 def test_a_model_is_its_program_up_to_rounding(title):
     """With the same parameters; the other models use no front end or rule that these do not."""
     model = MODELS[title]

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import mpmath
 import numpy as np
 import pytest
+from selection import full
 
 import ntkviz  # noqa: F401  (sets float64)
 from ntkviz.gaussian.batchnorm import BatchNormMoments, batchnorm_relu, batchnorm_relu_single
@@ -52,7 +53,7 @@ def arc_cosine_moments(c):
 # --- Symmetric covariances: closed forms --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("batch", [4, 8, 64])
+@pytest.mark.parametrize("batch", [4, 8, full(64)])
 def test_exchangeable_batch_is_uniform_on_a_sphere(batch):
     """K = aI + b11ᵀ: u/|u| is uniform on the sphere of R^(B−1), independent of |u|, and E|u|⁻² = 1/(a(B − 3))."""
     a, b, a_dot = 0.7, 0.3, 1.9

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from outside_gia import there_and_back
+from selection import full, full_among
 
 import ntkviz as nv
 from ntkviz.calculus import influence
@@ -23,7 +24,7 @@ IMAGES = np.random.default_rng(1).standard_normal((2, 2, 3, 2))
 clip = nv.nonlinearity(lambda x: jnp.clip(x, -1.0, 0.5))
 
 
-@pytest.mark.parametrize("depth", [1, 2, 4])  # (11L + 7) has two coefficients
+@pytest.mark.parametrize("depth", [1, 2, full(4)])  # (11L + 7) has two coefficients
 def test_relu_networks_have_the_known_variance(depth):
     """σ_w² = 2, no biases, ‖x‖² = d: Θ = L + 1 and n·Var Θ_n → L(L + 1)(11L + 7)/3."""
     arch, x = a.mlp(depth=depth, sigma_w=2**0.5, sigma_b=0.0), np.array([[1.0, -1.0]])
@@ -73,7 +74,7 @@ NETWORKS = {
 }
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", full_among(NETWORKS, "two kinks", "relu", "convolution", "attention"))
 def test_random_networks_are_as_far_from_the_limit(name):
     arch, x = NETWORKS[name]
     width, seeds = 512, 150

@@ -93,12 +93,12 @@ VECTORS, SEQUENCES = (3, 4), (3, 3, 2)
 @pytest.mark.parametrize(
     ("arch", "shape", "scale"),
     [
-        (nv.architectures.mlp(depth=3, nonlinearity="erf"), VECTORS, 1),
+        full((nv.architectures.mlp(depth=3, nonlinearity="erf"), VECTORS, 1)),
         (nv.architectures.mlp(depth=2, sigma_b=0.4, parametrization="ntk4a"), VECTORS, 1),
-        (rnn, SEQUENCES, 1),
+        full((rnn, SEQUENCES, 1)),
         (rnn(parametrization="ntk4a"), SEQUENCES, 1),
         (transposed, VECTORS, 1),
-        (many_matrices, VECTORS, 1),
+        full((many_matrices, VECTORS, 1)),
         (whole_batch, VECTORS, 1),
         (layer_normalised, VECTORS, 1),
         (tied, VECTORS, WIDTH),
@@ -142,7 +142,7 @@ def test_blocks_of_examples_equal_the_whole(rng, monkeypatch):
     ("arch", "shape"),
     [
         full((nv.architectures.mlp(), (5, 3))),
-        (nv.architectures.rnn(), (5, 6, 3)),
+        full((nv.architectures.rnn(), (5, 6, 3))),
         (nv.architectures.batchnorm_mlp(), (5, 3)),
     ],
 )

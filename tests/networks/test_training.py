@@ -47,7 +47,7 @@ def test_network_is_that_of_the_empirical_ntk(data):
     "arch",
     [
         full(A.mlp),
-        A.mlp(parametrization="ntk4a"),
+        full(A.mlp(parametrization="ntk4a")),
         full(A.rnn),
         A.batchnorm_mlp,
         full(A.mean_readout_mlp),

@@ -20,14 +20,14 @@ FLOAT32 = {"SimpleCell", "GRUCell", "OptimizedLSTMCell", "MGUCell", "Bidirection
 
 ALWAYS = (
     *("tied_autoencoder", "rectangular_tied", "multipliers", "mean_readout", "ScannedLayers", "matrix_tiled"),
-    *("NormalizedMLP", "RunningBatchNorm", "NnxMLP", "eqx_mlp", "hk_mlp", "MaskedMean"),
-    *("Grouped", "PaddedPooling", "LocallyConnected", "UNet", "EqxCNN", "hk_filters", "WaveNet"),
-    *("OptimizedLSTMCell", "MGUCell", "hk_lstm", "output_of_each_step"),
+    *("RunningBatchNorm", "NnxMLP", "hk_mlp", "MaskedMean"),
+    *("Grouped", "PaddedPooling", "hk_filters", "WaveNet"),
+    *("OptimizedLSTMCell", "output_of_each_step"),
     *("Perceiver", "vectors_of_heads", "LanguageModel", "ClassToken", "EqxEmbedding", "softmax_over_positions"),
     *("padded_at_borders", "written_to_places", "positions_chosen_by_data", "readout_of_each_position"),
     *("ActorCritic", "added_heads", "joined_heads", "divided_outputs", "weighted_outputs"),
 )
-"""Tracing these runs every line of `ntkviz.tracing` that tracing any of the models runs (measured with coverage)."""
+"""Tracing these runs all but 20 of the 3,440 lines of `ntkviz.tracing` that tracing any of the models runs."""
 
 
 @pytest.mark.parametrize("name", full_except(MODELS, *ALWAYS))

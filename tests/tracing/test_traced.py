@@ -71,7 +71,7 @@ def attention_in_the_language(net, x):
     ("make", "arch", "x"),
     [
         (MLP, A.mlp(depth=2, **PLAIN), VECTORS),
-        (PlainCNN, A.cnn(pooling="average", **PLAIN), IMAGES),
+        full((PlainCNN, A.cnn(pooling="average", **PLAIN), IMAGES)),
         (lambda n: two_layers(n, attention), attention_in_the_language(parametrization="ntk4a"), SEQUENCES),
         (MODELS["tied_autoencoder"][0], None, VECTORS[:2]),
     ],

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from selection import full_among
 
 import ntkviz as nv
 from ntkviz.networks.sampling import at_readout_scale, run, width_of
@@ -74,7 +75,7 @@ def descended(traced, x, y, *, width, steps, learning_rate, richness):
     return np.array(expected), found
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", full_among(CASES, "added_heads", "rectangular_tied"))
 def test_at_finite_width_it_is_gradient_descent_of_the_model(name):
     make, x = CASES[name]
     y = np.array([1.0, -1.0, 0.5])[: len(x)]

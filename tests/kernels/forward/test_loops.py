@@ -135,7 +135,7 @@ def gaussian_states(net, x):
     return net.readout("v", nv.erf(nv.stack(h, axis=1).mean(1)))
 
 
-@pytest.mark.parametrize("fn", [two_layers, there_and_back_with_one_matrix, normalised, gaussian_states])
+@pytest.mark.parametrize("fn", [full(two_layers), there_and_back_with_one_matrix, normalised, gaussian_states])
 def test_loops_give_what_pairs_of_steps_give(rng, fn):
     programs = [nv.architecture(fn).trace((rng.normal(size=(1, 5, 3)),)) for _ in range(2)]
     loops = jax.jit(by_loops)(*programs)
@@ -247,7 +247,7 @@ def input_used_again(net, x):
     return net.readout("v", nv.stack(s, axis=1).mean(1))
 
 
-@pytest.mark.parametrize("fn", [None, two_layers, product_used_again, input_used_again])
+@pytest.mark.parametrize("fn", [full(None), two_layers, product_used_again, input_used_again])
 def test_the_empirical_kernel_of_a_loop_is_that_of_all_gradients(rng, fn):
     arch = nv.architecture(fn) if fn else RNN(pooling="average")
     x = rng.normal(size=(3, 8, 2))

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 from jax.extend.core import jaxprs_in_params
+from selection import full
 
 import ntkviz as nv
 from ntkviz.execution.trace_signature import trace_signature
@@ -66,7 +67,14 @@ def shared_in_a_layer(net, h, k):
     return W @ nv.relu(W @ nv.relu(h)) + net.bias(f"b{k}", std=0.1)
 
 
-FOLDED = [(mlp_layer, 8), (residual, 3), (pre_norm, 2), (post_norm, 2), (convolution, 3), (shared_in_a_layer, 3)]
+FOLDED = [
+    full((mlp_layer, 8)),
+    (residual, 3),
+    (pre_norm, 2),
+    full((post_norm, 2)),
+    (convolution, 3),
+    (shared_in_a_layer, 3),
+]
 
 
 def program(arch, positions=3):

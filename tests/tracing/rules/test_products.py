@@ -21,6 +21,7 @@ def quiet():
 
 
 @pytest.mark.wide
+@pytest.mark.full
 def test_kernels_of_many_heads():
     """The NNGP is Σ_sv E[A_ts Ā_uv] E[v_s v̄_v], an expectation over one head's Gaussian q and k, averaged over t and u;
     the NTK is that of networks of many heads."""
