@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..style import theme
+from ..translation.words import _, counted
 from .panel import Part, Plot
 
 
@@ -24,10 +25,11 @@ class AttentionPair(Plot):
         self._titles, self._words, self._names = (left, right), list(words), _numbered(words)
         count = len(self._words)
         blank = np.full((count, count), np.nan)
+        said = _("from {word} to {other}")
         figure = self.figure
         for side, number in enumerate(("", "2")):
             figure.add_heatmap(z=blank, xaxis=f"x{number}", yaxis=f"y{number}", coloraxis="coloraxis", xgap=1, ygap=1)
-            figure.data[-1].customdata = [[f"from {a} to {b}" for b in self._names] for a in self._names]
+            figure.data[-1].customdata = [[said.format(word=a, other=b) for b in self._names] for a in self._names]
             figure.data[-1].hovertemplate = f"{self._titles[side]}<br>%{{customdata}}: %{{z:.3f}}<extra></extra>"
             figure.add_shape(
                 type="rect", xref=f"x{number}", yref=f"y{number}", x0=-0.5, x1=count - 0.5, y0=-0.5, y1=0.5
@@ -76,7 +78,8 @@ class AttentionPair(Plot):
             return
         sample, limit = self._maps()
         number = f"{np.abs(sample - limit).max():.3f}" if all(part.current for part in self.parts) else "…"
-        self.say(f"Every row sums to 1. The largest difference between the two maps is <b>{number}</b>.")
+        said = _("Every row sums to 1. The largest difference between the two maps is <b>{number}</b>.")
+        self.say(said.format(number=number))
 
     @property
     def _count(self) -> int:
@@ -116,10 +119,10 @@ class WeightCloud(Plot):
         self._words = list(words)
         self._limit, self._networks, self._width = np.full(len(self._words), np.nan), np.empty((0, len(words))), 1
         figure = self.figure
-        figure.add_scatter(x=[], y=[], mode="markers", name="networks")
+        figure.add_scatter(x=[], y=[], mode="markers", name=_("networks"))
         figure.data[0].marker.update(color=theme.FINITE, size=6, opacity=0.5)
-        figure.add_scatter(x=[], y=[], mode="lines", name="infinite width", line={"color": theme.LIMIT, "width": 3})
-        figure.add_scatter(x=[], y=[], mode="markers", name="left network")
+        figure.add_scatter(x=[], y=[], mode="lines", name=_("infinite width"), line={"color": theme.LIMIT, "width": 3})
+        figure.add_scatter(x=[], y=[], mode="markers", name=_("left network"))
         figure.data[2].marker.update(color=theme.FINITE, size=11, symbol="circle-open", line_width=2.5)
         figure.update_traces(hovertemplate="%{y:.3f}<extra>%{fullData.name}</extra>")
         figure.update_layout(
@@ -132,7 +135,7 @@ class WeightCloud(Plot):
                 "showgrid": False,
                 "fixedrange": True,
             },
-            yaxis={"title": "attention weight", "range": [-0.03, 1.03], "fixedrange": True, "nticks": 6},
+            yaxis={"title": _("attention weight"), "range": [-0.03, 1.03], "fixedrange": True, "nticks": 6},
             legend=theme.legend(orientation="h", x=0, xanchor="left", yanchor="bottom"),
             margin={"l": 62, "r": 10, "t": 2 * theme.HEADING, "b": 50},
         )
@@ -167,12 +170,15 @@ class WeightCloud(Plot):
             )
             one.update(x=words if count else [], y=self._networks[0] if count else [])
         if count < 2:
-            self.say("Estimating the spread takes at least two networks.")
+            self.say(_("Estimating the spread takes at least two networks."))
             return
-        self.say(
-            f"{count} networks of width {self._width:,} vary by ± <b>{self.spread():.3f}</b>; times √n that is "
-            f"<b>{self.spread() * self._width**0.5:.2f}</b>."
+        said = counted(
+            "{count} network of width {width} varies by ± <b>{spread}</b>; times √n that is <b>{product}</b>.",
+            "{count} networks of width {width} vary by ± <b>{spread}</b>; times √n that is <b>{product}</b>.",
+            count,
         )
+        spread, product = f"{self.spread():.3f}", f"{self.spread() * self._width**0.5:.2f}"
+        self.say(said.format(count=count, width=f"{self._width:,}", spread=spread, product=product))
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "network", "to", "weight", "limit"

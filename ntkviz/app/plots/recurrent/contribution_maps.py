@@ -9,6 +9,7 @@ import numpy as np
 
 from ...style import theme
 from ...style.wording import figures, signed
+from ...translation.words import _
 from ..panel import Part, Plot
 from .unrolled import SELECTED, Unrolled
 
@@ -160,13 +161,12 @@ class ContributionMaps(Plot):
         shape = len(self._words), len(self._words_bar)
         length, length_bar = self._lengths
         cells, text = np.full(shape, np.nan), np.full(shape, "", dtype=object)
+        said = _("{word} ({t}) and {other} ({t_bar}): <b>{value}</b>")
         cells[:length, :length_bar] = self._map(side)
         for t, t_bar in np.ndindex(length, length_bar):
             split = "<br>".join(f"{name}: {signed(float(p[t, t_bar]), 4)}" for name, p in self._over_time(side).items())
-            text[t, t_bar] = (
-                f"{self._words[t]} ({t + 1}) and {self._words_bar[t_bar]} ({t_bar + 1}): "
-                f"<b>{signed(float(cells[t, t_bar]), 4)}</b><br>{split}"
-            )
+            words, value = {"word": self._words[t], "other": self._words_bar[t_bar]}, signed(float(cells[t, t_bar]), 4)
+            text[t, t_bar] = f"{said.format(**words, t=t + 1, t_bar=t_bar + 1, value=value)}<br>{split}"
         self.figure.data[2 * side].update(z=shade(cells / self._unit), text=text)
 
     def _read(self) -> None:
@@ -175,13 +175,20 @@ class ContributionMaps(Plot):
         within = self._over_time(1)
         sums = {name: float(np.sum(within.get(name, part))) for name, part in limit.items()}
         sums = {name: value if abs(value) > ROUNDING * self._unit else 0.0 for name, value in sums.items()}
-        said = f"In the limit Θ = <b>{figures(sum(sums.values()))}</b>: "
-        said += " + ".join(f"{figures(value)} from {name}" for name, value in sums.items()) + "."
+        term, whole = _("{value} from {parameter}"), _("In the limit Θ = <b>{sum}</b>: {terms}.")
+        terms = " + ".join(term.format(value=figures(value), parameter=name) for name, value in sums.items())
+        said = whole.format(sum=figures(sum(sums.values())), terms=terms)
+        self.say(f"{said} {self._lags()}".rstrip())
+
+    def _lags(self) -> str:
+        """The share of equal lags; empty if there is none."""
         share = self.equal_lag_share(1)
-        if np.isfinite(share):
-            said += f" Equal lags (white dots) make up <b>{share:.0%}</b> of the map"
-            said += f"; in this network, <b>{self.equal_lag_share(0):.0%}</b>." if self.parts[0].current else "."
-        self.say(said)
+        if not np.isfinite(share):
+            return ""
+        if not self.parts[0].current:
+            return _("Equal lags (white dots) make up <b>{share}</b> of the map.").format(share=f"{share:.0%}")
+        said = _("Equal lags (white dots) make up <b>{share}</b> of the map; in this network, <b>{network}</b>.")
+        return said.format(share=f"{share:.0%}", network=f"{self.equal_lag_share(0):.0%}")
 
     def table(self) -> Iterator[Sequence[Any]]:
         limit, network = self._sides[1], None if self.parts[0].outdated else self._sides[0]

@@ -9,11 +9,11 @@ import numpy as np
 
 from ....calculus.half_life import half_life, tail
 from ...style import theme
+from ...translation.words import _, counted
 from ..panel import Part, Plot
 
 MIDDLE = 0.16, 0.84  # quantiles that enclose 68 %: for a Gaussian, mean ± std
 LONG = 200  # steps: longer half-lives cannot be distinguished from infinite ones
-ALONE = "Memory multiplied by this gate alone, drawn anew at each step,"
 
 MAP, BAND = 0.48, 0.33  # of the height of a plot of gates: the lower end of the map, and the upper end of the band
 GATE_BAR = {
@@ -41,8 +41,8 @@ class GatePlot(Plot):
         figure, x = self.figure, np.arange(1, steps + 1)
         figure.add_heatmap(x=x, y=np.arange(1, shown + 1), z=np.full((shown, steps), np.nan), zmin=0, zmax=1)
         figure.data[0].update(colorscale=theme.SEQUENTIAL, xgap=1, colorbar=GATE_BAR)
-        figure.data[0].hovertemplate = "coordinate %{y}, step %{x}: %{z:.2f}<extra></extra>"
-        for colour, label in ((theme.LIMIT, "infinite width"), (theme.FINITE, "this network")):
+        figure.data[0].hovertemplate = _("coordinate %{y}, step %{x}: %{z:.2f}<extra></extra>")
+        for colour, label in ((theme.LIMIT, _("infinite width")), (theme.FINITE, _("this network"))):
             filled = {"fill": "toself", "fillcolor": theme.translucent(colour, 0.18), "line_width": 0}
             figure.add_scatter(x=[], y=[], mode="lines", showlegend=False, **filled)
             figure.add_scatter(x=[], y=[], mode="lines", name=label, line={"color": colour, "width": 3})
@@ -50,12 +50,13 @@ class GatePlot(Plot):
         figure.data[4].line.width = 2
         for trace in figure.data[1:]:
             trace.update(hoverinfo="skip", xaxis="x", yaxis="y2")
-        self._limit, self._network = self.parts = [Part("The band", [1, 2]), Part("The network’s part", [0, 3, 4])]
+        self.parts = [Part(_("The band"), [1, 2]), Part(_("The network’s part"), [0, 3, 4])]
+        self._limit, self._network = self.parts
         figure.update_layout(
             annotations=[theme.heading(heading, xref="paper", x=0)],
-            xaxis={"title": "step t", "range": [0.5, steps + 0.5], "anchor": "y2", "fixedrange": True, "nticks": 8},
-            yaxis={"title": "coordinate", "domain": [MAP, 1], "range": [shown + 0.5, 0.5], "tickvals": [1, shown]},
-            yaxis2={"title": "gate", "domain": [0, BAND], "range": [0, 1], "tickvals": [0, 0.5, 1], "anchor": "x"},
+            xaxis={"title": _("step t"), "range": [0.5, steps + 0.5], "anchor": "y2", "fixedrange": True, "nticks": 8},
+            yaxis={"title": _("coordinate"), "domain": [MAP, 1], "range": [shown + 0.5, 0.5], "tickvals": [1, shown]},
+            yaxis2={"title": _("gate"), "domain": [0, BAND], "range": [0, 1], "tickvals": [0, 0.5, 1], "anchor": "x"},
             legend=theme.legend(orientation="h", x=0, y=BAND, yanchor="bottom"),
             margin={"l": 60, "r": 10, "t": theme.HEADING, "b": 48},
         )
@@ -71,10 +72,10 @@ class GatePlot(Plot):
         self.outdate()
         with self.drawing(self._limit):
             self._draw_band(1, self._mean, self._low, self._high)
-        self.say(
-            f"In the limit, the gate at the last step has mean <b>{self._mean[-1]:.2f}</b>, its middle 68% from "
-            f"{self._low[-1]:.2f} to {self._high[-1]:.2f}.{_alone(samples[-1]) if keeps else ''}"
-        )
+        mean, low, high = (f"{curve[-1]:.2f}" for curve in (self._mean, self._low, self._high))
+        said = _("In the limit, the gate at the last step has mean <b>{mean}</b>, its middle 68% from {low} to {high}.")
+        alone = [_alone(samples[-1])] if keeps else []
+        self.say(" ".join([said.format(mean=mean, low=low, high=high), *alone]))
 
     def add(self, coordinates: np.ndarray) -> None:
         """Show one network's gate, `(steps, n)`."""
@@ -120,19 +121,19 @@ class MemoryPlot(Plot):
         self._networks: list[np.ndarray] = []
         self._other = np.full(steps, np.nan)
         figure = self.figure
-        figure.add_scatter(x=[], y=[], mode="lines", name="random networks", line_width=1)
+        figure.add_scatter(x=[], y=[], mode="lines", name=_("random networks"), line_width=1)
         figure.data[0].line.color = theme.translucent(theme.FINITE, 0.5)
-        figure.add_scatter(x=[], y=[], mode="lines", name="infinite width", line_width=3.5)
+        figure.add_scatter(x=[], y=[], mode="lines", name=_("infinite width"), line_width=3.5)
         figure.data[1].line.color = theme.LIMIT
-        figure.add_scatter(x=[], y=[], mode="lines", name="RNN without gates", line_width=3)
+        figure.add_scatter(x=[], y=[], mode="lines", name=_("RNN without gates"), line_width=3)
         figure.data[2].line.color = theme.THIRD
-        figure.add_scatter(x=[], y=[], mode="lines", name="fitted line", line_width=2, showlegend=False)
+        figure.add_scatter(x=[], y=[], mode="lines", name=_("fitted line"), line_width=2, showlegend=False)
         figure.data[3].line.update(color=theme.MUTED, dash="dash")
-        figure.update_traces(hovertemplate="step %{x}: %{y:.2%}<extra>%{fullData.name}</extra>")
+        figure.update_traces(hovertemplate=_("step %{x}: %{y:.2%}<extra>%{fullData.name}</extra>"))
         figure.update_layout(
             annotations=[theme.heading(heading, xref="paper", x=0)],
-            xaxis={"title": "step t", "range": [0.7, steps + 0.3], "fixedrange": True, "nticks": 8},
-            yaxis={"title": "distance of the states", "type": "log", "tickformat": "~%", "fixedrange": True},
+            xaxis={"title": _("step t"), "range": [0.7, steps + 0.3], "fixedrange": True, "nticks": 8},
+            yaxis={"title": _("distance of the states"), "type": "log", "tickformat": "~%", "fixedrange": True},
             legend=theme.legend(orientation="h", x=0, y=1.01),
             margin={"l": 72, "r": 10, "t": theme.HEADING, "b": 48},
         )
@@ -174,11 +175,16 @@ class MemoryPlot(Plot):
     def _read(self) -> None:
         spread = [half_life(one) for one in self._limits]
         error = np.std(spread, ddof=1) / len(spread) ** 0.5 if len(spread) > 1 and np.isfinite(spread).all() else np.nan
-        said = f"In the limit: {_fading(self.limit(), error)}; without gates: {_fading(self._other)}"
-        if self._networks:
-            count = len(self._networks)
-            said += f"; in {count} random network{'s' if count > 1 else ''}: {_fading(_together(self._networks))}"
-        self.say(said + ".")
+        limit, other, count = _fading(self.limit(), error), _fading(self._other), len(self._networks)
+        if not count:
+            self.say(_("In the limit: {limit}; without gates: {other}.").format(limit=limit, other=other))
+            return
+        said = counted(
+            "In the limit: {limit}; without gates: {other}; in {count} random network: {networks}.",
+            "In the limit: {limit}; without gates: {other}; in {count} random networks: {networks}.",
+            count,
+        )
+        self.say(said.format(limit=limit, other=other, count=count, networks=_fading(_together(self._networks))))
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "step", "limit", "rnn", *(f"network_{k + 1}" for k in range(len(self._networks)))
@@ -191,24 +197,31 @@ def _alone(gate: np.ndarray) -> str:
     left = float(np.sqrt(np.mean(np.square(gate))))
     halving = np.log(0.5) / np.log(left) if left < 1 else np.inf
     if halving > LONG:
-        return f" {ALONE} is more than half left after <b>{LONG} steps</b>."
-    return f" {ALONE} halves in {_steps(halving)}."
+        said = _(
+            "Memory multiplied by this gate alone, drawn anew at each step, is more than half left after "
+            "<b>{steps} steps</b>."
+        )
+        return said.format(steps=LONG)
+    said = _("Memory multiplied by this gate alone, drawn anew at each step, halves in <b>{steps} steps</b>.")
+    return said.format(steps=_steps(halving))
 
 
 def _fading(distance: np.ndarray, error: float = np.nan) -> str:
     """A relative distance over time, in words: its half-life, with the standard error where that is known."""
     found = half_life(distance)
     if found > LONG:
-        return "the distance <b>grows</b>" if distance[-1] > 1.05 else "the distance <b>does not fade</b>"
-    return f"half-life {_steps(found, error)}" if found > 0 else "<b>gone after one step</b>"
+        return _("the distance <b>grows</b>") if distance[-1] > 1.05 else _("the distance <b>does not fade</b>")
+    if found <= 0:
+        return _("<b>gone after one step</b>")
+    return _("half-life <b>{steps} steps</b>").format(steps=_steps(found, error))
 
 
 def _steps(half_life: float, error: float = np.nan) -> str:
     """A half-life with the digits that its error justifies or, if that is unknown, that twenty steps can resolve."""
     if not np.isfinite(error):
-        return f"<b>{half_life:.{1 if half_life < 20 else 0}f} steps</b>"
+        return f"{half_life:.{1 if half_life < 20 else 0}f}"
     digits = 0 if error >= 1 else 1 if error >= 0.095 else 2
-    return f"<b>{half_life:.{digits}f} ± {max(error, 0.01):.{digits}f} steps</b>"
+    return f"{half_life:.{digits}f} ± {max(error, 0.01):.{digits}f}"
 
 
 def _relative(distance: Sequence[float]) -> np.ndarray:

@@ -10,15 +10,17 @@ import numpy as np
 from ...style import theme
 from ...style.ranges import round_range
 from ...style.wording import figures
+from ...translation.words import _, counted
 from ..panel import Part, Plot
 
 ROUNDING = 1e-12  # smaller limits count as zero
 
-LINES = {
-    "positive terms": {"color": theme.SEQUENTIAL[5], "width": 2.5},
-    "negative terms": {"color": theme.NEGATIVE[4], "width": 2.5},
-    "all terms": {"color": theme.FINITE, "width": 3.5},
-}
+LINES = (
+    {"color": theme.SEQUENTIAL[5], "width": 2.5},
+    {"color": theme.NEGATIVE[4], "width": 2.5},
+    {"color": theme.FINITE, "width": 3.5},
+)
+"""Of positive, of negative and of all terms."""
 
 
 class RunningSum(Plot):
@@ -32,16 +34,16 @@ class RunningSum(Plot):
         self._terms = np.empty(0)
         self._limit, self._width, self._lags = float("nan"), 1, (0, 0)
         figure = self.figure
-        for label, line in LINES.items():
+        for label, line in zip((_("positive terms"), _("negative terms"), _("all terms")), LINES, strict=True):
             figure.add_scatter(x=[], y=[], mode="lines", name=label, line=line)
-        figure.add_scatter(x=[], y=[], mode="lines", name="infinite width")
+        figure.add_scatter(x=[], y=[], mode="lines", name=_("infinite width"))
         figure.data[3].line.update(color=theme.LIMIT, width=3, dash="dash")
-        figure.update_traces(hovertemplate="%{x} coordinates: %{y:.3f}<extra>%{fullData.name}</extra>")
-        self._network, self._line = self.parts = [Part("The network’s sum", [0, 1, 2]), Part("The limit", [3])]
+        figure.update_traces(hovertemplate=_("%{x} coordinates: %{y:.3f}<extra>%{fullData.name}</extra>"))
+        self._network, self._line = self.parts = [Part(_("The network’s sum"), [0, 1, 2]), Part(_("The limit"), [3])]
         figure.update_layout(  # the heading is above two rows of the legend
             annotations=[theme.heading(heading, xref="paper", x=0, yshift=2 * theme.HEADING)],
-            xaxis={"title": "coordinates added", "fixedrange": True, "nticks": 5},
-            yaxis={"title": "sum so far", "fixedrange": True, "nticks": 6, "zeroline": True},
+            xaxis={"title": _("coordinates added"), "fixedrange": True, "nticks": 5},
+            yaxis={"title": _("sum so far"), "fixedrange": True, "nticks": 6, "zeroline": True},
             legend=theme.legend(orientation="h", x=0, xanchor="left", yanchor="bottom"),
             margin={"l": 66, "r": 12, "t": 3 * theme.HEADING, "b": 48},
         )
@@ -54,7 +56,7 @@ class RunningSum(Plot):
         self.outdate()
         with self.drawing(self._line):
             self._draw_limit([])
-        self.say(f"{self._backward()}.")
+        self.say(self._backward())
 
     def add(self, terms: Sequence[float]) -> None:
         """Show the terms of one network, `(n,)`, whose sum is the cell."""
@@ -65,10 +67,9 @@ class RunningSum(Plot):
                 trace.update(x=np.arange(len(numbers)), y=numbers)
             self._draw_limit(sums)
         positive, negative, total = (numbers[-1] for numbers in sums)
-        self.say(
-            f"{self._backward()}, network {figures(positive)} − {figures(-negative)} = <b>{figures(total)}</b>; "
-            f"random signs give ± {figures(float(np.linalg.norm(self._terms)))}."
-        )
+        signs = figures(float(np.linalg.norm(self._terms)))
+        parts = {"positive": figures(positive), "negative": figures(-negative), "total": figures(total)}
+        self.say(self._with_network().format(**self._limit_of(), **parts, signs=signs))
 
     def _draw_limit(self, sums: list[np.ndarray]) -> None:
         self.figure.data[3].update(x=[0, self._width], y=[0, self._limit])
@@ -81,10 +82,29 @@ class RunningSum(Plot):
         parts = np.maximum(self._terms, 0), np.minimum(self._terms, 0), self._terms
         return [np.concatenate([[0.0], np.cumsum(part)]) for part in parts]
 
+    def _limit_of(self) -> dict[str, str]:
+        one, other = self._lags
+        return {"times": _times(one), "others": _times(other), "limit": figures(self._limit)}
+
     def _backward(self) -> str:
         one, other = self._lags
-        lags = _times(one) if one == other else f"{_times(one)} and {_times(other)}"
-        return f"<i>W</i><sup>⊤</sup> acts {lags}: limit <b>{figures(self._limit)}</b>"
+        if one == other:
+            said = _("<i>W</i><sup>⊤</sup> acts {times}: limit <b>{limit}</b>.")
+        else:
+            said = _("<i>W</i><sup>⊤</sup> acts {times} and {others}: limit <b>{limit}</b>.")
+        return said.format(**self._limit_of())
+
+    def _with_network(self) -> str:
+        one, other = self._lags
+        if one == other:
+            return _(
+                "<i>W</i><sup>⊤</sup> acts {times}: limit <b>{limit}</b>, network {positive} − {negative} = "
+                "<b>{total}</b>; random signs give ± {signs}."
+            )
+        return _(
+            "<i>W</i><sup>⊤</sup> acts {times} and {others}: limit <b>{limit}</b>, network {positive} − {negative} = "
+            "<b>{total}</b>; random signs give ± {signs}."
+        )
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "coordinate", "term", "sum", "limit"
@@ -94,4 +114,6 @@ class RunningSum(Plot):
 
 
 def _times(count: int) -> str:
-    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
+    if count < 3:
+        return (_("never"), _("once"), _("twice"))[count]
+    return counted("{count} time", "{count} times", count).format(count=count)
