@@ -99,11 +99,22 @@ def _of_glossary() -> Found:
 
 
 def _of_refusals() -> Found:
-    """The templates of the engine's refusals, but for sentences that are put together elsewhere."""
+    """The templates of the engine's refusals, and of its other sentences: the reasons of the Simple GIA Check.
+
+    Not those that are put together of other sentences.
+    """
     for path in sorted(path for path in PACKAGE.rglob("*.py") if APP not in path.parents):
         source = path.read_text(encoding="utf-8")
-        for node in ast.walk(ast.parse(source)) if "Error(" in source else ():
+        for node in ast.walk(ast.parse(source)):
+            sentence: ast.expr | None = None
             if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in vars(errors) and node.args:
                 sentence = node.args[0]
-                if isinstance(sentence, ast.JoinedStr | ast.Constant) and in_words(literals.template(sentence)):
-                    yield literals.template(sentence), str(path.relative_to(PACKAGE))
+            elif isinstance(node, ast.Return | ast.Yield) and _is_sentence(node.value):
+                sentence = node.value
+            if isinstance(sentence, ast.JoinedStr | ast.Constant) and in_words(literals.template(sentence)):
+                yield literals.template(sentence), str(path.relative_to(PACKAGE))
+
+
+def _is_sentence(node: ast.expr | None) -> bool:
+    text = literals.template(node) if isinstance(node, ast.JoinedStr | ast.Constant) else ""
+    return text[:1].isupper() and text.endswith(".")

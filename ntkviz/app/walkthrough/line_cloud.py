@@ -13,6 +13,7 @@ from ..plots import statistics
 from ..plots.panel import Plot
 from ..style import theme
 from ..style.wording import signed
+from ..translation.words import _
 
 BINS = 41
 DOTS = 400  # of a wide network, so many are enough to see the form, and few enough to move
@@ -37,19 +38,19 @@ class LineCloud(Plot):
         self._step: Step | None = None
         self._cloud: Cloud | None = None
         figure = self.figure
-        figure.add_scatter(x=[], y=[], mode="lines", fill="tozeroy", name="returns: Ż", line={"color": RETURNS})
+        figure.add_scatter(x=[], y=[], mode="lines", fill="tozeroy", name=_("returns: Ż"), line={"color": RETURNS})
         figure.data[0].update(fillcolor=theme.translucent(RETURNS, 0.3), hoverinfo="skip")
-        figure.add_scatter(x=[], y=[], mode="markers", name="one network", showlegend=False, meta={"moves": True})
+        figure.add_scatter(x=[], y=[], mode="markers", name=_("one network"), showlegend=False, meta={"moves": True})
         figure.data[1].marker.update(color=theme.FINITE, size=6, opacity=0.7)
-        figure.add_bar(x=[], y=[], orientation="h", name="one network", xaxis="x2", opacity=0.5, showlegend=False)
+        figure.add_bar(x=[], y=[], orientation="h", name=_("one network"), xaxis="x2", opacity=0.5, showlegend=False)
         figure.data[2].marker.update(color=theme.FINITE, line_width=0)
-        figure.add_scatter(x=[], y=[], mode="lines", name="law of Z", xaxis="x2")
+        figure.add_scatter(x=[], y=[], mode="lines", name=_("law of Z"), xaxis="x2")
         figure.data[3].line.update(color=theme.LIMIT, width=3)
-        figure.add_scatter(x=[], y=[], mode="lines", name="Ẑ alone", xaxis="x2")
+        figure.add_scatter(x=[], y=[], mode="lines", name=_("Ẑ alone"), xaxis="x2")
         figure.data[4].line.update(color=theme.THIRD, width=3, dash="dash")
         figure.data[1].hovertemplate = "%{x:.2f}, %{y:.2f}<extra></extra>"
         for trace in figure.data[2:]:
-            trace.hovertemplate = "near %{y:.2f}: %{x:.3f}<extra>%{fullData.name}</extra>"
+            trace.hovertemplate = _("near %{y:.2f}: %{x:.3f}<extra>%{fullData.name}</extra>")
         figure.update_layout(
             annotations=[theme.heading("", xref="paper", x=0)],
             bargap=0,
@@ -68,7 +69,7 @@ class LineCloud(Plot):
         ends = _ends(step, limit.values)
         low, high = (0.0, 1.0) if not limit.name else (min(limit.beside.min(), 0.0), max(limit.beside.max(), 0.0))
         room = 0.06 * (high - low)
-        place = f"the same coordinate of {limit.name}" if limit.name else ""
+        place = _("the same coordinate of {name}").format(name=limit.name) if limit.name else ""
         with self.drawing():
             self._draw_law(ends)
             self._draw_returned(low, high)
@@ -77,7 +78,8 @@ class LineCloud(Plot):
                 range=[low - room, high + room], title={"text": place}, showticklabels=bool(place), zeroline=bool(place)
             )
             self.figure.layout.annotations[0].text = escape(self._heading())
-            self.figure.layout.yaxis.title.text = f"{'a coordinate of ' * self._is_vector()}{step.line.name}"
+            value = _("a coordinate of {name}") if self._is_vector() else "{name}"
+            self.figure.layout.yaxis.title.text = value.format(name=step.line.name)
             for trace in self.figure.data[1:3]:
                 trace.update(x=[], y=[])
         self.say(self._reading())
@@ -149,22 +151,20 @@ class LineCloud(Plot):
         step, law = self._step, self._step.limit
         mean, std = signed(float(law.mean)), signed(float(law.std))
         if not self._is_vector():
-            here = f" Here it is <b>{signed(self._cloud.values[0])}</b>." if self._cloud else ""
             if law.std > 1e-9:
-                return f"It stays random: over many networks N(0, <b>{std}</b>²).{here}"
-            return f"A number, with the limit <b>{mean}</b>.{here}"
+                said = _("It stays random: over many networks N(0, <b>{std}</b>²).").format(std=std)
+            else:
+                said = _("A number, with the limit <b>{mean}</b>.").format(mean=mean)
+            if not self._cloud:
+                return said
+            return f"{said} {_('Here it is <b>{value}</b>.').format(value=signed(self._cloud.values[0]))}"
         if law.std <= 1e-9:
-            return f"A constant: every coordinate is <b>{mean}</b>."
-        form = "Z is Gaussian" if law.gaussian else "Z is not Gaussian"
-        if step.returning:
-            parts = zip(step.returning, step.returns, strict=True)
-            form = "Z = Ẑ + " + " + ".join(f"<b>{signed(c)}</b>·Z<sup>{name}</sup>" for name, (_, c) in parts)
-        elif step.kind == "MatMul":
-            form = "Z is Gaussian: nothing returns, Ż = 0"
-        said = f"{form}. Mean <b>{mean}</b>, deviation <b>{std}</b>"
-        if self._cloud:
-            said += f"; here {signed(self._cloud.values.mean())} and {signed(self._cloud.values.std())}"
-        return said + "."
+            return _("A constant: every coordinate is <b>{mean}</b>.").format(mean=mean)
+        if not self._cloud:
+            return f"{_form(step)} {_('Mean <b>{mean}</b>, deviation <b>{std}</b>.').format(mean=mean, std=std)}"
+        said = _("Mean <b>{mean}</b>, deviation <b>{std}</b>; here {mean_here} and {std_here}.")
+        here = {"mean_here": signed(self._cloud.values.mean()), "std_here": signed(self._cloud.values.std())}
+        return f"{_form(step)} {said.format(mean=mean, std=std, **here)}"
 
     def table(self) -> Iterator[Sequence[Any]]:
         assert self._step
@@ -172,6 +172,17 @@ class LineCloud(Plot):
         yield self._step.line.name, cloud.name if cloud and cloud.name else "beside", "of_it_returned"
         if cloud:
             yield from zip(*(map(float, part) for part in (cloud.values, cloud.beside, cloud.returned)), strict=True)
+
+
+def _form(step: Step) -> str:
+    """What kind of law Z has."""
+    if step.returning:
+        parts = zip(step.returning, step.returns, strict=True)
+        returned = " + ".join(f"<b>{signed(c)}</b>·Z<sup>{name}</sup>" for name, (_number, c) in parts)
+        return f"Z = Ẑ + {returned}."
+    if step.kind == "MatMul":
+        return _("Z is Gaussian: nothing returns, Ż = 0.")
+    return _("Z is Gaussian.") if step.limit.gaussian else _("Z is not Gaussian.")
 
 
 def _ends(step: Step, samples: np.ndarray) -> Ends:

@@ -10,6 +10,8 @@ import ipywidgets as widgets
 
 from ...language import GIAReport, Program
 from ..plots.panel import Panel
+from ..translation.refusals import refused
+from ..translation.words import _
 
 
 class Listing(Panel):
@@ -28,21 +30,31 @@ class Listing(Panel):
     def show(self, program: Program, report: GIAReport) -> None:
         """Show one program and its check."""
         self._program = program
+        types = _types()
         rows = "".join(
             f'<tr><td>{line.index}</td><th scope="row">{escape(line.name)}</th>'
-            f"<td>= {escape(line.formula_text)}</td><td>{escape(line.type)}</td></tr>"
+            f"<td>= {escape(line.formula_text)}</td><td>{escape(types[line.type])}</td></tr>"
             for line in program.lines()
         )
         # Focusable, so that it can be scrolled with the keyboard.
         with self.drawing():
             self._body.value = (
-                f'<div class="nv-lines" tabindex="0" role="region" aria-label="The lines of the program">'
+                f'<div class="nv-lines" tabindex="0" role="region" aria-label="{_("The lines of the program")}">'
                 f"<table><tbody>{rows}</tbody></table></div>"
             )
-        style, word = ("nv-right", "passes") if report.passes else ("nv-wrong", "fails")
-        self.say(f'Simple GIA Check: <span class="{style}">{word}</span>. {escape(" ".join(report.reasons))}')
+        if report.passes:
+            verdict = _('Simple GIA Check: <span class="nv-right">passes</span>.')
+        else:
+            verdict = _('Simple GIA Check: <span class="nv-wrong">fails</span>.')
+        self.say(f"{verdict} {escape(' '.join(map(refused, report.reasons)))}")
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "line", "name", "formula", "kind"
         for line in self._program.lines() if self._program else ():
             yield line.index, line.name, line.formula_text, line.type
+
+
+def _types() -> dict[str, str]:
+    """The types of lines as readers see them."""
+    variables = {"initial G-var": _("initial G-var"), "G-var": _("G-var"), "X-var": _("X-var")}
+    return variables | {"data": _("data"), "scalar": _("scalar"), "output": _("output")}

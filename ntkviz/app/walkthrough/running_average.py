@@ -11,6 +11,7 @@ from ...calculus.walkthrough import Average
 from ..plots.panel import Plot
 from ..style import theme
 from ..style.wording import signed
+from ..translation.words import _, counted
 
 LARGEST = 4096
 POINTS = 300
@@ -31,8 +32,8 @@ class RunningAverage(Plot):
         figure = self.figure
         figure.add_scatter(x=[], y=[], mode="lines", fill="toself", line_width=0, hoverinfo="skip", showlegend=False)
         figure.data[0].fillcolor = theme.translucent(theme.LIMIT, 0.14)
-        figure.add_scatter(x=[], y=[], mode="lines", name="limit", line={"color": theme.LIMIT, "width": 3})
-        figure.add_scatter(x=[], y=[], mode="lines", name="one network", line={"color": theme.FINITE, "width": 2.5})
+        figure.add_scatter(x=[], y=[], mode="lines", name=_("limit"), line={"color": theme.LIMIT, "width": 3})
+        figure.add_scatter(x=[], y=[], mode="lines", name=_("one network"), line={"color": theme.FINITE, "width": 2.5})
         figure.update_traces(hovertemplate="m = %{x:,}: %{y:.3f}<extra>%{fullData.name}</extra>")
         figure.update_layout(
             annotations=[theme.heading("", xref="paper", x=0)],
@@ -41,7 +42,7 @@ class RunningAverage(Plot):
             legend=theme.legend(x=1, xanchor="right", font={"size": 14}),
             margin={"l": 56, "r": 20, "t": theme.HEADING, "b": 52},
         )
-        figure.layout.xaxis.update(fixedrange=True, title={"text": "m, number of coordinates averaged"})
+        figure.layout.xaxis.update(fixedrange=True, title={"text": _("m, number of coordinates averaged")})
 
     def restart(self, average: Average | None, psi: str) -> None:
         """Draw the limit, if the line has terms to average; `psi` is the name of a vector's terms (HTML)."""
@@ -81,19 +82,33 @@ class RunningAverage(Plot):
 
     def _heading(self) -> str:
         if self._average is None:
-            return "Nothing to average"
-        headings = {"Moment": "The average on this line", "output": "The sum divided by √m"}
-        return headings.get(self._average.of, f"The average of {self._psi}")
+            return _("Nothing to average")
+        if self._average.of == "vector":
+            return _("The average of {terms}").format(terms=self._psi)
+        return _("The average on this line") if self._average.of == "Moment" else _("The sum divided by √m")
 
     def _reading(self) -> str:
         if self._average is None:
-            return "One number: it has no coordinates to average over."
-        count, here = f"{len(self._m):,}", f"<b>{signed(self._running[-1])}</b>" if self._running.size else ""
+            return _("One number: it has no coordinates to average over.")
+        limit = signed(self._average.expected)
+        if not self._running.size:
+            if not self._average.settles:
+                return _("Divided by √m, not by m, the sum never settles.")
+            return _("The limit is <b>{limit}</b>.").format(limit=limit)
+        count = len(self._m)
         if not self._average.settles:
-            after = f": after {count} terms it is {here}" if here else ""
-            return f"Divided by √m, not by m, the sum never settles{after}."
-        limit = f"he limit is <b>{signed(self._average.expected)}</b>."
-        return f"After {count} coordinates it is {here}; t{limit}" if here else f"T{limit}"
+            said = counted(
+                "Divided by √m, not by m, the sum never settles: after {count} term it is <b>{here}</b>.",
+                "Divided by √m, not by m, the sum never settles: after {count} terms it is <b>{here}</b>.",
+                count,
+            )
+        else:
+            said = counted(
+                "After {count} coordinate it is <b>{here}</b>; the limit is <b>{limit}</b>.",
+                "After {count} coordinates it is <b>{here}</b>; the limit is <b>{limit}</b>.",
+                count,
+            )
+        return said.format(count=f"{count:,}", here=signed(self._running[-1]), limit=limit)
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "m", "running", "limit"

@@ -11,17 +11,11 @@ import numpy as np
 from ...calculus.walkthrough import Step
 from ..plots.panel import Plot
 from ..style import theme
+from ..translation.words import _
 
 ROWS = 14  # visible rows
 LETTERS = {"given": "∼", "MatMul": "W", "Nonlin": "φ", "Moment": "θ", "output": "f"}
 COLOURS = dict(zip(LETTERS, [theme.MUTED, *(theme.SEQUENTIAL[k] for k in (2, 4, 6)), theme.THIRD], strict=True))
-WHAT = {
-    "given": "Sampled independently, coordinate by coordinate.",
-    "MatMul": "A random matrix mixes all coordinates of a vector.",
-    "Nonlin": "One function, applied to every coordinate.",
-    "Moment": "An average over the n coordinates: one number.",
-    "output": "The output of the network: one number.",
-}
 ARROW, BADGE, TEXT = 12.0, 15.5, 18.5  # their positions, in hundredths of the width
 LONGEST = 55  # characters of a row; the line below the plot has all of them
 
@@ -47,13 +41,14 @@ class ScorePlot(Plot):
         figure.add_scatter(x=[], y=[], mode="lines", hoverinfo="skip", line={"color": theme.LIMIT, "width": 2})
         figure.add_scatter(x=[], y=[], mode="markers", hoverinfo="skip")
         figure.data[4].marker.update(symbol="triangle-right", size=11, color=theme.LIMIT)
-        key = "   ".join(f"<b>{letter}</b> {kind}" for kind, letter in LETTERS.items())
+        names = _names()
+        key = "   ".join(f"<b>{letter}</b> {names[kind]}" for kind, letter in LETTERS.items())
         hidden = {"visible": False, "fixedrange": True}
         figure.update_layout(
             annotations=[
-                theme.heading("The program", xref="paper", x=0),
+                theme.heading(_("The program"), xref="paper", x=0),
                 theme.heading(key, xref="paper", x=1, xanchor="right", font={"size": 13}),
-                {"xref": "x", "x": 99, "xanchor": "right", "showarrow": False, "text": "backward", "y": 0},
+                {"xref": "x", "x": 99, "xanchor": "right", "showarrow": False, "text": _("backward"), "y": 0},
             ],
             xaxis=hidden | {"range": [0, 100]},
             yaxis=hidden | {"range": [ROWS - 0.5, -0.5]},
@@ -84,14 +79,16 @@ class ScorePlot(Plot):
             top = np.clip(y[current] - ROWS // 2, 0, max(0, y[-1] + 1 - ROWS))
             self.figure.layout.yaxis.range = [top + ROWS - 0.4, top - 0.7]
         step = steps[current]
-        said = f"Line {current + 1} of {len(steps)}, <b>{step.kind}</b>: <code>{escape(_formula(step))}</code>."
+        where = {"number": current + 1, "count": len(steps), "kind": _names()[step.kind]}
+        said = _("Line {number} of {count}, <b>{kind}</b>: <code>{formula}</code>.")
+        said = said.format(**where, formula=escape(_formula(step)))
         self.say(f"{said} {_remark(step)}" if len(_formula(step)) < LONGEST else said)
 
     def _write(self, y: np.ndarray) -> None:
-        bars, badges, rows, _, _ = self.figure.data
-        kinds = [step.kind for step in self._steps]
+        bars, badges, rows, *_arrows = self.figure.data
+        names, kinds = _names(), [step.kind for step in self._steps]
         bars.update(x=np.full(len(y), 100 - ARROW), base=ARROW, y=y)
-        bars.hovertemplate = [f"{step.kind}: {escape(_formula(step))}<extra></extra>" for step in self._steps]
+        bars.hovertemplate = [f"{names[step.kind]}: {escape(_formula(step))}<extra></extra>" for step in self._steps]
         badges.update(x=np.full(len(y), BADGE), y=y, text=[LETTERS[kind] for kind in kinds])
         badges.marker.color = [theme.translucent(COLOURS[kind], 0.4) for kind in kinds]
         rows.update(x=np.full(len(y), TEXT), y=y)
@@ -120,10 +117,23 @@ def _row(step: Step, bold: bool) -> str:
     return f"<b>{text}</b>" if bold else text
 
 
+def _names() -> dict[str, str]:
+    """The kinds of lines as readers see them."""
+    names = {"given": _("given"), "MatMul": _("MatMul"), "Nonlin": _("Nonlin"), "Moment": _("Moment")}
+    return names | {"output": _("output")}
+
+
 def _remark(step: Step) -> str:
     if step.kind == "given" and step.backward:
-        return "Backpropagation starts here: ∂f/∂f = 1."
-    return WHAT[step.kind]
+        return _("Backpropagation starts here: ∂f/∂f = 1.")
+    what = {
+        "given": _("Sampled independently, coordinate by coordinate."),
+        "MatMul": _("A random matrix mixes all coordinates of a vector."),
+        "Nonlin": _("One function, applied to every coordinate."),
+        "Moment": _("An average over the n coordinates: one number."),
+        "output": _("The output of the network: one number."),
+    }
+    return what[step.kind]
 
 
 def _arrow(source: float, target: float) -> tuple[np.ndarray, np.ndarray]:

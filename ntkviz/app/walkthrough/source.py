@@ -14,6 +14,7 @@ from pygments.lexers import PythonLexer
 from pygments.token import Comment, Keyword, Name, Number, String, _TokenType
 
 from ..plots.panel import Panel
+from ..translation.words import _
 
 CLASSES = {Comment: "nv-comment", Keyword: "nv-keyword", String: "nv-string", Number: "nv-string"}
 CLASSES |= {Name.Class: "nv-defined", Name.Function: "nv-defined", Name.Decorator: "nv-defined"}
@@ -55,7 +56,7 @@ class SourceListing(Panel):
     @staticmethod
     def _row(number: int, line: str, mark: str) -> str:
         style = f' class="{MARKS[mark]}"' if mark else ""
-        heard = f'<span class="nv-heard">{mark}: </span>' if mark else ""
+        heard = f'<span class="nv-heard">{_("wrong: ") if mark == "wrong" else _("changed: ")}</span>' if mark else ""
         return f"<tr{style}><td>{number}</td><td>{heard}<code>{line}</code></td></tr>"
 
     def table(self) -> Iterator[Sequence[Any]]:
