@@ -15,6 +15,7 @@ from ...execution.cost import Cost
 from ...language.architecture import Architecture
 from ..pages.background import Update
 from ..plots.convergence import VIRTUAL_NETWORKS, ConvergencePlot
+from ..translation.refusals import refused
 from .experiments import network_cost, ntk_of_network
 
 LONGEST, LARGEST = 8.0, 3e9
@@ -60,7 +61,7 @@ def _prediction(plot: ConvergencePlot, arch: Architecture, x: Any) -> Update:
     try:
         return functools.partial(plot.predict, read("fluctuation", arch, x))
     except REFUSALS as refusal:
-        return functools.partial(plot.refuse, str(refusal), law=not isinstance(refusal, NotFiniteError))
+        return functools.partial(plot.refuse, refused(str(refusal)), law=not isinstance(refusal, NotFiniteError))
 
 
 def _network(

@@ -8,6 +8,7 @@ from importlib import metadata
 from zlib import crc32
 
 from ..plots.panel import Panel
+from ..translation.words import _
 from .controls import Controls
 
 UNSAFE = re.compile(r"[^A-Za-z0-9_.=-]+")  # what a file name should not contain
@@ -27,14 +28,15 @@ def csv_file(plot: Panel, controls: Controls, page: str = "", link: str = "") ->
 def _comments(plot: Panel, controls: Controls, page: str, link: str) -> Iterator[str]:
     yield f"ntkviz {metadata.version('ntkviz')}"
     if page:
-        yield f"page: {page}"
-    yield f"plot: {plot.name}"
-    yield f"settings: {'; '.join(f'{name}={value}' for name, value in controls.settings().items())}"
+        yield _("page: {name}").format(name=page)
+    yield _("plot: {name}").format(name=plot.name)
+    settings = "; ".join(f"{name}={value}" for name, value in controls.settings().items())
+    yield _("settings: {settings}").format(settings=settings)
     if link:
-        yield f"link: {link}"
+        yield _("link: {address}").format(address=link)
     if plot.left_out:
-        yield f"left out, because not computed for these settings: {plot.left_out}"
-    yield 'read it with: pandas.read_csv(file, comment="#")'
+        yield _("left out, because not computed for these settings: {parts}").format(parts=plot.left_out)
+    yield _("read it with: {code}").format(code='pandas.read_csv(file, comment="#")')
 
 
 def state_name(controls: Controls) -> str:

@@ -25,6 +25,13 @@ HEADERS = {
 
 NO_NAME = re.compile(r"[\x00-\x1f\x7f\\]")  # characters that no file name here contains
 
+TITLES = {
+    400: _("Bad Request"),
+    403: _("Forbidden"),
+    404: _("Not Found"),
+    405: _("Method Not Allowed"),
+    500: _("Internal Server Error"),
+}
 ADVICE = {
     400: _("The server cannot read this request. Open the page from the list of chapters."),
     403: _("The server does not give access to this. Open the page from the list of chapters."),
@@ -32,7 +39,7 @@ ADVICE = {
     405: _("This address does not accept such requests. Open the page from the list of chapters."),
     500: _("The server ran into an error and recorded it in its log. Try again: a page's address keeps its settings."),
 }
-"""By status; `_` marks them for translation, and gives the English text in the server's process."""
+"""Both by status; `_` marks them for translation, and gives the English text in the server's process."""
 
 
 def policy(embedded_in: Sequence[str], nonce: str = "") -> str:
@@ -115,7 +122,8 @@ class Guarded(RequestHandler):
         """Called by Tornado for every error. Jupyter's own error pages need files that are not served here."""
         page = self.settings["voila_jinja2_env"].get_template("error.html")
         language = language_of(self)
-        texts = {"status_message": self._reason, "advice": ADVICE.get(status_code, ""), "home": _("All chapters")}
+        title, advice = TITLES.get(status_code, self._reason), ADVICE.get(status_code, "")
+        texts = {"status_message": title, "advice": advice, "home": _("All chapters")}
         words = {name: say(text, language, CODE) for name, text in texts.items()}
         self.finish(page.render(words, status_code=status_code, language=language, base_url=self.settings["base_url"]))
 

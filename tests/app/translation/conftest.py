@@ -1,5 +1,7 @@
 """The messages of the course, and catalogues in which all of them are translated."""
 
+from pathlib import Path
+
 import pytest
 from babel.messages.catalog import Catalog
 
@@ -15,12 +17,19 @@ def found(root) -> dict[str, Catalog]:
     return templates(root / "notebooks")
 
 
-@pytest.fixture
-def spoken(found, tmp_path, monkeypatch) -> str:
-    """The code of a language into which everything is translated, which is that of this process."""
+@pytest.fixture(scope="session")
+def catalogues(found, tmp_path_factory) -> Path:
+    """A folder with a language into which everything is translated."""
+    folder = tmp_path_factory.mktemp("catalogues")
     for part, template in found.items():
-        pseudo.write(tmp_path, template, part)
-    monkeypatch.setattr(words, "CATALOGUES", tmp_path)
+        pseudo.write(folder, template, part)
+    return folder
+
+
+@pytest.fixture
+def spoken(catalogues, monkeypatch) -> str:
+    """The code of that language, which is that of this process."""
+    monkeypatch.setattr(words, "CATALOGUES", catalogues)
     monkeypatch.setenv(words.LANGUAGE, pseudo.CODE)
     yield pseudo.CODE
     words.catalogue.cache_clear()
