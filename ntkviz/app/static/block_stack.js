@@ -41,10 +41,10 @@ function render({ model, el }) {
   const blocks = () => model.get("value").split(" ").filter(Boolean);
   const full = () => blocks().length >= most;
 
-  const presets = made("select", "", { "aria-label": "preset" });
+  const presets = made("select", "", { "aria-label": worded("preset") });
   const palette = made("div", "nv-palette", { role: "toolbar", "aria-label": worded("Kit of blocks") });
   const list = made("ol", "nv-blocks", { "aria-label": worded("Your stack of blocks, from input to output") });
-  const [input, output] = ["Uξ", "readout"].map((end) => made("span", "nv-stack-end", {}, end));
+  const [input, output] = ["Uξ", worded("readout")].map((end) => made("span", "nv-stack-end", {}, end));
   const place = made("div", "nv-stack-place", {}, input, list, output);
   const said = made("div", "nv-heard", { "aria-live": "polite" });
   const help = made("div", "nv-heard", { id: "nv-stack-help" }, HELP);
@@ -180,7 +180,7 @@ function render({ model, el }) {
   // ---- Drawing ----
 
   function ofKit({ name, hint }, k) {
-    const label = { title: hint, "aria-label": `add ${name}: ${hint}`, tabindex: k ? -1 : 0 };
+    const label = { title: hint, "aria-label": worded("add {name}: {hint}", { name, hint }), tabindex: k ? -1 : 0 };
     const block = draggable(button("nv-block", name, label), name);
     block.addEventListener("click", ({ detail }) => {
       if (!dragged || !detail) add(name); // by keys there is no detail

@@ -140,7 +140,7 @@ async function listSymbols(event) {
   for (const [symbol, { term, meaning }] of entries) {
     const name = made("dt", symbol.split("_")[0]);
     if (symbol.includes("_")) name.append(made("sub", symbol.split("_")[1]));
-    list.append(name, made("dd", `${term}. ${meaning}`));
+    list.append(name, made("dd", worded("{term}. {meaning}", { term, meaning })));
   }
 }
 

@@ -3,8 +3,8 @@
 
 const character = (glyph) => String.fromCodePoint(parseInt(glyph.className.match(/mjx-c([0-9A-F]+)/)?.[1] ?? "20", 16));
 const all = (parts) => [...parts].map(spoken).join("");
-const below = (words) => ` sub ${words}`;
-const above = (words) => ` to the ${words}`;
+const below = (words) => worded(" sub {words}", { words });
+const above = (words) => worded(" to the {words}", { words });
 
 // The index and the exponent of a symbol that has both: the exponent comes first.
 function scripts({ firstElementChild: exponent, lastElementChild: index }) {
@@ -15,9 +15,9 @@ const HOW = {
   "mjx-c": character,
   "mjx-mo": (part) => ` ${all(part.children)} `,
   "mjx-surd": () => "",
-  "mjx-msqrt": (part) => ` the root of (${all(part.children)}) `,
+  "mjx-msqrt": (part) => worded(" the root of ({words}) ", { words: all(part.children) }),
   "mjx-num": (part) => `(${all(part.children)})`,
-  "mjx-den": (part) => ` over (${all(part.children)}) `,
+  "mjx-den": (part) => worded(" over ({words}) ", { words: all(part.children) }),
   "mjx-under": (part) => below(all(part.children)),
   "mjx-over": (part) => above(all(part.children)),
   "mjx-script": (part) => {

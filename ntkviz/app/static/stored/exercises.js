@@ -1,7 +1,8 @@
 // Exercises whose answers are stored: what exercises/*.py do in a kernel, with the same words.
 
-const BY_MEASUREMENT =
-  "This answer is checked by a measurement, which needs the running course. The hints and the solution are here.";
+const BY_MEASUREMENT = worded(
+  "This answer is checked by a measurement, which needs the running course. The hints and the solution are here.",
+);
 const LARGEST = 1e15;
 
 const escaped = (text) => Object.assign(document.createElement("i"), { textContent: text }).innerHTML;
@@ -50,7 +51,7 @@ class StoredTask {
     if (answer && this.spec.field) kernel.update(this.spec.field, { value: answer });
     this.open(Number(hints) || 0);
     if (!solved) return;
-    kernel.update(this.spec.verdict, { value: verdict("nv-right", "Solved.", "") });
+    kernel.update(this.spec.verdict, { value: verdict("nv-right", worded("Solved."), "") });
     this.solve();
   }
 
@@ -58,8 +59,8 @@ class StoredTask {
 
   get texts() {
     const { hints, solution } = this.variant;
-    const numbered = hints.map((hint, k) => `<b>Hint ${k + 1}.</b> ${hint}`);
-    return solution ? [...numbered, `<b>Solution.</b> ${solution}`] : numbered;
+    const numbered = hints.map((hint, k) => worded("<b>Hint {k}.</b> {hint}", { k: k + 1, hint }));
+    return solution ? [...numbered, worded("<b>Solution.</b> {solution}", { solution })] : numbered;
   }
 
   open(count) {
@@ -67,8 +68,9 @@ class StoredTask {
     const last = this.variant.hints.length;
     this.opened = Math.min(count, texts.length);
     this.say(texts.slice(0, this.opened));
-    const label = this.opened < last ? `Hint ${this.opened + 1} of ${last}` : "Show the solution";
-    kernel.update(this.spec.hints.button, { description: label });
+    const another = worded("Hint {k} of {last}", { k: this.opened + 1, last });
+    const description = this.opened < last ? another : worded("Show the solution");
+    kernel.update(this.spec.hints.button, { description });
     kernel.layout(this.spec.hints.button, { display: this.opened === texts.length ? "none" : null });
     this.keeper.remember({ hints: this.opened });
   }
@@ -100,9 +102,10 @@ class StoredTask {
     if (refusal) return this.tell("nv-wrong", "", refusal);
     if (!check) return this.measure();
     if (Math.abs(number - check.right) > check.within * Math.abs(check.right)) {
-      return this.tell("nv-wrong", "Not yet.", `It is ${check.right > number ? "larger" : "smaller"} than that.`);
+      const which = check.right > number ? worded("It is larger than that.") : worded("It is smaller than that.");
+      return this.tell("nv-wrong", worded("Not yet."), which);
     }
-    this.tell("nv-right", "Yes.", check.said);
+    this.tell("nv-right", worded("Yes."), check.said);
     this.keeper.remember({ solved: true });
     return this.solve();
   }
@@ -120,16 +123,17 @@ class StoredTask {
 
 // The number that a reader typed, or why it is none (exercise.py).
 function parsed(text, whole) {
-  const wanted = whole ? "a whole number such as 1000" : "a number such as 1.25";
-  let plain = text.trim().replaceAll("−", "-");
+  const typed = text.trim();
+  let plain = typed.replaceAll("−", "-");
   if (whole && /^[+-]?\d{1,3}([,\u202f\u00a0 ]\d{3})+$/.test(plain)) plain = plain.replace(/[^\d+-]/g, "");
-  if (!plain) return { refusal: `Type ${wanted}.` };
+  if (!plain) return { refusal: whole ? worded("Type a whole number such as 1000.") : worded("Type a number such as 1.25.") };
   const number = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(plain) ? Number(plain) : NaN;
   if (Number.isNaN(number) || (whole && Math.abs(number) <= LARGEST && !Number.isInteger(number))) {
-    return { refusal: `“${text.trim()}” is not ${wanted}.` };
+    if (whole) return { refusal: worded("“{typed}” is not a whole number such as 1000.", { typed }) };
+    return { refusal: worded("“{typed}” is not a number such as 1.25.", { typed }) };
   }
-  if (Math.abs(number) > LARGEST) return { refusal: `${text.trim()} is too large for this page; type a smaller number.` };
-  return { number };
+  if (Math.abs(number) <= LARGEST) return { number };
+  return { refusal: worded("{typed} is too large for this page; type a smaller number.", { typed }) };
 }
 
 function storedDerivation({ stages }) {
@@ -146,22 +150,25 @@ function storedDerivation({ stages }) {
 
 function storedQuiz({ keeper: id, score, items }) {
   const keeper = new StoredKeeper(id, () => {
-    if (keeper.kept.solved) kernel.update(score, { value: verdict("nv-right", "Solved.", "") });
+    if (keeper.kept.solved) kernel.update(score, { value: verdict("nv-right", worded("Solved."), "") });
   });
   const right = new Set();
   const judge = (item, k) => {
     const chosen = kernel.state(item.choice).index;
     const given = item.right_reason === null ? null : kernel.state(item.reason).index;
     if (chosen === null || given === 0) {
-      return kernel.update(item.verdict, { value: chosen === null ? "" : status("Now choose the reason.") });
+      return kernel.update(item.verdict, { value: chosen === null ? "" : status(worded("Now choose the reason.")) });
     }
-    const wrong = [...(chosen === item.right ? [] : ["answer"]), ...(given === item.right_reason ? [] : ["reason"])];
+    const wrong = [
+      ...(chosen === item.right ? [] : [worded("The answer is not right.")]),
+      ...(given === item.right_reason ? [] : [worded("The reason is not right.")]),
+    ];
     if (wrong.length) right.delete(k);
     else right.add(k);
-    kernel.update(score, { value: `${right.size} of ${items.length} right.` });
+    kernel.update(score, { value: worded("{right} of {count} right.", { right: right.size, count: items.length }) });
     if (right.size === items.length) keeper.remember({ solved: true });
-    const which = item.right_reason !== null && wrong.length === 1 ? `The ${wrong[0]} is not right.` : "";
-    const value = wrong.length ? verdict("nv-wrong", "Not yet.", which) : verdict("nv-right", "Yes.", item.why);
+    const which = item.right_reason !== null && wrong.length === 1 ? wrong[0] : "";
+    const value = wrong.length ? verdict("nv-wrong", worded("Not yet."), which) : verdict("nv-right", worded("Yes."), item.why);
     return kernel.update(item.verdict, { value });
   };
   items.forEach((item, k) => {

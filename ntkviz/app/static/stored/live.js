@@ -9,9 +9,9 @@ const CONTENT = 4; // the part of a message after its channel, header, parent an
 const TREE = ["layout", "style", "children"]; // traits that refer to other widgets
 const OF_THE_PAGE = /^(_py2js_|_js2py_|_last_|_view_count$|stored$)/; // traits that a kernel does not decide on
 const OF_READERS = ["value", "index"]; // traits that a reader changes
-const STARTING = "Starting a calculation of your own …";
-const FULL = "The server has no calculation to spare just now; what is stored can still be shown.";
-const AWAY = "The server does not answer; what is stored can still be shown.";
+const STARTING = worded("Starting a calculation of your own …");
+const FULL = worded("The server has no calculation to spare just now; what is stored can still be shown.");
+const AWAY = worded("The server does not answer; what is stored can still be shown.");
 
 const encode = (text) => new TextEncoder().encode(text);
 const decode = (bytes) => new TextDecoder().decode(bytes);

@@ -4,8 +4,11 @@
 const BEAT_MS = 300;
 const LATE_MS = 100; // for which a picture may show its old settings while stored ones are loaded
 const OUTDATED = "nv-outdated";
-const NOTE = `<span class="nv-note">Out of date: not ${STORE ? "computed" : "stored"} for these settings.</span>`;
-const UNKNOWN = STORE ? "# …" : "# not stored in this edition"; // the program of a stack of blocks
+const OUT_OF_DATE = STORE
+  ? worded("Out of date: not computed for these settings.")
+  : worded("Out of date: not stored for these settings.");
+const NOTE = `<span class="nv-note">${OUT_OF_DATE}</span>`;
+const UNKNOWN = STORE ? "# …" : worded("# not stored in this edition"); // the program of a stack of blocks
 
 // Keys move a slider by one step, and then mean the next stored value in their direction; a pointer means the nearest
 // one. The direction is that of the key, as a reader who presses twice may move a slider before the first press has led
@@ -21,7 +24,7 @@ class StoredPicture {
   constructor(spec, number) {
     this.spec = spec;
     this.number = number;
-    this.told = STORE ? STARTING : "Not stored in this edition.";
+    this.told = STORE ? STARTING : worded("Not stored in this edition.");
     this.names = Object.keys(spec.controls);
     this.controls = Object.values(spec.controls);
     this.start = this.controls.map(({ start }) => start);
@@ -113,7 +116,9 @@ class StoredPicture {
     if (!refused.length) return;
     const error = document.createElement("div");
     error.setAttribute("role", "alert");
-    error.textContent = `Some settings in the link are invalid and were left at their initial values: ${refused.join(", ")}.`;
+    error.textContent = worded(
+      "Some settings in the link are invalid and were left at their initial values: {names}.", { names: refused.join(", ") },
+    );
     const place = kernel.state(this.spec.error).layout.replace("IPY_MODEL_", "");
     this.become({ ...this.shown, [this.spec.error]: { value: error.outerHTML }, [place]: { display: null } }, this.current);
   }
@@ -182,7 +187,7 @@ class StoredPicture {
     this.current = settings;
     const isStored = this.places.has(this.key(settings));
     if (STORE && !isStored) live.begin((text) => this.tell(text));
-    const timer = setTimeout(() => this.current === settings && this.dim(this.shown, settings, "Loading …"), LATE_MS);
+    const timer = setTimeout(() => this.current === settings && this.dim(this.shown, settings, worded("Loading …")), LATE_MS);
     const states = await this.states();
     clearTimeout(timer);
     if (this.current !== settings) return; // moved on
@@ -202,7 +207,7 @@ class StoredPicture {
     const nearest = this.nearest(settings, this.spec.settings, (k) => (this.names[k] === "view" ? 100 : 1)) ?? this.start;
     const link = document.createElement("a");
     link.href = `#${this.link(nearest)}`;
-    link.textContent = "Show the nearest stored settings";
+    link.textContent = worded("Show the nearest stored settings");
     const stored = states[this.places.get(this.key(nearest))];
     this.dim(stored, settings, this.told === STARTING ? STARTING : `${this.told} ${link.outerHTML}`);
   }
@@ -262,7 +267,7 @@ class StoredPicture {
     const click = { method: "custom", content: { event: "click" } };
     if (STORE && stops.length < this.controls[k].options.length) return this.leave(this.spec.player, click);
     if (!stops.length) return undefined;
-    kernel.update(this.spec.player, { description: "⏸ Pause" });
+    kernel.update(this.spec.player, { description: worded("⏸ Pause") });
     this.timer = setTimeout(() => this.beat(), BEAT_MS);
     if (this.current[k] === stops.at(-1)) await this.move(new Map([[k, stops[0]]]));
     return undefined;
@@ -280,6 +285,6 @@ class StoredPicture {
     if (!this.timer) return;
     clearTimeout(this.timer);
     this.timer = undefined;
-    kernel.update(this.spec.player, { description: "▶ Play" });
+    kernel.update(this.spec.player, { description: worded("▶ Play") });
   }
 }
