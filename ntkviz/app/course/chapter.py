@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from html import escape
 from importlib import resources
 from itertools import groupby
 from pathlib import Path
 
-from ..translation.words import PAGE, say
+from ..translation.words import PAGE, _, say
 from ..translation.words import language as spoken
 
 DRAWINGS = resources.files("ntkviz.app") / "thumbnails" / "svg"
 """A folder with the drawing of each chapter's card, `02_ntk.svg`; `make thumbnails` writes them."""
+
+DESCRIPTION = re.compile(r'(?<=aria-label=")[^"]*')  # of a drawing
 
 
 @dataclass(frozen=True)
@@ -80,9 +83,15 @@ def _part(name: str, found: list[Chapter]) -> str:
 
 
 def _card(chapter: Chapter) -> str:
-    drawing = DRAWINGS / f"{chapter.name}.svg"
     return (
-        f'<a class="nv-card" href="{chapter.file}">{drawing.read_text("utf-8") if drawing.is_file() else ""}'
+        f'<a class="nv-card" href="{chapter.file}">{_drawing(chapter)}'
         f"<div><strong>{escape(chapter.heading)}</strong>"
         f"<span>{escape(chapter.summary)}</span></div></a>"
     )
+
+
+def _drawing(chapter: Chapter) -> str:
+    """Its drawing, with a description in the language of this process; empty if there is none."""
+    file = DRAWINGS / f"{chapter.name}.svg"
+    drawing = file.read_text("utf-8") if file.is_file() else ""
+    return DESCRIPTION.sub(lambda found: escape(_(found[0])), drawing)

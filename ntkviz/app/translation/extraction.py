@@ -23,6 +23,7 @@ from .words import CODE, PAGE
 APP = Path(str(resources.files("ntkviz.app")))
 PACKAGE = APP.parent
 GLOSSARY = APP / "course" / "glossary.toml"
+DESCRIPTION = re.compile(r'aria-label="([^"]*)"')  # of a drawing
 IN_TEMPLATE = re.compile(r"\bworded\(\s*(?P<quote>[\"'])(?P<text>.*?)(?P=quote)")
 
 Found = Iterator[tuple[str | tuple[str, str], str]]
@@ -61,6 +62,8 @@ def _of_code(notebooks: Path) -> Found:
         yield from ((text, str(path.relative_to(APP))) for text in _calls(ast.parse(path.read_text(encoding="utf-8"))))
     for path in sorted(notebooks.glob("*.ipynb")):
         yield from ((text, f"a choice in {path.stem}") for text in notebook.choices(_book(path)))
+    for path in sorted((APP / "thumbnails" / "svg").glob("*.svg")):
+        yield from ((text, path.name) for text in DESCRIPTION.findall(path.read_text(encoding="utf-8")))
 
 
 def _of_page(notebooks: Path) -> Found:

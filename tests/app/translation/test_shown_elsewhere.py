@@ -1,4 +1,4 @@
-"""What plots of sequences, walkthroughs, files and pages of errors say is translated.
+"""What plots of sequences, walkthroughs, files, cards and pages of errors say is translated.
 
 In the language of tests all words have accents, also those that are filled in: a word of English letters is none of it.
 """
@@ -171,6 +171,12 @@ def test_comments_of_a_file():
     comments = [line for line in text.splitlines() if line.startswith("# ")][1:]
     assert len(comments) == 6
     assert [word for line in comments for word in english(line.replace("pandas.read_csv(file, comment", ""))] == []
+
+
+def test_descriptions_of_drawings(root):
+    found = re.findall('aria-label="([^"]*)"', app.Cards(root / "notebooks")._repr_html_())
+    assert len(found) > 15
+    assert [word for text in found for word in english(text)] == []
 
 
 def test_why_a_prediction_is_refused(monkeypatch):
