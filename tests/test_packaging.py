@@ -17,9 +17,12 @@ from packaging.utils import canonicalize_name
 from plotly.offline import get_plotlyjs_version
 
 import ntkviz
+from ntkviz.app.translation.invariants import faults
 from ntkviz.distant.readings import READINGS
 
 ENTRY = re.compile(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+MARK = re.compile(r"^(?:#+|[|!]|```\w*)|\n\n", re.MULTILINE)  # of a heading, a row, a picture, code or a paragraph
 
 
 @pytest.fixture(scope="module")
@@ -182,3 +185,12 @@ def test_readme_example_works_as_printed(root):
     done = subprocess.run([sys.executable, "-c", f"{example}\n{check}"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("[") == 5  # a matrix of four rows
+
+
+def test_the_chinese_readme_is_that_of_the_english_one(root):
+    english, chinese = ((root / name).read_text() for name in ("README.md", "README.zh.md"))
+    chinese = chinese.replace("(README.md)", "(README.zh.md)")  # they link to each other
+    assert MARK.findall(chinese) == MARK.findall(english)
+    here, there = ([re.sub(r" *#.*", "", block) for block in FENCED.findall(text)] for text in (chinese, english))
+    assert here == there, "code differs in more than its comments"
+    assert faults(FENCED.sub("", english).strip(), FENCED.sub("", chinese).strip()) == []
