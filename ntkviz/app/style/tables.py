@@ -7,6 +7,8 @@ from html import escape
 
 from IPython.display import HTML
 
+from ..translation.words import _
+
 
 def table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> HTML:
     """A table with row headings in its first column; `passes` and `fails` get the colours of a verdict."""
@@ -23,5 +25,8 @@ def _row(name: str, *cells: str) -> str:
 
 
 def _cell(text: str) -> str:
-    style = {"passes": ' class="nv-right"', "fails": ' class="nv-wrong"'}.get(text, "")
-    return f"<td{style}>{escape(text)}</td>"
+    style, said = {
+        "passes": (' class="nv-right"', _("passes")),
+        "fails": (' class="nv-wrong"', _("fails")),
+    }.get(text, ("", text))
+    return f"<td{style}>{escape(said)}</td>"

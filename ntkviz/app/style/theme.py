@@ -18,7 +18,7 @@ import plotly.graph_objects as go
 import traitlets
 
 from .. import upstream
-from ..translation.words import PAGE, language, pairs
+from ..translation.words import ENGLISH, PAGE, _, language, pairs
 from .wording import figures
 
 with upstream.without_iri_grammar():
@@ -199,5 +199,14 @@ def figure(filename: str = "ntkviz") -> Figure:
         modeBarButtons=[["toImage"]],
         plotlyServerURL="",
         toImageButtonOptions={"format": "png", "scale": 2, "filename": filename},
+        **_of_button(),
     )
     return widget
+
+
+def _of_button() -> dict[str, Any]:
+    """What plotly needs to name its button in the language of this process."""
+    if language() == ENGLISH:
+        return {}
+    words = {"Download plot as a PNG": _("Download plot as a PNG")}
+    return {"locale": language(), "locales": {language(): {"dictionary": words}}}

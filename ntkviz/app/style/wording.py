@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ...convergence import Slope, log_log_slope, over_predicted
+from ...convergence import Ratio, Slope, log_log_slope, over_predicted
+from ..translation.words import _, language
 
 VAGUE = 0.125
 """A standard error of a slope beyond which −1/2 cannot be distinguished from −1/4 or −3/4."""
@@ -26,6 +27,9 @@ UNSURE = 0.4
 RARE, NEVER = 0.0455, 0.0027
 """The probabilities that a normal variable is more than two standard deviations from its mean, and more than three."""
 
+LARGE = {"zh": ((1e8, "{count} 亿"), (1e4, "{count} 万"))}
+"""The units of large numbers in languages whose units are not millions and billions, by the codes of the languages."""
+
 
 def signed(number: float, digits: int = 2) -> str:
     """A number with a proper minus sign instead of a hyphen, and none before a zero."""
@@ -44,12 +48,14 @@ def figures(number: float) -> str:
 
 
 def about(count: float) -> str:
-    """A large count in two significant digits: 880, 88,000, 8.8 million."""
+    """A large count in two significant digits: 880, 88,000, 8.8 million; in Chinese 880, 8.8 万, 880 万."""
     rounded = float(f"{count:.1e}")
     if rounded >= 1e12:
         return figures(rounded)
-    unit, name = next(((u, f" {n}") for u, n in ((1e9, "billion"), (1e6, "million")) if rounded >= u), (1, ""))
-    return f"{rounded / unit:,.0f}{name}" if rounded >= 10 * unit or unit == 1 else f"{rounded / unit:.1f}{name}"
+    units = LARGE.get(language()) or ((1e9, _("{count} billion")), (1e6, _("{count} million")))
+    unit, said = next((one for one in units if rounded >= one[0]), (1, "{count}"))
+    digits = 0 if rounded >= 10 * unit or unit == 1 else 1
+    return said.format(count=f"{rounded / unit:,.{digits}f}")
 
 
 def decimals(spread: float) -> int:
@@ -70,7 +76,7 @@ def plus_minus(mean: float, std: float) -> str:
 def share(distance: float) -> str:
     """A distance relative to the limit's norm: in percent, or as a multiple where it is thousands of percent."""
     if distance >= 10:
-        return f"{figures(distance)} × the limit’s norm"
+        return _("{ratio} × the limit’s norm").format(ratio=figures(distance))
     return f"{distance:.0%}" if distance >= 1 else f"{distance:.1%}"
 
 
@@ -86,22 +92,28 @@ def one_over_root(deviations: Mapping[int, Sequence[float]]) -> str:
     """Whether the deviations of several networks at each width fall as 1/√n: the slope, then the verdict."""
     slope = log_log_slope(deviations)
     if not np.isfinite(slope.value):
-        return "Each point is one random network. A slope needs two widths; theory predicts −0.50."
-    said = f"Slope {with_error(slope)}"
+        return _("Each point is one random network. A slope needs two widths; theory predicts −0.50.")
     if min(map(len, deviations.values())) < FEWEST:
-        so_far = f"Slope <b>{signed(slope.value)}</b> so far; theory predicts −0.50."
-        return f"{so_far} An error estimate needs more networks at each width."
+        said = _(
+            "Slope <b>{slope}</b> so far; theory predicts −0.50. An error estimate needs more networks at each width."
+        )
+        return said.format(slope=signed(slope.value))
     if not slope.agrees_with(-0.5):
-        return f"{said} (s.e.), not −0.50. {_why_not(deviations, slope)}"
+        said = _("Slope {slope} (s.e.), not −0.50.")
+        return f"{said.format(slope=with_error(slope))} {_why_not(deviations, slope)}"
     if slope.error > VAGUE:
-        return f"{said} (s.e.): too uncertain to test the theory’s −0.50."
-    return f"{said} (s.e.) agrees with theory, −0.50: quadrupling the width halves the distance."
+        said = _("Slope {slope} (s.e.): too uncertain to test the theory’s −0.50.")
+    else:
+        said = _("Slope {slope} (s.e.) agrees with theory, −0.50: quadrupling the width halves the distance.")
+    return said.format(slope=with_error(slope))
 
 
 def slope_alone(deviations: Mapping[int, Sequence[float]]) -> str:
     """The slope where no law is known: without a finite variance, a standard error would say nothing."""
     slope = log_log_slope(deviations)
-    return f"Measured slope: <b>{signed(slope.value)}</b>." if np.isfinite(slope.value) else ""
+    if not np.isfinite(slope.value):
+        return ""
+    return _("Measured slope: <b>{slope}</b>.").format(slope=signed(slope.value))
 
 
 def _why_not(deviations: Mapping[int, Sequence[float]], slope: Slope) -> str:
@@ -110,31 +122,32 @@ def _why_not(deviations: Mapping[int, Sequence[float]], slope: Slope) -> str:
     wide = widths[len(widths) // 2 :]
     widest = float(np.mean(deviations[widths[-1]]))
     if widest > FAR:
-        return (
-            f"That law holds for wide networks; at width {widths[-1]:,} the deviation is still <b>{share(widest)}</b>."
-        )
+        said = _("That law holds for wide networks; at width {width} the deviation is still <b>{deviation}</b>.")
+        return said.format(width=f"{widths[-1]:,}", deviation=share(widest))
     above = log_log_slope({width: deviations[width] for width in wide})
     if len(wide) > 2 and above.error <= VAGUE and above.agrees_with(-0.5):
-        return (
-            f"That law holds for wide networks; from width {wide[0]:,} on, the slope is {with_error(above)}: it agrees."
-        )
+        said = _("That law holds for wide networks; from width {width} on, the slope is {slope}: it agrees.")
+        return said.format(width=f"{wide[0]:,}", slope=with_error(above))
     if abs(slope.value + 0.5) < 3 * slope.error:
-        return "By chance alone, one slope in twenty is this far away."
-    return "That law holds for wide networks; at these widths, higher-order terms still bend the curve."
+        return _("By chance alone, one slope in twenty is this far away.")
+    return _("That law holds for wide networks; at these widths, higher-order terms still bend the curve.")
 
 
 def law(c: float, error: float) -> str:
     """The predicted law and its band."""
-    return f"Predicted: c/√n with c = {plus_minus(c, error)} (s.e.); nine networks in ten lie in the band."
+    said = _("Predicted: c/√n with c = {c} (s.e.); nine networks in ten lie in the band.")
+    return said.format(c=plus_minus(c, error))
 
 
 def width_needed(c: float, error: float, goals: Sequence[float]) -> str:
     """The widths n = (c/r)² at which the deviation is r on average, for each of `goals`."""
+    exactly, roughly = _("{goal} %: <b>{width}</b>"), _("{goal} % (to leading order): <b>{width}</b>")
     wanted = [
-        f"{100 * goal:g} %{' (to leading order)' * (goal >= NEAR)}: <b>{about(max(1, (c / goal) ** 2))}</b>"
+        (roughly if goal >= NEAR else exactly).format(goal=f"{100 * goal:g}", width=about(max(1, (c / goal) ** 2)))
         for goal in goals
     ]
-    said = f"Width needed for {'; '.join(wanted)}; ± {max(1, round(200 * error / c))} % (s.e.)."
+    said = _("Width needed for {widths}; ± {error} % (s.e.).")
+    said = said.format(widths="; ".join(wanted), error=max(1, round(200 * error / c)))
     return said.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
@@ -142,15 +155,35 @@ def as_predicted(distances: Mapping[tuple[int, int], float], c: float, error: fl
     """Whether networks, by width and seed, are as far from their limit as c/√n predicts."""
     compared = {at: distance for at, distance in distances.items() if c <= NEAR * at[0] ** 0.5}
     if not compared:
-        return f"Networks can be compared with the prediction from width {about((c / NEAR) ** 2)} on."
+        said = _("Networks can be compared with the prediction from width {width} on.")
+        return said.format(width=about((c / NEAR) ** 2))
     ratio, networks = over_predicted(compared, c, error), len({seed for _, seed in compared})
-    said = f"From width {min(compared)[0]:,} on, the measured distance is <b>{ratio.value:.2f}</b>"
     if networks < FEWEST:
-        return f"{said} times the predicted one so far."
-    said += f" ± {ratio.error:.2f} (s.e.) times the predicted one"
+        said = _("From width {width} on, the measured distance is <b>{ratio}</b> times the predicted one so far.")
+    else:
+        said = _verdict(ratio)
+    return said.format(width=f"{min(compared)[0]:,}", ratio=f"{ratio.value:.2f}", error=f"{ratio.error:.2f}")
+
+
+def _verdict(ratio: Ratio) -> str:
+    """Whether a measured distance over the predicted one is 1, as far as its error tells."""
     chance = ratio.chance(abs(ratio.value - 1))
     if chance < NEVER:
-        return f"{said}: more than chance explains. Higher-order terms still matter at these widths."
+        return _(
+            "From width {width} on, the measured distance is <b>{ratio}</b> ± {error} (s.e.) times the predicted one: "
+            "more than chance explains. Higher-order terms still matter at these widths."
+        )
     if chance < RARE:
-        return f"{said}. By chance alone, one ratio in twenty is this far from 1."
-    return f"{said}: too uncertain to judge." if ratio.chance(UNSURE) > RARE else f"{said}: they agree."
+        return _(
+            "From width {width} on, the measured distance is <b>{ratio}</b> ± {error} (s.e.) times the predicted one. "
+            "By chance alone, one ratio in twenty is this far from 1."
+        )
+    if ratio.chance(UNSURE) > RARE:
+        return _(
+            "From width {width} on, the measured distance is <b>{ratio}</b> ± {error} (s.e.) times the predicted one: "
+            "too uncertain to judge."
+        )
+    return _(
+        "From width {width} on, the measured distance is <b>{ratio}</b> ± {error} (s.e.) times the predicted one: "
+        "they agree."
+    )

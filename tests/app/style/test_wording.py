@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ntkviz.app.style.wording import about, as_predicted, figures, plus_minus, share, signed, width_needed, with_error
+from ntkviz.app.translation import words
 from ntkviz.convergence import Slope
 
 
@@ -70,6 +71,14 @@ def test_slopes_with_errors():
     ],
 )
 def test_a_large_count_has_two_digits(count, said):
+    assert about(count) == said
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(876, "880"), (9_960, "1.0 万"), (87_781, "8.8 万"), (8_778_100, "880 万"), (8.8e9, "88 亿")]
+)
+def test_a_large_count_in_the_units_of_chinese(count, said, monkeypatch):
+    monkeypatch.setenv(words.LANGUAGE, "zh")
     assert about(count) == said
 
 
