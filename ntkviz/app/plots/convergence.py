@@ -12,6 +12,8 @@ from ...kernels.results import Band, Fluctuation
 from ..style import theme
 from ..style.ranges import reaching
 from ..style.wording import as_predicted, figures, law, one_over_root, slope_alone, width_needed
+from ..translation.refusals import refused
+from ..translation.words import _
 from .panel import Part, Plot
 
 USUAL_DEVIATIONS = (-3.5, 0.5)
@@ -61,13 +63,14 @@ class ConvergencePlot(Plot):
         self._law: bool
         self._clear()
         figure = self.figure
-        figure.add_scatter(name=f"{SHARE:.0%} of networks", mode="lines", fill="toself", hoverinfo="skip")
-        figure.add_scatter(name="predicted, c/√n", mode="lines", line={"color": theme.LIMIT, "width": 2.5})
-        figure.add_scatter(name="fitted, ∝ 1/√n", mode="lines", line={"color": theme.MUTED, "dash": "dash"})
-        figure.add_scatter(name="one network", mode="markers", marker={"size": 7, "opacity": 0.5})
-        figure.add_scatter(name="virtual network", mode="markers", marker={"size": 9, "symbol": "diamond-open"})
-        figure.add_scatter(name="their mean", mode="lines+markers", line={"width": 2}, marker={"size": 10})
-        figure.add_scatter(name="chosen width", mode="markers", marker={"size": 19, "symbol": "circle-open"})
+        band = _("{share} of networks").format(share=f"{SHARE:.0%}")
+        figure.add_scatter(name=band, mode="lines", fill="toself", hoverinfo="skip")
+        figure.add_scatter(name=_("predicted, c/√n"), mode="lines", line={"color": theme.LIMIT, "width": 2.5})
+        figure.add_scatter(name=_("fitted, ∝ 1/√n"), mode="lines", line={"color": theme.MUTED, "dash": "dash"})
+        figure.add_scatter(name=_("one network"), mode="markers", marker={"size": 7, "opacity": 0.5})
+        figure.add_scatter(name=_("virtual network"), mode="markers", marker={"size": 9, "symbol": "diamond-open"})
+        figure.add_scatter(name=_("their mean"), mode="lines+markers", line={"width": 2}, marker={"size": 10})
+        figure.add_scatter(name=_("chosen width"), mode="markers", marker={"size": 19, "symbol": "circle-open"})
         figure.data[0].update(fillcolor=theme.translucent(theme.LIMIT, 0.18), line={"width": 0})
         for trace in figure.data[3:6]:
             trace.marker.color = theme.FINITE
@@ -75,9 +78,11 @@ class ConvergencePlot(Plot):
         figure.data[5].line.color = theme.FINITE
         figure.data[6].marker.update(color=theme.LIMIT, line={"width": 3})
         figure.update_traces(x=[], y=[], showlegend=False)
-        figure.update_traces(hovertemplate="width %{x:,}: %{y:.2~%}<extra>%{fullData.name}</extra>")
-        self._prediction, self._measured = Part("The prediction", [0, 1]), Part("The measurement", [2, 3, 4, 5, 6])
-        self.parts = [self._prediction, self._measured]
+        figure.update_traces(hovertemplate=_("width %{x:,}: %{y:.2~%}<extra>%{fullData.name}</extra>"))
+        self._prediction, self._measured = self.parts = [
+            Part(_("The prediction"), [0, 1]),
+            Part(_("The measurement"), [2, 3, 4, 5, 6]),
+        ]
         self._draw_frame()
 
     def restart(self, network: Hashable, width: int) -> None:
@@ -97,8 +102,11 @@ class ConvergencePlot(Plot):
         self._draw(self._prediction, self._measured)
 
     def refuse(self, reason: str, *, law: bool = False) -> None:
-        """Show that there is no prediction, and why; `law`: whether the distance falls like 1/√n nevertheless."""
-        self._refusal, self._law = reason, law
+        """Show that there is no prediction, and why; `law`: whether the distance falls like 1/√n nevertheless.
+
+        `reason`: what the engine says, in English.
+        """
+        self._refusal, self._law = refused(reason), law
         self._draw(self._prediction, self._measured)
 
     @property
@@ -161,21 +169,23 @@ class ConvergencePlot(Plot):
         self._ends = np.array([min(self.widths) / 1.4, max([*self.widths, *self.virtual]) * 1.4])
         powers = [10**k for k in range(9)]
         self.figure.update_layout(
-            annotations=[theme.heading("How far from the limit?", xref="paper", x=0)],
+            annotations=[theme.heading(_("How far from the limit?"), xref="paper", x=0)],
             xaxis={
                 "type": "log",
                 "tickvals": powers if self.virtual else self.widths,
                 "ticktext": [_power(n) for n in powers] if self.virtual else [f"{n:,}" for n in self.widths],
                 "range": list(np.log10(self._ends)),
-                "title": "width n",
+                "title": _("width n"),
                 "fixedrange": True,
             },
-            yaxis={"type": "log", "range": list(USUAL_DEVIATIONS), "title": "relative deviation", "fixedrange": True},
+            yaxis={"type": "log", "range": list(USUAL_DEVIATIONS), "title": _("relative deviation")},
             legend={"orientation": "v", "x": 1, "xanchor": "right", "y": 1, "yanchor": "top", "font": {"size": 13}},
             margin={"l": 72, "r": 10, "t": theme.HEADING, "b": 48},
         )
         decades = [one * 10.0**k for k in range(-6, 9) for one in (1, 3)]
-        self.figure.layout.yaxis.update(tickvals=decades, ticktext=[_tick(deviation) for deviation in decades])
+        self.figure.layout.yaxis.update(
+            fixedrange=True, tickvals=decades, ticktext=[_tick(deviation) for deviation in decades]
+        )
         self.figure.layout.legend.bgcolor = "rgba(0,0,0,0)"
 
     def _draw(self, *parts: Part) -> None:
@@ -219,16 +229,16 @@ class ConvergencePlot(Plot):
         said = []
         if self._found is not None:
             c, error = self._found.c, self._found.error
-            brief = f"Predicted: <b>{figures(c)}</b>/√n." if self._points else law(c, error)
+            brief = _("Predicted: <b>{c}</b>/√n.").format(c=figures(c)) if self._points else law(c, error)
             said.append(width_needed(c, error, self._goals) if self._goals else brief)
             said += [as_predicted(self._points, c, error)] if self._points else []
         elif self._refusal:
             slope = one_over_root if self._law else slope_alone
-            said += [f"There is no prediction. {self._refusal}", slope(self._by_width())]
+            said += [_("There is no prediction."), self._refusal, slope(self._by_width())]
         else:
-            said.append("First the predicted line, then random networks, one point each.")
+            said.append(_("First the predicted line, then random networks, one point each."))
         if self._left_out:
-            said.append(f"Width {min(self._left_out):,} is too large for this machine.")
+            said.append(_("Width {width} is too large for this machine.").format(width=f"{min(self._left_out):,}"))
         return " ".join(filter(None, said))
 
 

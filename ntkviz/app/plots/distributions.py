@@ -14,6 +14,7 @@ import numpy as np
 from ..style import theme
 from ..style.ranges import round_up
 from ..style.wording import figures, plus_minus
+from ..translation.words import _, counted
 from . import statistics
 from .panel import Part, Plot
 
@@ -37,17 +38,17 @@ class CoordinateHistogram(Plot):
         self._networks = 0
         figure = self.figure
         figure.add_bar(
-            x=[], y=[], name="random networks", marker={"color": theme.FINITE, "line_width": 0}, opacity=0.75
+            x=[], y=[], name=_("random networks"), marker={"color": theme.FINITE, "line_width": 0}, opacity=0.75
         )
-        figure.add_scatter(x=[], y=[], mode="lines", name="infinite width")
+        figure.add_scatter(x=[], y=[], mode="lines", name=_("infinite width"))
         figure.data[1].line.update(color=theme.LIMIT, width=3.5, simplify=False)
-        self._sampled, self._predicted = self.parts = [Part("The histogram", [0]), Part("The curve", [1])]
+        self._sampled, self._predicted = self.parts = [Part(_("The histogram"), [0]), Part(_("The curve"), [1])]
         figure.update_traces(hovertemplate="%{x:.3g}: %{y:.3g}<extra>%{fullData.name}</extra>")
         figure.update_layout(
             annotations=[theme.heading(heading, xref="paper", x=0)],
             bargap=0,
             xaxis={"title": what, "fixedrange": True},
-            yaxis={"title": "density", "fixedrange": True, "rangemode": "tozero", "nticks": 5},
+            yaxis={"title": _("density"), "fixedrange": True, "rangemode": "tozero", "nticks": 5},
             legend=theme.legend(x=1, xanchor="right"),
             margin={"l": 64, "r": 10, "t": theme.HEADING, "b": 48},
         )
@@ -63,7 +64,7 @@ class CoordinateHistogram(Plot):
             line.update(x=x, y=statistics.density(x, std=self._std))
             self.figure.layout.xaxis.range = [-half, half]
             self._fit(np.max(bars.y, initial=0.0))
-        self.say(f"Predicted variance <b>{figures(self._std**2)}</b>.")
+        self.say(_("Predicted variance <b>{variance}</b>.").format(variance=figures(self._std**2)))
 
     def add(self, values: np.ndarray) -> None:
         """Add coordinates, `(networks, n)`."""
@@ -75,12 +76,17 @@ class CoordinateHistogram(Plot):
             bars.update(x=(edges[1:] + edges[:-1]) / 2, y=density, width=edges[1] - edges[0])
             self._fit(density.max())
         far, measured = np.mean(np.abs(self._values) > 3 * self._std), float(np.mean(self._values**2))
-        networks = "1 network" if self._networks == 1 else f"{self._networks:,} networks"
-        self.say(
-            f"{self._values.size:,} coordinates of {networks}: variance <b>{figures(measured)}</b>, predicted "
-            f"{figures(self._std**2)}; beyond three standard deviations <b>{far:.1%}</b>, in a Gaussian "
-            f"{BEYOND_THREE:.1%}."
+        said = counted(
+            "{coordinates} coordinates of {networks} network: variance <b>{measured}</b>, predicted {predicted}; "
+            "beyond three standard deviations <b>{far}</b>, in a Gaussian {gaussian}.",
+            "{coordinates} coordinates of {networks} networks: variance <b>{measured}</b>, predicted {predicted}; "
+            "beyond three standard deviations <b>{far}</b>, in a Gaussian {gaussian}.",
+            self._networks,
         )
+        shares = {"far": f"{far:.1%}", "gaussian": f"{BEYOND_THREE:.1%}"}
+        numbers = {"coordinates": f"{self._values.size:,}", "networks": f"{self._networks:,}"}
+        variances = {"measured": figures(measured), "predicted": figures(self._std**2)}
+        self.say(said.format(**numbers, **variances, **shares))
 
     def _histogram(self) -> tuple[np.ndarray, np.ndarray]:
         """Edges, and the density of all coordinates, including those outside the edges."""
@@ -138,13 +144,17 @@ class FunctionDraws(Plot):
             name="±1σ, ±2σ",
             line={"color": theme.LIMIT, "width": 2},
         )
-        figure.add_scatter(x=path, y=[], mode="lines", name="one network", line={"color": theme.FINITE, "width": 3.5})
+        figure.add_scatter(x=path, y=[], mode="lines", name=_("one network"))
+        figure.data[4].line.update(color=theme.FINITE, width=3.5)
         figure.update_traces(hoverinfo="skip")
-        self._bands, self._functions = self.parts = [Part("The band", [0, 1, 3]), Part("The set of networks", [2, 4])]
+        self._bands, self._functions = self.parts = [
+            Part(_("The band"), [0, 1, 3]),
+            Part(_("The set of networks"), [2, 4]),
+        ]
         figure.update_layout(
             annotations=[theme.heading(heading, xref="paper", x=0)],
             xaxis={"title": what, "range": [path[0], path[-1]], "fixedrange": True},
-            yaxis={"title": "output f", "fixedrange": True, "nticks": 7},
+            yaxis={"title": _("output f"), "fixedrange": True, "nticks": 7},
             legend=theme.legend(orientation="h", x=1, xanchor="right", yanchor="bottom"),
             margin={"l": 64, "r": 10, "t": theme.HEADING, "b": 48},
         )
@@ -152,7 +162,7 @@ class FunctionDraws(Plot):
     def restart(self, std: np.ndarray) -> None:
         """Predict the standard deviation of f at each point; the next `add` starts a new sample."""
         self._std, self._curves = np.asarray(std, dtype=float), np.empty((0, len(self._path)))
-        narrow, wide, _, edges, _ = self.figure.data
+        narrow, wide, edges = (self.figure.data[k] for k in (0, 1, 3))
         self.outdate()
         with self.drawing(self._bands):
             for times, band in ((1, narrow), (2, wide)):
@@ -160,22 +170,27 @@ class FunctionDraws(Plot):
             edges.y = np.concatenate([np.append(times * self._std, np.nan) for times in (-2, -1, 1, 2)])
             half = 0.98 * round_up(3 * float(np.max(self._std)))  # just short of a tick, whose label would be cut off
             self.figure.layout.yaxis.range = [-half, half]
-        self.say("The bands are those of the Gaussian process.")
+        self.say(_("The bands are those of the Gaussian process."))
 
     def add(self, outputs: np.ndarray) -> None:
         """Add networks, `(networks, points)`."""
         self._curves = np.concatenate([self._curves, np.asarray(outputs, dtype=float)])[: self._draws]
-        _, _, curves, _, one = self.figure.data
+        curves, one = self.figure.data[2], self.figure.data[4]
         gap = np.full((len(self._curves), 1), np.nan)
         with self.drawing(self._functions):
             curves.y = np.concatenate([self._curves, gap], axis=1).ravel()
             one.y = self._curves[0]
         within_one, within_two = (np.mean(np.abs(self._curves) <= times * self._std) for times in (1, 2))
-        count = len(self._curves)
-        self.say(
-            f"{count} network{'s' if count > 1 else ''}: <b>{within_one:.0%}</b> of the outputs lie inside ±1σ and "
-            f"<b>{within_two:.0%}</b> inside ±2σ; for a Gaussian process, {WITHIN_ONE:.0%} and {WITHIN_TWO:.0%}."
+        said = counted(
+            "{count} network: <b>{within_one}</b> of the outputs lie inside ±1σ and <b>{within_two}</b> inside ±2σ; "
+            "for a Gaussian process, {one} and {two}.",
+            "{count} networks: <b>{within_one}</b> of the outputs lie inside ±1σ and <b>{within_two}</b> inside ±2σ; "
+            "for a Gaussian process, {one} and {two}.",
+            len(self._curves),
         )
+        measured = {"within_one": f"{within_one:.0%}", "within_two": f"{within_two:.0%}"}
+        process = {"one": f"{WITHIN_ONE:.0%}", "two": f"{WITHIN_TWO:.0%}"}
+        self.say(said.format(count=len(self._curves), **measured, **process))
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "network", "input", "output", "predicted_std"
@@ -184,7 +199,7 @@ class FunctionDraws(Plot):
                 yield number, where, output, std
 
 
-KINDS = {"real": "random networks", "virtual": "virtual networks"}
+KINDS = ("real", "virtual")
 
 
 class EntryLaw(Plot):
@@ -201,29 +216,29 @@ class EntryLaw(Plot):
         figure = self.figure
         filled = {"color": theme.translucent(theme.FINITE, 0.7), "line_width": 0}
         hollow = {"color": theme.translucent(theme.FINITE, 0.12), "line": {"color": theme.FINITE, "width": 2}}
-        for kind, marker in zip(KINDS, (filled, hollow), strict=True):
-            figure.add_bar(x=[], y=[], name=KINDS[kind], marker=marker)
-        figure.add_scatter(x=[], y=[], mode="lines", name="predicted")
+        for label, marker in ((_("random networks"), filled), (_("virtual networks"), hollow)):
+            figure.add_bar(x=[], y=[], name=label, marker=marker)
+        figure.add_scatter(x=[], y=[], mode="lines", name=_("predicted"))
         figure.data[2].line.update(color=theme.LIMIT, width=3.5, simplify=False)
-        self._sampled, self._predicted = self.parts = [Part("The histogram", [0, 1]), Part("The curve", [2])]
+        self._sampled, self._predicted = self.parts = [Part(_("The histogram"), [0, 1]), Part(_("The curve"), [2])]
         figure.update_traces(hovertemplate="%{x:.4g}: %{y:.3g}<extra>%{fullData.name}</extra>")
         figure.update_layout(
             annotations=[theme.heading(heading, xref="paper", x=0)],
             bargap=0,
             barmode="overlay",
             xaxis={"fixedrange": True, "nticks": 5},
-            yaxis={"title": "density", "fixedrange": True, "rangemode": "tozero", "showticklabels": False},
+            yaxis={"title": _("density"), "fixedrange": True, "rangemode": "tozero", "showticklabels": False},
             legend=theme.legend(x=1, xanchor="right"),
             margin={"l": 40, "r": 10, "t": theme.HEADING, "b": 48},
         )
         figure.add_vline(x=0, line={"color": theme.MUTED, "width": 1.5, "dash": "dash"})
 
     def restart(self, what: str, limit: float, std: float | None, usual: float) -> None:
-        """Predict N(limit, std²) for the entry called `what`; the next `add` starts a new sample.
+        """Predict N(limit, std²) for the entry called `what`, a choice; the next `add` starts a new sample.
 
         If the variance is not finite, `std` is `None` and the axis reaches four times `usual` to both sides.
         """
-        self._what, self._limit, self._std = what, float(limit), np.nan if std is None else float(std)
+        self._what, self._limit, self._std = _(what), float(limit), np.nan if std is None else float(std)
         self._half = 4 * (usual if std is None else self._std)
         self._values = {kind: [] for kind in KINDS}
         x = self._limit + np.linspace(-self._half, self._half, 161)
@@ -233,7 +248,7 @@ class EntryLaw(Plot):
             bell = self.figure.data[2]
             bell.update(x=x if known else [], y=statistics.density(x, limit, self._std) if known else [])
             highest = float(statistics.density(0.0, std=self._half / 4))
-            self.figure.layout.xaxis.update(range=[x[0], x[-1]], title=what)
+            self.figure.layout.xaxis.update(range=[x[0], x[-1]], title=self._what)
             self._usual_height = 1.6 * highest
             self.figure.layout.yaxis.range = [0, self._usual_height]
             self.figure.layout.shapes[0].update(x0=self._limit, x1=self._limit)
@@ -254,8 +269,7 @@ class EntryLaw(Plot):
                     showlegend=bool(found),
                 )
             self._fit(highest)
-        measured = "; ".join(self._measured())
-        self.say(f"{self._prediction()} {measured}{'.' * bool(measured)}")
+        self.say(" ".join(filter(None, (self._prediction(), self._measured()))))
 
     def _fit(self, highest: float) -> None:
         """Extend the axis to fit histograms much higher than the bell, by factors of two, so that it rarely moves."""
@@ -264,19 +278,32 @@ class EntryLaw(Plot):
 
     def _prediction(self) -> str:
         if np.isnan(self._std):
-            return f"Limit of {self._what}: <b>{figures(self._limit)}</b>; it has no standard deviation to predict."
-        return f"Predicted {self._what}: {plus_minus(self._limit, self._std)}."
+            said = _("Limit of {entry}: <b>{limit}</b>; it has no standard deviation to predict.")
+            return said.format(entry=self._what, limit=figures(self._limit))
+        return _("Predicted {entry}: {prediction}.").format(
+            entry=self._what, prediction=plus_minus(self._limit, self._std)
+        )
 
-    def _measured(self) -> Iterator[str]:
+    def _measured(self) -> str:
+        fields: dict[str, Any] = {}
         for kind, found in self._values.items():
             if len(found) > 1:
-                said = plus_minus(float(np.mean(found)), float(np.std(found, ddof=1)))
-                yield f"{len(found)} {KINDS[kind]}: {said}"
+                fields[f"{kind}_networks"] = len(found)
+                fields[kind] = plus_minus(float(np.mean(found)), float(np.std(found, ddof=1)))
+        if not fields:
+            return ""
+        if len(fields) == 4:
+            said = _("{real_networks} random networks: {real}; {virtual_networks} virtual networks: {virtual}.")
+        elif "real" in fields:
+            said = _("{real_networks} random networks: {real}.")
+        else:
+            said = _("{virtual_networks} virtual networks: {virtual}.")
+        return said.format(**fields)
 
     def _histogram(self, values: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
         """Edges, and the density of all values, including those outside the edges."""
         edges = self._limit + np.linspace(-self._half, self._half, 25)
-        counts, _ = np.histogram(values, bins=edges)
+        counts = np.histogram(values, bins=edges)[0]
         return edges, counts / (max(1, len(values)) * (edges[1] - edges[0]))
 
     def table(self) -> Iterator[Sequence[Any]]:
@@ -294,12 +321,12 @@ class InfluenceHistogram(Plot):
         self._influences = np.empty(0)
         figure = self.figure
         figure.add_bar(x=[], y=[], marker={"color": theme.LIMIT, "line_width": 0}, opacity=0.75, showlegend=False)
-        figure.data[0].hovertemplate = "%{x:.3g}: %{y:.1%} of the draws<extra></extra>"
+        figure.data[0].hovertemplate = _("%{x:.3g}: %{y:.1%} of the draws<extra></extra>")
         figure.update_layout(
             annotations=[theme.heading(heading, xref="paper", x=0)],
             bargap=0,
-            xaxis={"title": "influence of one draw", "fixedrange": True},
-            yaxis={"title": "share of the draws", "fixedrange": True, "tickformat": ".0%", "rangemode": "tozero"},
+            xaxis={"title": _("influence of one draw"), "fixedrange": True},
+            yaxis={"title": _("share of the draws"), "fixedrange": True, "tickformat": ".0%", "rangemode": "tozero"},
             margin={"l": 72, "r": 10, "t": theme.HEADING, "b": 48},
         )
         for sign in ("−", "+"):
@@ -311,7 +338,7 @@ class InfluenceHistogram(Plot):
         if influences is None:
             with self.drawing():
                 self.figure.data[0].update(x=[], y=[])
-            self.say("The influences have no finite variance, so there is nothing to show here.")
+            self.say(_("The influences have no finite variance, so there is nothing to show here."))
             return
         std = variance**0.5
         counts, edges = self._histogram(std)
@@ -327,10 +354,12 @@ class InfluenceHistogram(Plot):
         squares = np.sort(self._influences**2)[::-1]
         top_tenth = np.sum(squares[: len(squares) // 10]) / np.sum(squares)
         largest = np.max(np.abs(self._influences)) / std
-        self.say(
-            f"{len(squares):,} draws of Z: mean 0, standard deviation √V = <b>{figures(std)}</b>. The tenth with the "
-            f"largest influence makes up <b>{top_tenth:.0%}</b> of the variance; the largest is {figures(largest)} √V."
+        said = _(
+            "{draws} draws of Z: mean 0, standard deviation √V = <b>{std}</b>. The tenth with the largest influence "
+            "makes up <b>{share}</b> of the variance; the largest is {largest} √V."
         )
+        fields = {"draws": f"{len(squares):,}", "share": f"{top_tenth:.0%}"}
+        self.say(said.format(std=figures(std), largest=figures(largest), **fields))
 
     def _histogram(self, std: float) -> tuple[np.ndarray, np.ndarray]:
         """Counts and edges; values beyond five standard deviations are in the outermost bars."""
