@@ -11,6 +11,7 @@ from ...calculus.results import Law
 from ..style import theme
 from ..style.ranges import round_range
 from ..style.wording import decimals, figures, plus_minus, signed
+from ..translation.words import _
 from . import statistics
 from .panel import Plot
 from .statistics import network_spread
@@ -36,10 +37,10 @@ class CurvesPlot(Plot):
         self._every, self._marked, self._note = every, 0, ""
         figure, room = self.figure, 0.02 * np.ptp(self.x)
         _add_two_lines(figure)
-        figure.add_scatter(x=[], y=[], mode="markers", name="random networks")
+        figure.add_scatter(x=[], y=[], mode="markers", name=_("random networks"))
         figure.data[2].marker.update(color=theme.FINITE, size=9)
         figure.data[2].error_y.update(type="data", color=theme.FINITE, thickness=2, width=4)
-        figure.update_traces(hovertemplate="at %{x:.2f}: %{y:.3g}<extra>%{fullData.name}</extra>")
+        figure.update_traces(hovertemplate=_("at %{x:.2f}: %{y:.3g}<extra>%{fullData.name}</extra>"))
         figure.update_layout(
             annotations=[theme.heading(heading, xref="paper", x=0)],
             xaxis={"title": x_title, "range": [self.x[0] - room, self.x[-1] + room], "fixedrange": True},
@@ -82,16 +83,15 @@ class CurvesPlot(Plot):
         right, wrong = self._correct[self._marked], self._shortcut[self._marked]
         scale = np.max(np.abs(self._correct))
         right, wrong = (0.0 if abs(value) < 1e-6 * scale else value for value in (right, wrong))  # rounding
-        said = f"On the dotted line: correct <b>{figures(right)}</b>, GIA <b>{figures(wrong)}</b>"
+        factor = 0.0
         if np.allclose(self._correct, self._shortcut, rtol=0, atol=1e-6 * scale):
-            said += ", the same"
+            factor = 1.0
         elif min(abs(right), abs(wrong)) > 1e-3 * scale:  # neither is negligible relative to the curve
-            said += (
-                f", a factor of <b>{figures(wrong / right)}</b>" if wrong * right > 0 else ", of the <b>wrong sign</b>"
-            )
+            factor = wrong / right
+        fields = {"right": figures(right), "wrong": figures(wrong), "factor": figures(factor)}
         if np.isfinite(mean):
-            said += f"; networks {plus_minus(mean, std)}"
-        return said + "."
+            return _compared_with_networks(factor).format(networks=plus_minus(mean, std), **fields)
+        return _compared(factor).format(**fields)
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "second_input", "correct", "gia", "networks_mean", "networks_std", "networks"
@@ -111,13 +111,13 @@ class LawPlot(Plot):
         self._bins = bins
         figure = self.figure
         _add_two_lines(figure)
-        figure.add_bar(x=[], y=[], name="one network", marker={"color": theme.FINITE, "opacity": 0.5})
-        figure.update_traces(hovertemplate="near %{x:.2f}: %{y:.3f}<extra>%{fullData.name}</extra>")
+        figure.add_bar(x=[], y=[], name=_("one network"), marker={"color": theme.FINITE, "opacity": 0.5})
+        figure.update_traces(hovertemplate=_("near %{x:.2f}: %{y:.3f}<extra>%{fullData.name}</extra>"))
         figure.update_layout(
             annotations=[theme.heading(heading, xref="paper", x=0)],
             xaxis={"title": x_title, "fixedrange": True},
             yaxis={
-                "title": "density",
+                "title": _("density"),
                 "showticklabels": False,
                 "showgrid": False,
                 "rangemode": "tozero",
@@ -157,10 +157,12 @@ class LawPlot(Plot):
             self.figure.data[2].update(x=(edges[1:] + edges[:-1]) / 2, y=density)
             self.figure.layout.xaxis.range = list(ends)
         digits = decimals(max(stds))
-        said = f"Its mean: <b>{signed(means[0], digits)}</b> in the limit, <b>{signed(means[1], digits)}</b> under GIA"
+        fields = {"limit": signed(means[0], digits), "gia": signed(means[1], digits)}
+        said = _("Its mean: <b>{limit}</b> in the limit, <b>{gia}</b> under GIA.")
         if self._sample.size:
-            said += f", <b>{signed(self._sample.mean(), digits)}</b> in this network"
-        self.say(said + ".")
+            said = _("Its mean: <b>{limit}</b> in the limit, <b>{gia}</b> under GIA, <b>{network}</b> in this network.")
+            fields["network"] = signed(self._sample.mean(), digits)
+        self.say(said.format(**fields))
 
     def _means_and_stds(self) -> tuple[list[Any], list[Any]]:
         assert self._laws
@@ -171,11 +173,38 @@ class LawPlot(Plot):
         yield from ([float(value)] for value in self._sample)
 
 
+def _compared(factor: float) -> str:
+    """The sentence for two answers that differ by this factor: 1 for equal ones, and 0 where it says nothing."""
+    if factor == 1:
+        return _("On the dotted line: correct <b>{right}</b>, GIA <b>{wrong}</b>, the same.")
+    if factor > 0:
+        return _("On the dotted line: correct <b>{right}</b>, GIA <b>{wrong}</b>, a factor of <b>{factor}</b>.")
+    if factor < 0:
+        return _("On the dotted line: correct <b>{right}</b>, GIA <b>{wrong}</b>, of the <b>wrong sign</b>.")
+    return _("On the dotted line: correct <b>{right}</b>, GIA <b>{wrong}</b>.")
+
+
+def _compared_with_networks(factor: float) -> str:
+    if factor == 1:
+        return _("On the dotted line: correct <b>{right}</b>, GIA <b>{wrong}</b>, the same; networks {networks}.")
+    if factor > 0:
+        return _(
+            "On the dotted line: correct <b>{right}</b>, GIA <b>{wrong}</b>, a factor of <b>{factor}</b>; networks "
+            "{networks}."
+        )
+    if factor < 0:
+        return _(
+            "On the dotted line: correct <b>{right}</b>, GIA <b>{wrong}</b>, of the <b>wrong sign</b>; networks "
+            "{networks}."
+        )
+    return _("On the dotted line: correct <b>{right}</b>, GIA <b>{wrong}</b>; networks {networks}.")
+
+
 def _add_two_lines(figure: Any) -> None:
     """The correct answer and, dashed on top of it, the shortcut's: both are visible where they coincide."""
-    figure.add_scatter(x=[], y=[], mode="lines", name="correct answer", line={"color": theme.LIMIT, "width": 4})
+    figure.add_scatter(x=[], y=[], mode="lines", name=_("correct answer"), line={"color": theme.LIMIT, "width": 4})
     figure.add_scatter(
-        x=[], y=[], mode="lines", name="GIA's answer", line={"color": theme.THIRD, "width": 4, "dash": "dash"}
+        x=[], y=[], mode="lines", name=_("GIA's answer"), line={"color": theme.THIRD, "width": 4, "dash": "dash"}
     )
 
 
