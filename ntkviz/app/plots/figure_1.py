@@ -12,6 +12,7 @@ from ...convergence import Slope, log_log_slope, standard_error
 from ...kernels.results import Fluctuation
 from ..style import theme
 from ..style.wording import figures, signed
+from ..translation.words import _, counted
 from .panel import Plot
 
 ORIGINAL_AT_64 = {"RNN": 0.2, "Transformer": 0.15, "BatchNorm": 0.5}
@@ -40,7 +41,7 @@ class Curve(NamedTuple):
     @property
     def label(self) -> str:
         """The displayed name."""
-        return f"{self.name} (GIA)" if self.gia else self.name
+        return _("{name} (GIA)").format(name=_shown(self.name)) if self.gia else _shown(self.name)
 
     def constant(self) -> Slope:
         """Deviation × √n of single networks, averaged over the wider half of the widths, and its standard error."""
@@ -88,14 +89,14 @@ class DeviationCurves(Plot):
         self._too_large: set[tuple[str, int]] = set()
         self._names: list[str] = []
         figure = self.figure
-        figure.add_scatter(x=[], y=[], mode="lines", name="predicted, <i>c</i>/√n", hoverinfo="skip", opacity=0.6)
+        figure.add_scatter(x=[], y=[], mode="lines", name=_("predicted, <i>c</i>/√n"), hoverinfo="skip", opacity=0.6)
         figure.data[0].line.update(color=theme.MUTED, dash="dash", width=1.5)
-        figure.add_scatter(x=[], y=[], mode="lines", name="Yang (2020), by eye", hoverinfo="skip", opacity=0.35)
-        figure.data[1].line.update(color=theme.MUTED, width=6)
-        for _ in range(most):
+        figure.add_scatter(x=[], y=[], mode="lines", name=_("Yang (2020), by eye"), hoverinfo="skip")
+        figure.data[1].update(line={"color": theme.MUTED, "width": 6}, opacity=0.35)
+        for _slot in range(most):
             figure.add_scatter(x=[], y=[], mode="lines+markers", visible=False)
         self._slots = figure.data[2:]
-        figure.add_scatter(x=[None], y=[None], mode="markers", name="virtual networks", visible=False)
+        figure.add_scatter(x=[None], y=[None], mode="markers", name=_("virtual networks"), visible=False)
         figure.data[-1].marker.update(color=theme.MUTED, size=11, symbol=VIRTUAL_MARK)
         self._virtual = figure.data[-1]
         for colour in theme.SERIES:
@@ -109,8 +110,8 @@ class DeviationCurves(Plot):
         self._bands = figure.data[-len(theme.SERIES) :]
         figure.update_layout(
             annotations=[theme.heading("", xref="paper", x=0)],
-            xaxis={"type": "log", "title": "width n", "fixedrange": True},
-            yaxis={"type": "log", "title": "relative deviation", "fixedrange": True},
+            xaxis={"type": "log", "title": _("width n"), "fixedrange": True},
+            yaxis={"type": "log", "title": _("relative deviation"), "fixedrange": True},
             legend={"x": 0.01, "font": {"size": 14}},
             margin={"l": 72, "r": 10, "t": theme.HEADING, "b": 48},
         )
@@ -215,7 +216,8 @@ class DeviationCurves(Plot):
         with self.drawing():
             self.figure.data[1].update(**self._law(known, self._real), showlegend=bool(known))
             self._virtual.visible = beyond
-            self.figure.layout.annotations[0].text = "How far from the limit?" + " (times √n)" * self._times_root
+            heading = _("How far from the limit? (times √n)") if self._times_root else _("How far from the limit?")
+            self.figure.layout.annotations[0].text = heading
             self.figure.layout.xaxis.update(
                 range=list(np.log10(self._ends())),
                 tickvals=[10**k for k in POWERS] if beyond else self._shown_widths,
@@ -226,7 +228,7 @@ class DeviationCurves(Plot):
             heights = [0.5, 1, 2, 4, 8, 16, 32] if self._times_root else DEVIATIONS
             self.figure.layout.yaxis.update(
                 range=[np.log10(low), np.log10(high)],
-                title="relative deviation" + " × √n" * self._times_root,
+                title=_("relative deviation × √n") if self._times_root else _("relative deviation"),
                 tickvals=heights,
                 ticktext=[f"{height:g}" if self._times_root else f"{100 * height:g}%" for height in heights],
             )
@@ -240,7 +242,7 @@ class DeviationCurves(Plot):
             for slot in self._slots[len(curves) :]:
                 if slot.visible:
                     slot.visible = False
-        self.say(f"{self._summary(curves)}{self._left_out()}")
+        self.say(" ".join(filter(None, (self._summary(curves), self._left_out()))))
 
     def _draw_predictions(self) -> None:
         """The lines c/√n: one for each architecture in its colour, and those of the grey ones together."""
@@ -271,34 +273,38 @@ class DeviationCurves(Plot):
         slot.error_y.update(
             type="data", color=colour, thickness=1.5, width=4, array=np.nan_to_num(errors), visible=not crowd
         )
-        slot.hovertemplate = "width %{x:,}: %{y:.3~g}<extra>" + curve.label + "</extra>"
+        slot.hovertemplate = _("width %{x:,}: %{y:.3~g}<extra>%{fullData.name}</extra>")
 
     def _summary(self, curves: list[Curve]) -> str:
         predicted = self._predictions()
         if not predicted:
-            return "Each curve should fall as <i>c</i>/√n, with its own <i>c</i>; predicting it …"
+            return _("Each curve should fall as <i>c</i>/√n, with its own <i>c</i>; predicting it …")
         measured = [curve for curve in curves if curve.deviations and not curve.gia and curve.name in predicted]
         if not measured:
-            constants = {name: prediction.c for name, prediction in predicted.items()}
-            return f"Predicted without sampling a network: <i>c</i> is {_from_to(constants)}."
+            return _constants({name: prediction.c for name, prediction in predicted.items()})
         networks = sum(len(ds) for curve in measured for ds in curve.deviations.values())
         ratios, agreeing = [], 0
         for curve in measured:
-            (mean, error), (c, of_c, *_) = curve.constant(), predicted[curve.name]
+            (mean, error), (c, of_c) = curve.constant(), predicted[curve.name][:2]
             ratios.append(mean / c)
             agreeing += abs(mean - c) <= 2 * np.hypot(error, of_c)
-        mean_ratio = signed(float(np.mean(ratios)))
-        return (
-            f"<b>{networks:,}</b> networks so far. Their deviation × √n is <b>{mean_ratio}</b> times the predicted "
-            f"<i>c</i> on average; within two standard errors of <i>c</i>: <b>{agreeing} of {len(measured)}</b>."
+        said = counted(
+            "<b>{networks}</b> network so far. Its deviation × √n is <b>{ratio}</b> times the predicted <i>c</i>; "
+            "within two standard errors of <i>c</i>: <b>{agreeing} of {count}</b>.",
+            "<b>{networks}</b> networks so far. Their deviation × √n is <b>{ratio}</b> times the predicted <i>c</i> on "
+            "average; within two standard errors of <i>c</i>: <b>{agreeing} of {count}</b>.",
+            networks,
         )
+        ratio = signed(float(np.mean(ratios)))
+        return said.format(networks=f"{networks:,}", ratio=ratio, agreeing=agreeing, count=len(measured))
 
     def _left_out(self) -> str:
         if not self._too_large:
             return ""
-        width = min(width for _, width in self._too_large)
-        names = ", ".join(sorted({name for name, _ in self._too_large}))
-        return f" Too large for the available memory from width {width:,} on: {names}."
+        width = min(width for name, width in self._too_large)
+        names = ", ".join(map(_shown, sorted({name for name, width in self._too_large})))
+        said = _("Too large for the available memory from width {width} on: {names}.")
+        return said.format(width=f"{width:,}", names=names)
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "architecture", "parametrization", "width", "network", "seed", "from_the_limit", "from_gia_answer", "c"
@@ -309,11 +315,27 @@ class DeviationCurves(Plot):
                 yield name, self._parametrization, width, kind, seed, *distances, *[""] * (2 - len(distances)), c
 
 
-def _from_to(constants: dict[str, float]) -> str:
-    least, most = min(constants, key=constants.__getitem__), max(constants, key=constants.__getitem__)
+def _shown(name: str) -> str:
+    """The name of an architecture as a reader sees it; those of other experiments are choices of controls."""
+    known = {
+        "graph network": _("graph network"),
+        "attention": _("attention"),
+        "tied autoencoder": _("tied autoencoder"),
+        "mean readout": _("mean readout"),
+        "tied readout": _("tied readout"),
+    }
+    return known.get(name, _(name))
+
+
+def _constants(found: dict[str, float]) -> str:
+    """The predicted constants, from the smallest to the largest."""
+    least, most = min(found, key=found.__getitem__), max(found, key=found.__getitem__)
     if least == most:
-        return f"<b>{figures(constants[least])}</b>"
-    return f"from <b>{figures(constants[least])}</b> ({least}) to <b>{figures(constants[most])}</b> ({most})"
+        return _("Predicted without sampling a network: <i>c</i> is <b>{c}</b>.").format(c=figures(found[least]))
+    said = _(
+        "Predicted without sampling a network: <i>c</i> is from <b>{low}</b> ({lowest}) to <b>{high}</b> ({highest})."
+    )
+    return said.format(low=figures(found[least]), lowest=_shown(least), high=figures(found[most]), highest=_shown(most))
 
 
 class SlopePlot(Plot):
@@ -328,8 +350,8 @@ class SlopePlot(Plot):
         figure.data[0].error_x.update(type="data", color=theme.MUTED, thickness=2, width=4)
         figure.add_vline(x=-0.5, line={"color": theme.LIMIT, "width": 3, "dash": "dash"})
         figure.update_layout(
-            annotations=[theme.heading("Slope of each curve", xref="paper", x=0)],
-            xaxis={"title": "log–log slope", "range": [-0.85, 0.15], "tickvals": [-0.75, -0.5, -0.25, 0]},
+            annotations=[theme.heading(_("Slope of each curve"), xref="paper", x=0)],
+            xaxis={"title": _("log–log slope"), "range": [-0.85, 0.15], "tickvals": [-0.75, -0.5, -0.25, 0]},
             yaxis={"autorange": "reversed", "fixedrange": True, "automargin": True},
             margin={"l": 10, "r": 14, "t": theme.HEADING, "b": 48},
         )
@@ -348,7 +370,7 @@ class SlopePlot(Plot):
             dots.marker.symbol = [m + "-open" * c.gia for c, (_, m) in zip(curves, looks, strict=True)]
             self.figure.layout.yaxis.range = [len(curves) - 0.4, -0.6]
         known = {c.name: c.slope() for c in curves if not c.gia and np.isfinite(c.slope().value)}
-        self.say(_summary(known) if known else "A slope needs three widths; theory predicts −0.50.")
+        self.say(_summary(known) if known else _("A slope needs three widths; theory predicts −0.50."))
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "curve", "slope", "standard_error"
@@ -359,13 +381,19 @@ class SlopePlot(Plot):
 def _summary(slopes: dict[str, Slope]) -> str:
     """How many slopes of distances to the limit agree with −1/2, and which do not."""
     values = [slope.value for slope in slopes.values()]
-    said = f"Theory predicts −0.50; measured <b>{signed(float(np.mean(values)))}</b>"
+    measured = _("Theory predicts −0.50; measured <b>{mean}</b>.")
     if len(values) > 1:
-        said += f" on average, from {signed(min(values))} to {signed(max(values))}"
+        measured = _("Theory predicts −0.50; measured <b>{mean}</b> on average, from {low} to {high}.")
+    mean, low, high = map(signed, (float(np.mean(values)), min(values), max(values)))
+    measured = measured.format(mean=mean, low=low, high=high)
     if not np.isfinite([slope.error for slope in slopes.values()]).all():
-        return f"{said}."
+        return measured
     apart = [name for name, slope in slopes.items() if not slope.agrees_with(-0.5)]
-    said += f". Within two standard errors of −0.50: <b>{len(slopes) - len(apart)} of {len(slopes)}</b>"
-    if not apart:
-        return f"{said}."
-    return f"{said}; outside: {', '.join(apart)}. Curves bend at small widths, and one in twenty is outside by chance."
+    agreeing = _("Within two standard errors of −0.50: <b>{agreeing} of {count}</b>.")
+    if apart:
+        agreeing = _(
+            "Within two standard errors of −0.50: <b>{agreeing} of {count}</b>; outside: {names}. Curves bend at small "
+            "widths, and one in twenty is outside by chance."
+        )
+    inside, names = len(slopes) - len(apart), ", ".join(map(_shown, apart))
+    return f"{measured} {agreeing.format(agreeing=inside, count=len(slopes), names=names)}"
