@@ -9,6 +9,7 @@ import numpy as np
 
 from ..style import theme
 from ..style.wording import signed
+from ..translation.words import _
 from .panel import Plot
 from .side_by_side_kernels import axis_strips
 
@@ -23,8 +24,6 @@ class PixelMaps(Plot):
     - `names`: the names of the images.
     """
 
-    TITLES = ("Pixels ξ·ξ̄/d", "Kernel Θ/Θ(ξ, ξ)", "Kernel − pixels")
-
     def __init__(self, x: np.ndarray, pictures: np.ndarray, names: Sequence[str], name: str = "pixel-maps"):
         super().__init__(name)
         x = np.asarray(x, dtype=float)
@@ -32,13 +31,15 @@ class PixelMaps(Plot):
         self._maps = [x @ x.T / x.shape[1], np.full((count, count), np.nan), np.full((count, count), np.nan)]
         figure = self.figure
         frame = {"visible": False, "range": [-2.0, count - 0.4], "constrain": "domain", "fixedrange": True}
-        for k, title in enumerate(self.TITLES):
+        titles = _("Pixels ξ·ξ̄/d"), _("Kernel Θ/Θ(ξ, ξ)"), _("Kernel − pixels")
+        pair = _("{row} and {column}").format
+        for k, title in enumerate(titles):
             axis = "" if k == 0 else str(k + 1)
             for across, along, strip in axis_strips(np.asarray(pictures)):
                 figure.add_heatmap(z=strip, x=across, y=along, colorscale=theme.THUMBNAIL, zmin=0, zmax=1)
                 figure.data[-1].update(xaxis=f"x{axis}", yaxis=f"y{axis}", showscale=False, hoverinfo="skip")
             figure.add_heatmap(z=self._maps[k], xaxis=f"x{axis}", yaxis=f"y{axis}", coloraxis="coloraxis")
-            figure.data[-1].update(xgap=1, ygap=1, customdata=[[f"{a} and {b}" for b in names] for a in names])
+            figure.data[-1].update(xgap=1, ygap=1, customdata=[[pair(row=a, column=b) for b in names] for a in names])
             figure.data[-1].hovertemplate = f"{title}<br>%{{customdata}}: %{{z:.2f}}<extra></extra>"
             domain = {"domain": [0.34 * k, 0.34 * k + 0.32], "anchor": f"y{axis}", "constraintoward": "left"}
             down = {"range": [count + 1.0, -0.6], "scaleanchor": f"x{axis}", "constraintoward": "top"}
@@ -57,8 +58,7 @@ class PixelMaps(Plot):
             coloraxis=colours,
             margin={"l": 0, "r": 4, "t": theme.HEADING, "b": 0},
             annotations=[
-                theme.heading(title, xref=axis, x=-0.5)
-                for title, axis in zip(self.TITLES, ("x", "x2", "x3"), strict=True)
+                theme.heading(title, xref=axis, x=-0.5) for title, axis in zip(titles, ("x", "x2", "x3"), strict=True)
             ],
         )
         figure.layout.coloraxis.colorbar.title.text = ""
@@ -71,7 +71,8 @@ class PixelMaps(Plot):
         with self.drawing():
             self.figure.data[5].z, self.figure.data[8].z = self._maps[1:]
         off = self._maps[2][~np.eye(len(root), dtype=bool)]
-        self.say(f"The network adds between <b>{signed(off.min())}</b> and <b>{signed(off.max())}</b> to a pair.")
+        said = _("The network adds between <b>{low}</b> and <b>{high}</b> to a pair.")
+        self.say(said.format(low=signed(off.min()), high=signed(off.max())))
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "row", "column", "pixels", "kernel", "difference"
@@ -94,18 +95,18 @@ class PixelPlot(Plot):
         self._pixels, self._same = pixels[self._pairs], (classes[:, None] == classes)[self._pairs]
         self._kernel = np.full(len(self._pixels), np.nan)
         figure = self.figure
-        for label, symbol in (("one class", "circle"), ("two classes", "circle-open")):
+        for label, symbol in ((_("one class"), "circle"), (_("two classes"), "circle-open")):
             figure.add_scatter(x=[], y=[], mode="markers", name=label)
             figure.data[-1].marker.update(
                 color=theme.LIMIT, size=9, symbol=symbol, line={"color": theme.LIMIT, "width": 1.5}
             )
-            figure.data[-1].hovertemplate = "pixels %{x:.2f}, kernel %{y:.4g}<extra>" + label + "</extra>"
+        figure.update_traces(hovertemplate=_("pixels %{x:.2f}, kernel %{y:.4g}<extra>%{fullData.name}</extra>"))
         figure.update_layout(
             xaxis={"title": "ξ·ξ̄/d", "fixedrange": True, "nticks": 6},
             yaxis={"fixedrange": True, "nticks": 6},
             legend=theme.legend(x=0.01, y=0.99),
             margin={"l": 46, "r": 12, "t": theme.HEADING, "b": 52},
-            annotations=[theme.heading("Kernel Θ of each pair", xref="paper", x=0)],
+            annotations=[theme.heading(_("Kernel Θ of each pair"), xref="paper", x=0)],
         )
 
     def show(self, kernel: np.ndarray) -> None:
@@ -115,8 +116,14 @@ class PixelPlot(Plot):
             for trace, pairs in zip(self.figure.data, (self._same, ~self._same), strict=True):
                 trace.update(x=self._pixels[pairs], y=self._kernel[pairs])
         agreed = self.rank_correlation()
-        order = "ranks them as their pixels do" if agreed > 0.9995 else "ranks them differently from their pixels"
-        self.say(f"All {len(self._pixels)} pairs of images: rank correlation <b>{signed(agreed, 3)}</b>. Θ {order}.")
+        if agreed > 0.9995:
+            said = _("All {count} pairs of images: rank correlation <b>{agreed}</b>. Θ ranks them as their pixels do.")
+        else:
+            said = _(
+                "All {count} pairs of images: rank correlation <b>{agreed}</b>. Θ ranks them differently from their "
+                "pixels."
+            )
+        self.say(said.format(count=len(self._pixels), agreed=signed(agreed, 3)))
 
     def rank_correlation(self) -> float:
         """Spearman's rank correlation between kernel and pixels, over all pairs of different images."""
@@ -130,5 +137,5 @@ class PixelPlot(Plot):
 
 def _ranks(values: np.ndarray) -> np.ndarray:
     """The rank of each value; equal values share their mean rank."""
-    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    place, counts = np.unique(values, return_inverse=True, return_counts=True)[1:]
     return (np.cumsum(counts) - (counts - 1) / 2)[place]

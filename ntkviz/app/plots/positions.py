@@ -9,6 +9,7 @@ import numpy as np
 
 from ..style import theme
 from ..style.wording import signed
+from ..translation.words import _
 from .panel import Plot
 
 
@@ -27,7 +28,7 @@ class PositionTable(Plot):
         figure, places = self.figure, np.arange(1, columns + 1)
         figure.add_heatmap(z=np.full((columns, columns), np.nan), x=places, y=places, coloraxis="coloraxis")
         figure.data[0].update(xgap=1, ygap=1)
-        figure.data[0].hovertemplate = "column %{y} of x, column %{x} of x′: %{z:.3f}<extra></extra>"
+        figure.data[0].hovertemplate = _("column %{y} of x, column %{x} of x′: %{z:.3f}<extra></extra>")
         for colour, width, dash in (("white", 5, "solid"), (theme.THIRD, 3, "dash")):
             figure.add_scatter(x=[0.5, columns + 0.5], y=[0.5, columns + 0.5], mode="lines", hoverinfo="skip")
             figure.data[-1].update(line={"color": colour, "width": width, "dash": dash}, showlegend=False)
@@ -35,8 +36,8 @@ class PositionTable(Plot):
         axis |= {"constrain": "domain", "tickfont": {"size": 12}, "tickangle": 0}
         figure.update_layout(
             annotations=[theme.heading(heading, xref="x", x=0.5)],
-            xaxis=axis | {"title": "column of x′", "range": [0.5, columns + 0.5], "constraintoward": "left"},
-            yaxis=axis | {"title": "column of x", "range": [columns + 0.5, 0.5], "constraintoward": "top"},
+            xaxis=axis | {"title": _("column of x′"), "range": [0.5, columns + 0.5], "constraintoward": "left"},
+            yaxis=axis | {"title": _("column of x"), "range": [columns + 0.5, 0.5], "constraintoward": "top"},
             coloraxis={"colorbar": {"thickness": 12, "outlinewidth": 0, "len": 1, "y": 1, "yanchor": "top"}},
             margin={"l": 52, "r": 10, "t": theme.HEADING, "b": 50},
         )
@@ -55,10 +56,12 @@ class PositionTable(Plot):
             self.figure.data[0].z = block
             self.figure.layout.coloraxis.update(theme.kernel_colours(unit, float(np.min(block))))
         flat = np.reshape(table, (self._shape[0] * self._shape[1],) * 2)
-        self.say(
-            f"Of all {flat.size:,} entries, the mean is <b>{signed(float(np.mean(flat)), 3)}</b>: average pooling. "
-            f"Of the {len(flat)} on the diagonal it is <b>{signed(float(np.mean(np.diag(flat))), 3)}</b>: flattening."
+        said = _(
+            "Of all {entries} entries, the mean is <b>{mean}</b>: average pooling. Of the {count} on the diagonal "
+            "it is <b>{of_diagonal}</b>: flattening."
         )
+        means = {"mean": signed(float(np.mean(flat)), 3), "of_diagonal": signed(float(np.mean(np.diag(flat))), 3)}
+        self.say(said.format(entries=f"{flat.size:,}", count=len(flat), **means))
 
     def _block(self) -> np.ndarray:
         return self._table[self._row, :, self._row, :]

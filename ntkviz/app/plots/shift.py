@@ -10,6 +10,7 @@ import numpy as np
 from ..style import theme
 from ..style.ranges import round_up
 from ..style.wording import signed
+from ..translation.words import _
 from .panel import Plot
 
 USUAL = 1.15
@@ -111,20 +112,22 @@ class ShiftPlot(Plot):
         for readout, line in zip(readouts, lines, strict=True):
             figure.add_scatter(x=self.shifts, y=[], mode="lines", name=readout, line=line)
         for readout, symbol in zip(readouts, ("diamond", "circle"), strict=True):
-            figure.add_scatter(x=[], y=[], mode="markers", name=f"networks, {readout}", showlegend=False)
+            figure.add_scatter(x=[], y=[], mode="markers", name=_("networks, {readout}").format(readout=readout))
+            figure.data[-1].update(showlegend=False)
             figure.data[-1].marker.update(color=theme.FINITE, size=10, symbol=symbol)
             figure.data[-1].error_y.update(type="data", color=theme.FINITE, thickness=2, width=4)
-        figure.add_scatter(x=[None], y=[None], mode="markers", name="networks", marker={"color": theme.FINITE})
+        figure.add_scatter(x=[None], y=[None], mode="markers", name=_("networks"), marker={"color": theme.FINITE})
         figure.data[-1].marker.size = 10
-        figure.update_traces(hovertemplate="shifted by %{x}: %{y:.4f}<extra>%{fullData.name}</extra>")
+        figure.update_traces(hovertemplate=_("shifted by %{x}: %{y:.4f}<extra>%{fullData.name}</extra>"))
         room = 0.04 * np.ptp(self.shifts)
         figure.update_layout(
-            annotations=[theme.heading("How much of the kernel is left", xref="paper", x=0, yshift=2 * theme.HEADING)],
-            xaxis={"title": "shift of x′ in pixels", "tickvals": self.shifts, "fixedrange": True},
-            yaxis={"title": "Θ(x, x′) / Θ(x, x′ unmoved)", "fixedrange": True, "rangemode": "tozero"},
+            annotations=[theme.heading(_("How much of the kernel is left"), xref="paper", x=0)],
+            xaxis={"title": _("shift of x′ in pixels"), "tickvals": self.shifts, "fixedrange": True},
+            yaxis={"title": _("Θ(x, x′) / Θ(x, x′ unmoved)"), "fixedrange": True, "rangemode": "tozero"},
             legend=theme.legend(orientation="h", x=0, xanchor="left", yanchor="bottom"),
             margin={"l": 66, "r": 12, "t": 3 * theme.HEADING, "b": 52},
         )
+        figure.layout.annotations[0].yshift = 2 * theme.HEADING
         figure.layout.xaxis.range = [self.shifts[0] - room, self.shifts[-1] + room]
         figure.add_vline(x=0, line={"color": theme.MUTED, "width": 1.5, "dash": "dot"})
 
@@ -171,12 +174,16 @@ class ShiftPlot(Plot):
 
     def _read(self, readout: int) -> str:
         mean, std = self._spread(readout)
-        said = f"{self.readouts[readout].capitalize()}: <b>{signed(self._limits[readout][self._marked])}</b>"
-        if len(mean):
-            said += f", networks <b>{signed(mean[self._marked])}</b>"
-        if len(self._networks[readout]) > 1:
-            said += f" ± {std[self._marked]:.2f}"
-        return said + "."
+        fields = {
+            "readout": self.readouts[readout].capitalize(),
+            "limit": signed(self._limits[readout][self._marked]),
+        }
+        if not len(mean):
+            return _("{readout}: <b>{limit}</b>.").format(**fields)
+        fields |= {"mean": signed(mean[self._marked]), "std": f"{std[self._marked]:.2f}"}
+        if len(self._networks[readout]) == 1:
+            return _("{readout}: <b>{limit}</b>, networks <b>{mean}</b>.").format(**fields)
+        return _("{readout}: <b>{limit}</b>, networks <b>{mean}</b> ± {std}.").format(**fields)
 
     def table(self) -> Iterator[Sequence[Any]]:
         columns = [self._limits[0], self._limits[1]]
