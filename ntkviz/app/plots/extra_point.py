@@ -11,6 +11,7 @@ from ...convergence import relative_frobenius
 from ..style import theme
 from ..style.ranges import round_range
 from ..style.wording import share, signed
+from ..translation.words import _
 from .panel import Plot
 from .statistics import network_spread
 
@@ -36,17 +37,17 @@ class KernelRowPlot(Plot):
             x=[],
             y=[],
             mode="lines+markers",
-            name="with the extra point",
+            name=_("with the extra point"),
             line={"color": theme.LIMIT, "width": 4},
             marker_size=9,
         )
         figure.add_scatter(
-            x=[], y=[], mode="lines", name="without it", line={"color": theme.THIRD, "width": 4, "dash": "dash"}
+            x=[], y=[], mode="lines", name=_("without it"), line={"color": theme.THIRD, "width": 4, "dash": "dash"}
         )
-        figure.add_scatter(x=[], y=[], mode="markers", name="random networks, with it")
+        figure.add_scatter(x=[], y=[], mode="markers", name=_("random networks, with it"))
         figure.data[2].marker.update(color=theme.FINITE, size=9)
         figure.data[2].error_y.update(type="data", color=theme.FINITE, thickness=2, width=4)
-        figure.add_scatter(x=[], y=[], mode="markers", name="the extra point")
+        figure.add_scatter(x=[], y=[], mode="markers", name=_("the extra point"))
         figure.data[3].marker.update(color=theme.LIMIT, size=15, symbol="diamond-open", line_width=3)
         figure.update_traces(hovertemplate="%{y:.3g}<extra>%{fullData.name}</extra>")
         low, high = np.min(self.positions), np.max(self.positions)
@@ -103,17 +104,11 @@ class KernelRowPlot(Plot):
         self.say(f"{self._comparison(mean[self._chosen], std[self._chosen])} {self._note}")
 
     def _comparison(self, mean: float, std: float) -> str:
-        k = self._chosen
-        before, after = self._alone[k], self._together[k]
-        said = (
-            f"ξ<sub>{k + 1}</sub> with itself: <b>{signed(before)}</b> without the extra point, <b>{signed(after)}</b> "
-        )
-        said += "with it"
-        if np.allclose(self._alone, self._together[:-1], rtol=0, atol=1e-9 * np.max(np.abs(self._alone))):
-            said += ": the extra point changes nothing"
-        if np.isfinite(mean):
-            said += f"; networks <b>{signed(mean)}</b>" + (f" ± {std:.2f}" if np.isfinite(std) else "")
-        return said + "."
+        k, atol = self._chosen, 1e-9 * np.max(np.abs(self._alone))
+        same = np.allclose(self._alone, self._together[:-1], rtol=0, atol=atol)
+        fields = {"k": k + 1, "before": signed(self._alone[k]), "after": signed(self._together[k])}
+        networks = f"<b>{signed(mean)}</b>" + (f" ± {std:.2f}" if np.isfinite(std) else "")
+        return _compared(same, bool(np.isfinite(mean))).format(networks=networks, **fields)
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "point", "position", "without_extra", "with_extra", "networks_mean", "networks_std", "networks"
@@ -123,6 +118,26 @@ class KernelRowPlot(Plot):
             names, where, alone, self._together, *network_spread(self._networks, len(self._together)), strict=True
         ):
             yield name, *map(float, row), len(self._networks)
+
+
+def _compared(same: bool, networks: bool) -> str:
+    """The sentence on a row that the extra point leaves as it was or not, with or without networks."""
+    if same and networks:
+        return _(
+            "ξ<sub>{k}</sub> with itself: <b>{before}</b> without the extra point, <b>{after}</b> with it: the extra "
+            "point changes nothing; networks {networks}."
+        )
+    if same:
+        return _(
+            "ξ<sub>{k}</sub> with itself: <b>{before}</b> without the extra point, <b>{after}</b> with it: the extra "
+            "point changes nothing."
+        )
+    if networks:
+        return _(
+            "ξ<sub>{k}</sub> with itself: <b>{before}</b> without the extra point, <b>{after}</b> with it; networks "
+            "{networks}."
+        )
+    return _("ξ<sub>{k}</sub> with itself: <b>{before}</b> without the extra point, <b>{after}</b> with it.")
 
 
 class TwoBatches(Plot):
@@ -139,12 +154,13 @@ class TwoBatches(Plot):
         self._count = count
         self._kernel = np.full((2 * count + 1, 2 * count + 1), np.nan)
         names = [str(k + 1) for k in range(count)]
-        self.names = [f"{k} without" for k in names] + [f"{k} with" for k in names] + ["extra"]
+        without, with_it = _("{k} without"), _("{k} with")
+        self.names = [said.format(k=k) for said in (without, with_it) for k in names] + [_("extra")]
         # A gap of half a square separates the batches.
         self._places = np.append(np.arange(count), np.arange(count, 2 * count + 1) + 0.5)
         end = self._places[-1] + 0.5
         figure = self.figure
-        for _ in range(4):
+        for _block in range(4):
             figure.add_heatmap(z=[], x=[], y=[], coloraxis="coloraxis", xgap=1, ygap=1)
         axis = {
             "tickvals": self._places,
@@ -170,7 +186,7 @@ class TwoBatches(Plot):
     def _batch_names(self) -> Iterator[dict[str, Any]]:
         """The names of the batches, outside the numbers of their points."""
         middles = (self._count - 1) / 2, (3 * self._count + 1) / 2
-        for middle, text in zip(middles, ("without it", "with it"), strict=True):
+        for middle, text in zip(middles, (_("without it"), _("with it")), strict=True):
             shared = {"text": text, "showarrow": False, "font": {"size": 14}}
             yield shared | {"x": middle, "yref": "paper", "y": 0, "yshift": -22, "yanchor": "top"}
             yield shared | {"y": middle, "xref": "paper", "x": 0, "xshift": -22, "xanchor": "right", "textangle": -90}
@@ -179,19 +195,20 @@ class TwoBatches(Plot):
         """Show the kernels within the first batch `(B, B)`, across `(B, B + 1)`, within the second `(B + 1, B + 1)`."""
         b = self._count
         self._kernel = np.block([[alone, across], [across.T, together]])
-        parts = [slice(0, b), slice(b, 2 * b + 1)]
+        parts, pair = [slice(0, b), slice(b, 2 * b + 1)], _("{row} and {column}").format
         with self.drawing():
             for trace, (rows, columns) in zip(self.figure.data, [(r, c) for r in parts for c in parts], strict=True):
                 trace.update(x=self._places[columns], y=self._places[rows], z=self._kernel[rows, columns])
-                trace.customdata = [[f"{r} and {c}" for c in self.names[columns]] for r in self.names[rows]]
-                trace.hovertemplate = "points %{customdata}: %{z:.3g}<extra></extra>"
+                trace.customdata = [[pair(row=r, column=c) for c in self.names[columns]] for r in self.names[rows]]
+                trace.hovertemplate = _("points %{customdata}: %{z:.3g}<extra></extra>")
             self.figure.layout.coloraxis.update(theme.kernel_colours(float(np.max(alone)), float(np.min(alone))))
         within, between = (float(np.trace(block[:, :b])) / b for block in (alone, across))
         apart = relative_frobenius(together[:b, :b], alone)
-        self.say(
-            f"The extra point changes the kernel of the others by <b>{share(apart)}</b>. A point with itself, on "
-            f"average: <b>{signed(within)}</b> within the batch, <b>{signed(between)}</b> across the two."
+        said = _(
+            "The extra point changes the kernel of the others by <b>{change}</b>. A point with itself, on average: "
+            "<b>{within}</b> within the batch, <b>{between}</b> across the two."
         )
+        self.say(said.format(change=share(apart), within=signed(within), between=signed(between)))
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "row", "column", "kernel"

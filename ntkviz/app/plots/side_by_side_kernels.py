@@ -10,6 +10,7 @@ import numpy as np
 from ...convergence import relative_frobenius
 from ..style import theme
 from ..style.wording import share
+from ..translation.words import _
 from .panel import Part, Plot
 
 
@@ -35,23 +36,24 @@ class SideBySideKernels(Plot):
         super().__init__(name)
         self.widget.add_class("nv-pair")
         self._hint, self._count = hint, len(pictures)
-        self._names = list(names or (f"image {k + 1}" for k in range(self._count)))
+        self._names = list(names or (_("image {k}").format(k=k + 1) for k in range(self._count)))
         self._titles = (left, right)
         figure = self.figure
         blank = np.full((self._count, self._count), np.nan)
+        pair = _("{row} and {column}").format
         for side, axis in enumerate(("", "2")):
             for x, y, strip in axis_strips(pictures):
                 figure.add_heatmap(
                     z=strip, x=x, y=y, xaxis=f"x{axis}", yaxis=f"y{axis}", colorscale=theme.THUMBNAIL, zmin=0, zmax=1
                 )
             figure.add_heatmap(z=blank, xaxis=f"x{axis}", yaxis=f"y{axis}", coloraxis="coloraxis", xgap=1, ygap=1)
-            figure.data[-1].customdata = [[f"{row} and {column}" for column in self._names] for row in self._names]
+            figure.data[-1].customdata = [[pair(row=a, column=b) for b in self._names] for a in self._names]
             figure.data[-1].hovertemplate = f"{self._titles[side]}<br>%{{customdata}}: %{{z:.4g}}<extra></extra>"
         for trace in (*figure.data[0:2], *figure.data[3:5]):
             trace.update(showscale=False, hoverinfo="skip")
         self._strips = [figure.data[k] for k in (0, 1, 3, 4)]
         self._images = figure.data[2], figure.data[5]
-        self.parts = [Part(f"“{left}”", [2]), Part(f"“{right}”", [5])]
+        self.parts = [Part(_("“{heading}”").format(heading=text), [2 + 3 * k]) for k, text in enumerate((left, right))]
         frame = {"visible": False, "range": [-2.0, self._count - 0.4], "constrain": "domain", "fixedrange": True}
         down = frame | {"range": [self._count + 1.0, -0.6]}
         figure.update_layout(
@@ -92,7 +94,8 @@ class SideBySideKernels(Plot):
         sample, limit = (np.asarray(image.z, dtype=float) for image in self._images)
         distance = relative_frobenius(sample, limit)
         number = share(distance) if all(part.current for part in self.parts) else "…"
-        self.say(f"This network is <b>{number}</b> from the limit (relative Frobenius norm). {self._hint}")
+        said = _("This network is <b>{distance}</b> from the limit (relative Frobenius norm).")
+        self.say(f"{said.format(distance=number)} {self._hint}")
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield ("row", "column", *self._titles)
