@@ -10,6 +10,7 @@ from jaxtyping import Float
 
 from ...style import theme
 from ...style.wording import figures, signed
+from ...translation.words import _, counted
 from ..panel import Handle, Part, Plot
 
 REACH = 2.6  # of the axis of outputs; targets are at most 2 from zero
@@ -26,23 +27,28 @@ class FitPlot(Plot):
 
     def __init__(self, grid: np.ndarray, points: Sequence[tuple[str, str]], name: str = "fit"):
         super().__init__(name)
-        self.handles = [Handle(f"point {k + 1}", x, y) for k, (x, y) in enumerate(points)]
+        self.handles = [Handle(_("point {k}").format(k=k + 1), x, y) for k, (x, y) in enumerate(points)]
         self._grid = np.asarray(grid, dtype=float)
         self._step, self._width, self._lines = 0, 0, dict[str, np.ndarray]()
         figure = self.figure
-        for label, colour, width in (("the kernel’s prediction", theme.LIMIT, 5), ("the network", theme.FINITE, 2.5)):
+        lines = (_("the kernel’s prediction"), theme.LIMIT, 5), (_("the network"), theme.FINITE, 2.5)
+        for label, colour, width in lines:
             figure.add_scatter(x=self._grid, y=[], mode="lines", name=label, line={"color": colour, "width": width})
-            figure.data[-1].hovertemplate = "%{x:.2f}: %{y:.2f}<extra>" + label + "</extra>"
-        figure.add_scatter(x=[], y=[], mode="markers", name="points to learn", hoverinfo="skip")
+            figure.data[-1].hovertemplate = "%{x:.2f}: %{y:.2f}<extra>%{fullData.name}</extra>"
+        figure.add_scatter(x=[], y=[], mode="markers", name=_("points to learn"), hoverinfo="skip")
         figure.data[2].update(marker={"size": 11, "color": theme.INK}, showlegend=False)
-        self._predicted, self._trained = self.parts = [Part("The prediction", [0, 2]), Part("The network", [1])]
+        self._predicted, self._trained = self.parts = [
+            Part(_("The prediction"), [0, 2]),
+            Part(_("The network"), [1]),
+        ]
         figure.update_layout(
             annotations=[theme.heading("", xref="paper", x=0)],
-            xaxis={"title": "input", "range": [self._grid[0], self._grid[-1]], "fixedrange": True, "nticks": 6},
-            yaxis={"title": "output f", "range": [-REACH, REACH], "fixedrange": True, "tickvals": [-2, -1, 0, 1, 2]},
+            xaxis={"title": _("input"), "range": [self._grid[0], self._grid[-1]], "fixedrange": True, "nticks": 6},
+            yaxis={"title": _("output f"), "range": [-REACH, REACH], "fixedrange": True},
             legend=theme.legend(orientation="h", x=1, xanchor="right", yanchor="bottom"),
             margin={"l": 62, "r": 10, "t": theme.HEADING, "b": 48},
         )
+        figure.layout.yaxis.tickvals = [-2, -1, 0, 1, 2]
 
     def restart(self, x: Sequence[float], y: Sequence[float], predicted: np.ndarray, step: int, width: int) -> None:
         """Draw the points, and the function predicted after `step` steps for a network of this width."""
@@ -51,8 +57,10 @@ class FitPlot(Plot):
         with self.drawing(self._predicted):
             self.figure.data[0].y = self._lines["predicted"]
             self.figure.data[2].update(x=x, y=y)
-            self.figure.layout.annotations[0].text = f"After {step} step{'s' * (step != 1)}"
-        self.say("The prediction uses this network’s outputs before training, and the kernel of infinite width.")
+            self.figure.layout.annotations[0].text = counted("After {step} step", "After {step} steps", step).format(
+                step=step
+            )
+        self.say(_("The prediction uses this network’s outputs before training, and the kernel of infinite width."))
 
     def add(self, trained: np.ndarray) -> None:
         """Draw the function of the trained network after these steps."""
@@ -61,10 +69,13 @@ class FitPlot(Plot):
         with self.drawing(self._trained):
             self.figure.data[1].y = np.where(finite, self._lines["network"], np.nan)
         apart = np.sqrt(np.mean((self._lines["network"] - self._lines["predicted"]) ** 2))
-        far = (
-            f"<b>{signed(apart)}</b> apart (r.m.s. along the axis)" if finite.all() else "<b>far</b> apart: it diverged"
-        )
-        self.say(f"This network of width {self._width:,} and its prediction are {far}.")
+        if finite.all():
+            said = _(
+                "This network of width {width} and its prediction are <b>{apart}</b> apart (r.m.s. along the axis)."
+            )
+        else:
+            said = _("This network of width {width} and its prediction are <b>far</b> apart: it diverged.")
+        self.say(said.format(width=f"{self._width:,}", apart=signed(apart)))
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "input", *self._lines
@@ -90,22 +101,23 @@ class ModesPlot(Plot):
             figure.add_hline(y=-row, line={"color": theme.RULE, "width": 1.5}, layer="below")
             figure.add_scatter(x=[], y=[], mode="lines+markers", hoverinfo="skip", showlegend=False)
             figure.data[-1].update(line={"color": theme.MUTED, "width": 1.5}, marker={"color": theme.INK, "size": 7})
-        figure.add_bar(x=np.zeros(count), y=-rows, orientation="h", name="the kernel’s prediction", xaxis="x2")
-        figure.data[-1].update(width=0.5, marker_color=theme.LIMIT, hovertemplate="%{x:.0%}<extra>predicted</extra>")
-        figure.add_scatter(x=np.full(count, np.nan), y=-rows, mode="markers", name="the network", xaxis="x2")
+        figure.add_bar(x=np.zeros(count), y=-rows, orientation="h", name=_("the kernel’s prediction"), xaxis="x2")
+        figure.data[-1].update(width=0.5, marker_color=theme.LIMIT)
+        figure.data[-1].hovertemplate = _("%{x:.0%}<extra>predicted</extra>")
+        figure.add_scatter(x=np.full(count, np.nan), y=-rows, mode="markers", name=_("the network"), xaxis="x2")
         figure.data[-1].marker.update(color=theme.FINITE, size=11)
-        figure.data[-1].hovertemplate = "%{x:.0%}<extra>the network</extra>"
+        figure.data[-1].hovertemplate = "%{x:.0%}<extra>%{fullData.name}</extra>"
         traces = range(count)
         self._predicted, self._trained = self.parts = [
-            Part("The prediction", [*traces, count]),
-            Part("The network", [count + 1]),
+            Part(_("The prediction"), [*traces, count]),
+            Part(_("The network"), [count + 1]),
         ]
         figure.update_layout(
             annotations=[
-                theme.heading("Eigenvectors", xref="paper", x=0),
-                theme.heading("what is left", xref="paper", x=0.62),
+                theme.heading(_("Eigenvectors"), xref="paper", x=0),
+                theme.heading(_("what is left"), xref="paper", x=0.62),
             ],
-            xaxis={"domain": [0, 0.56], "title": "input", "fixedrange": True, "nticks": 5, "showgrid": False},
+            xaxis={"domain": [0, 0.56], "title": _("input"), "fixedrange": True, "nticks": 5, "showgrid": False},
             xaxis2={"domain": [0.62, 1], "range": [0, 1.08], "tickformat": ".0%", "tickvals": [0, 0.5, 1]},
             yaxis={"range": [0.45 - count, 0.6], "fixedrange": True, "tickvals": -rows, "showgrid": False},
             showlegend=False,
@@ -153,8 +165,13 @@ class ModesPlot(Plot):
 
     def _say(self) -> None:
         small = {name: int(np.sum(left < LEARNED)) for name, left in self._lines.items()}
-        said = f"Errors below {LEARNED:.0%}: predicted in <b>{small['predicted']} of {self._count}</b> directions"
-        self.say(f"{said}, in the network in <b>{small['network']}</b>." if "network" in small else f"{said}.")
+        said = _("Errors below {limit}: predicted in <b>{predicted} of {count}</b> directions.")
+        if "network" in small:
+            said = _(
+                "Errors below {limit}: predicted in <b>{predicted} of {count}</b> directions, in the network in "
+                "<b>{network}</b>."
+            )
+        self.say(said.format(limit=f"{LEARNED:.0%}", count=self._count, **small))
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "eigenvalue", *self._lines

@@ -9,12 +9,12 @@ import numpy as np
 
 from ...style import theme
 from ...style.wording import figures, signed
+from ...translation.words import _
 from ..panel import Handle, Part, Plot
 from ..side_by_side_kernels import axis_strips
 
 REACH = 2.15  # of the axis of outputs; targets are at most 2 from zero
 BESIDE = 0.09  # how far a network's arrow stands from the limit's
-NAMES = {"limit": "infinite width", "network": "one network"}
 HEADS = {"limit": 18, "network": 13}  # pixels
 COLOURS = {"limit": theme.LIMIT, "network": theme.FINITE}
 
@@ -34,17 +34,17 @@ class PullPlot(Plot):
     def __init__(self, pictures: np.ndarray, names: Sequence[str], name: str = "pull"):
         super().__init__(name)
         self.widget.add_class("nv-pull")
-        self.handles = [Handle("target of the first image", 0.0, "target")]
+        self.handles = [Handle(_("target of the first image"), 0.0, "target")]
         self._pictures, self._names = np.asarray(pictures), list(names)
         self._moved: dict[str, np.ndarray] = {}
         self._kernel, self._rate, self._target = np.ones(2), 1.0, 0.0
         figure = self.figure
-        figure.add_scatter(x=[0, 0], y=[0, 0], mode="lines+markers", name="target y", line_color=theme.INK)
+        figure.add_scatter(x=[0, 0], y=[0, 0], mode="lines+markers", name=_("target y"), line_color=theme.INK)
         figure.data[0].line.update(width=2.5, dash="dot")
         figure.data[0].marker.update(size=[0, 11], color=theme.INK, opacity=1)
         for kind, off in (("limit", 0.0), ("network", BESIDE)):
             for place in (0, 1):
-                figure.add_scatter(x=[place + off] * 2, y=[0, 0], mode="lines+markers", name=NAMES[kind])
+                figure.add_scatter(x=[place + off] * 2, y=[0, 0], mode="lines+markers", name=_names()[kind])
                 width = 7 if kind == "limit" else 4
                 figure.data[-1].update(line={"color": COLOURS[kind], "width": width}, showlegend=place == 0)
                 figure.data[-1].marker.update(symbol="arrow", angleref="previous", color=COLOURS[kind], opacity=1)
@@ -55,7 +55,10 @@ class PullPlot(Plot):
         for axis in "23":
             figure.add_heatmap(xaxis=f"x{axis}", yaxis=f"y{axis}", colorscale=theme.THUMBNAIL, zmin=0, zmax=1)
             figure.data[-1].update(showscale=False, hoverinfo="skip")
-        self._known, self._sampled = self.parts = [Part("“infinite width”", [0, 1, 2, 5]), Part("The network", [3, 4])]
+        self._known, self._sampled = self.parts = [
+            Part(_("“infinite width”"), [0, 1, 2, 5]),
+            Part(_("The network"), [3, 4]),
+        ]
         figure.add_hline(y=0, line={"color": theme.MUTED, "width": 1.5})
         self._lay_out()
 
@@ -65,11 +68,11 @@ class PullPlot(Plot):
         image = below | {"autorange": "reversed"}
         self.figure.update_layout(
             annotations=[
-                theme.heading("One step of training, two images", xref="paper", x=0),
+                theme.heading(_("One step of training, two images"), xref="paper", x=0),
                 {"text": "", "x": 0.5, "y": 0.27, "yref": "paper", "yanchor": "bottom", "showarrow": False},
             ],
             xaxis=hidden | {"range": [-0.5, 1.5]},
-            yaxis={"title": "output f, from its start", "range": [-REACH, REACH], "domain": [0.37, 1]},
+            yaxis={"title": _("output f, from its start"), "range": [-REACH, REACH], "domain": [0.37, 1]},
             xaxis2=hidden | {"domain": [0.1, 0.4], "anchor": "y2", "constrain": "domain"},
             yaxis2=image | {"anchor": "x2", "scaleanchor": "x2"},
             xaxis3=hidden | {"domain": [0.6, 0.9], "anchor": "y3", "constrain": "domain"},
@@ -115,16 +118,20 @@ class PullPlot(Plot):
         words = " · ".join([term("rate", "η"), term("kernel", "Θ(ξ̄, ξ)"), term("gap", "(y − f(ξ))")])
         rate, kernel, gap = figures(self._rate), figures(self._kernel[1]), signed(self._target, 1)
         gap = f"({gap})" if self._target < 0 else gap
-        said = f"{term('move', 'Δf(ξ̄)')} = {words} = {rate} · {kernel} · {gap} = "
-        said += f"<b>{signed(self._moved['limit'][1])}</b>"
-        if "network" in self._moved:
-            said += f"; in this network <b>{signed(self._moved['network'][1])}</b>"
-        self.say(said + ".")
+        formula = f"{term('move', 'Δf(ξ̄)')} = {words} = {rate} · {kernel} · {gap}"
+        said = _("{formula} = <b>{limit}</b>; in this network <b>{network}</b>.")
+        if "network" not in self._moved:
+            said = _("{formula} = <b>{limit}</b>.")
+        self.say(said.format(formula=formula, **{kind: signed(moved[1]) for kind, moved in self._moved.items()}))
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "image", "target", *self._moved
         for k, which in enumerate(("trained", "other")):
             yield which, self._target if k == 0 else "", *(float(moved[k]) for moved in self._moved.values())
+
+
+def _names() -> dict[str, str]:
+    return {"limit": _("infinite width"), "network": _("one network")}
 
 
 class RowPlot(Plot):
@@ -142,16 +149,16 @@ class RowPlot(Plot):
         [x, y, strip] = list(axis_strips(np.asarray(pictures)))[1]
         figure.add_heatmap(x=x, y=y - count + 0.4, z=strip, colorscale=theme.THUMBNAIL, zmin=0, zmax=1, yaxis="y2")
         figure.data[0].update(showscale=False, hoverinfo="skip")
-        figure.add_bar(x=places, y=np.zeros(count), name=NAMES["limit"], marker_color=theme.LIMIT, width=0.62)
-        figure.add_scatter(x=places, y=np.full(count, np.nan), mode="markers", name=NAMES["network"])
+        figure.add_bar(x=places, y=np.zeros(count), name=_names()["limit"], marker_color=theme.LIMIT, width=0.62)
+        figure.add_scatter(x=places, y=np.full(count, np.nan), mode="markers", name=_names()["network"])
         figure.data[2].marker.update(color=theme.FINITE, size=10)
         for trace in figure.data[1:]:
             trace.update(customdata=self._names, hovertemplate="%{customdata}: %{y:.2f}<extra>%{fullData.name}</extra>")
-        self._known, self._sampled = self.parts = [Part("“infinite width”", [1]), Part("The network", [2])]
+        self._known, self._sampled = self.parts = [Part(_("“infinite width”"), [1]), Part(_("The network"), [2])]
         figure.add_hline(y=0, line={"color": theme.MUTED, "width": 1.5})
         figure.add_shape(type="rect", yref="y2", y0=-0.03, y1=1.12, line={"color": theme.INK, "width": 3})
         figure.update_layout(
-            annotations=[theme.heading("The same step, every image", xref="paper", x=0)],
+            annotations=[theme.heading(_("The same step, every image"), xref="paper", x=0)],
             xaxis={"visible": False, "range": [-0.6, count - 0.4], "fixedrange": True},
             yaxis={"range": [-1, 1], "domain": [0.2, 1], "fixedrange": True, "nticks": 6},
             yaxis2={"visible": False, "range": [1.15, -0.05], "domain": [0, 0.15], "fixedrange": True},
@@ -181,10 +188,12 @@ class RowPlot(Plot):
         moved = self._moved["limit"]
         order = np.argsort(moved * (np.sign(moved[np.argmax(np.abs(moved))]) or 1))
         least, most = self._names[order[0]], self._names[order[-2]]
-        return (
-            f"Beside the trained image, “{most}” follows it most, by <b>{signed(moved[order[-2]])}</b>, "
-            f"and “{least}” least, by <b>{signed(moved[order[0]])}</b>."
+        said = _(
+            "Beside the trained image, “{most}” follows it most, by <b>{by_most}</b>, and “{least}” least, by "
+            "<b>{by_least}</b>."
         )
+        by = {"by_most": signed(moved[order[-2]]), "by_least": signed(moved[order[0]])}
+        return said.format(most=most, least=least, **by)
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "image", *self._moved

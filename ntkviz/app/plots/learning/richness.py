@@ -11,6 +11,7 @@ from jaxtyping import Float
 from ...style import theme
 from ...style.ranges import round_up
 from ...style.wording import plus_minus, share, signed
+from ...translation.words import _, counted
 from ..panel import Handle, Part, Plot
 
 USUAL, LITTLE = 1.15, 0.2  # where the axis of outputs ends, on a side that is reached and on one that is not
@@ -41,7 +42,7 @@ class RichnessPlot(Plot):
         self, steps: int, points: np.ndarray, labels: np.ndarray, networks: int, reach: float, name: str = "training"
     ):
         super().__init__(name)
-        self.handles = [Handle("test point", "x1", "x2", ("x2", "y2"))]
+        self.handles = [Handle(_("test point"), "x1", "x2", ("x2", "y2"))]
         self._steps = np.arange(steps + 1)
         self._time, self._width = steps, 0
         self._kernel = self._limit = self._error = np.empty(0)
@@ -52,10 +53,10 @@ class RichnessPlot(Plot):
             figure.data[-1].update(
                 fill="tonexty" if edge == "high" else None, fillcolor=theme.translucent(theme.LIMIT, 0.3)
             )
-        self._line("infinite width", theme.LIMIT, 5)
+        self._line(_("infinite width"), theme.LIMIT, 5)
         for k in range(networks):
-            self._line("networks", theme.FINITE, 1.8, showlegend=k == 0)
-        self._line("the kernel", theme.THIRD, 3, dash="dash")
+            self._line(_("networks"), theme.FINITE, 1.8, showlegend=k == 0)
+        self._line(_("the kernel"), theme.THIRD, 3, dash="dash")
         self._draw_examples(np.asarray(points), np.asarray(labels))
         self._limits, self._lines, self._predicted = (
             figure.data[:3],
@@ -63,9 +64,9 @@ class RichnessPlot(Plot):
             figure.data[3 + networks],
         )
         self._of_kernel, self._of_limit, self._of_networks = self.parts = [
-            Part("The kernel’s prediction", range(3 + networks, len(figure.data))),
-            Part("“infinite width”", [0, 1, 2]),
-            Part("The sample of networks", range(3, 3 + networks)),
+            Part(_("The kernel’s prediction"), range(3 + networks, len(figure.data))),
+            Part(_("“infinite width”"), [0, 1, 2]),
+            Part(_("The sample of networks"), range(3, 3 + networks)),
         ]
         for target in (-1, 1):
             figure.add_hline(y=target, line={"color": theme.MUTED, "width": 1.5, "dash": "dot"}, layer="below")
@@ -75,29 +76,30 @@ class RichnessPlot(Plot):
     def _line(self, label: str, colour: str, width: float, dash: str = "solid", showlegend: bool = True) -> None:
         self.figure.add_scatter(x=self._steps, y=[], mode="lines", name=label, showlegend=showlegend)
         self.figure.data[-1].line.update(color=colour, width=width, dash=dash)
-        self.figure.data[-1].hovertemplate = "step %{x}: %{y:.3f}<extra>" + label + "</extra>"
+        self.figure.data[-1].hovertemplate = _("step %{x}: %{y:.3f}<extra>%{fullData.name}</extra>")
 
     def _draw_examples(self, points: np.ndarray, labels: np.ndarray) -> None:
         for sign, text in ((1, "+"), (-1, "−")):
             x, y = points[:, labels == sign]
             self.figure.add_scatter(x=x, y=y, xaxis="x2", yaxis="y2", mode="text", text=[text] * len(x))
-            self.figure.data[-1].update(showlegend=False, hovertemplate=f"target {text}1<extra></extra>")
+            hover = _("target {target}<extra></extra>").format(target=f"{text}1")
+            self.figure.data[-1].update(showlegend=False, hovertemplate=hover)
             self.figure.data[-1].textfont.update(size=26, color=theme.INK)
 
     def _lay_out(self, reach: float) -> None:
         plane = {"range": [-reach, reach], "fixedrange": True, "tickvals": [-1, 1], "constrain": "domain"}
         self.figure.update_layout(
             annotations=[
-                theme.heading("The output on one point", xref="paper", x=0),
-                theme.heading("the points", xref="paper", x=0.71),
+                theme.heading(_("The output on one point"), xref="paper", x=0),
+                theme.heading(_("the points"), xref="paper", x=0.71),
                 *(
                     # Inside the plane: on a phone there is no room beside it.
                     {"text": f"ξ<sub>{k}</sub>", "x": x, "y": y, "xref": "x2", "yref": "y2", "showarrow": False}
                     for k, x, y in ((1, 0, -0.8 * reach), (2, -0.8 * reach, 0))
                 ),
             ],
-            xaxis={"title": "steps of gradient descent", "domain": [0, 0.64], "fixedrange": True},
-            yaxis={"title": "output f", "fixedrange": True, "tickvals": [-1, -0.5, 0, 0.5, 1]},
+            xaxis={"title": _("steps of gradient descent"), "domain": [0, 0.64], "fixedrange": True},
+            yaxis={"title": _("output f"), "fixedrange": True, "tickvals": [-1, -0.5, 0, 0.5, 1]},
             xaxis2=plane | {"domain": [0.75, 1], "anchor": "y2"},
             yaxis2=plane | {"domain": [0.45, 1], "anchor": "x2"},
             legend=theme.legend(x=0.66, y=0.02, yanchor="bottom", traceorder="normal"),
@@ -145,26 +147,30 @@ class RichnessPlot(Plot):
         shown = shown[np.abs(shown) < DIVERGED]
         ends = [round_up(1.05 * end) if end > USUAL else USUAL if end > LITTLE else LITTLE for end in _reach(shown)]
         self.figure.layout.yaxis.range = [-ends[0], ends[1]]
-        self.say(" ".join(self._words()))
+        self.say(self._words())
 
-    def _words(self) -> Iterator[str]:
+    def _words(self) -> str:
         at = self._time
-        said = f"After {_steps(at)}: the kernel says <b>{signed(self._kernel[at])}</b>"
+        fields = {"steps": str(at), "kernel": signed(self._kernel[at])}
         if self._limit.size:
-            error = f"{self._error[at]:.3f}" if self._error[at] >= 5e-4 else "less than 0.001"
-            said += f", infinite width <b>{signed(self._limit[at], 3)}</b> ± {error} (s.e.)"
+            fields["limit"] = signed(self._limit[at], 3)
+            fields["error"] = f"{self._error[at]:.3f}" if self._error[at] >= 5e-4 else _("less than 0.001")
         if self._networks:
-            said += f", {self._networks_in_words(np.array([net[at] for net in self._networks]))}"
-        yield f"{said}."
+            fields["networks"] = self._networks_in_words(np.array([net[at] for net in self._networks]))
+        return _after(at, bool(self._limit.size), bool(self._networks)).format(**fields)
 
     def _networks_in_words(self, outputs: np.ndarray) -> str:
-        label = f"networks of width {self._width:,}"
         good = outputs[np.abs(outputs) < DIVERGED]
         lost = len(outputs) - len(good)
         if not good.size:
-            return f"{label} <b>diverge</b>"
+            said = _("networks of width {width} <b>diverge</b>")
+        elif lost:
+            said = _("networks of width {width} {output} ({lost} diverged)")
+        else:
+            said = _("networks of width {width} {output}")
         spread = float(np.std(good, ddof=1)) if len(good) > 1 else np.nan
-        return f"{label} {plus_minus(float(np.mean(good)), spread)}" + (f" ({lost} diverged)" if lost else "")
+        output = plus_minus(float(np.mean(good)), spread) if good.size else ""
+        return said.format(width=f"{self._width:,}", output=output, lost=lost)
 
     def table(self) -> Iterator[Sequence[Any]]:
         columns = {"kernel": self._kernel}
@@ -181,8 +187,33 @@ def _reach(numbers: np.ndarray) -> tuple[float, float]:
     return float(np.max(-numbers, initial=0.0)), float(np.max(numbers, initial=0.0))
 
 
-def _steps(count: int) -> str:
-    return f"{count} step{'s' * (count != 1)}"
+def _after(steps: int, limit: bool, networks: bool) -> str:
+    """The sentence for a number of steps, with or without the limit, and with or without networks."""
+    if limit and networks:
+        return counted(
+            "After {steps} step: the kernel says <b>{kernel}</b>, infinite width <b>{limit}</b> ± {error} (s.e.), "
+            "{networks}.",
+            "After {steps} steps: the kernel says <b>{kernel}</b>, infinite width <b>{limit}</b> ± {error} (s.e.), "
+            "{networks}.",
+            steps,
+        )
+    if limit:
+        return counted(
+            "After {steps} step: the kernel says <b>{kernel}</b>, infinite width <b>{limit}</b> ± {error} (s.e.).",
+            "After {steps} steps: the kernel says <b>{kernel}</b>, infinite width <b>{limit}</b> ± {error} (s.e.).",
+            steps,
+        )
+    if networks:
+        return counted(
+            "After {steps} step: the kernel says <b>{kernel}</b>, {networks}.",
+            "After {steps} steps: the kernel says <b>{kernel}</b>, {networks}.",
+            steps,
+        )
+    return counted(
+        "After {steps} step: the kernel says <b>{kernel}</b>.",
+        "After {steps} steps: the kernel says <b>{kernel}</b>.",
+        steps,
+    )
 
 
 class FeaturesPlot(Plot):
@@ -193,8 +224,6 @@ class FeaturesPlot(Plot):
     - `labels`: the targets of the examples, ±1, in the order in which they are drawn.
     """
 
-    TITLES = ("Features before", "after {}")
-
     def __init__(self, labels: np.ndarray, name: str = "features"):
         super().__init__(name)
         self._labels = np.asarray(labels, dtype=float)
@@ -202,14 +231,17 @@ class FeaturesPlot(Plot):
         self._time, self._moved, self._width = 0, np.nan, 0
         self._in_networks: list[float] = []
         count, figure = len(self._labels), self.figure
+        pair = _("{row} and {column}").format
         for axis in ("", "2"):
             figure.add_heatmap(z=np.full((count, count), np.nan), xaxis=f"x{axis}", yaxis=f"y{axis}", xgap=1, ygap=1)
             figure.data[-1].update(coloraxis="coloraxis", hovertemplate="%{customdata}: %{z:.3g}<extra></extra>")
-            figure.data[-1].customdata = [[f"{a:+.0f} and {b:+.0f}" for b in self._labels] for a in self._labels]
+            figure.data[-1].customdata = [
+                [pair(row=f"{a:+.0f}", column=f"{b:+.0f}") for b in self._labels] for a in self._labels
+            ]
         self._before, self._after, self._measured = self.parts = [
-            Part("The kernel before", [0]),
-            Part("The kernel after", [1]),
-            Part("The networks’ NTK"),
+            Part(_("The kernel before"), [0]),
+            Part(_("The kernel after"), [1]),
+            Part(_("The networks’ NTK")),
         ]
         marks = {
             "tickvals": list(range(count)),
@@ -221,13 +253,16 @@ class FeaturesPlot(Plot):
         }
         down = marks | {"range": [count - 0.5, -0.5], "constraintoward": "top"}
         figure.update_layout(
-            xaxis=marks | {"domain": [0, 0.43], "title": "example, by target"},
+            xaxis=marks | {"domain": [0, 0.43], "title": _("example, by target")},
             yaxis=down | {"scaleanchor": "x"},
-            xaxis2=marks | {"domain": [0.47, 0.9], "anchor": "y2", "title": "example, by target"},
+            xaxis2=marks | {"domain": [0.47, 0.9], "anchor": "y2", "title": _("example, by target")},
             yaxis2=down | {"scaleanchor": "x2", "anchor": "x2", "showticklabels": False},
             coloraxis={"colorbar": {"thickness": 12, "outlinewidth": 0, "x": 0.91, "len": 0.86, "y": 1}},
             margin={"l": 24, "r": 40, "t": theme.HEADING, "b": 48},
-            annotations=[theme.heading(text, xref=axis, x=-0.5) for text, axis in ((self.TITLES[0], "x"), ("", "x2"))],
+            annotations=[
+                theme.heading(_("Features before"), xref="x", x=-0.5),
+                theme.heading("", xref="x2", x=-0.5),
+            ],
         )
         figure.layout.coloraxis.colorbar.yanchor = "top"
 
@@ -238,7 +273,8 @@ class FeaturesPlot(Plot):
         self.outdate()
         with self.drawing(self._before):
             self.figure.data[0].z = self._kernels["before"]
-            self.figure.layout.annotations[1].text = self.TITLES[1].format(_steps(time))
+            after = counted("after {steps} step", "after {steps} steps", time).format(steps=time)
+            self.figure.layout.annotations[1].text = after
             self._colour(before)
         self._say()
 
@@ -265,15 +301,30 @@ class FeaturesPlot(Plot):
         self.figure.layout.coloraxis.update(theme.kernel_colours(unit, -unit))  # some settings have negative entries
 
     def _say(self) -> None:
-        said = f"Alignment with the targets: <b>{signed(alignment(self._kernels['before'], self._labels))}</b> before"
-        if "after" in self._kernels:
-            said += f", <b>{signed(alignment(self._kernels['after'], self._labels))}</b> after. "
-            said += f"The NTK has moved by <b>{share(self._moved)}</b>"
-        if self._in_networks:
-            good = [moved for moved in self._in_networks if moved < DIVERGED]
-            mean = share(float(np.mean(good))) if good else "far"
-            said += f"; by the last step, that of networks of width {self._width:,} by <b>{mean}</b>"
-        self.say(f"{said}.")
+        fields = {when: signed(alignment(kernel, self._labels)) for when, kernel in self._kernels.items()}
+        if "after" not in self._kernels:
+            self.say(_("Alignment with the targets: <b>{before}</b> before.").format(**fields))
+            return
+        said = _("Alignment with the targets: <b>{before}</b> before, <b>{after}</b> after.").format(**fields)
+        self.say(f"{said} {self._moved_in_words()}")
+
+    def _moved_in_words(self) -> str:
+        """How far the NTK has moved at infinite width, and in networks as far as they have been measured."""
+        good = [moved for moved in self._in_networks if moved < DIVERGED]
+        if good:
+            said = _(
+                "The NTK has moved by <b>{moved}</b>; by the last step, that of networks of width {width} by "
+                "<b>{mean}</b>."
+            )
+        elif self._in_networks:
+            said = _(
+                "The NTK has moved by <b>{moved}</b>; by the last step, that of networks of width {width} by "
+                "<b>far</b>."
+            )
+        else:
+            said = _("The NTK has moved by <b>{moved}</b>.")
+        mean = share(float(np.mean(good))) if good else ""
+        return said.format(moved=share(self._moved), width=f"{self._width:,}", mean=mean)
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "row", "column", "row_target", "column_target", *self._kernels

@@ -11,6 +11,7 @@ from ....convergence import Slope, log_log_slope
 from ...style import theme
 from ...style.ranges import reaching, round_up
 from ...style.wording import signed, with_error
+from ...translation.words import _
 from ..panel import Plot
 from ..side_by_side_kernels import axis_strips
 
@@ -18,7 +19,6 @@ DASHES = ("solid", "dash", "solid")
 THICKNESS = (1.8, 2.6, 4.0)
 USUAL_OUTPUTS = 3.0  # on both sides of zero: targets are ±1, and a network starts within ±2σ of 0
 USUAL_DISTANCES = (-3.0, 0.5)  # exponents of ten
-LESS = "less"
 DIVERGED = 100.0  # a distance beyond which a network has diverged
 START = 0.5  # the position of step 0 on a logarithmic axis of steps
 
@@ -45,16 +45,17 @@ class TrainingCurves(Plot):
             figure.data[-1].update(
                 fill="tonexty" if edge == "high" else None, fillcolor=theme.translucent(theme.LIMIT, 0.16)
             )
-        figure.add_scatter(x=self._x, mode="lines", name="infinite width ± 2σ", line_color=theme.LIMIT, line_width=4)
+        figure.add_scatter(x=self._x, mode="lines", name=_("infinite width ± 2σ"), line_color=theme.LIMIT)
+        figure.data[-1].line.width = 4
         for k in range(3):
             figure.add_scatter(x=self._x, mode="lines", line_color=theme.FINITE, opacity=(0.75, 0.85, 1)[k])
             figure.data[-1].line.update(width=THICKNESS[k], dash=DASHES[k])
             figure.add_scatter(x=self._x, mode="lines", line_color=theme.LIMIT, showlegend=k == 2)
-            figure.data[-1].update(name="its own prediction", line_width=2, line_dash="dot")
-        figure.add_scatter(x=[], y=[], mode="markers", name="Bayes’ rule ± 2σ", marker_color=theme.THIRD)
+            figure.data[-1].update(name=_("its own prediction"), line_width=2, line_dash="dot")
+        figure.add_scatter(x=[], y=[], mode="markers", name=_("Bayes’ rule ± 2σ"), marker_color=theme.THIRD)
         figure.data[-1].marker.update(size=11, symbol="diamond")
         figure.data[-1].error_y.update(type="data", color=theme.THIRD, thickness=2.5, width=6)
-        figure.update_traces(hovertemplate="step %{x}: %{y:.3f}<extra>%{fullData.name}</extra>")
+        figure.update_traces(hovertemplate=_("step %{x}: %{y:.3f}<extra>%{fullData.name}</extra>"))
         figure.add_heatmap(z=np.zeros((side, side)), xaxis="x2", yaxis="y2", colorscale=theme.THUMBNAIL, zmin=0, zmax=1)
         figure.data[-1].update(showscale=False, hoverinfo="skip")
         for height in (-1, 1):
@@ -63,11 +64,11 @@ class TrainingCurves(Plot):
         ticks = [START, *(4**k for k in range(6) if 4**k <= self._steps[-1])]
         figure.update_layout(
             annotations=[
-                theme.heading("The output on one image", xref="paper", x=0),
-                theme.heading("the image", xref="paper", x=0.76),
+                theme.heading(_("The output on one image"), xref="paper", x=0),
+                theme.heading(_("the image"), xref="paper", x=0.76),
             ],
-            xaxis={"type": "log", "title": "steps of gradient descent", "domain": [0, 0.72], "fixedrange": True},
-            yaxis={"title": "output f", "fixedrange": True, "tickvals": [-2, -1, 0, 1, 2]},
+            xaxis={"type": "log", "title": _("steps of gradient descent"), "domain": [0, 0.72], "fixedrange": True},
+            yaxis={"title": _("output f"), "fixedrange": True, "tickvals": [-2, -1, 0, 1, 2]},
             xaxis2=hidden | {"domain": [0.76, 0.94], "anchor": "y2", "constraintoward": "left"},
             yaxis2=hidden
             | {"anchor": "x2", "scaleanchor": "x2", "autorange": "reversed", "constraintoward": "top"}
@@ -92,7 +93,7 @@ class TrainingCurves(Plot):
             end.error_y.array = [2 * bayes[1]]
             self.figure.data[10].z = self._pictures[image]
             for k, width in enumerate(self._widths):
-                self.figure.data[3 + 2 * k].name = f"width {width:,}"
+                self.figure.data[3 + 2 * k].name = _("width {width}").format(width=f"{width:,}")
         self._draw()
 
     def add(self, width: int, output: Any, predicted: Any) -> None:
@@ -112,13 +113,17 @@ class TrainingCurves(Plot):
                 ):
                     trace.y = np.where(np.abs(y) < DIVERGED, y, np.nan)  # a network that diverges is cut off
             self.figure.layout.yaxis.range = [-reach, reach]
-        said = f"At the end: infinite width <b>{signed(self._mean[-1])}</b> ± {2 * self._std[-1]:.2f}"
-        said += f", Bayes {signed(self._bayes[0])} ± {2 * self._bayes[1]:.2f}."
+        self.say(" ".join(self._words()))
+
+    def _words(self) -> Iterator[str]:
+        limit = {"limit": signed(self._mean[-1]), "spread": f"{2 * self._std[-1]:.2f}"}
+        bayes = {"bayes": signed(self._bayes[0]), "of_bayes": f"{2 * self._bayes[1]:.2f}"}
+        said = _("At the end: infinite width <b>{limit}</b> ± {spread}, Bayes {bayes} ± {of_bayes}.")
+        yield said.format(**limit, **bayes)
         known = [(width, *self._networks[width]) for width in self._widths if width in self._networks]
         if known:
-            apart = [f"{_apart(output[-1] - own[-1])} at width {width:,}" for width, output, own in known]
-            said += f" Distance of a network from its own prediction: {', '.join(apart)}."
-        self.say(said)
+            apart = ", ".join(_apart(output[-1] - own[-1], width) for width, output, own in known)
+            yield _("Distance of a network from its own prediction: {distances}.").format(distances=apart)
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "step", "mean", "std", *(f"{what}_{n}" for n in self._networks for what in ("width", "predicted"))
@@ -127,15 +132,15 @@ class TrainingCurves(Plot):
             yield int(row[0]), *map(float, row[1:])
 
 
-def _trend(slope: Slope) -> str:
-    """Whether a distance decreases with width, increases, or neither with certainty."""
-    if abs(slope.value) <= 2 * slope.error:
-        return "neither clearly less nor clearly more"
-    return LESS if slope.value < 0 else "<b>more</b>"
+def _trend(slope: Slope) -> int:
+    """Whether a distance increases with width, 1, decreases, −1, or neither with certainty, 0."""
+    return 0 if abs(slope.value) <= 2 * slope.error else int(np.sign(slope.value))
 
 
-def _apart(difference: float) -> str:
-    return f"<b>{abs(difference):.3f}</b>" if abs(difference) < DIVERGED else "<b>diverged</b>"
+def _apart(difference: float, width: int) -> str:
+    if abs(difference) >= DIVERGED:
+        return _("<b>diverged</b> at width {width}").format(width=f"{width:,}")
+    return _("<b>{distance}</b> at width {width}").format(distance=f"{abs(difference):.3f}", width=f"{width:,}")
 
 
 class LinearisationErrorPlot(Plot):
@@ -146,25 +151,24 @@ class LinearisationErrorPlot(Plot):
     1/n, and the text below says whether the means do.
     """
 
-    NAMES = ("output error", "kernel change")
-
     def __init__(self, widths: Sequence[int], name: str = "linearisation-error"):
         super().__init__(name)
         self._points: dict[tuple[int, int], tuple[float, float]] = {}
         self._stable = True
         figure = self.figure
-        for name_, colour, mark in zip(self.NAMES, (theme.FINITE, theme.THIRD), ("circle", "square"), strict=True):
+        looks = (_("output error"), theme.FINITE, "circle"), (_("kernel change"), theme.THIRD, "square")
+        for label, colour, mark in looks:
             figure.add_scatter(x=[], y=[], mode="markers", showlegend=False, marker_color=colour, opacity=0.35)
-            figure.add_scatter(x=[], y=[], mode="lines+markers", name=name_, line_color=colour, line_width=2)
+            figure.add_scatter(x=[], y=[], mode="lines+markers", name=label, line_color=colour, line_width=2)
             figure.data[-1].marker.update(size=10, symbol=mark)
         for power, law in ((0.5, "∝ 1/√n"), (1.0, "∝ 1/n")):
             figure.add_scatter(x=[], y=[], mode="lines", name=law, hoverinfo="skip", line_color=theme.MUTED)
             figure.data[-1].line.update(dash="dash" if power == 0.5 else "dot", width=1.5)
         for trace in figure.data[:4]:
-            trace.hovertemplate = "width %{x:,}: %{y:.2%}<extra></extra>"
+            trace.hovertemplate = _("width %{x:,}: %{y:.2%}<extra></extra>")
         figure.update_layout(
-            annotations=[theme.heading("Distance from the prediction", xref="paper", x=0)],
-            xaxis={"type": "log", "title": "width n", "tickvals": list(widths), "fixedrange": True},
+            annotations=[theme.heading(_("Distance from the prediction"), xref="paper", x=0)],
+            xaxis={"type": "log", "title": _("width n"), "tickvals": list(widths), "fixedrange": True},
             yaxis={"type": "log", "tickformat": ".2~%", "fixedrange": True, "range": list(USUAL_DISTANCES)},
             legend=theme.legend(x=0.02, y=0.02, yanchor="bottom"),
             margin={"l": 62, "r": 10, "t": theme.HEADING, "b": 48},
@@ -185,7 +189,7 @@ class LinearisationErrorPlot(Plot):
     def _by_width(self) -> tuple[dict[int, list[float]], dict[int, list[float]]]:
         """Both distances of the networks of each width that did not diverge."""
         found: tuple[dict[int, list[float]], dict[int, list[float]]] = {}, {}
-        for (width, _), both in sorted(self._points.items()):
+        for (width, _seed), both in sorted(self._points.items()):
             if np.all(np.array(both) < DIVERGED):
                 for by_width, distance in zip(found, both, strict=True):
                     by_width.setdefault(width, []).append(distance)
@@ -220,26 +224,46 @@ class LinearisationErrorPlot(Plot):
     def _slopes_in_words(self) -> str:
         slopes = self.slopes()
         if not np.isfinite([slope.value for slope in slopes]).all():
-            return "Each point is one trained network."
+            return _("Each point is one trained network.")
         outputs, kernel = slopes
-        said = f"Slopes: outputs {with_error(outputs)}, kernel {with_error(kernel)}"
+        numbers = {"outputs": with_error(outputs), "kernel": with_error(kernel)}
         if not np.isfinite([slope.error for slope in slopes]).all():
-            return f"{said} so far."
-        deviates, moves = (_trend(slope) for slope in slopes)
-        said += f". A wider network deviates from its prediction {deviates}"
-        if self._stable and deviates == LESS and not outputs.agrees_with(-0.5):
-            said += ", though not as 1/√n: narrow networks are too far from the limit"
-        said += f", and its kernel moves {moves}"
-        return said + ("." if self._stable else ": this learning rate is at the edge of stability.")
+            return _("Slopes: outputs {outputs}, kernel {kernel} so far.").format(**numbers)
+        said = _("Slopes: outputs {outputs}, kernel {kernel}.").format(**numbers)
+        trend = _("{outputs}, and {kernel}.")
+        if not self._stable:
+            trend = _("{outputs}, and {kernel}: this learning rate is at the edge of stability.")
+        return f"{said} {trend.format(outputs=self._outputs_in_words(outputs), kernel=_kernel_in_words(kernel))}"
+
+    def _outputs_in_words(self, slope: Slope) -> str:
+        trend = _trend(slope)
+        if trend == 0:
+            return _("A wider network deviates from its prediction neither clearly less nor clearly more")
+        if trend > 0:
+            return _("A wider network deviates from its prediction <b>more</b>")
+        if self._stable and not slope.agrees_with(-0.5):
+            return _(
+                "A wider network deviates from its prediction less, though not as 1/√n: narrow networks are too far "
+                "from the limit"
+            )
+        return _("A wider network deviates from its prediction less")
 
     def _diverged_in_words(self) -> str:
         count = len(self._points) - sum(map(len, self._by_width()[0].values()))
-        return f"Left out: {count} of {len(self._points)} networks, which diverged." if count else ""
+        said = _("Left out: {count} of {total} networks, which diverged.")
+        return said.format(count=count, total=len(self._points)) if count else ""
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "width", "seed", "outputs_off", "kernel_moved"
         for (width, seed), both in sorted(self._points.items()):
             yield width, seed, *both
+
+
+def _kernel_in_words(slope: Slope) -> str:
+    trend = _trend(slope)
+    if trend == 0:
+        return _("its kernel moves neither clearly less nor clearly more")
+    return _("its kernel moves <b>more</b>") if trend > 0 else _("its kernel moves less")
 
 
 class CertaintyPlot(Plot):
@@ -273,16 +297,16 @@ class CertaintyPlot(Plot):
             colour = (theme.LIMIT, theme.THIRD)[k]
             figure.data[-1].marker.update(color=colour, size=11, symbol=("circle", "diamond")[k])
             figure.data[-1].error_y.update(type="data", array=2 * std[drawn], color=colour, thickness=2.5, width=4)
-            figure.data[-1].hovertemplate = "%{y:.2f}<extra>" + label + "</extra>"
+            figure.data[-1].hovertemplate = "%{y:.2f}<extra>%{fullData.name}</extra>"
         figure.add_scatter(
-            x=np.arange(count), y=self._truth[drawn], mode="markers", name="true label", hoverinfo="skip"
+            x=np.arange(count), y=self._truth[drawn], mode="markers", name=_("true label"), hoverinfo="skip"
         )
         figure.data[-1].marker.update(symbol="line-ew", size=30, line_width=3, line_color=theme.MUTED)
         figure.add_hline(y=0, line={"color": theme.MUTED, "width": 1.5})
         figure.update_layout(
-            annotations=[theme.heading("Images not used in training", xref="paper", x=0)],
+            annotations=[theme.heading(_("Images not used in training"), xref="paper", x=0)],
             xaxis={"visible": False, "range": [-0.6, count - 0.4], "fixedrange": True},
-            yaxis={"title": "output f", "tickvals": [-1, 0, 1], "domain": [0.2, 1], "fixedrange": True},
+            yaxis={"title": _("output f"), "tickvals": [-1, 0, 1], "domain": [0.2, 1], "fixedrange": True},
             yaxis2={"visible": False, "range": [1.15, -0.05], "domain": [0, 0.17], "fixedrange": True},
             legend=theme.legend(orientation="h", x=1, xanchor="right", yanchor="bottom", font={"size": 14}),
             margin={"l": 82, "r": 10, "t": theme.HEADING, "b": 4},
@@ -292,10 +316,9 @@ class CertaintyPlot(Plot):
 
     def _counted(self, label: str, mean: np.ndarray, std: np.ndarray) -> str:
         sure, right = np.abs(mean) > 2 * std, np.sign(mean) == self._truth
-        return (
-            f"{label}, all {len(mean)} images: sure (0 outside the bar) of <b>{sure.sum()}</b>{_right(right[sure])}; "
-            f"unsure of <b>{(~sure).sum()}</b>{_right(right[~sure])}."
-        )
+        numbers = {"sure": sure.sum(), "unsure": (~sure).sum()}
+        shares = {"right": _share(right[sure]), "unsure_right": _share(right[~sure])}
+        return _certainty(bool(sure.any()), bool(sure.all())).format(label=label, count=len(mean), **numbers, **shares)
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "image", "truth", *(f"{label}_{what}" for label in self._posteriors for what in ("mean", "std"))
@@ -304,5 +327,23 @@ class CertaintyPlot(Plot):
             yield image, *map(float, row)
 
 
-def _right(right: np.ndarray) -> str:
-    return f", right on <b>{np.mean(right):.0%}</b>" if len(right) else ""
+def _share(right: np.ndarray) -> str:
+    return f"{np.mean(right):.0%}" if len(right) else ""
+
+
+def _certainty(of_any: bool, of_all: bool) -> str:
+    """The sentence for a posterior that is sure of some images, of all of them, or of none."""
+    if of_all:
+        return _(
+            "{label}, all {count} images: sure (0 outside the bar) of <b>{sure}</b>, right on <b>{right}</b>; unsure "
+            "of <b>{unsure}</b>."
+        )
+    if of_any:
+        return _(
+            "{label}, all {count} images: sure (0 outside the bar) of <b>{sure}</b>, right on <b>{right}</b>; unsure "
+            "of <b>{unsure}</b>, right on <b>{unsure_right}</b>."
+        )
+    return _(
+        "{label}, all {count} images: sure (0 outside the bar) of <b>{sure}</b>; unsure of <b>{unsure}</b>, right on "
+        "<b>{unsure_right}</b>."
+    )
