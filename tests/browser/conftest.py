@@ -28,18 +28,23 @@ ONE_OF_A_KIND = (
 )
 
 
+IN_CHINESE = [f"zh/{chapter}" for chapter in CHAPTERS]
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test of a chapter's page is for its file's `CHAPTER`, or for every notebook."""
+    """A test of a chapter's page is for its file's `CHAPTER`, or for every notebook, if it says so in Chinese, too."""
     if "chapter_name" in metafunc.fixturenames:
         own = getattr(metafunc.module, "CHAPTER", None)
         names = [own.removesuffix(".ipynb")] if own else full_except(CHAPTERS, *ONE_OF_A_KIND)
+        if getattr(metafunc.module, "IN_CHINESE_TOO", False):
+            names += full_except(IN_CHINESE, "zh/02_ntk")
         metafunc.parametrize("chapter_name", names)
 
 
 def group(test: str) -> str:
     """The chapter whose page a test shares with others, or its file, whose server it shares."""
     path, _, parameters = test.partition("[")
-    chapters = [part for part in parameters.rstrip("]").split("-") if part in CHAPTERS]
+    chapters = [part for part in parameters.rstrip("]").split("-") if part in (*CHAPTERS, *IN_CHINESE)]
     return chapters[0] if chapters else path.partition("::")[0]
 
 

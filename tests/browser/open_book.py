@@ -44,7 +44,7 @@ class OpenBook:
             self._page, self._watch = self._opened.enter_context(watched(self._chromium))
         self._name = name
         open_chapter(self._page, self._scripted.server.chapter(f"{name}.ipynb"))
-        if name in PICTURES:
+        if name.rpartition("/")[2] in PICTURES:
             wait_for_pictures(self._page)
 
     def check(self) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from ntkviz.app import chapters
+from ntkviz.app.translation.words import CODE, say
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 CHAPTERS = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
@@ -125,10 +126,15 @@ def reply(page: Page, item: int, choice: str, reason: str) -> Locator:
 
 def cancel(page: Page) -> None:
     """Stop the sampling, if there is any."""
-    button = page.get_by_role("button", name="Cancel")
+    button = page.get_by_role("button", name=in_its_language(page, "Cancel"))
     if button.count():
         button.evaluate("e => e.click()")  # Playwright's `click` would wait for an enabled one: it may just have ended
         expect(button).to_be_disabled()
+
+
+def in_its_language(page: Page, text: str, part: str = CODE) -> str:
+    """What a page says for an English text of the app, or of another catalogue."""
+    return say(text, page.evaluate("document.documentElement.lang"), part)
 
 
 def wait_for_pictures(page: Page) -> None:

@@ -3,11 +3,16 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import DEFAULT_OPTIONS, Axe
-from pages import NOTEBOOKS, PICTURES, cancel, until
+from pages import NOTEBOOKS, PICTURES, cancel, in_its_language, until
 from playwright.sync_api import Page, expect
+
+from ntkviz.app.course.edition import apart
+from ntkviz.app.translation.notebook import translated
+from ntkviz.app.translation.words import PAGE
 
 SHOTS = NOTEBOOKS.parent / ".cache" / "screenshots"
 LOOKS = [  # in an order with few changes, since each lays all plots out anew
@@ -19,12 +24,19 @@ LOOKS = [  # in an order with few changes, since each lays all plots out anew
     (1920, 1080, "light"),
 ]
 PAPER = 720  # pixels: the width of A4 within its margins
+IN_CHINESE_TOO = True
 
 
 def cells(name: str, kind: str) -> list[str]:
     """The sources of a notebook's cells of one kind."""
-    notebook = json.loads((NOTEBOOKS / f"{name}.ipynb").read_text())
+    language, file = apart(f"{name}.ipynb")
+    notebook = translated(json.loads((NOTEBOOKS / file).read_text()), Path(file).stem, language)
     return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == kind]
+
+
+def has_picture(name: str) -> bool:
+    """Whether a page has a picture with controls."""
+    return name.rpartition("/")[2] in PICTURES
 
 
 def violations(page: Page, theme: str) -> list[str]:
@@ -57,12 +69,12 @@ def shown_if_it_fails(page: Page, name: str) -> Iterator[None]:
     try:
         yield
     except AssertionError:
-        page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+        page.screenshot(path=SHOTS / f"{name.replace('/', '-')}.png", full_page=True)
         raise
 
 
 def test_it_shows_the_notebooks_results_and_not_its_code(name, page):
-    if name.startswith("guide"):  # whose code is to be read
+    if "guide" in name:  # whose code is to be read
         shown = "".join(page.locator(".nv-code .highlight").all_text_contents())
         assert all(source.splitlines()[0] in shown for source in cells(name, "code"))
         return
@@ -127,7 +139,7 @@ def test_its_layout_is_right_and_it_is_accessible(name, page, assert_nothing_is_
             assert_nothing_is_cut_off(page)
             if (width, theme) in [(390, "light"), (1366, "light"), (1366, "dark")]:
                 assert not violations(page, theme)
-            if name in PICTURES and width > 1000:  # the picture with its controls is one view, which stays
+            if has_picture(name) and width > 1000:  # the picture with its controls is one view, which stays
                 page.locator(".nv-step").last.evaluate("step => step.scrollIntoView({ block: 'center' })")
                 foot = page.locator(".nv-foot").first.bounding_box()
                 page.evaluate("scrollTo(0, 0)")
@@ -180,9 +192,9 @@ PRESENTED = """() => {
 
 
 def test_presented_it_fills_the_screen_in_large_type(name, page, assert_nothing_is_cut_off):
-    if name not in PICTURES:
+    if not has_picture(name):
         return
-    page.get_by_role("button", name="Present").click()
+    page.get_by_role("button", name=in_its_language(page, "Present", PAGE), exact=True).click()
     for width, height, theme in [(1920, 1080, "light"), (1280, 720, "dark")]:
         page.emulate_media(color_scheme=theme)
         page.set_viewport_size({"width": width, "height": height})
