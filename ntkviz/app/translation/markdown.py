@@ -32,6 +32,7 @@ STEP = re.compile(
     r"(?P<before>\#{1,6} +\[)(?P<message>.+)(?P<after>\]\(\#[^)]*\))"
 )  # the heading of one, and its state
 COMMENT = re.compile(r"(?P<before>.*?(?:^|\s)# )(?P<message>.*)")  # in a line of code
+CLOSED = re.compile(r"(?<!\$)\$[^$\n]+\$[，。：；、！？）」”]+")
 NO_WORDS = re.compile(r"\$[^$]*\$|`[^`]*`|<[^>]*>|\]\([^)]*\)|\{[^{}]*\}")
 WORD = re.compile(r"[^\W\d_]{2,}")
 
@@ -58,7 +59,15 @@ def messages(text: str) -> list[str]:
 
 def translated(text: str, say: Callable[[str], str]) -> str:
     """A text with what `say` says in place of each message."""
-    return "".join(say(piece) if is_message else piece for piece, is_message in pieces(text))
+    return "".join(_together(say(piece)) if is_message else piece for piece, is_message in pieces(text))
+
+
+def _together(message: str) -> str:
+    """A message whose formulas stay on the line of the punctuation after them.
+
+    Browsers break lines on either side of a formula, even before a full-width comma.
+    """
+    return CLOSED.sub(r'<span class="nv-together">\g<0></span>', message)
 
 
 def _of_block(block: str) -> Iterator[tuple[str, bool]]:

@@ -30,3 +30,8 @@ def test_what_is_a_message(text, messages):
     assert markdown.messages(text) == messages
     assert markdown.translated(text, lambda message: message) == text
     assert markdown.messages(markdown.translated(text, str.upper)) == [one.upper() for one in messages]
+
+
+def test_full_width_punctuation_stays_on_the_line_of_its_formula():
+    told = markdown.translated("Take $x$, then $y$. $$z$$", lambda message: "取 $x$，再取 $y$。$$z$$，$w$")
+    assert told == '取 <span class="nv-together">$x$，</span>再取 <span class="nv-together">$y$。</span>$$z$$，$w$'
