@@ -247,8 +247,9 @@ class Dashboard(Voila):
 
     async def print_stored(self) -> None:
         """Print the stored pages before readers come."""
-        for chapter in chapters(self.root_dir):
-            await self.app.settings["shelf"].page(chapter.file)
+        for edition in editions(self.root_dir).values():
+            for chapter in edition.chapters:
+                await self.app.settings["shelf"].page(f"{edition.folder}{chapter.file}")
 
     def start_recording(self) -> None:
         """Run what is not stored, in another process, which ends by itself."""

@@ -1,7 +1,7 @@
 """What is kept of a chapter that was run, its notebook with outputs and its stored states, until it has changed.
 
-`site/chapter.py` writes it. A static edition is made of it, and a dashboard shows it to readers before it starts a
-kernel for them.
+`site/chapter.py` writes it, once for each language, since Python writes what readers see. A static edition is made of
+it, and a dashboard shows it to readers before it starts a kernel for them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from pathlib import Path
 
 from ..course.chapter import chapters
 from ..style.theme import STATIC
+from ..translation import words
+from ..translation.refusals import PART
+from ..translation.words import CODE, ENGLISH, PAGE
 
 STEP = re.compile(r"^### \[[^\]]*\]\(#([^)]*=[^)]*)\)", re.MULTILINE)
 LINK = re.compile(r"\]\(#([^)]*=[^)]*)\)")
@@ -47,10 +50,11 @@ class Known:
 
 
 class Kept:
-    """What is kept of one notebook in a folder."""
+    """What is kept of one notebook in a language: in a folder, which has a folder for each language but English."""
 
-    def __init__(self, notebook: Path, folder: Path):
-        self.notebook, self.folder = notebook, folder
+    def __init__(self, notebook: Path, folder: Path, language: str = ENGLISH):
+        self.notebook, self.language = notebook, language
+        self.folder = folder if language == ENGLISH else folder / language
 
     @property
     def note(self) -> Path:
@@ -98,7 +102,16 @@ class Kept:
         """The files whose contents were read for it."""
         modules = [PACKAGE / module for module in known.modules]
         looks = [*Path(str(STATIC)).glob("*.js"), *Path(str(STATIC)).glob("sheets/*.css")]
-        return [self.notebook, *modules, *sorted(looks)]
+        return [self.notebook, *modules, *sorted(looks), *self._translation()]
+
+    def _translation(self) -> list[Path]:
+        """What the notebook in another language is made of, and what its kernel says."""
+        if self.language == ENGLISH:
+            return []
+        catalogues = [
+            words.CATALOGUES / self.language / f"{part}.po" for part in (self.notebook.stem, CODE, PAGE, PART)
+        ]
+        return [*catalogues, *sorted((PACKAGE / "app" / "translation").glob("*.py"))]
 
     def key(self, known: Known) -> str:
         """A hash of all that it depends on, as that is now."""
@@ -118,7 +131,7 @@ class Kept:
 
     def _others(self) -> list[object]:
         """The home page has a card for each chapter."""
-        return list(chapters(self.notebook.parent)) if self.notebook.stem.startswith("00_") else []
+        return list(chapters(self.notebook.parent, ENGLISH)) if self.notebook.stem.startswith("00_") else []
 
 
 def _stamp(file: Path) -> tuple[str, int, int]:

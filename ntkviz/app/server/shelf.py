@@ -16,11 +16,12 @@ from pathlib import Path
 import nbformat
 from jupyter_server.base.handlers import AuthenticatedFileHandler
 
+from ..course.edition import apart
 from .kept import Kept
 from .printer import Printer
 
 NAME = re.compile(r"[A-Za-z0-9_]{1,100}\.ipynb")  # no file system would look for a longer one
-DATA = r"voila/stored/(\w+-\w+-\w+\.gz)"
+DATA = r"voila/stored/((?:[a-z]+/)?\w+-\w+-\w+\.gz)"
 """Where the data of pages are; the names change with their contents (`Kept.file`)."""
 
 
@@ -33,31 +34,37 @@ class Shelf:
     def __init__(self, notebooks: Path, folder: Path, printer: Callable[[], Printer], base_url: str):
         self._notebooks, self._folder, self._base_url = notebooks, folder, base_url
         self._printer = functools.cache(printer)
-        self._pages: dict[str, _Page] = {}  # by the name of a notebook
+        self._pages: dict[str, _Page] = {}  # by their paths
         self._printing = asyncio.Lock()
 
-    async def page(self, name: str) -> str | None:
-        """The page of a notebook, if there is one that belongs to the current code and notebooks."""
+    async def page(self, path: str) -> str | None:
+        """The page of a notebook, if there is one in its language that belongs to the current code and notebooks.
+
+        - `path`: `09_mlp.ipynb`, or `zh/09_mlp.ipynb`.
+        """
+        _, name = apart(path)
         if not NAME.fullmatch(name) or not (self._notebooks / name).is_file():
             return None
-        if not self._is_current(name):
+        if not self._is_current(path):
             async with self._printing:
-                if not self._is_current(name):
-                    self._pages[name] = await asyncio.to_thread(self._print, name)
-        return self._pages[name].text
+                if not self._is_current(path):
+                    self._pages[path] = await asyncio.to_thread(self._print, path)
+        return self._pages[path].text
 
-    def _is_current(self, name: str) -> bool:
-        page = self._pages.get(name)
+    def _is_current(self, path: str) -> bool:
+        page = self._pages.get(path)
         return page is not None and page.kept.stamp() == page.stamp
 
-    def _print(self, name: str) -> _Page:
-        kept = Kept(self._notebooks / name, self._folder)
+    def _print(self, path: str) -> _Page:
+        language, name = apart(path)
+        kept = Kept(self._notebooks / name, self._folder, language)
         stamp = kept.stamp()  # before the files are read
         known = kept.valid()
         if known is None:
             return _Page(kept, stamp, None)
         executed = nbformat.read(kept.file(known, "notebook.ipynb"), as_version=4)
-        address = f"{self._base_url}voila/stored/{kept.file(known, '').name.removesuffix('-')}"
+        place = kept.file(known, "").relative_to(self._folder).as_posix().removesuffix("-")
+        address = f"{self._base_url}voila/stored/{place}"
         return _Page(kept, stamp, self._printer().page(kept.notebook.stem, executed, address))
 
 

@@ -8,6 +8,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nbformat
 from nbclient import NotebookClient
@@ -15,7 +16,12 @@ from nbclient import NotebookClient
 from ...distant.requests import ENGINE
 from ..server.kept import PARTS, Kept, Known, digest, links, relative
 from ..style.theme import PAGE_HAS_PLOTLY
-from .packing import packed
+from ..translation.notebook import translated
+from ..translation.words import ENGLISH, LANGUAGE, catalogue
+from .packing import packed, unpacked
+
+if TYPE_CHECKING:
+    from .recorder import Chosen  # which imports what only kernels need
 
 PATIENCE = 1200  # seconds for one cell
 
@@ -34,17 +40,18 @@ class Recorded:
     known: Known
 
 
-def recorded(notebook: Path, cache: Path, seconds: float) -> tuple[Recorded, bool]:
-    """A chapter, and whether it had to be run: only if it, a module that it imports, or a library has changed.
+def recorded(notebook: Path, cache: Path, seconds: float, language: str = ENGLISH) -> tuple[Recorded, bool]:
+    """A chapter in a language, and whether it had to be run: only if its notebook or its translation, a module that it
+    imports, or a library has changed.
 
     - `seconds`: of a processor, to be spent on settings around those that the chapter names.
     """
-    kept = Kept(notebook, cache)
+    kept = Kept(notebook, cache, language)
     known = kept.valid()
     if known is not None and known.given == seconds:
         return _read(kept, known), False
-    run(notebook, cache, seconds)
-    kept = Kept(notebook, cache)
+    run(notebook, cache, seconds, language)
+    kept = Kept(notebook, cache, language)
     assert kept.known is not None
     return _read(kept, kept.known), True
 
@@ -54,14 +61,19 @@ def _read(kept: Kept, known: Known) -> Recorded:
     return Recorded(executed, {part: kept.file(known, f"{part}.gz").read_bytes() for part in PARTS}, known)
 
 
-def run(notebook: Path, cache: Path, seconds: float) -> None:
-    """Run a chapter, and keep the outcome."""
+def run(notebook: Path, cache: Path, seconds: float, language: str = ENGLISH) -> None:
+    """Run a chapter, and keep the outcome.
+
+    In other languages than English it stores the settings that are kept of the English chapter, if there are any: a
+    reader who changes the language finds the same settings.
+    """
     began = time.time()
-    kept = Kept(notebook, cache)
+    catalogue.cache_clear()  # a catalogue may have changed since another chapter was run
+    kept = Kept(notebook, cache, language)
     kept.note.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         executed, record = (Path(folder) / name for name in ("notebook.ipynb", "record.json"))
-        _run(notebook, executed, record, seconds)
+        _run(kept, executed, record, seconds, _in_english(notebook, cache) if language != ENGLISH else [])
         found = json.loads(record.read_text(encoding="utf-8"))
         contents = {"notebook.ipynb": executed.read_bytes()}
     pictures = [{key: value for key, value in one.items() if key != "states"} for one in found["pictures"]]
@@ -73,9 +85,20 @@ def run(notebook: Path, cache: Path, seconds: float) -> None:
     kept.write(known, contents, began)
 
 
-def _run(notebook: Path, executed: Path, record: Path, seconds: float) -> None:
-    book = nbformat.read(notebook, as_version=4)
-    arguments = ", ".join(map(repr, [*links(notebook), str(record.resolve()), seconds]))
+def _in_english(notebook: Path, cache: Path) -> list[Chosen]:
+    """The settings that are kept of each picture of the English chapter; none if nothing is, or if it has changed."""
+    kept = Kept(notebook, cache)
+    known = kept.valid()
+    if known is None:
+        return []
+    return [picture["settings"] for picture in unpacked(kept.file(known, "start.gz").read_bytes())["pictures"]]
+
+
+def _run(kept: Kept, executed: Path, record: Path, seconds: float, chosen: list[Chosen]) -> None:
+    notebook = kept.notebook
+    english = json.loads(notebook.read_text(encoding="utf-8"))
+    book = nbformat.reads(json.dumps(translated(english, notebook.stem, kept.language)), as_version=4)
+    arguments = ", ".join(map(repr, [*links(notebook), str(record.resolve()), seconds, chosen]))
     recording = f"from ntkviz.app.site.recorder import record\nrecord(list(Out.values()), {arguments})"
     book.cells.append(nbformat.v4.new_code_cell(recording))
     place = {"metadata": {"path": str(notebook.parent)}}
@@ -89,6 +112,9 @@ def _run(notebook: Path, executed: Path, record: Path, seconds: float) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Of the kernel, which computes by itself: only then has it imported all modules on which the record depends."""
-    without = {name: value for name, value in os.environ.items() if name != ENGINE}
+    """Of the kernel, which computes by itself: only then has it imported all modules on which the record depends.
+
+    A notebook in another language than English sets it itself.
+    """
+    without = {name: value for name, value in os.environ.items() if name not in (ENGINE, LANGUAGE)}
     return without | {PAGE_HAS_PLOTLY: "yes"}

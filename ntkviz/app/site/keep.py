@@ -1,4 +1,5 @@
-"""Runs the chapters that have changed, one after the other and with the lowest priority, for a dashboard to show:
+"""Runs the chapters that have changed, one after the other and with the lowest priority, for a dashboard to show, in
+each language that readers are led to:
 
 python -m ntkviz.app.site.keep NOTEBOOKS FOLDER
 """
@@ -13,6 +14,7 @@ from pathlib import Path
 from ..course.chapter import chapters
 from ..serve import keep_compiled_code
 from ..server.kept import Kept
+from ..translation.words import offered
 from .build import SECONDS
 from .chapter import run
 
@@ -24,13 +26,17 @@ def main(argv: Sequence[str]) -> None:
     notebooks, folder = map(Path, argv)
     os.nice(LOWEST)
     keep_compiled_code()
-    for chapter in chapters(notebooks):
-        notebook = notebooks / chapter.file
-        if Kept(notebook, folder).valid() is None:
-            try:
-                run(notebook, folder, SECONDS)
-            except Exception as error:
-                print(f"{chapter.file} could not be stored: {error}", file=sys.stderr)
+    for language in offered():  # English first, whose settings the others take
+        for chapter in chapters(notebooks):
+            _keep(notebooks / chapter.file, folder, language)
+
+
+def _keep(notebook: Path, folder: Path, language: str) -> None:
+    if Kept(notebook, folder, language).valid() is None:
+        try:
+            run(notebook, folder, SECONDS, language)
+        except Exception as error:
+            print(f"{notebook.name} could not be stored ({language}): {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,23 @@ def packed(value: Any) -> bytes:
     return gzip.compress(text.encode(), compresslevel=9, mtime=0)  # the same data give the same file
 
 
+def unpacked(data: bytes) -> Any:
+    """The value of such a file."""
+    known = json.loads(gzip.decompress(data))
+    pool: list[Any] = []
+
+    def whole(part: Any) -> Any:
+        if isinstance(part, list):
+            return [whole(one) for one in part]
+        if isinstance(part, dict):
+            return pool[part["$"]] if "$" in part else {name: whole(one) for name, one in part.items()}
+        return part
+
+    for part in known["pool"]:  # each refers to earlier ones alone
+        pool.append(whole(part))
+    return whole(known["value"])
+
+
 def script(name: str, data: bytes) -> str:
     """A script that gives a page such a file in base64: a page opened from a disk may load nothing but scripts."""
     return f'ntkvizData("{name}","{base64.b64encode(data).decode()}");\n'

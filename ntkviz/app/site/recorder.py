@@ -23,7 +23,7 @@ from ..exercises.quiz import Quiz
 from ..exercises.task import Task
 from ..pages.picture import Picture
 from ..style.theme import Figure
-from .grid import arms, in_fair_shares, named
+from .grid import Settings, arms, in_fair_shares, named
 
 ON_STEPS, ON_OTHERS = 45.0, 8.0
 """Seconds of a processor after which no further network is sampled, for the settings of steps and for others."""
@@ -31,18 +31,29 @@ ON_STEPS, ON_OTHERS = 45.0, 8.0
 DIGITS = 6  # of the numbers in plots, significant ones
 
 
+Chosen = Sequence[Sequence[Any]]
+"""Settings of a picture, each as the values of its controls in their order."""
+
+
 def record(
-    shown: Iterable[object], steps: Sequence[str], links: Sequence[str], file: Path | str, seconds: float
+    shown: Iterable[object],
+    steps: Sequence[str],
+    links: Sequence[str],
+    file: Path | str,
+    seconds: float,
+    chosen: Sequence[Chosen] = (),
 ) -> None:
     """Write the record of a chapter as JSON.
 
     - `shown`: what its cells have displayed.
     - `steps`: the settings of its steps, as in links; `links`: those that its text names.
     - `seconds`: of a processor, to be spent on settings around these.
+    - `chosen`: the settings to be stored of each picture instead, however long it takes.
     """
     displayed, start, pictures = list(shown), _states(), []
-    for picture in [one for one in displayed if isinstance(one, Picture)]:
-        known, start = _picture(picture, steps, links, seconds)
+    for number, picture in enumerate(one for one in displayed if isinstance(one, Picture)):
+        around = chosen[number] if chosen else None
+        known, start = _picture(picture, steps, links, seconds, around)
         pictures.append(known)
     exercises = [one.without_kernel() for one in displayed if isinstance(one, Quiz | Task | Derivation)]
     recorded = {
@@ -62,15 +73,18 @@ def _own_modules() -> set[str]:
 
 
 def _picture(
-    picture: Picture, steps: Sequence[str], links: Sequence[str], seconds: float
+    picture: Picture, steps: Sequence[str], links: Sequence[str], seconds: float, chosen: Chosen | None
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """What is stored of a picture, and the states of all widgets where the chapter starts."""
     centres, others = named(picture.controls, steps), named(picture.controls, links)
-    arms_around = arms(picture, centres)
-    chosen = [*((one, ON_STEPS) for one in centres), *((one, ON_OTHERS) for one in others)]
-    around = ((one, ON_OTHERS) for one in in_fair_shares(arms_around, seconds))
+    around: Iterable[Settings]
+    if chosen is None:
+        around = in_fair_shares(arms(picture, centres), seconds)
+    else:
+        around = (dict(zip(picture.controls.settings(), values, strict=True)) for values in chosen)
+    written = [*((one, ON_STEPS) for one in centres), *((one, ON_OTHERS) for one in others)]
     states: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for settings, most in itertools.chain(chosen, around):
+    for settings, most in itertools.chain(written, ((one, ON_OTHERS) for one in around)):
         if tuple(settings.values()) not in states:
             picture.controls.set(**settings)
             picture.complete(most)

@@ -1,4 +1,4 @@
-"""A chapter is run once, and again only when something that it depends on has changed."""
+"""A chapter is run once in each language, and again only when something that it depends on has changed."""
 
 import json
 import os
@@ -10,6 +10,7 @@ import pytest
 from ntkviz.app.server.kept import Kept
 from ntkviz.app.site import chapter
 from ntkviz.app.site.recorder import number, plain
+from ntkviz.app.translation import words
 
 TEXT = "### [A step](#width=64&draw=2)\nLook, then [here](#width=8).\n\n### [The start](#start)\n"
 
@@ -23,7 +24,7 @@ def notebook(tmp_path):
 
 @pytest.fixture
 def runs(monkeypatch, tmp_path):
-    """The number of times that a notebook was run; each imports one module."""
+    """The notebooks that were run, in other languages with the language; each imports one module."""
     module = tmp_path / "module.py"
     module.write_text("1")
     counted = []
@@ -32,12 +33,13 @@ def runs(monkeypatch, tmp_path):
         "seconds": 1.0,
         "models": {},
         "exercises": [],
-        "pictures": [{"states": [{}, {}]}],
+        "pictures": [{"states": [{}, {}], "settings": [[1], [2]]}],
     }
 
-    def run(notebook, executed, record, seconds):
-        counted.append(notebook.name)
-        nbformat.write(nbformat.read(notebook, as_version=4), executed)
+    def run(kept, executed, record, seconds, chosen):
+        name = kept.notebook.name
+        counted.append(name if kept.language == "en" else (kept.language, name, chosen))
+        nbformat.write(nbformat.read(kept.notebook, as_version=4), executed)
         record.write_text(json.dumps(known))
 
     monkeypatch.setattr(chapter, "_run", run)
@@ -66,6 +68,70 @@ def test_it_is_run_again_only_after_a_change(notebook, runs, tmp_path, changed):
     assert not chapter.recorded(notebook, tmp_path / "cache", 1.0)[1]
     assert chapter.recorded(notebook, tmp_path / "cache", 2.0)[1], "more time, more settings"
     assert len(runs) == 3
+
+
+@pytest.fixture
+def catalogues(tmp_path, monkeypatch):
+    """A folder of catalogues of a language."""
+    folder = tmp_path / "catalogues" / "de"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(words, "CATALOGUES", folder.parent)
+    return folder
+
+
+def test_a_changed_catalogue_makes_the_notebook_to_which_it_belongs_run_again_in_its_language(
+    notebook, runs, catalogues, tmp_path
+):
+    other = tmp_path / "01_gaussian.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(), other)
+
+    def rerun():
+        known = [(file, language) for file in (notebook, other) for language in ("en", "de")]
+        found = [chapter.recorded(file, tmp_path / "cache", 1.0, language)[1] for file, language in known]
+        return [(file.stem, language) for (file, language), was_run in zip(known, found, strict=True) if was_run]
+
+    both = [("02_ntk", "de"), ("01_gaussian", "de")]
+    assert len(rerun()) == 4
+    for part, expected in [("02_ntk", both[:1]), ("app", both), ("page", both), ("glossary", [])]:
+        assert rerun() == []
+        (catalogues / f"{part}.po").write_text('msgid ""\nmsgstr ""\n')
+        assert rerun() == expected
+    notebook.write_text(notebook.read_text() + "\n")
+    assert rerun() == [("02_ntk", "en"), ("02_ntk", "de")]
+
+
+def test_another_language_stores_the_settings_that_are_stored_in_english(notebook, runs, catalogues, tmp_path):
+    chapter.run(notebook, tmp_path / "cache", 1.0, "de")
+    chapter.run(notebook, tmp_path / "cache", 1.0)
+    chapter.run(notebook, tmp_path / "cache", 1.0, "de")
+    notebook.write_text(notebook.read_text() + "\n")  # with controls that may have other values
+    chapter.run(notebook, tmp_path / "cache", 1.0, "de")
+    assert [chosen for _, _, chosen in [run for run in runs if run[0] == "de"]] == [[], [[[1], [2]]], []]
+
+
+def test_the_notebook_that_is_run_is_the_translated_one(notebook, catalogues, tmp_path, monkeypatch):
+    catalogue = (
+        'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\nmsgid "A step"\nmsgstr "Ein Schritt"\n'
+    )
+    (catalogues / "02_ntk.po").write_text(catalogue)
+    found = []
+
+    class Client:
+        def __init__(self, book, **options):
+            self.book = book
+
+        def execute(self, env):
+            assert words.LANGUAGE not in env
+            found.extend(cell.source for cell in self.book.cells)
+
+    monkeypatch.setenv(words.LANGUAGE, "fr")
+    monkeypatch.setattr(chapter, "NotebookClient", Client)
+    words.catalogue.cache_clear()
+    chapter._run(Kept(notebook, tmp_path, "de"), tmp_path / "executed.ipynb", tmp_path / "record", 1.0, [[[1]]])
+    assert found[0].startswith("### [Ein Schritt](#width=64&draw=2)")
+    assert found[1].endswith(f"['width=64&draw=2'], ['width=8'], {str(tmp_path / 'record')!r}, 1.0, [[[1]]])")
+    assert nbformat.read(tmp_path / "executed.ipynb", as_version=4).metadata.language == "de"
+    words.catalogue.cache_clear()
 
 
 def test_what_changed_while_it_ran_makes_it_run_again(notebook, runs, tmp_path, monkeypatch):

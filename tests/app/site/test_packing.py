@@ -5,7 +5,7 @@ import gzip
 import json
 import re
 
-from ntkviz.app.site.packing import packed, script
+from ntkviz.app.site.packing import packed, script, unpacked
 
 
 def opened(script: str):
@@ -30,6 +30,7 @@ def test_what_is_packed_comes_out_again():
     name, packing = opened(script("02_ntk-start", packed(VALUE)))
     assert name == "02_ntk-start"
     assert whole(packing["value"], packing["pool"]) == VALUE
+    assert unpacked(packed(VALUE)) == VALUE
 
 
 def test_a_curve_is_stored_once():

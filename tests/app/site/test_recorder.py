@@ -1,0 +1,22 @@
+"""What is stored of a picture: settings that the chapter names, and those around them or those of another record."""
+
+import json
+
+from ntkviz import app
+from ntkviz.app.site.recorder import record
+
+
+def settings(file, chosen=()):
+    """The settings that are stored of a picture with two controls, of which the chapter names one setting."""
+    controls = app.Controls(width=app.Stops("width", [1, 2, 4], start=1), height=app.Slider("height", 0, 1, 0, 0.5))
+    record([app.Picture(controls, [], at_once=lambda c: None)], ["width=4"], [], file, 60.0, chosen)
+    (known,) = json.loads(file.read_text())["pictures"]
+    assert len(known["states"]) == len(known["settings"])
+    return known["settings"]
+
+
+def test_settings_of_another_record_are_stored_and_no_others(tmp_path):
+    around = [[1, 0], [4, 0], [1, 0.5], [1, 1.0], [2, 0], [4, 0.5], [4, 1.0]]
+    assert sorted(settings(tmp_path / "record.json")) == sorted(around)
+    chosen = [[2, 0.5], [1, 0], [2, 1.0]]
+    assert settings(tmp_path / "record.json", [chosen]) == [[1, 0], [4, 0], [2, 0.5], [2, 1.0]]
