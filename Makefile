@@ -26,7 +26,7 @@ help:
 	@echo "make app     open the dashboard (PORT=$(PORT))"
 	@echo "make classroom  open the dashboard for a class: light kernels, one engine for all"
 	@echo "make lab     open the notebooks in JupyterLab"
-	@echo "make site    write the course as plain files into .cache/site (ADDRESS=https://... is where they will be found)"
+	@echo "make site    write the course as plain files into .cache/site (ADDRESS=https://... is where they will be found, LANGUAGES=en,zh in which languages)"
 	@echo "make handouts  write a handout and slides of each chapter as PDF into .cache/handouts"
 	@echo "make test    run the checks that every change must pass"
 	@echo "make test-full  run further cases of these checks"
@@ -69,7 +69,7 @@ handouts: site $(BROWSER)
 # What is known of each chapter is kept in .cache/chapters until the chapter or the code that it uses changes; the dashboard
 # shows it to readers before they have a kernel.
 site: $(INSTALLED)
-	@$(BIN)/python -m ntkviz site .cache/site --cache=.cache/chapters --address=$(ADDRESS)
+	@$(BIN)/python -m ntkviz site .cache/site --cache=.cache/chapters --address=$(ADDRESS) --languages=$(LANGUAGES)
 
 # Checks that read the code use one processor each; the audit and the installation of a browser wait for the network.
 test: $(INSTALLED)

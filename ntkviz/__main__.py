@@ -17,14 +17,14 @@ HELP = """\
 without a command   open the course in a browser
 classroom           the same for a class: light kernels, and one engine that computes for all of them
 lab [FOLDER]        open a copy of the notebooks in JupyterLab, by default in ./ntkviz-notebooks
-                    (--language=zh: in Chinese)
+                    (--language=zh: in Chinese; homework and links have this option, too)
 site [FOLDER]       write the course as plain files that need no server, by default into ./ntkviz-site
 homework [FOLDER]   write homework for students and its solutions, by default into ./ntkviz-homework
 links ADDRESS       print links to the pages of a public copy, on Binder and on the JupyterHub named by --hub
 doctor              say what this installation has and lacks
 
 Options that are not listed below go to Voilà or JupyterLab: --port=9000, --no-browser, --help-all, ...; those of site
-are --address (where the files will be found), --seconds and --cache.
+are --address (where the files will be found), --languages=en,zh, --seconds and --cache.
 """
 
 

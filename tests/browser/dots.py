@@ -12,7 +12,8 @@ class Dot(app.Plot):
     def __init__(self):
         super().__init__("dot")
         self.figure.add_scatter(x=[], y=[], mode="markers", name="dot")
-        self.handles = [app.Handle("dot", 0.0, "height")]
+        slider = "height"  # a name, which is not translated
+        self.handles = [app.Handle("dot", 0.0, slider)]
         self.parts = [app.Part("The dot", [0])]
 
     def show(self, c):

@@ -7,25 +7,37 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from app.translation import pseudo
 from dots import write_course
 from handouts import write
 from pages import open_chapter, reading
 from playwright.sync_api import expect
 
 from ntkviz.app.site.build import build
+from ntkviz.app.translation import words as translation
+from ntkviz.app.translation.extraction import templates
+
+ADDRESS = "https://example.org/course"
+LANGUAGES = ["en", pseudo.CODE]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The static edition of a home page and of a chapter that takes no time to compute."""
-    notebooks, site, cache = (tmp_path_factory.mktemp(name) for name in ("notebooks", "site", "cache"))
+    """The static edition of a home page and of a chapter that takes no time to compute, in two languages."""
+    notebooks, site, cache, catalogues = map(tmp_path_factory.mktemp, ("notebooks", "site", "cache", "catalogues"))
     write_course(notebooks)
-    with ThreadPoolExecutor(1) as thread:  # Playwright has an event loop in that of the tests
-        run = [
-            thread.submit(lambda: list(build(notebooks, site, cache, "https://example.org/course"))) for _ in range(2)
-        ]
-    assert run[0].result()[1].startswith("1 · Dots: ")
-    assert run[1].result()[1].endswith("(unchanged)")
+    for part, template in templates(notebooks).items():
+        pseudo.write(catalogues, template, part)
+    with pytest.MonkeyPatch.context() as patched, ThreadPoolExecutor(1) as thread:
+        patched.setattr(translation, "CATALOGUES", catalogues)
+        patched.setenv("NTKVIZ_CATALOGUES", str(catalogues))
+        # In a thread: Playwright has an event loop in that of the tests.
+        run = [thread.submit(lambda: list(build(notebooks, site, cache, ADDRESS, 30.0, LANGUAGES))) for _ in range(2)]
+        first, again = (one.result() for one in run)
+    translation.catalogue.cache_clear()
+    assert first[2].startswith("1 · Dots: ")
+    assert first[3].startswith("1 · ⟦Dótš êêêê⟧: ")
+    assert all(line.endswith("(unchanged)") for line in again)
     return site
 
 
@@ -206,6 +218,37 @@ def test_those_who_share_a_page_find_its_description_and_its_picture(dots):
     image = "https://example.org/course/previews/01_dots.png"
     assert found == {"description": "Dots & lines.", "og:title": "Dots", "og:image": image}
     assert dots.locator("link[rel=canonical]").get_attribute("href") == "https://example.org/course/01_dots.html"
+
+
+def test_a_page_in_another_language_has_its_own_states_and_search_and_leads_to_the_same_settings_in_english(
+    edition, page
+):
+    folder = f"{edition}/{pseudo.CODE}"
+    open_chapter(page, f"{folder}/01_dots.html#width=8&height=50")
+    says(page, "⟦wídth 8, héíght 50, good: šúm 58 êêêê êêêê⟧")
+    press(page, "héíght", "ArrowRight")
+    says(page, "⟦wídth 8, héíght 75, good: šúm 83 êêêê êêêê⟧")
+    page.wait_for_url(f"{folder}/01_dots.html#width=8&height=75&*")
+    page.get_by_role("searchbox").fill("high")
+    link = page.locator(".nv-search li a").first
+    assert (link.inner_text(), link.get_attribute("href")) == ("⟦Wídé áñd hígh êêêê⟧", "01_dots.html#width=8&height=50")
+    head = "[...document.querySelectorAll('link[hreflang], link[rel=canonical]')].map((e) => [e.hreflang, e.href])"
+    addresses = {
+        language: f"{ADDRESS}/{place}01_dots.html" for language, place in zip(LANGUAGES, ("", "de/"), strict=True)
+    }
+    assert page.evaluate(head) == [["", addresses["de"]], *map(list, addresses.items())]
+    assert page.locator("meta[name=description]").get_attribute("content") == "⟦Dótš & líñéš. êêêê⟧"
+    assert page.evaluate("document.documentElement.lang") == pseudo.CODE
+    page.keyboard.press("Escape")
+    page.locator(".nv-language").click()
+    page.wait_for_url(f"{edition}/01_dots.html#width=8&height=75&*")
+    page.locator("#rendered_cells").wait_for(state="visible")
+    says(page, "width 8, height 75, good: sum 83")
+    assert page.locator(".nv-language").evaluate("e => e.href").startswith(f"{folder}/01_dots.html")
+    page.goto(f"{folder}/index.html")
+    page.locator("#rendered_cells").wait_for(state="visible")
+    page.locator(".nv-card").click()
+    page.wait_for_url(f"{folder}/01_dots.html*")
 
 
 def test_the_page_says_that_it_is_the_static_edition(dots):

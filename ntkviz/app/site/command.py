@@ -8,7 +8,10 @@ from pathlib import Path
 
 import platformdirs
 
+from ..course.edition import Edition
+from ..translation.words import languages, offered
 from .build import SECONDS, build
+from .page import INDEX
 
 
 def main(notebooks: Path, argv: Sequence[str]) -> None:
@@ -19,12 +22,18 @@ def main(notebooks: Path, argv: Sequence[str]) -> None:
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of a processor for each chapter's settings")
     kept = platformdirs.user_cache_path("ntkviz") / "site"
     parser.add_argument("--cache", type=Path, default=kept, help="what is kept of chapters until they change")
+    parser.add_argument("--languages", default="", help="such as en,zh; by default all that readers are led to")
     given = parser.parse_args(argv)
+    asked = given.languages.split(",") if given.languages else offered()
+    if unknown := set(asked) - set(languages()):
+        parser.error(f"there is no {', '.join(sorted(unknown))} among the languages: {', '.join(languages())}")
+    chosen = [language for language in languages() if language in asked]
     try:
         given.folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         parser.error(f"{given.folder} cannot be written ({problem.strerror}); name another folder")
-    for line in build(notebooks, given.folder, given.cache, given.address.rstrip("/"), given.seconds):
+    for line in build(notebooks, given.folder, given.cache, given.address.rstrip("/"), given.seconds, chosen):
         print(line, flush=True)
+    index = given.folder / Edition(chosen[0], []).folder / INDEX
     size = sum(file.stat().st_size for file in given.folder.rglob("*.*")) / 1e6
-    print(f"{size:.0f} MB. Open {given.folder / 'index.html'} in a browser, or copy the folder to any web space.")
+    print(f"{size:.0f} MB. Open {index} in a browser, or copy the folder to any web space.")

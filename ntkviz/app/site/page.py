@@ -1,22 +1,25 @@
-"""The page of a chapter as a file: what the dashboard would send, with relative addresses and its data beside it."""
+"""The page of a chapter as a file: what the dashboard would send, with relative addresses and its data beside it.
+
+The pages of a language other than English are in a folder of their own, `zh/`, which has their data, too.
+"""
 
 from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from voila.configuration import VoilaConfiguration
 from voila.utils import get_page_config
 
-from ..course.edition import editions
+from ..course.edition import Edition
 from ..course.guides import code_of_guides
 from ..server.dashboard import CONFIG, PLOTLY
 from ..server.printer import Printer
 from ..style.theme import STYLESHEET
-from ..translation.words import ENGLISH
 
-TO_CHAPTER = re.compile(r'(href=\\?")(\d\d_\w+|guide_\w+)\.ipynb')
+TO_CHAPTER = re.compile(r'(href=\\?"(?:\.\./|[a-z]+/){0,2})(\d\d_\w+|guide_\w+)\.ipynb')
 HOME, INDEX = "00_home", "index.html"
 TEMPLATE = "voila/templates/ntkviz/static"  # where the template looks for its files; all of Voilà's are there
 
@@ -31,19 +34,21 @@ def linked(page: str) -> str:
     return TO_CHAPTER.sub(lambda link: link[1] + address(link[2]), page)
 
 
-def printer(folder: Path, site: str) -> Printer:
-    """Prints the pages of the notebooks in a folder; their links are still to be `linked`.
+def printer(folder: Path, site: str, editions: Mapping[str, Edition], language: str) -> Printer:
+    """Prints the pages of the notebooks in a folder, in one language; their links are still to be `linked`.
 
     - `site`: the address at which they will be found, which those who share a page need for its preview; may be empty.
+    - `editions`: all that are written, by their languages.
     """
+    root = "../" if editions[language].folder else ""
     resources = {
         "static_edition": True,
         "site": site,
-        "editions": {ENGLISH: editions(folder)[ENGLISH]},
+        "editions": editions,
         "plotly": f"voila/plotly/{PLOTLY.name}",
         "code": code_of_guides(folder),
         "stylesheet": STYLESHEET,
     }
     mathjax = {"mathjax_url": None, "mathjax_config": None}  # Voilà's own, instead of one on another host
-    page_config = get_page_config("", mathjax, logging.getLogger(), VoilaConfiguration(config=CONFIG))
-    return Printer(folder, resources, page_config | {"fullStaticUrl": TEMPLATE})
+    page_config = get_page_config(root, mathjax, logging.getLogger(), VoilaConfiguration(config=CONFIG))
+    return Printer(folder, resources, page_config | {"fullStaticUrl": f"{root}{TEMPLATE}"}, root)
