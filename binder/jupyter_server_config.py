@@ -16,7 +16,6 @@ from ntkviz.app.classroom import engine
 from ntkviz.app.course.edition import editions
 from ntkviz.app.serve import keep_compiled_code
 from ntkviz.app.server.dashboard import CONFIG, HOME, JUPYTER_PATH
-from ntkviz.app.translation.words import ENGLISH
 
 NOTEBOOKS = Path.cwd() / "notebooks"
 SMALL = machine.memory_total() < 4e9  # as on mybinder.org, which allows 2 GB
@@ -66,8 +65,7 @@ c.VoilaConfiguration.extension_denylist = [
     *CONFIG.VoilaConfiguration.extension_denylist,
     "@jupyter-server/resource-usage",
 ]
-# In English only: the notebooks of other languages are no files, and are made by our own server.
-c.VoilaConfiguration.resources = {"editions": {ENGLISH: editions(NOTEBOOKS)[ENGLISH]}}
+c.VoilaConfiguration.resources = {"editions": editions(NOTEBOOKS)}
 # Beside Jupyter, Voilà would load MathJax from another host. Without a URL it uses JupyterLab's, on this server.
 c.ServerApp.tornado_settings = {"mathjax_url": None, "mathjax_config": None}
 # JupyterLab, at ?urlpath=lab, would check for newer versions of itself.

@@ -14,8 +14,8 @@ from pathlib import Path
 from pages import FLAGS, NOTEBOOKS, open_chapter, until
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from ntkviz.app import chapters
-from ntkviz.app.site.page import address
+from ntkviz.app.course.edition import editions
+from ntkviz.app.site.page import INDEX, address
 
 WINDOW = {"width": 1120, "height": 900}  # in which a picture is as wide as the page, above its steps
 SETTLED = 700  # ms after which a step's stored picture has been drawn
@@ -92,14 +92,15 @@ def write(browser: Browser, chapter: str, folder: Path) -> None:
 
 
 def main(site: Path, folder: Path) -> None:
-    """Write those of all chapters of a static edition."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write those of all chapters of a static edition, in all languages that it has."""
+    written = [edition for edition in editions(NOTEBOOKS).values() if (site / edition.folder / INDEX).is_file()]
+    found = [(edition.folder, chapter) for edition in written for chapter in edition.chapters if chapter.number]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        for chapter in chapters(NOTEBOOKS):
-            if chapter.number:
-                write(browser, (site / address(chapter.name)).resolve().as_uri(), folder)
-                print(chapter.heading, flush=True)
+        for place, chapter in found:
+            (folder / place).mkdir(parents=True, exist_ok=True)
+            write(browser, (site / place / address(chapter.name)).resolve().as_uri(), folder / place)
+            print(chapter.heading, flush=True)
         browser.close()
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
-from .chapter import Chapter, chapters
+from ..translation.words import ENGLISH, languages
+from .edition import Edition, editions
 
 BINDER = "https://mybinder.org"
 
@@ -29,13 +30,13 @@ def on_hub(hub: str, repository: str, branch: str, notebook: str) -> str:
     return f"{hub.rstrip('/')}/hub/user-redirect/git-pull?{urlencode(asked)}"
 
 
-def lines(repository: str, branch: str, hub: str | None, found: list[Chapter]) -> Iterator[str]:
+def lines(repository: str, branch: str, hub: str | None, edition: Edition) -> Iterator[str]:
     """Markdown: a badge, and a list of the chapters with their links."""
-    repository = repository.rstrip("/")
-    yield f"[![Binder]({BINDER}/badge_logo.svg)]({on_binder(repository, branch, 'voila/render/00_home.ipynb')})"
+    repository, pages = repository.rstrip("/"), f"voila/render/{edition.folder}"
+    yield f"[![Binder]({BINDER}/badge_logo.svg)]({on_binder(repository, branch, f'{pages}00_home.ipynb')})"
     yield ""
-    for chapter in found:
-        line = f"- {chapter.heading}: [on Binder]({on_binder(repository, branch, f'voila/render/{chapter.file}')})"
+    for chapter in edition.chapters:
+        line = f"- {chapter.heading}: [on Binder]({on_binder(repository, branch, f'{pages}{chapter.file}')})"
         yield line + (f", [on our JupyterHub]({on_hub(hub, repository, branch, chapter.file)})" if hub else "")
 
 
@@ -47,7 +48,12 @@ def main(notebooks: Path, argv: list[str]) -> None:
     parser.add_argument("repository", help="the address of a public copy, such as https://github.com/OWNER/NAME")
     parser.add_argument("--branch", default="main")
     parser.add_argument("--hub", help="the address of a JupyterHub with nbgitpuller")
+    parser.add_argument("--language", choices=languages(), default=ENGLISH, help="of the pages on Binder")
     given = parser.parse_args(argv)
+    if given.hub and given.language != ENGLISH:
+        parser.error(
+            "a JupyterHub copies the notebooks from the repository, which has them in English; leave out --hub"
+        )
     if not urlsplit(given.repository).hostname:
         parser.error(f"{given.repository} is not the address of a repository, such as https://github.com/OWNER/NAME")
-    print("\n".join(lines(given.repository, given.branch, given.hub, chapters(notebooks))))
+    print("\n".join(lines(given.repository, given.branch, given.hub, editions(notebooks)[given.language])))

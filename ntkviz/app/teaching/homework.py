@@ -9,12 +9,16 @@ hidden tests, no outputs.
 from __future__ import annotations
 
 import argparse
+import functools
 import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 import nbformat
+
+from ..translation import markdown
+from ..translation.words import ENGLISH, languages, say
 
 SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n.*?### END SOLUTION$", re.MULTILINE | re.DOTALL)
 HIDDEN = re.compile(r"^[ \t]*### BEGIN HIDDEN TESTS\n.*?### END HIDDEN TESTS\n?", re.MULTILINE | re.DOTALL)
@@ -28,9 +32,18 @@ def sources() -> list[Path]:
     return sorted(SOURCES.glob("*.ipynb"))
 
 
-def released(source: Path) -> nbformat.NotebookNode:
-    """What students get of a notebook."""
+def worded(source: Path, language: str = ENGLISH) -> nbformat.NotebookNode:
+    """A notebook with solutions in a language; its code, which students see, stays as it is."""
     book: nbformat.NotebookNode = nbformat.read(source, as_version=4)
+    for cell in book.cells:
+        if cell.cell_type == "markdown":
+            cell.source = markdown.translated(cell.source, functools.partial(say, language=language, part=source.stem))
+    return book
+
+
+def released(source: Path, language: str = ENGLISH) -> nbformat.NotebookNode:
+    """What students get of a notebook."""
+    book = worded(source, language)
     for cell in book.cells:
         if cell.metadata.nbgrader["solution"]:
             cell.source = _blank(cell.source) if cell.cell_type == "code" else BLANK_TEXT
@@ -44,10 +57,10 @@ def _blank(source: str) -> str:
     return SOLUTION.sub(lambda found: "\n".join(found[1] + line for line in BLANK.split("\n")), source)
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, language: str = ENGLISH) -> None:
     """Write a course folder of nbgrader: `source/` with solutions and all tests, `release/` for students."""
     for source in sources():
-        for version, book in (("source", nbformat.read(source, as_version=4)), ("release", released(source))):
+        for version, book in (("source", worded(source, language)), ("release", released(source, language))):
             place = folder / version / source.stem
             place.mkdir(parents=True, exist_ok=True)
             nbformat.write(book, place / source.name)
@@ -57,9 +70,11 @@ def main(argv: Sequence[str]) -> None:
     """The command `ntkviz homework FOLDER`: write it, and say where it is."""
     parser = argparse.ArgumentParser("ntkviz homework", description="Write the homework as a course of nbgrader.")
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args(argv).folder
+    parser.add_argument("--language", choices=languages(), default=ENGLISH)
+    given = parser.parse_args(argv)
+    folder = given.folder
     try:
-        write(folder)
+        write(folder, given.language)
     except OSError as problem:
         parser.error(f"{folder} cannot be written ({problem.strerror}); name another folder")
     print(f"For students: {folder / 'release'}. With solutions and hidden tests: {folder / 'source'}.")

@@ -22,6 +22,7 @@ from .words import CODE, PAGE
 
 APP = Path(str(resources.files("ntkviz.app")))
 PACKAGE = APP.parent
+HOMEWORK = APP / "teaching" / "assignments"
 GLOSSARY = APP / "course" / "glossary.toml"
 DESCRIPTION = re.compile(r'aria-label="([^"]*)"')  # of a drawing
 IN_TEMPLATE = re.compile(r"\bworded\(\s*(?P<quote>[\"'])(?P<text>.*?)(?P=quote)")
@@ -38,7 +39,8 @@ def templates(notebooks: Path) -> dict[str, Catalog]:
         "glossary": _of_glossary,
         PART: _of_refusals,
     }
-    books = {path.stem: _book(path) for path in sorted(notebooks.glob("*.ipynb"))}
+    files = [*sorted(notebooks.glob("*.ipynb")), *sorted(HOMEWORK.glob("*.ipynb"))]
+    books = {path.stem: _book(path) for path in files}
     found = {name: _catalogue(finder()) for name, finder in parts.items()}
     return found | {
         name: _catalogue((one.text, one.place) for one in notebook.messages(book, name)) for name, book in books.items()

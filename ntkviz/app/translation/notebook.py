@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from . import literals, markdown
 from .words import ENGLISH, LANGUAGE, PAGE, say
 
 ABOUT = "title", "summary", "part"  # of the metadata: the menu has those of all chapters
+CHAPTER = re.compile(r"\d\d_")  # the name of one
 SPOKEN = f'import os\n\nos.environ["{LANGUAGE}"] = "{{language}}"\n'
 """The first lines of the code of a notebook in another language; so what it imports speaks that language."""
 
@@ -28,7 +30,7 @@ class Message:
 
 
 def messages(book: dict[str, Any], name: str) -> Iterator[Message]:
-    """The messages of a notebook, in order; those of its code, too, unless it is a guide, whose code is shown as it is.
+    """The messages of a notebook, in order; those of its code, too, unless that is shown as it is (guides, homework).
 
     - `name`: `09_mlp`.
     """
@@ -42,7 +44,7 @@ def messages(book: dict[str, Any], name: str) -> Iterator[Message]:
                     heading = text if frame.startswith("#") else heading
                     yield Message(text, f"{cell['id']}, {heading}")
                 frame = text or frame
-        elif cell["cell_type"] == "code" and not _is_guide(name):
+        elif cell["cell_type"] == "code" and not _shows_code(name):
             yield from (Message(one.text, f"{cell['id']}, code") for one in literals.messages(source, known))
 
 
@@ -64,7 +66,7 @@ def translated(book: dict[str, Any], name: str, language: str) -> dict[str, Any]
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             cell["source"] = markdown.translated(source, word)
-        elif cell["cell_type"] == "code" and not _is_guide(name):
+        elif cell["cell_type"] == "code" and not _shows_code(name):
             cell["source"] = literals.translated(source, literals.messages(source, known), word)
     _speak(book, language)
     return book
@@ -90,5 +92,6 @@ def _cells(book: dict[str, Any]) -> list[Any]:
     return cells
 
 
-def _is_guide(name: str) -> bool:
-    return name.startswith("guide_")
+def _shows_code(name: str) -> bool:
+    """Whether readers see its code, which then stays as it is; only chapters, numbered with two digits, hide theirs."""
+    return not CHAPTER.match(name)

@@ -38,6 +38,18 @@ def test_every_page_has_its_links(root, capsys):
         assert unquote(row).count(page.file) == 2
 
 
+def test_links_to_another_language_lead_to_its_folder_on_binder_and_to_no_hub(root, capsys):
+    links.main(root / "notebooks", ["https://github.com/ann/course", "--language=zh"])
+    badge, _, *rows = capsys.readouterr().out.splitlines()
+    assert "voila/render/zh/00_home.ipynb" in unquote(badge)
+    assert "MLP：" in next(row for row in rows if "voila/render/zh/09_mlp.ipynb" in unquote(row))
+    with pytest.raises(SystemExit):
+        links.main(
+            root / "notebooks", ["https://github.com/ann/course", "--language=zh", "--hub=https://hub.example.org"]
+        )
+    assert "leave out --hub" in capsys.readouterr().err
+
+
 def test_something_else_than_an_address_is_refused_by_one_sentence(root, capsys):
     with pytest.raises(SystemExit):
         links.main(root / "notebooks", ["course"])

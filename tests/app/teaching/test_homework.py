@@ -4,10 +4,13 @@ import re
 
 import nbformat
 import pytest
+from babel.messages.catalog import Catalog
 from selection import full_except
 
+from app.translation import pseudo
 from ntkviz import __main__ as command
 from ntkviz.app.teaching import homework
+from ntkviz.app.translation import markdown, words
 
 NOTEBOOKS = homework.sources()
 NAMES = [notebook.stem for notebook in NOTEBOOKS]
@@ -82,6 +85,24 @@ def test_the_command_writes_both_versions(tmp_path, capsys):
     written = sorted(str(path.relative_to(tmp_path / "course")) for path in tmp_path.rglob("*.ipynb"))
     assert written == sorted(f"{version}/{name}/{name}.ipynb" for version in ("release", "source") for name in NAMES)
     assert "For students" in capsys.readouterr().out
+
+
+def test_homework_in_another_language_has_other_words_and_the_same_code(tmp_path, monkeypatch):
+    source, template = NOTEBOOKS[0], Catalog()
+    for cell in nbformat.read(source, as_version=4).cells:
+        for text in markdown.messages(cell.source) if cell.cell_type == "markdown" else ():
+            template.add(text)
+    pseudo.write(tmp_path, template, source.stem)
+    monkeypatch.setattr(words, "CATALOGUES", tmp_path)
+    command.main(["homework", str(tmp_path / "course"), f"--language={pseudo.CODE}"])
+    words.catalogue.cache_clear()
+    for version, english in (("source", homework.worded(source)), ("release", homework.released(source))):
+        book = nbformat.read(tmp_path / "course" / version / source.stem / source.name, as_version=4)
+        for cell, before in zip(book.cells, english.cells, strict=True):
+            is_text = cell.cell_type == "markdown" and before.source != homework.BLANK_TEXT
+            assert cell.metadata == before.metadata
+            assert ("⟦" in cell.source) == (cell.source != before.source) == is_text
+        assert book.cells[0].source.startswith("# ⟦Hóméwórk 1")
 
 
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path, capsys):
