@@ -16,6 +16,18 @@ def shown(value: Any) -> str:
     return " ".join(reprlib.repr(value).split())
 
 
+def phrase(text: str) -> str:
+    """A part of an error message that is in words, marked so that the app can translate it where it fills it in.
+
+    Args:
+        text: The words.
+
+    Returns:
+        The same words.
+    """
+    return text
+
+
 class NtkvizError(ValueError):
     """Base class of all deliberate errors. Its message is one sentence that can be shown to users."""
 

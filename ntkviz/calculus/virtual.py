@@ -15,6 +15,7 @@ import numpy as np
 from jax import Array
 from jaxtyping import Float
 
+from ..errors import phrase
 from ..execution.examples import check_in_groups, traced
 from ..execution.finiteness import check_finite
 from ..execution.memory_limit import LESS_MEMORY, bounded
@@ -81,7 +82,7 @@ def virtual_ntk(arch: Architecture, x: Any, *, width: int, key: Any) -> Float[np
     ntk: np.ndarray[Any, Any] = np.asarray(_ntk(stacks.programs, int(width), random_key(key)))[
         np.ix_(stacks.order, stacks.order)
     ]
-    check_finite(ntk, f"The NTK of this network of width {width}")
+    check_finite(ntk, phrase(f"The NTK of this network of width {width}"))
     return ntk
 
 

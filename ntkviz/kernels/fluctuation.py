@@ -10,7 +10,7 @@ import numpy as np
 from ..calculus.general import check_differentiable
 from ..calculus.influence import Influence, Kernel, influence, pairs_of
 from ..calculus.virtual import Stacks
-from ..errors import NotFiniteError
+from ..errors import NotFiniteError, phrase
 from ..execution.finiteness import check_batches, check_finite
 from ..language import instructions as ops
 from ..language.architecture import Architecture, number, one_of
@@ -65,12 +65,12 @@ def fluctuation(arch: Architecture, x: Any, *, kernel: Kernel = "ntk") -> Fluctu
         check_differentiable(program)
     size = len(stacks.order)
     found = influence(stacks.programs, kernel, _limits(stacks), covariance=size * (size + 1) // 2 <= MOST_ENTRIES)
-    check_finite(found.kernels, "The limit")
+    check_finite(found.kernels, phrase("The limit"))
     norms = np.linalg.norm(found.kernels, axis=(1, 2))
     if not np.all(norms):
         raise NotFiniteError("The limit is zero, so deviations relative to it are infinite.")
     constants = _mean_norms(found) / norms  # both from one scramble, whose errors have the same sign and partly cancel
-    check_finite(constants, "The fluctuation")
+    check_finite(constants, phrase("The fluctuation"))
     c, error = float(constants.mean()), float(constants.std(ddof=1) / len(constants) ** 0.5)
     if error > LARGEST_ERROR * c or found.shares.mean() < SMALLEST_SHARE:
         raise NotFiniteError(

@@ -16,7 +16,7 @@ import numpy as np
 from .. import machine
 from ..calculus.general import beyond_algebra, exact_error_kind, general_kernels
 from ..calculus.limit_kernels import LimitKernels
-from ..errors import HyperparameterError
+from ..errors import HyperparameterError, phrase
 from ..execution.examples import Piece, check_in_groups, equal_pieces, traced
 from ..execution.finiteness import check_batches, check_finite
 from ..execution.memory_limit import bounded
@@ -89,9 +89,9 @@ def infinite_ntk(
         joined([[getattr(k, part) for k in row] for row in blocks], groups1, groups2) for part in ("nngp", "ntk")
     )
     error = AbsoluteError.largest(k.error for row in blocks for k in row)
-    check_finite(nngp, "The limit NNGP")
-    check_finite(ntk, "The limit NTK")
-    check_finite(error, "The error of the limit")
+    check_finite(nngp, phrase("The limit NNGP"))
+    check_finite(ntk, phrase("The limit NTK"))
+    check_finite(error, phrase("The error of the limit"))
     return Kernels(np.asarray(nngp), np.asarray(ntk), error)
 
 

@@ -15,7 +15,7 @@ from jax import Array
 from jaxtyping import Num
 
 from ..calculus.limit_kernels import LimitKernels
-from ..errors import HyperparameterError, InputError
+from ..errors import HyperparameterError, InputError, phrase
 from ..execution.finiteness import check_batches, check_finite
 from ..execution.memory_limit import bounded
 from ..gaussian.error_kind import AbsoluteError
@@ -66,7 +66,7 @@ def sweep(arch: Architecture, x: Any, **axes: Iterable[float]) -> Kernels:
     points = tuple(np.broadcast_to(numbers, shape).ravel() for numbers in varied.values())
     kernels = _at_every_point(first, points, tuple(varied), int(np.prod(shape, dtype=int)))
     nngp, ntk = (np.asarray(k).reshape(*shape, *k.shape[1:]) for k in (kernels.nngp, kernels.ntk))
-    check_finite((nngp, ntk), "The limit at some points of the grid")
+    check_finite((nngp, ntk), phrase("The limit at some points of the grid"))
     scale = max(np.max(np.abs(nngp)), np.max(np.abs(ntk)))
     return Kernels(nngp, ntk, AbsoluteError(np.max(kernels.error.value) * scale, kernels.error.kind))
 

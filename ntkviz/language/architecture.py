@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..distant.readings import read
-from ..errors import HyperparameterError, InputError, ProgramError, shown
+from ..errors import HyperparameterError, InputError, ProgramError, phrase, shown
 from . import instructions as ops
 from .axes import Shape
 from .handle import Value
@@ -130,8 +130,8 @@ def recorded(arch: Architecture, shapes: tuple[Shape, ...]) -> Program:
     try:
         out = arch.fn(net, inputs[0] if len(inputs) == 1 else inputs, **hyper)
     except (ProgramError, InputError) as problem:
-        where = f"Instruction {len(net.instructions)} of {arch.fn.__name__}"
-        raise type(problem)(f"{where}: {problem}") from problem
+        said = phrase(f"Instruction {len(net.instructions)} of {arch.fn.__name__}: {problem}")
+        raise type(problem)(said) from problem
     if not isinstance(out, Output | Scalar):
         raise ProgramError(
             f"{arch.fn.__name__} must return net.readout(…) or a scalar such as nv.moment(x), not {out!r}."

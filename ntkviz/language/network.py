@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import HyperparameterError, ProgramError, shown
+from ..errors import HyperparameterError, ProgramError, phrase, shown
 from . import instructions as ops
 from .axes import Shape
 from .handle import V, Value
@@ -222,8 +222,8 @@ class Network(Recorder):
         if name in self.names:
             raise ProgramError(f"Parameter {name} is declared twice; to share it, use the same object again.")
         self.names.add(name)
-        for what, number in (("standard deviation", std), ("learning-rate factor", lr)):
-            _check_not_negative(number, f"The {what} of parameter {name}")
+        for what, number in ((phrase("standard deviation"), std), (phrase("learning-rate factor"), lr)):
+            _check_not_negative(number, phrase(f"The {what} of parameter {name}"))
         sigma, one = self.scalar(std), self.scalar(1.0)
         s, multiplier = (one, sigma) if self.parametrization == "ntk" else (sigma, one)
         s = self.scalar(0.0) if starts_at_zero else s

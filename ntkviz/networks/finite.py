@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from jax import Array
 from jaxtyping import Float
 
+from ..errors import phrase
 from ..execution.examples import block_slices, check_in_groups, traced
 from ..execution.finiteness import check_finite
 from ..execution.memory_limit import bounded
@@ -65,7 +66,7 @@ def empirical_ntk(
     check_in_groups(arch, groups2, "x2")
     blocks = between_groups(groups1, groups2, lambda one, other: _between(arch, one, other, width, key), jnp.transpose)
     ntk = joined(blocks, groups1, groups2)
-    check_finite(ntk, f"The NTK of this network of width {width}")
+    check_finite(ntk, phrase(f"The NTK of this network of width {width}"))
     return ntk
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from jax import Array
 from jax.extend.core import ClosedJaxpr, Literal, Var
 
-from ..errors import TraceError
+from ..errors import TraceError, phrase
 from .jaxprs import Equation, called
 
 
@@ -56,7 +56,7 @@ def _agree(equation: Any) -> bool:
     return all(np.allclose(a, b, rtol=1e-3, atol=1e-4, equal_nan=True) for a, b in zip(*slopes, strict=True))
 
 
-STOPPED = (
+STOPPED = phrase(
     "The model stops gradients of vectors{where}, so its NTK is not that of the function that it computes; leave out "
     "stop_gradient, unless it only stabilises a softmax or a logsumexp over positions."
 )

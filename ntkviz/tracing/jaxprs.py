@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Var
 
-from ..errors import TraceError
+from ..errors import TraceError, phrase
 from ..language.axes import Shape
 
 _CALLS = {
@@ -104,7 +104,7 @@ def line_of(equation: Any) -> str:
     frames = [] if traceback is None else traceback.frames
     for frame in frames:
         if _is_users_own(frame.file_name):
-            return f", at {Path(frame.file_name).name}:{frame.line_num}"
+            return phrase(f", at {Path(frame.file_name).name}:{frame.line_num}")
     return ""
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple, NoReturn
 
 import numpy as np
 
-from ..errors import TraceError
+from ..errors import TraceError, phrase
 from ..language.axes import Shape
 from ..language.network import Network
 from ..language.nonlinearities.quantiles import LAWS
@@ -135,10 +135,11 @@ class Parameters:
         grows = self.width_axes(leaf)
         for k in grows:
             if first[k] * n2 != second[k] * n1:
-                return Unfit(
+                why = phrase(
                     f"Axis {k} of parameter {one.name} has {first[k]} entries at width {n1} and {second[k]} at width "
                     f"{n2}, but the size of a width axis must be a multiple of the width"
                 )
+                return Unfit(why)
         if not one.trained and one.laws[0].values is not None:
             values = [law.values for law in one.laws]
             assert values[0] is not None

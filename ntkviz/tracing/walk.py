@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import ClosedJaxpr, Literal
 
-from ..errors import TraceError
+from ..errors import TraceError, phrase
 from ..language.handle import Value
 from ..language.network import Network
 from ..language.nonlinearities.nonlinearity import BY_NAME
@@ -54,9 +54,10 @@ class Walk:
         names = [[e.primitive.name for e in jaxpr.eqns] for jaxpr in (one, two)]
         if names[0] != names[1]:
             n1, n2 = self.options.widths
-            at = next((f", first {a} and {b}" for a, b in zip(*names, strict=False) if a != b), "")
+            pairs = zip(*names, strict=False)
+            at = next((phrase(f", first {a} and {b}{self.where}") for a, b in pairs if a != b), self.where)
             raise TraceError(
-                f"The model runs different operations at widths {n1} and {n2}{at}{self.where}; its structure must not "
+                f"The model runs different operations at widths {n1} and {n2}{at}; its structure must not "
                 "depend on the width."
             )
         known: dict[Any, Traced] = dict(zip(one.invars, args, strict=True))
@@ -152,7 +153,9 @@ class Walk:
             with np.errstate(all="ignore"):
                 ratios = np.asarray(second / first, float)[~same]
             if np.all(np.isfinite(ratios)):
-                return Numbers(ex.Literal(first), first.shape, self.options.order(ratios, "A number", self.where))
+                return Numbers(
+                    ex.Literal(first), first.shape, self.options.order(ratios, phrase("A number"), self.where)
+                )
         self.refuse("A number of the model depends on the width{where}, but is not proportional to a power of it.")
 
     def _number_of_parameter(self, par: Par) -> Numbers:

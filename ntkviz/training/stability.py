@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import DivergenceError
+from ..errors import DivergenceError, phrase
 from .losses import CURVATURES, LOSSES
 from .results import Trajectory
 from .task import Task
@@ -51,12 +51,14 @@ def _advice(task: Task, found: Trajectory) -> str:
     """What to do."""
     roots = np.sqrt(task.weights)
     if not np.all(np.isfinite(found.ntk[0])):
-        return "make the learning rate smaller"
+        return phrase("make the learning rate smaller")
     largest = np.linalg.eigvalsh(roots[:, :, None] * found.ntk[0] * roots[:, None])[:, -1].max()
     bound = 2 / (CURVATURES[task.loss] * largest)
     if task.learning_rate > bound:
-        return f"make the learning rate smaller than {bound:.2g}, the largest that is stable with the initial kernel"
-    return (
+        return phrase(
+            f"make the learning rate smaller than {bound:.2g}, the largest that is stable with the initial kernel"
+        )
+    return phrase(
         f"with the initial kernel it would be stable up to the learning rate {bound:.2g}, but the kernel changes, so "
         "make the learning rate or the richness smaller"
     )

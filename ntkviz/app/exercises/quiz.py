@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..pages.background import sentence
+from ..translation.refusals import refused
 from ..translation.words import _
 from .keeper import Keeper, name_of
 from .worked import Worked
@@ -96,13 +97,17 @@ class Quiz:
         reason.add_class("nv-reason")
         verdict = widgets.HTML()
 
+        def told() -> tuple[str, str]:
+            right, why = solve()
+            return right, refused(why)  # the reason may be the engine's
+
         def answer(change: Any) -> None:
             if choice.value is None or (self._reasons and reason.value == self._offered[0]):
                 said = _("Now choose the reason.")
                 verdict.value = f'<span role="status">{said}</span>' if choice.value else ""
                 return
             try:
-                right, why = solve()
+                right, why = told()
             except Exception as error:
                 verdict.value = f'<span role="status">{escape(sentence(error))}</span>'
                 return
@@ -114,7 +119,7 @@ class Quiz:
 
         choice.observe(answer, names="value")
         reason.observe(answer, names="value")
-        self._items.append({"choice": choice, "reason": reason, "verdict": verdict, "solve": solve})
+        self._items.append({"choice": choice, "reason": reason, "verdict": verdict, "solve": told})
         self._texts.append(text)
         item = widgets.VBox([widgets.HTML(text), choice, *([reason] if self._reasons else []), verdict])
         item.add_class("nv-item")

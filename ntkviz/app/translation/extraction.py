@@ -25,6 +25,8 @@ PACKAGE = APP.parent
 HOMEWORK = APP / "teaching" / "assignments"
 GLOSSARY = APP / "course" / "glossary.toml"
 DESCRIPTION = re.compile(r'aria-label="([^"]*)"')  # of a drawing
+LATER = re.compile(r"\{\{(\w+)\}\}")
+"""What an f-string leaves to be filled in later, by a string's `replace`."""
 IN_TEMPLATE = re.compile(r"\bworded\(\s*(?P<quote>[\"'])(?P<text>.*?)(?P=quote)")
 
 Found = Iterator[tuple[str | tuple[str, str], str]]
@@ -104,22 +106,38 @@ def _of_glossary() -> Found:
 
 
 def _of_refusals() -> Found:
-    """The templates of the engine's refusals, and of its other sentences: the reasons of the Simple GIA Check.
-
-    Not those that are put together of other sentences.
-    """
+    """The templates of the engine's refusals, of the phrases in them, and of the reasons of the Simple GIA Check."""
     for path in sorted(path for path in PACKAGE.rglob("*.py") if APP not in path.parents):
-        source = path.read_text(encoding="utf-8")
-        for node in ast.walk(ast.parse(source)):
-            sentence: ast.expr | None = None
-            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in vars(errors) and node.args:
-                sentence = node.args[0]
-            elif isinstance(node, ast.Return | ast.Yield) and _is_sentence(node.value):
-                sentence = node.value
-            if isinstance(sentence, ast.JoinedStr | ast.Constant) and in_words(literals.template(sentence)):
-                yield literals.template(sentence), str(path.relative_to(PACKAGE))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            for text in _in_refusal(_said(node)):
+                yield text, str(path.relative_to(PACKAGE))
 
 
-def _is_sentence(node: ast.expr | None) -> bool:
-    text = literals.template(node) if isinstance(node, ast.JoinedStr | ast.Constant) else ""
-    return text[:1].isupper() and text.endswith(".")
+def _said(node: ast.AST) -> ast.expr | None:
+    """The sentence or phrase that a piece of the engine's code says, if it says one."""
+    if isinstance(node, ast.Call) and node.args:
+        name = ast.unparse(node.func).rpartition(".")[2]
+        if name in vars(errors) or (name == "refuse" and _literal(node.args[0]).endswith(".")):
+            return node.args[0]
+    if isinstance(node, ast.Return | ast.Yield) and node.value is not None:
+        text = _literal(node.value)
+        return node.value if text[:1].isupper() and text.endswith(".") else None
+    return None
+
+
+def _in_refusal(node: ast.expr | None) -> Iterator[str]:
+    """A sentence, and the words in its fields, such as those between the values of `{' or '.join(names)}`."""
+    template = "" if node is None else _literal(node)
+    if not in_words(template):
+        return
+    yield LATER.sub(r"{\1}", template)
+    for part in node.values if isinstance(node, ast.JoinedStr) else ():
+        if isinstance(part, ast.FormattedValue):
+            yield from filter(in_words, map(_literal, ast.walk(part.value)))
+
+
+def _literal(node: ast.AST) -> str:
+    """A string or f-string as a template; empty for anything else."""
+    if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str)):
+        return literals.template(node)
+    return ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...errors import phrase
 from ...language.axes import Shape
 from ...language.functions import concatenate
 from .. import expressions as ex
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ..walk import Walk
 
 
-_SEGMENTS = (
+_SEGMENTS = phrase(
     "Vectors and an array of a size that does not grow with the width are joined along the width{where}, as an LSTM "
     "joins its state and its input; multiply each by its own parameter, and add the products, since with one parameter "
     "of variance 1/fan_in the part of the array vanishes as the width grows."
