@@ -2,8 +2,8 @@
 
 Notebooks are written as usual, in English and without functions for translation. A string is a message if it is given
 to something of the app, or if it has several words. It is none if it is also a value: a choice of a control, a key, or
-compared with something. Values are what code and links mean, in every language; the app translates them where it shows
-them.
+compared with something; nor if it lists values with spaces between them. Values are what code and links mean, in every
+language; the app translates them where it shows them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def messages(source: str, values: Iterable[str] = ()) -> list[Found]:
     found = []
     for node in _strings(tree, inside):
         text = template(node)
-        if text not in known and _is_seen(node, text, inside):
+        if text not in known and not known.issuperset(text.split()) and _is_seen(node, text, inside):
             start, end = (_place(source, starts, *at) for at in _ends(node))
             found.append(Found(text, start, end, isinstance(node, ast.JoinedStr)))
     return sorted(found, key=lambda one: one.start)

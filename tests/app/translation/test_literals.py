@@ -15,6 +15,7 @@ from ntkviz.app.translation import literals
         ('def f():\n    """Of two."""\n    return f"{chi**50:.2g}, {{so}} it is"', ["{chi ** 50:.2g}, {{so}} it is"]),
         ('app.Picture(controls, [], layout="nv-two one", play="time of it")', []),
         ('app.Choice("view of it", ["one row", "all"], start="all")', ["view of it"]),
+        ('KIT = {"skip": 1, "relu": 2}; stacks = ["skip relu skip", "skip of relu"]', ["skip of relu"]),
         ('nv.mlp("relu"); name["one key"] = 1; a == "some value"', []),
         ('x = ("Joined " "of two"\n f" parts {x}")', ["Joined of two parts {x}"]),
     ],
