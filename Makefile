@@ -69,7 +69,8 @@ handouts: site $(BROWSER)
 # What is known of each chapter is kept in .cache/chapters until the chapter or the code that it uses changes; the dashboard
 # shows it to readers before they have a kernel.
 site: $(INSTALLED)
-	@$(BIN)/python -m ntkviz site .cache/site --cache=.cache/chapters --address=$(ADDRESS) --languages=$(LANGUAGES)
+	@$(BIN)/python -m ntkviz site .cache/site --cache=.cache/chapters --address=$(ADDRESS) --live=$(LIVE) \
+		--languages=$(LANGUAGES)
 
 # Checks that read the code use one processor each; the audit and the installation of a browser wait for the network.
 test: $(INSTALLED)

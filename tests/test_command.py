@@ -17,6 +17,7 @@ import pytest
 
 from ntkviz import __main__ as command
 from ntkviz import doctor, machine
+from ntkviz.app.site.page import Addresses
 
 
 def built(kind: str, root: Path, folder: Path) -> Path:
@@ -163,15 +164,17 @@ def test_doctor_knows_every_optional_part():
 def test_site_takes_a_folder_and_options_of_its_own(monkeypatch, tmp_path, capsys):
     given = []
 
-    def build(notebooks, folder, cache, address, seconds):
-        given.append((notebooks, folder, cache, address, seconds))
+    def build(notebooks, folder, cache, *options):
+        given.append((notebooks, folder, cache, *options))
         (folder / "index.html").write_bytes(bytes(2_000_000))
         yield "1 · One"
 
     monkeypatch.setattr("ntkviz.app.site.command.build", build)
     site, cache = tmp_path / "site", tmp_path / "cache"
-    command.main(["site", str(site), "--address=https://example.org/", "--seconds=3", f"--cache={cache}"])
-    assert given == [(command.notebooks(), site, cache, "https://example.org", 3.0)]
+    options = ["--address=https://example.org/", "--live=http://live.org", "--seconds=3", "--languages=zh"]
+    command.main(["site", str(site), *options, f"--cache={cache}"])
+    addresses = Addresses("https://example.org", "http://live.org")
+    assert given == [(command.notebooks(), site, cache, addresses, 3.0, ["zh"])]
     assert capsys.readouterr().out.startswith("1 · One\n2 MB. Open ")
 
 
@@ -180,6 +183,16 @@ def test_site_refuses_a_folder_that_cannot_be_written(capsys, tmp_path):
     with pytest.raises(SystemExit):
         command.main(["site", str(tmp_path / "file" / "site")])
     assert "cannot be written (Not a directory); name another folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [("--live=example.org", "it must start with https:// or http://"), ("--languages=en,xx", "there is no xx among")],
+)
+def test_site_refuses_an_option(capsys, tmp_path, option, said):
+    with pytest.raises(SystemExit):
+        command.main(["site", str(tmp_path), option])
+    assert said in capsys.readouterr().err
 
 
 def test_lab_has_copies_of_the_notebooks_in_a_language(root, tmp_path):

@@ -14,10 +14,11 @@ from pages import open_chapter, reading
 from playwright.sync_api import expect
 
 from ntkviz.app.site.build import build
+from ntkviz.app.site.page import Addresses
 from ntkviz.app.translation import words as translation
 from ntkviz.app.translation.extraction import templates
 
-ADDRESS = "https://example.org/course"
+ADDRESSES = Addresses("https://example.org/course", "https://live.example.org")
 LANGUAGES = ["en", pseudo.CODE]
 
 
@@ -32,7 +33,7 @@ def folder(tmp_path_factory):
         patched.setattr(translation, "CATALOGUES", catalogues)
         patched.setenv("NTKVIZ_CATALOGUES", str(catalogues))
         # In a thread: Playwright has an event loop in that of the tests.
-        run = [thread.submit(lambda: list(build(notebooks, site, cache, ADDRESS, 30.0, LANGUAGES))) for _ in range(2)]
+        run = [thread.submit(lambda: list(build(notebooks, site, cache, ADDRESSES, 30.0, LANGUAGES))) for _ in range(2)]
         first, again = (one.result() for one in run)
     translation.catalogue.cache_clear()
     assert first[2].startswith("1 · Dots: ")
@@ -234,7 +235,8 @@ def test_a_page_in_another_language_has_its_own_states_and_search_and_leads_to_t
     assert (link.inner_text(), link.get_attribute("href")) == ("⟦Wídé áñd hígh êêêê⟧", "01_dots.html#width=8&height=50")
     head = "[...document.querySelectorAll('link[hreflang], link[rel=canonical]')].map((e) => [e.hreflang, e.href])"
     addresses = {
-        language: f"{ADDRESS}/{place}01_dots.html" for language, place in zip(LANGUAGES, ("", "de/"), strict=True)
+        language: f"{ADDRESSES.site}/{place}01_dots.html"
+        for language, place in zip(LANGUAGES, ("", "de/"), strict=True)
     }
     assert page.evaluate(head) == [["", addresses["de"]], *map(list, addresses.items())]
     assert page.locator("meta[name=description]").get_attribute("content") == "⟦Dótš & líñéš. êêêê⟧"
@@ -254,6 +256,15 @@ def test_a_page_in_another_language_has_its_own_states_and_search_and_leads_to_t
 def test_the_page_says_that_it_is_the_static_edition(dots):
     expect(dots.locator(".nv-edition")).to_contain_text("static edition")
     expect(dots.get_by_role("button", name="CSV")).to_have_count(0)
+
+
+def test_it_leads_to_the_running_course_with_its_settings(dots):
+    followed = dots.locator(".nv-live").evaluate(
+        "link => { link.addEventListener('click', event => event.preventDefault()); link.click(); return link.href; }"
+    )
+    settings = dots.evaluate("location.hash")
+    assert len(settings) > 1
+    assert followed == f"{ADDRESSES.live}/voila/render/01_dots.ipynb{settings}"
 
 
 def test_steps_become_a_handout_and_slides(chromium, edition, tmp_path):

@@ -25,7 +25,7 @@ from ..translation.notebook import translated
 from ..translation.words import ENGLISH
 from .chapter import Recorded, recorded
 from .packing import packed, script
-from .page import TEMPLATE, address, linked, printer
+from .page import NOWHERE, TEMPLATE, Addresses, address, linked, printer
 
 SECONDS = 30.0  # of a processor, spent on each chapter's settings around those that it names
 KERNEL = 2e9  # bytes that a chapter's kernel may take
@@ -39,21 +39,20 @@ def build(
     notebooks: Path,
     folder: Path,
     cache: Path,
-    site: str = "",
+    addresses: Addresses = NOWHERE,
     seconds: float = SECONDS,
     languages: Sequence[str] = (ENGLISH,),
 ) -> Iterator[str]:
     """Write the static edition of a folder of notebooks; yields a line about each page as it is done.
 
     - `cache`: where the outcome of running a chapter is kept, for the next time.
-    - `site`: the address at which `folder` will be found, for previews of shared pages.
     - `languages`: those in which it is written, English first.
     """
     keep_compiled_code()
     find_templates()
     known = editions(notebooks)
     written = {language: known[language] for language in languages}
-    printers = {language: printer(notebooks, site, written, language) for language in written}
+    printers = {language: printer(notebooks, addresses, written, language) for language in written}
     names = [one.file for one in known[ENGLISH].chapters]
     for edition in written.values():
         _write_script(folder / edition.folder, "course", packed(_search(notebooks, edition.language)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from voila.configuration import VoilaConfiguration
@@ -24,6 +25,21 @@ HOME, INDEX = "00_home", "index.html"
 TEMPLATE = "voila/templates/ntkviz/static"  # where the template looks for its files; all of Voilà's are there
 
 
+@dataclass(frozen=True)
+class Addresses:
+    """What pages say of where they are, as far as it is known.
+
+    - `site`: the address at which the edition will be found, which those who share a page need for its preview.
+    - `live`: that of a running course, to which pages lead.
+    """
+
+    site: str = ""
+    live: str = ""
+
+
+NOWHERE = Addresses()
+
+
 def address(name: str) -> str:
     """The file of a chapter's page; it never changes."""
     return INDEX if name == HOME else f"{name}.html"
@@ -34,16 +50,16 @@ def linked(page: str) -> str:
     return TO_CHAPTER.sub(lambda link: link[1] + address(link[2]), page)
 
 
-def printer(folder: Path, site: str, editions: Mapping[str, Edition], language: str) -> Printer:
+def printer(folder: Path, addresses: Addresses, editions: Mapping[str, Edition], language: str) -> Printer:
     """Prints the pages of the notebooks in a folder, in one language; their links are still to be `linked`.
 
-    - `site`: the address at which they will be found, which those who share a page need for its preview; may be empty.
     - `editions`: all that are written, by their languages.
     """
     root = "../" if editions[language].folder else ""
     resources = {
         "static_edition": True,
-        "site": site,
+        "site": addresses.site,
+        "live": addresses.live,
         "editions": editions,
         "plotly": f"voila/plotly/{PLOTLY.name}",
         "code": code_of_guides(folder),

@@ -75,10 +75,17 @@ function goToSection() {
   }, 100);
 }
 
-// Another language keeps the settings and the place, and is remembered for the next visit (server/translations.py).
-document.querySelectorAll(".nv-language").forEach((link) => {
+// The page in another language, and that of the running course to which the static edition may lead, take the settings
+// and the place with them.
+document.querySelectorAll(".nv-language, .nv-live").forEach((link) => {
   link.addEventListener("click", () => {
     link.hash = location.hash;
+  });
+});
+
+// Another language is remembered for the next visit (server/translations.py).
+document.querySelectorAll(".nv-language").forEach((link) => {
+  link.addEventListener("click", () => {
     document.cookie = `ntkviz-language=${link.lang}; path=/; max-age=31536000; samesite=lax`;
   });
 });
