@@ -26,8 +26,11 @@ The environment variable names another folder, for translators who have no check
 NAMES = {ENGLISH: "English", "zh": "中文"}
 """The languages in themselves, by their codes."""
 
-DRAFTS = {"zh"}
-"""Languages in which most chapters are not translated yet: readers are not led to them, but their pages are served."""
+DRAFTS: set[str] = set()
+"""Languages in which most chapters are not translated yet: readers are not led to them, but their pages are served.
+
+None at present; a new language starts here.
+"""
 
 CODE, PAGE = "app", "page"
 """The catalogues of texts in Python code, and of those in templates, scripts and menus."""
