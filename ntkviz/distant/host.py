@@ -31,6 +31,10 @@ SHARE = 0.5  # of the memory of a small machine, beyond which its worker is star
 HERE = "127.0.0.1"
 LOG = logging.CRITICAL  # lower levels report every page that is closed while it waits for an answer
 NO_PAGES: dict[str, Any] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+MEMORY: dict[str, Any] = {f"distributed.worker.memory.{stage}": False for stage in ("target", "spill", "pause")}
+"""A worker near its memory limit is started anew, and its tasks begin again there. By default it would first pause until
+memory is freed; but what it holds are compiled functions, so that all pages would wait for ever.
+"""
 
 
 class Nice(WorkerPlugin):
@@ -45,7 +49,7 @@ class Nice(WorkerPlugin):
 def hosted() -> Iterator[dict[str, str]]:
     """Run the cluster; yields the environment variables that let a process connect to it."""
     secured = security()
-    with tempfile.TemporaryDirectory(prefix="ntkviz-") as folder, dask.config.set(NO_PAGES):
+    with tempfile.TemporaryDirectory(prefix="ntkviz-") as folder, dask.config.set(NO_PAGES | MEMORY):
         parts = scheduler(secured), workers(folder, secured)
         with SpecCluster(scheduler=parts[0], workers=parts[1], security=secured, silence_logs=LOG) as cluster:
             yield {ENGINE: cluster.scheduler_address, **credentials(secured)}
