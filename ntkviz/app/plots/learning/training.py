@@ -55,7 +55,8 @@ class TrainingCurves(Plot):
         figure.add_scatter(x=[], y=[], mode="markers", name=_("Bayes’ rule ± 2σ"), marker_color=theme.THIRD)
         figure.data[-1].marker.update(size=11, symbol="diamond")
         figure.data[-1].error_y.update(type="data", color=theme.THIRD, thickness=2.5, width=6)
-        figure.update_traces(hovertemplate=_("step %{x}: %{y:.3f}<extra>%{fullData.name}</extra>"))
+        hover = _("step %{customdata}: %{y:.3f}<extra>%{fullData.name}</extra>")
+        figure.update_traces(customdata=self._steps, hovertemplate=hover)
         figure.add_heatmap(z=np.zeros((side, side)), xaxis="x2", yaxis="y2", colorscale=theme.THUMBNAIL, zmin=0, zmax=1)
         figure.data[-1].update(showscale=False, hoverinfo="skip")
         for height in (-1, 1):
