@@ -35,6 +35,7 @@ MEMORY: dict[str, Any] = {f"distributed.worker.memory.{stage}": False for stage 
 """A worker near its memory limit is started anew, and its tasks begin again there. By default it would first pause until
 memory is freed; but what it holds are compiled functions, so that all pages would wait for ever.
 """
+MEMORY["distributed.scheduler.allowed-failures"] = 10  # how often a task may begin again before it is given up
 
 
 class Nice(WorkerPlugin):
