@@ -31,11 +31,12 @@ SHARE = 0.5  # of the memory of a small machine, beyond which its worker is star
 HERE = "127.0.0.1"
 LOG = logging.CRITICAL  # lower levels report every page that is closed while it waits for an answer
 NO_PAGES: dict[str, Any] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
-MEMORY: dict[str, Any] = {f"distributed.worker.memory.{stage}": False for stage in ("target", "spill", "pause")}
-"""A worker near its memory limit is started anew, and its tasks begin again there. By default it would first pause until
-memory is freed; but what it holds are compiled functions, so that all pages would wait for ever.
+MEMORY: dict[str, Any] = {f"distributed.worker.memory.{stage}": False for stage in ("target", "spill", "pause")} | {
+    "distributed.scheduler.allowed-failures": 10
+}
+"""A worker near its memory limit is started anew, where its tasks begin again, at most ten times. By default it would
+first pause until memory is freed; but what it holds are compiled functions, so that all pages would wait for ever.
 """
-MEMORY["distributed.scheduler.allowed-failures"] = 10  # how often a task may begin again before it is given up
 
 
 class Nice(WorkerPlugin):
