@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from ..course.chapter import Chapter, chapters
 from ..exercises.worked import Worked
 from ..site.page import address
+from ..translation.words import CODE, ENGLISH, say
 from .answers import answers
 from .formulas import with_formulas
 from .steps import Step, steps
@@ -18,13 +20,6 @@ LINK = re.compile(
 )  # to a notebook
 TO_NOTEBOOK = re.compile(r'href="(?P<name>\w+)\.ipynb(?P<link>#[^"]*)?"')
 TO_HERE = re.compile(r'(?P<before>\]\(|href=")#')
-
-NOTES = """\
-# Notes to each step
-
-What *Present* shows when you press N, for all chapters: what a step shows, what it asks, and what the teacher says or
-does, with the minutes that it takes. The title of a step leads to its picture.
-"""
 
 SOLUTIONS = """\
 ---
@@ -53,21 +48,30 @@ def course_links(markdown: str, course: str) -> str:
     return TO_NOTEBOOK.sub(page, LINK.sub(r'<a href="\g<target>">\g<text></a>', markdown))
 
 
-def notes(notebooks: Path) -> str:
-    """The notes to all steps of a folder of notebooks; links to steps are links to notebooks."""
-    told = [(one, steps(notebooks / one.file)) for one in chapters(notebooks)]
-    return NOTES + "".join(_notes(chapter, found) for chapter, found in told if found)
+def notes(notebooks: Path, language: str = ENGLISH) -> str:
+    """The notes to all steps of a folder of notebooks in a language; links to steps are links to notebooks."""
+    _ = functools.partial(say, language=language, part=CODE)
+    about = _(
+        "What *Present* shows when you press N, for all chapters: what a step shows, what it asks, and what the "
+        "teacher says or does, with the minutes that it takes. The title of a step leads to its picture."
+    )
+    told = [(one, steps(notebooks / one.file, language)) for one in chapters(notebooks, language)]
+    parts = [_notes(chapter, found, _) for chapter, found in told if found]
+    return "".join([f"# {_('Notes to each step')}\n\n{about}\n", *parts])
 
 
-def _notes(chapter: Chapter, found: list[Step]) -> str:
-    minutes = sum(step.minutes for step in found)
-    head = f"\n## {chapter.heading} {{#{chapter.name}}}\n\n{chapter.summary} {len(found)} steps, {minutes} minutes.\n"
-    return head + "".join(_note(number, step, chapter) for number, step in enumerate(found, 1))
+def _notes(chapter: Chapter, found: list[Step], _: Callable[[str], str]) -> str:
+    about = _("{summary} {count} steps, {minutes} minutes.").format(
+        summary=chapter.summary, count=len(found), minutes=sum(step.minutes for step in found)
+    )
+    head = f"\n## {chapter.heading} {{#{chapter.name}}}\n\n{about}\n"
+    return head + "".join(_note(number, step, chapter, _) for number, step in enumerate(found, 1))
 
 
-def _note(number: int, step: Step, chapter: Chapter) -> str:
-    title = f"**{number}. [{step.title}](#{step.link})** · {step.minutes} min"
-    asked = [f"*Ask:* {step.question}", f"*Then:* {step.answer}"] if step.question else []
+def _note(number: int, step: Step, chapter: Chapter, _: Callable[[str], str]) -> str:
+    title = f"**{number}. [{step.title}](#{step.link})** · {_('{minutes} min').format(minutes=step.minutes)}"
+    question, answer = _("*Ask:* {question}"), _("*Then:* {answer}")
+    asked = [question.format(question=step.question), answer.format(answer=step.answer)] if step.question else []
     note = [f"> {step.note}"] if step.note else []
     texts = filter(None, [title, step.text, *asked, *note])
     return with_formulas("".join(f"\n{_to_chapter(text, chapter)}\n" for text in texts))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Iterator
@@ -9,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import InputError
+from ..translation import markdown
+from ..translation.words import ENGLISH, say
 
 STEP = re.compile(r"### \[(?P<title>.+)\]\(#(?P<link>[^)]*)\)\n(?P<text>.*)", re.DOTALL)
 ASKED = re.compile(r"<details><summary>(?P<question>.*?)</summary>(?P<answer>.*?)</details>", re.DOTALL)
-NOTE = re.compile(r"<aside>(?P<minutes>\d+) min\.\s*(?P<note>.*?)</aside>", re.DOTALL)
+NOTE = re.compile(r"<aside>(?P<minutes>\d+) (?:min\.|分钟。)\s*(?P<note>.*?)</aside>", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,11 @@ class Step:
     note: str
 
 
-def steps(notebook: Path) -> list[Step]:
-    """The steps of a chapter, in order; a guide has none."""
-    return [_step(found, notebook) for found in map(STEP.fullmatch, _texts(notebook)) if found]
+def steps(notebook: Path, language: str = ENGLISH) -> list[Step]:
+    """The steps of a chapter in a language, in order; a guide has none."""
+    say_it = functools.partial(say, language=language, part=notebook.stem)
+    texts = (markdown.translated(text, say_it) for text in _texts(notebook))
+    return [_step(found, notebook) for found in map(STEP.fullmatch, texts) if found]
 
 
 def _texts(notebook: Path) -> Iterator[str]:
