@@ -10,10 +10,12 @@ from mkdocs.structure.files import File, Files
 
 from ntkviz.app.teaching import homework, pages
 from ntkviz.app.teaching.formulas import with_formulas
+from ntkviz.app.translation.words import ENGLISH
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 FOLDER = "teaching/"
+CHINESE = "zh"
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -22,17 +24,28 @@ def on_files(files: Files, config: Any) -> Files:
     files.append(File.generated(config, "changes.md", content=changes))
     chosen = config.extra["solutions"]
     solutions = pages.solutions(NOTEBOOKS, of=None if chosen == "all" else chosen.split())
-    for name, text in {"notes": pages.notes(NOTEBOOKS), "solutions": solutions}.items():
+    notes = {
+        "notes": _leading_to("[中文](notes.zh.md)", pages.notes(NOTEBOOKS)),
+        "notes.zh": _leading_to("[English](notes.md)", pages.notes(NOTEBOOKS, CHINESE)),
+    }
+    for name, text in {**notes, "solutions": solutions}.items():
         files.append(File.generated(config, f"{FOLDER}{name}.md", content=text))
     for source in homework.sources():
-        book = nbformat.writes(homework.released(source))
-        files.append(File.generated(config, f"{FOLDER}homework/{source.name}", content=book))
+        for language, folder in ((ENGLISH, "homework"), (CHINESE, f"homework/{CHINESE}")):
+            book = nbformat.writes(homework.released(source, language))
+            files.append(File.generated(config, f"{FOLDER}{folder}/{source.name}", content=book))
     return files
+
+
+def _leading_to(link: str, page: str) -> str:
+    """A page with a link to it in another language below its title."""
+    title, _, rest = page.partition("\n\n")
+    return f"{title}\n\n{link}\n\n{rest}"
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
     """Called by MkDocs for each page. `extra.course` is the folder of the course, as seen from the documentation."""
     if not page.file.src_uri.startswith(FOLDER):
         return markdown
-    course = config.extra["course"]
+    course = config.extra["course"] + (f"{CHINESE}/" if page.file.src_uri.endswith(f".{CHINESE}.md") else "")
     return pages.course_links(with_formulas(markdown), course if "://" in course else f"../{course}")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from selection import full
+from two_languages import differences
 
 import ntkviz
 from ntkviz.language import Nonlinearity
@@ -111,7 +112,7 @@ def broken(page: Path, site: Path) -> list[str]:
         target = (page.parent / address).resolve() if address else page
         if re.match(r"[a-z]+:", link):
             continue
-        if target.parent == (site / "../site").resolve():
+        if target.parent in {(site / folder).resolve() for folder in ("../site", "../site/zh")}:
             known = target.name == "index.html" or (ROOT / "notebooks" / f"{target.stem}.ipynb").is_file()
         else:
             known = target.exists() and (not section or f'id="{section}"' in target.read_text())
@@ -121,7 +122,9 @@ def broken(page: Path, site: Path) -> list[str]:
 
 def test_every_link_leads_somewhere(site):
     pages = [page for page in site.rglob("*.html") if page.name != "404.html"]
-    assert sum('href="../../site/' in page.read_text() for page in pages) == 3  # the plans and the notes
+    assert (
+        sum('href="../../site/' in page.read_text() for page in pages) == 6
+    )  # the plans and the notes, in two languages
     assert {page.name: links for page in pages if (links := broken(page, site))} == {}
 
 
@@ -133,6 +136,24 @@ def test_teachers_find_notes_solutions_and_homework(site):
     assert "because " in solved
     assert "$" not in notes + re.sub(r"<(script|style).*?</\1>", "", solved, flags=re.DOTALL).replace("${", "")
     assert len(list((site / "teaching/homework").glob("*.ipynb"))) == 3
+
+
+def test_chinese_notes_and_homework_lead_to_the_chinese_course(site):
+    notes = (site / "teaching/notes.zh.html").read_text()
+    assert '<a href="../../site/zh/02_ntk.html#other=5">把“零”换成“一”</a>' in notes
+    assert 'href="../../site/0' not in notes
+    assert "*" not in re.sub(r"<(script|style).*?</\1>|<[^>]*>", "", notes.split("<article")[1], flags=re.DOTALL)
+    books = sorted((site / "teaching/homework/zh").glob("*.ipynb"))
+    assert [re.search("作业 [1-3]", book.read_text()) is not None for book in books] == [True] * 3
+
+
+@pytest.mark.parametrize("name", ["index", "lecture_90_minutes", "three_weeks", "homework"])
+def test_chinese_pages_for_teachers_are_those_in_english(root, name):
+    english, chinese = ((root / f"docs/teaching/{name}{part}.md").read_text() for part in ("", ".zh"))
+    english = english.replace(f"({name}.zh.md)", f"({name}.md)")  # they link to each other
+    chinese = chinese.replace("(homework/zh/", "(homework/")
+    ours = re.compile(r"\((\w+)(?:\.zh)?\.md(?:#[\w-]+)?\)")  # a section's address depends on its words
+    assert differences(*(ours.sub(r"(\1.md)", text) for text in (english, chinese))) == []
 
 
 def test_pages_contain_the_text_of_their_sources(site):
