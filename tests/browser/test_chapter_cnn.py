@@ -23,7 +23,7 @@ def test_only_flattening_depends_on_the_shift(chapter):
         ("stays", "the sum is over all pairs"),
         ("changes", "the diagonal meets other strokes"),
         ("stays", "the diagonal meets the same strokes"),
-        ("changes", "the border cuts off a part of it"),
+        ("changes", "the border cuts off a part of the 3"),
         ("changes", "the pixels’ inner product changes"),
         ("stays", "the pixels’ inner product stays"),
     ]
