@@ -24,7 +24,7 @@ links ADDRESS       print links to the pages of a public copy, on Binder and on 
 doctor              say what this installation has and lacks
 
 Options that are not listed below go to Voilà or JupyterLab: --port=9000, --no-browser, --help-all, ...; those of site
-are --address (where the files will be found), --languages=en,zh, --seconds and --cache.
+are --address (where the files will be found), --live (a running course), --languages=en,zh, --seconds and --cache.
 """
 
 

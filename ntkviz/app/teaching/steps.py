@@ -15,7 +15,7 @@ from ..translation.words import ENGLISH, say
 
 STEP = re.compile(r"### \[(?P<title>.+)\]\(#(?P<link>[^)]*)\)\n(?P<text>.*)", re.DOTALL)
 ASKED = re.compile(r"<details><summary>(?P<question>.*?)</summary>(?P<answer>.*?)</details>", re.DOTALL)
-NOTE = re.compile(r"<aside>(?P<minutes>\d+) (?:min\.|分钟。)\s*(?P<note>.*?)</aside>", re.DOTALL)
+NOTE = re.compile(r"<aside>(?P<minutes>\d+) \w+[.。]\s*(?P<note>.*?)</aside>", re.DOTALL)
 
 
 @dataclass(frozen=True)
