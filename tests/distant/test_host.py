@@ -20,24 +20,20 @@ def client(monkeypatch):
         yield client
 
 
-def held(share):
-    """Submitted to a worker, it holds as much memory as takes the worker to this share of its limit."""
+def hold(share, pid=None):
+    """The ID of this process; if it is `pid`, it then holds memory up to this share of its limit until it is killed."""
+    import psutil
 
-    def hold(limit):
-        import psutil
-
-        taken = psutil.Process().memory_info().rss
-        psutil.held = b"x" * (limit - taken)  # as compiled functions stay
-        return os.getpid()
-
-    return hold, int(share * host.SHARE * TOTAL)
+    if pid in (None, os.getpid()):
+        free = int(share * host.SHARE * TOTAL) - psutil.Process().memory_info().rss
+        psutil.__dict__.setdefault("held", []).append(b"x" * free)  # as compiled functions stay
+    if pid == os.getpid():
+        time.sleep(60)
+    return os.getpid()
 
 
 def test_a_worker_answers_up_to_its_limit_and_is_started_anew_beyond_it(client):
-    first = client.submit(*held(0.85)).result(timeout=60)
+    first = client.submit(hold, 0.85).result(timeout=60)
     time.sleep(1)  # workers look at their memory several times a second
     assert client.submit(os.getpid, pure=False).result(timeout=20) == first
-    beyond = client.submit(*held(1.1), retries=0)
-    time.sleep(1)
-    beyond.cancel()
-    assert client.submit(os.getpid, pure=False).result(timeout=60) != first
+    assert client.submit(hold, 1.1, pid=first).result(timeout=60) != first
