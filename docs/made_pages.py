@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 FOLDER = "teaching/"
 CHINESE = "zh"
+TITLE = re.compile(r"^# .*$", re.MULTILINE)
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -23,13 +25,13 @@ def on_files(files: Files, config: Any) -> Files:
     changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").replace("](docs/", "](")
     files.append(File.generated(config, "changes.md", content=changes))
     chosen = config.extra["solutions"]
-    solutions = pages.solutions(NOTEBOOKS, of=None if chosen == "all" else chosen.split())
-    notes = {
-        "notes": _leading_to("[中文](notes.zh.md)", pages.notes(NOTEBOOKS)),
-        "notes.zh": _leading_to("[English](notes.md)", pages.notes(NOTEBOOKS, CHINESE)),
-    }
-    for name, text in {**notes, "solutions": solutions}.items():
-        files.append(File.generated(config, f"{FOLDER}{name}.md", content=text))
+    of = None if chosen == "all" else chosen.split()
+    for language in (ENGLISH, CHINESE):
+        made = {"notes": pages.notes(NOTEBOOKS, language), "solutions": pages.solutions(NOTEBOOKS, language, of)}
+        for name, text in made.items():
+            here = f"{FOLDER}{name}{'' if language == ENGLISH else f'.{language}'}.md"
+            link = f"[中文]({name}.zh.md)" if language == ENGLISH else f"[English]({name}.md)"
+            files.append(File.generated(config, here, content=_leading_to(link, text)))
     for source in homework.sources():
         for language, folder in ((ENGLISH, "homework"), (CHINESE, f"homework/{CHINESE}")):
             book = nbformat.writes(homework.released(source, language))
@@ -39,8 +41,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 def _leading_to(link: str, page: str) -> str:
     """A page with a link to it in another language below its title."""
-    title, _, rest = page.partition("\n\n")
-    return f"{title}\n\n{link}\n\n{rest}"
+    return TITLE.sub(lambda title: f"{title[0]}\n\n{link}", page, count=1)
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:

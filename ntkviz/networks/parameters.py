@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, phrase
 from ..language.architecture import Architecture
 from ..language.program import Parameter, Program
 
@@ -20,9 +20,10 @@ def check_same_network(arch: Architecture, first: Program, second: Program) -> N
     for p, q in zip_longest(*(program.parameters for program in programs)):
         if p is None or q is None or _shape(p) != _shape(q) or _numbers(programs[0], p) != _numbers(programs[1], q):
             shapes1, shapes2 = ([d.shape[1:] for d in program.data] for program in programs)
-            inputs = f"Inputs of different shapes, {shapes1} and {shapes2}"
+            inputs = phrase(f"Inputs of different shapes, {shapes1} and {shapes2}")
             if shapes1 == shapes2:
-                inputs = f"Batches of different sizes, {len(first.data[0])} and {len(second.data[0])}"
+                sizes = len(first.data[0]), len(second.data[0])
+                inputs = phrase(f"Batches of different sizes, {sizes[0]} and {sizes[1]}")
             raise InputError(
                 f"{inputs}, give {arch.fn.__name__} different parameters ({(p or q).name}); kernels need inputs of "
                 "the same network."

@@ -18,7 +18,7 @@ from ...execution.cost import Cost, readable_bytes, readable_seconds
 from .. import upstream
 from ..plots.panel import Panel, Plot
 from ..style.theme import LOW
-from ..translation.words import _
+from ..translation.words import _, joined
 from . import handles
 from .background import Background, Update, sentence
 from .controls import Controls
@@ -265,7 +265,7 @@ class Picture:
         """Announce the current computation, and its cost if that is known and large."""
         if self._waits:
             before, then = _("finishing the previous computation …"), _("then {cost}").format(cost=self._cost)
-            self._status.value = f"{before} {then}" if self._cost else before
+            self._status.value = joined([before, then] if self._cost else [before])
         else:
             self._status.value = f"{_('computing …')} {self._cost}".strip()
 

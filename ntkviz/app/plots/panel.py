@@ -19,7 +19,7 @@ from typing import Any
 import ipywidgets as widgets
 
 from ..style import theme
-from ..translation.words import _
+from ..translation.words import _, joined
 
 OUTDATED = "nv-outdated"  # the class of a panel that the stylesheet dims
 FADED = 0.25  # the opacity of an outdated part beside current ones
@@ -111,7 +111,7 @@ class Panel:
         notes = [
             NOTE.format(_("{part} is out of date.").format(part=part.name)) for part in self.parts if part.outdated
         ]
-        self.reading.value = " ".join([self._said, *notes])
+        self.reading.value = joined([self._said, *notes])
 
     @property
     def left_out(self) -> str:

@@ -7,15 +7,20 @@ from html import escape
 
 from IPython.display import HTML
 
+from ..translation.refusals import refused
 from ..translation.words import _
+from .wording import kinds_of_lines
 
 
 def table(caption: str, headings: Sequence[str], rows: Iterable[Sequence[str]]) -> HTML:
-    """A table with row headings in its first column; `passes` and `fails` get the colours of a verdict."""
+    """A table with row headings in its first column; `passes` and `fails` get the colours of a verdict.
+
+    Kinds of the lines of a program, and what the engine says of one, may be given as they are, in English.
+    """
     head = "".join(f'<th scope="col">{escape(heading)}</th>' for heading in headings)
     body = "".join(f"<tr>{_row(*row)}</tr>" for row in rows)
     return HTML(
-        f'<table class="nv-table"><caption>{escape(caption)}</caption>'
+        f'<table class="nv-table"><caption>{escape(refused(caption))}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
@@ -25,8 +30,6 @@ def _row(name: str, *cells: str) -> str:
 
 
 def _cell(text: str) -> str:
-    style, said = {
-        "passes": (' class="nv-right"', _("passes")),
-        "fails": (' class="nv-wrong"', _("fails")),
-    }.get(text, ("", text))
+    style = {"passes": ' class="nv-right"', "fails": ' class="nv-wrong"'}.get(text, "")
+    said = {"passes": _("passes"), "fails": _("fails"), **kinds_of_lines()}.get(text, text)
     return f"<td{style}>{escape(said)}</td>"

@@ -31,6 +31,12 @@ LARGE = {"zh": ((1e8, "{count} 亿"), (1e4, "{count} 万"))}
 """The units of large numbers in languages whose units are not millions and billions, by the codes of the languages."""
 
 
+def kinds_of_lines() -> dict[str, str]:
+    """The kinds of lines of a program, as `Program.lines` names them, for readers."""
+    variables = {"initial G-var": _("initial G-var"), "G-var": _("G-var"), "X-var": _("X-var")}
+    return variables | {"data": _("data"), "scalar": _("scalar"), "output": _("output")}
+
+
 def signed(number: float, digits: int = 2) -> str:
     """A number with a proper minus sign instead of a hyphen, and none before a zero."""
     return f"{round(number, digits) + 0.0:,.{digits}f}".replace("-", "−")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,8 @@ from ..exercises.explanation import Explanation
 from ..exercises.quiz import Quiz
 from ..exercises.task import Task
 from ..exercises.worked import Worked
+from ..translation.notebook import translated
+from ..translation.words import ENGLISH, LANGUAGE
 
 SECTION = '<a id="exercise"></a>'  # in the heading above the exercises
 PICTURE = "Picture"
@@ -20,12 +25,26 @@ PICTURE = "Picture"
 Asked = Task | Quiz | Derivation | Explanation
 
 
-def answers(notebook: Path) -> list[Worked]:
+def answers(notebook: Path, language: str = ENGLISH) -> list[Worked]:
     """The exercises of a chapter in order, each with its solution; it takes seconds if a quiz has to compute."""
-    return [one.worked() for one in asked(notebook)]
+    with _spoken(language):
+        return [one.worked() for one in asked(notebook, language)]
 
 
-def asked(notebook: Path) -> list[Asked]:
+@contextlib.contextmanager
+def _spoken(language: str) -> Iterator[None]:
+    """This process speaks a language for a while."""
+    before = os.environ.get(LANGUAGE)
+    os.environ[LANGUAGE] = language
+    try:
+        yield
+    finally:
+        del os.environ[LANGUAGE]
+        if before is not None:
+            os.environ[LANGUAGE] = before
+
+
+def asked(notebook: Path, language: str = ENGLISH) -> list[Asked]:
     """What a chapter asks its readers, in order.
 
     Raises:
@@ -33,7 +52,7 @@ def asked(notebook: Path) -> list[Asked]:
     """
     shown: list[object] = []
     names: dict[str, Any] = {"display": lambda *given: shown.extend(given)}
-    sources = _code(notebook)
+    sources = _code(notebook, language)
     for number, source in enumerate(sources):
         *body, last = ast.parse(source).body
         if not isinstance(last, ast.Expr):
@@ -52,9 +71,9 @@ def _run(code: ast.Module | ast.Expression, notebook: Path, names: dict[str, Any
     return eval(compile(code, str(notebook), mode), names)
 
 
-def _code(notebook: Path) -> list[str]:
+def _code(notebook: Path, language: str) -> list[str]:
     """The code of the picture, and that of the exercises; empty if there are none."""
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    cells = translated(json.loads(notebook.read_text(encoding="utf-8")), notebook.stem, language)["cells"]
     sources = ["".join(cell["source"]) for cell in cells]
     places = [k for k, cell in enumerate(cells) if cell["cell_type"] == "code"]
     section = [k for k, source in enumerate(sources) if SECTION in source]

@@ -21,18 +21,7 @@ LINK = re.compile(
 TO_NOTEBOOK = re.compile(r'href="(?P<name>\w+)\.ipynb(?P<link>#[^"]*)?"')
 TO_HERE = re.compile(r'(?P<before>\]\(|href=")#')
 
-SOLUTIONS = """\
----
-search:
-  exclude: true
----
-
-# Worked solutions
-
-For the exercises of all chapters. Where numbers are drawn for each reader, the question is that of one reader, and the
-solutions are those for all numbers. Readers see a solution after three hints, and a model answer after they have
-written their own; the course does not link to this page, and the search of this documentation does not find it.
-"""
+NOT_FOUND_BY_SEARCH = "---\nsearch:\n  exclude: true\n---\n\n"
 
 
 def course_links(markdown: str, course: str) -> str:
@@ -82,29 +71,37 @@ def _to_chapter(text: str, chapter: Chapter) -> str:
     return TO_HERE.sub(rf"\g<before>{chapter.file}#", text)
 
 
-def solutions(notebooks: Path, of: Collection[str] | None = None) -> str:
+def solutions(notebooks: Path, language: str = ENGLISH, of: Collection[str] | None = None) -> str:
     """The exercises of a folder of notebooks with their solutions; it takes some seconds for each quiz that computes.
 
     - `of`: the names of the chapters; None for all of them.
     """
-    wanted = [one for one in chapters(notebooks) if of is None or one.name in of]
-    worked = [(one, answers(notebooks / one.file)) for one in wanted]
-    return SOLUTIONS + "".join(_solutions(chapter, found) for chapter, found in worked if found)
+    _ = functools.partial(say, language=language, part=CODE)
+    about = _(
+        "For the exercises of all chapters. Where numbers are drawn for each reader, the question is that of one reader, "
+        "and the solutions are those for all numbers. Readers see a solution after three hints, and a model answer after "
+        "they have written their own; the course does not link to this page, and the search of this documentation does "
+        "not find it."
+    )
+    wanted = [one for one in chapters(notebooks, language) if of is None or one.name in of]
+    worked = [(one, answers(notebooks / one.file, language)) for one in wanted]
+    parts = [_solutions(chapter, found, _) for chapter, found in worked if found]
+    return "".join([NOT_FOUND_BY_SEARCH, f"# {_('Worked solutions')}\n\n{about}\n", *parts])
 
 
-def _solutions(chapter: Chapter, found: list[Worked]) -> str:
-    blocks = "".join(f'\n<div class="nv-worked">{_worked(one)}</div>\n' for one in found)
+def _solutions(chapter: Chapter, found: list[Worked], _: Callable[[str], str]) -> str:
+    blocks = "".join(f'\n<div class="nv-worked">{_worked(one, _)}</div>\n' for one in found)
     return f"\n## {chapter.heading} {{#{chapter.name}}}\n{blocks}"
 
 
-def _worked(one: Worked) -> str:
+def _worked(one: Worked, _: Callable[[str], str]) -> str:
     """As HTML."""
-    parts = "".join(f"<li>{_worked(part)}</li>" for part in one.parts)
-    return f"<p>{one.question}</p>{_answers(one.solutions)}" + (f"<ol>{parts}</ol>" if parts else "")
+    parts = "".join(f"<li>{_worked(part, _)}</li>" for part in one.parts)
+    return f"<p>{one.question}</p>{_answers(one.solutions, _)}" + (f"<ol>{parts}</ol>" if parts else "")
 
 
-def _answers(texts: tuple[str, ...]) -> str:
+def _answers(texts: tuple[str, ...], _: Callable[[str], str]) -> str:
     if len(texts) == 1:
-        return f"<p><em>Solution.</em> {texts[0]}</p>"
+        return "<p>" + _("<em>Solution.</em> {text}").format(text=texts[0]) + "</p>"
     listed = "".join(f"<li>{text}</li>" for text in texts)
-    return f"<p><em>Solutions</em>, by the numbers drawn:</p><ul>{listed}</ul>" if texts else ""
+    return f"<p>{_('<em>Solutions</em>, by the numbers drawn:')}</p><ul>{listed}</ul>" if texts else ""

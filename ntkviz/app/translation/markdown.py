@@ -2,7 +2,7 @@
 
 What frames a message (the sign of a heading or of an item, the state of a step, the tags of its question and of the
 teacher's note) is no part of it, so that no translation can break it. Displayed formulas and code are no messages, but
-for comments.
+for the words in `\\text{}` and the comments.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ FRAMED = re.compile(
 STEP = re.compile(
     r"(?P<before>\#{1,6} +\[)(?P<message>.+)(?P<after>\]\(\#[^)]*\))"
 )  # the heading of one, and its state
+IN_FORMULA = re.compile(r"(?P<before>.*?\\text\{\s*)(?P<message>[^{}]*?)(?P<after>\s*\})", re.DOTALL)  # words
 COMMENT = re.compile(r"(?P<before>.*?(?:^|\s)# )(?P<message>.*)")  # in a line of code
 CLOSED = re.compile(r"(?<!\$)\$[^$\n]+\$[，。：；、！？）」”]+")
 NO_WORDS = re.compile(r"\$[^$]*\$|`[^`]*`|<[^>]*>|\]\([^)]*\)|\{[^{}]*\}")
@@ -72,13 +73,23 @@ def _together(message: str) -> str:
 
 def _of_block(block: str) -> Iterator[tuple[str, bool]]:
     if block.startswith("$$"):
-        yield block, False
+        yield from _of_formula(block)
         return
     framed = STEP.fullmatch(block) or FRAMED.fullmatch(block)
     assert framed
     yield framed["before"], False
     yield framed["message"], in_words(framed["message"])
     yield framed["after"], False
+
+
+def _of_formula(block: str) -> Iterator[tuple[str, bool]]:
+    end = 0
+    for words in IN_FORMULA.finditer(block):
+        yield words["before"], False
+        yield words["message"], in_words(words["message"])
+        yield words["after"], False
+        end = words.end()
+    yield block[end:], False
 
 
 def _of_code(block: str) -> Iterator[tuple[str, bool]]:

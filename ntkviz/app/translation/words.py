@@ -9,6 +9,8 @@ import functools
 import gettext
 import io
 import os
+import re
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,9 @@ DRAFTS: set[str] = set()
 
 None at present; a new language starts here.
 """
+
+STOP_AND_SPACE = re.compile(r"(?<=[，。；：！？]) +")
+"""A full-width punctuation mark brings its own space."""
 
 CODE, PAGE = "app", "page"
 """The catalogues of texts in Python code, and of those in templates, scripts and menus."""
@@ -101,3 +106,8 @@ def counted(one: str, many: str, count: int) -> str:
     - `one`, `many`: its English forms.
     """
     return catalogue(language(), CODE).ngettext(one, many, count)
+
+
+def joined(sentences: Iterable[str]) -> str:
+    """Sentences in a row, without spaces between them where the punctuation is full-width; empty ones are left out."""
+    return STOP_AND_SPACE.sub("", " ".join(filter(None, sentences)))

@@ -10,6 +10,7 @@ import ipywidgets as widgets
 
 from ...language import GIAReport, Program
 from ..plots.panel import Panel
+from ..style.wording import kinds_of_lines
 from ..translation.refusals import refused
 from ..translation.words import _
 
@@ -30,10 +31,10 @@ class Listing(Panel):
     def show(self, program: Program, report: GIAReport) -> None:
         """Show one program and its check."""
         self._program = program
-        types = _types()
+        kinds = kinds_of_lines()
         rows = "".join(
             f'<tr><td>{line.index}</td><th scope="row">{escape(line.name)}</th>'
-            f"<td>= {escape(line.formula_text)}</td><td>{escape(types[line.type])}</td></tr>"
+            f"<td>= {escape(line.formula_text)}</td><td>{escape(kinds[line.type])}</td></tr>"
             for line in program.lines()
         )
         # Focusable, so that it can be scrolled with the keyboard.
@@ -52,9 +53,3 @@ class Listing(Panel):
         yield "line", "name", "formula", "kind"
         for line in self._program.lines() if self._program else ():
             yield line.index, line.name, line.formula_text, line.type
-
-
-def _types() -> dict[str, str]:
-    """The types of lines as readers see them."""
-    variables = {"initial G-var": _("initial G-var"), "G-var": _("G-var"), "X-var": _("X-var")}
-    return variables | {"data": _("data"), "scalar": _("scalar"), "output": _("output")}

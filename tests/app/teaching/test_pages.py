@@ -1,9 +1,13 @@
 """Pages for teachers link to the course as a repository does, and as a site does."""
 
+import os
+import re
+
 import pytest
 
 from ntkviz.app.exercises.worked import Worked
 from ntkviz.app.teaching import pages
+from ntkviz.app.translation.words import LANGUAGE
 
 
 @pytest.mark.parametrize(
@@ -31,6 +35,14 @@ def test_notes_have_every_step_and_their_links_name_the_chapter(root):
 
 def test_solutions_are_nested_as_the_exercises_are():
     worked = Worked("Both?", parts=(Worked("One", ("<b>1</b>",)), Worked("Two", ("2", "3"))))
-    html = pages._worked(worked)
+    html = pages._worked(worked, str)
     assert html.startswith("<p>Both?</p><ol><li><p>One</p><p><em>Solution.</em> <b>1</b></p></li>")
     assert html.endswith("<ul><li>2</li><li>3</li></ul></li></ol>")
+
+
+def test_solutions_are_in_the_language_of_their_page(root):
+    spoken = os.environ.get(LANGUAGE)
+    text = pages.solutions(root / "notebooks", "zh", of=["01_gaussian"])
+    assert "# 习题解答" in text and "<em>解答：</em>" in text
+    assert not re.search(r"\b(the|is|of)\b", re.sub(r"<math.*?</math>|<code>.*?</code>", "", text))
+    assert os.environ.get(LANGUAGE) == spoken

@@ -60,3 +60,8 @@ def test_english_needs_no_library_for_catalogues():
 
 def test_every_language_has_a_name_of_its_own():
     assert set(words.languages()) <= words.NAMES.keys()
+
+
+def test_sentences_are_joined_by_spaces_unless_their_stop_is_full_width():
+    assert words.joined(["One.", "", "<b>Two</b>."]) == "One. <b>Two</b>."
+    assert words.joined(["第一句。", "", "<b>第二句</b>；", "σ = 1 的"]) == "第一句。<b>第二句</b>；σ = 1 的"
