@@ -256,4 +256,4 @@ def _finished(walk: Walk, out: Any, batch: int, place: Place) -> tuple[Output | 
         return walk.scalar(out).reshape((batch, -1))[:, place.entry], out.order
     if isinstance(out, Readouts):
         return written_outputs(walk, out.moved(lambda a: a.reshape((batch, -1))[:, place.entry]))
-    raise TraceError("The model's output does not depend on its data and on its parameters.")
+    raise TraceError("The model's output does not depend on its data, or not on its parameters.")

@@ -10,7 +10,7 @@ import ipywidgets as widgets
 
 from ..pages.background import sentence
 from ..translation.refusals import refused
-from ..translation.words import _
+from ..translation.words import _, joined
 from .keeper import Keeper, name_of
 from .worked import Worked
 
@@ -76,8 +76,9 @@ class Quiz:
 
     def _item_worked(self, number: int) -> Worked:
         right, why = self._items[number]["solve"]()
-        reason = f", because {self._reasons[number]}" if self._reasons else ""
-        return Worked(self._texts[number], (f"<b>{right}</b>{reason}. {escape(why)}",))
+        said = _("<b>{answer}</b>, because {reason}.") if self._reasons else _("<b>{answer}</b>.")
+        answer = said.format(answer=_(right), reason=self._reasons[number] if self._reasons else "")
+        return Worked(self._texts[number], (joined([answer, escape(why)]),))
 
     def _restore(self) -> None:
         if self.keeper.solved:

@@ -11,7 +11,7 @@ import traitlets
 
 from ...errors import HyperparameterError
 from ..style.theme import script
-from ..translation.words import _
+from ..translation.words import _, listed
 from .controls import shortened
 
 Line = tuple[str, int]
@@ -97,7 +97,7 @@ class BlockStack:
         names = text.split()
         if len(names) > self.most or not set(names) <= set(self.kit):
             said = _("it is {text!r}, but must be at most {most} of {blocks}")
-            raise HyperparameterError(said.format(text=shortened(text), most=self.most, blocks=", ".join(self.kit)))
+            raise HyperparameterError(said.format(text=shortened(text), most=self.most, blocks=listed(self.kit)))
         return " ".join(names)
 
     def without_kernel(self) -> dict[str, Any]:

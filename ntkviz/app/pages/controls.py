@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 import ipywidgets as widgets
 
 from ...errors import HyperparameterError
-from ..translation.words import _
+from ..translation.words import _, clauses, listed
 
 
 class Control(Protocol):
@@ -115,7 +115,7 @@ class _Selection:
             if str(option) == text:
                 return option
         said = _("it is {text!r}, but must be one of {options}")
-        raise HyperparameterError(said.format(text=shortened(text), options=", ".join(map(str, self.options))))
+        raise HyperparameterError(said.format(text=shortened(text), options=listed(map(str, self.options))))
 
     def without_kernel(self) -> dict[str, Any]:
         texts = [str(option) for option in self.options]
@@ -294,4 +294,4 @@ class Controls:
             return None
         more = [] if len(refused) <= SHOWN else [_("and {count} more").format(count=len(refused) - SHOWN)]
         said = _("Some settings in the link were invalid and were reset to their initial values: {refused}.")
-        return said.format(refused="; ".join(refused[:SHOWN] + more))
+        return said.format(refused=clauses(refused[:SHOWN] + more))

@@ -355,8 +355,8 @@ class InfluenceHistogram(Plot):
         top_tenth = np.sum(squares[: len(squares) // 10]) / np.sum(squares)
         largest = np.max(np.abs(self._influences)) / std
         said = _(
-            "{draws} draws of Z: mean 0, standard deviation √V = <b>{std}</b>. The tenth with the largest influence "
-            "makes up <b>{share}</b> of the variance; the largest is {largest} √V."
+            "Influences of {draws} draws of Z: mean 0, standard deviation √V = <b>{std}</b>. The tenth with the "
+            "largest influence makes up <b>{share}</b> of the variance; the largest is {largest} √V."
         )
         fields = {"draws": f"{len(squares):,}", "share": f"{top_tenth:.0%}"}
         self.say(said.format(std=figures(std), largest=figures(largest), **fields))

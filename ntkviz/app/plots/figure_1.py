@@ -12,7 +12,7 @@ from ...convergence import Slope, log_log_slope, standard_error
 from ...kernels.results import Fluctuation
 from ..style import theme
 from ..style.wording import figures, signed
-from ..translation.words import _, counted
+from ..translation.words import _, counted, listed
 from .panel import Plot
 
 ORIGINAL_AT_64 = {"RNN": 0.2, "Transformer": 0.15, "BatchNorm": 0.5}
@@ -302,7 +302,7 @@ class DeviationCurves(Plot):
         if not self._too_large:
             return ""
         width = min(width for name, width in self._too_large)
-        names = ", ".join(map(_shown, sorted({name for name, width in self._too_large})))
+        names = listed(map(_shown, sorted({name for name, width in self._too_large})))
         said = _("Too large for the available memory from width {width} on: {names}.")
         return said.format(width=f"{width:,}", names=names)
 
@@ -395,5 +395,5 @@ def _summary(slopes: dict[str, Slope]) -> str:
             "Within two standard errors of −0.50: <b>{agreeing} of {count}</b>; outside: {names}. Curves bend at small "
             "widths, and one in twenty is outside by chance."
         )
-    inside, names = len(slopes) - len(apart), ", ".join(map(_shown, apart))
+    inside, names = len(slopes) - len(apart), listed(map(_shown, apart))
     return f"{measured} {agreeing.format(agreeing=inside, count=len(slopes), names=names)}"

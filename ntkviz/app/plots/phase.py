@@ -235,15 +235,16 @@ class LayersPlot(Plot):
     def _reading(self, mean: float, std: float) -> str:
         if len(self._networks) > 1:
             said = _(
-                "Layer {layer}: correlation <b>{limit}</b>, of the NTK <b>{tangent}</b>; in networks <b>{mean}</b> "
-                "± {std}."
+                "Layer {layer}: correlation of the inputs <b>{limit}</b> (in networks <b>{mean}</b> ± {std}), of the "
+                "NTK <b>{tangent}</b>."
             )
         elif self._networks:
             said = _(
-                "Layer {layer}: correlation <b>{limit}</b>, of the NTK <b>{tangent}</b>; in networks <b>{mean}</b>."
+                "Layer {layer}: correlation of the inputs <b>{limit}</b> (in the network <b>{mean}</b>), of the NTK "
+                "<b>{tangent}</b>."
             )
         else:
-            said = _("Layer {layer}: correlation <b>{limit}</b>, of the NTK <b>{tangent}</b>.")
+            said = _("Layer {layer}: correlation of the inputs <b>{limit}</b>, of the NTK <b>{tangent}</b>.")
         limit, tangent = (signed(curve[self._marked]) for curve in (self._limit, self._tangent))
         return said.format(
             layer=self.layers[self._marked], limit=limit, tangent=tangent, mean=signed(mean), std=f"{std:.2f}"

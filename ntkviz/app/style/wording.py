@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ...convergence import Ratio, Slope, log_log_slope, over_predicted
-from ..translation.words import _, language
+from ..translation.words import _, clauses, language
 
 VAGUE = 0.125
 """A standard error of a slope beyond which −1/2 cannot be distinguished from −1/4 or −3/4."""
@@ -153,7 +153,7 @@ def width_needed(c: float, error: float, goals: Sequence[float]) -> str:
         for goal in goals
     ]
     said = _("Width needed for {widths}; ± {error} % (s.e.).")
-    said = said.format(widths="; ".join(wanted), error=max(1, round(200 * error / c)))
+    said = said.format(widths=clauses(wanted), error=max(1, round(200 * error / c)))
     return said.replace(" %", "\N{NO-BREAK SPACE}%")
 
 

@@ -78,10 +78,10 @@ def solutions(notebooks: Path, language: str = ENGLISH, of: Collection[str] | No
     """
     _ = functools.partial(say, language=language, part=CODE)
     about = _(
-        "For the exercises of all chapters. Where numbers are drawn for each reader, the question is that of one reader, "
-        "and the solutions are those for all numbers. Readers see a solution after three hints, and a model answer after "
-        "they have written their own; the course does not link to this page, and the search of this documentation does "
-        "not find it."
+        "For the exercises of all chapters. Where numbers are drawn for each reader, the question is that of one "
+        "reader, and the solutions are those for all numbers. Readers see a solution after three hints, and a model "
+        "answer after they have written their own; the course does not link to this page, and the search of "
+        "this documentation does not find it."
     )
     wanted = [one for one in chapters(notebooks, language) if of is None or one.name in of]
     worked = [(one, answers(notebooks / one.file, language)) for one in wanted]

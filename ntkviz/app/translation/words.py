@@ -111,3 +111,18 @@ def counted(one: str, many: str, count: int) -> str:
 def joined(sentences: Iterable[str]) -> str:
     """Sentences in a row, without spaces between them where the punctuation is full-width; empty ones are left out."""
     return STOP_AND_SPACE.sub("", " ".join(filter(None, sentences)))
+
+
+def listed(items: Iterable[str]) -> str:
+    """Items in a row, as a language separates those of a list; empty if there are none."""
+    return _in_a_row(items, _("{row}, {item}"))
+
+
+def clauses(items: Iterable[str]) -> str:
+    """Items in a row, as a language separates those with commas in them; empty if there are none."""
+    return _in_a_row(items, _("{row}; {item}"))
+
+
+def _in_a_row(items: Iterable[str], row_and_item: str) -> str:
+    found = list(items)
+    return functools.reduce(lambda row, item: row_and_item.format(row=row, item=item), found) if found else ""

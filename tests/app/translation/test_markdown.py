@@ -20,7 +20,7 @@ def test_the_pieces_of_every_cell_are_the_cell(root):
         ("### [Twins](#a=1)\nTwo.\n\n<aside>3 min. Say so.</aside>", ["Twins", "Two.", "3 min. Say so."]),
         ('## <a id="idea"></a>The idea\n\nOne.\nTwo.', ["The idea", "One.\nTwo."]),
         ("<details><summary>Which?</summary>\n\nThis one.\n\n</details>", ["Which?", "This one."]),
-        ("Look:\n\n$$x\\text{ words }\\text{)}$$\n\nand\n- one $x$\n- two", ["Look:", "words", "and", "one $x$", "two"]),
+        ("So:\n\n$$x\\text{ words }\\text{)}$$\n\nand\n- one $x$\n- two", ["So:", "words", "and", "one $x$", "two"]),
         ("1. First\n2. $x^2$\n\n> **So.** It is.", ["First", "**So.** It is."]),
         ("```python\nx = 1  # the number of inputs\ny = 'not prose'\n```", ["the number of inputs"]),
         ("`code` $x$ [a](b)", []),

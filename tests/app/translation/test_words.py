@@ -65,3 +65,9 @@ def test_every_language_has_a_name_of_its_own():
 def test_sentences_are_joined_by_spaces_unless_their_stop_is_full_width():
     assert words.joined(["One.", "", "<b>Two</b>."]) == "One. <b>Two</b>."
     assert words.joined(["第一句。", "", "<b>第二句</b>；", "σ = 1 的"]) == "第一句。<b>第二句</b>；σ = 1 的"
+
+
+def test_items_are_separated_as_a_language_does(monkeypatch):
+    assert (words.listed(["a", "b", "c"]), words.clauses(iter("ab")), words.listed([])) == ("a, b, c", "a; b", "")
+    monkeypatch.setenv(words.LANGUAGE, "zh")
+    assert (words.listed(["a", "b", "c"]), words.clauses(["a", "b"])) == ("a、b、c", "a；b")

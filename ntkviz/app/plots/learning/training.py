@@ -11,7 +11,7 @@ from ....convergence import Slope, log_log_slope
 from ...style import theme
 from ...style.ranges import reaching, round_up
 from ...style.wording import signed, with_error
-from ...translation.words import _
+from ...translation.words import _, listed
 from ..panel import Plot
 from ..side_by_side_kernels import axis_strips
 
@@ -123,7 +123,7 @@ class TrainingCurves(Plot):
         yield said.format(**limit, **bayes)
         known = [(width, *self._networks[width]) for width in self._widths if width in self._networks]
         if known:
-            apart = ", ".join(_apart(output[-1] - own[-1], width) for width, output, own in known)
+            apart = listed(_apart(output[-1] - own[-1], width) for width, output, own in known)
             yield _("Distance of a network from its own prediction: {distances}.").format(distances=apart)
 
     def table(self) -> Iterator[Sequence[Any]]:
