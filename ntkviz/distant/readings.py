@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any
 
 from ..errors import HyperparameterError, NtkvizError
+from .kept_answers import KEPT, kept_answer
 from .requests import ENGINE, ask
 
 READINGS = {
@@ -54,16 +55,17 @@ _answering: ContextVar[bool] = ContextVar("whether this thread is answering a re
 
 
 def read(name: str, /, *args: Any, **kwargs: Any) -> Any:
-    """The result of a reading, computed here or on the cluster. Raises what the reading raises."""
+    """The result of a reading, computed here or on the cluster, or kept. Raises what the reading raises."""
     if not _is_distant():
         return _function(name)(*args, **kwargs)
-    if kwargs.get("progress", False) is not False:
+    if ENGINE in os.environ and kwargs.get("progress", False) is not False:
         raise HyperparameterError(
             "The computation runs on a cluster (NTKVIZ_ENGINE), which does not report progress; leave out progress."
         )
     from .pickling import pickled
 
-    found = pickle.loads(ask(answer, name, pickled((args, kwargs))))
+    asked = ask if ENGINE in os.environ else kept_answer
+    found = pickle.loads(asked(answer, name, pickled((args, kwargs))))
     if isinstance(found, NtkvizError):
         raise found
     return found
@@ -75,7 +77,7 @@ def reading(name: str) -> Callable[..., Any]:
 
 
 def answer(name: str, arguments: bytes) -> bytes:
-    """Run a reading on a worker of the cluster; returns its result, pickled.
+    """Run a reading, on a worker of the cluster or where answers are kept; returns its result, pickled.
 
     An `NtkvizError` is returned, not raised, so that it is cached like any other answer. Built-in exceptions are raised
     as they are; any other becomes a `RuntimeError` that names it, since a kernel might have to import much of the
@@ -98,7 +100,7 @@ def answer(name: str, arguments: bytes) -> bytes:
 
 
 def _is_distant() -> bool:
-    return ENGINE in os.environ and not _answering.get()
+    return (ENGINE in os.environ or KEPT in os.environ) and not _answering.get()
 
 
 def _function(name: str) -> Any:

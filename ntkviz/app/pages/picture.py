@@ -6,7 +6,6 @@ import contextvars
 import functools
 import itertools
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -174,26 +173,30 @@ class Picture:
         forecast = functools.partial(self._forecast, settings) if self._estimate else None
         self._background.run(calculation, self._step, self._finish, self._wait, forecast)
 
-    def complete(self, seconds: float) -> None:
+    def complete(self, enough: Callable[[int], bool]) -> int:
         """Compute and draw everything for the current controls before returning, for an edition without kernels.
 
-        After `seconds` of a processor no further step of the finite-width side is begun, and the page says so if there
-        are others.
+        - `enough`: called after each step of the finite-width side with their number; after the first for which it is
+          true no further one is begun, and the page says so if there are others.
+
+        Returns the number of steps.
         """
         self._background.leave_unprepared()
+        number = 0
         if not self._answer() or self._as_it_comes is None:
-            return
-        until = time.process_time() + seconds
+            return number
         try:
-            for number, update in enumerate(self._as_it_comes(SimpleNamespace(**self.controls.settings())), 1):
+            for update in self._as_it_comes(SimpleNamespace(**self.controls.settings())):
                 update()
-                if time.process_time() > until and number < self._steps(self.controls):
+                number += 1
+                if enough(number) and number < self._steps(self.controls):
                     self._finish(None, _("Sampling has ended here: further networks take too long."))
-                    return
+                    return number
         except Exception as error:
             self._finish(sentence(error))
-            return
-        self._finish(None)
+        else:
+            self._finish(None)
+        return number
 
     def _answer(self) -> bool:
         """Draw what is computed at once; returns whether that was possible."""

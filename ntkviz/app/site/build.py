@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
@@ -74,7 +75,8 @@ def build(
 
 def _recorded(notebook: Path, cache: Path, seconds: float, languages: Sequence[str]) -> list[tuple[Recorded, bool]]:
     """A chapter in all languages, one after the other: the settings of the English one are stored in all."""
-    return [recorded(notebook, cache, seconds, language) for language in languages]
+    with tempfile.TemporaryDirectory() as answers:
+        return [recorded(notebook, cache, seconds, language, answers) for language in languages]
 
 
 def _write_page(folder: Path, one: Chapter, chapter: Recorded, printer: Printer) -> None:

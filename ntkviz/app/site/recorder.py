@@ -11,7 +11,7 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +31,8 @@ ON_STEPS, ON_OTHERS = 20.0, 5.0
 DIGITS = 6  # of the numbers in plots, significant ones
 
 
-Chosen = Sequence[Sequence[Any]]
-"""Settings of a picture, each as the values of its controls in their order."""
+Chosen = Sequence[tuple[Sequence[Any], int]]
+"""Settings of a picture, each as the values of its controls in their order, and its number of sampling steps."""
 
 
 def record(
@@ -48,7 +48,7 @@ def record(
     - `shown`: what its cells have displayed.
     - `steps`: the settings of its steps, as in links; `links`: those that its text names.
     - `seconds`: of a processor, to be spent on settings around these.
-    - `chosen`: the settings to be stored of each picture instead, however long it takes.
+    - `chosen`: the settings to be stored of each picture instead, however long their steps take.
     """
     displayed, start, pictures = list(shown), _states(), []
     for number, picture in enumerate(one for one in displayed if isinstance(one, Picture)):
@@ -77,23 +77,37 @@ def _picture(
 ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """What is stored of a picture, and the states of all widgets where the chapter starts."""
     centres, others = named(picture.controls, steps), named(picture.controls, links)
+    known = {tuple(values): sampled for values, sampled in chosen or ()}
     around: Iterable[Settings]
     if chosen is None:
         around = in_fair_shares(arms(picture, centres), seconds)
     else:
-        around = (dict(zip(picture.controls.settings(), values, strict=True)) for values in chosen)
+        around = (dict(zip(picture.controls.settings(), values, strict=True)) for values in known)
     written = [*((one, ON_STEPS) for one in centres), *((one, ON_OTHERS) for one in others)]
     states: dict[tuple[Any, ...], dict[str, Any]] = {}
+    sampled: dict[tuple[Any, ...], int] = {}
     for settings, most in itertools.chain(written, ((one, ON_OTHERS) for one in around)):
-        if tuple(settings.values()) not in states:
+        values = tuple(settings.values())
+        if values not in states:
             picture.controls.set(**settings)
-            picture.complete(most)
-            states[tuple(settings.values())] = _states()
+            sampled[values] = picture.complete(_as_many(known[values]) if values in known else _within(most))
+            states[values] = _states()
     start, *_ = states.values()
     return picture.without_kernel() | {
         "settings": [list(settings) for settings in states],
+        "sampled": list(sampled.values()),
         "states": [_changes(start, state) for state in states.values()],
     }, start
+
+
+def _within(seconds: float) -> Callable[[int], bool]:
+    """As many steps as begin within so many seconds of a processor."""
+    until = time.process_time() + seconds
+    return lambda number: time.process_time() > until
+
+
+def _as_many(steps: int) -> Callable[[int], bool]:
+    return lambda number: number >= steps
 
 
 def _states() -> dict[str, dict[str, Any]]:

@@ -33,10 +33,10 @@ def runs(monkeypatch, tmp_path):
         "seconds": 1.0,
         "models": {},
         "exercises": [],
-        "pictures": [{"states": [{}, {}], "settings": [[1], [2]]}],
+        "pictures": [{"states": [{}, {}], "settings": [[1], [2]], "sampled": [3, 0]}],
     }
 
-    def run(kept, executed, record, seconds, chosen):
+    def run(kept, executed, record, seconds, chosen, answers):
         name = kept.notebook.name
         counted.append(name if kept.language == "en" else (kept.language, name, chosen))
         nbformat.write(nbformat.read(kept.notebook, as_version=4), executed)
@@ -106,7 +106,7 @@ def test_another_language_stores_the_settings_that_are_stored_in_english(noteboo
     chapter.run(notebook, tmp_path / "cache", 1.0, "de")
     notebook.write_text(notebook.read_text() + "\n")  # with controls that may have other values
     chapter.run(notebook, tmp_path / "cache", 1.0, "de")
-    assert [chosen for _, _, chosen in [run for run in runs if run[0] == "de"]] == [[], [[[1], [2]]], []]
+    assert [chosen for _, _, chosen in [run for run in runs if run[0] == "de"]] == [[], [[([1], 3), ([2], 0)]], []]
 
 
 def test_the_notebook_that_is_run_is_the_translated_one(notebook, catalogues, tmp_path, monkeypatch):
@@ -127,9 +127,9 @@ def test_the_notebook_that_is_run_is_the_translated_one(notebook, catalogues, tm
     monkeypatch.setenv(words.LANGUAGE, "fr")
     monkeypatch.setattr(chapter, "NotebookClient", Client)
     words.catalogue.cache_clear()
-    chapter._run(Kept(notebook, tmp_path, "de"), tmp_path / "executed.ipynb", tmp_path / "record", 1.0, [[[1]]])
+    chapter._run(Kept(notebook, tmp_path, "de"), tmp_path / "executed.ipynb", tmp_path / "record", 1.0, [[([1], 3)]], "")
     assert found[0].startswith("### [Ein Schritt](#width=64&draw=2)")
-    assert found[1].endswith(f"['width=64&draw=2'], ['width=8'], {str(tmp_path / 'record')!r}, 1.0, [[[1]]])")
+    assert found[1].endswith(f"['width=64&draw=2'], ['width=8'], {str(tmp_path / 'record')!r}, 1.0, [[([1], 3)]])")
     assert nbformat.read(tmp_path / "executed.ipynb", as_version=4).metadata.language == "de"
     words.catalogue.cache_clear()
 

@@ -18,5 +18,19 @@ def settings(file, chosen=()):
 def test_settings_of_another_record_are_stored_and_no_others(tmp_path):
     around = [[1, 0], [4, 0], [1, 0.5], [1, 1.0], [2, 0], [4, 0.5], [4, 1.0]]
     assert sorted(settings(tmp_path / "record.json")) == sorted(around)
-    chosen = [[2, 0.5], [1, 0], [2, 1.0]]
+    chosen = [([2, 0.5], 0), ([1, 0], 0), ([2, 1.0], 0)]
     assert settings(tmp_path / "record.json", [chosen]) == [[1, 0], [4, 0], [2, 0.5], [2, 1.0]]
+
+
+def test_as_many_networks_are_sampled_as_for_another_record(tmp_path):
+    def networks(c):
+        for _ in range(9):
+            yield lambda: None
+
+    controls = app.Controls(width=app.Stops("width", [1, 2], start=1))
+    picture = app.Picture(controls, [], at_once=lambda c: None, as_it_comes=networks, steps=9)
+    record([picture], ["width=1"], ["width=2"], tmp_path / "one.json", 0.0)
+    record([picture], ["width=1"], ["width=2"], tmp_path / "two.json", 0.0, [[([1], 4), ([2], 9)]])
+    one, two = (json.loads((tmp_path / name).read_text())["pictures"][0] for name in ("one.json", "two.json"))
+    assert (one["settings"], one["sampled"]) == ([[1], [2]], [9, 9])
+    assert (two["settings"], two["sampled"]) == ([[1], [2]], [4, 9])

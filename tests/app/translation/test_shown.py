@@ -74,7 +74,7 @@ def test_a_picture(shown):
         yield lambda: curves.add([1, 0.5, 0.1])
 
     picture = app.Picture(controls, [diagram, curves], at_once=at_once, as_it_comes=as_it_comes, steps=2, play="which")
-    picture.complete(1.0)
+    picture.complete(lambda number: False)
     assert controls.which == "relu"
     assert len(shown()) > 15
     assert untranslated(shown()) == []
