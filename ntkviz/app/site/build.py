@@ -28,7 +28,7 @@ from .chapter import Recorded, recorded
 from .packing import packed, script
 from .page import NOWHERE, TEMPLATE, Addresses, address, linked, printer
 
-SECONDS = 20.0  # of a processor, spent on each chapter's settings around those that it names
+SECONDS = 15.0  # of a processor, spent on each chapter's settings around those that it names
 KERNEL = 2e9  # bytes that a chapter's kernel may take
 NEEDED = "*.js", "*.woff2", "*.woff", "*.css"  # of Voilà's files: browsers have long asked for no other kind of font
 UNUSED = ("reveal.js",)

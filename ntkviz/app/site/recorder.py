@@ -25,7 +25,7 @@ from ..pages.picture import Picture
 from ..style.theme import Figure
 from .grid import Settings, arms, in_fair_shares, named
 
-ON_STEPS, ON_OTHERS = 20.0, 5.0
+ON_STEPS, ON_OTHERS = 15.0, 5.0
 """Seconds of a processor after which no further network is sampled, for the settings of steps and for others."""
 
 DIGITS = 6  # of the numbers in plots, significant ones
