@@ -32,7 +32,7 @@ import numpy as np
 from jaxtyping import Float, Real
 
 from .distant.readings import read
-from .errors import DivergenceError, HyperparameterError, InputError, shown
+from .errors import DivergenceError, HyperparameterError, InputError, phrase, shown
 from .execution.ragged import Group, group_by_shape
 from .kernels.losses import slope_of
 from .kernels.results import Kernels
@@ -180,7 +180,7 @@ class Regression:
         Raises:
             HyperparameterError: A time is not a number ≥ 0.
         """
-        times = _nonnegative(t, "t", kinds="iuf", wanted="a time ≥ 0, infinity included, or an array of times")
+        times = _nonnegative(t, "t", kinds="iuf", wanted=phrase("a time ≥ 0, infinity included, or an array of times"))
         modes = self._ntk_modes
         return self._corrected(self.cross.ntk, modes, -np.expm1(-(times[..., None] * modes.rates)), self.train.nngp)
 
@@ -204,7 +204,7 @@ class Regression:
         Raises:
             HyperparameterError: The steps are not whole numbers ≥ 0, or the rate is not a number > 0.
         """
-        counts = _nonnegative(steps, "steps", kinds="iu", wanted="a whole number ≥ 0 or an array of them")
+        counts = _nonnegative(steps, "steps", kinds="iu", wanted=phrase("a whole number ≥ 0 or an array of them"))
         modes = self._ntk_modes
         left = (1 - number(rate, "rate", above=0) * modes.rates) ** counts[..., None]
         return self._corrected(self.cross.ntk, modes, 1 - left, self.train.nngp)
@@ -237,7 +237,7 @@ class Regression:
             InputError: The targets do not fit the loss, or the outputs at the start do not fit the inputs.
             DivergenceError: The outputs grow beyond all bounds.
         """
-        counts = _nonnegative(steps, "steps", kinds="iu", wanted="a whole number ≥ 0 or an array of them")
+        counts = _nonnegative(steps, "steps", kinds="iu", wanted=phrase("a whole number ≥ 0 or an array of them"))
         rate, momentum = number(rate, "rate", above=0), number(momentum, "momentum", at_least=0)
         if momentum >= 1:
             raise HyperparameterError(f"momentum is {shown(momentum)}; it must be less than 1.")

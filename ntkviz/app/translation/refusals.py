@@ -32,7 +32,10 @@ def refused(sentence: str) -> str:
 def _value(field: str, value: str) -> str:
     if joined := JOINED.match(field):
         return refused(joined[1]).join(map(refused, value.split(joined[1])))
-    return refused(value)
+    if (phrase := refused(value)) != value:
+        return phrase
+    sentence = refused(f"{value}.")  # of which the refusal's own sentence has dropped the stop
+    return value if sentence == f"{value}." else sentence.rstrip(".。")
 
 
 @functools.cache

@@ -127,7 +127,9 @@ def test_the_notebook_that_is_run_is_the_translated_one(notebook, catalogues, tm
     monkeypatch.setenv(words.LANGUAGE, "fr")
     monkeypatch.setattr(chapter, "NotebookClient", Client)
     words.catalogue.cache_clear()
-    chapter._run(Kept(notebook, tmp_path, "de"), tmp_path / "executed.ipynb", tmp_path / "record", 1.0, [[([1], 3)]], "")
+    chapter._run(
+        Kept(notebook, tmp_path, "de"), tmp_path / "executed.ipynb", tmp_path / "record", 1.0, [[([1], 3)]], ""
+    )
     assert found[0].startswith("### [Ein Schritt](#width=64&draw=2)")
     assert found[1].endswith(f"['width=64&draw=2'], ['width=8'], {str(tmp_path / 'record')!r}, 1.0, [[([1], 3)]])")
     assert nbformat.read(tmp_path / "executed.ipynb", as_version=4).metadata.language == "de"

@@ -83,6 +83,7 @@ def test_sentences_that_the_engine_says(found):
         ("The NTK at width 8 is infinite, at net.py:12.", "Der NTK der Breite 8 ist in net.py:12 unendlich."),
         ("max, at net.py:12 is zero.", "Null in net.py:12 ist max."),
         ("Instruction 3: x is infinite.", "Zeile 3: x ist unendlich."),
+        ("Instruction 3: x is infinite", "Zeile 3: x ist unendlich"),  # a sentence that has lost its stop
         ("7 is too large.", "7 is too large."),  # the translation has another field
         ("The moon is made of cheese.", "The moon is made of cheese."),
     ],
