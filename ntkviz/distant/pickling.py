@@ -23,7 +23,8 @@ class _Pickler(cloudpickle.Pickler):
         """Called for every object before it is pickled."""
         if isinstance(thing, types.CodeType):
             return self.dispatch_table[types.CodeType](thing.replace(co_filename=Path(thing.co_filename).name))
-        if (jax := sys.modules.get("jax")) and isinstance(thing, jax.Array):
+        jax = sys.modules.get("jax")
+        if isinstance(thing, getattr(jax, "Array", ())):  # another thread may be importing it: then nothing is one yet
             return np.asarray, (np.asarray(thing),)
         return super().reducer_override(thing)
 
