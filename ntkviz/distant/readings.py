@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import HyperparameterError, NtkvizError
 from .kept_answers import KEPT, kept_answer
-from .requests import ENGINE, ask
+from .requests import ENGINE, GivenUp, ask
 
 READINGS = {
     "coordinates": "ntkviz.calculus.master",
@@ -89,6 +89,8 @@ def answer(name: str, arguments: bytes) -> bytes:
     try:
         args, kwargs = pickle.loads(arguments)
         return pickled(_function(name)(*args, **kwargs))
+    except GivenUp:
+        raise  # it is no answer: whoever asks next may want one
     except NtkvizError as refusal:
         return pickled(refusal)
     except Exception as problem:

@@ -6,6 +6,7 @@ import pytest
 import ntkviz as nv
 from ntkviz.distant import readings
 from ntkviz.distant.kept_answers import KEPT
+from ntkviz.distant.requests import GivenUp, wanted_until
 
 X = np.ones((2, 3))
 
@@ -40,6 +41,13 @@ def test_a_refusal_is_kept(computed):
         with pytest.raises(nv.InputError, match="NaN"):
             ntk(1, np.full((2, 3), np.nan))
     assert computed.count("infinite_ntk") == 1
+
+
+def test_a_request_that_was_given_up_is_computed_for_who_asks_next(computed):
+    arch, x = nv.architectures.mlp(), X[:1]
+    with wanted_until(lambda: True), pytest.raises(GivenUp):
+        readings.read("fluctuation", arch, x)
+    assert readings.read("fluctuation", arch, x).c > 0
 
 
 def test_nothing_but_finished_answers_is_in_the_folder(computed, tmp_path):
