@@ -45,7 +45,7 @@ from .plots.side_by_side_kernels import SideBySideKernels as SideBySideKernels
 from .style.tables import table as table
 from .walkthrough.block_code import python_of as python_of
 from .walkthrough.line_cloud import LineCloud as LineCloud
-from .walkthrough.listing import Listing as Listing
+from .walkthrough.listing import Listing as Listing, verdict as verdict
 from .walkthrough.running_average import RunningAverage as RunningAverage
 from .walkthrough.score import ScorePlot as ScorePlot
 from .walkthrough.source import SourceListing as SourceListing, changed_lines as changed_lines

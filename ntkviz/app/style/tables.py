@@ -31,5 +31,5 @@ def _row(name: str, *cells: str) -> str:
 
 def _cell(text: str) -> str:
     style = {"passes": ' class="nv-right"', "fails": ' class="nv-wrong"'}.get(text, "")
-    said = {"passes": _("passes"), "fails": _("fails"), **kinds_of_lines()}.get(text, text)
+    said = {"passes": _("passes"), "fails": _("fails"), **kinds_of_lines()}.get(text, refused(text))
     return f"<td{style}>{escape(said)}</td>"

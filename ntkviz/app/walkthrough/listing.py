@@ -12,7 +12,15 @@ from ...language import GIAReport, Program
 from ..plots.panel import Panel
 from ..style.wording import kinds_of_lines
 from ..translation.refusals import refused
-from ..translation.words import _
+from ..translation.words import _, joined
+
+
+def verdict(report: GIAReport) -> str:
+    """What the Simple GIA Check says of a program, with its reasons, for a line of text below a plot."""
+    if report.passes:
+        return _('Simple GIA Check: <span class="nv-right">passes</span>.')
+    reasons = (escape(refused(reason)) for reason in report.reasons)
+    return joined([_('Simple GIA Check: <span class="nv-wrong">fails</span>.'), *reasons])
 
 
 class Listing(Panel):
@@ -43,11 +51,7 @@ class Listing(Panel):
                 f'<div class="nv-lines" tabindex="0" role="region" aria-label="{_("The lines of the program")}">'
                 f"<table><tbody>{rows}</tbody></table></div>"
             )
-        if report.passes:
-            verdict = _('Simple GIA Check: <span class="nv-right">passes</span>.')
-        else:
-            verdict = _('Simple GIA Check: <span class="nv-wrong">fails</span>.')
-        self.say(f"{verdict} {escape(' '.join(map(refused, report.reasons)))}")
+        self.say(verdict(report))
 
     def table(self) -> Iterator[Sequence[Any]]:
         yield "line", "name", "formula", "kind"

@@ -31,7 +31,7 @@ def _html(listing):
 
 
 def test_verdict_with_its_reasons():
-    assert shown(blocks=("relu",))[0].reading.value == 'Simple GIA Check: <span class="nv-right">passes</span>. '
+    assert shown(blocks=("relu",))[0].reading.value == 'Simple GIA Check: <span class="nv-right">passes</span>.'
     listing, _, report = shown(blocks=("relu",), readout="tied")
     assert '<span class="nv-wrong">fails</span>' in listing.reading.value
     assert listing.reading.value.endswith(report.reasons[0])
