@@ -13,9 +13,10 @@ from tornado.web import HTTPError
 
 from ntkviz import machine
 from ntkviz.app.classroom import engine
-from ntkviz.app.course.edition import editions
 from ntkviz.app.serve import keep_compiled_code
 from ntkviz.app.server.dashboard import CONFIG, HOME, JUPYTER_PATH
+from ntkviz.app.server.routes import template_resources
+from ntkviz.app.style.theme import PAGE_HAS_PLOTLY
 
 NOTEBOOKS = Path.cwd() / "notebooks"
 SMALL = machine.memory_total() < 4e9  # as on mybinder.org, which allows 2 GB
@@ -43,6 +44,8 @@ class FewKernels(AsyncMappingKernelManager):
         """
         if len(self) >= MOST_KERNELS:
             raise HTTPError(503, reason=f"{MOST_KERNELS} pages are open; close one, and try again in a minute.")
+        if "VOILA_REQUEST_URL" in (environment := options.get("env") or {}):  # not one of JupyterLab's notebooks
+            options["env"] = environment | {PAGE_HAS_PLOTLY: "yes"}
         return str(await super().start_kernel(**options))
 
 
@@ -65,7 +68,8 @@ c.VoilaConfiguration.extension_denylist = [
     *CONFIG.VoilaConfiguration.extension_denylist,
     "@jupyter-server/resource-usage",
 ]
-c.VoilaConfiguration.resources = {"editions": editions(NOTEBOOKS)}
+c.VoilaConfiguration.resources = template_resources(NOTEBOOKS)
+c.ServerApp.jpserver_extensions = {"ntkviz.app.server.jupyter": True}
 # Beside Jupyter, Voilà would load MathJax from another host. Without a URL it uses JupyterLab's, on this server.
 c.ServerApp.tornado_settings = {"mathjax_url": None, "mathjax_config": None}
 # JupyterLab, at ?urlpath=lab, would check for newer versions of itself.

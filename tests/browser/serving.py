@@ -1,12 +1,15 @@
 """A dashboard in a separate process."""
 
 import http.client
+import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +67,41 @@ def serving(
         except subprocess.TimeoutExpired:
             process.kill()
         reader.join(10)
+
+
+@contextmanager
+def on_binder(checkout: Path, workspaces: Path, limit: Sequence[str] = ()) -> Iterator[str]:
+    """The address of the Jupyter that Binder starts in a checkout, until the block ends.
+
+    - `workspaces`: a folder for JupyterLab's, instead of this machine's, whose documents it would open again.
+    - `limit`: a command that starts it with limits, if any.
+    """
+    options = ["--ServerApp.token=", "--ServerApp.port=8950", "--ServerApp.ip=127.0.0.1", "--allow-root"]
+    command = [*limit, checkout / "binder" / "start", sys.executable, "-m", "jupyterlab", "--no-browser", *options]
+    command.append(f"--LabApp.workspaces_dir={workspaces}")
+    environment = {**os.environ, "REPO_DIR": str(checkout)}
+    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        assert server.stdout
+        address = next(found[1] for line in server.stdout if (found := re.search(r"(http://127.0.0.1:\d+)/", line)))
+        threading.Thread(target=server.stdout.read, daemon=True).start()  # so that it does not block on a full log pipe
+        deadline = time.monotonic() + 60
+        while not _listens(address) and time.monotonic() < deadline:  # it names its address before it listens
+            time.sleep(0.2)
+        yield address
+    finally:
+        server.terminate()
+        try:
+            server.wait(10)
+        except subprocess.TimeoutExpired:  # Jupyter sometimes waits for an idle thread of AnyIO that never ends
+            server.kill()
+            server.wait()
+
+
+def _listens(address: str) -> bool:
+    where = urlsplit(address)
+    with socket.socket() as trial:
+        return trial.connect_ex((str(where.hostname), int(where.port or 0))) == 0
 
 
 def ask(server: Server, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], str]:

@@ -3,18 +3,15 @@
 import json
 import os
 import re
-import subprocess
-import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from subprocess import PIPE, STDOUT
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
 import nbformat.v4 as nb
 import pytest
 from psutil import Process
+from serving import on_binder
 
 
 def status(url: str) -> int | None:
@@ -159,23 +156,7 @@ def test_binder_opens_the_dashboard(root, tmp_path, page):
     """The Jupyter that Binder starts, with its configuration, opens a lesson with our navigation first. Formulas are
     drawn; neither lessons nor JupyterLab ask another host or log an error, which the fixture checks.
     """
-    environment = {**os.environ, "JUPYTER_CONFIG_PATH": str(root / "binder")}
-    options = [
-        "--no-browser",
-        "--allow-root",
-        "--ServerApp.token=",
-        "--ServerApp.port=8950",
-        "--ServerApp.ip=127.0.0.1",
-        f"--LabApp.workspaces_dir={tmp_path}",  # not the machine's, whose documents it would open again
-    ]
-    command = [sys.executable, "-m", "jupyterlab", *options]
-    server = subprocess.Popen(command, cwd=root, env=environment, stdout=PIPE, stderr=STDOUT, text=True)
-    try:
-        address = next(found[1] for line in server.stdout if (found := re.search(r"(http://127.0.0.1:\d+)/", line)))
-        threading.Thread(target=server.stdout.read, daemon=True).start()  # so that it does not block on a full log pipe
-        deadline = time.monotonic() + 60
-        while status(address) is None and time.monotonic() < deadline:  # it names its address before it listens
-            time.sleep(0.2)
+    with on_binder(root, tmp_path) as address:
         page.goto(address)
         page.locator(".nv-header").wait_for()
         assert page.url.rstrip("?") == f"{address}/voila/render/00_home.ipynb"
@@ -184,10 +165,3 @@ def test_binder_opens_the_dashboard(root, tmp_path, page):
             page.locator("mjx-container").first.wait_for(state="attached")
             page.wait_for_timeout(500)  # for what is fetched late
         page.goto("about:blank")  # so that the page does not report the loss of its server
-    finally:
-        server.terminate()
-        try:
-            server.wait(10)
-        except subprocess.TimeoutExpired:  # Jupyter sometimes waits for an idle thread of AnyIO that never ends
-            server.kill()
-            server.wait()

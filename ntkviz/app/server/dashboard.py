@@ -7,20 +7,18 @@ Pages load everything from this server, so they work offline. Access is restrict
 import asyncio
 import logging
 import os
-import re
 import signal
 import subprocess
 import sys
 from functools import partial
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 from jupyter_events import EventLogger
-from jupyter_server.base.handlers import AuthenticatedFileHandler, JupyterHandler
 from tornado.ioloop import IOLoop
-from tornado.web import ErrorHandler, StaticFileHandler, authenticated
+from tornado.web import ErrorHandler
 from traitlets import Bool, Instance, Int, List, Unicode, default
 from traitlets.config import Config
 from voila.app import Voila
@@ -33,19 +31,15 @@ from ...distant.requests import ENGINE
 from .. import upstream
 from ..course.chapter import chapters
 from ..course.edition import editions
-from ..course.guides import code_of_guides
-from ..course.search import search_data
-from ..style.theme import STATIC, STYLESHEET
 from .lesson import Lesson
 from .page_channel import PageChannel
 from .page_policy import guarded
 from .printer import Printer
-from .shelf import DATA, Shelf, StoredData
+from .routes import routes, template_resources
+from .shelf import Shelf
 from .translations import Start, Translations
 
 HOME = "00_home.ipynb"
-
-PLOTLY = Path(str(STATIC / "vendor" / "plotly-cartesian.min.js"))  # a third of plotly.js, enough for our plots
 
 # Voilà looks for `voila/templates/<name>` below each of these folders, and finds ours in this one.
 JUPYTER_PATH = Path(str(resources.files("ntkviz.app")))
@@ -89,29 +83,6 @@ CONFIG = Config(
     # A page shuts down its kernel when it is closed; the timeout is for pages that could not (a lost connection, say).
     AsyncMappingKernelManager={"cull_idle_timeout": 600, "cull_interval": 60},
 )
-
-
-class SearchData(JupyterHandler):
-    """What a page needs to search the course, and to explain its symbols, as JSON."""
-
-    def initialize(self, data: dict[str, Any]) -> None:
-        """Called by Tornado for each request."""
-        self.data = data
-
-    @authenticated
-    def get(self) -> None:
-        """Send it; browsers keep it for an hour."""
-        self.set_header("Cache-Control", "private, max-age=3600")
-        self.finish(self.data)
-
-
-class GuideFile(AuthenticatedFileHandler):
-    """A guide's notebook, to be saved."""
-
-    def set_extra_headers(self, path: str) -> None:
-        """Called by Tornado: browsers save the file instead of showing it."""
-        super().set_extra_headers(path)
-        self.set_header("Content-Disposition", "attachment")
 
 
 class Dashboard(Voila):
@@ -169,9 +140,7 @@ class Dashboard(Voila):
                 f"There is no {HOME} in {self.root_dir}: name the folder of the notebooks, "
                 "as in `python -m ntkviz.app.serve notebooks`."
             )
-        plotly = f"voila/plotly/{PLOTLY.name}?v={metadata.version('plotly')}"  # relative to the base URL
-        for_template = {"editions": editions(self.root_dir), "plotly": plotly}
-        for_template |= {"code": code_of_guides(self.root_dir), "stylesheet": STYLESHEET}
+        for_template = template_resources(self.root_dir)
         self.voila_configuration.update_config(Config(VoilaConfiguration={"resources": for_template}))
 
     def init_settings(self) -> dict[str, Any]:
@@ -210,24 +179,8 @@ class Dashboard(Voila):
             for rule in super().init_handlers()
             if rule[0] != self.server_url and not rule[0].startswith(hidden)
         ]
-        added = [
-            (self.server_url, Start, home),
-            (f"{self.server_url}voila/notebook/(guide_[a-z_]+\\.ipynb)", GuideFile, {"path": self.root_dir}),
-            *self._search_data(),
-            (
-                f"{self.server_url}voila/plotly/({re.escape(PLOTLY.name)})",
-                StaticFileHandler,
-                {"path": str(PLOTLY.parent)},
-            ),
-        ]
-        if self.stored:
-            added.append((f"{self.server_url}{DATA}", StoredData, {"path": self.stored}))
+        added = [(self.server_url, Start, home), *routes(self.root_dir, self.server_url, self.stored)]
         return [(path, guarded(handler), *options) for path, handler, *options in [*added, *kept]]
-
-    def _search_data(self) -> list[Any]:
-        found = editions(self.root_dir).values()
-        data = [(edition.folder, {"data": search_data(self.root_dir, edition.language)}) for edition in found]
-        return [(f"{self.server_url}voila/{folder}course.json", SearchData, data) for folder, data in data]
 
     def _printer(self) -> Printer:
         resources = self.voila_configuration.config.VoilaConfiguration.resources

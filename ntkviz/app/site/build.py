@@ -20,8 +20,9 @@ from ..course.chapter import Chapter
 from ..course.edition import Edition, editions
 from ..course.search import search_data
 from ..serve import keep_compiled_code
-from ..server.dashboard import PLOTLY, find_templates
+from ..server.dashboard import find_templates
 from ..server.printer import Printer
+from ..server.routes import PLOTLY
 from ..translation.notebook import translated
 from ..translation.words import ENGLISH
 from .chapter import Recorded, recorded

@@ -16,8 +16,9 @@ from voila.utils import get_page_config
 
 from ..course.edition import Edition
 from ..course.guides import code_of_guides
-from ..server.dashboard import CONFIG, PLOTLY
+from ..server.dashboard import CONFIG
 from ..server.printer import Printer
+from ..server.routes import PLOTLY
 from ..style.theme import STYLESHEET
 
 TO_CHAPTER = re.compile(r'(href=\\?"(?:\.\./|[a-z]+/){0,2})(\d\d_\w+|guide_\w+)\.ipynb')
