@@ -10,11 +10,11 @@ def test_depth_aligns_or_decorrelates_inputs_and_a_click_moves(chapter):
     page = chapter("sigma_w=1&start=0.9&layer=40")
     map_reading, layers_reading = page.locator(".nv-reading").nth(0), page.locator(".nv-reading").nth(1)
     expect(map_reading).to_contain_text("order")
-    expect(layers_reading).to_contain_text("Layer 40: correlation 1.00")
+    expect(layers_reading).to_contain_text("Layer 40: correlation of the inputs 1.00")
     plot = page.locator(".nv-plot").first.locator(".nsewdrag").bounding_box()
     page.mouse.click(plot["x"] + 0.95 * plot["width"], plot["y"] + 0.95 * plot["height"])
     expect(map_reading).to_contain_text("chaos")
-    expect(layers_reading).to_contain_text("Layer 40: correlation 0.0")
+    expect(layers_reading).to_contain_text("Layer 40: correlation of the inputs 0.0")
 
 
 def test_clicks_on_a_presented_map_hit_the_right_point(chapter):

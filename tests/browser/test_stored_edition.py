@@ -189,9 +189,8 @@ def test_a_framed_page_is_its_picture_and_leads_to_the_rest(edition, page):
     expect(opened.value.locator(".nv-header")).to_be_visible()
 
 
+@pytest.mark.parametrize("edition", ["server"], indirect=True)  # a page on a disk is in no frame of another site
 def test_a_page_in_a_frame_needs_no_storage(edition, page):
-    if edition.startswith("file:"):
-        pytest.skip("a page on a disk is in no frame of another site")
     page.set_content(f'<iframe sandbox="allow-scripts" src="{edition}/01_dots.html?frame" width="1000" height="700">')
     framed = page.frame_locator("iframe")
     expect(framed.locator(".nv-picture .nv-reading.lm-Widget")).to_have_text("width 1, height 0, good: sum 1")
