@@ -22,16 +22,17 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 sys.path.append(str(ROOT / "tests" / "browser"))
 
 from pages import FLAGS, LAPTOP, PATIENCE, open_chapter  # noqa: E402
-from serving import on_binder  # noqa: E402
+from server_monitor import ServerMonitor  # noqa: E402
+from serving import BINDER, on_binder  # noqa: E402
 
 from ntkviz.app import chapters  # noqa: E402
+from ntkviz.machine import in_use  # noqa: E402
 
 OPEN = 3  # pages
 AT_REST = 120  # seconds within which a chapter's calculations should have ended
@@ -47,9 +48,7 @@ class Group:
         self.folder.mkdir(exist_ok=True)
         limit = self.folder / ("memory.limit_in_bytes" if first else "memory.max")
         limit.write_text(str(int(memory * 1e9)))
-        self._usage = self.folder / ("memory.usage_in_bytes" if first else "memory.current")
         self._events = self.folder / ("memory.oom_control" if first else "memory.events")
-        self._inactive = "total_inactive_file" if first else "inactive_file"
         self.peak = 0.0
 
     def command(self) -> list[str]:
@@ -64,26 +63,7 @@ class Group:
     def watch(self, until: threading.Event) -> None:
         """Note the peak of the memory in use, without files that can be dropped."""
         while not until.wait(0.2):
-            stat = dict(line.split() for line in (self.folder / "memory.stat").read_text().splitlines())
-            self.peak = max(self.peak, int(self._usage.read_text()) - int(stat[self._inactive]))
-
-    def worked(self) -> float:
-        """Seconds of CPU time that its present processes have used."""
-        total = 0.0
-        for process in (self.folder / "cgroup.procs").read_text().split():
-            with contextlib.suppress(psutil.Error):
-                total += sum(psutil.Process(int(process)).cpu_times()[:2])
-        return total
-
-    def rest(self) -> float:
-        """Wait until it computes next to nothing; seconds that this took."""
-        began = time.monotonic()
-        while (waited := time.monotonic() - began) < AT_REST:
-            before = self.worked()
-            time.sleep(2)
-            if self.worked() - before < 0.3:
-                break
-        return waited
+            self.peak = max(self.peak, in_use(self.folder))
 
 
 @contextlib.contextmanager
@@ -127,11 +107,12 @@ def main() -> None:
     most = 0.0
     with (
         tempfile.TemporaryDirectory() as workspaces,
-        on_binder(ROOT, Path(workspaces), group.command()) as address,
+        on_binder(ROOT, Path(workspaces), group.command()) as server,
         sync_playwright() as playwright,
         watching(group),
     ):
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        monitor = ServerMonitor(server.process.pid, Path(workspaces))
         pages: list[Page] = []
         for name in given.chapters:
             group.peak = 0.0
@@ -142,8 +123,10 @@ def main() -> None:
                 oldest = pages.pop(0)
                 oldest.goto("about:blank")
                 oldest.close()
-            seen, moves = go_through(page, f"{address}/voila/render/{name}.ipynb")
-            rest = group.rest()
+            seen, moves = go_through(page, f"{BINDER}/voila/render/{name}.ipynb")
+            began = time.monotonic()
+            monitor.rest(AT_REST, idle=0.3)
+            rest = time.monotonic() - began
             status = page.locator(".nv-status").first.inner_text()
             most = max(most, group.peak)
             print(

@@ -32,7 +32,7 @@ def memory_available() -> float:
 
     Cached files that were not read recently do not count as used by a group: they are evicted when necessary.
     """
-    left = (limit - _in_use(group) for group in _groups("memory") if (limit := _memory_limit(group)) is not None)
+    left = (limit - in_use(group) for group in _groups("memory") if (limit := _memory_limit(group)) is not None)
     return max(0.0, min(float(psutil.virtual_memory().available), *left, math.inf))
 
 
@@ -52,7 +52,7 @@ def _memory_limit(group: Path) -> float | None:
     return min((limit for limit in limits if limit is not None), default=None)
 
 
-def _in_use(group: Path) -> float:
+def in_use(group: Path) -> float:
     """The memory of the group's processes without evictable files, in bytes: the *working set* of a container."""
     held = next((n for f in ("memory.current", "memory.usage_in_bytes") if (n := _number(group / f)) is not None), 0.0)
     parts = dict(line.split(maxsplit=1) for line in _text(group / "memory.stat").splitlines() if " " in line)

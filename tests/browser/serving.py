@@ -1,4 +1,4 @@
-"""A dashboard in a separate process."""
+"""A server in a separate process: the dashboard, or Jupyter as Binder starts it."""
 
 import http.client
 import os
@@ -14,6 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
+
+BINDER = "http://127.0.0.1:8950"
+"""Where the tests start Binder's Jupyter."""
 
 
 @dataclass
@@ -43,6 +46,34 @@ def serving(
     """
     stored = [] if any(option.startswith("--Dashboard.stored") for option in options) else ["--Dashboard.stored="]
     command = [sys.executable, "-m", module, str(folder), "--port=8900", *stored, *options]
+    with _running(command, environment, signal.SIGINT) as server:
+        yield server
+
+
+@contextmanager
+def on_binder(checkout: Path, workspaces: Path, limit: Sequence[str] = ()) -> Iterator[Server]:
+    """The Jupyter that Binder starts in a checkout, at `BINDER` until the block ends.
+
+    - `workspaces`: a folder for JupyterLab's, instead of this machine's, whose documents it would open again.
+    - `limit`: a command that starts it with limits, if any.
+    """
+    where = urlsplit(BINDER)
+    options = ["--no-browser", "--allow-root", "--ServerApp.token=", "--ServerApp.port_retries=0"]
+    options += [f"--ServerApp.ip={where.hostname}", f"--ServerApp.port={where.port}"]
+    command = [*limit, str(checkout / "binder" / "start"), sys.executable, "-m", "jupyterlab", *options]
+    command.append(f"--LabApp.workspaces_dir={workspaces}")
+    with _running(command, {**os.environ, "REPO_DIR": str(checkout)}, signal.SIGTERM) as server:
+        deadline = time.monotonic() + 60
+        while not _listens(BINDER):  # it names its address before it listens
+            assert server.process.poll() is None, "\n".join(server.lines)
+            assert time.monotonic() < deadline, "Jupyter does not listen"
+            time.sleep(0.2)
+        yield server
+
+
+@contextmanager
+def _running(command: Sequence[str], environment: Mapping[str, str] | None, end: signal.Signals) -> Iterator[Server]:
+    """A server that announces its address, until the block ends; `end` stops it."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     server = Server(process)
     announced = threading.Event()
@@ -58,10 +89,10 @@ def serving(
     reader = threading.Thread(target=read, daemon=True)
     reader.start()
     try:
-        assert announced.wait(60), "the dashboard printed nothing for a minute"
+        assert announced.wait(60), "the server printed nothing for a minute"
         yield server
     finally:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(end)
         try:
             process.wait(30)
         except subprocess.TimeoutExpired:
@@ -69,39 +100,10 @@ def serving(
         reader.join(10)
 
 
-@contextmanager
-def on_binder(checkout: Path, workspaces: Path, limit: Sequence[str] = ()) -> Iterator[str]:
-    """The address of the Jupyter that Binder starts in a checkout, until the block ends.
-
-    - `workspaces`: a folder for JupyterLab's, instead of this machine's, whose documents it would open again.
-    - `limit`: a command that starts it with limits, if any.
-    """
-    options = ["--ServerApp.token=", "--ServerApp.port=8950", "--ServerApp.ip=127.0.0.1", "--allow-root"]
-    command = [*limit, checkout / "binder" / "start", sys.executable, "-m", "jupyterlab", "--no-browser", *options]
-    command.append(f"--LabApp.workspaces_dir={workspaces}")
-    environment = {**os.environ, "REPO_DIR": str(checkout)}
-    server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        assert server.stdout
-        address = next(found[1] for line in server.stdout if (found := re.search(r"(http://127.0.0.1:\d+)/", line)))
-        threading.Thread(target=server.stdout.read, daemon=True).start()  # so that it does not block on a full log pipe
-        deadline = time.monotonic() + 60
-        while not _listens(address) and time.monotonic() < deadline:  # it names its address before it listens
-            time.sleep(0.2)
-        yield address
-    finally:
-        server.terminate()
-        try:
-            server.wait(10)
-        except subprocess.TimeoutExpired:  # Jupyter sometimes waits for an idle thread of AnyIO that never ends
-            server.kill()
-            server.wait()
-
-
 def _listens(address: str) -> bool:
     where = urlsplit(address)
     with socket.socket() as trial:
-        return trial.connect_ex((str(where.hostname), int(where.port or 0))) == 0
+        return trial.connect_ex((where.hostname, where.port)) == 0
 
 
 def ask(server: Server, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], str]:

@@ -55,7 +55,7 @@ def test_a_source_scrolls_within_its_panel_on_a_phone(chapter):
 
 def test_the_quiz_is_answered_by_the_tracer(chapter):
     page = chapter()
-    said = reply(page, 0, "line 11", "random f: sigmoid into the loss")
+    said = reply(page, 0, "line 11", "f is random: sigmoid into the loss")
     expect(said).to_contain_text("Not yet. The answer is not right.")
-    said = reply(page, 0, "line 12", "random f: sigmoid into the loss")
+    said = reply(page, 0, "line 12", "f is random: sigmoid into the loss")
     expect(said).to_contain_text("probability.py:12")

@@ -11,7 +11,7 @@ from urllib.request import urlopen
 import nbformat.v4 as nb
 import pytest
 from psutil import Process
-from serving import on_binder
+from serving import BINDER, on_binder
 
 
 def status(url: str) -> int | None:
@@ -156,12 +156,12 @@ def test_binder_opens_the_dashboard(root, tmp_path, page):
     """The Jupyter that Binder starts, with its configuration, opens a lesson with our navigation first. Formulas are
     drawn; neither lessons nor JupyterLab ask another host or log an error, which the fixture checks.
     """
-    with on_binder(root, tmp_path) as address:
-        page.goto(address)
+    with on_binder(root, tmp_path):
+        page.goto(BINDER)
         page.locator(".nv-header").wait_for()
-        assert page.url.rstrip("?") == f"{address}/voila/render/00_home.ipynb"
+        assert page.url.rstrip("?") == f"{BINDER}/voila/render/00_home.ipynb"
         for lesson in ("voila/render/01_gaussian.ipynb", "lab/tree/01_gaussian.ipynb"):
-            page.goto(f"{address}/{lesson}")
+            page.goto(f"{BINDER}/{lesson}")
             page.locator("mjx-container").first.wait_for(state="attached")
             page.wait_for_timeout(500)  # for what is fetched late
         page.goto("about:blank")  # so that the page does not report the loss of its server

@@ -10,7 +10,7 @@ from dots import write_course
 from pages import open_chapter, until
 from playwright.sync_api import expect
 from server_monitor import ServerMonitor, own_folder
-from serving import ask, on_binder
+from serving import BINDER, ask, on_binder
 
 from ntkviz.app.site.chapter import run
 
@@ -133,12 +133,12 @@ def test_binder_shows_what_is_stored_and_goes_on_with_a_kernel(root, notebooks, 
     (tmp_path / ".cache").mkdir()
     for place, what in (("notebooks", notebooks), ("binder", root / "binder"), (".cache/chapters", store)):
         (tmp_path / place).symlink_to(what)
-    with on_binder(tmp_path, tmp_path / "workspaces") as address:
-        dots = open_chapter(page, f"{address}/voila/render/01_dots.ipynb")
+    with on_binder(tmp_path, tmp_path / "workspaces"):
+        dots = open_chapter(page, f"{BINDER}/voila/render/01_dots.ipynb")
         dots.get_by_role("link", name="Wide and high").click()
         says(dots, "width 8, height 50, good: sum 58")
         assert drawn(dots) == [8, 50]
-        kernels = f"{address}/api/kernels"
+        kernels = f"{BINDER}/api/kernels"
         assert dots.request.get(kernels).json() == []
         dots.locator(".nv-control", has_text="height").locator(".noUi-handle").press("ArrowRight")
         says(dots, "width 8, height 51, good: sum 59")

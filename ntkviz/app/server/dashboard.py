@@ -24,7 +24,6 @@ from traitlets.config import Config
 from voila.app import Voila
 from voila.static_file_handler import TemplateStaticFileHandler
 from voila.tornado.handler import TornadoVoilaHandler
-from voila.utils import get_page_config
 
 from ... import machine
 from ...distant.requests import ENGINE
@@ -34,7 +33,7 @@ from ..course.edition import editions
 from .lesson import Lesson
 from .page_channel import PageChannel
 from .page_policy import guarded
-from .printer import Printer
+from .printer import Printer, printer_of
 from .routes import routes, template_resources
 from .shelf import Shelf
 from .translations import Start, Translations
@@ -183,9 +182,7 @@ class Dashboard(Voila):
         return [(path, guarded(handler), *options) for path, handler, *options in [*added, *kept]]
 
     def _printer(self) -> Printer:
-        resources = self.voila_configuration.config.VoilaConfiguration.resources
-        page_config = get_page_config(self.base_url, self.app.settings, self.log, self.voila_configuration)
-        return Printer(self.root_dir, resources, page_config, self.base_url)
+        return printer_of(self.root_dir, self.base_url, self.app.settings, self.log, self.voila_configuration)
 
     def listen(self) -> None:
         """Listen until interrupted, and announce the address once the port is known."""

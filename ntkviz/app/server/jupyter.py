@@ -7,19 +7,17 @@ extension comes before `voila.server_extension`.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jupyter_server.utils import url_path_join
-from tornado.web import authenticated
 from voila.configuration import VoilaConfiguration
 from voila.paths import collect_template_paths
-from voila.tornado.handler import TornadoVoilaHandler
-from voila.utils import get_page_config
 
-from .lesson import LIVE
-from .printer import Printer
-from .routes import routes, template_resources
+from .lesson import StoredLesson
+from .printer import printer_of
+from .routes import routes
 from .shelf import Shelf
 
 if TYPE_CHECKING:
@@ -27,20 +25,6 @@ if TYPE_CHECKING:
 
 STORED = Path(".cache", "chapters")
 """Where `binder/postBuild` stores the chapters, in the repository."""
-
-
-class StoredLesson(TornadoVoilaHandler):
-    """A chapter's page: as it is stored if it is, and without a query for a `live` one; otherwise Voilà's."""
-
-    @authenticated
-    async def get(self, path: str | None = None) -> None:
-        """Send the page."""
-        stored = None if LIVE in self.request.arguments else await self.settings["shelf"].page(path or "")
-        if stored is None:
-            await super().get(path)
-        else:
-            self.set_header("Cache-Control", "no-cache, no-store, must-revalidate")
-            self.finish(stored)
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -53,10 +37,7 @@ def _load_jupyter_server_extension(server: ServerApp) -> None:
     configuration = VoilaConfiguration(parent=server)
     notebooks, base_url, settings = Path(server.root_dir), server.base_url, server.web_app.settings
 
-    def printer() -> Printer:
-        page_config = get_page_config(base_url, settings, server.log, configuration)
-        return Printer(notebooks, template_resources(notebooks), page_config, base_url)
-
+    printer = partial(printer_of, notebooks, base_url, settings, server.log, configuration)
     settings["shelf"] = Shelf(notebooks, STORED.resolve(), printer, base_url)
     for_voila = {
         "config": server.config,

@@ -23,7 +23,30 @@ LIVE = "live"  # in the query of an address, by which a stored page asks for a k
 FULL = _("The server is full; try again in a minute.")  # told in the reader's language by `page_policy.py`
 
 
-class Lesson(TornadoVoilaHandler):
+class StoredLesson(TornadoVoilaHandler):
+    """A chapter's page: as it is stored if it is, and without a query for a `live` one; otherwise with a kernel."""
+
+    @authenticated
+    async def get(self, path: str | None = None) -> None:
+        """Called by Tornado: send the page to a reader who may see it."""
+        await self.send(path or "")
+
+    async def send(self, path: str) -> None:
+        """Send the page."""
+        shelf = self.settings["shelf"]
+        stored = await shelf.page(path) if shelf and LIVE not in self.request.arguments else None
+        if stored is None:
+            await self.get_live(path)
+        else:
+            self.set_header("Cache-Control", "no-cache, no-store, must-revalidate")
+            self.write(stored)
+
+    async def get_live(self, path: str) -> None:
+        """Send it with a kernel."""
+        await super().get(path)
+
+
+class Lesson(StoredLesson):
     """A chapter's page, with a nonce on its scripts and with the cookie that lets it shut down its kernel when closed.
 
     Voilà's pages shut down their kernel by a POST, which Jupyter's server refuses without this cookie.
@@ -35,19 +58,13 @@ class Lesson(TornadoVoilaHandler):
     nonce = kernel = ""
     abandoned = False
 
-    @authenticated
-    async def get(self, path: str | None = None) -> None:
-        """Send the page: as it is stored if it is, and without a query for a `live` one."""
-        shelf = self.settings["shelf"]
-        stored = await shelf.page(path or "") if shelf and LIVE not in self.request.arguments else None
-        if stored is None:
-            await self.get_live(path)
-        else:
-            self.set_policy()
-            self.set_header("Cache-Control", "no-cache, no-store, must-revalidate")
-            self.write(stored)
+    async def send(self, path: str) -> None:
+        """Let browsers run the scripts in this page, and no others, and send it."""
+        self.nonce = secrets.token_urlsafe(16)
+        self.set_header("Content-Security-Policy", policy(self.settings["embedded_in"], self.nonce))
+        await super().send(path)
 
-    async def get_live(self, path: str | None) -> None:
+    async def get_live(self, path: str) -> None:
         """Send it with a kernel, which is shut down if the reader leaves before it arrives, or never connects to it.
 
         Raises:
@@ -79,17 +96,11 @@ class Lesson(TornadoVoilaHandler):
         """Note that one of the awaited pages has been drawn."""
         Lesson.awaited -= 1
 
-    async def make(self, path: str | None) -> None:
+    async def make(self, path: str) -> None:
         """Render the page and send it in chunks."""
         _ = self.xsrf_token  # accessing it sets the cookie
-        self.set_policy()
-        await super().get(path)
+        await super().get_live(path)
         upstream.forget_requests()
-
-    def set_policy(self) -> None:
-        """Let browsers run the scripts in this page, and no others."""
-        self.nonce = secrets.token_urlsafe(16)
-        self.set_header("Content-Security-Policy", policy(self.settings["embedded_in"], self.nonce))
 
     def write(self, chunk: str) -> None:
         """Send a chunk of the page; all scripts in it were written by us, Voilà or the notebook's author."""

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from logging import Logger
 from pathlib import Path
 from typing import Any
 
 from jupyter_server.services.contents.largefilemanager import LargeFileManager
 from nbformat import NotebookNode
 from traitlets.config import Config
+from voila.configuration import VoilaConfiguration
 from voila.exporter import VoilaExporter
 from voila.paths import collect_template_paths
+from voila.utils import get_page_config
+
+
+def printer_of(
+    notebooks: Path | str, base_url: str, settings: dict[str, Any], log: Logger, configuration: VoilaConfiguration
+) -> Printer:
+    """What prints the pages of a folder as Voilà renders them on a server, with its settings and configuration."""
+    page_config = get_page_config(base_url, settings, log, configuration)
+    return Printer(notebooks, configuration.config.VoilaConfiguration.resources, page_config, base_url)
 
 
 class Printer:

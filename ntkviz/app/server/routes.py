@@ -45,8 +45,8 @@ class GuideFile(AuthenticatedFileHandler):
 def template_resources(notebooks: Path | str) -> dict[str, Any]:
     """What our template needs, beside what Voilà gives it; addresses are relative to the server's base URL."""
     plotly = f"voila/plotly/{PLOTLY.name}?v={metadata.version('plotly')}"
-    needed = {"editions": editions(notebooks), "plotly": plotly, "stylesheet": STYLESHEET}
-    return needed | {"code": code_of_guides(notebooks)}
+    code = code_of_guides(notebooks)
+    return {"editions": editions(notebooks), "code": code, "plotly": plotly, "stylesheet": STYLESHEET}
 
 
 def routes(notebooks: Path | str, server_url: str, stored: str) -> list[Any]:
