@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from pages import FLAGS, NOTEBOOKS, open_chapter, until
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from ntkviz.app.course.edition import editions
 from ntkviz.app.site.page import INDEX, address
@@ -24,15 +24,23 @@ STYLE = """
 :root, body { background: white !important; }
 body { margin: 0 !important; padding: 0 !important; color: black; }
 article { break-inside: avoid; }
+article p.refusal { border-left: 1.5mm solid #a02020; padding-left: 3mm; color: #a02020; }
 article img { display: block; width: 100% !important; object-fit: contain; object-position: left; }
 article details { padding: 0 !important; background: none !important; }
 """
-HANDOUT = "@page { size: A4; margin: 15mm; } article { margin-bottom: 6mm; } article img { width: 86% !important; }"
+HANDOUT = """
+@page { size: A4; margin: 13mm 15mm; }
+article { margin-bottom: 4mm; }
+article .jp-RenderedMarkdown { font-size: 10.5pt !important; line-height: 1.4 !important; }
+article img { width: 94% !important; }
+"""
 SLIDES = """
 @page { size: 297mm 167mm; margin: 9mm 12mm; }
 h1 { break-after: page; padding-top: 60mm; text-align: center; }
 article { break-after: page; font-size: 15pt !important; }
 article img { height: 84mm !important; object-position: center; }
+article p.refusal { font-size: 11pt; }
+article p.refusal + img { height: 64mm !important; }
 """
 
 ASSEMBLE = """([pictures, asFirst]) => {
@@ -48,6 +56,9 @@ ASSEMBLE = """([pictures, asFirst]) => {
         const heading = words.querySelector('h3');
         heading.textContent = `${k + 1}. ${heading.querySelector('a').textContent}`;
         made.append(heading, image, words);
+        for (const refusal of pictures[k].refused) {
+            image.before(Object.assign(document.createElement('p'), { className: 'refusal', textContent: refusal }));
+        }
         made.className = 'jp-RenderedHTMLCommon';
         return made;
     };
@@ -61,18 +72,35 @@ ASSEMBLE = """([pictures, asFirst]) => {
 }"""
 
 
-def pictures(page: Page) -> list[dict[str, str]]:
-    """Each step's picture as an image, with the readings below its plots, and these as text."""
-    page.add_style_tag(content=".nv-header { display: none !important; }")  # it would stay in view, over the picture
-    found = []
-    for link in page.locator(".nv-step h3 > a:first-child").all():
-        link.click()
+# The header would stay in view, over the picture, and buttons do not belong on paper. Of a refused step, only what
+# belongs to its settings is printed.
+ALONE = """
+.nv-header, .modebar-container, .refused .nv-outdated { display: none !important; }
+.nv-figures { min-height: 1px; } /* an empty one would be waited for */
+"""
+REFUSAL = ".nv-picture [role=alert]"
+DRAWN = f"!document.querySelector('.nv-picture .nv-outdated:not(.nv-hidden)') || document.querySelector('{REFUSAL}')"
+
+
+def pictures(page: Page) -> list[dict[str, str | list[str]]]:
+    """Each step's picture as an image, with the readings below its plots, these as text, and its refusals."""
+    page.add_style_tag(content=ALONE)
+    return [picture(page, link) for link in page.locator(".nv-step h3 > a:first-child").all()]
+
+
+def picture(page: Page, link: Locator) -> dict[str, str | list[str]]:
+    """The picture of the step whose link this is."""
+    link.click()
+    page.wait_for_timeout(SETTLED)
+    until(page, DRAWN)
+    refused = page.locator(REFUSAL).all_inner_texts()
+    page.evaluate("refused => document.body.classList.toggle('refused', refused)", bool(refused))
+    if refused:
         page.wait_for_timeout(SETTLED)
-        until(page, "!document.querySelector('.nv-picture .nv-outdated')")
-        image = page.locator(".nv-picture .nv-figures").screenshot(animations="disabled")
-        said = " ".join(page.locator(".nv-picture .nv-plot:not(.nv-hidden) .nv-reading").all_inner_texts())
-        found.append({"image": f"data:image/png;base64,{base64.b64encode(image).decode()}", "said": said})
-    return found
+    image = page.locator(".nv-picture .nv-figures").screenshot(animations="disabled")
+    said = " ".join(page.locator(".nv-picture .nv-plot:not(.nv-hidden, .nv-outdated) .nv-reading").all_inner_texts())
+    page.evaluate("document.body.classList.remove('refused')")
+    return {"image": f"data:image/png;base64,{base64.b64encode(image).decode()}", "said": said, "refused": refused}
 
 
 def write(browser: Browser, chapter: str, folder: Path) -> None:

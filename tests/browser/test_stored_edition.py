@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from app.translation import pseudo
 from dots import write_course
-from handouts import write
+from handouts import WINDOW, pictures, write
 from pages import open_chapter, reading
 from playwright.sync_api import expect
 
@@ -270,3 +270,23 @@ def test_steps_become_a_handout_and_slides(chromium, edition, tmp_path):
     write(chromium, f"{edition}/01_dots.html", tmp_path)
     pages = {file.name: len(re.findall(rb"/Type\s*/Page\b", file.read_bytes())) for file in tmp_path.iterdir()}
     assert pages == {"01_dots_handout.pdf": 2, "01_dots_slides.pdf": 3}  # a title, and two steps without a question
+
+
+# What a picture does whose second step is refused.
+REFUSE = """const link = document.querySelectorAll(".nv-step h3 > a:first-child")[1];
+link.addEventListener("click", () => setTimeout(() => {
+    const alert = document.createElement("div");
+    alert.setAttribute("role", "alert");
+    alert.textContent = "No limit.";
+    document.querySelector(".nv-picture").prepend(alert);
+    document.querySelector(".nv-picture .nv-plot").classList.add("nv-outdated");
+}, 300))"""
+
+
+def test_a_handout_shows_a_refusal_and_no_picture_that_is_out_of_date(chromium, edition):
+    page = chromium.new_page(viewport=WINDOW, reduced_motion="reduce")
+    open_chapter(page, f"{edition}/01_dots.html").evaluate(REFUSE)
+    first, second = pictures(page)
+    page.close()
+    assert (first["said"], first["refused"]) == ("width 1, height 0, good: sum 1", [])
+    assert (second["said"], second["refused"]) == ("", ["No limit."])

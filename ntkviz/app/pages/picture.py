@@ -179,7 +179,7 @@ class Picture:
         - `enough`: called after each step of the finite-width side with their number; after the first for which it is
           true no further one is begun, and the page says so if there are others.
 
-        Returns the number of steps.
+        Returns the number of steps that were begun, so that as many lead to the same picture: the last may be refused.
         """
         self._background.leave_unprepared()
         number = 0
@@ -194,8 +194,8 @@ class Picture:
                     return number
         except Exception as error:
             self._finish(sentence(error))
-        else:
-            self._finish(None)
+            return number + 1
+        self._finish(None)
         return number
 
     def _answer(self) -> bool:

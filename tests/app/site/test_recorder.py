@@ -2,6 +2,7 @@
 
 import json
 
+import ntkviz as nv
 from ntkviz import app
 from ntkviz.app.site.recorder import record
 
@@ -34,3 +35,19 @@ def test_as_many_networks_are_sampled_as_for_another_record(tmp_path):
     one, two = (json.loads((tmp_path / name).read_text())["pictures"][0] for name in ("one.json", "two.json"))
     assert (one["settings"], one["sampled"]) == ([[1], [2]], [9, 9])
     assert (two["settings"], two["sampled"]) == ([[1], [2]], [4, 9])
+
+
+def test_a_refusal_after_the_first_network_is_that_of_another_record(tmp_path):
+    def networks(c):
+        yield lambda: None
+        raise nv.NotFiniteError("No second network.")
+
+    controls = app.Controls(width=app.Stops("width", [1, 2], start=1))
+    picture = app.Picture(controls, [], at_once=lambda c: None, as_it_comes=networks, steps=9)
+    one, two = tmp_path / "one.json", tmp_path / "two.json"
+    record([picture], ["width=1"], [], one, 60.0)
+    (known,) = json.loads(one.read_text())["pictures"]
+    record([picture], ["width=1"], [], two, 60.0, [list(zip(known["settings"], known["sampled"], strict=True))])
+    for file in (one, two):
+        shown = [model["state"].get("value") for model in json.loads(file.read_text())["models"].values()]
+        assert '<div role="alert">No second network.</div>' in shown
