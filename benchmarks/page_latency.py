@@ -4,8 +4,8 @@
 
 The dashboard has a waiting kernel for each page, and nothing else runs. `first picture` is the time from the request of
 the page to its first drawn plot; `first answer` that of the page's own kernel, when the widgets have replaced the
-preview. A move is answered once the first frame is painted in which a visible plot shows other data; a slider gets ten
-moves.
+preview. A move is answered once the first frame is painted in which a visible plot shows other data or, if what it
+shows is still to be computed, is dimmed; a slider gets ten moves.
 """
 
 import shutil
@@ -30,20 +30,21 @@ FIRST_PICTURE = """
         observer.disconnect();
     }).observe(document, { childList: true, subtree: true });
 """
-# A number for all data of the visible plots: positions, heights, colours, texts.
+# A number for all data of the visible plots: positions, heights, colours, texts, and which of them are out of date.
 DIGEST = """
     window.nvDigest = () => {
         let digest = 0, place = 1;
         const add = value => {
             if (value === null || value === undefined) return;
-            if (typeof value === 'number') digest += value * Math.sin(place++);
+            if (typeof value === 'number') digest += (Number.isFinite(value) ? value : 1e3) * Math.sin(place++);
             else if (typeof value === 'string') for (const c of value) digest += c.charCodeAt() * Math.sin(place++);
             else if (typeof value === 'object') for (const part of value) add(part);
         };
         for (const plot of document.querySelectorAll('.nv-plot:not(.nv-hidden) .js-plotly-plot')) {
             for (const trace of plot._fullData ?? []) {
-                [trace.x, trace.y, trace.z, trace.text, trace.marker?.color].forEach(add);
+                [trace.x, trace.y, trace.z, trace.text, trace.marker?.color, trace.opacity].forEach(add);
             }
+            add(plot.closest('.nv-outdated') ? 1e3 : 0);
             for (const shape of plot.layout?.shapes ?? []) [shape.x0, shape.x1, shape.y0, shape.y1].forEach(add);
         }
         return digest;

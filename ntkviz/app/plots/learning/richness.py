@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -108,32 +109,50 @@ class RichnessPlot(Plot):
         self.figure.layout.yaxis2.update(scaleanchor="x2", constraintoward="top")
         self.figure.layout.xaxis.update(range=[0, self._steps[-1] * 1.02], nticks=6)
 
-    def restart(self, predicted: Float[np.ndarray, "times"], time: int, width: int) -> None:
-        """Draw the kernel's prediction for each step, and mark the step `time`; networks will have this width."""
-        self._kernel, self._time, self._width, self._networks = np.asarray(predicted), time, width, []
-        self._limit = np.empty(0)
+    def restart(
+        self,
+        predicted: Float[np.ndarray, "times"],
+        time: int,
+        width: int,
+        *,
+        limit: tuple[Float[np.ndarray, "times"], Float[np.ndarray, "times"]] | None = None,
+        networks: Sequence[Float[np.ndarray, "times"]] = (),
+    ) -> None:
+        """Draw the kernel's prediction for each step, and mark the step `time`; networks have this width.
+
+        `limit`, `networks`: what is known already of the arguments of `show_limit` and `add`, drawn in the same update.
+        """
+        self._kernel, self._time, self._width = np.asarray(predicted), time, width
+        self._limit, self._error = limit or (np.empty(0), np.empty(0))
+        self._networks = [np.asarray(outputs, dtype=float) for outputs in networks]
         self.outdate()
-        with self.drawing(self._of_kernel):
-            self._predicted.y = self._kernel
-            self.figure.layout.shapes[-1].update(x0=time, x1=time)
-        self._show()
+        known = [self._of_limit] * (limit is not None), [self._of_networks] * bool(self._networks)
+        self._draw(self._of_kernel, *itertools.chain(*known))
 
     def show_limit(self, outputs: Float[np.ndarray, "times"], errors: Float[np.ndarray, "times"]) -> None:
         """Draw the limit of training, with two of its standard errors on both sides."""
         self._limit, self._error = np.asarray(outputs), np.asarray(errors)
-        low, high = self._limit - 2 * self._error, self._limit + 2 * self._error
-        with self.drawing(self._of_limit):
-            for trace, y in zip(self._limits, (low, high, self._limit), strict=True):
-                trace.y = y
-        self._show()
+        self._draw(self._of_limit)
 
     def add(self, outputs: Float[np.ndarray, "times"]) -> None:
         """Draw one more trained network."""
         self._networks.append(np.asarray(outputs, dtype=float))
-        with self.drawing(self._of_networks):
-            for trace, y in zip(self._lines, self._drawn_networks(), strict=True):
-                trace.y = y
-        self._show()
+        self._draw(self._of_networks)
+
+    def _draw(self, *parts: Part) -> None:
+        low, high = self._limit - 2 * self._error, self._limit + 2 * self._error
+        with self.drawing(*parts):
+            if self._of_kernel in parts:
+                self._predicted.y = self._kernel
+                self.figure.layout.shapes[-1].update(x0=self._time, x1=self._time)
+            if self._of_limit in parts:
+                for trace, y in zip(self._limits, (low, high, self._limit), strict=True):
+                    trace.y = y
+            if self._of_networks in parts:
+                for trace, y in zip(self._lines, self._drawn_networks(), strict=True):
+                    trace.y = y
+            self.figure.layout.yaxis.range = self._range()
+        self.say(self._words())
 
     def _drawn_networks(self) -> Iterator[np.ndarray]:
         """What each line shows: those of networks still to come are empty, and divergence is cut off."""
@@ -141,13 +160,12 @@ class RichnessPlot(Plot):
             y = self._networks[k] if k < len(self._networks) else np.full(len(self._steps), np.nan)
             yield np.where(np.abs(y) < DIVERGED, y, np.nan)
 
-    def _show(self) -> None:
-        """The range of the axis, and the line of text."""
+    def _range(self) -> list[float]:
+        """The range of the axis of outputs."""
         shown = np.concatenate([self._kernel, self._limit, *self._networks])
         shown = shown[np.abs(shown) < DIVERGED]
         ends = [round_up(1.05 * end) if end > USUAL else USUAL if end > LITTLE else LITTLE for end in _reach(shown)]
-        self.figure.layout.yaxis.range = [-ends[0], ends[1]]
-        self.say(self._words())
+        return [-ends[0], ends[1]]
 
     def _words(self) -> str:
         at = self._time
@@ -266,34 +284,57 @@ class FeaturesPlot(Plot):
         )
         figure.layout.coloraxis.colorbar.yanchor = "top"
 
-    def restart(self, before: Float[np.ndarray, "train train"], time: int, width: int) -> None:
-        """Draw the kernel before training; the other will be that after `time` steps."""
+    def restart(
+        self,
+        before: Float[np.ndarray, "train train"],
+        time: int,
+        width: int,
+        *,
+        after: tuple[Float[np.ndarray, "times train train"], float] | None = None,
+        networks: Sequence[float] = (),
+    ) -> None:
+        """Draw the kernel before training; the other is that after `time` steps.
+
+        `after`, `networks`: what is known already of the arguments of `show_after` and `add`, drawn in the same update.
+        """
         self._kernels, self._time, self._width = {"before": np.asarray(before)}, time, width
-        self._moved, self._in_networks = np.nan, []
+        self._moved, self._in_networks = np.nan, list(networks)
         self.outdate()
-        with self.drawing(self._before):
-            self.figure.data[0].z = self._kernels["before"]
-            after = counted("after {steps} step", "after {steps} steps", time).format(steps=time)
-            self.figure.layout.annotations[1].text = after
-            self._colour(before)
-        self._say()
+        measured = [self._measured] * bool(self._in_networks)
+        if after is None:
+            self._draw(before, self._before, *measured)
+        else:
+            self._note_after(*after)
+            self._draw(after[0], self._before, self._after, *measured)
 
     def show_after(self, trajectory: Float[np.ndarray, "times train train"], moved: float) -> None:
         """Draw the kernel after these steps; `moved` is the relative change of the NTK until then.
 
         `trajectory`: the kernel at all times, whose largest entry sets the colours, so that times can be compared.
         """
-        self._kernels["after"], self._moved = np.asarray(trajectory[self._time]), moved
-        with self.drawing(self._after):
-            self.figure.data[1].z = self._kernels["after"]
-            self._colour(trajectory)
-        self._say()
+        self._note_after(trajectory, moved)
+        self._draw(trajectory, self._after)
 
     def add(self, moved: float) -> None:
         """Note the relative change of one network's NTK, from before training to its end."""
         self._in_networks.append(moved)
         with self.drawing(self._measured):
             pass
+        self._say()
+
+    def _note_after(self, trajectory: Float[np.ndarray, "times train train"], moved: float) -> None:
+        self._kernels["after"], self._moved = np.asarray(trajectory[self._time]), moved
+
+    def _draw(self, coloured: np.ndarray, *parts: Part) -> None:
+        """Draw these parts; the largest entry of the kernels `coloured` sets the colours."""
+        with self.drawing(*parts):
+            if self._before in parts:
+                self.figure.data[0].z = self._kernels["before"]
+                after = counted("after {steps} step", "after {steps} steps", self._time).format(steps=self._time)
+                self.figure.layout.annotations[1].text = after
+            if self._after in parts:
+                self.figure.data[1].z = self._kernels["after"]
+            self._colour(coloured)
         self._say()
 
     def _colour(self, kernels: np.ndarray) -> None:

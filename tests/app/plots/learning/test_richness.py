@@ -68,6 +68,28 @@ def test_the_axis_holds_what_is_drawn(outputs):
     assert outputs.figure.layout.yaxis.range == (-2, 1.15)
 
 
+def updates(figure):
+    """A list that collects the updates that are sent to the page."""
+    sent = []
+    for kind in ("restyle", "relayout", "update"):
+        figure.observe(lambda change: sent.extend([change.new] * (change.new is not None)), f"_py2js_{kind}")
+    return sent
+
+
+def test_what_is_known_of_training_is_drawn_in_one_update(outputs):
+    limit, networks = (np.array([0.0, 0.25, 0.5]), np.full(3, 0.01)), [np.array([0.0, 0.3, 0.6]), np.arange(3.0)]
+    outputs.show_limit(*limit)
+    for network in networks:
+        outputs.add(network)
+    again = app.RichnessPlot(2, POINTS, LABELS, networks=2, reach=1.5)
+    sent = updates(again.figure)
+    again.restart(np.array([0.0, 0.2, 0.3]), time=2, width=1024, limit=limit, networks=networks)
+    assert len(sent) == 1
+    assert again.figure.to_json() == outputs.figure.to_json()
+    assert reading(again) == reading(outputs)
+    assert csv_records(again) == csv_records(outputs)
+
+
 @pytest.fixture
 def features():
     plot = app.FeaturesPlot(LABELS)
@@ -106,3 +128,15 @@ def test_networks_say_how_far_their_own_kernel_moved(features):
     features.settle()
     assert "kernel after is out of date" in reading(features)
     assert "12" not in reading(features)
+
+
+def test_what_is_known_of_features_is_drawn_in_one_update(features):
+    trajectory = np.stack([np.eye(3), np.outer(LABELS, LABELS)])
+    features.show_after(trajectory, moved=0.1)
+    features.add(0.12)
+    again = app.FeaturesPlot(LABELS)
+    sent = updates(again.figure)
+    again.restart(np.eye(3), time=1, width=256, after=(trajectory, 0.1), networks=[0.12])
+    assert len(sent) == 1
+    assert again.figure.to_json() == features.figure.to_json()
+    assert reading(again) == reading(features)
