@@ -101,7 +101,7 @@ def test_plots_fill_their_places(page):
     until(page, FILLED)  # a plot follows the window, whose size the test before may have changed, in a moment
 
 
-# For phones: texts of a plot that overlap each other or extend beyond its edge.
+# For phones: texts of a plot that overlap each other or extend beyond its edge, and words of an axis that are cut.
 CRAMPED = """() => [...document.querySelectorAll('.nv-plot .js-plotly-plot')].flatMap(plot => {
     const box = (part) => part.getBoundingClientRect();
     const texts = [...plot.querySelectorAll('.annotation-text, .legendtext, .xtitle, .x2title, .ytitle')].filter(
@@ -109,7 +109,9 @@ CRAMPED = """() => [...document.querySelectorAll('.nv-plot .js-plotly-plot')].fl
     const meet = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
     const on = texts.filter((one, k) => texts.slice(k + 1).some(other => meet(box(one), box(other))));
     const beyond = texts.filter(text => box(text).left < box(plot).left - 1 || box(text).right > box(plot).right + 1);
-    return [...on, ...beyond].map(text => text.textContent);
+    const words = [...plot.querySelectorAll('.xtick text, .x2tick text')];
+    const cut = words.filter(word => box(word).bottom > box(plot).bottom + 1);
+    return [...on, ...beyond, ...cut].map(text => text.textContent);
 })"""
 
 
@@ -120,6 +122,13 @@ TITLE_IN_MENU = """() => {
     title.scrollIntoView({ inline: 'center', block: 'nearest' });
     const [outer, inner] = [menu, title].map(part => part.getBoundingClientRect());
     return outer.left - 1 <= inner.left && inner.right <= outer.right + 1 && title.scrollWidth <= title.clientWidth + 1;
+}"""
+
+
+# The links to the parts of the page are all to be seen, or none if there is no room for them.
+RAIL = """() => {
+    const rail = document.querySelector('.nv-rail');
+    return !rail || getComputedStyle(rail).visibility === 'hidden' || rail.scrollWidth <= rail.clientWidth;
 }"""
 
 
@@ -142,6 +151,7 @@ def test_its_layout_is_right_and_it_is_accessible(name, page, assert_nothing_is_
             if width < 700:
                 assert_nothing_is_cramped(page)
                 assert page.evaluate(TITLE_IN_MENU)
+            assert page.evaluate(RAIL)
             assert_nothing_is_cut_off(page)
             if (width, theme) in [(390, "light"), (1366, "light"), (1366, "dark")]:
                 assert not violations(page, theme)

@@ -28,8 +28,7 @@ SHARE = 0.9
 """The share of single networks in the band."""
 
 ROOMY = 300
-"""The least height in pixels at which the legend can also name the mean and the chosen width without covering curves.
-"""
+"""The least height in pixels at which the legend can also name the mean and the chosen width."""
 
 
 class ConvergencePlot(Plot):
@@ -40,7 +39,7 @@ class ConvergencePlot(Plot):
     cannot be predicted, a dashed line c/√n is fitted to the points. Networks at the `virtual` widths are those of
     `nv.virtual_ntk`, and have their own marker. The axes are the same for all architectures, so that they can be
     compared, and are extended only for what is outside. `goals` are deviations for which the line of text says the
-    width that is needed.
+    width that is needed. A `narrow` plot names only predictions and networks in its legend, which would cover curves.
     """
 
     def __init__(
@@ -51,9 +50,11 @@ class ConvergencePlot(Plot):
         *,
         virtual: Sequence[int] = VIRTUAL_WIDTHS,
         goals: Sequence[float] = (),
+        narrow: bool = False,
     ):
         super().__init__(name)
         self.widths, self.virtual, self.seeds, self._goals = list(widths), list(virtual), seeds, list(goals)
+        self._narrow = narrow
         self._network: Hashable = None
         self._points: dict[tuple[int, int], float]
         self._left_out: set[int]
@@ -219,7 +220,7 @@ class ConvergencePlot(Plot):
         for trace, is_virtual in zip(singles, (False, True), strict=True):
             shown = [(m, deviation) for (m, _), deviation in self._points.items() if (m in self.virtual) == is_virtual]
             trace.update(x=[m for m, _ in shown], y=[deviation for _, deviation in shown], showlegend=bool(shown))
-        roomy = (self.figure.layout.height or ROOMY) >= ROOMY
+        roomy = not self._narrow and (self.figure.layout.height or ROOMY) >= ROOMY
         mean.update(x=n, y=d, showlegend=roomy and bool(means))
         mean.marker.symbol = ["diamond" if m in self.virtual else "circle" for m in means] or "circle"
         near = [m for m in means if m == self._marked]

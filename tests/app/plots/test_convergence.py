@@ -39,6 +39,15 @@ def test_convergence_plot_keeps_points_of_one_network_only():
     assert not csv_records(plot)
 
 
+def test_the_legend_of_a_narrow_plot_names_neither_the_mean_nor_the_chosen_width():
+    for narrow in (False, True):
+        plot = ConvergencePlot([64, 256], seeds=2, virtual=[], narrow=narrow)
+        plot.restart("a", 64)
+        plot.add(64, 0, 0.2)
+        assert shown(plot, "one network")
+        assert [shown(plot, name) is None for name in ("their mean", "chosen width")] == [narrow, narrow]
+
+
 def test_the_prediction_is_drawn_before_the_first_network():
     plot = ConvergencePlot([64, 256], seeds=2)
     plot.restart("a", 64)

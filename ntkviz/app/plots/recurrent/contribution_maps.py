@@ -70,7 +70,7 @@ class ContributionMaps(Plot):
         across = {"tickvals": list(range(columns)), "ticktext": self._words_bar, "range": [-0.5, columns - 0.5]}
         along = {"tickvals": list(range(rows)), "ticktext": self._words, "range": [rows - 0.5, -0.5]}
         quiet = {"showgrid": False, "fixedrange": True, "ticks": "", "tickfont": {"size": 13}}
-        x = across | quiet
+        x = across | quiet | {"automargin": True}  # on a phone the words stand upright
         y = along | quiet | {"domain": [0, MAPS]}
         bar = {"thickness": 12, "outlinewidth": 0, "x": 0.95, "len": MAPS, "y": 0, "yanchor": "bottom"}
         self.figure.update_layout(
