@@ -39,7 +39,8 @@ class ConvergencePlot(Plot):
     cannot be predicted, a dashed line c/√n is fitted to the points. Networks at the `virtual` widths are those of
     `nv.virtual_ntk`, and have their own marker. The axes are the same for all architectures, so that they can be
     compared, and are extended only for what is outside. `goals` are deviations for which the line of text says the
-    width that is needed. A `narrow` plot names only predictions and networks in its legend, which would cover curves.
+    width that is needed. The legend of a `narrow` plot leaves out the mean and the chosen width: there it would cover
+    curves.
     """
 
     def __init__(

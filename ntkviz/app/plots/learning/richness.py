@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -120,14 +119,15 @@ class RichnessPlot(Plot):
     ) -> None:
         """Draw the kernel's prediction for each step, and mark the step `time`; networks have this width.
 
-        `limit`, `networks`: what is known already of the arguments of `show_limit` and `add`, drawn in the same update.
+        `limit`: the arguments of `show_limit`, and `networks`: those of `add`, for results that are known already. All
+        is drawn in one update.
         """
         self._kernel, self._time, self._width = np.asarray(predicted), time, width
         self._limit, self._error = limit or (np.empty(0), np.empty(0))
         self._networks = [np.asarray(outputs, dtype=float) for outputs in networks]
         self.outdate()
-        known = [self._of_limit] * (limit is not None), [self._of_networks] * bool(self._networks)
-        self._draw(self._of_kernel, *itertools.chain(*known))
+        learned, trained = [self._of_limit] * bool(limit), [self._of_networks] * bool(self._networks)
+        self._draw(self._of_kernel, *learned, *trained)
 
     def show_limit(self, outputs: Float[np.ndarray, "times"], errors: Float[np.ndarray, "times"]) -> None:
         """Draw the limit of training, with two of its standard errors on both sides."""
@@ -295,7 +295,8 @@ class FeaturesPlot(Plot):
     ) -> None:
         """Draw the kernel before training; the other is that after `time` steps.
 
-        `after`, `networks`: what is known already of the arguments of `show_after` and `add`, drawn in the same update.
+        `after`: the arguments of `show_after`, and `networks`: those of `add`, for results that are known already. All
+        is drawn in one update.
         """
         self._kernels, self._time, self._width = {"before": np.asarray(before)}, time, width
         self._moved, self._in_networks = np.nan, list(networks)
