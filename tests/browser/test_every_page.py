@@ -131,6 +131,14 @@ RAIL = """() => {
     return !rail || getComputedStyle(rail).visibility === 'hidden' || rail.scrollWidth <= rail.clientWidth;
 }"""
 
+# Parts of the header that reach into the next one.
+HEADER = """() => {
+    const shown = [...document.querySelector('.nv-header').children].filter(
+        part => part.offsetWidth && !part.matches('.nv-skip'));
+    const [ends, starts] = ['right', 'left'].map(side => shown.map(part => part.getBoundingClientRect()[side]));
+    return shown.filter((part, k) => starts[k + 1] < ends[k] - 1).map(part => part.className);
+}"""
+
 
 def assert_nothing_is_cramped(page: Page) -> None:
     """On a phone, plots make room for their texts, which takes a moment."""
@@ -152,6 +160,7 @@ def test_its_layout_is_right_and_it_is_accessible(name, page, assert_nothing_is_
                 assert_nothing_is_cramped(page)
                 assert page.evaluate(TITLE_IN_MENU)
             assert page.evaluate(RAIL)
+            assert page.evaluate(HEADER) == []
             assert_nothing_is_cut_off(page)
             if (width, theme) in [(390, "light"), (1366, "light"), (1366, "dark")]:
                 assert not violations(page, theme)
