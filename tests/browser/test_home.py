@@ -7,6 +7,8 @@ import pytest
 from pages import CHAPTERS, open_chapter
 from playwright.sync_api import expect
 
+from ntkviz.app.server.page_policy import COOKIE
+
 HOME = "00_home"
 
 
@@ -65,6 +67,6 @@ def test_chinese_pages_lead_to_each_other_and_to_english(page, course):
     page.set_extra_http_headers({"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"})
     page.goto(course.url)  # the language that was chosen last counts more than the browser's
     page.wait_for_url("**/render/00_home.ipynb*")
-    page.context.clear_cookies()
+    page.context.clear_cookies(name=COOKIE)  # without Jupyter's own, the page could not shut down its kernel
     page.goto(course.url)
     page.wait_for_url("**/zh/00_home.ipynb*")
