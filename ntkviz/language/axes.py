@@ -49,10 +49,8 @@ class Index(AxesMap):
 
     def check(self, shape: Shape) -> None:
         """Raise `IndexError` if the key does not fit the shape, since JAX would clamp an index that is too large."""
-        entries = [k for k in self.written_out(len(shape)) if k is not None]
-        slices = [isinstance(k, Frozen) and k.kind == "slice" for k in entries]
-        lengths = [1 if free else n for n, free in zip(shape, slices, strict=True)]  # slices fit any length
-        self(np.broadcast_to(False, lengths), len(shape))
+        if problem := _index_problem(self, shape):
+            raise IndexError(problem)
 
     @property
     def takes_axes_apart(self) -> bool:
@@ -72,8 +70,8 @@ def freeze(key: Any) -> Any:
     """Make one entry of an index hashable."""
     if isinstance(key, slice):
         return Frozen("slice", (key.start, key.stop, key.step))
-    if key is None or key is Ellipsis or isinstance(key, int):
-        return key
+    if key is None or key is Ellipsis or (isinstance(key, int) and not isinstance(key, bool)):
+        return key  # a truth value is a mask, and no number, though True == 1
     array = np.asarray(key)
     return Frozen("array", (tuple(array.ravel().tolist()), array.shape, str(array.dtype)))
 
@@ -205,6 +203,19 @@ def rearranged_shape(how: AxesMap, shape: Shape) -> Shape:
     if isinstance(found, str):
         raise ValueError(found)
     return found
+
+
+@functools.lru_cache(maxsize=4096)
+def _index_problem(index: Index, shape: Shape) -> str:
+    """What NumPy says if an index does not fit the shape, otherwise nothing; cached, as programs are recorded often."""
+    entries = [k for k in index.written_out(len(shape)) if k is not None]
+    slices = [isinstance(k, Frozen) and k.kind == "slice" for k in entries]
+    lengths = [1 if free else n for n, free in zip(shape, slices, strict=True)]  # slices fit any length
+    try:
+        index(np.broadcast_to(False, lengths), len(shape))
+    except IndexError as problem:
+        return str(problem)
+    return ""
 
 
 @functools.lru_cache(maxsize=4096)

@@ -58,7 +58,7 @@ class Recorder:
         refusal = f"Expected a number, not a value of type {type(x).__name__}."
         # Converted to floats, so that changing 1 to 1.0 does not recompile; copied, since authors may change x.
         number = np.array(real_array(x, "A number of the program", refusal, ProgramError))
-        if not np.all(np.isfinite(number)):
+        if not np.isfinite(number).all():
             raise HyperparameterError("A number in the program is not finite; every hyper-parameter must be finite.")
         return self._constant(number)
 

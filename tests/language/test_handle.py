@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from ntkviz.errors import ProgramError
+
 
 @pytest.mark.parametrize(
     "key",
@@ -27,6 +29,17 @@ def test_indexing(same_as_numpy, key):
     has_ellipsis = any(k is Ellipsis for k in keys)
     with_width = (*keys, slice(None)) if has_ellipsis else (*keys, Ellipsis)
     same_as_numpy(lambda x: x[key], (4, 3), lambda x: x[with_width])
+
+
+def test_a_truth_value_is_no_index(trace):
+    """`True == 1`, so that an index that was checked before must not stand for it."""
+
+    def arch(key):
+        return lambda net, x: net.readout("v", net.input("U", x[:, None] * [[1.0], [2.0]])[:, key])
+
+    trace(arch(1))
+    with pytest.raises(ProgramError, match=r"returns shape \(2, 1, 2\)"):
+        trace(arch(True))
 
 
 def test_handles_have_the_leading_shape_only(trace):
