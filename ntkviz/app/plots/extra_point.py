@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -34,16 +35,15 @@ class KernelRowPlot(Plot):
         self._extra, self._chosen, self._note = 0.0, 0, ""
         figure = self.figure
         figure.add_scatter(
-            x=[],
+            x=self.positions,
             y=[],
             mode="lines+markers",
             name=_("with the extra point"),
             line={"color": theme.LIMIT, "width": 4},
             marker_size=9,
         )
-        figure.add_scatter(
-            x=[], y=[], mode="lines", name=_("without it"), line={"color": theme.THIRD, "width": 4, "dash": "dash"}
-        )
+        dashed = {"color": theme.THIRD, "width": 4, "dash": "dash"}
+        figure.add_scatter(x=self.positions, y=[], mode="lines", name=_("without it"), line=dashed)
         figure.add_scatter(x=[], y=[], mode="markers", name=_("random networks, with it"))
         figure.data[2].marker.update(color=theme.FINITE, size=9)
         figure.data[2].error_y.update(type="data", color=theme.FINITE, thickness=2, width=4)
@@ -93,9 +93,8 @@ class KernelRowPlot(Plot):
         reach = [self._alone, self._together, *([mean - bars, mean + bars] if self._networks else [])]
         with_it, without, networks, extra = self.figure.data
         with self.drawing():
-            with_it.update(x=self.positions, y=self._together[:-1])
-            without.update(x=self.positions, y=self._alone)
-            networks.update(x=where if self._networks else [], y=mean if self._networks else [])
+            with_it.y, without.y = self._together[:-1], self._alone
+            networks.update(x=where, y=mean if self._networks else [])
             networks.error_y.array = bars if self._networks else []
             extra.update(x=where[-1:], y=self._together[-1:])
             self.figure.layout.yaxis.range = round_range(reach)
@@ -160,8 +159,12 @@ class TwoBatches(Plot):
         self._places = np.append(np.arange(count), np.arange(count, 2 * count + 1) + 0.5)
         end = self._places[-1] + 0.5
         figure = self.figure
-        for _block in range(4):
-            figure.add_heatmap(z=[], x=[], y=[], coloraxis="coloraxis", xgap=1, ygap=1)
+        pair, shared = _("{row} and {column}").format, {"coloraxis": "coloraxis", "xgap": 1, "ygap": 1}
+        for rows, columns in self._blocks():
+            figure.add_heatmap(z=[], x=self._places[columns], y=self._places[rows], **shared)
+            named = [[pair(row=r, column=c) for c in self.names[columns]] for r in self.names[rows]]
+            figure.data[-1].customdata = named
+            figure.data[-1].hovertemplate = _("points %{customdata}: %{z:.3g}<extra></extra>")
         axis = {
             "tickvals": self._places,
             "ticktext": [*names, *names, "+"],
@@ -183,6 +186,11 @@ class TwoBatches(Plot):
             margin={"l": 48, "r": 10, "t": theme.HEADING, "b": 48},
         )
 
+    def _blocks(self) -> list[tuple[slice, slice]]:
+        """The rows and columns of the kernel between the two batches, block by block."""
+        parts = slice(0, self._count), slice(self._count, 2 * self._count + 1)
+        return list(itertools.product(parts, parts))
+
     def _batch_names(self) -> Iterator[dict[str, Any]]:
         """The names of the batches, outside the numbers of their points."""
         middles = (self._count - 1) / 2, (3 * self._count + 1) / 2
@@ -195,12 +203,9 @@ class TwoBatches(Plot):
         """Show the kernels within the first batch `(B, B)`, across `(B, B + 1)`, within the second `(B + 1, B + 1)`."""
         b = self._count
         self._kernel = np.block([[alone, across], [across.T, together]])
-        parts, pair = [slice(0, b), slice(b, 2 * b + 1)], _("{row} and {column}").format
         with self.drawing():
-            for trace, (rows, columns) in zip(self.figure.data, [(r, c) for r in parts for c in parts], strict=True):
-                trace.update(x=self._places[columns], y=self._places[rows], z=self._kernel[rows, columns])
-                trace.customdata = [[pair(row=r, column=c) for c in self.names[columns]] for r in self.names[rows]]
-                trace.hovertemplate = _("points %{customdata}: %{z:.3g}<extra></extra>")
+            for trace, (rows, columns) in zip(self.figure.data, self._blocks(), strict=True):
+                trace.z = self._kernel[rows, columns]
             self.figure.layout.coloraxis.update(theme.kernel_colours(float(np.max(alone)), float(np.min(alone))))
         within, between = (float(np.trace(block[:, :b])) / b for block in (alone, across))
         apart = relative_frobenius(together[:b, :b], alone)

@@ -30,6 +30,7 @@ class PhaseDiagram(Plot):
     def __init__(self, sigma_w: Sequence[float], sigma_b: Sequence[float], name: str = "phase-diagram"):
         super().__init__(name)
         self.sigma_w, self.sigma_b = np.asarray(sigma_w, dtype=float), np.asarray(sigma_b, dtype=float)
+        self._lengths: bool | None = None  # whether the heatmap is set for mean squares
         self._correlation = self._square = self._slope = np.full((len(self.sigma_w), len(self.sigma_b)), np.nan)
         figure = self.figure
         figure.add_heatmap(
@@ -90,7 +91,11 @@ class PhaseDiagram(Plot):
         with self.drawing():
             edge.z = slope.T
             marker.update(x=[at[0]], y=[at[1]])
-            field.update(_lengths(square.T) if lengths else _correlations(correlation.T))
+            if lengths != self._lengths:  # plotly takes half a millisecond to find that nothing changes
+                self._lengths = lengths
+                field.update(_for_mean_squares() if lengths else _for_correlations())
+            field.z = np.log10(square.T) if lengths else correlation.T
+            field.customdata = square.T if lengths else None
             self.figure.layout.annotations[0].text = _heading(layer, lengths)
         said = _phase(float(slope_at), growth_at)
         if lengths:
@@ -105,11 +110,9 @@ class PhaseDiagram(Plot):
             yield tuple(map(float, (self.sigma_w[i], self.sigma_b[j], *fields)))
 
 
-def _correlations(field: np.ndarray) -> dict[str, Any]:
-    """Settings for the heatmap of a correlation, `(σ_b, σ_w)`."""
+def _for_correlations() -> dict[str, Any]:
+    """Settings of the heatmap for correlations."""
     return {
-        "z": field,
-        "customdata": None,
         "zmin": 0,
         "zmax": 1,
         "colorbar": {"tickvals": [0, 0.5, 1], "ticktext": ["0", "0.5", "1"]},
@@ -117,11 +120,9 @@ def _correlations(field: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _lengths(field: np.ndarray) -> dict[str, Any]:
-    """Settings for the heatmap of a mean square, `(σ_b, σ_w)`, by its power of ten."""
+def _for_mean_squares() -> dict[str, Any]:
+    """Settings of the heatmap for powers of ten of mean squares, which are its `customdata`."""
     return {
-        "z": np.log10(field),
-        "customdata": field,
         "zmin": -REACH,
         "zmax": REACH,
         "colorbar": {
@@ -184,11 +185,10 @@ class LayersPlot(Plot):
         self._networks: list[np.ndarray] = []
         self._marked = 0
         figure = self.figure
-        figure.add_scatter(x=[], y=[], mode="lines", name=_("infinite width"), line={"color": theme.LIMIT, "width": 4})
-        figure.add_scatter(
-            x=[], y=[], mode="lines", name=_("its NTK"), line={"color": theme.THIRD, "width": 3, "dash": "dash"}
-        )
-        figure.add_scatter(x=[], y=[], mode="markers", name=_("networks"))
+        lines = {"x": self.layers, "y": [], "mode": "lines"}
+        figure.add_scatter(name=_("infinite width"), line={"color": theme.LIMIT, "width": 4}, **lines)
+        figure.add_scatter(name=_("its NTK"), line={"color": theme.THIRD, "width": 3, "dash": "dash"}, **lines)
+        figure.add_scatter(x=self.layers, y=[], mode="markers", name=_("networks"))
         figure.data[2].marker.update(color=theme.FINITE, size=7)
         figure.data[2].error_y.update(type="data", color=theme.FINITE, thickness=1.5, width=3)
         figure.update_traces(hovertemplate=_("layer %{x}: %{y:.3f}<extra>%{fullData.name}</extra>"))
@@ -223,9 +223,8 @@ class LayersPlot(Plot):
         mean, std = self._spread()
         shown = slice(None) if self._networks else slice(0)
         with self.drawing():
-            limit.update(x=self.layers, y=self._limit)
-            tangent.update(x=self.layers, y=self._tangent)
-            networks.update(x=self.layers[shown], y=mean[shown])
+            limit.y, tangent.y = self._limit, self._tangent
+            networks.y = mean[shown]
             networks.error_y.array = std[shown]
             lowest = min(0.0, *self._limit, *self._tangent, *(mean - std)[shown])
             self.figure.layout.yaxis.range = [lowest - 0.05, 1.05]

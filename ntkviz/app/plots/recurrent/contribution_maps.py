@@ -51,6 +51,7 @@ class ContributionMaps(Plot):
         self._words, self._words_bar = list(words), list(words_bar)
         self._sides: list[Parts | None] = [None, None]
         self._unit = 1.0
+        self._drawn_around: tuple[Any, ...] = ()  # the arguments of `_draw_around`
         self.parts = [Part(f"“{left}”", [0]), Part(f"“{right}”", [2])]
         self._lengths = len(words), len(words_bar)
         figure, (rows, columns) = self.figure, self._lengths
@@ -121,14 +122,11 @@ class ContributionMaps(Plot):
         self._sides[1], self._lengths, self._unit = limit, (length, length_bar), unit
         self.outdate()
         with self.drawing(self.parts[1]):
-            self.figure.layout.coloraxis.colorbar.title = {"text": f"× {figures(unit)}", "font": {"size": 13}}
             self._draw(1)
-            steps = range(1, min(self._lengths) + 1)
-            for circles in self.figure.data[1:4:2]:
-                circles.update(x=[length_bar - k for k in steps], y=[length - k for k in steps])
-            y, x = chosen
-            self.figure.update_shapes(x0=x - 1.5, x1=x - 0.5, y0=y - 1.5, y1=y - 0.5)
-            self._unrolled.draw(self._lengths, chosen, average)
+            drawn = (self._lengths, unit, chosen, average)
+            if drawn != self._drawn_around:  # plotly takes milliseconds to find that nothing changes
+                self._drawn_around = drawn
+                self._draw_around(unit, chosen, average)
         self._read()
 
     def add(self, network: Parts) -> None:
@@ -137,6 +135,17 @@ class ContributionMaps(Plot):
         with self.drawing(self.parts[0]):
             self._draw(0)
         self._read()
+
+    def _draw_around(self, unit: float, chosen: tuple[int, int], average: bool) -> None:
+        """Draw what surrounds the numbers: the unit of the colours, the circles, the chosen cell, and the network."""
+        length, length_bar = self._lengths
+        self.figure.layout.coloraxis.colorbar.title = {"text": f"× {figures(unit)}", "font": {"size": 13}}
+        steps = range(1, min(self._lengths) + 1)
+        for circles in self.figure.data[1:4:2]:
+            circles.update(x=[length_bar - k for k in steps], y=[length - k for k in steps])
+        y, x = chosen
+        self.figure.update_shapes(x0=x - 1.5, x1=x - 0.5, y0=y - 1.5, y1=y - 0.5)
+        self._unrolled.draw(self._lengths, chosen, average)
 
     def equal_lag_share(self, side: int) -> float:
         """The share of pairs of equal lag in the sum of all absolute values; NaN if the map is zero."""
