@@ -37,6 +37,9 @@ MEMORY: dict[str, Any] = {f"distributed.worker.memory.{stage}": False for stage 
 """A worker near its memory limit is started anew, where its tasks begin again, at most ten times. By default it would
 first pause until memory is freed; but what it holds are compiled functions, so that all pages would wait for ever.
 """
+RETURN_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(2**16)}
+"""Makes a process return memory that it has freed, as in Dask's own workers; kernels of a class wait most of the time.
+"""
 
 
 class Nice(WorkerPlugin):
@@ -49,12 +52,12 @@ class Nice(WorkerPlugin):
 
 @contextlib.contextmanager
 def hosted() -> Iterator[dict[str, str]]:
-    """Run the cluster; yields the environment variables that let a process connect to it."""
+    """Run the cluster; yields the environment variables of processes that should use it."""
     secured = security()
     with tempfile.TemporaryDirectory(prefix="ntkviz-") as folder, dask.config.set(NO_PAGES | MEMORY):
         parts = scheduler(secured), workers(folder, secured)
         with SpecCluster(scheduler=parts[0], workers=parts[1], security=secured, silence_logs=LOG) as cluster:
-            yield {ENGINE: cluster.scheduler_address, **credentials(secured)}
+            yield {ENGINE: cluster.scheduler_address, **RETURN_MEMORY, **credentials(secured)}
 
 
 def scheduler(secured: Security | None) -> dict[str, Any]:
