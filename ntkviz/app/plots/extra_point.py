@@ -94,7 +94,7 @@ class KernelRowPlot(Plot):
         with_it, without, networks, extra = self.figure.data
         with self.drawing():
             with_it.y, without.y = self._together[:-1], self._alone
-            networks.update(x=where, y=mean if self._networks else [])
+            networks.update(x=where if self._networks else [], y=mean if self._networks else [])
             networks.error_y.array = bars if self._networks else []
             extra.update(x=where[-1:], y=self._together[-1:])
             self.figure.layout.yaxis.range = round_range(reach)

@@ -30,7 +30,7 @@ class PhaseDiagram(Plot):
     def __init__(self, sigma_w: Sequence[float], sigma_b: Sequence[float], name: str = "phase-diagram"):
         super().__init__(name)
         self.sigma_w, self.sigma_b = np.asarray(sigma_w, dtype=float), np.asarray(sigma_b, dtype=float)
-        self._lengths: bool | None = None  # whether the heatmap is set for mean squares
+        self._lengths: bool | None = None  # whether the heatmap is set up for mean squares
         self._correlation = self._square = self._slope = np.full((len(self.sigma_w), len(self.sigma_b)), np.nan)
         figure = self.figure
         figure.add_heatmap(
@@ -92,8 +92,8 @@ class PhaseDiagram(Plot):
             edge.z = slope.T
             marker.update(x=[at[0]], y=[at[1]])
             if lengths != self._lengths:  # plotly takes half a millisecond to find that nothing changes
-                self._lengths = lengths
                 field.update(_for_mean_squares() if lengths else _for_correlations())
+                self._lengths = lengths
             field.z = np.log10(square.T) if lengths else correlation.T
             field.customdata = square.T if lengths else None
             self.figure.layout.annotations[0].text = _heading(layer, lengths)
@@ -188,7 +188,7 @@ class LayersPlot(Plot):
         lines = {"x": self.layers, "y": [], "mode": "lines"}
         figure.add_scatter(name=_("infinite width"), line={"color": theme.LIMIT, "width": 4}, **lines)
         figure.add_scatter(name=_("its NTK"), line={"color": theme.THIRD, "width": 3, "dash": "dash"}, **lines)
-        figure.add_scatter(x=self.layers, y=[], mode="markers", name=_("networks"))
+        figure.add_scatter(x=[], y=[], mode="markers", name=_("networks"))
         figure.data[2].marker.update(color=theme.FINITE, size=7)
         figure.data[2].error_y.update(type="data", color=theme.FINITE, thickness=1.5, width=3)
         figure.update_traces(hovertemplate=_("layer %{x}: %{y:.3f}<extra>%{fullData.name}</extra>"))
@@ -224,7 +224,7 @@ class LayersPlot(Plot):
         shown = slice(None) if self._networks else slice(0)
         with self.drawing():
             limit.y, tangent.y = self._limit, self._tangent
-            networks.y = mean[shown]
+            networks.update(x=self.layers[shown], y=mean[shown])
             networks.error_y.array = std[shown]
             lowest = min(0.0, *self._limit, *self._tangent, *(mean - std)[shown])
             self.figure.layout.yaxis.range = [lowest - 0.05, 1.05]

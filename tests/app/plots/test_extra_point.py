@@ -33,7 +33,7 @@ def test_a_row_with_and_without_the_extra_point(row):
     low, high = row.figure.layout.yaxis.range
     assert low < -7 < 5 < high
     assert "ξ2 with itself: 2.00 without the extra point, 1.00 with it. a note" in reading(row)
-    assert len(networks.y) == 0
+    assert len(networks.x) == 0
 
 
 def test_networks_are_a_mean_and_a_spread(row):
@@ -48,7 +48,7 @@ def test_networks_are_a_mean_and_a_spread(row):
     assert [r["point"] for r in rows] == ["1", "2", "3", "4", "5", "extra"]
     assert (rows[1]["without_extra"], rows[1]["with_extra"], rows[5]["networks"]) == ("2.0", "1.0", "2")
     row.restart(np.ones(5), np.ones(6), chosen=0, extra=0.0)
-    assert len(networks.y) == 0
+    assert len(networks.x) == 0
 
 
 @pytest.mark.parametrize(("name", "moved"), [("batchnorm_mlp", True), ("layernorm_mlp", False), ("mlp", False)])

@@ -78,7 +78,7 @@ def test_lines_then_points_with_their_spread(layers):
     limit, tangent, networks = layers.figure.data
     assert limit.y == pytest.approx([0.9, 0.5, 0.25])
     assert tangent.y == pytest.approx([0.8, 0.3, 0.1])
-    assert len(networks.y) == 0
+    assert len(networks.x) == 0
     assert reading(layers) == "Layer 2: correlation of the inputs 0.50, of the NTK 0.30."
     assert layers.figure.layout.shapes[0].x0 == 2
     layers.add([1.0, 0.4, 0.0])
@@ -88,7 +88,7 @@ def test_lines_then_points_with_their_spread(layers):
     assert layers.figure.layout.yaxis.range[0] < -0.2 - 0.2 * 2**0.5
     assert "of the inputs 0.50 (in networks 0.50 ± 0.14), of the NTK" in reading(layers)
     layers.restart([0.9, 0.5, 0.25], [0.8, 0.3, 0.1], layer=3)
-    assert len(networks.y) == 0
+    assert len(networks.x) == 0
 
 
 def test_layers_csv(layers):
