@@ -38,8 +38,7 @@ MEMORY: dict[str, Any] = {f"distributed.worker.memory.{stage}": False for stage 
 first pause until memory is freed; but what it holds are compiled functions, so that all pages would wait for ever.
 """
 RETURN_MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(2**16)}
-"""Makes a process return memory that it has freed, as in Dask's own workers; kernels of a class wait most of the time.
-"""
+"""Makes glibc return freed memory to the system, as Dask's own workers do: a class has many kernels, mostly idle."""
 
 
 class Nice(WorkerPlugin):
@@ -57,7 +56,12 @@ def hosted() -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(prefix="ntkviz-") as folder, dask.config.set(NO_PAGES | MEMORY):
         parts = scheduler(secured), workers(folder, secured)
         with SpecCluster(scheduler=parts[0], workers=parts[1], security=secured, silence_logs=LOG) as cluster:
-            yield {ENGINE: cluster.scheduler_address, **RETURN_MEMORY, **credentials(secured)}
+            yield {ENGINE: cluster.scheduler_address, **_unless_set(RETURN_MEMORY), **credentials(secured)}
+
+
+def _unless_set(defaults: dict[str, str]) -> dict[str, str]:
+    """Environment variables by name, each with the value that it has already, or else with its default."""
+    return {name: os.environ.get(name, default) for name, default in defaults.items()}
 
 
 def scheduler(secured: Security | None) -> dict[str, Any]:
@@ -73,7 +77,7 @@ def workers(folder: str, secured: Security | None) -> dict[str, dict[str, Any]]:
     machine has room for one process with JAX, which then serves both.
     """
     compiled = {"JAX_COMPILATION_CACHE_DIR": f"{folder}/compiled", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
-    shared: dict[str, Any] = {"env": compiled | {name: os.environ[name] for name in compiled if name in os.environ}}
+    shared: dict[str, Any] = {"env": _unless_set(compiled)}
     shared |= {"local_directory": folder, "silence_logs": LOG} | address(secured)
     cores, memory = machine.cores(), int(machine.memory_total())
     quick, background = max(2, cores), max(1, cores // 2)

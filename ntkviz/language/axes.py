@@ -71,7 +71,7 @@ def freeze(key: Any) -> Any:
     if isinstance(key, slice):
         return Frozen("slice", (key.start, key.stop, key.step))
     if key is None or key is Ellipsis or (isinstance(key, int) and not isinstance(key, bool)):
-        return key  # a truth value is a mask, and no number, though True == 1
+        return key  # a bool is a mask, although True == 1
     array = np.asarray(key)
     return Frozen("array", (tuple(array.ravel().tolist()), array.shape, str(array.dtype)))
 
@@ -207,7 +207,7 @@ def rearranged_shape(how: AxesMap, shape: Shape) -> Shape:
 
 @functools.lru_cache(maxsize=4096)
 def _index_problem(index: Index, shape: Shape) -> str:
-    """What NumPy says if an index does not fit the shape, otherwise nothing; cached, as programs are recorded often."""
+    """NumPy's message if an index does not fit the shape, otherwise empty; cached, as programs are recorded often."""
     entries = [k for k in index.written_out(len(shape)) if k is not None]
     slices = [isinstance(k, Frozen) and k.kind == "slice" for k in entries]
     lengths = [1 if free else n for n, free in zip(shape, slices, strict=True)]  # slices fit any length

@@ -32,7 +32,7 @@ def test_indexing(same_as_numpy, key):
 
 
 def test_a_truth_value_is_no_index(trace):
-    """`True == 1`, so that an index that was checked before must not stand for it."""
+    """`True == 1`, but the cached rule for the index 1 must not answer for the mask `True`."""
 
     def arch(key):
         return lambda net, x: net.readout("v", net.input("U", x[:, None] * [[1.0], [2.0]])[:, key])

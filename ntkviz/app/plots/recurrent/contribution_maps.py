@@ -51,7 +51,7 @@ class ContributionMaps(Plot):
         self._words, self._words_bar = list(words), list(words_bar)
         self._sides: list[Parts | None] = [None, None]
         self._unit = 1.0
-        self._drawn_around: tuple[Any, ...] = ()  # the arguments of `_draw_around`
+        self._frame: tuple[Any, ...] = ()  # the settings for which `_draw_frame` drew last
         self.parts = [Part(f"“{left}”", [0]), Part(f"“{right}”", [2])]
         self._lengths = len(words), len(words_bar)
         figure, (rows, columns) = self.figure, self._lengths
@@ -123,10 +123,10 @@ class ContributionMaps(Plot):
         self.outdate()
         with self.drawing(self.parts[1]):
             self._draw(1)
-            drawn = (self._lengths, unit, chosen, average)
-            if drawn != self._drawn_around:  # plotly takes milliseconds to find that nothing changes
-                self._drawn_around = drawn
-                self._draw_around(unit, chosen, average)
+            frame = self._lengths, unit, chosen, average
+            if frame != self._frame:  # plotly takes milliseconds to find that nothing changes
+                self._draw_frame(unit, chosen, average)
+                self._frame = frame
         self._read()
 
     def add(self, network: Parts) -> None:
@@ -136,8 +136,8 @@ class ContributionMaps(Plot):
             self._draw(0)
         self._read()
 
-    def _draw_around(self, unit: float, chosen: tuple[int, int], average: bool) -> None:
-        """Draw what surrounds the numbers: the unit of the colours, the circles, the chosen cell, and the network."""
+    def _draw_frame(self, unit: float, chosen: tuple[int, int], average: bool) -> None:
+        """Draw what does not depend on the kernel: the colours' unit, the circles, the chosen cell and the network."""
         length, length_bar = self._lengths
         self.figure.layout.coloraxis.colorbar.title = {"text": f"× {figures(unit)}", "font": {"size": 13}}
         steps = range(1, min(self._lengths) + 1)
