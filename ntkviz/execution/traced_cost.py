@@ -192,14 +192,14 @@ def _inner(equation: Any) -> Iterable[Jaxpr]:
 
 @functools.cache
 def seconds_each() -> Work:
-    """The seconds per operation of each kind on this machine, measured at the first call (about 0.2 s)."""
-    side, count = 512, 2**17  # long enough to be measured, and small, since a page keeps the memory
-    square, row = jnp.ones((side, side), jnp.float32), jnp.linspace(0.1, 0.9, count)
+    """The seconds per operation of each kind on this machine, measured at the first call (about 0.3 s)."""
+    side = 768
+    square, row = jnp.ones((side, side), jnp.float32), jnp.linspace(0.1, 0.9, side * side)
     return Work(
         products=_time(lambda m: m @ m, square) / side**3,
-        transcendental=_time(lambda x: jnp.sin(jnp.exp(x)), row) / (2 * count),
-        random=_time(lambda key: jax.random.bits(key, row.shape, "uint32"), jax.random.key(0)) / count,
-        simple=_time(lambda x: functools.reduce(lambda y, _: y * y + x, range(8), x), row) / (16 * count),
+        transcendental=_time(lambda x: jnp.sin(jnp.exp(x)), row) / (2 * row.size),
+        random=_time(lambda key: jax.random.bits(key, row.shape, "uint32"), jax.random.key(0)) / row.size,
+        simple=_time(lambda x: functools.reduce(lambda y, _: y * y + x, range(8), x), row) / (16 * row.size),
         started=SECONDS_TO_START,
     )
 
