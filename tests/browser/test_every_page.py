@@ -92,9 +92,11 @@ def test_it_shows_the_notebooks_results_and_not_its_code(name, page):
         page.locator("mjx-container:visible").first.wait_for()
 
 
-FILLED = """[...document.querySelectorAll('.nv-plot:not(.nv-hidden)')].every(
-    plot => Math.abs(plot.querySelector('.main-svg').getBoundingClientRect().width - plot.clientWidth) <= 2
-)"""
+# A plot that is not drawn yet does not fill its place.
+FILLED = """[...document.querySelectorAll('.nv-plot:not(.nv-hidden)')].every(plot => {
+    const drawn = plot.querySelector('.main-svg');
+    return drawn && Math.abs(drawn.getBoundingClientRect().width - plot.clientWidth) <= 2;
+})"""
 
 
 def test_plots_fill_their_places(page):
