@@ -18,6 +18,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Var
 
 from .cost import Cost
@@ -194,12 +195,12 @@ def _inner(equation: Any) -> Iterable[Jaxpr]:
 def seconds_each() -> Work:
     """The seconds per operation of each kind on this machine, measured at the first call (about 0.3 s)."""
     side = 768
-    square, row = jnp.ones((side, side), jnp.float32), jnp.linspace(0.1, 0.9, side * side)
+    square = jax.device_put(np.linspace(0.1, 0.9, side * side, dtype=np.float32).reshape(side, side))
     return Work(
         products=_time(lambda m: m @ m, square) / side**3,
-        transcendental=_time(lambda x: jnp.sin(jnp.exp(x)), row) / (2 * row.size),
-        random=_time(lambda key: jax.random.bits(key, row.shape, "uint32"), jax.random.key(0)) / row.size,
-        simple=_time(lambda x: functools.reduce(lambda y, _: y * y + x, range(8), x), row) / (16 * row.size),
+        transcendental=_time(lambda x: jnp.sin(jnp.exp(x)), square) / (2 * square.size),
+        random=_time(lambda key: jax.random.bits(key, square.shape, "uint32"), jax.random.key(0)) / square.size,
+        simple=_time(lambda x: functools.reduce(lambda y, _: y * y + x, range(8), x), square) / (16 * square.size),
         started=SECONDS_TO_START,
     )
 
@@ -207,12 +208,15 @@ def seconds_each() -> Work:
 def _time(call: Callable[[Any], Any], argument: Any) -> float:
     """The shortest of a few run times, after one run that compiles.
 
-    `argument` is passed rather than closed over, because XLA would fold a constant.
+    `argument` is passed rather than closed over, because XLA would fold a constant. Each run writes over the result of
+    the one before, because memory that is freed between runs stays with the process.
     """
-    compiled, times = jax.jit(call), []
+    compiled = jax.jit(lambda argument, before: call(argument), donate_argnums=1, keep_unused=True)
+    made = jax.eval_shape(call, argument)
+    result, times = jax.device_put(np.zeros(made.shape, made.dtype)), []
     for _ in range(6):
         start = time.perf_counter()
-        jax.block_until_ready(compiled(argument))
+        result = jax.block_until_ready(compiled(argument, result))
         times.append(time.perf_counter() - start)
     return min(times[1:])
 
