@@ -17,8 +17,9 @@ from typing import Any, cast
 def without_iri_grammar() -> Iterator[None]:
     """A context in which jsonschema does not find the package with which it would check IRIs.
 
-    ``go.FigureWidget`` imports nbformat and hence jsonschema, which builds a grammar on import: most of a kernel's
-    start-up time, for a check that nothing here needs (jsonschema issue 1428).
+    ``go.FigureWidget`` imports nbformat and hence jsonschema, and so do Jupyter's servers. It builds a grammar on
+    import: most of the start-up time of a kernel and half that of the dashboard, for a check that nothing here needs
+    (jsonschema issue 1428).
     """
     name = "rfc3987_syntax"
     if name in sys.modules:

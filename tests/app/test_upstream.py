@@ -3,6 +3,7 @@
 import ast
 import importlib
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -62,3 +63,9 @@ def test_a_package_is_hidden_only_temporarily(monkeypatch):
     with upstream.without_iri_grammar(), pytest.raises(ModuleNotFoundError):
         importlib.import_module("rfc3987_syntax")
     assert "rfc3987_syntax" not in sys.modules
+
+
+@pytest.mark.parametrize("module", ["ntkviz.app.serve", "ntkviz.app.style.theme"])
+def test_neither_the_dashboard_nor_a_page_builds_the_grammar(module):
+    check = f"import {module}, sys; assert 'jsonschema' in sys.modules and 'rfc3987_syntax' not in sys.modules"
+    subprocess.run([sys.executable, "-c", check], check=True)
