@@ -2,6 +2,7 @@
 
 import math
 import os
+import platform
 from types import SimpleNamespace
 
 import psutil
@@ -219,3 +220,15 @@ def test_the_engines_threads_and_memory_are_the_pods(write, memory, expected):
     write(V2, {f"{POD}/memory.max": memory * GB, f"{POD}/memory.current": GB, f"{POD}/cpu.max": "200000 100000"})
     workers = {name: worker["options"] for name, worker in host.workers("somewhere", None).items()}
     assert {name: (w["nthreads"], w["memory_limit"]) for name, w in workers.items()} == expected
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no function for it")
+def test_freed_memory_is_returned_although_some_beyond_it_is_in_use():
+    own = psutil.Process()
+    blocks = [bytearray(b"x") * (64 * 1024) for _ in range(2000)]  # 131 MB, in blocks that glibc keeps when freed
+    last = blocks.pop()
+    blocks.clear()
+    before = own.memory_info().rss
+    machine.return_freed_memory()
+    assert before - own.memory_info().rss > 100e6
+    assert len(last) == 64 * 1024

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from ... import machine
 from ...distant.requests import GivenUp, preparing, wanted_until
 from ...errors import NtkvizError
 from ..translation.refusals import refused
@@ -152,6 +153,7 @@ class Background:
             if request is not None:
                 with wanted_until(request.cancelled.is_set):
                     self._serve(request)
+                self._return_memory()
             elif task is not None:
                 self._prepare(task)
 
@@ -207,6 +209,12 @@ class Background:
             self._idle.appendleft(task)
         except Exception as error:  # preparation is optional: a failure will show when the result is needed
             log.info("preparing failed: %s", error)
+        self._return_memory()
+
+    def _return_memory(self) -> None:
+        """Return freed memory to the system, unless there is more to do: most open pages are idle most of the time."""
+        if not (self._next or self._idle):
+            machine.return_freed_memory()
 
     def _hand_over(self, request: Request, update: Update) -> None:
         """Run `update` on the event loop and wait for it, unless the request has been superseded."""

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from ntkviz import machine
 from ntkviz.app.pages.background import Background, sentence
 from ntkviz.errors import HyperparameterError
 
@@ -216,3 +217,25 @@ def test_no_forecast_of_a_cancelled_request_is_made(background):
     time.sleep(0.9)
     go.set()
     assert not asked
+
+
+def test_memory_is_returned_when_nothing_is_left_to_do(background, monkeypatch):
+    seen = []
+    monkeypatch.setattr(machine, "return_freed_memory", lambda: seen.append("returned"))
+    background.run(lambda: iter([lambda: seen.append("step"), lambda: seen.append("step")]))
+    wait_for(lambda: "returned" in seen)
+    assert seen == ["step", "step", "returned"]
+    seen.clear()
+    background.prepare([lambda: seen.append("task"), lambda: seen.append("task")])
+    wait_for(lambda: "returned" in seen)
+    assert seen == ["task", "task", "returned"]
+
+
+def test_memory_is_returned_while_a_prepared_page_waits_for_a_reader(monkeypatch):
+    seen = []
+    monkeypatch.setattr(machine, "return_freed_memory", lambda: seen.append("returned"))
+    background = Background(watched=False)
+    background.prepare([lambda: seen.append("task")])
+    background.run(lambda: iter([lambda: seen.append("step"), lambda: seen.append("step")]))
+    wait_for(lambda: "returned" in seen and "task" in seen)
+    assert seen.count("step") <= 1
