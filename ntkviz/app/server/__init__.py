@@ -3,4 +3,4 @@
 from .. import upstream
 
 with upstream.without_iri_grammar():
-    import jupyter_events  # the first of Jupyter's packages that imports jsonschema
+    import jupyter_events  # imports jsonschema, here before the modules of this folder import Jupyter's servers
