@@ -10,6 +10,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+import types
 
 import cloudpickle
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ import pytest
 
 import ntkviz as nv
 from ntkviz import errors
+from ntkviz.distant import pickling
 
 A = nv.architectures
 X = np.random.default_rng(0).normal(size=(3, 2))
@@ -145,6 +147,100 @@ def test_a_function_that_changed_since_arrives_unchanged():
     namespace["std"] = 3.0
     before, now = (nv.infinite_ntk(arch, X).nngp for arch in (pickle.loads(text), namespace["arch"]))
     np.testing.assert_allclose(now, 9 * before)
+
+
+def _of_a_notebook(*cells):
+    """The architecture of the function `f` of these cells, and the notebook's variables."""
+    known = {"__name__": "__main__", "nv": nv}
+    for cell in cells:
+        exec(textwrap.dedent(cell), known)
+    return nv.architecture(known["f"]), known
+
+
+SCALED = """
+    def f(net, x, *, sigma_v=1.0, name="v"):
+        std = lambda: scale * float(sigma_v)
+        return net.readout(name, nv.relu(net.input("U", x)), std=std())
+"""
+
+
+def test_a_function_whose_parts_are_constant_is_written_once(monkeypatch):
+    arch, _ = _of_a_notebook("scale = 2.0", SCALED)
+    written, write = [], pickling.pickled
+    monkeypatch.setattr(pickling, "pickled", lambda value: written.append(value) or write(value))
+    texts = {pickle.dumps(arch) for _ in range(3)}
+    assert (len(texts), written) == (1, [arch.fn])
+    assert pickle.loads(texts.pop()) == arch
+
+
+OTHER_PARTS = {
+    "global": "scale = 5.0",
+    "hidden builtin": "float = int",
+    "module": "import numpy as nv",
+    "default of a keyword": "f.__kwdefaults__['sigma_v'] = 5.0",
+    "default": "f.__defaults__ = (5.0,)",
+    "annotation": "f.__annotations__['x'] = 'float'",
+    "attribute": "f.about = 'text'",
+    "documentation": "f.__doc__ = 'Text.'",
+    "name": "f.__name__ = 'other'",
+    "qualified name": "f.__qualname__ = 'other'",
+    "name of its module": "f.__module__ = 'other'",
+    "code": "f.__code__ = f.__code__.replace(co_consts=tuple('T' if c == 'U' else c for c in f.__code__.co_consts))",
+}
+
+
+@pytest.mark.parametrize("change", OTHER_PARTS.values(), ids=OTHER_PARTS)
+def test_a_function_is_written_again_once_a_part_is_another(change):
+    arch, known = _of_a_notebook("scale = 2.0", SCALED)
+    before = pickle.dumps(arch)
+    assert pickle.dumps(arch) == before
+    exec(change, known)
+    assert pickle.dumps(arch) != before
+
+
+def test_a_function_is_written_again_once_more_of_a_package_is_imported(monkeypatch):
+    arch, _ = _of_a_notebook("scale = 2.0", SCALED)
+    before = pickle.dumps(arch)
+    monkeypatch.setitem(sys.modules, "ntkviz.relu", types.ModuleType("ntkviz.relu"))
+    assert pickle.dumps(arch) != before
+
+
+CHANGES_WITHIN = {
+    "list": ("scale = [2.0]", "scale[0]", "scale[0] = 5.0"),
+    "list in a tuple": ("scale = ([2.0],)", "scale[0][0]", "scale[0][0] = 5.0"),
+    "function": ("s = 2.0\nscale = lambda: s", "scale()", "s = 5.0"),
+    "class": ("class Scale:\n    of = 2.0", "Scale.of", "Scale.of = 5.0"),
+}
+
+
+@pytest.mark.parametrize(("define", "use", "change"), CHANGES_WITHIN.values(), ids=CHANGES_WITHIN)
+def test_a_function_is_written_again_once_a_part_has_changed_within(define, use, change):
+    arch, known = _of_a_notebook(define, SCALED.replace("scale", use))
+    before = pickle.dumps(arch)
+    exec(change, known)
+    assert pickle.dumps(arch) != before
+
+
+def test_a_function_is_written_again_once_a_variable_around_it_has_another_value():
+    scale = 2.0
+    arch = nv.architecture(lambda net, x: net.readout("v", net.input("U", x), std=scale * late))
+    texts = [pickle.dumps(arch)]
+    for scale, late in ((2.0, None), (2.0, 1.0), (5.0, 1.0)):  # noqa: B007 (the function uses them)
+        texts += [pickle.dumps(arch), pickle.dumps(arch)]
+    assert len(set(texts)) == 4
+
+
+def test_the_contents_of_a_registered_module_are_written_every_time(monkeypatch):
+    lab = types.ModuleType("lab")
+    monkeypatch.setitem(sys.modules, "lab", lab)
+    cloudpickle.register_pickle_by_value(lab)
+    try:
+        arch, _ = _of_a_notebook("import lab; lab.scale = 2.0", SCALED.replace("scale", "lab.scale"))
+        before = pickle.dumps(arch)
+        lab.scale = 5.0
+        assert pickle.dumps(arch) != before
+    finally:
+        cloudpickle.unregister_pickle_by_value(lab)
 
 
 def test_without_cloudpickle_an_anonymous_function_is_refused(monkeypatch):

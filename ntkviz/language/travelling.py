@@ -6,6 +6,9 @@ function there. It is still reachable as `name.fn`; once this is its qualified n
 Functions without an importable name (lambdas, nested functions, those of a notebook or script, which another process
 does not have) are pickled by value, if `cloudpickle` is installed. A function that comes back to the process that
 pickled it is unpickled as the same object, so that code compiled for it is reused.
+
+A page that computes on a cluster pickles its architecture for every request. The bytes of a function are therefore
+kept, and used again while nothing that they depend on can have changed.
 """
 
 from __future__ import annotations
@@ -14,18 +17,23 @@ import contextlib
 import functools
 import hashlib
 import importlib
+import itertools
 import operator
 import sys
 import types
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, cast
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 Function = Callable[..., Any]
+Parts = tuple[Any, ...]
+CONSTANT = (bool, bytes, complex, float, int, str, types.CodeType, types.NoneType)
+"""Types whose values cannot change, unlike a list, which is the same object afterwards."""
 
 _on_its_way: ContextVar[tuple[Function, ...]] = ContextVar("functions that are being pickled by value", default=())
 _sent: WeakValueDictionary[str, types.FunctionType] = WeakValueDictionary()
+_written: WeakKeyDictionary[types.FunctionType, tuple[Parts, bytes]] = WeakKeyDictionary()
 
 
 def portable(value: Any, holder: type) -> Any:
@@ -102,10 +110,60 @@ class _ByValue:
 
 
 def _content(function: types.FunctionType) -> bytes:
+    """A function as bytes: those of last time, if all its parts are the same objects and cannot have changed."""
+    parts = _parts(function)
+    before, content = _written.get(function, ((), b""))
+    if len(parts) == len(before) and all(map(operator.is_, parts, before)):
+        return content
     from ..distant.pickling import pickled
 
     with _sending(function):
-        return pickled(function)
+        content = pickled(function)
+    if all(map(_is_constant, parts)):
+        _written[function] = parts, content
+    return content
+
+
+def _parts(function: types.FunctionType) -> Parts:
+    """Everything that the bytes of a function depend on.
+
+    Some of it is not the function's own: `cloudpickle` also writes which parts of a package are imported, and the
+    contents of modules that the user has registered for that.
+    """
+    import cloudpickle
+
+    code, known = function.__code__, function.__globals__
+    variables = {name: known[name] for name in _names(code) if name in known}
+    tables = variables, vars(function), function.__annotations__, function.__kwdefaults__ or {}
+    return (
+        *(code, function.__defaults__, function.__doc__),
+        *(function.__name__, function.__qualname__, function.__module__),
+        *map(_value, function.__closure__ or ()),
+        *itertools.chain(*(pair for table in tables for pair in table.items())),
+        *sys.modules,
+        *([registered] if (registered := cloudpickle.list_registry_pickle_by_value()) else []),
+    )
+
+
+def _names(code: types.CodeType) -> tuple[str, ...]:
+    """The names of global variables and attributes in a function's code, and in the code of functions within it."""
+    within = (const for const in code.co_consts if isinstance(const, types.CodeType))
+    return *code.co_names, *itertools.chain(*map(_names, within))
+
+
+def _value(cell: types.CellType) -> Any:
+    """The value of a variable of an enclosing function; without one, the cell, which may be given one."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return cell
+
+
+def _is_constant(value: Any) -> bool:
+    """Whether a value is written as the same bytes whenever it is the same object. A module is written as its name."""
+    if type(value) is tuple:
+        return all(map(_is_constant, value))
+    return type(value) in CONSTANT or (isinstance(value, types.ModuleType) and value.__name__ in sys.modules)
 
 
 @contextlib.contextmanager
