@@ -12,6 +12,7 @@ from ..language import instructions as ops
 from ..language.instructions import Op
 from ..language.nonlinearities.nonlinearity import Nonlinearity
 from ..language.program import Program
+from ..language.travelling import variable
 
 
 class Functions:
@@ -47,7 +48,7 @@ def _code(value: Any, depth: int = 0) -> Any:
     match value:
         case types.FunctionType() if depth < _DEEPEST:
             inside = (value.__code__, id(value.__globals__), *(value.__kwdefaults__ or {}))
-            kept = [_content(cell) for cell in value.__closure__ or ()]
+            kept = [variable(cell) for cell in value.__closure__ or ()]
             kept += [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
         case functools.partial() if depth < _DEEPEST:
             inside, kept = ("partial", *value.keywords), [value.func, *value.args, *value.keywords.values()]
@@ -66,13 +67,6 @@ def _code(value: Any, depth: int = 0) -> Any:
 
 
 _DEEPEST = 4
-
-
-def _content(cell: types.CellType) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:  # the cell is still empty
-        return cell
 
 
 def number_value(array: np.ndarray) -> tuple[Any, ...]:

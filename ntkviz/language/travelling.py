@@ -28,8 +28,8 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 Function = Callable[..., Any]
 Parts = tuple[Any, ...]
-CONSTANT = (bool, bytes, complex, float, int, str, types.CodeType, types.NoneType)
-"""Types whose values cannot change, unlike a list, which is the same object afterwards."""
+IMMUTABLE = (bool, bytes, complex, float, int, str, types.CodeType, types.NoneType)
+"""Types whose instances cannot change; a tuple also counts if all its items do."""
 
 _on_its_way: ContextVar[tuple[Function, ...]] = ContextVar("functions that are being pickled by value", default=())
 _sent: WeakValueDictionary[str, types.FunctionType] = WeakValueDictionary()
@@ -110,7 +110,7 @@ class _ByValue:
 
 
 def _content(function: types.FunctionType) -> bytes:
-    """A function as bytes: those of last time, if all its parts are the same objects and cannot have changed."""
+    """A function as bytes, which are cached while its parts are the same objects and cannot have changed."""
     parts = _parts(function)
     before, content = _written.get(function, ((), b""))
     if len(parts) == len(before) and all(map(operator.is_, parts, before)):
@@ -127,8 +127,8 @@ def _content(function: types.FunctionType) -> bytes:
 def _parts(function: types.FunctionType) -> Parts:
     """Everything that the bytes of a function depend on.
 
-    Some of it is not the function's own: `cloudpickle` also writes which parts of a package are imported, and the
-    contents of modules that the user has registered for that.
+    That includes the imported modules, since `cloudpickle` writes the names of those that the function may reach
+    through their package, and the modules that the user has registered to be written by value.
     """
     import cloudpickle
 
@@ -136,12 +136,16 @@ def _parts(function: types.FunctionType) -> Parts:
     variables = {name: known[name] for name in _names(code) if name in known}
     tables = variables, vars(function), function.__annotations__, function.__kwdefaults__ or {}
     return (
-        *(code, function.__defaults__, function.__doc__),
-        *(function.__name__, function.__qualname__, function.__module__),
-        *map(_value, function.__closure__ or ()),
+        code,
+        function.__defaults__,
+        function.__doc__,
+        function.__name__,
+        function.__qualname__,
+        function.__module__,
+        *map(variable, function.__closure__ or ()),
         *itertools.chain(*(pair for table in tables for pair in table.items())),
         *sys.modules,
-        *([registered] if (registered := cloudpickle.list_registry_pickle_by_value()) else []),
+        cloudpickle.list_registry_pickle_by_value() or None,  # a set can change: nothing is cached
     )
 
 
@@ -151,8 +155,8 @@ def _names(code: types.CodeType) -> tuple[str, ...]:
     return *code.co_names, *itertools.chain(*map(_names, within))
 
 
-def _value(cell: types.CellType) -> Any:
-    """The value of a variable of an enclosing function; without one, the cell, which may be given one."""
+def variable(cell: types.CellType) -> Any:
+    """The value of a variable of an enclosing function; the cell itself while it is empty."""
     try:
         return cell.cell_contents
     except ValueError:
@@ -163,7 +167,7 @@ def _is_constant(value: Any) -> bool:
     """Whether a value is written as the same bytes whenever it is the same object. A module is written as its name."""
     if type(value) is tuple:
         return all(map(_is_constant, value))
-    return type(value) in CONSTANT or (isinstance(value, types.ModuleType) and value.__name__ in sys.modules)
+    return type(value) in IMMUTABLE or (isinstance(value, types.ModuleType) and value.__name__ in sys.modules)
 
 
 @contextlib.contextmanager
