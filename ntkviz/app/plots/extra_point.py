@@ -206,7 +206,7 @@ class TwoBatches(Plot):
         with self.drawing():
             for trace, (rows, columns) in zip(self.figure.data, self._blocks(), strict=True):
                 trace.z = self._kernel[rows, columns]
-            self.figure.layout.coloraxis.update(theme.kernel_colours(float(np.max(alone)), float(np.min(alone))))
+            self.figure.set_kernel_colours(float(np.max(alone)), float(np.min(alone)))
         within, between = (float(np.trace(block[:, :b])) / b for block in (alone, across))
         apart = relative_frobenius(together[:b, :b], alone)
         said = _(

@@ -54,7 +54,7 @@ class PositionTable(Plot):
         block = self._block()
         with self.drawing():
             self.figure.data[0].z = block
-            self.figure.layout.coloraxis.update(theme.kernel_colours(unit, float(np.min(block))))
+            self.figure.set_kernel_colours(unit, float(np.min(block)))
         flat = np.reshape(table, (self._shape[0] * self._shape[1],) * 2)
         said = _(
             "Of all {entries} entries, the mean is <b>{mean}</b>: average pooling. Of the {count} on the diagonal "

@@ -87,7 +87,7 @@ class SideBySideKernels(Plot):
             if right is not None:
                 self._images[1].z = np.asarray(right, dtype=float)
                 unit = max(float(np.nanmax(np.abs(right))), 1e-300)
-                self.figure.layout.coloraxis.update(theme.kernel_colours(unit, float(np.nanmin(right))))
+                self.figure.set_kernel_colours(unit, float(np.nanmin(right)))
         if not all(part.drawn for part in self.parts):
             self.say("")
             return

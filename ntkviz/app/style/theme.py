@@ -170,11 +170,19 @@ class Figure(FigureWidget):
             upstream.renew_state(self)
         return super().get_state(key, drop_defaults)
 
+    def set_kernel_colours(self, unit: float, lowest: float) -> None:
+        """Set the colour axis to that of `kernel_colours`."""
+        colours = kernel_colours(unit, lowest)
+        if colours != self._colours:  # plotly takes milliseconds to find that nothing changes
+            self.layout.coloraxis.update(colours)
+            self._colours = colours
+
     def _send(self, msg: Any, buffers: Any = None) -> None:
         # JSON has no NaN: Jupyter would replace it, too, but with a warning in the notebook.
         super()._send(_with_nulls(msg), buffers)
 
     _made = False
+    _colours: dict[str, Any] | None = None  # those that `set_kernel_colours` has set
 
 
 def _with_nulls(value: Any) -> Any:

@@ -61,6 +61,20 @@ def test_the_unit_is_written_above_the_colour_bar():
     assert kernel_colours(2.0, -1e-9)["cmin"] == 0  # rounding is no sign
 
 
+def test_a_figure_sets_the_colours_of_kernels_only_when_they_change(monkeypatch):
+    figure = theme.figure()
+    axis, updates = type(figure.layout.coloraxis), []
+    update = axis.update
+    monkeypatch.setattr(axis, "update", lambda self, colours: (updates.append(colours), update(self, colours)))
+    for unit, lowest in [(1.0, 0.0), (1.0, 0.0), (2.0, 0.0), (2.0, -1.0), (2.0, -1.0), (1.0, 0.0)]:
+        figure.set_kernel_colours(unit, lowest)
+        shown = figure.layout.coloraxis
+        assert shown.cmax == pytest.approx(theme.BRIGHTEST * unit)
+        assert (shown.cmin < 0) == (lowest < 0)
+        assert shown.colorbar.title.text == f"× {unit:.2f}"
+    assert len(updates) == 4
+
+
 IDEAS = {
     "limit": theme.LIMIT,
     "networks": theme.FINITE,

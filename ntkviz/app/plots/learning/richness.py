@@ -340,7 +340,7 @@ class FeaturesPlot(Plot):
 
     def _colour(self, kernels: np.ndarray) -> None:
         unit = max(float(np.max(np.abs(kernels))), 1e-300)
-        self.figure.layout.coloraxis.update(theme.kernel_colours(unit, -unit))  # some settings have negative entries
+        self.figure.set_kernel_colours(unit, -unit)  # some settings have negative entries
 
     def _say(self) -> None:
         fields = {when: signed(alignment(kernel, self._labels)) for when, kernel in self._kernels.items()}
