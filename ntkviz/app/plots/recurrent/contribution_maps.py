@@ -90,6 +90,10 @@ class ContributionMaps(Plot):
         )
         marks = {"tickvals": [float(shade(mark)) for mark in MARKS.values()], "ticktext": list(MARKS)}
         self.figure.layout.coloraxis.colorbar.update(marks | {"tickfont": {"size": 12}, "ticks": ""})
+        self.figure.layout.coloraxis.colorbar.title = {"text": self._name_of_unit(), "font": {"size": 13}}
+
+    def _name_of_unit(self) -> str:
+        return f"× {figures(self._unit)}"
 
     def on_pick(self, picked: Callable[[int, int], object]) -> None:
         """Call `picked(t, t̄)`, from 1, when a cell of either map is clicked."""
@@ -119,14 +123,18 @@ class ContributionMaps(Plot):
         - `chosen`: the cell (t, t̄), from 1, whose backward paths are shown.
         - `average`: the output reads all states; otherwise it reads the last.
         """
-        self._sides[1], self._lengths, self._unit = limit, (length, length_bar), unit
+        self._sides[1], self._lengths = limit, (length, length_bar)
+        frame = self._lengths, chosen, average
         self.outdate()
         with self.drawing(self.parts[1]):
-            self._draw(1)
-            frame = self._lengths, unit, chosen, average
-            if frame != self._frame:  # plotly takes milliseconds to find that nothing changes
-                self._draw_frame(unit, chosen, average)
+            # Plotly takes milliseconds to find that nothing changes.
+            if unit != self._unit:
+                self._unit = unit
+                self.figure.layout.coloraxis.colorbar.title.text = self._name_of_unit()
+            if frame != self._frame:
+                self._draw_frame(*frame)
                 self._frame = frame
+            self._draw(1)
         self._read()
 
     def add(self, network: Parts) -> None:
@@ -136,16 +144,15 @@ class ContributionMaps(Plot):
             self._draw(0)
         self._read()
 
-    def _draw_frame(self, unit: float, chosen: tuple[int, int], average: bool) -> None:
-        """Draw what does not depend on the kernel: the colours' unit, the circles, the chosen cell and the network."""
-        length, length_bar = self._lengths
-        self.figure.layout.coloraxis.colorbar.title = {"text": f"× {figures(unit)}", "font": {"size": 13}}
-        steps = range(1, min(self._lengths) + 1)
+    def _draw_frame(self, lengths: tuple[int, int], chosen: tuple[int, int], average: bool) -> None:
+        """Draw what does not depend on the kernel: the circles, the chosen cell and the network."""
+        length, length_bar = lengths
+        steps = range(1, min(lengths) + 1)
         for circles in self.figure.data[1:4:2]:
             circles.update(x=[length_bar - k for k in steps], y=[length - k for k in steps])
         y, x = chosen
         self.figure.update_shapes(x0=x - 1.5, x1=x - 0.5, y0=y - 1.5, y1=y - 0.5)
-        self._unrolled.draw(self._lengths, chosen, average)
+        self._unrolled.draw(lengths, chosen, average)
 
     def equal_lag_share(self, side: int) -> float:
         """The share of pairs of equal lag in the sum of all absolute values; NaN if the map is zero."""

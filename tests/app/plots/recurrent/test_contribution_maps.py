@@ -75,6 +75,18 @@ def test_colours_are_those_of_the_unit_at_any_lengths(maps):
     assert full.max() == 1
 
 
+def test_another_unit_renames_the_colours_and_draws_no_network_anew(maps, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(maps._unrolled, "draw", lambda *frame: drawn.append(frame))
+    for unit in (2.0, 1.0):
+        maps.restart(LIMIT, 3, 3, unit=unit)
+        assert maps.figure.layout.coloraxis.colorbar.title.text == f"× {unit:.2f}"
+        assert np.nanmax(np.array(maps.figure.data[2].z, dtype=float)) == pytest.approx(shade(3 / unit))
+    assert not drawn
+    maps.restart(LIMIT, 3, 2, unit=1.0)
+    assert len(drawn) == 1
+
+
 def test_csv_has_every_parameter_and_pair(maps):
     maps.add(NETWORK)
     rows = csv_records(maps)
