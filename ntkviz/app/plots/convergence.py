@@ -57,6 +57,7 @@ class ConvergencePlot(Plot):
         self.widths, self.virtual, self.seeds, self._goals = list(widths), list(virtual), seeds, list(goals)
         self._narrow = narrow
         self._network: Hashable = None
+        self._drawn_points: tuple[Any, ...] = ()  # that from which `_draw_points` drew last
         self._points: dict[tuple[int, int], float]
         self._left_out: set[int]
         self._found: Fluctuation | None
@@ -212,6 +213,11 @@ class ConvergencePlot(Plot):
         line.update(x=n, y=self._found.c / np.sqrt(n), showlegend=True)
 
     def _draw_points(self) -> None:
+        roomy = not self._narrow and (self.figure.layout.height or ROOMY) >= ROOMY
+        content = dict(self._points), self._marked, self._law, roomy
+        if content == self._drawn_points:
+            return  # plotly takes milliseconds to find that nothing changes
+        self._drawn_points = content
         fitted, *singles, mean, chosen = self.figure.data[2:]
         means = self.means()
         n, d = np.array(list(means)), np.array(list(means.values()))
@@ -221,7 +227,6 @@ class ConvergencePlot(Plot):
         for trace, is_virtual in zip(singles, (False, True), strict=True):
             shown = [(m, deviation) for (m, _), deviation in self._points.items() if (m in self.virtual) == is_virtual]
             trace.update(x=[m for m, _ in shown], y=[deviation for _, deviation in shown], showlegend=bool(shown))
-        roomy = not self._narrow and (self.figure.layout.height or ROOMY) >= ROOMY
         mean.update(x=n, y=d, showlegend=roomy and bool(means))
         mean.marker.symbol = ["diamond" if m in self.virtual else "circle" for m in means] or "circle"
         near = [m for m in means if m == self._marked]

@@ -172,6 +172,38 @@ def test_a_prediction_of_the_same_network_stays():
     assert "Predicted" in reading(plot)
 
 
+def test_a_law_known_after_the_networks_is_fitted_to_them():
+    plot = ConvergencePlot([64, 256], seeds=1, virtual=[])
+    plot.restart("a", 64)
+    for width, seed in plot.remaining():
+        plot.add(width, seed, 2 * width**-0.5)
+    assert shown(plot, "fitted, ∝ 1/√n") is None
+    plot.refuse(COSTLY, law=True)
+    assert shown(plot, "fitted, ∝ 1/√n").y * np.sqrt(plot.figure.data[2].x) == pytest.approx(2)
+
+
+def test_the_legend_follows_the_height():
+    plot = ConvergencePlot([64, 256], seeds=1, virtual=[])
+    for height, named in ((376, True), (220, False), (376, True)):
+        plot.figure.layout.height = height
+        plot.restart("a", 64)
+        if plot.remaining():
+            plot.add(64, 0, 0.2)
+        assert (shown(plot, "their mean") is not None) == named
+
+
+def test_points_that_stay_are_not_drawn_anew(monkeypatch):
+    plot = ConvergencePlot([64, 256], seeds=1, virtual=[])
+    plot.restart("a", 64)
+    updates = []
+    for trace in plot.figure.data[2:]:
+        monkeypatch.setattr(type(trace), "update", lambda self, **changes: updates.append(changes))
+    plot.restart("b", 64)
+    assert not updates
+    plot.restart("b", 256)
+    assert updates
+
+
 def test_without_a_law_nothing_is_fitted_and_the_slope_is_not_judged():
     plot = ConvergencePlot([64, 256], seeds=3, virtual=[])
     plot.restart("a", 64)
